@@ -1,0 +1,75 @@
+# `make` alone tells what there is. Needs only Python 3.11 or later and make: the rest goes into .venv.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3,$(shell command -v $(name) 2>/dev/null)) python3)
+VENV   ?= .venv
+JOBS   ?= 2
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo test lint coverage test-systems bench dist clean
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+# What is installed is kept in stamp files: a second call installs nothing until pyproject.toml changes.
+TEST    := $(VENV)/.installed-test
+DEV     := $(VENV)/.installed-dev
+SYSTEMS := $(VENV)/.installed-systems
+RUN     := $(VENV)/bin/python -m
+
+# "At least 95 % of the pure middle": these files, counted with the kernels run as plain Python.
+MIDDLE := association windowing labels features geometry pipeline
+COUNTED := $(MIDDLE:%=src/ecalwindows/%.py) src/ecalwindows/kernels/*.py
+space := $(subst ,, )
+comma := ,
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
+
+demo: $(TEST) ## windows of a packaged sample, with a picture, in demo/
+	@$(VENV)/bin/ecalwindows demo -o demo
+
+test: $(TEST) ## all tests that need no other system
+	@$(RUN) pytest -n $(JOBS) --ignore=tests/systems
+
+lint: $(DEV) ## ruff and mypy
+	@$(RUN) ruff check
+	@$(RUN) ruff format --check
+	@$(RUN) mypy
+
+coverage: $(TEST) ## at least 95 % of the lines of the pure middle and its kernels are tested
+	@rm -f .coverage .coverage.*
+	@NUMBA_DISABLE_JIT=1 $(RUN) pytest -n $(JOBS) --ignore=tests/systems -m "not slow and not compiled" \
+		--cov --cov-report=
+	@$(RUN) coverage report --fail-under=95 --include='$(subst $(space),$(comma),$(COUNTED))'
+
+test-systems: $(SYSTEMS) ## tests against real servers; none may be skipped
+	@if [ -d tests/systems ]; then $(RUN) pytest --no-skips tests/systems; \
+	else echo "tests/systems: no tests yet"; fi
+
+bench: $(TEST) ## time and memory beside plain uproot and Awkward Array
+	@$(VENV)/bin/python benchmarks/run.py $(BENCH)
+
+dist: $(DEV) ## sdist and wheel in dist/
+	@rm -rf dist
+	@$(RUN) build --outdir dist
+
+clean: ## remove all that make made
+	rm -rf "$(VENV)" demo dist benchmarks/data benchmarks/.rootvenv .coverage .coverage.* \
+		.hypothesis .mypy_cache .pytest_cache .ruff_cache src/ecalwindows/_version.py
+	find src tests tools benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "ecalwindows needs Python 3.11 or later; '$(PYTHON)' is $$("$(PYTHON)" --version 2>/dev/null || echo absent)."; \
+		echo "Name another one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; } >&2
+	@echo "making $(VENV) with $$("$(PYTHON)" --version)"
+	@rm -rf "$(VENV)"
+	@"$(PYTHON)" -m venv "$(VENV)" || { rm -rf "$(VENV)"; \
+		echo "'$(PYTHON)' cannot make virtual environments (on Debian: apt-get install python3-venv)." >&2; exit 1; }
+
+$(TEST): EXTRAS = test
+$(DEV): EXTRAS = dev
+$(SYSTEMS): EXTRAS = test,xrootd
+$(TEST) $(DEV) $(SYSTEMS): pyproject.toml | $(VENV)/bin/python
+	@echo "installing ecalwindows[$(EXTRAS)] into $(VENV) (about a minute)"
+	@$(RUN) pip install -qq --editable ".[$(EXTRAS)]"
+	@touch "$@"

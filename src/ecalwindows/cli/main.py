@@ -1,0 +1,103 @@
+"""The command `ecalwindows`: finds subcommands by name, imports them when called, and is the one door for errors."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+COMMANDS = {
+    "windows": "Make detector windows from dumper files.",
+    "demo": "Run the chain on a packaged sample.",
+}
+"""Subcommand and its short help; the command itself is `cli/<name>.py:<name>`."""
+
+INTERRUPTED = 130
+INTERNAL = 70
+
+
+class LazyGroup(click.Group):
+    """A group that imports a subcommand only when it is called, so that `--help` is quick."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        """All names, in the order of COMMANDS."""
+        return list(COMMANDS)
+
+    def get_command(self, _: click.Context, name: str) -> click.Command | None:
+        """The command of that name."""
+        if name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"ecalwindows.cli.{name}"), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in `ecalwindows --help`, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from ecalwindows.version import revision, version
+
+        click.echo(f"ecalwindows {version} (revision {revision})")
+        context.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Completion: eval \"$(_ECALWINDOWS_COMPLETE=bash_source ecalwindows)\" (also zsh_source, fish_source).",
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
+)
+def cli() -> None:
+    """From RecoSimDumper ROOT files to proven datasets of CMS ECAL detector windows.
+
+    \b
+    ecalwindows demo                                    a first look, no input needed
+    ecalwindows windows dump.root -o windows.parquet    the main job
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point. Errors become text on stderr and an exit code; ECALWINDOWS_TRACEBACK=1 shows where they arose."""
+    from ecalwindows.errors import EcalWindowsError
+
+    try:
+        cli.main(args=None if arguments is None else list(arguments), prog_name="ecalwindows", standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        sys.exit(leave.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except EcalWindowsError as error:
+        _traceback_if_wanted()
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted: nothing stands under the output's name that was not there before", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except MemoryError:
+        click.echo("error: out of memory\n  next:     give a smaller budget with --memory", err=True)
+        sys.exit(INTERNAL)
+    except Exception as error:
+        _traceback_if_wanted()
+        click.echo(f"internal error: {type(error).__name__}: {error}", err=True)
+        click.echo("  next:     run again with ECALWINDOWS_TRACEBACK=1 and report what it prints", err=True)
+        sys.exit(INTERNAL)
+
+
+def _traceback_if_wanted() -> None:
+    if os.environ.get("ECALWINDOWS_TRACEBACK"):
+        import traceback
+
+        traceback.print_exc()

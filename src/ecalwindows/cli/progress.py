@@ -1,0 +1,82 @@
+"""Progress on a terminal, plain lines in a log, warnings in one line."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+SECONDS_BETWEEN_LINES = 5.0
+
+StepDone = Callable[[int, int, int], None]
+
+
+def to_stdout(output: str) -> bool:
+    """Whether the data go to standard output, so that words must not."""
+    try:
+        return os.path.exists(output) and os.path.samefile(output, f"/dev/fd/{sys.__stdout__.fileno()}")  # type: ignore[union-attr]
+    except (OSError, AttributeError, ValueError):
+        return False
+
+
+@contextmanager
+def warnings_shown() -> Iterator[None]:
+    """Warnings of the library as lines on stderr."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("warning: %(message)s"))
+    handler.setLevel(logging.WARNING)
+    logger = logging.getLogger("ecalwindows")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+@contextmanager
+def progress(*, shown: bool) -> Iterator[StepDone | None]:
+    """A function to be called with (events done, of, windows): a bar on a terminal, now and then a line elsewhere."""
+    if not shown:
+        yield None
+    elif sys.stderr.isatty():
+        with _bar() as step_done:
+            yield step_done
+    else:
+        yield _lines()
+
+
+@contextmanager
+def _bar() -> Iterator[StepDone]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("events"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:,.0f}/s, {task.fields[windows]:,} windows"), TimeRemainingColumn(),
+    )  # fmt: skip
+    began = time.monotonic()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None, rate=0.0, windows=0)
+
+        def step_done(done: int, of: int, windows: int) -> None:
+            rate = done / max(time.monotonic() - began, 1e-3)
+            bar.update(task, completed=done, total=of, rate=rate, windows=windows)
+
+        yield step_done
+
+
+def _lines() -> StepDone:
+    began = last = time.monotonic()
+
+    def step_done(done: int, of: int, windows: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= SECONDS_BETWEEN_LINES:
+            last = now
+            rate = done / max(now - began, 1e-3)
+            print(f"{done:,} of {of:,} events, {rate:,.0f} events/s, {windows:,} windows", file=sys.stderr, flush=True)
+
+    return step_done

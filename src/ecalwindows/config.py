@@ -1,0 +1,151 @@
+"""Settings: frozen, read from YAML or options, written into every output. Loading looks at nothing but the text."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ecalwindows.errors import SettingsError, near
+from ecalwindows.geometry import Geometry, GeometryName, geometry_of
+
+STRATEGIES = (
+    "sim_fraction", "sim_fraction_noHitsFraction", "recoToSim_fraction", "recoToSim_fraction_sharedXtals",
+    "sim_nSharedXtals", "simEnergy_sharedXtals", "recoEnergy_sharedXtals",
+)  # fmt: skip
+"""The scores of RecoSimDumper where large is good."""
+
+Positive = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class WindowSettings(BaseModel):
+    """What decides the content of a dataset of windows (windows.md). Energies in GeV."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    assoc_strategy: str = Field("sim_fraction", description="Score that gives clusters to caloparticles.")
+    min_cluster_score: Annotated[float, Field(allow_inf_nan=False)] = Field(
+        1e-4, description="A cluster belongs to a caloparticle only above this score."
+    )
+    min_seed_score: Annotated[float, Field(allow_inf_nan=False)] = Field(
+        1e-2, description="A seed is matched to its caloparticle only above this score."
+    )
+    min_et_seed: Positive = Field(1.0, description="Least calibrated Et of a seed [GeV].")
+    require_gen_in_window: bool = Field(
+        True, description="A seed is matched only if the generated position of its caloparticle is in its window."
+    )
+    overlap: bool = Field(False, description="Candidates inside another window make a window too.")
+    maxnocalow: Annotated[int, Field(ge=0)] = Field(
+        0, description="Most unmatched windows kept in an event beyond the number of matched ones; 0 keeps none."
+    )
+    pileup: Literal["auto", "on", "off"] = Field("auto", description="Use the pile-up branches.")
+    pu_limit: Annotated[float, Field(gt=0)] = Field(
+        1e6, description="A cluster counts as truth only below this ratio of pile-up to signal energy."
+    )
+    geometry: GeometryName | Geometry = Field("v3", description="Shape of the windows: v1, v2, v3 or one of your own.")
+    flavour: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
+        "auto", description="Flavour of every window (11 electrons, 22 photons), or that of the caloparticle."
+    )
+    wp_file: Path | None = Field(None, description="simFraction working points (JSON or ROOT); none: flat 1e-3.")
+    draw_seed: Annotated[int, Field(ge=0, lt=2**64)] = Field(
+        0, description="Seed of the random draw of unmatched windows."
+    )
+    sample: Annotated[str, Field(pattern=r"^[A-Za-z0-9.+-]*$")] = Field(
+        "", description="Name of the sample, first part of window_index."
+    )
+    tree: str = Field("recosimdumper/caloTree", description="Path of the tree in the dumper file.")
+
+    @field_validator("pileup", mode="before")
+    @classmethod
+    def _yaml_switch(cls, value: Any) -> Any:
+        """YAML reads on and off as true and false."""
+        return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+    @field_validator("assoc_strategy")
+    @classmethod
+    def _large_is_good(cls, value: str) -> str:
+        if value.startswith("dR_"):
+            raise ValueError(
+                f"'{value}' cannot be the strategy: it is good where small, and the limits on scores mean nothing for it"
+            )
+        if value not in STRATEGIES:
+            raise ValueError(f"unknown strategy '{value}': {near(value, STRATEGIES)}")
+        return value
+
+    @property
+    def shape(self) -> Geometry:
+        """The geometry itself."""
+        return geometry_of(self.geometry)
+
+    @property
+    def fixed_flavour(self) -> int | None:
+        """The flavour of every window, None for that of the caloparticle."""
+        return None if self.flavour == "auto" else self.flavour
+
+
+def read_settings(path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML file (an empty file is an empty mapping); nothing is checked but its form."""
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"the settings file cannot be read: {getattr(error, 'strerror', None) or error}",
+            expected="a YAML file",
+            where=str(path),
+            todo="check the path given with -s",
+        ) from error
+    except yaml.YAMLError as error:
+        raise SettingsError(
+            f"the settings file is not YAML: {' '.join(str(error).split())}",
+            expected="lines `name: value`",
+            where=str(path),
+            todo="mend the line named above",
+        ) from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise SettingsError(
+            f"the settings file holds a {type(content).__name__}",
+            expected="a mapping, lines `name: value`",
+            where=str(path),
+            todo="see `ecalwindows windows --help` for the names",
+        )
+    return content
+
+
+def window_settings(values: Mapping[str, Any], *, where: str = "the settings") -> WindowSettings:
+    """Settings from plain values; unknown names and wrong values give a SettingsError that lists the near names."""
+    unknown = [str(name) for name in values if name not in WindowSettings.model_fields]
+    if unknown:
+        raise SettingsError(
+            f"unknown setting '{unknown[0]}'",
+            expected=near(unknown[0], WindowSettings.model_fields),
+            where=where,
+            todo="correct or remove it",
+        )
+    try:
+        return WindowSettings.model_validate(dict(values))
+    except ValidationError as error:
+        raise _settings_error(error, where) from error
+
+
+def _settings_error(error: ValidationError, where: str) -> SettingsError:
+    """The first problem of a pydantic error in four parts."""
+    first = error.errors()[0]
+    name = str(first["loc"][0])
+    place = ".".join(str(part) for part in first["loc"])
+    description = WindowSettings.model_fields[name].description or ""
+    reason = first["msg"].removeprefix("Value error, ")
+    if name == "geometry":
+        known = ", ".join(difflib.get_close_matches(str(first["input"]), ("v1", "v2", "v3"))) or "v1, v2, v3"
+        reason = f"{reason} (named geometries: {known})"
+    return SettingsError(
+        f"setting '{name}' cannot be {first['input']!r}: {reason}",
+        expected=description,
+        where=f"{where}, {place}",
+        todo="correct it (`ecalwindows windows --help` tells the settings)",
+    )

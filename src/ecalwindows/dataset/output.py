@@ -1,0 +1,71 @@
+"""Outputs appear whole or not at all: written aside under a name with a dot, renamed at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ecalwindows.errors import OutputError
+
+
+def is_special(path: Path) -> bool:
+    """Whether the path is a device or pipe, which is written directly."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def check_output(path: Path, *, overwrite: bool) -> None:
+    """Raise OutputError when the output can't be written there; makes missing folders."""
+    if path.is_dir():
+        raise _error("the output is a folder", "the name of a file", path, "name a file in it")
+    if is_special(path):
+        return
+    if path.exists() and not overwrite:
+        raise _error("the output is there already", "no such file, since --no-overwrite", path, "remove it or name another")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = aside_name(path)
+        aside.touch()
+        aside.unlink()
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def aside_name(path: Path) -> Path:
+    """Where an output stands while it is written."""
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
+@contextmanager
+def written_aside(paths: list[Path]) -> Iterator[list[Path]]:
+    """Names to write the outputs to; they get their real names when the block ends well, and vanish when it does not.
+
+    An OSError in the block (disk full, folder gone) becomes an OutputError.
+    """
+    places = [path if is_special(path) else aside_name(path) for path in paths]
+    try:
+        try:
+            yield places
+            for place, path in zip(places, paths, strict=True):
+                if place != path:
+                    place.replace(path)
+        except OSError as error:
+            raise _cannot_write(paths[0], error) from error
+    finally:
+        for place, path in zip(places, paths, strict=True):
+            if place != path:
+                place.unlink(missing_ok=True)
+
+
+def _cannot_write(path: Path, error: OSError) -> OutputError:
+    return _error(
+        f"the output cannot be written: {error.strerror or error}",
+        "a folder that you may write to, with space left",
+        path,
+        "free space or name another place with -o; nothing stands under the output's name that was not there before",
+    )
+
+
+def _error(found: str, expected: str, path: Path, todo: str) -> OutputError:
+    return OutputError(found, expected=expected, where=str(path), todo=todo)

@@ -1,0 +1,155 @@
+"""The branches of RecoSimDumper files that we read (dumper.md): type, default, and which columns they feed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from ecalwindows.config import WindowSettings
+from ecalwindows.schema import COLUMNS
+
+Kind = Literal["int", "float"]
+Part = Literal["event", "cluster", "calo", "supercluster", "score", "member", "hits"]
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One branch.
+
+    part  : where `Events` keeps it; key : its name there; depth : 0 number, 1 vector, 2 vector of vectors
+    default : value when the branch is absent, None for a required one
+    feeds : dataset columns and hit components that need it; empty for a branch that every run needs
+    without : the option that does without a required branch
+    """
+
+    name: str
+    part: Part
+    key: str
+    depth: int
+    kind: Kind
+    default: float | None = None
+    feeds: frozenset[str] = frozenset()
+    without: str = ""
+
+
+def _feeds(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+def _shape(name: str) -> list[Branch]:
+    column = name.replace("full5x5_", "f5_").replace("nXtals", "nxtals")
+    return [Branch(f"pfCluster_{name}", "cluster", name, 1, "float", -999.0, _feeds(f"cl_{column}", f"seed_{column}"))]
+
+
+def _truth(key: str, *columns: str) -> Branch:
+    return Branch(f"caloParticle_{key}", "calo", key, 1, "float", None, _feeds(*columns))
+
+
+def _hit(key: str, kind: Kind, *components: str) -> Branch:
+    branch = f"pfClusterHit_{key}"
+    return Branch(branch, "hits", key, 2, kind, None, _feeds(*components), "an output without hits (features definition)")
+
+
+_PU = ("calo_simen_PU", "seed_simen_PU", "cluster_PUfrac", "seed_PUfrac", "wtot_simen_PU")
+_MUSTACHE = ("is_seed_mustache_matched", "mustache_seed_index")
+_SHAPES = ("r9", "sigmaIetaIeta", "sigmaIetaIphi", "sigmaIphiIphi", "swissCross")
+
+BRANCHES: tuple[Branch, ...] = (
+    Branch("runId", "event", "run", 0, "int"),
+    Branch("lumiId", "event", "lumi", 0, "int"),
+    Branch("eventId", "event", "event", 0, "int"),
+    Branch("nVtx", "event", "nVtx", 0, "int", -1, _feeds("nVtx")),
+    Branch("rho", "event", "rho", 0, "float", -1, _feeds("rho")),
+    Branch("obsPU", "event", "obsPU", 0, "float", -1, _feeds("obsPU")),
+    Branch("truePU", "event", "truePU", 0, "float", -1, _feeds("truePU")),
+    Branch("caloParticle_genEta", "calo", "genEta", 1, "float"),
+    Branch("caloParticle_genPhi", "calo", "genPhi", 1, "float"),
+    Branch("caloParticle_simIz", "calo", "simIz", 1, "int"),
+    _truth("simEta", "sim_true_eta"),
+    _truth("simPhi", "sim_true_phi"),
+    _truth("simEnergy", "en_true_sim", "et_true_sim"),
+    _truth("simEnergyGoodStatus", "en_true_sim_good", "et_true_sim_good"),
+    _truth("genEnergy", "en_true_gen", "et_true_gen"),
+    Branch("caloParticle_pdgId", "calo", "pdgId", 1, "int", 0, _feeds("flavour")),
+    Branch("pfCluster_energy", "cluster", "energy", 1, "float"),
+    Branch("pfCluster_rawEnergy", "cluster", "rawEnergy", 1, "float"),
+    Branch("pfCluster_eta", "cluster", "eta", 1, "float"),
+    Branch("pfCluster_phi", "cluster", "phi", 1, "float"),
+    Branch("pfCluster_iz", "cluster", "iz", 1, "int"),
+    Branch("pfCluster_ieta", "cluster", "ieta", 1, "int", None, _feeds("cluster_ieta", "seed_ieta")),
+    Branch("pfCluster_iphi", "cluster", "iphi", 1, "int", None, _feeds("cluster_iphi", "seed_iphi")),
+    *_shape("nXtals"),
+    *_shape("etaWidth"),
+    *_shape("phiWidth"),
+    *(branch for prefix in ("", "full5x5_") for name in _SHAPES for branch in _shape(prefix + name)),
+    Branch("pfCluster_noise", "cluster", "noise", 1, "float", 0, _feeds("noise_en")),
+    Branch("pfCluster_noiseUncalib", "cluster", "noiseUncalib", 1, "float", 0, _feeds("noise_en_uncal")),
+    Branch("pfCluster_noiseNoFractions", "cluster", "noiseNoFractions", 1, "float", 0, _feeds("noise_en_nofrac")),
+    Branch(
+        "pfCluster_noiseUncalibNoFractions", "cluster", "noiseUncalibNoFractions", 1, "float", 0,
+        _feeds("noise_en_uncal_nofrac"),
+    ),
+    Branch("pfCluster_simEnergy_sharedXtals", "score", "shared_energy", 2, "float"),
+    Branch("pfClusterHit_rechitEnergy", "hits", "rechitEnergy", 2, "float", None, _feeds("energy", "energy_fraction")),
+    _hit("fraction", "float", "fraction", "energy_fraction"),
+    _hit("ieta", "int", "ieta"),
+    _hit("iphi", "int", "iphi"),
+    _hit("iz", "int", "iz"),
+    Branch(
+        "superCluster_seedIndex", "supercluster", "seedIndex", 1, "int", -1,
+        _feeds(*_MUSTACHE, "in_mustache", *(f"{e}_mustache_{k}" for e in ("en", "et") for k in ("raw", "calib"))),
+    ),
+    Branch(
+        "superCluster_rawEnergy", "supercluster", "rawEnergy", 1, "float", 0,
+        _feeds("en_mustache_raw", "et_mustache_raw"),
+    ),
+    Branch(
+        "superCluster_energy", "supercluster", "energy", 1, "float", 0,
+        _feeds("en_mustache_calib", "et_mustache_calib"),
+    ),
+    Branch("superCluster_eta", "supercluster", "eta", 1, "float", 0, _feeds("et_mustache_raw", "et_mustache_calib")),
+    Branch("superCluster_pfClustersIndex", "member", "member", 2, "int", -1, _feeds("in_mustache")),
+)  # fmt: skip
+"""All branches but the score, whose name is the association strategy's."""
+
+PILEUP_BRANCHES: tuple[Branch, ...] = (
+    Branch("pfCluster_simEnergy_sharedXtalsPU", "cluster", "simEnergy_sharedXtalsPU", 1, "float", 0),
+    Branch(
+        "pfCluster_recoEnergy_sharedXtalsPU", "cluster", "recoEnergy_sharedXtalsPU", 1, "float", 0,
+        _feeds("calo_recoen_PU", "seed_recoen_PU", "wtot_recoen_PU"),
+    ),
+    Branch(
+        "pfCluster_simPU_nSharedXtals", "cluster", "simPU_nSharedXtals", 1, "float", 0, _feeds("calo_nxtals_PU")
+    ),
+)  # fmt: skip
+"""The branches that make a dump one with pile-up: all of them, or it counts as one without."""
+
+PILEUP_TOTAL = Branch(
+    "caloParticlePU_totEnergy", "event", "caloParticlePU_totEnergy", 0, "float", 0, _feeds("event_tot_simen_PU")
+)
+
+ALL_HITS = frozenset({"ieta", "iphi", "iz", "energy", "energy_fraction", "fraction"})
+EVERYTHING = frozenset(COLUMNS) | ALL_HITS
+"""All dataset columns and hit components: what NDJSON holds."""
+
+
+def score_branch(strategy: str) -> Branch:
+    """The branch of the association score."""
+    return Branch(f"pfCluster_{strategy}", "score", "score", 2, "float", without="another --assoc-strategy")
+
+
+def branches_needed(wanted: Collection[str], settings: WindowSettings, *, use_pileup: bool) -> list[Branch]:
+    """The branches that the wanted columns and hit components need.
+
+    Hits are named as in `schema.HIT_COMPONENTS` (no dataset column has those names).
+    """
+    branches = [score_branch(settings.assoc_strategy), *BRANCHES]
+    if use_pileup:
+        branches += [*PILEUP_BRANCHES, PILEUP_TOTAL]
+    else:
+        branches = [branch for branch in branches if not branch.key.startswith("noise")]
+    wanted = frozenset(wanted)
+    if wanted & ALL_HITS:
+        wanted |= {"energy"}  # it also tells how many hits there are
+    return [branch for branch in branches if not branch.feeds or branch.feeds & wanted]

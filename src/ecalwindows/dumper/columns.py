@@ -1,0 +1,195 @@
+"""Branches of a dumper file as flat columns with offsets: `read_columns`; how much at once: `step_bounds`.
+
+Two ways lead to the same arrays. The plain one lets uproot make Awkward Arrays. The fast one (`baskets.py`) decodes
+the baskets itself. The plain way is its twin in the tests, and takes over for every branch whose form the fast one
+does not know: RNTuple fields, C arrays, member-wise streaming.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import uproot
+
+from ecalwindows.dumper.baskets import ColumnType, FlatVectors, Ragged, is_vector_of_numbers
+from ecalwindows.errors import BadFileError
+
+__all__ = ["ColumnType", "Ragged", "bytes_per_entry", "cluster_boundaries", "column_names", "column_type",
+           "read_columns", "step_bounds"]  # fmt: skip
+
+
+def column_names(tree: Any) -> list[str]:
+    """Names of the top-level branches of a TTree, or fields of an RNTuple, in the order of the file."""
+    return [str(branch.name) for branch in (tree.fields if _is_rntuple(tree) else tree.branches)]
+
+
+def column_type(tree: Any, name: str) -> ColumnType | None:
+    """Type of the column, or None when it is absent or not made of numbers at most two vectors deep."""
+    try:
+        if _is_rntuple(tree):
+            form = tree.to_akform(filter_name=name)[0].content(name)
+        else:
+            form = tree[name].interpretation.awkward_form(tree.file)
+    except Exception:  # a missing name, an unknown class, a type with no Awkward form: uproot raises many kinds
+        return None
+    return _type_of_form(form)
+
+
+def read_columns(
+    tree: Any, names: Iterable[str], entry_start: int, entry_stop: int, *, fast: bool = True
+) -> dict[str, Ragged]:
+    """Read entries [entry_start, entry_stop) of the named columns, in one set of requests.
+
+    tree: uproot TTree or RNTuple; its file stays open and its array cache is left alone.
+    fast: False takes the plain way for all columns (same result, slower).
+    While it reads, the uncompressed baskets live beside the columns: about twice `bytes_per_entry` an entry.
+
+    Raises `uproot.KeyInFileError` for a missing column, BadFileError for one that is not of numbers (`column_type`)
+    or whose bytes don't decode; what uproot raises when the file cannot be read or decompressed passes through.
+    """
+    names = list(dict.fromkeys(names))
+    types = {name: _known_type(tree, name) for name in names}
+    entry_stop = max(min(entry_stop, tree.num_entries), 0)
+    entry_start = min(max(entry_start, 0), entry_stop)
+    columns: dict[str, Ragged] = {}
+    if fast and not _is_rntuple(tree):
+        columns = _read_flat(tree, types, entry_start, entry_stop)
+    rest = {name: types[name] for name in names if name not in columns}
+    if rest:
+        columns |= _read_plain(tree, rest, entry_start, entry_stop)
+    return {name: columns[name] for name in names}
+
+
+def bytes_per_entry(tree: Any, names: Iterable[str]) -> float:
+    """Mean uncompressed bytes an entry of these columns, from the file's own tables (no data is read)."""
+    names = list(names)
+    if not _is_rntuple(tree):
+        total = sum(int(tree[name].uncompressed_bytes) for name in names)
+    else:
+        keys = set(_form_keys(tree.to_akform(filter_name=names)[0])) if names else set()
+        columns = sorted({int(key.split("-")[1]) for key in keys if key.startswith("column-")})
+        bits = sum(
+            page.num_elements * tree.column_records[column].nbits
+            for cluster in tree.page_link_list
+            for column in columns
+            if column < len(cluster)  # columns added late are not in the first clusters
+            for page in cluster[column].pages
+        )
+        total = bits // 8
+    return float(total) / max(int(tree.num_entries), 1)
+
+
+def cluster_boundaries(tree: Any, names: Iterable[str]) -> list[int]:
+    """Entries where baskets (RNTuple: clusters) of all these columns start together; with 0 and the tree's end."""
+    n_entries = int(tree.num_entries)
+    if _is_rntuple(tree):
+        common = {int(cluster.num_first_entry) for cluster in tree.cluster_summaries}
+    else:
+        common = set()
+        for i, name in enumerate(names):
+            starts = set(tree[name].entry_offsets)
+            common = starts if i == 0 else common & starts
+    return sorted({entry for entry in common if 0 < entry < n_entries} | {0, n_entries})
+
+
+def step_bounds(
+    tree: Any, names: Iterable[str], memory_bytes: float, entry_start: int = 0, entry_stop: int | None = None
+) -> list[tuple[int, int]]:
+    """Cut [entry_start, entry_stop) into ranges whose columns take at most about `memory_bytes`.
+
+    Ranges end at cluster boundaries where the memory allows, so that no basket is decompressed twice; a cluster that
+    is too large alone is cut into equal pieces.
+    """
+    names = list(names)
+    last = int(tree.num_entries) if entry_stop is None else min(entry_stop, int(tree.num_entries))
+    most = max(1, int(memory_bytes / max(bytes_per_entry(tree, names), 1.0)))
+    edges = [edge for edge in cluster_boundaries(tree, names) if entry_start < edge < last] + [last]
+    bounds = []
+    start = entry_start
+    while start < last:
+        fitting = bisect_right(edges, start + most)
+        stop = edges[fitting - 1] if fitting else start
+        if stop <= start:  # the cluster is too large
+            length = edges[fitting] - start
+            n_pieces = -(-length // most)
+            stop = start - (-length // n_pieces)
+        bounds.append((start, stop))
+        start = stop
+    return bounds
+
+
+def _is_rntuple(tree: Any) -> bool:
+    return isinstance(tree, uproot.behaviors.RNTuple.HasFields)
+
+
+def _type_of_form(form: Any) -> ColumnType | None:
+    depth = 0
+    while isinstance(form, ak.forms.ListOffsetForm) and "__array__" not in form.parameters:
+        form = form.content
+        depth += 1
+    is_number = isinstance(form, ak.forms.NumpyForm) and not form.inner_shape and "__array__" not in form.parameters
+    if depth > 2 or not is_number:
+        return None
+    dtype = np.dtype(form.primitive)
+    return ColumnType(depth, dtype) if dtype.kind in "iufb" else None
+
+
+def _known_type(tree: Any, name: str) -> ColumnType:
+    kind = column_type(tree, name)
+    if kind is None:
+        column = tree[name]  # its KeyInFileError lists the nearest names
+        raise BadFileError(
+            f"branch '{name}' has type {column.typename}",
+            expected="a number, a vector or a vector of vectors of numbers",
+            where=str(tree.file.file_path),
+            todo="read another branch, or make the file again",
+        )
+    return kind
+
+
+def _form_keys(form: Any) -> list[str]:
+    inner = [form.content] if isinstance(form, ak.forms.ListOffsetForm) else getattr(form, "contents", [])
+    return [str(form.form_key)] + [key for part in inner for key in _form_keys(part)]
+
+
+def _read_flat(tree: Any, types: Mapping[str, ColumnType], start: int, stop: int) -> dict[str, Ragged]:
+    """The columns that the fast way can read; the others are left out."""
+    ways: list[tuple[str, Any]] = []
+    for name, kind in types.items():
+        branch = tree[name]
+        if kind.depth == 0:
+            ways.append((name, branch.interpretation))
+        elif is_vector_of_numbers(branch, kind):
+            ways.append((name, FlatVectors(name, kind)))
+    if not ways:
+        return {}
+    found = tree.arrays(ways, entry_start=start, entry_stop=stop, library="np", how=dict, array_cache=None)
+    columns = {}
+    for name, values in found.items():
+        if types[name].depth == 0:
+            columns[name] = Ragged((), np.ascontiguousarray(values, dtype=types[name].dtype))
+        elif values is not None:
+            columns[name] = values
+    return columns
+
+
+def _read_plain(tree: Any, types: Mapping[str, ColumnType], start: int, stop: int) -> dict[str, Ragged]:
+    if _is_rntuple(tree):
+        arrays = tree.arrays(filter_name=list(types), entry_start=start, entry_stop=stop, array_cache=None)
+    else:
+        ways = [(name, tree[name].interpretation) for name in types]
+        arrays = tree.arrays(ways, entry_start=start, entry_stop=stop, how=dict, array_cache=None)
+    return {name: _ragged(arrays[name], kind) for name, kind in types.items()}
+
+
+def _ragged(array: ak.Array, kind: ColumnType) -> Ragged:
+    layout = ak.to_packed(array, highlevel=False)
+    offsets = []
+    for _ in range(kind.depth):
+        offsets.append(np.ascontiguousarray(layout.offsets.data, dtype=np.int64))
+        layout = layout.content
+    return Ragged(tuple(offsets), np.ascontiguousarray(layout.data, dtype=kind.dtype))

@@ -1,0 +1,107 @@
+"""From what a user types (files, folders, globs, root:// URLs) to a list of input files in a fixed order."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from ecalwindows.errors import InputError, missing_extra
+
+GLOB_CHARACTERS = frozenset("*?[")
+
+
+def is_remote(path: str) -> bool:
+    """Whether the path is a URL (root://host//file) and not a local one."""
+    return "://" in path
+
+
+def input_files(inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[str]:
+    """The files meant: a file as given, a folder's `*.root` at any depth, a glob's matches; sorted within each.
+
+    Raises InputError when an input matches nothing or a file is given twice.
+    """
+    if isinstance(inputs, str | os.PathLike):
+        inputs = [inputs]
+    files: list[str] = []
+    for given in map(os.fspath, inputs):
+        files += _remote_files(given) if is_remote(given) else _local_files(given)
+    if not files:
+        raise InputError(
+            "no input", expected="at least one file, folder, glob or URL", where="the inputs", todo="name one"
+        )
+    _refuse_twice(files)
+    return files
+
+
+def _local_files(given: str) -> list[str]:
+    if os.path.isdir(given):
+        folder = glob.escape(given)
+        found = sorted(glob.glob(os.path.join(folder, "**", "*.root"), recursive=True))
+        return _some(found, given, "a folder with *.root files in it, at any depth")
+    if os.path.exists(given) or not GLOB_CHARACTERS & set(given):
+        return _some([given] if os.path.exists(given) else [], given, "an existing file or folder")
+    found = sorted(path for path in glob.glob(given, recursive=True) if not os.path.isdir(path))
+    return _some(found, given, "a glob that matches files (** for any depth)")
+
+
+def _remote_files(given: str) -> list[str]:
+    path = urlsplit(given).path
+    if not GLOB_CHARACTERS & set(path) and path.endswith(".root"):
+        return [given]  # whether it exists is seen when it is opened
+    filesystem, root = remote_filesystem(given)
+    try:
+        if GLOB_CHARACTERS & set(path):
+            found = filesystem.glob(root)
+        elif filesystem.isdir(root):
+            found = [name for name in filesystem.find(root) if name.endswith(".root")]
+        else:
+            return [given]
+    except OSError as error:
+        raise InputError(
+            f"the server cannot list it: {' '.join(str(error).split())}",
+            expected="a folder or glob that the server lists",
+            where=given,
+            todo="check the URL and your credentials (voms-proxy-info, klist)",
+        ) from error
+    host = given[: len(given) - len(path)] if path else given
+    return _some([f"{host}/{name.lstrip('/')}" if not name.startswith("//") else host + name for name in sorted(found)],
+                 given, "a folder or glob with *.root files")  # fmt: skip
+
+
+def remote_filesystem(url: str) -> tuple[Any, str]:
+    """fsspec's file system for the URL, and the path on it. Raises MissingExtraError without fsspec-xrootd."""
+    import fsspec
+
+    if url.startswith("root://"):
+        try:
+            import fsspec_xrootd  # noqa: F401
+        except ImportError:
+            raise missing_extra("fsspec-xrootd", "xrootd", "read root:// URLs") from None
+    filesystem, path = fsspec.core.url_to_fs(url)
+    return filesystem, str(path)
+
+
+def _some(found: list[str], given: str, expected: str) -> list[str]:
+    if not found:
+        raise InputError(
+            "no input matched", expected=expected, where=given, todo="check the path (relative to the current folder)"
+        )
+    return found
+
+
+def _refuse_twice(files: Sequence[str]) -> None:
+    seen: dict[str, str] = {}
+    for file in files:
+        real = file if is_remote(file) else os.path.realpath(file)
+        if real in seen:
+            names = file if file == seen[real] else f"{seen[real]} and {file}"
+            raise InputError(
+                "the same file is given twice",
+                expected="every input once: its events would stand twice in the dataset",
+                where=names,
+                todo="leave one out",
+            )
+        seen[real] = file

@@ -1,0 +1,72 @@
+"""One tree of errors. Each tells what was found, what was expected, where, and what to do next."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EcalWindowsError(Exception):
+    """Base of all errors that a user can mend.
+
+    found, expected, where, todo: the four parts, each a phrase without a full stop at its end.
+    """
+
+    exit_code = 2
+
+    def __init__(self, found: str, *, expected: str, where: str, todo: str) -> None:
+        self.found, self.expected, self.where, self.todo = found, expected, where, todo
+        super().__init__(found, expected, where, todo)
+
+    def __str__(self) -> str:
+        return f"{self.found}\n  expected: {self.expected}\n  where:    {self.where}\n  next:     {self.todo}"
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return _rebuild, (type(self), self.found, self.expected, self.where, self.todo)
+
+
+def _rebuild(kind: type[EcalWindowsError], found: str, expected: str, where: str, todo: str) -> EcalWindowsError:
+    return kind(found, expected=expected, where=where, todo=todo)
+
+
+class InputError(EcalWindowsError):
+    """A dumper file, or what is said of it, is not as it must be."""
+
+
+class BadFileError(InputError):
+    """One input file cannot be read; `--skip-bad-files` goes on without it."""
+
+
+class SettingsError(EcalWindowsError):
+    """A setting or option has a value that means nothing."""
+
+
+class WorkingPointError(EcalWindowsError):
+    """A file of working points cannot be used."""
+
+
+class OutputError(EcalWindowsError):
+    """An output cannot be written."""
+
+
+class MissingExtraError(EcalWindowsError):
+    """An optional library is not installed."""
+
+
+def near(name: str, known: Iterable[str], *, most: int = 5) -> str:
+    """The known names, nearest first: for the `expected` part of an error about an unknown name."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=most, cutoff=0.5)
+    if close:
+        return "one of the known names; nearest: " + ", ".join(close)
+    return "one of: " + ", ".join(names)
+
+
+def missing_extra(library: str, extra: str, purpose: str) -> MissingExtraError:
+    """The error for an optional library that is not there."""
+    return MissingExtraError(
+        f"the library '{library}' is not installed",
+        expected=f"it, to {purpose}",
+        where="this Python environment",
+        todo=f'pip install "ecalwindows[{extra}]"',
+    )

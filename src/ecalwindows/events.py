@@ -1,0 +1,99 @@
+"""The events that the pure middle is promised: flat columns with offsets, whatever file they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Column = NDArray[Any]
+Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Events:
+    """Events of one reading step (CSR: rows of `x` of event i are `x_offsets[i]:x_offsets[i + 1]`).
+
+    run, lumi, event : int64 (n_events,)
+    scalars    : nVtx, rho, obsPU, truePU, caloParticlePU_totEnergy, each (n_events,)
+    cluster    : branches `pfCluster_*` of one number a cluster, without the prefix, (n_clusters,); energies in GeV
+    calo       : branches `caloParticle_*`, without the prefix, (n_caloparticles,); energies in GeV, angles in rad
+    supercluster : branches `superCluster_*` of one number, without the prefix, (n_superclusters,)
+    score, shared_energy : float64 (n_clusters x caloparticles of their event, flat), `score_offsets` by cluster
+    member     : int64, cluster indices (within the event) of the superclusters, `member_offsets` by supercluster
+    hits       : rechitEnergy, fraction, ieta, iphi, iz, (n_hits,), `hits_offsets` by cluster; empty if not asked for
+    """
+
+    run: Index
+    lumi: Index
+    event: Index
+    scalars: Mapping[str, Column]
+    cluster_offsets: Index
+    cluster: Mapping[str, Column]
+    calo_offsets: Index
+    calo: Mapping[str, Column]
+    score_offsets: Index
+    score: NDArray[np.float64]
+    shared_energy: NDArray[np.float64]
+    supercluster_offsets: Index
+    supercluster: Mapping[str, Column]
+    member_offsets: Index
+    member: Index
+    hits_offsets: Index
+    hits: Mapping[str, Column]
+
+    def __len__(self) -> int:
+        return len(self.run)
+
+    @property
+    def n_clusters(self) -> int:
+        return int(self.cluster_offsets[-1])
+
+    @property
+    def cluster_event(self) -> Index:
+        """Event of each cluster, int64 (n_clusters,)."""
+        return np.repeat(np.arange(len(self), dtype=np.int64), np.diff(self.cluster_offsets))
+
+
+def float64(column: Column) -> NDArray[np.float64]:
+    """The column for arithmetic: everything is computed in float64 and rounded once when stored."""
+    return np.asarray(column, dtype=np.float64)
+
+
+def selected_events(events: Events, keep: NDArray[np.bool_]) -> Events:
+    """The events with `keep`, bool (n_events,), and all that belongs to them."""
+    clusters = np.repeat(keep, np.diff(events.cluster_offsets))
+    calos = np.repeat(keep, np.diff(events.calo_offsets))
+    superclusters = np.repeat(keep, np.diff(events.supercluster_offsets))
+    scores = np.repeat(clusters, np.diff(events.score_offsets))
+    hits = np.repeat(clusters, np.diff(events.hits_offsets))
+    return Events(
+        run=events.run[keep],
+        lumi=events.lumi[keep],
+        event=events.event[keep],
+        scalars=_rows(events.scalars, keep),
+        cluster_offsets=_offsets(events.cluster_offsets, keep),
+        cluster=_rows(events.cluster, clusters),
+        calo_offsets=_offsets(events.calo_offsets, keep),
+        calo=_rows(events.calo, calos),
+        score_offsets=_offsets(events.score_offsets, clusters),
+        score=events.score[scores],
+        shared_energy=events.shared_energy[scores],
+        supercluster_offsets=_offsets(events.supercluster_offsets, keep),
+        supercluster=_rows(events.supercluster, superclusters),
+        member_offsets=_offsets(events.member_offsets, superclusters),
+        member=events.member[np.repeat(superclusters, np.diff(events.member_offsets))],
+        hits_offsets=_offsets(events.hits_offsets, clusters),
+        hits=_rows(events.hits, hits),
+    )
+
+
+def _rows(columns: Mapping[str, Column], keep: NDArray[np.bool_]) -> dict[str, Column]:
+    return {name: column[keep] for name, column in columns.items()}
+
+
+def _offsets(offsets: Index, keep: NDArray[np.bool_]) -> Index:
+    return np.concatenate([[0], np.cumsum(np.diff(offsets)[keep])])

@@ -1,0 +1,243 @@
+"""One window in eta-phi: crystals coloured by energy, clusters, seed, window edge, mustache, truth."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import LinearSegmentedColormap, LogNorm, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Polygon, Rectangle
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from ecalwindows.batch import WindowBatch
+from ecalwindows.dataset.output import check_output, written_aside
+from ecalwindows.errors import OutputError
+from ecalwindows.geometry import Geometry
+from ecalwindows.plots.shapes import Floats, Ints, crystal_corners, mustache_outline, unwrapped, window_edge
+from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
+
+MUSTACHE_ET = 1.0
+"""Et of the clusters whose mustache is drawn [GeV]."""
+
+# Okabe and Ito's colours, told apart by all eyes; the shapes and lines differ too.
+TRUE, OTHER_CALO, REST, MUSTACHE, SEED, EDGE = "#D55E00", "#CC79A7", "0.2", "#009E73", "#F0E442", "black"
+ENERGIES = LinearSegmentedColormap.from_list("ecal_energies", ["#e8eef7", "#a9c4e4", "#5b8fc9", "#27559b", "#0b2352"])
+STYLE = {"font.size": 11, "axes.labelsize": 13, "legend.fontsize": 10, "pdf.fonttype": 42, "axes.axisbelow": True}
+HALO = [withStroke(linewidth=3.5, foreground="white")]
+
+
+def draw_window(batch: WindowBatch, number: int, geometry: Geometry, path: Path | None = None) -> Figure:
+    """Figure of window `number` of a batch, phi unwrapped around the seed; with a path it is saved too.
+
+    geometry : the shape with which the batch was made
+    path     : suffix .png (150 dpi), .pdf or another one that matplotlib knows
+    Raises IndexError if the batch has no such window, OutputError if the suffix is unknown.
+    """
+    view = _View.of(batch, number, geometry)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(8, 7), dpi=150)
+        axes = figure.add_axes((0.105, 0.085, 0.575, 0.825))
+        _draw_crystals(figure, axes, view)
+        _draw_mustache(axes, view)
+        axes.add_patch(Rectangle(*view.edge, fill=False, ec=EDGE, lw=1.4, ls=(0, (6, 3)), gid="window", zorder=3))
+        _draw_clusters(axes, view)
+        _draw_truth(axes, view)
+        _dress(figure, axes, view)
+        if path is not None:
+            _save(figure, Path(path))
+    return figure
+
+
+@dataclass(frozen=True)
+class _View:
+    """What the figure needs of one window. Angles [rad] lie within pi of the seed's phi, energies are in GeV.
+
+    window    : its row of the window columns
+    eta, phi, et : of its clusters, shape (n_clusters,); so are the labels in_scluster (of a matched window),
+        other_calo, is_seed
+    crystals  : corners (n_crystals, 4, 2), energy : rechit energy x fraction (n_crystals,), summed over the clusters
+    edge      : lower left corner, width in eta, height in phi
+    """
+
+    window: dict[str, Any]
+    is_matched: bool
+    eta: Floats
+    phi: Floats
+    et: Floats
+    in_scluster: NDArray[np.bool_]
+    other_calo: NDArray[np.bool_]
+    is_seed: NDArray[np.bool_]
+    crystals: Floats
+    energy: Floats
+    edge: tuple[tuple[float, float], float, float]
+
+    @classmethod
+    def of(cls, batch: WindowBatch, number: int, geometry: Geometry) -> _View:
+        if not 0 <= number < len(batch):
+            raise IndexError(f"window {number} of a batch of {len(batch)}")
+        window = {name: column[number].item() for name, column in batch.window.items()}
+        pairs = slice(*batch.window_offsets[number : number + 2])
+        clusters = batch.pair_cluster[pairs]
+        seed_phi, is_matched = window["seed_phi"], window["is_seed_calo_matched"]
+        crystals, energy = _crystals(batch, clusters, seed_phi)
+        return cls(
+            window=window,
+            is_matched=is_matched,
+            eta=batch.cluster["cluster_eta"][clusters].astype(float),
+            phi=unwrapped(batch.cluster["cluster_phi"][clusters], seed_phi),
+            et=batch.cluster["et_cluster"][clusters].astype(float),
+            in_scluster=batch.pair["in_scluster"][pairs] & is_matched,
+            other_calo=batch.pair["is_calo_matched_diffcalo"][pairs],
+            is_seed=batch.pair["is_seed"][pairs],
+            crystals=crystals,
+            energy=energy,
+            edge=window_edge(window["seed_eta"], seed_phi, geometry),
+        )
+
+
+def _crystals(batch: WindowBatch, clusters: Ints, seed_phi: float) -> tuple[Floats, Floats]:
+    """Corners and energies of the crystals with energy; a crystal that clusters share is there once."""
+    rows = np.concatenate([np.arange(*batch.hits_offsets[c : c + 2]) for c in clusters] or [np.arange(0)])
+    cells = np.stack([batch.hits[name][rows] for name in ("ieta", "iphi", "iz")], axis=1)
+    cells, place = np.unique(cells, axis=0, return_inverse=True)
+    weights = batch.hits["energy_fraction"][rows].astype(np.float64)
+    energy: Floats = np.bincount(place.reshape(-1), weights, minlength=len(cells)).astype(np.float64)
+    corners = crystal_corners(*cells[energy > 0].T)
+    centre = corners[..., 1].mean(axis=1, keepdims=True)
+    corners[..., 1] += unwrapped(centre, seed_phi) - centre
+    return corners, energy[energy > 0]
+
+
+def _draw_crystals(figure: Figure, axes: Axes, view: _View) -> None:
+    if not len(view.energy):
+        return
+    unit = next(unit for name, _, unit, _ in HIT_COMPONENTS if name == "energy_fraction")
+    highest = view.energy.max()
+    lowest = min(max(view.energy.min(), 1e-4 * highest), 0.5 * highest)
+    crystals = PolyCollection(
+        list(view.crystals), array=view.energy, cmap=ENERGIES, norm=LogNorm(lowest, highest),
+        edgecolors="0.6", linewidths=0.3, gid="crystals", zorder=1,
+    )  # fmt: skip
+    axes.add_collection(crystals, autolim=False)
+    figure.colorbar(
+        crystals, cax=figure.add_axes((0.72, 0.085, 0.028, 0.38)), label=rf"crystal energy $\times$ fraction [{unit}]"
+    )
+
+
+def _draw_mustache(axes: Axes, view: _View) -> None:
+    outline = mustache_outline(view.window["seed_eta"], MUSTACHE_ET)
+    if len(outline):
+        corners = outline + np.array([view.window["seed_eta"], view.window["seed_phi"]])
+        axes.add_patch(Polygon(corners, fc=MUSTACHE, alpha=0.10, ec="none", zorder=0))
+        axes.add_patch(Polygon(corners, fill=False, ec=MUSTACHE, lw=1.6, gid="mustache", zorder=3))
+
+
+def _area(et: Any) -> Any:
+    """Area of a marker [points^2]: grows with the logarithm of Et."""
+    return 60 + 55 * np.log1p(np.maximum(et, 0))
+
+
+def _kinds(view: _View) -> dict[str, tuple[NDArray[np.bool_], dict[str, Any]]]:
+    """The clusters by truth: label -> (which, style of the marker)."""
+    other = view.other_calo & ~view.in_scluster
+    return {
+        "in true supercluster": (view.in_scluster, {"marker": "o", "edgecolors": TRUE, "linewidths": 2.2}),
+        "of another particle": (other, {"marker": "D", "edgecolors": OTHER_CALO, "linewidths": 2.0}),
+        "other cluster" if view.is_matched else "cluster": (
+            ~(view.in_scluster | other),
+            {"marker": "o", "edgecolors": REST, "linewidths": 1.1},
+        ),
+    }
+
+
+def _draw_clusters(axes: Axes, view: _View) -> None:
+    for label, (which, style) in _kinds(view).items():
+        if which.any():
+            axes.scatter(
+                view.eta[which], view.phi[which], s=_area(view.et[which]), facecolors="none", gid=label, zorder=5,
+                path_effects=HALO, **style,
+            )  # fmt: skip
+    seed = view.is_seed
+    axes.plot(
+        view.eta[seed], view.phi[seed], ls="", marker="*", ms=10, mfc=SEED, mec="black", mew=0.8, gid="seed",
+        zorder=7,
+    )  # fmt: skip
+
+
+def _draw_truth(axes: Axes, view: _View) -> None:
+    if view.is_matched:
+        eta, phi = view.window["gen_true_eta"], unwrapped(view.window["gen_true_phi"], view.window["seed_phi"])
+        axes.plot([eta], [phi], ls="", marker="x", ms=10, mew=1.8, c=TRUE, gid="generated", zorder=8, path_effects=HALO)
+
+
+def _dress(figure: Figure, axes: Axes, view: _View) -> None:
+    """Limits, labels, title and legend."""
+    (left, low), across, high = view.edge
+    axes.set_xlim(left - 0.06 * across, left + 1.06 * across)
+    axes.set_ylim(low - 0.03 * high, low + 1.03 * high)
+    turn = math.copysign(math.pi, view.window["seed_phi"])
+    beyond = low < turn < low + high
+    axes.set_xlabel(r"$\eta$")
+    axes.set_ylabel(rf"$\phi$ [{COLUMNS['seed_phi'].unit}]" + (r", continued beyond $\pm\pi$" if beyond else ""))
+    if beyond:
+        axes.axhline(turn, c="0.5", lw=0.8, ls=":", gid="turn", zorder=2)
+    axes.grid(c="0.92", lw=0.6)
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    figure.text(0.02, 0.985, "\n".join(_title(view)), ha="left", va="top", fontsize=11, linespacing=1.35, gid="title")
+    figure.legend(handles=_handles(view), loc="upper left", bbox_to_anchor=(0.685, 0.92), frameon=False)
+
+
+def _title(view: _View) -> tuple[str, str]:
+    w = view.window
+    event = f"run {w['run_id']}, lumi {w['lumi_id']}, event {w['event_id']}, seed {w['seed_index']}"
+    seed = rf"seed $E_T$ = {w['et_seed_calib']:.1f} GeV, $\eta$ = ${w['seed_eta']:.2f}$"
+    found = f"supercluster {w['en_mustache_calib']:.1f} GeV" if w["is_seed_mustache_matched"] else "no supercluster"
+    if not view.is_matched:
+        return f"{event}; {seed}", f"not matched to a caloparticle; {found}"
+    particle = {11: "electron", 22: "photon"}.get(w["flavour"], "caloparticle")
+    return f"{event}; {seed}", f"matched to {particle}: true energy {w['en_true_sim']:.1f} GeV; {found}"
+
+
+def _handles(view: _View) -> list[Any]:
+    """Entries of the legend: what the figure shows, and three marker sizes."""
+    empty: dict[str, Any] = {"ls": "", "mfc": "none"}
+    handles: list[Any] = [Line2D([], [], ls="", marker="*", ms=10, mfc=SEED, mec="black", mew=0.8, label="seed")]
+    for label, (which, style) in _kinds(view).items():
+        if which.any():
+            look = {"marker": style["marker"], "mec": style["edgecolors"], "mew": style["linewidths"]}
+            handles.append(Line2D([], [], ms=9, label=f"{label} ({which.sum()})", **empty, **look))
+    if view.is_matched:
+        handles.append(Line2D([], [], ls="", marker="x", ms=10, mew=1.8, c=TRUE, label="generated position"))
+    handles.append(Line2D([], [], c=EDGE, lw=1.4, ls=(0, (6, 3)), label="window"))
+    mustache = rf"mustache ($E_T$ = {MUSTACHE_ET:g} GeV)"
+    handles.append(Patch(fc=(*to_rgb(MUSTACHE), 0.12), ec=MUSTACHE, lw=1.6, label=mustache))
+    sizes = {rf"$E_T$ = {et:g} GeV": math.sqrt(_area(et)) for et in (0.5, 5.0, 50.0)}
+    return handles + [
+        Line2D([], [], marker="o", mec="0.35", ms=ms, label=label, **empty) for label, ms in sizes.items()
+    ]
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """Write the figure aside, then give it its name."""
+    kind = path.suffix[1:].lower()
+    known = figure.canvas.get_supported_filetypes()
+    if kind not in known:
+        raise OutputError(
+            f"a figure cannot be written as '{path.suffix}'",
+            expected="one of ." + ", .".join(sorted(known)),
+            where=str(path),
+            todo="give the file another suffix, for example .png",
+        )
+    check_output(path, overwrite=True)
+    with written_aside([path]) as (place,):
+        figure.savefig(place, format=kind, metadata={"CreationDate": None} if kind == "pdf" else None)

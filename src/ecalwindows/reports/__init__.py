@@ -1,0 +1,1 @@
+"""Tables and texts of what a run did: made from results, printed by others."""

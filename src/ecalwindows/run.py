@@ -1,0 +1,196 @@
+"""The main job: inputs -> batches -> one output. Joins the edges and the pure middle, and counts what happened."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ecalwindows.config import WindowSettings
+from ecalwindows.dataset.definition import FeaturesDefinition, features_definition
+from ecalwindows.dataset.formats import OutputPlan, Writer, open_writers, output_plan
+from ecalwindows.dataset.output import check_output, written_aside
+from ecalwindows.dumper.duplicates import SeenEvents
+from ecalwindows.dumper.inputs import input_files, is_remote
+from ecalwindows.dumper.read import Input, Inputs, check_inputs, no_events, read_events
+from ecalwindows.errors import BadFileError, OutputError
+from ecalwindows.events import Events, selected_events
+from ecalwindows.pipeline import Counts, Made, make_windows
+from ecalwindows.schema import DATA_MODEL_VERSION
+from ecalwindows.version import revision, version
+from ecalwindows.working_points import WorkingPoints, read_working_points
+
+log = logging.getLogger(__name__)
+
+STEP_SHARE = 0.25
+"""Share of the memory budget for the arrays read in a step: the rest is for decompression and for what is made."""
+
+Observer = Callable[[Events, Made], None]
+Progress = Callable[[int, int, int], None]
+"""Called after each step with events done, events in all, and windows kept."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How inputs are read; nothing here changes the content of a dataset but `events` and what is skipped.
+
+    memory_mb : about how much the arrays of a step may take [MB, 1e6 bytes]
+    step_events : most events of a step
+    events : (start, stop) over all inputs
+    """
+
+    memory_mb: float = 256.0
+    step_events: int | None = None
+    events: tuple[int | None, int | None] = (None, None)
+    skip_bad_files: bool = False
+    keep_first_duplicates: bool = False
+
+    @property
+    def step_bytes(self) -> float:
+        """Budget of one step."""
+        return self.memory_mb * 1e6 * STEP_SHARE
+
+
+@dataclass
+class Report:
+    """What a run did."""
+
+    counts: Counts = field(default_factory=Counts)
+    n_files: int = 0
+    bad: list[BadFileError] = field(default_factory=list)
+    absent: dict[str, float] = field(default_factory=dict)
+    empty: list[str] = field(default_factory=list)
+    pileup_files: int = 0
+    n_duplicates: int = 0
+    outputs: list[Path] = field(default_factory=list)
+    replaced: bool = False
+    seconds: float = 0.0
+
+
+def iter_made(
+    inputs: Inputs,
+    settings: WindowSettings,
+    threshold: WorkingPoints,
+    *,
+    reading: Reading,
+    report: Report,
+    observer: Observer | None = None,
+) -> Iterator[Made]:
+    """Windows of all inputs, step by step, in order; fills the report. At least one step, empty if need be."""
+    report.n_files, report.bad, report.absent = len(inputs.files), list(inputs.bad), inputs.absent
+    report.empty = [file.path for file in inputs.files if not file.n_events]
+    report.pileup_files = sum(file.use_pileup for file in inputs.files)
+    seen = SeenEvents([file.path for file in inputs.files], keep_first=reading.keep_first_duplicates)
+    yield make_windows(no_events(), settings, threshold, use_pileup=False)
+    for number, file in enumerate(inputs.files):
+        try:
+            if reading.skip_bad_files:
+                _read_through(file, settings, reading)
+            for _, events in read_events(
+                file, settings, memory_bytes=reading.step_bytes, most_events=reading.step_events
+            ):
+                first = seen.first_time(events, number)
+                events = events if first.all() else selected_events(events, first)
+                made = make_windows(events, settings, threshold, use_pileup=file.use_pileup)
+                report.counts += made.counts
+                if observer:
+                    observer(events, made)
+                yield made
+        except BadFileError as error:
+            if not reading.skip_bad_files:
+                raise
+            report.bad.append(error)
+    report.n_duplicates = seen.n_dropped
+
+
+def _read_through(file: Input, settings: WindowSettings, reading: Reading) -> None:
+    """Read a file once for nothing, so that one that breaks half-way gives nothing rather than a part of its windows."""
+    for _ in read_events(file, settings, memory_bytes=reading.step_bytes, most_events=reading.step_events):
+        pass
+
+
+def prepared(
+    inputs: Any, settings: WindowSettings, wanted: Collection[str], reading: Reading
+) -> tuple[Inputs, WorkingPoints]:
+    """Working points read and all headers checked: what can fail early fails here."""
+    threshold = read_working_points(settings.wp_file)
+    files = input_files(inputs)
+    checked = check_inputs(files, settings, wanted, events=reading.events, skip_bad_files=reading.skip_bad_files)
+    if checked.bad and not checked.files:
+        raise checked.bad[0]
+    return checked, threshold
+
+
+def write_windows(
+    inputs: Any,
+    output: str | Path,
+    settings: WindowSettings | None = None,
+    *,
+    format: str | None = None,
+    definition: FeaturesDefinition | None = None,
+    reading: Reading | None = None,
+    overwrite: bool = True,
+    progress: Progress | None = None,
+    observer: Observer | None = None,
+) -> Report:
+    """Make the windows of dumper files and write them to one output, which appears when it is whole.
+
+    inputs : a file, folder, glob or URL, or a list of them
+    output : file name; its suffix (or `format`) chooses between Parquet and NDJSON
+    Raises an EcalWindowsError for anything a user can mend; then nothing has changed under the output's name.
+    """
+    began = time.monotonic()
+    settings, reading = settings or WindowSettings(), reading or Reading()
+    plan = output_plan(Path(output), format, definition or features_definition())
+    for path in plan.paths:
+        check_output(path, overwrite=overwrite)
+    checked, threshold = prepared(inputs, settings, plan.wanted, reading)
+    _refuse_input_as_output(plan, checked)
+    report = Report(outputs=plan.paths, replaced=plan.path.is_file())
+    made = iter_made(checked, settings, threshold, reading=reading, report=report, observer=observer)
+    with written_aside(plan.paths) as places, ExitStack() as stack:
+        writers = open_writers(plan, places, _metadata(settings, threshold), stack)
+        _write(made, writers, checked.n_events, report, progress)
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def _write(
+    steps: Iterator[Made], writers: list[Writer], n_events: int, report: Report, progress: Progress | None
+) -> None:
+    for made in steps:
+        for writer in writers:
+            writer.write(made.batch)
+        if progress:
+            progress(report.counts.events, n_events, report.counts.windows_kept)
+
+
+def _refuse_input_as_output(plan: OutputPlan, inputs: Inputs) -> None:
+    for file in inputs.files:
+        if not is_remote(file.path) and plan.path.exists() and plan.path.samefile(file.path):
+            raise OutputError(
+                "the output is one of the inputs",
+                expected="another file",
+                where=str(plan.path),
+                todo="name another output with -o",
+            )
+
+
+def _metadata(settings: WindowSettings, threshold: WorkingPoints) -> dict[str, str]:
+    """What a data file says of itself: no path, no time, no host, so that the same plan gives the same bytes."""
+    values = settings.model_dump(mode="json")
+    values["wp_file"] = settings.wp_file.name if settings.wp_file else None
+    record = {
+        "data_model_version": DATA_MODEL_VERSION,
+        "version": version,
+        "revision": revision,
+        "settings": values,
+        "working_points_sha256": hashlib.sha256(threshold.text.encode()).hexdigest(),
+    }
+    return {"ecalwindows": json.dumps(record, sort_keys=True)}

@@ -1,0 +1,48 @@
+"""What all tests share: quiet plots, Hypothesis profiles, and `--no-skips`, under which every test must really run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+
+os.environ["MPLBACKEND"] = "Agg"
+
+# The first example of a kernel may compile it: no deadline. Uncompiled kernels are slow: fewer examples.
+hypothesis.settings.register_profile("compiled", deadline=None, print_blob=True)
+hypothesis.settings.register_profile("uncompiled", hypothesis.settings.get_profile("compiled"), max_examples=25)
+hypothesis.settings.load_profile("uncompiled" if os.environ.get("NUMBA_DISABLE_JIT") == "1" else "compiled")
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """The folder of golden inputs and outputs."""
+    return Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="a skipped test is a failed one")
+
+
+def refuse_skip(config: pytest.Config, report: Any) -> None:
+    if report.skipped and not hasattr(report, "wasxfail") and config.getoption("--no-skips"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, but --no-skips was given: {report.longrepr[-1]}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    report = yield
+    refuse_skip(item.config, report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
+    report = yield
+    refuse_skip(collector.config, report)
+    return report

@@ -1,0 +1,124 @@
+"""Events -> windows and counts, slow and plain: the reference of the whole middle."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from . import association, features, labels
+from . import windows as geometric
+from .labels import Threshold
+from .windows import Geometry, Point
+
+Event = dict[str, Any]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the reference asks of settings: any object with these attributes will do."""
+
+    assoc_strategy: str = "sim_fraction"
+    min_et_seed: float = 1.0
+    min_seed_score: float = 1e-2
+    min_cluster_score: float = 1e-4
+    require_gen_in_window: bool = True
+    overlap: bool = False
+    maxnocalow: int = 0
+    pileup: str = "on"
+    pu_limit: float = 1e6
+    geometry: Geometry = "v3"
+    flavour: str | int = "auto"
+    draw_seed: int = 0
+    sample: str = ""
+
+
+def windows(
+    events: Sequence[Event], settings: Settings | Any, threshold: Threshold
+) -> tuple[list[Row], list[Row]]:
+    """The kept windows of all events, and one row of counts for every event."""
+    rows: list[Row] = []
+    counts: list[Row] = []
+    for event in events:
+        event_windows, event_counts = windows_of_event(event, settings, threshold)
+        rows += event_windows
+        counts.append(event_counts)
+    return rows, counts
+
+
+def windows_of_event(event: Event, settings: Settings | Any, threshold: Threshold) -> tuple[list[Row], Row]:
+    """The kept windows of one event, and its counts."""
+    points = cluster_points(event)
+    et = [geometric.transverse(e, p.eta) for e, p in zip(event["pfCluster_energy"], points, strict=True)]
+    owners = association.owners(event[f"pfCluster_{settings.assoc_strategy}"], settings.min_cluster_score)
+    seeds, n_in_other = geometric.seeds(points, et, settings.min_et_seed, settings.geometry, settings.overlap)
+    truths = [
+        labels.seed_truth(
+            seed,
+            points,
+            owners,
+            calo_points(event),
+            settings.geometry,
+            settings.min_seed_score,
+            settings.require_gen_in_window,
+        )
+        for seed in seeds
+    ]
+    matched = [truth.calo != -1 for truth in truths]
+    identity = (event["runId"], event["lumiId"], event["eventId"])
+    keys = [geometric.draw_key(settings.draw_seed, *identity, seed) for seed in seeds]
+    rows = [
+        window(event, points, et, owners, seeds[w], truths[w], settings, threshold)
+        for w in geometric.kept(matched, keys, seeds, settings.maxnocalow)
+    ]
+    names = dict(zip(("run_id", "lumi_id", "event_id"), identity, strict=True))
+    return rows, names | geometric.counts(matched, [truth.bad_position for truth in truths], n_in_other)
+
+
+def window(
+    event: Event,
+    points: Sequence[Point],
+    et: Sequence[float],
+    owners: Sequence[association.Owner],
+    seed: int,
+    truth: labels.SeedTruth,
+    settings: Settings | Any,
+    threshold: Threshold,
+) -> Row:
+    """One window with its clusters, without NaN and infinities."""
+    pileup = settings.pileup == "on"
+    supercluster = labels.supercluster_of(seed, event)
+    seed_et_raw = geometric.transverse(event["pfCluster_rawEnergy"][seed], points[seed].eta)
+    limit = labels.working_point(threshold, seed_et_raw, points[seed].eta)
+    clusters = []
+    for cluster in geometric.members(seed, points, et, settings.geometry):
+        cluster_truth = labels.cluster_truth(
+            cluster, seed, truth.calo, owners, event, pileup, settings.pu_limit, limit
+        )
+        clusters.append(
+            features.cluster_row(
+                event, points, cluster, seed, owners[cluster], cluster_truth, truth.calo, supercluster, pileup
+            )
+        )
+    row = {
+        **features.event_row(event, pileup),
+        "window_index": features.window_index(settings.sample, event, seed),
+        **features.seed_row(event, points, seed, owners[seed], truth, pileup),
+        **features.truth_row(event, truth.calo),
+        **features.mustache_row(event, supercluster),
+        "clusters": clusters,
+        **features.summary_row(clusters, truth.calo != -1),
+        "flavour": features.flavour(event, truth.calo, settings.flavour),
+    }
+    return {name: features.finite(value) for name, value in row.items()}
+
+
+def cluster_points(event: Event) -> list[Point]:
+    """Where the clusters are."""
+    columns = (event["pfCluster_eta"], event["pfCluster_phi"], event["pfCluster_iz"])
+    return [Point(*values) for values in zip(*columns, strict=True)]
+
+
+def calo_points(event: Event) -> list[Point]:
+    """Where the caloparticles were made."""
+    columns = (event["caloParticle_genEta"], event["caloParticle_genPhi"], event["caloParticle_simIz"])
+    return [Point(*values) for values in zip(*columns, strict=True)]

@@ -1,0 +1,208 @@
+"""Geometry, seeds, members, which windows are kept, counts (sections 3, 4, 5, 8, 11), slow and plain."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+Geometry = str | Mapping[str, Sequence[Mapping[str, Any]]]
+Item = TypeVar("Item")
+MASK = 2**64 - 1
+
+
+class Point(NamedTuple):
+    """A direction and the part of the detector it lies in (iz: 0 barrel, -1 and +1 endcaps)."""
+
+    eta: float
+    phi: float
+    iz: int
+
+
+class Bounds(NamedTuple):
+    """The edges of a window: down <= deta <= up and |dphi| <= width."""
+
+    up: float
+    down: float
+    width: float
+
+
+def transverse(energy: float, eta: float) -> float:
+    """Energy over cosh(eta)."""
+    try:
+        return energy / math.cosh(eta)
+    except OverflowError:
+        return energy / math.inf
+
+
+# Geometry
+
+
+def bounds_v3(a: float) -> Bounds:
+    """Run 3 productions."""
+    up = 0.1 + (0.1 / 1.5) * a if a <= 1.5 else 0.2 + (0.1 / 1.5) * (a - 1.5)
+    down = -0.1 if a <= 1.5 else -0.1 - (0.2 / 1.5) * (a - 1.5)
+    return Bounds(up, down, 0.7 - (0.1 / 3) * a)
+
+
+def bounds_v2(a: float) -> Bounds:
+    """As v3, with another lower edge in the endcaps."""
+    down = -0.1 if a <= 1.5 else -0.1 - (0.1 / 1.5) * (a - 1.5)
+    return bounds_v3(a)._replace(down=down)
+
+
+def bounds_v1(a: float) -> Bounds:
+    """ACAT 2021."""
+    if a < 0.1:
+        up = 0.075
+    elif a < 1.3:
+        up = 0.0758929 - 0.0178571 * a + 0.0892857 * (a * a)
+    elif a < 1.7:
+        up = 0.2
+    elif a < 1.9:
+        up = 0.625 - 0.25 * a
+    else:
+        up = 0.15
+    if a < 2.1:
+        down = -0.075
+    elif a < 2.5:
+        down = 0.31875 - 0.1875 * a
+    else:
+        down = -0.15
+    if a < 1.9:
+        width = 0.6
+    elif a < 2.7:
+        width = 1.075 - 0.25 * a
+    else:
+        width = 0.4
+    return Bounds(up, down, width)
+
+
+def piece_value(piece: Mapping[str, Any], a: float) -> float:
+    """c0 + c1 d + c2 (d d) + ..., d = a - origin, from left to right."""
+    d: float = a - piece.get("origin", 0.0)
+    value: float = piece["coefficients"][0]
+    power = 1.0
+    for coefficient in piece["coefficients"][1:]:
+        power = power * d
+        value = value + coefficient * power
+    return value
+
+
+def piecewise(pieces: Sequence[Mapping[str, Any]], a: float) -> float:
+    """The value of the first piece that `a` falls in."""
+    for piece in pieces:
+        below = piece.get("below")
+        if below is None or a < below or (piece.get("inclusive", False) and a == below):
+            return piece_value(piece, a)
+    raise ValueError(f"no piece holds {a}")
+
+
+def bounds(geometry: Geometry, eta_seed: float) -> Bounds:
+    """The edges of the window of a seed at `eta_seed`."""
+    a = abs(eta_seed)
+    if isinstance(geometry, str):
+        return {"v1": bounds_v1, "v2": bounds_v2, "v3": bounds_v3}[geometry](a)
+    return Bounds(*(piecewise(geometry[side], a) for side in ("up", "down", "width")))
+
+
+def delta_eta(seed: Point, point: Point) -> float:
+    """(eta - eta_s) * sign(eta_s) with sign(0) = sign(-0) = +1, and never -0 for the seed itself."""
+    return seed.eta - point.eta if seed.eta < 0 else point.eta - seed.eta
+
+
+def delta_phi(seed: Point, point: Point) -> float:
+    """Seed minus point, wrapped into [-pi, pi]."""
+    difference = seed.phi - point.phi
+    if not math.isfinite(difference) or abs(difference) <= math.pi:
+        return difference
+    return math.remainder(difference, 2 * math.pi)
+
+
+def inside(geometry: Geometry, seed: Point, point: Point) -> bool:
+    """Whether the point lies in the window of the seed."""
+    if point.iz != seed.iz:
+        return False
+    edge = bounds(geometry, seed.eta)
+    in_eta = edge.down <= delta_eta(seed, point) <= edge.up
+    return in_eta and abs(delta_phi(seed, point)) <= edge.width
+
+
+# Seeds and members
+
+
+def by_decreasing_et(indices: Sequence[int], et: Sequence[float]) -> list[int]:
+    """Highest Et first, NaN last, ties by lowest index."""
+    return sorted(indices, key=lambda i: (math.isnan(et[i]), 0.0 if math.isnan(et[i]) else -et[i], i))
+
+
+def candidates(et: Sequence[float], min_et_seed: float) -> list[int]:
+    """The clusters that may seed a window, in the order in which they do."""
+    return by_decreasing_et([i for i in range(len(et)) if et[i] >= min_et_seed], et)
+
+
+def seeds(
+    points: Sequence[Point], et: Sequence[float], min_et_seed: float, geometry: Geometry, overlap: bool
+) -> tuple[list[int], int]:
+    """The seeds in order, and how many candidates lie in a window made before them."""
+    made: list[int] = []
+    n_in_other_window = 0
+    for candidate in candidates(et, min_et_seed):
+        point = points[candidate]
+        if not (math.isfinite(point.eta) and math.isfinite(point.phi)):
+            continue
+        if not overlap and any(inside(geometry, points[seed], point) for seed in made):
+            n_in_other_window += 1
+            continue
+        made.append(candidate)
+    return made, n_in_other_window
+
+
+def members(seed: int, points: Sequence[Point], et: Sequence[float], geometry: Geometry) -> list[int]:
+    """The clusters of a window by decreasing Et; the seed is always one of them."""
+    here = [i for i in range(len(points)) if i == seed or inside(geometry, points[seed], points[i])]
+    return by_decreasing_et(here, et)
+
+
+# Which windows are kept
+
+
+def splitmix64(x: int) -> int:
+    """One step of the SplitMix64 generator."""
+    x = (x + 0x9E3779B97F4A7C15) & MASK
+    z = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
+    return z ^ (z >> 31)
+
+
+def draw_key(draw_seed: int, run: int, lumi: int, event: int, seed_index: int) -> int:
+    """The number that decides whether an unmatched window is drawn: the smallest are."""
+    h = splitmix64(draw_seed & MASK)
+    for value in (run, lumi, event, seed_index):
+        h = splitmix64(h ^ (value & MASK))
+    return h
+
+
+def kept(
+    matched: Sequence[bool], keys: Sequence[int], seed_indices: Sequence[int], maxnocalow: int
+) -> list[int]:
+    """Positions of the kept windows of an event; the windows come by decreasing seed Et."""
+    good = [w for w in range(len(matched)) if matched[w]]
+    bad = [w for w in range(len(matched)) if not matched[w]]
+    if maxnocalow == 0:
+        return good
+    if len(bad) <= len(good):
+        return sorted(good + bad)
+    highest, others = bad[: len(good)], bad[len(good) :]
+    n_drawn = min(maxnocalow, len(bad) - len(good))
+    drawn = sorted(others, key=lambda w: (keys[w], seed_indices[w]))[:n_drawn]
+    return sorted(good + highest + drawn)
+
+
+def counts(matched: Sequence[bool], bad_position: Sequence[bool], n_in_other_window: int) -> dict[str, int]:
+    """The counts of an event, of all windows made."""
+    return {
+        "n_windows_matched": sum(matched),
+        "n_windows_nomatched": len(matched) - sum(matched),
+        "n_seeds_good": sum(matched),
+        "n_seeds_bad_calo_position": sum(bad_position),
+        "n_seeds_in_other_window": n_in_other_window,
+    }
