@@ -67,7 +67,7 @@ def convert(suffix: str) -> Callable[[Path, Path, str], Callable[[], Any]]:
 
         output = made(file, work, setting, suffix)
         arguments = ["windows", str(file), "-o", str(output), *SETTINGS[setting]]
-        return lambda: main(arguments, standalone_mode=False)
+        return lambda: main(arguments)
 
     return ours
 

@@ -167,7 +167,7 @@ def _write(
     for made in steps:
         for writer in writers:
             writer.write(made.batch)
-        if progress:
+        if progress and report.counts.events:
             progress(report.counts.events, n_events, report.counts.windows_kept)
 
 

@@ -5,10 +5,12 @@ Existing training code reads with awkward 1.10 and pyarrow 11: nothing is nullab
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -84,6 +86,28 @@ def _integer_leaves(path: str, kind: pa.DataType) -> list[str]:
     return [path] if pa.types.is_integer(kind) else []
 
 
+class _Sink(io.RawIOBase):
+    """A file to write to, until `is_open` is false: then bytes vanish."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.is_open = True
+        self.place = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.place
+
+    def write(self, data: Any) -> int:
+        """Write all of `data`."""
+        if self.is_open:
+            self.file.write(data)
+        self.place += len(data)
+        return len(data)
+
+
 class ParquetWriter:
     """Writes batches to one Parquet file; row groups are cut by row count, whatever the batches' sizes."""
 
@@ -100,7 +124,9 @@ class ParquetWriter:
         self._row_group = row_group
         self._waiting: list[pa.Table] = []
         self._n_waiting = 0
+        self._has_group = False
         self._file = open(path, "wb")  # noqa: SIM115, PTH123 - closed in close()
+        self._sink = _Sink(self._file)
         self._writer: pq.ParquetWriter | None = None
 
     def write(self, batch: WindowBatch) -> None:
@@ -111,7 +137,7 @@ class ParquetWriter:
         if self._writer is None:
             schema = table.schema.with_metadata(self._metadata)
             integers = [path for field in schema for path in _integer_leaves(field.name, field.type)]
-            self._writer = pq.ParquetWriter(self._file, schema, compression="zstd", use_dictionary=integers)
+            self._writer = pq.ParquetWriter(self._sink, schema, compression="zstd", use_dictionary=integers)
         self._waiting.append(table)
         self._n_waiting += len(table)
         while self._n_waiting >= self._row_group:
@@ -120,20 +146,23 @@ class ParquetWriter:
     def _write_group(self, n_rows: int) -> None:
         table = pa.concat_tables(self._waiting)
         assert self._writer is not None
-        self._writer.write_table(table.slice(0, n_rows).combine_chunks(), row_group_size=n_rows)
+        self._writer.write_table(table.slice(0, n_rows).combine_chunks(), row_group_size=max(1, n_rows))
         rest = table.slice(n_rows)
         self._waiting = [rest] if len(rest) else []
+        self._has_group = True
         self._n_waiting = len(rest)
 
     def close(self) -> None:
         """Write what waits and the footer. A file without a batch cannot be closed: its columns are unknown."""
         try:
-            if self._n_waiting:
+            if self._n_waiting or (self._waiting and not self._has_group):  # Awkward wants a row group, if an empty one
                 self._write_group(self._n_waiting)
             if self._writer is not None:
                 self._writer.close()
-        finally:
             self._file.close()
+        except BaseException:
+            self._abandon()
+            raise
 
     def __enter__(self) -> ParquetWriter:
         return self
@@ -142,4 +171,14 @@ class ParquetWriter:
         if error is None:
             self.close()
         else:
-            self._file.close()
+            self._abandon()
+
+    def _abandon(self) -> None:
+        """Leave the file as it is: what pyarrow still wants to write goes nowhere."""
+        self._sink.is_open = False
+        try:
+            if self._writer is not None:
+                self._writer.close()
+        finally:
+            with contextlib.suppress(OSError):
+                self._file.close()

@@ -1,15 +1,14 @@
 """Numbers as text: integers, and the shortest decimal that gives a float back, digit for digit as Python's repr.
 
-Source: R. Giulietti, "The Schubfach way to render doubles" (2020), with the 128-bit powers of ten of its section 9;
-The notation is Python's: plain from 1e-4 up to
-1e16, else scientific with two digits of exponent at least.
+Source: R. Giulietti, "The Schubfach way to render doubles" (2020), with powers of ten of 128 bits. The notation is
+Python's: plain from 1e-4 up to 1e16, else scientific with two digits of exponent at least.
 
 All arithmetic is on integers. A number comes as a `word`, int64: an integer itself, or the bits of a float (those of a
-float32 in the lower half, zeros above). Its text is made of three pieces, `Pieces`: head, body, end. Each is ASCII in one or
-two uint64 (first byte lowest) and a length; bytes beyond the length are waste that the next piece overwrites.
+float32 in the lower half, zeros above). Its text is made of three pieces, `Pieces`: head, body, end. Each is ASCII in
+one or two uint64 (first byte lowest) and a length; bytes beyond the length are waste that the next piece overwrites.
 
 Two pitfalls shape the code. Signed and unsigned integers never meet in one operation: numba would make it a float.
-And arrays are handed to the last function only: numba counts references at every call, slower than the arithmetic.
+And no function here takes an array: numba would count references at each call, slower than the arithmetic.
 """
 
 from __future__ import annotations
@@ -19,13 +18,10 @@ from numpy.typing import NDArray
 
 from ecalwindows.kernels.jit import kernel
 
-WIDEST = {"bool": 5, "int32": 11, "int64": 20, "float32": 19, "float64": 24}
+WIDEST = {"bool": 5, "int32": 11, "int64": 20, "float32": 19, "float64": 24, "": 0}
 """The most bytes that a value of a dtype can take."""
 
-LOWEST_POWER = -292
-HIGHEST_POWER = 324
-
-Bytes = NDArray[np.uint8]
+LOWEST_POWER, HIGHEST_POWER = -292, 324
 
 
 def power_table() -> NDArray[np.uint64]:
@@ -43,34 +39,37 @@ def power_table() -> NDArray[np.uint64]:
     return np.array(rows, dtype=np.uint64)
 
 
-
 POWERS = power_table()
 TENS = np.array([10**power for power in range(20)], dtype=np.uint64)
 
-from numba.extending import register_jitable
-part=register_jitable
 ZERO, ONE, TWO, TEN, FORTY = (np.uint64(number) for number in (0, 1, 2, 10, 40))
-HALF, LOWER_HALF, BYTE, LAST = (np.uint64(number) for number in (32, 2**32 - 1, 8, 255))
+HALF, LOWER_HALF, BYTE = (np.uint64(number) for number in (32, 2**32 - 1, 8))
 MINUS, PLUS, POINT, LETTER_E = (np.uint64(ord(letter)) for letter in "-+.e")
-TRUE, FALSE = (np.uint64(int.from_bytes(text, "little")) for text in (b"true", b"false"))
+TRUE, FALSE, NOUGHT, MINUS_NOUGHT = (
+    np.uint64(int.from_bytes(text, "little")) for text in (b"true", b"false", b"0.0", b"-0.0")
+)
 
-INTEGER, BOOL, SINGLE, DOUBLE = range(4)
-KINDS = {"int32": INTEGER, "int64": INTEGER, "bool": BOOL, "float32": SINGLE, "float64": DOUBLE}
-"""What the word of a dtype is."""
+# As Python's int, each of these would be compiled anew.
+NO_POINT, ONE_DIGIT, SEVEN, TWENTY = np.int64(0), np.int64(1), np.int64(7), np.int64(20)
+
+INTEGER, BOOL, SINGLE, DOUBLE, NOTHING = range(5)
+KINDS = {"int32": INTEGER, "int64": INTEGER, "bool": BOOL, "float32": SINGLE, "float64": DOUBLE, "": NOTHING}
+"""What the word of a dtype is; "" stands for a value without text."""
 
 Word = np.uint64
 Pieces = tuple[Word, int, Word, Word, int, Word, Word, int]
 
 
-@part
+@kernel
 def scaled_single(row: int, factor: np.uint64) -> np.uint64:
     """`factor` (< 2**32) times the power of ten of `row`, without its 64 last bits, rounded to odd."""
     power = POWERS[row, 2]
     product = (power >> HALF) * factor + (((power & LOWER_HALF) * factor) >> HALF)
-    return (product >> HALF) | (ONE if (product & LOWER_HALF) > ONE else ZERO)
+    result: np.uint64 = (product >> HALF) | (ONE if (product & LOWER_HALF) > ONE else ZERO)
+    return result
 
 
-@part
+@kernel
 def high_and_low(one: np.uint64, other: np.uint64, more: np.uint64) -> tuple[np.uint64, np.uint64]:
     """Upper and lower 64 bits of `one * other + more`; no step of it overflows."""
     a1, a0, b1, b0 = one >> HALF, one & LOWER_HALF, other >> HALF, other & LOWER_HALF
@@ -80,7 +79,7 @@ def high_and_low(one: np.uint64, other: np.uint64, more: np.uint64) -> tuple[np.
     return a1 * b1 + (left >> HALF) + (right >> HALF), (right << HALF) | (low & LOWER_HALF)
 
 
-@part
+@kernel
 def scaled_double(row: int, factor: np.uint64) -> np.uint64:
     """`factor` times the power of ten of `row`, without its 128 last bits, rounded to odd."""
     carried, _ = high_and_low(POWERS[row, 1], factor, ZERO)
@@ -88,7 +87,7 @@ def scaled_double(row: int, factor: np.uint64) -> np.uint64:
     return high | (ONE if low > ONE else ZERO)
 
 
-@part
+@kernel
 def nearest_short(below: np.uint64, value: np.uint64, above: np.uint64) -> tuple[np.uint64, int]:
     """The number to print, and 1 if it counts tens, else 0.
 
@@ -107,7 +106,7 @@ def nearest_short(below: np.uint64, value: np.uint64, above: np.uint64) -> tuple
     return (whole + ONE, 0) if up else (whole, 0)
 
 
-@part
+@kernel
 def shortest(significand: int, exponent: int, lopsided: bool, single: bool) -> tuple[np.uint64, int]:
     """Shortest decimal (digits, power of ten) that rounds to `significand * 2**exponent`; the closest of these.
 
@@ -133,9 +132,9 @@ def shortest(significand: int, exponent: int, lopsided: bool, single: bool) -> t
     return digits, power
 
 
-@part
+@kernel
 def decimal(magnitude: int, single: bool) -> tuple[np.uint64, int]:
-    """Digits and power of ten of the float with the bits `magnitude` (no sign)."""
+    """Digits and power of ten of the float with the bits `magnitude` (> 0, no sign)."""
     width = 23 if single else 52
     lowest = -149 if single else -1074
     field = magnitude >> width
@@ -144,14 +143,12 @@ def decimal(magnitude: int, single: bool) -> tuple[np.uint64, int]:
     if field > 0:
         significand += 1 << width
     exponent = lowest + max(field, 1) - 1
-    if significand == 0:
-        return ZERO, 0
     if -width <= exponent <= 0 and significand & ((1 << -exponent) - 1) == 0:
         return np.uint64(significand >> -exponent), 0
     return shortest(significand, exponent, lopsided, single)
 
 
-@part
+@kernel
 def digit_count(value: np.uint64, most: int) -> int:
     """How many digits `value` has, when it has `most` at most."""
     while most > 1 and value < TENS[most - 1]:
@@ -159,18 +156,19 @@ def digit_count(value: np.uint64, most: int) -> int:
     return most
 
 
-@part
+@kernel
 def eight_digits(value: np.uint64) -> np.uint64:
     """The eight digits of `value` (< 10**8), zeros in front, as ASCII: the first in the lowest byte."""
     fours = value // TENS[4]
-    fours |= (value - fours * TENS[4]) << np.uint64(32)
+    fours |= (value - fours * TENS[4]) << HALF
     hundreds = ((fours * np.uint64(10486)) >> np.uint64(20)) & np.uint64(0x7F0000007F)
     twos = hundreds | ((fours - hundreds * np.uint64(100)) << np.uint64(16))
     tens = ((twos * np.uint64(103)) >> np.uint64(10)) & np.uint64(0x000F000F000F000F)
-    return (tens | ((twos - tens * TEN) << np.uint64(8))) + np.uint64(0x3030303030303030)
+    result: np.uint64 = (tens | ((twos - tens * TEN) << BYTE)) + np.uint64(0x3030303030303030)
+    return result
 
 
-@part
+@kernel
 def left_digits(value: np.uint64, count: int) -> tuple[np.uint64, np.uint64]:
     """The `count` (at most 16) digits of `value`, zeros in front, as 16 bytes of ASCII; what follows them is waste."""
     if count <= 8:
@@ -180,7 +178,7 @@ def left_digits(value: np.uint64, count: int) -> tuple[np.uint64, np.uint64]:
     return eight_digits(head), eight_digits(value - head * TENS[8])
 
 
-@part
+@kernel
 def head_text(sign: int, value: np.uint64, count: int, point: int) -> np.uint64:
     """Minus (if `sign` is 1), then `count` digits of `value`, a point after `point` of them (0: none); then waste."""
     digits = eight_digits(value * TENS[8 - count])
@@ -191,19 +189,22 @@ def head_text(sign: int, value: np.uint64, count: int, point: int) -> np.uint64:
     return (digits << BYTE) | MINUS if sign == 1 else digits
 
 
-@part
+@kernel
 def integer_text(word: int) -> Pieces:
     """An integer."""
     sign = 1 if word < 0 else 0
     value = np.uint64(-(word + 1)) + ONE if word < 0 else np.uint64(word)
-    count = digit_count(value, 20)
+    if value < TENS[7]:
+        count = digit_count(value, SEVEN)
+        return head_text(sign, value, count, NO_POINT), sign + count, ZERO, ZERO, 0, ZERO, ZERO, 0
+    count = digit_count(value, TWENTY)
     in_head = max(count - 16, 0)
     head = value // TENS[16]
     first, second = left_digits(value - head * TENS[16], count - in_head)
-    return head_text(sign, head, in_head, 0), sign + in_head, first, second, count - in_head, ZERO, ZERO, 0
+    return head_text(sign, head, in_head, NO_POINT), sign + in_head, first, second, count - in_head, ZERO, ZERO, 0
 
 
-@part
+@kernel
 def scientific_text(sign: int, digits: np.uint64, count: int, power: int) -> Pieces:
     """`digits` (`count` of them) as d.ddde+XX, where the first digit counts 10**power."""
     point = 1 if count > 1 else 0
@@ -212,10 +213,10 @@ def scientific_text(sign: int, digits: np.uint64, count: int, power: int) -> Pie
     size = 2 if abs(power) < 100 else 3
     end = eight_digits(np.uint64(abs(power)) * TENS[8 - size]) << (BYTE + BYTE)
     end |= LETTER_E | ((MINUS if power < 0 else PLUS) << BYTE)
-    return head_text(sign, start, 1, point), sign + 1 + point, first, second, count - 1, end, ZERO, 2 + size
+    return head_text(sign, start, ONE_DIGIT, point), sign + 1 + point, first, second, count - 1, end, ZERO, 2 + size
 
 
-@part
+@kernel
 def long_text(sign: int, digits: np.uint64, count: int, power: int) -> Pieces:
     """`digits` (`count` of them) times 10**power, with 7 to 16 digits before the point."""
     whole, rest, behind = digits * TENS[max(power, 0)], ZERO, 1
@@ -229,7 +230,7 @@ def long_text(sign: int, digits: np.uint64, count: int, power: int) -> Pieces:
     return MINUS, sign, first, second, count + power, (third << BYTE) | POINT, fourth, behind + 1
 
 
-@part
+@kernel
 def short_text(sign: int, digits: np.uint64, count: int, power: int) -> Pieces:
     """`digits` (`count` of them) times 10**power, with at most 6 digits before the point and 3 zeros behind it."""
     point = max(count + power, 1)
@@ -242,11 +243,13 @@ def short_text(sign: int, digits: np.uint64, count: int, power: int) -> Pieces:
     return head_text(sign, head, in_head, point), sign + in_head + 1, first, second, body, ZERO, ZERO, 0
 
 
-@part
+@kernel
 def float_text(word: int, single: bool) -> Pieces:
     """A float of 32 (`single`) or 64 bits; not NaN, not infinite."""
     magnitude = word & (0x7FFFFFFF if single else 0x7FFFFFFFFFFFFFFF)
     sign = 1 if magnitude != word else 0
+    if magnitude == 0:
+        return (MINUS_NOUGHT if sign == 1 else NOUGHT), 3 + sign, ZERO, ZERO, 0, ZERO, ZERO, 0
     digits, power = decimal(magnitude, single)
     count = digit_count(digits, 9 if single else 17)
     if -4 < count + power <= 6:
@@ -256,40 +259,13 @@ def float_text(word: int, single: bool) -> Pieces:
     return scientific_text(sign, digits, count, count + power - 1)
 
 
-@part
+@kernel
 def value_text(word: int, kind: int) -> Pieces:
-    """A value of any kind."""
+    """A value of any of `KINDS`."""
     if kind == BOOL:
         return (TRUE, 4, ZERO, ZERO, 0, ZERO, ZERO, 0) if word != 0 else (FALSE, 5, ZERO, ZERO, 0, ZERO, ZERO, 0)
+    if kind == NOTHING:
+        return ZERO, 0, ZERO, ZERO, 0, ZERO, ZERO, 0
     if kind == INTEGER:
         return integer_text(word)
     return float_text(word, kind == SINGLE)
-
-
-@part
-def write_eight(out: Bytes, at: int, text: np.uint64) -> None:
-    """The eight bytes of `text`, lowest first (compiled to one store)."""
-    place = np.uint64(at)
-    out[place] = np.uint8(text & LAST)
-    out[place + np.uint64(1)] = np.uint8((text >> np.uint64(8)) & LAST)
-    out[place + np.uint64(2)] = np.uint8((text >> np.uint64(16)) & LAST)
-    out[place + np.uint64(3)] = np.uint8((text >> np.uint64(24)) & LAST)
-    out[place + np.uint64(4)] = np.uint8((text >> np.uint64(32)) & LAST)
-    out[place + np.uint64(5)] = np.uint8((text >> np.uint64(40)) & LAST)
-    out[place + np.uint64(6)] = np.uint8((text >> np.uint64(48)) & LAST)
-    out[place + np.uint64(7)] = np.uint8((text >> np.uint64(56)) & LAST)
-
-
-@part
-def write_value(out: Bytes, at: int, word: int, kind: int) -> int:
-    """A value of any kind; up to 16 bytes of waste may follow it."""
-    head, in_head, first, second, in_body, third, fourth, in_end = value_text(word, kind)
-    write_eight(out, at, head)
-    at += in_head
-    write_eight(out, at, first)
-    write_eight(out, at + 8, second)
-    at += in_body
-    if in_end > 0:
-        write_eight(out, at, third)
-        write_eight(out, at + 8, fourth)
-    return at + in_end

@@ -62,13 +62,13 @@ def mustache_outline(seed_eta: float, et: float) -> Floats:
 
     Shape (n, 2): eta minus seed eta, dphi [rad]; n is 0 where nothing is taken.
     """
-    dphi, deta = np.linspace(0, 0.7, 281), np.linspace(-0.4, 0.4, 101)
+    dphi, deta = np.linspace(0, 0.7, 141), np.linspace(-0.4, 0.4, 101)
     inside = _in_mustache(seed_eta, et, dphi, deta)
     if not inside.any():
         return np.zeros((0, 2))
     reach, step = deta[inside.any(axis=0)], deta[1] - deta[0]
-    dphi = np.linspace(0, dphi[inside.any(axis=1)].max(), 41)
-    deta = np.linspace(reach.min() - step, reach.max() + step, 1001)
+    dphi = np.linspace(0, dphi[inside.any(axis=1)].max(), 31)
+    deta = np.linspace(reach.min() - step, reach.max() + step, 601)
     inside = _in_mustache(seed_eta, et, dphi, deta)
     dphi, inside = dphi[inside.any(axis=1)], inside[inside.any(axis=1)]
     first = np.stack([deta[inside.argmax(axis=1)], dphi], axis=1)

@@ -32,7 +32,7 @@ MUSTACHE_ET = 1.0
 # Okabe and Ito's colours, told apart by all eyes; the shapes and lines differ too.
 TRUE, OTHER_CALO, REST, MUSTACHE, SEED, EDGE = "#D55E00", "#CC79A7", "0.2", "#009E73", "#F0E442", "black"
 ENERGIES = LinearSegmentedColormap.from_list("ecal_energies", ["#e8eef7", "#a9c4e4", "#5b8fc9", "#27559b", "#0b2352"])
-STYLE = {"font.size": 11, "axes.labelsize": 13, "legend.fontsize": 10, "pdf.fonttype": 42, "axes.axisbelow": True}
+STYLE: dict[Any, Any] = {"font.size": 11, "axes.labelsize": 13, "legend.fontsize": 10, "axes.axisbelow": True}
 HALO = [withStroke(linewidth=3.5, foreground="white")]
 
 
@@ -129,9 +129,8 @@ def _draw_crystals(figure: Figure, axes: Axes, view: _View) -> None:
         edgecolors="0.6", linewidths=0.3, gid="crystals", zorder=1,
     )  # fmt: skip
     axes.add_collection(crystals, autolim=False)
-    figure.colorbar(
-        crystals, cax=figure.add_axes((0.72, 0.085, 0.028, 0.38)), label=rf"crystal energy $\times$ fraction [{unit}]"
-    )
+    bar = figure.colorbar(crystals, cax=figure.add_axes((0.72, 0.085, 0.028, 0.42)))
+    bar.set_label(rf"crystal energy $\times$ fraction [{unit}]", fontsize=11)
 
 
 def _draw_mustache(axes: Axes, view: _View) -> None:
@@ -192,7 +191,7 @@ def _dress(figure: Figure, axes: Axes, view: _View) -> None:
     if beyond:
         axes.axhline(turn, c="0.5", lw=0.8, ls=":", gid="turn", zorder=2)
     axes.grid(c="0.92", lw=0.6)
-    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     figure.text(0.02, 0.985, "\n".join(_title(view)), ha="left", va="top", fontsize=11, linespacing=1.35, gid="title")
     figure.legend(handles=_handles(view), loc="upper left", bbox_to_anchor=(0.685, 0.92), frameon=False)
 
@@ -240,4 +239,5 @@ def _save(figure: Figure, path: Path) -> None:
         )
     check_output(path, overwrite=True)
     with written_aside([path]) as (place,):
-        figure.savefig(place, format=kind, metadata={"CreationDate": None} if kind == "pdf" else None)
+        no_date: dict[str, Any] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
+        figure.savefig(place, format=kind, metadata=no_date.get(kind))

@@ -1,0 +1,5 @@
+"""`python -m ecalwindows`."""
+
+from ecalwindows.cli.main import main
+
+main()

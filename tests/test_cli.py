@@ -1,0 +1,188 @@
+"""The command line: what is typed, what is printed, what lies there afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from ecalwindows.cli.main import main
+from golden_files import GOLDEN, read_ndjson
+
+ELECTRONS = str(GOLDEN / "electrons.root")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """Exit code and what was printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+def attempt(*arguments: str) -> Ran:
+    """Run the command in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main(arguments)
+        except SystemExit as leave:
+            code = int(leave.code or 0)
+    return Ran(code, out.getvalue(), err.getvalue())
+
+
+def run(*arguments: str) -> Ran:
+    """Run a command that must succeed."""
+    ran = attempt(*arguments)
+    assert ran.code == 0, ran.err
+    return ran
+
+
+def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "ecalwindows", *arguments],
+        capture_output=True, text=True, env=os.environ | environment, check=False, timeout=120,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("windows", "--help"), ("demo", "--help")], ids=" ".join)
+def test_help_has_an_example(arguments: tuple[str, ...]) -> None:
+    ran = run(*arguments)
+    assert "ecalwindows windows" in ran.out or "ecalwindows demo" in ran.out
+
+
+def test_help_imports_nothing_heavy() -> None:
+    heavy = {"numpy", "numba", "awkward", "uproot", "pyarrow", "matplotlib", "pydantic", "yaml", "rich"}
+    script = (
+        "import sys, ecalwindows.cli.main as m\n"
+        "for words in (['--help'], ['windows', '--help']):\n"
+        "    try: m.main(words)\n"
+        "    except SystemExit: pass\n"
+        f"print(sorted({heavy!r} & set(sys.modules)), file=sys.stderr)"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stderr.strip() == "[]"
+
+
+def test_version_tells_the_revision() -> None:
+    assert "(revision " in run("--version").out
+
+
+def test_summary_adds_up(tmp_path: Path) -> None:
+    out = run("windows", ELECTRONS, "-o", str(tmp_path / "w.parquet"), "--maxnocalow", "2").out
+    rows = re.findall(r"^(.{24}) +(-?[\d,]+)(?:  |$)", out, flags=re.MULTILINE)
+    numbers = {name.strip(): int(number.replace(",", "")) for name, number in rows}
+    assert numbers["events"] == 24 and numbers["candidates"] == 282
+    assert numbers["windows made"] == numbers["candidates"] + numbers["in another window"]
+    unmatched = sum(number for name, number in numbers.items() if name.startswith("unmatched:"))
+    assert numbers["windows made"] == numbers["matched"] + unmatched
+    assert numbers["windows kept"] == numbers["windows made"] + numbers["unmatched, dropped"]
+    assert f"written: {tmp_path / 'w.parquet'}" in out
+
+
+def test_replacing_an_output_is_told_and_no_overwrite_refuses(tmp_path: Path) -> None:
+    output = tmp_path / "w.parquet"
+    assert "written:" in run("windows", ELECTRONS, "-o", str(output)).out
+    before = output.stat().st_mtime_ns
+    ran = attempt("windows", ELECTRONS, "-o", str(output), "--no-overwrite")
+    assert ran.code != 0 and "there already" in ran.err
+    assert output.stat().st_mtime_ns == before
+    assert "replaced:" in run("windows", ELECTRONS, "-o", str(output)).out
+
+
+def test_options_override_the_settings_file(tmp_path: Path) -> None:
+    settings = tmp_path / "s.yaml"
+    settings.write_text("overlap: true\nmaxnocalow: 100000\npileup: off\n")
+    first, second = tmp_path / "a.ndjson", tmp_path / "b.ndjson"
+    run("windows", ELECTRONS, "-o", str(first), "-s", str(settings))
+    run("windows", ELECTRONS, "-o", str(second), "-s", str(settings), "--no-overlap")
+    assert len(read_ndjson(first)) == 282 and len(read_ndjson(second)) == 210
+    assert all(window["event_tot_simen_PU"] == 0 for window in read_ndjson(first))
+
+
+def test_a_geometry_of_ones_own(tmp_path: Path) -> None:
+    """v3 written out by hand gives the windows of v3; a narrower one gives fewer clusters."""
+    v3 = """geometry:
+  up: [{below: 1.5, inclusive: true, coefficients: [0.1, 0.06666666666666667]}, {origin: 1.5, coefficients: [0.2, 0.06666666666666667]}]
+  down: [{below: 1.5, inclusive: true, coefficients: [-0.1]}, {origin: 1.5, coefficients: [-0.1, -0.13333333333333333]}]
+  width: [{coefficients: [0.7, -0.03333333333333333]}]
+"""
+    outputs = []
+    for name, text in {"v3": "geometry: v3", "own": v3, "narrow": v3.replace("[0.7,", "[0.3,")}.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+        outputs.append(tmp_path / f"{name}.ndjson")
+        run("windows", ELECTRONS, "-o", str(outputs[-1]), "-s", str(tmp_path / f"{name}.yaml"))
+    named, own, narrow = map(read_ndjson, outputs)
+    assert named == own
+    assert sum(w["ncls"] for w in narrow) < sum(w["ncls"] for w in named)
+
+
+@pytest.mark.parametrize("suffix", [".ndjson.zst", ".ndjson.gz", ".ndjson", ".parquet"])
+@pytest.mark.parametrize("step", [1, 7])
+def test_step_size_does_not_change_a_byte(tmp_path: Path, suffix: str, step: int) -> None:
+    options = ["windows", ELECTRONS, str(GOLDEN / "edge.root"), "--overlap", "--maxnocalow", "1"]
+    for name, more in {"all": [], "steps": ["--step-events", str(step)]}.items():
+        run(*options, "-o", str(tmp_path / f"{name}{suffix}"), *more)
+    assert (tmp_path / f"all{suffix}").read_bytes() == (tmp_path / f"steps{suffix}").read_bytes()
+    if suffix != ".parquet":
+        assert (tmp_path / "all.events.csv").read_bytes() == (tmp_path / "steps.events.csv").read_bytes()
+
+
+def test_events_are_counted_over_all_inputs(tmp_path: Path) -> None:
+    inputs = [ELECTRONS, str(GOLDEN / "photons.root")]
+    everything, parts = tmp_path / "all.ndjson", []
+    run("windows", *inputs, "-o", str(everything), "--maxnocalow", "3")
+    for number, events in enumerate((":20", "20:30", "30:")):
+        parts.append(tmp_path / f"{number}.ndjson")
+        run("windows", *inputs, "-o", str(parts[-1]), "--maxnocalow", "3", "--events", events)
+    assert everything.read_bytes() == b"".join(part.read_bytes() for part in parts)
+
+
+def test_grouping_of_inputs_does_not_change_windows(tmp_path: Path) -> None:
+    names = ["electrons.root", "photons.root"]
+    together = tmp_path / "both.ndjson"
+    run("windows", *(str(GOLDEN / name) for name in names), "-o", str(together))
+    alone = b""
+    for name in names:
+        run("windows", str(GOLDEN / name), "-o", str(tmp_path / "one.ndjson"))
+        alone += (tmp_path / "one.ndjson").read_bytes()
+    assert together.read_bytes() == alone
+
+
+def test_output_to_a_pipe_keeps_words_out_of_it() -> None:
+    ran = command("windows", ELECTRONS, "-o", "/dev/stdout", "--format", "ndjson")
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.count("\n") == 64 and ran.stdout.startswith("{")
+    assert "windows kept" in ran.stderr
+
+
+def test_debug_tells_every_candidate() -> None:
+    ran = run("windows", str(GOLDEN / "edge.root"), "-o", os.devnull, "--format", "ndjson", "-d")
+    lines = ran.out.splitlines()
+    assert sum(line.startswith("run ") for line in lines) == 29
+    candidates = [line for line in lines if line.startswith("  seed ")]
+    assert len(candidates) == 100
+    for reason in ("matched to caloparticle", "is too low", "lies outside the window", "no window: inside that of seed",
+                   "dropped (unmatched", "no caloparticle has a score"):  # fmt: skip
+        assert any(reason in line for line in candidates), reason
+
+
+def test_bytes_do_not_depend_on_the_processor(tmp_path: Path) -> None:
+    """The vectorised functions of NumPy, and the processor that numba compiles for."""
+    contents = []
+    places = {"NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512_SKX", "NUMBA_CPU_NAME": "generic"}
+    for name, environment in {"plain": {}, **{key: {key: value} for key, value in places.items()}}.items():
+        output = tmp_path / f"{name}.parquet"
+        ran = command("windows", ELECTRONS, "-o", str(output), "--overlap", "--maxnocalow", "9", **environment)
+        assert ran.returncode == 0, ran.stderr
+        contents.append(output.read_bytes())
+    assert contents[0] == contents[1] == contents[2]
