@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
 from ecalwindows.config import WindowSettings, window_settings
 from ecalwindows.dumper.branches import EVERYTHING, branches_needed
 from ecalwindows.dumper.columns import Ragged
@@ -35,7 +36,7 @@ def ragged(values: list[Any], branch: Any) -> Ragged:
     for _ in range(branch.depth):
         offsets.append(np.cumsum([0, *(len(value) for value in values)], dtype=np.int64))
         values = [item for value in values for item in value]
-    wide = branch.depth == 2 and branch.part == "score" or branch.part == "event"
+    wide = (branch.depth == 2 and branch.part == "score") or branch.part == "event"
     dtype = {"int": np.int64, "float": np.float64}[branch.kind] if wide else FILE_TYPES[branch.kind]
     with np.errstate(over="ignore"):
         return Ragged(tuple(offsets), np.array(values, dtype=dtype))

@@ -80,10 +80,7 @@ NOISES = ("noise", "noiseUncalib", "noiseNoFractions", "noiseUncalibNoFractions"
 SHOWER = ("swissCross", "r9", "sigmaIetaIeta", "sigmaIetaIphi", "sigmaIphiIphi")
 SHAPES = ("etaWidth", "phiWidth", *SHOWER, *(f"full5x5_{name}" for name in SHOWER))
 OPTIONAL = (  # branches that a dump may lack together; the PU ones are left out: `pileup: on` demands them
-    tuple(
-        f"superCluster_{name}"
-        for name in ("seedIndex", "rawEnergy", "energy", "eta", "phi", "pfClustersIndex")
-    ),
+    tuple(f"superCluster_{name}" for name in ("seedIndex", "rawEnergy", "energy", "eta", "phi", "pfClustersIndex")),
     tuple(f"pfCluster_{name}" for name in NOISES),
     tuple(f"pfCluster_{name}" for name in SHAPES),
     ("obsPU", "truePU"),
@@ -246,8 +243,7 @@ def pfclusters(draw: st.DrawFn, clusters: Sequence[Position], n_calos: int, brok
         energies.append(draw(st.sampled_from(twins)) if twin else draw(energy(eta, broken)))
     columns["pfCluster_energy"] = energies
     columns["pfCluster_rawEnergy"] = [
-        columns["pfCluster_energy"][c] if draw(st.booleans()) else draw(energy(clusters[c][0], broken))
-        for c in n
+        columns["pfCluster_energy"][c] if draw(st.booleans()) else draw(energy(clusters[c][0], broken)) for c in n
     ]
     columns["pfCluster_ieta"] = [draw(st.integers(-85, 100)) for _ in n]
     columns["pfCluster_iphi"] = [draw(st.integers(1, 360)) for _ in n]

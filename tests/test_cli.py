@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ecalwindows.cli.main import main
 from golden_files import GOLDEN, read_ndjson
+
+from ecalwindows.cli.main import main
 
 ELECTRONS = str(GOLDEN / "electrons.root")
 
@@ -112,7 +113,9 @@ def test_options_override_the_settings_file(tmp_path: Path) -> None:
 def test_a_geometry_of_ones_own(tmp_path: Path) -> None:
     """v3 written out by hand gives the windows of v3; a narrower one gives fewer clusters."""
     v3 = """geometry:
-  up: [{below: 1.5, inclusive: true, coefficients: [0.1, 0.06666666666666667]}, {origin: 1.5, coefficients: [0.2, 0.06666666666666667]}]
+  up:
+    - {below: 1.5, inclusive: true, coefficients: [0.1, 0.06666666666666667]}
+    - {origin: 1.5, coefficients: [0.2, 0.06666666666666667]}
   down: [{below: 1.5, inclusive: true, coefficients: [-0.1]}, {origin: 1.5, coefficients: [-0.1, -0.13333333333333333]}]
   width: [{coefficients: [0.7, -0.03333333333333333]}]
 """

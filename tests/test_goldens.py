@@ -9,10 +9,11 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import pytest
-from ecalwindows.dataset.definition import features_definition
-from ecalwindows.schema import COLUMNS, EVENT_COLUMNS
 from golden_files import CONFIGS, GOLDEN, command_line, differences, read_ndjson
 from test_cli import run
+
+from ecalwindows.dataset.definition import features_definition
+from ecalwindows.schema import COLUMNS, EVENT_COLUMNS
 
 
 @pytest.fixture(scope="module", params=CONFIGS)
@@ -46,7 +47,7 @@ def read_counts(path: Path) -> list[dict[str, str]]:
 
 
 def test_parquet_holds_the_numbers_of_ndjson(made: tuple[str, Path]) -> None:
-    name, folder = made
+    folder = made[1]
     array, rows = ak.from_parquet(folder / "windows.parquet"), read_ndjson(folder / "windows.ndjson.zst")
     assert len(array) == len(rows)
     for group, names in features_definition().groups.items():

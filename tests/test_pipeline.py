@@ -7,17 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 import strategies
-from ecalwindows.batch import WindowBatch, check_batch
-from ecalwindows.dumper.read import no_events
-from ecalwindows.pipeline import Made, make_windows
-from ecalwindows.schema import CLUSTER_COLUMNS, COLUMNS, EVENT_COLUMNS, HIT_COMPONENTS, WINDOW_COLUMNS
-from ecalwindows.working_points import from_histogram, packaged_working_points
 from events_maker import events_of_dicts, window_settings_of
 from hypothesis import given
 from reference import pipeline as reference
 from reference.pipeline import Settings
 
-WORKING_POINTS = from_histogram(
+from ecalwindows.batch import WindowBatch, check_batch
+from ecalwindows.dumper.read import no_events
+from ecalwindows.pipeline import Made, make_windows
+from ecalwindows.schema import CLUSTER_COLUMNS, COLUMNS, EVENT_COLUMNS, HIT_COMPONENTS, WINDOW_COLUMNS
+from ecalwindows.working_points import BinnedWorkingPoints, packaged_working_points
+
+WORKING_POINTS = BinnedWorkingPoints(
     np.array(strategies.WP_CONTENT).reshape(3, 3),
     np.array(strategies.WP_ET_EDGES),
     np.array(strategies.WP_ETA_EDGES),

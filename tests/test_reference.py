@@ -64,9 +64,7 @@ def test_reference_reproduces_the_golden_windows(name: str) -> None:
     assert Counter(field for a, b in zip(ours, gold, strict=True) for field in differences(a, b)) == {}
     for a, b in zip(ours, gold, strict=True):
         assert set(a) - set(b) == NOT_GOLDEN
-        assert all(
-            set(c) - set(d) == NOT_GOLDEN_CLUSTER for c, d in zip(a["clusters"], b["clusters"], strict=True)
-        )
+        assert all(set(c) - set(d) == NOT_GOLDEN_CLUSTER for c, d in zip(a["clusters"], b["clusters"], strict=True))
     header, *rows = (GOLDEN / f"{name}.events.csv").read_text().split()
     assert [";".join(str(row[field]) for field in header.split(";")) for row in counts] == rows
 

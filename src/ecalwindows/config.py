@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -70,7 +69,7 @@ class WindowSettings(BaseModel):
     def _large_is_good(cls, value: str) -> str:
         if value.startswith("dR_"):
             raise ValueError(
-                f"'{value}' cannot be the strategy: it is good where small, and the limits on scores mean nothing for it"
+                f"'{value}' cannot be the strategy: it is good where small, and limits on scores mean nothing for it"
             )
         if value not in STRATEGIES:
             raise ValueError(f"unknown strategy '{value}': {near(value, STRATEGIES)}")
@@ -135,17 +134,17 @@ def window_settings(values: Mapping[str, Any], *, where: str = "the settings") -
 
 def _settings_error(error: ValidationError, where: str) -> SettingsError:
     """The first problem of a pydantic error in four parts."""
-    first = error.errors()[0]
+    problems = error.errors()
+    first = problems[0]
+    if isinstance(first["input"], dict):  # of the two forms of a geometry, the one that was meant
+        first = next((problem for problem in problems if "Geometry]" in str(problem["loc"])), first)
     name = str(first["loc"][0])
-    place = ".".join(str(part) for part in first["loc"])
+    place = ".".join(str(part) for part in first["loc"] if "[" not in str(part))
     description = WindowSettings.model_fields[name].description or ""
     reason = first["msg"].removeprefix("Value error, ")
-    if name == "geometry":
-        known = ", ".join(difflib.get_close_matches(str(first["input"]), ("v1", "v2", "v3"))) or "v1, v2, v3"
-        reason = f"{reason} (named geometries: {known})"
     return SettingsError(
         f"setting '{name}' cannot be {first['input']!r}: {reason}",
         expected=description,
-        where=f"{where}, {place}",
+        where=where if place == name else f"{where}, {place}",
         todo="correct it (`ecalwindows windows --help` tells the settings)",
     )

@@ -29,6 +29,7 @@ CONTENTS = {
     "windows.ndjson.zst": "the same windows as text, one JSON object a line",
     "windows.events.csv": "counts event by event",
     "window.png": "one window: crystals, clusters, mustache, truth",
+    "_ecalwindows": "records of the files: settings, inputs, counts, checksums",
 }
 """What a demo leaves in its folder."""
 

@@ -111,7 +111,9 @@ def pair_columns(difference: Differences, labels: Labels) -> Columns:
 def seed_columns(events: Events, members: Members, cluster: Columns, *, use_pileup: bool) -> Columns:
     """The columns of the seed, (n_windows,)."""
     seed = members.seed
-    columns: Columns = {f"seed_{name}": cluster[f"cluster_{name}"][seed] for name in ("eta", "phi", "ieta", "iphi", "iz")}
+    columns: Columns = {
+        f"seed_{name}": cluster[f"cluster_{name}"][seed] for name in ("eta", "phi", "ieta", "iphi", "iz")
+    }
     for suffix in ("", "_calib", "_log", "_calib_log"):
         for kind in ("en", "et"):
             columns[f"{kind}_seed{suffix}"] = cluster[f"{kind}_cluster{suffix}"][seed]
@@ -141,7 +143,11 @@ def truth_columns(events: Events, members: Members, labels: Labels, *, flavour: 
     def of_supercluster(branch: str) -> Array:
         column = float64(events.supercluster[branch])
         found = labels.supercluster >= 0
-        return np.where(found, column[np.where(found, labels.supercluster, 0)], 0.0) if len(column) else np.zeros(len(found))
+        return (
+            np.where(found, column[np.where(found, labels.supercluster, 0)], 0.0)
+            if len(column)
+            else np.zeros(len(found))
+        )
 
     columns: Columns = {
         "calo_index": members.calo,

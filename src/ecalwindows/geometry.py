@@ -6,6 +6,7 @@ v3 and v2: DeepSC productions of Run 3; v1: ACAT 2021. A shape of the user's own
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -39,7 +40,7 @@ def _in_order(pieces: Sequence[Piece]) -> Sequence[Piece]:
     edges = [piece.below for piece in pieces]
     if edges[-1] is not None or None in edges[:-1]:
         raise ValueError("every piece but the last needs `below`, the last has none")
-    if any(left >= right for left, right in zip(edges[:-2], edges[1:-1], strict=True)):  # type: ignore[operator]
+    if any(left >= right for left, right in pairwise(edges[:-1])):  # type: ignore[operator]
         raise ValueError("the pieces must stand by increasing `below`")
     return pieces
 

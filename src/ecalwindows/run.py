@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
+import os
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ecalwindows.config import WindowSettings
 from ecalwindows.dataset.definition import FeaturesDefinition, features_definition
 from ecalwindows.dataset.formats import OutputPlan, Writer, open_writers, output_plan
-from ecalwindows.dataset.output import check_output, written_aside
+from ecalwindows.dataset.manifest import InputRecord, Manifest, file_record, manifest_path, write_manifest
+from ecalwindows.dataset.output import check_output, is_special, written_aside
 from ecalwindows.dumper.duplicates import SeenEvents
 from ecalwindows.dumper.inputs import input_files, is_remote
 from ecalwindows.dumper.read import Input, Inputs, check_inputs, no_events, read_events
@@ -25,8 +26,6 @@ from ecalwindows.pipeline import Counts, Made, make_windows
 from ecalwindows.schema import DATA_MODEL_VERSION
 from ecalwindows.version import revision, version
 from ecalwindows.working_points import WorkingPoints, read_working_points
-
-log = logging.getLogger(__name__)
 
 STEP_SHARE = 0.25
 """Share of the memory budget for the arrays read in a step: the rest is for decompression and for what is made."""
@@ -110,7 +109,7 @@ def iter_made(
 
 
 def _read_through(file: Input, settings: WindowSettings, reading: Reading) -> None:
-    """Read a file once for nothing, so that one that breaks half-way gives nothing rather than a part of its windows."""
+    """Read a file once for nothing, so that one that breaks half-way gives nothing, not a part."""
     for _ in read_events(file, settings, memory_bytes=reading.step_bytes, most_events=reading.step_events):
         pass
 
@@ -154,9 +153,11 @@ def write_windows(
     _refuse_input_as_output(plan, checked)
     report = Report(outputs=plan.paths, replaced=plan.path.is_file())
     made = iter_made(checked, settings, threshold, reading=reading, report=report, observer=observer)
+    origin = data_origin(settings, threshold)
     with written_aside(plan.paths) as places, ExitStack() as stack:
-        writers = open_writers(plan, places, _metadata(settings, threshold), stack)
+        writers = open_writers(plan, places, {"ecalwindows": json.dumps(origin, sort_keys=True)}, stack)
         _write(made, writers, checked.n_events, report, progress)
+    _record(plan, origin, checked, report)
     report.seconds = time.monotonic() - began
     return report
 
@@ -182,15 +183,47 @@ def _refuse_input_as_output(plan: OutputPlan, inputs: Inputs) -> None:
             )
 
 
-def _metadata(settings: WindowSettings, threshold: WorkingPoints) -> dict[str, str]:
-    """What a data file says of itself: no path, no time, no host, so that the same plan gives the same bytes."""
+def data_origin(settings: WindowSettings, threshold: WorkingPoints) -> dict[str, Any]:
+    """What decides the content of data, as data say it of themselves: no path, no time, no host.
+
+    So the same plan gives the same bytes.
+    """
     values = settings.model_dump(mode="json")
     values["wp_file"] = settings.wp_file.name if settings.wp_file else None
-    record = {
+    return {
         "data_model_version": DATA_MODEL_VERSION,
         "version": version,
         "revision": revision,
         "settings": values,
         "working_points_sha256": hashlib.sha256(threshold.text.encode()).hexdigest(),
     }
-    return {"ecalwindows": json.dumps(record, sort_keys=True)}
+
+
+def _record(plan: OutputPlan, origin: dict[str, Any], inputs: Inputs, report: Report) -> None:
+    """Write the manifest of a finished part; a device or pipe has none."""
+    if is_special(plan.path):
+        return
+    taken = [file for file in inputs.files if file.path not in {error.where for error in report.bad}]
+    names = names_below(file.path for file in taken)
+    manifest = Manifest(
+        format=plan.format,
+        files=[file_record(path, plan.path.parent) for path in plan.paths],
+        rows=report.counts.windows_kept,
+        columns=plan.columns,
+        inputs=[
+            InputRecord(name=name, bytes=file.n_bytes, events=file.stop - file.start)
+            for name, file in zip(names, taken, strict=True)
+        ],
+        counts=asdict(report.counts) | {"duplicates": report.n_duplicates},
+        bad_inputs=[{"name": Path(error.where).name, "reason": error.found} for error in report.bad],
+        **origin,
+    )
+    write_manifest(manifest, manifest_path(plan.path))
+
+
+def names_below(paths: Iterable[str]) -> list[str]:
+    """The paths below their common folder (a single one: its name); URLs stay whole."""
+    paths = list(paths)
+    local = [str(Path(path).absolute()) for path in paths if not is_remote(path)]
+    base = os.path.commonpath([str(Path(path).parent) for path in local]) if local else ""
+    return [path if is_remote(path) else Path(path).absolute().relative_to(base).as_posix() for path in paths]

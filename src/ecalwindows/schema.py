@@ -131,7 +131,12 @@ def _truth() -> list[Column]:
     for name, what in (("sim", "simEnergy"), ("gen", "genEnergy"), ("sim_good", "simEnergyGoodStatus")):
         columns.append(_w("window_metadata", f"en_true_{name}", "GeV", f"{what} of the caloparticle, 0 if unmatched"))
         columns.append(
-            _w("window_metadata", f"et_true_{name}", "GeV", f"{what} / cosh(genEta) of the caloparticle, 0 if unmatched")
+            _w(
+                "window_metadata",
+                f"et_true_{name}",
+                "GeV",
+                f"{what} / cosh(genEta) of the caloparticle, 0 if unmatched",
+            )
         )
     return columns
 

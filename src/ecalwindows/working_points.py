@@ -39,8 +39,30 @@ class WorkingPoints:
     def __call__(self, seed_et: Numbers, seed_eta: Numbers) -> Numbers:
         return np.asarray(self._evaluate(seed_et, seed_eta), dtype=np.float64)
 
-    def __reduce__(self) -> tuple[type[WorkingPoints], tuple[str]]:
+    def __reduce__(self) -> tuple[Any, ...]:
         return WorkingPoints, (self.text,)
+
+
+class BinnedWorkingPoints(WorkingPoints):
+    """A map from a TH2: the contents of its bins to the last bit.
+
+    (correctionlib's reader of JSON rounds a decimal of 17 digits to a neighbour now and then.)
+    """
+
+    def __init__(self, values: Numbers, et_edges: Numbers, eta_edges: Numbers, description: str) -> None:
+        super().__init__(_as_json(values, et_edges, eta_edges, description))
+        self._map = (values, et_edges, eta_edges, description)
+
+    def __call__(self, seed_et: Numbers, seed_eta: Numbers) -> Numbers:
+        values, *edges, _ = self._map
+        bins = [
+            np.clip(np.searchsorted(along, x, side="right") - 1, 0, len(along) - 2)
+            for along, x in zip(edges, (seed_et, seed_eta), strict=True)
+        ]
+        return np.asarray(values, dtype=np.float64)[bins[0], bins[1]]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return BinnedWorkingPoints, self._map
 
 
 def read_working_points(path: str | Path | None) -> WorkingPoints:
@@ -81,8 +103,8 @@ def packaged_working_points() -> WorkingPoints:
     return WorkingPoints(resource.read_text(encoding="utf-8"))
 
 
-def from_histogram(values: Numbers, et_edges: Numbers, eta_edges: Numbers, description: str) -> WorkingPoints:
-    """A map from the bin contents of a TH2, values shape (n_et, n_eta)."""
+def _as_json(values: Numbers, et_edges: Numbers, eta_edges: Numbers, description: str) -> str:
+    """correctionlib JSON of bin contents, values shape (n_et, n_eta)."""
     correction = {
         "name": CORRECTION,
         "description": description,
@@ -100,7 +122,7 @@ def from_histogram(values: Numbers, et_edges: Numbers, eta_edges: Numbers, descr
             "flow": "clamp",
         },
     }
-    return WorkingPoints(json.dumps({"schema_version": 2, "description": description, "corrections": [correction]}))
+    return json.dumps({"schema_version": 2, "description": description, "corrections": [correction]})
 
 
 def _from_root(path: Path) -> WorkingPoints:
@@ -111,7 +133,8 @@ def _from_root(path: Path) -> WorkingPoints:
         if HISTOGRAM not in names:
             raise WorkingPointError(
                 f"the ROOT file has no histogram '{HISTOGRAM}'",
-                expected=f"that TH2 (x: raw Et of the seed, y: abs(eta)); the file holds: {', '.join(sorted(names)) or 'nothing'}",
+                expected="that TH2 (x: raw Et of the seed, y: abs(eta)); the file holds: "
+                + (", ".join(sorted(names)) or "nothing"),
                 where=str(path),
                 todo="give a working-point file with --wp-file",
             )
@@ -124,7 +147,7 @@ def _from_root(path: Path) -> WorkingPoints:
                 todo="give a working-point file with --wp-file",
             )
         values, et_edges, eta_edges = histogram.to_numpy()
-    return from_histogram(values, et_edges, eta_edges, f"{HISTOGRAM} of {path.name}")
+    return BinnedWorkingPoints(values, et_edges, eta_edges, f"{HISTOGRAM} of {path.name}")
 
 
 def _from_json(content: bytes, path: Path) -> WorkingPoints:

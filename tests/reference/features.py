@@ -84,9 +84,7 @@ def hits(event: Event, cluster: int) -> list[list[float]]:
     """ieta, iphi, iz, energy, energy x fraction, fraction of each hit."""
     parts = ("ieta", "iphi", "iz", "rechitEnergy", "fraction")
     rows = zip(*(event[f"pfClusterHit_{part}"][cluster] for part in parts), strict=True)
-    return [
-        [ieta, iphi, iz, energy, energy * fraction, fraction] for ieta, iphi, iz, energy, fraction in rows
-    ]
+    return [[ieta, iphi, iz, energy, energy * fraction, fraction] for ieta, iphi, iz, energy, fraction in rows]
 
 
 def pileup_column(event: Event, branch: str, cluster: int, pileup: bool) -> float:
@@ -159,9 +157,7 @@ def cluster_row(
     }
 
 
-def seed_row(
-    event: Event, points: Sequence[Point], seed: int, own: Owner, truth: SeedTruth, pileup: bool
-) -> Row:
+def seed_row(event: Event, points: Sequence[Point], seed: int, own: Owner, truth: SeedTruth, pileup: bool) -> Row:
     """The seed of a window."""
     fraction = pu_fraction(seed, truth.calo, event) if pileup and truth.calo != -1 else -1.0
     signal = event["pfCluster_simEnergy_sharedXtals"][seed][truth.calo] if truth.calo != -1 else 0.0
@@ -240,12 +236,8 @@ def summary_row(clusters: Sequence[Row], matched: bool) -> Row:
     chosen = [cluster for cluster in clusters if cluster["in_scluster"]] if matched else []
     row["nclusters_insc"] = len(chosen)
     row["max_en_cluster_insc"] = with_nan(max, [c["en_cluster"] for c in chosen]) if matched else -1.0
-    row["max_deta_cluster_insc"] = (
-        with_nan(max, [abs(c["cluster_deta"]) for c in chosen]) if matched else -1.0
-    )
-    row["max_dphi_cluster_insc"] = (
-        with_nan(max, [abs(c["cluster_dphi"]) for c in chosen]) if matched else -1.0
-    )
+    row["max_deta_cluster_insc"] = with_nan(max, [abs(c["cluster_deta"]) for c in chosen]) if matched else -1.0
+    row["max_dphi_cluster_insc"] = with_nan(max, [abs(c["cluster_dphi"]) for c in chosen]) if matched else -1.0
     return row
 
 

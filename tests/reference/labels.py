@@ -99,9 +99,7 @@ def in_supercluster(cluster: int, supercluster: int, event: dict[str, Any]) -> b
     return supercluster != -1 and cluster in event["superCluster_pfClustersIndex"][supercluster]
 
 
-def binned_threshold(
-    et_edges: Sequence[float], eta_edges: Sequence[float], content: Sequence[float]
-) -> Threshold:
+def binned_threshold(et_edges: Sequence[float], eta_edges: Sequence[float], content: Sequence[float]) -> Threshold:
     """Working points in bins that hold their lower edge; outside the nearest bin counts."""
 
     def bin_of(x: float, edges: Sequence[float]) -> int:

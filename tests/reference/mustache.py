@@ -68,9 +68,7 @@ def in_mustache(seed_eta: float, dphi: float, energy: float, eta: float) -> bool
 
 def in_dynamic_dphi_window(seed_eta: float, energy: float, eta: float, dphi: float) -> bool:
     """Closer in phi than a limit that falls with the cluster's Et."""
-    yoff, scale, xoff, width, saturation, cutoff = next(
-        row for below, row in DYNAMIC if abs(seed_eta) < below
-    )
+    yoff, scale, xoff, width, saturation, cutoff = next(row for below, row in DYNAMIC if abs(seed_eta) < below)
     log_et = log10(energy / math.cosh(eta))
     maxdphi = yoff + scale / (1 + exp((log_et - xoff) * width))
     return abs(dphi) < min(max(maxdphi, saturation), cutoff)

@@ -32,9 +32,7 @@ class Settings:
     sample: str = ""
 
 
-def windows(
-    events: Sequence[Event], settings: Settings | Any, threshold: Threshold
-) -> tuple[list[Row], list[Row]]:
+def windows(events: Sequence[Event], settings: Settings | Any, threshold: Threshold) -> tuple[list[Row], list[Row]]:
     """The kept windows of all events, and one row of counts for every event."""
     rows: list[Row] = []
     counts: list[Row] = []
@@ -91,9 +89,7 @@ def window(
     limit = labels.working_point(threshold, seed_et_raw, points[seed].eta)
     clusters = []
     for cluster in geometric.members(seed, points, et, settings.geometry):
-        cluster_truth = labels.cluster_truth(
-            cluster, seed, truth.calo, owners, event, pileup, settings.pu_limit, limit
-        )
+        cluster_truth = labels.cluster_truth(cluster, seed, truth.calo, owners, event, pileup, settings.pu_limit, limit)
         clusters.append(
             features.cluster_row(
                 event, points, cluster, seed, owners[cluster], cluster_truth, truth.calo, supercluster, pileup

@@ -181,9 +181,7 @@ def draw_key(draw_seed: int, run: int, lumi: int, event: int, seed_index: int) -
     return h
 
 
-def kept(
-    matched: Sequence[bool], keys: Sequence[int], seed_indices: Sequence[int], maxnocalow: int
-) -> list[int]:
+def kept(matched: Sequence[bool], keys: Sequence[int], seed_indices: Sequence[int], maxnocalow: int) -> list[int]:
     """Positions of the kept windows of an event; the windows come by decreasing seed Et."""
     good = [w for w in range(len(matched)) if matched[w]]
     bad = [w for w in range(len(matched)) if not matched[w]]

@@ -1,1 +1,1 @@
-"""The command line: one file a command; each parses, makes one call of the library, and turns errors into exit codes."""
+"""The command line: one file a command; each parses and makes one call of the library."""

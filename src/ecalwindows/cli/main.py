@@ -51,7 +51,7 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Completion: eval \"$(_ECALWINDOWS_COMPLETE=bash_source ecalwindows)\" (also zsh_source, fish_source).",
+    epilog='Completion: eval "$(_ECALWINDOWS_COMPLETE=bash_source ecalwindows)" (also zsh_source, fish_source).',
 )
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."

@@ -13,7 +13,7 @@ SETTINGS = (
 """Options that are settings of the same name; those given override the settings file."""
 
 
-class EventRange(click.ParamType):
+class EventRange(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """START:STOP, either may be left out."""
 
     name = "START:STOP"
@@ -33,7 +33,7 @@ class EventRange(click.ParamType):
             self.fail(f"'{value}' is not START:STOP (for example 0:1000, :1000 or 1000:)", param, ctx)
 
 
-class Megabytes(click.ParamType):
+class Megabytes(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """A size like 256, 256MB or 1.5GB, in MB."""
 
     name = "SIZE"
@@ -68,9 +68,13 @@ Examples:
 @click.option("--format", "format_name", metavar="NAME", help="parquet or ndjson, where the name does not tell.")
 @click.option("-s", "--settings", "settings_file", metavar="FILE", help="YAML file of settings; options override it.")
 @click.option("-f", "--features-def", metavar="FILE", help="Features of Parquet: default, seed or a JSON file.")
-@click.option("-a", "--assoc-strategy", metavar="NAME", help="Score that gives clusters to caloparticles [sim_fraction].")
+@click.option(
+    "-a", "--assoc-strategy", metavar="NAME", help="Score that gives clusters to caloparticles [sim_fraction]."
+)
 @click.option("--wp-file", metavar="FILE", help="simFraction working points, JSON or ROOT [flat 1e-3].")
-@click.option("--maxnocalow", type=int, metavar="N", help="Unmatched windows kept beyond the number of matched [0: none].")
+@click.option(
+    "--maxnocalow", type=int, metavar="N", help="Unmatched windows kept beyond the number of matched [0: none]."
+)
 @click.option("--min-et-seed", type=float, metavar="GEV", help="Least Et of a seed [1 GeV].")
 @click.option("--min-seed-score", type=float, metavar="X", help="Score above which a seed is matched [1e-2].")
 @click.option("--min-cluster-score", type=float, metavar="X", help="Score above which a cluster is matched [1e-4].")
@@ -91,8 +95,12 @@ Examples:
 @click.option("--step-events", type=click.IntRange(min=1), metavar="N", help="Read at most N events at a time.")
 @click.option("--skip-bad-files", is_flag=True, help="Go on without files that cannot be read, and list them.")
 @click.option("--keep-first-duplicates", is_flag=True, help="Of an event that stands twice keep the first.")
-@click.option("--overwrite/--no-overwrite", default=True, help="Replace an existing output [replaced when the new is whole].")
-@click.option("-d", "--debug", is_flag=True, help="Tell for each event which seeds made windows, and why others did not.")
+@click.option(
+    "--overwrite/--no-overwrite", default=True, help="Replace an existing output [replaced when the new is whole]."
+)
+@click.option(
+    "-d", "--debug", is_flag=True, help="Tell for each event which seeds made windows, and why others did not."
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 def windows(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     """Make detector windows from dumper files.

@@ -55,13 +55,23 @@ class OutputPlan:
             return self.definition.wanted
         return frozenset(COLUMNS) | {name for name, *_ in HIT_COMPONENTS}
 
+    @property
+    def columns(self) -> list[str]:
+        """Names for the manifest: `group.name` for Parquet."""
+        if self.format == "parquet":
+            return [f"{group}.{name}" for group, names in self.definition.groups.items() for name in names]
+        return list(COLUMNS)
+
 
 def output_plan(path: Path, format_name: str | None, definition: FeaturesDefinition) -> OutputPlan:
     """Format by name, else by suffix; raises SettingsError when neither tells."""
     suffix = next((end for end in sorted(SUFFIXES, key=len, reverse=True) if path.name.endswith(end)), None)
     if format_name is not None and format_name not in FORMATS:
         raise SettingsError(
-            f"unknown format '{format_name}'", expected=near(format_name, FORMATS), where="--format", todo="name a known one"
+            f"unknown format '{format_name}'",
+            expected=near(format_name, FORMATS),
+            where="--format",
+            todo="name a known one",
         )
     if suffix is None and format_name is None:
         raise SettingsError(

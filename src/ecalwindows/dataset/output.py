@@ -22,7 +22,9 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     if is_special(path):
         return
     if path.exists() and not overwrite:
-        raise _error("the output is there already", "no such file, since --no-overwrite", path, "remove it or name another")
+        raise _error(
+            "the output is there already", "no such file, since --no-overwrite", path, "remove it or name another"
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = aside_name(path)

@@ -39,8 +39,8 @@ def arrow_table(batch: WindowBatch, definition: FeaturesDefinition) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
-def _record(batch: WindowBatch, names: tuple[str, ...]) -> pa.Array:
-    """A struct array of columns of one level."""
+def _record(batch: WindowBatch, names: tuple[str, ...]) -> Any:
+    """An Arrow struct array of columns of one level."""
     arrays = [_text(batch.window_index) if name == "window_index" else pa.array(batch.column(name)) for name in names]
     fields = [
         pa.field(name, array.type, nullable=False, metadata=_column_metadata(name))
@@ -58,18 +58,18 @@ def _hit_metadata(hits: tuple[int, ...]) -> dict[str, str]:
     return {"components": ", ".join(HIT_COMPONENTS[i][0] for i in hits)}
 
 
-def _text(text: Text) -> pa.Array:
+def _text(text: Text) -> Any:
     buffers = [None, pa.py_buffer(text.offsets.astype(np.int32)), pa.py_buffer(text.data)]
     return pa.Array.from_buffers(pa.string(), len(text), buffers)
 
 
-def _lists(offsets: Any, values: pa.Array) -> pa.Array:
+def _lists(offsets: Any, values: Any) -> Any:
     """Plain non-nullable lists of values."""
     kind = pa.list_(pa.field("element", values.type, nullable=False))
     return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), values, type=kind)
 
 
-def _hits(batch: WindowBatch, components: tuple[int, ...]) -> pa.Array:
+def _hits(batch: WindowBatch, components: tuple[int, ...]) -> Any:
     columns = [batch.hits[HIT_COMPONENTS[i][0]].astype(np.float32, copy=False) for i in components]
     offsets, index = gathered_rows(batch.hits_offsets, batch.pair_cluster)
     numbers = np.stack(columns, axis=1)[index].ravel()
@@ -125,7 +125,7 @@ class ParquetWriter:
         self._waiting: list[pa.Table] = []
         self._n_waiting = 0
         self._has_group = False
-        self._file = open(path, "wb")  # noqa: SIM115, PTH123 - closed in close()
+        self._file = open(path, "wb")  # noqa: SIM115 - closed in close()
         self._sink = _Sink(self._file)
         self._writer: pq.ParquetWriter | None = None
 

@@ -48,7 +48,9 @@ def _truth(key: str, *columns: str) -> Branch:
 
 def _hit(key: str, kind: Kind, *components: str) -> Branch:
     branch = f"pfClusterHit_{key}"
-    return Branch(branch, "hits", key, 2, kind, None, _feeds(*components), "an output without hits (features definition)")
+    return Branch(
+        branch, "hits", key, 2, kind, None, _feeds(*components), "an output without hits (features definition)"
+    )
 
 
 _PU = ("calo_simen_PU", "seed_simen_PU", "cluster_PUfrac", "seed_PUfrac", "wtot_simen_PU")

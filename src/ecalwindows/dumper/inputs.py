@@ -26,7 +26,7 @@ def input_files(inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]
     if isinstance(inputs, str | os.PathLike):
         inputs = [inputs]
     files: list[str] = []
-    for given in map(os.fspath, inputs):
+    for given in (os.fspath(path) for path in inputs):
         files += _remote_files(given) if is_remote(given) else _local_files(given)
     if not files:
         raise InputError(
@@ -66,9 +66,9 @@ def _remote_files(given: str) -> list[str]:
             where=given,
             todo="check the URL and your credentials (voms-proxy-info, klist)",
         ) from error
-    host = given[: len(given) - len(path)] if path else given
-    return _some([f"{host}/{name.lstrip('/')}" if not name.startswith("//") else host + name for name in sorted(found)],
-                 given, "a folder or glob with *.root files")  # fmt: skip
+    server = given[: given.index("://") + 3] + urlsplit(given).netloc
+    urls = [f"{server}//{name.lstrip('/')}" for name in sorted(found)]
+    return _some(urls, given, "a folder with *.root files in it, or a glob that matches files")
 
 
 def remote_filesystem(url: str) -> tuple[Any, str]:

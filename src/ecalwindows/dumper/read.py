@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.config import WindowSettings
 from ecalwindows.dumper import columns as dump
-from ecalwindows.dumper.branches import BRANCHES, PILEUP_BRANCHES, PILEUP_TOTAL, Branch, branches_needed
+from ecalwindows.dumper.branches import BRANCHES, PILEUP_BRANCHES, PILEUP_TOTAL, Branch, Part, branches_needed
 from ecalwindows.dumper.columns import Ragged
 from ecalwindows.dumper.inputs import is_remote, remote_filesystem
 from ecalwindows.errors import BadFileError, EcalWindowsError, SettingsError, near
@@ -28,7 +28,7 @@ class Input:
     """A checked input file: what is read of it.
 
     branches : those to read; absent : needed ones that take their defaults
-    n_events : entries of the tree; start, stop : those that the run takes
+    n_events : entries of the tree; start, stop : those that the run takes; n_bytes : size of the file
     """
 
     path: str
@@ -38,6 +38,7 @@ class Input:
     use_pileup: bool
     start: int = 0
     stop: int = 0
+    n_bytes: int = 0
 
 
 @dataclass
@@ -98,16 +99,14 @@ def _ranges(files: list[Input], start: int | None, stop: int | None) -> list[Inp
     chosen, before = [], 0
     for file in files:
         begin, end = (min(max(edge - before, 0), file.n_events) for edge in (first, last))
-        chosen.append(
-            Input(file.path, file.n_events, file.branches, file.absent, file.use_pileup, int(begin), int(end))
-        )
+        chosen.append(replace(file, start=int(begin), stop=int(end)))
         before += file.n_events
     return chosen
 
 
 @contextmanager
 def open_tree(path: str, tree_name: str) -> Iterator[Any]:
-    """The TTree or RNTuple of a file; whatever goes wrong with the file, here or while it is read, is a BadFileError."""
+    """The TTree or RNTuple of a file; whatever goes wrong with it, now or while it is read, is a BadFileError."""
     import uproot
 
     if not is_remote(path) and not os.path.isfile(path):
@@ -121,11 +120,12 @@ def open_tree(path: str, tree_name: str) -> Iterator[Any]:
     except (EcalWindowsError, MemoryError, KeyboardInterrupt, GeneratorExit):
         raise
     except Exception as error:
+        there = "check the URL, the server and your credentials" if is_remote(path) else "copy or make it again"
         raise _bad(
             path,
             f"it cannot be read as a ROOT file: {_one_line(error)}",
             "a whole ROOT file",
-            "copy or make it again, or go on without it: --skip-bad-files",
+            f"{there}, or go on without it: --skip-bad-files",
         ) from error
 
 
@@ -177,7 +177,7 @@ def _checked(path: str, tree: Any, settings: WindowSettings, wanted: Collection[
     n_events = int(tree.num_entries)
     present = tuple(branch for branch in needed if branch.name in names)
     absent = tuple(branch for branch in needed if branch.name not in names)
-    return Input(path, n_events, present, absent, use_pileup, 0, n_events)
+    return Input(path, n_events, present, absent, use_pileup, 0, n_events, int(tree.file.source.num_bytes))
 
 
 def _use_pileup(path: str, names: set[str], settings: WindowSettings) -> bool:
@@ -284,16 +284,16 @@ class _Parts:
     start: int
     n_events: int
 
-    def _read(self, part: str) -> dict[str, Branch]:
+    def _read(self, part: Part) -> dict[str, Branch]:
         return {branch.key: branch for branch in self.file.branches if branch.part == part}
 
-    def offsets(self, part: str) -> Index:
+    def offsets(self, part: Part) -> Index:
         """Offsets by event of a part; those of the first branch read (the others must agree)."""
         for branch in self._read(part).values():
             return self.columns[branch.name].offsets[0]
         return np.zeros(self.n_events + 1, dtype=np.int64)
 
-    def numbers(self, part: str, offsets: Index) -> dict[str, NDArray[Any]]:
+    def numbers(self, part: Part, offsets: Index) -> dict[str, NDArray[Any]]:
         """The columns of one number a row; integers as int32 but for the ids."""
         read, found = self._read(part), {}
         for key, branch in _DEFAULTS[part].items():
@@ -307,7 +307,7 @@ class _Parts:
                 found[key] = np.full(offsets[-1], branch.default or 0, dtype=kind)
         return found
 
-    def nested(self, part: str, outer: Index) -> tuple[Index, dict[str, NDArray[Any]]]:
+    def nested(self, part: Part, outer: Index) -> tuple[Index, dict[str, NDArray[Any]]]:
         """The inner offsets and the columns of a part with vectors of vectors; empty where nothing was read."""
         read = self._read(part)
         inner = np.zeros(outer[-1] + 1, dtype=np.int64)

@@ -1,1 +1,1 @@
-"""Compiled loops over flat arrays: no physics words, no errors, no settings. Each has a slow twin in tests/reference."""
+"""Compiled loops over flat arrays: no physics words, no errors, no settings. Slow twins: tests/reference."""

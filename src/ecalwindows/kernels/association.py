@@ -11,7 +11,7 @@ from ecalwindows.kernels.jit import kernel
 
 @kernel
 def owners(score_offsets: Any, score: Any, limit: float) -> Any:
-    """For each row of scores: index of the largest one above `limit` (ties: lowest index) and its value, else -1, -1."""
+    """For each row of scores: index of the largest one above `limit` (ties: lowest) and its value, else -1, -1."""
     n = len(score_offsets) - 1
     owner = np.full(n, -1, np.int64)
     best = np.full(n, -1.0)

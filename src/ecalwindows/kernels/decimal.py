@@ -24,6 +24,11 @@ WIDEST = {"bool": 5, "int32": 11, "int64": 20, "float32": 19, "float64": 24, "":
 LOWEST_POWER, HIGHEST_POWER = -292, 324
 
 
+def fixed(number: int) -> int:
+    """A constant for kernels to hand on: were it Python's int, numba would compile the called kernel anew for it."""
+    return np.int64(number)  # type: ignore[return-value]
+
+
 def power_table() -> NDArray[np.uint64]:
     """The leading bits of the powers of ten 10**-292 ... 10**324, rounded up.
 
@@ -49,8 +54,7 @@ TRUE, FALSE, NOUGHT, MINUS_NOUGHT = (
     np.uint64(int.from_bytes(text, "little")) for text in (b"true", b"false", b"0.0", b"-0.0")
 )
 
-# As Python's int, each of these would be compiled anew.
-NO_POINT, ONE_DIGIT, SEVEN, TWENTY = np.int64(0), np.int64(1), np.int64(7), np.int64(20)
+NO_POINT, ONE_DIGIT, SEVEN, TWENTY = map(fixed, (0, 1, 7, 20))
 
 INTEGER, BOOL, SINGLE, DOUBLE, NOTHING = range(5)
 KINDS = {"int32": INTEGER, "int64": INTEGER, "bool": BOOL, "float32": SINGLE, "float64": DOUBLE, "": NOTHING}

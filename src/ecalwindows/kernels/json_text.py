@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.kernels.decimal import NOTHING, value_text
+from ecalwindows.kernels.decimal import NOTHING, fixed, value_text
 from ecalwindows.kernels.jit import kernel
 
 Bytes = NDArray[np.uint8]
@@ -32,8 +32,8 @@ LONGEST_ESCAPE = 6
 """Bytes that one byte of a string can become."""
 
 BYTE = np.uint64(255)
-START = np.int64(0)
-WINDOW, SEED_HITS, CLUSTERS, CL_HITS, END_CLUSTER, END_WINDOW = np.arange(6)  # a Python int would be compiled anew
+START = fixed(0)
+WINDOW, SEED_HITS, CLUSTERS, CL_HITS, END_CLUSTER, END_WINDOW = map(fixed, range(6))
 MARKS = (b'{"window_index":"', b',"seed_hits":[', b'],"clusters":[', b',"cl_hits":[', b"]}", b"]}\n")
 """The text between the parts of a window."""
 

@@ -13,7 +13,7 @@ f32 = np.float32
 
 
 @kernel
-def in_parabolas(seed_eta: float, dphi: float, energy: float, eta: float) -> bool:
+def in_parabolas(seed_eta: float, dphi: float, energy: float, eta: float) -> Any:
     """CMS's inMustache: single precision up to the coefficients of the parabolas, double precision after."""
     if not energy > 0:
         return False
@@ -41,7 +41,7 @@ def in_parabolas(seed_eta: float, dphi: float, energy: float, eta: float) -> boo
 
 
 @kernel
-def in_dynamic_dphi(seed_eta: float, dphi: float, energy: float, eta: float) -> bool:
+def in_dynamic_dphi(seed_eta: float, dphi: float, energy: float, eta: float) -> Any:
     """CMS's inDynamicDPhiWindow, in double precision."""
     if not energy > 0:
         return False

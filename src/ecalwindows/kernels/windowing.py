@@ -11,7 +11,7 @@ from ecalwindows.kernels.jit import kernel
 
 
 @kernel
-def wrapped(angle: float) -> float:
+def wrapped(angle: Any) -> Any:
     """The same angle in [-pi, pi]; unchanged when it is there already."""
     if abs(angle) > math.pi:
         return angle - 2 * math.pi * np.floor((angle + math.pi) / (2 * math.pi))
@@ -19,9 +19,7 @@ def wrapped(angle: float) -> float:
 
 
 @kernel
-def is_inside(
-    seed_eta: float, seed_phi: float, up: float, down: float, width: float, eta: float, phi: float
-) -> bool:
+def is_inside(seed_eta: float, seed_phi: float, up: float, down: float, width: float, eta: float, phi: float) -> bool:
     """Whether (eta, phi) lies in the window of a seed; all bounds inclusive; false for NaN."""
     deta = eta - seed_eta if seed_eta >= 0 else seed_eta - eta
     return down <= deta <= up and abs(wrapped(seed_phi - phi)) <= width
@@ -123,8 +121,7 @@ def members(offsets: Any, order: Any, eta: Any, phi: Any, iz: Any, bounds: Any, 
         for row in range(begin, end):
             c = order[row]
             if c == s or (
-                iz[c] == iz[s]
-                and is_inside(eta[s], phi[s], bounds[0, s], bounds[1, s], bounds[2, s], eta[c], phi[c])
+                iz[c] == iz[s] and is_inside(eta[s], phi[s], bounds[0, s], bounds[1, s], bounds[2, s], eta[c], phi[c])
             ):
                 cluster[n] = c
                 n += 1

@@ -22,7 +22,9 @@ def summary(report: Report) -> str:
         ("windows kept", c.windows_kept, f"with {_number(c.clusters_in_windows, 'cluster')}"),
     ]
     optional = {"  no finite position", "  unmatched: position"}
-    lines = [f"{name:<24}{number:>13,}  {words}".rstrip() for name, number, words in rows if number or name not in optional]
+    lines = [
+        f"{name:<24}{number:>13,}  {words}".rstrip() for name, number, words in rows if number or name not in optional
+    ]
     if report.n_duplicates:
         lines.append(f"{'events seen before':<24}{report.n_duplicates:>13,}  left out, and not counted above")
     lines += _notes(report)

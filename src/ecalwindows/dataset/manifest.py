@@ -1,0 +1,117 @@
+"""A part of a dataset is its data and its manifest: what it holds, from what, and how to tell that it is whole."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ecalwindows.dataset.output import written_aside
+from ecalwindows.errors import OutputError
+
+FOLDER = "_ecalwindows"
+"""Beside the data of a flat folder: readers of Parquet folders leave out names with an underscore."""
+
+
+class InputRecord(BaseModel):
+    """An input file of a part."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="File name as given, without folders of this machine.")
+    bytes: int | None = Field(None, description="Size, null if unknown.")
+    events: int = Field(description="Events taken of it.")
+    sha256: str | None = Field(None, description="Checksum, null if not asked for.")
+
+
+class FileRecord(BaseModel):
+    """A data file of a part."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="Path relative to the folder of the data.")
+    bytes: int = Field(description="Size.")
+    sha256: str = Field(description="Checksum.")
+
+
+class Manifest(BaseModel):
+    """What one part holds; the same each time the part is made (no host, time or absolute path)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: str = Field(description="parquet, ndjson or tfrecord.")
+    files: list[FileRecord] = Field(description="Data files.")
+    rows: int = Field(description="Windows.")
+    data_model_version: int = Field(description="Version of the meaning and layout of columns.")
+    version: str = Field(description="Version of ecalwindows.")
+    revision: str = Field(description="Revision of the code.")
+    settings: dict[str, Any] = Field(description="Settings; wp_file by name only.")
+    working_points_sha256: str | None = Field(None, description="Digest of the working-point map.")
+    columns: list[str] = Field(description="Columns, `group.name` for Parquet.")
+    inputs: list[InputRecord] = Field(description="Input files.")
+    counts: dict[str, int] = Field(description="Counts from events to windows, by reason.")
+    bad_inputs: list[dict[str, str]] = Field(default_factory=list, description="Inputs left out, with the reason.")
+    notes: dict[str, Any] = Field(default_factory=dict, description="Anything else that belongs to the part.")
+
+    @property
+    def settings_digest(self) -> str:
+        """One hash of all that decides the content of columns."""
+        decisive = self.model_dump_json(include={"settings", "working_points_sha256", "data_model_version"})
+        return hashlib.sha256(decisive.encode()).hexdigest()
+
+
+def manifest_path(data: Path) -> Path:
+    """Where the manifest of a data file in a flat folder stands."""
+    return data.parent / FOLDER / "manifests" / f"{data.name}.json"
+
+
+def file_record(path: Path, base: Path) -> FileRecord:
+    """Size and checksum of a file, read in pieces."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return FileRecord(name=path.relative_to(base).as_posix(), bytes=path.stat().st_size, sha256=digest)
+
+
+def write_manifest(manifest: Manifest, path: Path) -> None:
+    """Write it aside and rename it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"the manifest cannot be written: {error.strerror}",
+            expected="a folder that you may write to",
+            where=str(path.parent),
+            todo="name another place with -o",
+        ) from error
+    with written_aside([path]) as (place,):
+        place.write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest in a file. Raises OutputError for one that is absent, broken or of another form."""
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise OutputError(
+            f"the manifest cannot be read: {reason}",
+            expected="the manifest that was written with the part",
+            where=str(path),
+            todo="make the part again",
+        ) from error
+
+
+def problems(manifest: Manifest, base: Path) -> list[str]:
+    """How the files below `base` differ from what the manifest says, a line each; none when the part is whole."""
+    found = []
+    for record in manifest.files:
+        path = base / record.name
+        if not path.is_file():
+            found.append(f"{record.name} is missing")
+        elif path.stat().st_size != record.bytes:
+            found.append(f"{record.name} has {path.stat().st_size:,} bytes, its manifest says {record.bytes:,}")
+        elif file_record(path, base).sha256 != record.sha256:
+            found.append(f"{record.name} has other content than its manifest says (checksum)")
+    return found
