@@ -27,7 +27,7 @@ from ecalwindows.schema import DATA_MODEL_VERSION
 from ecalwindows.version import revision, version
 from ecalwindows.working_points import WorkingPoints, read_working_points
 
-STEP_SHARE = 0.25
+STEP_SHARE = 0.15
 """Share of the memory budget for the arrays read in a step: the rest is for decompression and for what is made."""
 
 Observer = Callable[[Events, Made], None]

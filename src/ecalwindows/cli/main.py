@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -69,6 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point. Errors become text on stderr and an exit code; ECALWINDOWS_TRACEBACK=1 shows where they arose."""
     from ecalwindows.errors import EcalWindowsError
 
+    with contextlib.suppress(ValueError):  # signals belong to the main thread
+        signal.signal(signal.SIGTERM, _stop)
     try:
         cli.main(args=None if arguments is None else list(arguments), prog_name="ecalwindows", standalone_mode=False)
     except click.exceptions.Exit as leave:
@@ -94,6 +98,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo(f"internal error: {type(error).__name__}: {error}", err=True)
         click.echo("  next:     run again with ECALWINDOWS_TRACEBACK=1 and report what it prints", err=True)
         sys.exit(INTERNAL)
+
+
+def _stop(*_: object) -> None:
+    """A batch system's SIGTERM ends the run as Ctrl-C does: what was written aside is removed."""
+    raise KeyboardInterrupt
 
 
 def _traceback_if_wanted() -> None:
