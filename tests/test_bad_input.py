@@ -310,6 +310,7 @@ def test_internal_errors_show_no_traceback_but_say_how_to_get_one() -> None:
     assert ran.returncode == 70 and "Traceback" not in ran.stderr and "ECALWINDOWS_TRACEBACK=1" in ran.stderr
 
 
+@pytest.mark.compiled
 def test_compiled_code_is_kept_only_in_a_private_folder(tmp_path: Path) -> None:
     """numba's index of compiled code is a pickle: in a folder of others it is neither written nor read."""
     shared, private = tmp_path / "shared", tmp_path / "private"

@@ -15,7 +15,8 @@ def transverse(energy: Any, eta: Any) -> Any:
     """energy / cosh(eta), float64 (n,)."""
     result = np.empty(len(energy), np.float64)
     for i in range(len(energy)):
-        result[i] = energy[i] / math.cosh(eta[i])
+        cosh = np.inf if abs(eta[i]) >= 710.0 else math.cosh(eta[i])  # Python's own raises where C's overflows
+        result[i] = energy[i] / cosh
     return result
 
 

@@ -13,9 +13,16 @@ from ecalwindows.kernels.jit import kernel
 @kernel
 def wrapped(angle: Any) -> Any:
     """The same angle in [-pi, pi]; unchanged when it is there already."""
-    if abs(angle) > math.pi:
-        return angle - 2 * math.pi * np.floor((angle + math.pi) / (2 * math.pi))
-    return angle
+    if not abs(angle) > math.pi:
+        return angle
+    if abs(angle) == np.inf:
+        return np.nan
+    rest = math.fmod(angle, 2 * math.pi)
+    if rest > math.pi:
+        return rest - 2 * math.pi
+    if rest < -math.pi:
+        return rest + 2 * math.pi
+    return rest
 
 
 @kernel
