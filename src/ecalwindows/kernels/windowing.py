@@ -17,7 +17,7 @@ def wrapped(angle: Any) -> Any:
         return angle
     if abs(angle) == np.inf:
         return np.nan
-    rest = math.fmod(angle, 2 * math.pi)
+    rest = np.fmod(angle, 2 * math.pi)
     if rest > math.pi:
         return rest - 2 * math.pi
     if rest < -math.pi:
