@@ -18,6 +18,9 @@ RUN     := $(VENV)/bin/python -m
 # "At least 95 % of the pure middle": these files, counted with the kernels run as plain Python.
 MIDDLE := association windowing labels features geometry pipeline
 COUNTED := $(MIDDLE:%=src/ecalwindows/%.py) src/ecalwindows/kernels/*.py
+# The tests that speak of them (the others would only be slow without compiled kernels).
+SPEAKING := $(wildcard $(addprefix tests/test_,$(addsuffix .py,pipeline kernels goldens working_points columns decimal \
+	ndjson ndjson_reader json_numbers tfrecord relabel reference)))
 space := $(subst ,, )
 comma := ,
 
@@ -37,7 +40,7 @@ lint: $(DEV) ## ruff and mypy
 
 coverage: $(TEST) ## at least 95 % of the lines of the pure middle and its kernels are tested
 	@rm -f .coverage .coverage.*
-	@NUMBA_DISABLE_JIT=1 $(RUN) pytest -n $(JOBS) --ignore=tests/systems -m "not slow and not compiled" \
+	@NUMBA_DISABLE_JIT=1 $(RUN) pytest -n $(JOBS) $(SPEAKING) -m "not slow and not compiled" \
 		--cov --cov-report=
 	@$(RUN) coverage report --fail-under=95 --include='$(subst $(space),$(comma),$(COUNTED))'
 
@@ -68,7 +71,7 @@ $(VENV)/bin/python:
 
 $(TEST): EXTRAS = test
 $(DEV): EXTRAS = dev
-$(SYSTEMS): EXTRAS = test,xrootd
+$(SYSTEMS): EXTRAS = test,xrootd,htcondor,tensorflow,croissant
 $(TEST) $(DEV) $(SYSTEMS): pyproject.toml | $(VENV)/bin/python
 	@echo "installing ecalwindows[$(EXTRAS)] into $(VENV) (about a minute)"
 	@$(RUN) pip install -qq --editable ".[$(EXTRAS)]"

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ecalwindows.api import iterate_windows, windows
     from ecalwindows.config import WindowSettings
+    from ecalwindows.dataset.opened import open_dataset
     from ecalwindows.run import Reading, write_windows
     from ecalwindows.version import version as __version__
 
-__all__ = ["Reading", "WindowSettings", "__version__", "iterate_windows", "windows", "write_windows"]
+__all__ = ["Reading", "WindowSettings", "__version__", "iterate_windows", "open_dataset", "windows", "write_windows"]
 
 _HOMES = {
     "windows": "ecalwindows.api",
     "iterate_windows": "ecalwindows.api",
     "write_windows": "ecalwindows.run",
+    "open_dataset": "ecalwindows.dataset.opened",
     "Reading": "ecalwindows.run",
     "WindowSettings": "ecalwindows.config",
 }

@@ -126,7 +126,7 @@ def _files(paths: dict[str, Path]) -> list[str]:
 
 def _next_commands(folder: Path) -> list[str]:
     name, command = json.dumps(str(folder / "windows.parquet")), typed("ecalwindows")
-    look = f"import awkward as ak; print(ak.from_parquet({name}).cl_features.et_cluster)"
+    look = f"import ecalwindows; print(ecalwindows.open_dataset({name}).to_awkward().cl_features.et_cluster)"
     return [
         "next:",
         f"  {typed('python')} -c {shlex.quote(look)}",

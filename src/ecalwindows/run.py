@@ -15,14 +15,15 @@ from typing import Any
 from ecalwindows.config import WindowSettings
 from ecalwindows.dataset.definition import FeaturesDefinition, features_definition
 from ecalwindows.dataset.formats import OutputPlan, Writer, open_writers, output_plan
-from ecalwindows.dataset.manifest import InputRecord, Manifest, file_record, manifest_path, write_manifest
-from ecalwindows.dataset.output import check_output, is_special, written_aside
+from ecalwindows.dataset.manifest import InputRecord, Manifest, adler32, file_record, write_manifest
+from ecalwindows.dataset.output import check_output, is_special, no_empty_folders, written_aside
 from ecalwindows.dumper.duplicates import SeenEvents
-from ecalwindows.dumper.inputs import input_files, is_remote
+from ecalwindows.dumper.inputs import input_files
 from ecalwindows.dumper.read import Input, Inputs, check_inputs, no_events, read_events
 from ecalwindows.errors import BadFileError, OutputError
 from ecalwindows.events import Events, selected_events
 from ecalwindows.pipeline import Counts, Made, make_windows
+from ecalwindows.remote import is_remote
 from ecalwindows.schema import DATA_MODEL_VERSION
 from ecalwindows.version import revision, version
 from ecalwindows.working_points import WorkingPoints, read_working_points
@@ -42,6 +43,7 @@ class Reading:
     memory_mb : about how much the arrays of a step may take [MB, 1e6 bytes]
     step_events : most events of a step
     events : (start, stop) over all inputs
+    all_may_be_bad : inputs of which none can be read give an output without windows, which tells them
     """
 
     memory_mb: float = 256.0
@@ -49,6 +51,7 @@ class Reading:
     events: tuple[int | None, int | None] = (None, None)
     skip_bad_files: bool = False
     keep_first_duplicates: bool = False
+    all_may_be_bad: bool = False
 
     @property
     def step_bytes(self) -> float:
@@ -121,7 +124,7 @@ def prepared(
     threshold = read_working_points(settings.wp_file)
     files = input_files(inputs)
     checked = check_inputs(files, settings, wanted, events=reading.events, skip_bad_files=reading.skip_bad_files)
-    if checked.bad and not checked.files:
+    if checked.bad and not checked.files and not reading.all_may_be_bad:
         raise checked.bad[0]
     return checked, threshold
 
@@ -133,6 +136,8 @@ def write_windows(
     *,
     format: str | None = None,
     definition: FeaturesDefinition | None = None,
+    weights: str | Path | None = None,
+    part: str = "0",
     reading: Reading | None = None,
     overwrite: bool = True,
     progress: Progress | None = None,
@@ -141,23 +146,26 @@ def write_windows(
     """Make the windows of dumper files and write them to one output, which appears when it is whole.
 
     inputs : a file, folder, glob or URL, or a list of them
-    output : file name; its suffix (or `format`) chooses between Parquet and NDJSON
+    output : file name; its suffix (or `format`) chooses between Parquet and NDJSON; a folder for TFRecord (by `format`)
+    weights : file of weights for TFRecord; none: all windows weigh 1
+    part : name of the part, which TFRecord has in its file names
     Raises an EcalWindowsError for anything a user can mend; then nothing has changed under the output's name.
     """
     began = time.monotonic()
     settings, reading = settings or WindowSettings(), reading or Reading()
-    plan = output_plan(Path(output), format, definition or features_definition())
-    for path in plan.paths:
-        check_output(path, overwrite=overwrite)
-    checked, threshold = prepared(inputs, settings, plan.wanted, reading)
-    _refuse_input_as_output(plan, checked)
-    report = Report(outputs=plan.paths, replaced=plan.path.is_file())
-    made = iter_made(checked, settings, threshold, reading=reading, report=report, observer=observer)
-    origin = data_origin(settings, threshold)
-    with written_aside(plan.paths) as places, ExitStack() as stack:
-        writers = open_writers(plan, places, {"ecalwindows": json.dumps(origin, sort_keys=True)}, stack)
-        _write(made, writers, checked.n_events, report, progress)
-    _record(plan, origin, checked, report)
+    plan = output_plan(Path(output), format, definition or features_definition(), part=part, weights=weights)
+    with no_empty_folders(plan.paths):
+        for path in plan.paths:
+            check_output(path, overwrite=overwrite)
+        checked, threshold = prepared(inputs, settings, plan.wanted, reading)
+        _refuse_input_as_output(plan, checked)
+        report = Report(outputs=plan.paths, replaced=plan.paths[-1].is_file())
+        made = iter_made(checked, settings, threshold, reading=reading, report=report, observer=observer)
+        origin = data_origin(settings, threshold)
+        with written_aside(plan.paths) as places, ExitStack() as stack:
+            writers = open_writers(plan, places, {"ecalwindows": json.dumps(origin, sort_keys=True)}, stack)
+            _write(made, writers, checked.n_events, report, progress)
+        _record(plan, origin, checked, report)
     report.seconds = time.monotonic() - began
     return report
 
@@ -207,18 +215,32 @@ def _record(plan: OutputPlan, origin: dict[str, Any], inputs: Inputs, report: Re
     names = names_below(file.path for file in taken)
     manifest = Manifest(
         format=plan.format,
-        files=[file_record(path, plan.path.parent) for path in plan.paths],
+        files=[file_record(path, plan.base) for path in plan.paths],
         rows=report.counts.windows_kept,
         columns=plan.columns,
         inputs=[
-            InputRecord(name=name, bytes=file.n_bytes, events=file.stop - file.start)
+            InputRecord(
+                name=name,
+                bytes=file.n_bytes,
+                events=file.stop - file.start,
+                adler32=None if is_remote(file.path) else adler32(file.path),
+            )
             for name, file in zip(names, taken, strict=True)
         ],
         counts=asdict(report.counts) | {"duplicates": report.n_duplicates},
         bad_inputs=[{"name": Path(error.where).name, "reason": error.found} for error in report.bad],
+        notes=_notes(plan),
         **origin,
     )
-    write_manifest(manifest, manifest_path(plan.path))
+    write_manifest(manifest, plan.manifest)
+
+
+def _notes(plan: OutputPlan) -> dict[str, Any]:
+    """What else decides the data: the file of weights."""
+    if plan.weights is None or plan.weights.origin is None:
+        return {}
+    name, digest = plan.weights.origin
+    return {"weights": {"name": name, "sha256": digest}}
 
 
 def names_below(paths: Iterable[str]) -> list[str]:

@@ -13,7 +13,14 @@ import click
 
 COMMANDS = {
     "windows": "Make detector windows from dumper files.",
+    "convert": "Convert datasets between Parquet, NDJSON and TFRecord.",
+    "finalize": "Prove parts and make them a dataset with its record.",
+    "log": "Print the history of datasets, note known issues.",
+    "validate": "Hold a dataset against all that must be true of it.",
+    "compare": "Tell whether two datasets are equal, and where not.",
+    "relabel": "Put other working points on a dataset.",
     "demo": "Run the chain on a packaged sample.",
+    "columns": "Print the table of all columns.",
 }
 """Subcommand and its short help; the command itself is `cli/<name>.py:<name>`."""
 
@@ -74,9 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with contextlib.suppress(ValueError):  # signals belong to the main thread
         signal.signal(signal.SIGTERM, _stop)
     try:
-        cli.main(args=None if arguments is None else list(arguments), prog_name="ecalwindows", standalone_mode=False)
-    except click.exceptions.Exit as leave:
-        sys.exit(leave.exit_code)
+        words = None if arguments is None else list(arguments)
+        code = cli.main(args=words, prog_name="ecalwindows", standalone_mode=False)
+        if code:  # of a command that left with click's Exit
+            sys.exit(code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

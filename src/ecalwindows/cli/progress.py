@@ -37,24 +37,27 @@ def warnings_shown() -> Iterator[None]:
 
 
 @contextmanager
-def progress(*, shown: bool) -> Iterator[StepDone | None]:
-    """A function to be called with (events done, of, windows): a bar on a terminal, now and then a line elsewhere."""
+def progress(*, shown: bool, noun: str = "events") -> Iterator[StepDone | None]:
+    """A function to be called with (events done, of, windows): a bar on a terminal, now and then a line elsewhere.
+
+    noun : what is counted, where it is not events
+    """
     if not shown:
         yield None
     elif sys.stderr.isatty():
-        with _bar() as step_done:
+        with _bar(noun) as step_done:
             yield step_done
     else:
-        yield _lines()
+        yield _lines(noun)
 
 
 @contextmanager
-def _bar() -> Iterator[StepDone]:
+def _bar(noun: str) -> Iterator[StepDone]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("events"), BarColumn(), MofNCompleteColumn(),
+        TextColumn(noun), BarColumn(), MofNCompleteColumn(),
         TextColumn("{task.fields[rate]:,.0f}/s, {task.fields[windows]:,} windows"), TimeRemainingColumn(),
     )  # fmt: skip
     began = time.monotonic()
@@ -68,7 +71,7 @@ def _bar() -> Iterator[StepDone]:
         yield step_done
 
 
-def _lines() -> StepDone:
+def _lines(noun: str) -> StepDone:
     began = last = time.monotonic()
 
     def step_done(done: int, of: int, windows: int) -> None:
@@ -77,6 +80,6 @@ def _lines() -> StepDone:
         if now - last >= SECONDS_BETWEEN_LINES:
             last = now
             rate = done / max(now - began, 1e-3)
-            print(f"{done:,} of {of:,} events, {rate:,.0f} events/s, {windows:,} windows", file=sys.stderr, flush=True)
+            print(f"{done:,} of {of:,} {noun}, {rate:,.0f} {noun}/s, {windows:,} windows", file=sys.stderr, flush=True)
 
     return step_done

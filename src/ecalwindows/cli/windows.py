@@ -61,13 +61,23 @@ Examples:
   ecalwindows windows dumps/ 'more/**/*.root' -o windows.ndjson.zst --overlap --maxnocalow 4
   ecalwindows windows dump.root -o windows.parquet -s settings.yaml --wp-file wp.json
   ecalwindows windows root://host//store/dump.root -o windows.parquet --events :1000
+  ecalwindows windows dump.root -o folder --format tfrecord -w weights.json --flavour 11
 """
 )
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option("-o", "--output", required=True, metavar="OUT", help="Output: .parquet, .ndjson, .ndjson.gz, .ndjson.zst")
-@click.option("--format", "format_name", metavar="NAME", help="parquet or ndjson, where the name does not tell.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="OUT",
+    help="Output: .parquet, .ndjson, .ndjson.gz, .ndjson.zst, or a folder for TFRecord.",
+)
+@click.option(
+    "--format", "format_name", metavar="NAME", help="parquet, ndjson or tfrecord, where the name does not tell."
+)
 @click.option("-s", "--settings", "settings_file", metavar="FILE", help="YAML file of settings; options override it.")
 @click.option("-f", "--features-def", metavar="FILE", help="Features of Parquet: default, seed or a JSON file.")
+@click.option("-w", "--weights", metavar="FILE", help="Weights of windows in TFRecord, JSON or ROOT [all 1].")
 @click.option(
     "-a", "--assoc-strategy", metavar="NAME", help="Score that gives clusters to caloparticles [sim_fraction]."
 )
@@ -133,6 +143,7 @@ def windows(inputs: tuple[str, ...], output: str, **options: Any) -> None:
             chosen_settings(options),
             format=options["format_name"],
             definition=features_definition(options["features_def"]),
+            weights=options["weights"],
             reading=reading,
             overwrite=options["overwrite"],
             progress=step_done,

@@ -5,15 +5,19 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from ecalwindows.batch import WindowBatch
 from ecalwindows.dataset.definition import FeaturesDefinition
+from ecalwindows.dataset.manifest import FOLDER, manifest_path
 from ecalwindows.dataset.output import is_special
 from ecalwindows.errors import SettingsError, near
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
 
-Format = Literal["parquet", "ndjson"]
+if TYPE_CHECKING:
+    from ecalwindows.dataset.weights import Weights
+
+Format = Literal["parquet", "ndjson", "tfrecord"]
 Compression = Literal["zst", "gz", "none"]
 
 SUFFIXES: dict[str, tuple[Format, Compression]] = {
@@ -22,7 +26,7 @@ SUFFIXES: dict[str, tuple[Format, Compression]] = {
     ".ndjson.gz": ("ndjson", "gz"),
     ".ndjson.zst": ("ndjson", "zst"),
 }
-FORMATS: tuple[Format, ...] = ("parquet", "ndjson")
+FORMATS: tuple[Format, ...] = ("parquet", "ndjson", "tfrecord")
 
 
 class Writer(Protocol):
@@ -35,36 +39,73 @@ class Writer(Protocol):
 
 @dataclass(frozen=True)
 class OutputPlan:
-    """What a run writes: the data file, and beside NDJSON the table of events (not beside a device or pipe)."""
+    """What a run writes: the data file, and beside NDJSON the table of events (not beside a device or pipe).
+
+    For TFRecord `path` is a folder, in which the two files of `part` stand, with `weights` in them.
+    leave_out : columns and hit components that the input of a conversion cannot give
+    """
 
     path: Path
     format: Format
     compression: Compression
     definition: FeaturesDefinition
     events_path: Path | None
+    part: str = "0"
+    weights: Weights | None = None
+    leave_out: frozenset[str] = frozenset()
 
     @property
     def paths(self) -> list[Path]:
         """All files of the output, the data last (it gets its name when the rest has)."""
+        if self.format == "tfrecord":
+            from ecalwindows.dataset.tfrecord_layout import part_paths
+
+            return list(part_paths(self.path, self.part))
         return [*([self.events_path] if self.events_path else []), self.path]
+
+    @property
+    def base(self) -> Path:
+        """The folder of the output: names in its manifest are relative to it."""
+        return self.path if self.format == "tfrecord" else self.path.parent
+
+    @property
+    def manifest(self) -> Path:
+        """Where the manifest stands."""
+        if self.format == "tfrecord":
+            return self.path / FOLDER / "manifests" / f"{self.part}.proto.json"
+        return manifest_path(self.path)
 
     @property
     def wanted(self) -> frozenset[str]:
         """Dataset columns and hit components that the output holds."""
         if self.format == "parquet":
-            return self.definition.wanted
-        return frozenset(COLUMNS) | {name for name, *_ in HIT_COMPONENTS}
+            return self.definition.wanted - self.leave_out
+        if self.format == "tfrecord":
+            from ecalwindows.dataset.tfrecord_layout import COLUMNS as IN_RECORD
+
+            return IN_RECORD - self.leave_out
+        return frozenset({*COLUMNS, *(name for name, *_ in HIT_COMPONENTS)}) - self.leave_out
 
     @property
     def columns(self) -> list[str]:
         """Names for the manifest: `group.name` for Parquet."""
         if self.format == "parquet":
             return [f"{group}.{name}" for group, names in self.definition.groups.items() for name in names]
-        return list(COLUMNS)
+        return [name for name in COLUMNS if name in self.wanted]
 
 
-def output_plan(path: Path, format_name: str | None, definition: FeaturesDefinition) -> OutputPlan:
-    """Format by name, else by suffix; raises SettingsError when neither tells."""
+def output_plan(
+    path: Path,
+    format_name: str | None,
+    definition: FeaturesDefinition,
+    *,
+    part: str = "0",
+    weights: str | Path | None = None,
+) -> OutputPlan:
+    """Format by name, else by suffix; raises SettingsError when neither tells, and for weights that cannot be used.
+
+    part, weights : of TFRecord, the name of the part and the file of weights
+    """
     suffix = next((end for end in sorted(SUFFIXES, key=len, reverse=True) if path.name.endswith(end)), None)
     if format_name is not None and format_name not in FORMATS:
         raise SettingsError(
@@ -82,6 +123,15 @@ def output_plan(path: Path, format_name: str | None, definition: FeaturesDefinit
         )
     by_suffix = SUFFIXES[suffix] if suffix else None
     chosen: Format = by_suffix[0] if by_suffix and format_name in (None, by_suffix[0]) else format_name  # type: ignore[assignment]
+    if chosen == "tfrecord":
+        return OutputPlan(path, "tfrecord", "none", definition, None, part, _weights(weights))
+    if weights is not None:
+        raise SettingsError(
+            f"weights go into TFRecord, and this is {chosen}",
+            expected="--format tfrecord",
+            where="-w",
+            todo="leave out -w, or write TFRecord",
+        )
     if chosen == "parquet":
         return OutputPlan(path, "parquet", "none", definition, None)
     compression = by_suffix[1] if by_suffix and by_suffix[0] == "ndjson" else "none" if is_special(path) else "zst"
@@ -90,12 +140,27 @@ def output_plan(path: Path, format_name: str | None, definition: FeaturesDefinit
     return OutputPlan(path, "ndjson", compression, definition, events)
 
 
+def _weights(path: str | Path | None) -> Weights | None:
+    if path is None:
+        return None
+    from ecalwindows.dataset.weights import read_weights
+
+    return read_weights(path)
+
+
 def open_writers(plan: OutputPlan, places: list[Path], metadata: dict[str, str], stack: ExitStack) -> list[Writer]:
     """The writers of an output, on the places given for `plan.paths`; the stack closes them."""
     if plan.format == "parquet":
         from ecalwindows.dataset.parquet import ParquetWriter
 
         return [stack.enter_context(ParquetWriter(places[-1], plan.definition, metadata=metadata))]
+    if plan.format == "tfrecord":
+        from ecalwindows.dataset.tfrecord import TFRecordWriter
+
+        matched, unmatched = places
+        return [
+            stack.enter_context(TFRecordWriter(plan.path, plan.part, weights=plan.weights, places=(matched, unmatched)))
+        ]
     from ecalwindows.dataset.ndjson import EventsCsvWriter, NdjsonWriter
 
     writers: list[Writer] = [stack.enter_context(NdjsonWriter(places[-1], compression=plan.compression))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ class InputRecord(BaseModel):
     name: str = Field(description="File name as given, without folders of this machine.")
     bytes: int | None = Field(None, description="Size, null if unknown.")
     events: int = Field(description="Events taken of it.")
+    adler32: str | None = Field(None, description="Checksum that EOS and XRootD keep too; null for remote files.")
     sha256: str | None = Field(None, description="Checksum, null if not asked for.")
 
 
@@ -72,6 +74,15 @@ def file_record(path: Path, base: Path) -> FileRecord:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return FileRecord(name=path.relative_to(base).as_posix(), bytes=path.stat().st_size, sha256=digest)
+
+
+def adler32(path: str | Path) -> str:
+    """The Adler-32 checksum of a file in eight hexadecimal digits, read in pieces."""
+    checksum = 1
+    with open(path, "rb") as file:  # noqa: PTH123
+        while piece := file.read(1 << 20):
+            checksum = zlib.adler32(piece, checksum)
+    return f"{checksum:08x}"
 
 
 def write_manifest(manifest: Manifest, path: Path) -> None:

@@ -59,16 +59,20 @@ def key_text(name: str, before: str = ",") -> bytes:
     return f'{before}"{name}":'.encode()
 
 
-WINDOW_TABLE = table(
-    [
-        (key_text(column.name, '",' if place == 0 else ","), column.name, column.dtype)
-        for place, column in enumerate(WINDOW_COLUMNS[1:])
-    ]
-)
+@cache
+def window_table(names: frozenset[str]) -> Table:
+    """The columns of a window that are there, `window_index` apart (its closing quote is in the first key)."""
+    columns = [column for column in WINDOW_COLUMNS[1:] if column.name in names]
+    return table(
+        [(key_text(one.name, '",' if place == 0 else ","), one.name, one.dtype) for place, one in enumerate(columns)]
+    )
+
+
 HIT_TABLE = table(
     [(b",[" if place == 0 else b",", name, dtype) for place, (name, dtype, *_) in enumerate(HIT_COMPONENTS)]
     + [(b"]", "", "")]
 )
+NO_HITS = {name: np.zeros(0, dtype=dtype) for name, dtype, *_ in HIT_COMPONENTS}
 EVENT_TABLE = table([(b"" if name == "run_id" else b";", name, "int64") for name in EVENT_COLUMNS] + [(b"\n", "", "")])
 
 
@@ -83,13 +87,14 @@ class ClusterLayout:
 
 
 @cache
-def cluster_layout(pair_names: frozenset[str]) -> ClusterLayout:
-    """The layout when the columns `pair_names` depend on the window and the others don't."""
+def cluster_layout(pair_names: frozenset[str], own_names: frozenset[str]) -> ClusterLayout:
+    """The layout when the columns `pair_names` depend on the window and `own_names` don't; others are not there."""
+    present = [column for column in CLUSTER_COLUMNS if column.name in pair_names | own_names]
     own: list[tuple[bytes, str, str]] = []
     pair: list[tuple[bytes, str, str]] = []
     runs: list[int] = []
     order: list[tuple[int, int, int]] = []
-    for of_pair, columns in groupby(CLUSTER_COLUMNS, lambda column: column.name in pair_names):
+    for of_pair, columns in groupby(present, lambda column: column.name in pair_names):
         fields = [(key_text(column.name), column.name, column.dtype) for column in columns]
         if not own and not pair:
             fields[0] = (key_text(fields[0][1], "{"), *fields[0][1:])
@@ -136,8 +141,8 @@ class ClusterText:
 
 
 def cluster_text(batch: WindowBatch, layout: ClusterLayout, clusters: Integers) -> ClusterText:
-    """The text of the clusters of a batch with the indices `clusters`, and of their hits."""
-    starts, counts = batch.hits_offsets[clusters], np.diff(batch.hits_offsets)[clusters]
+    """The text of the clusters of a batch with the indices `clusters`, and of their hits if they are there."""
+    starts, counts = batch.hits_offsets[clusters], np.diff(batch.hits_offsets)[clusters] * has_hits(batch)
     offsets = np.concatenate([[0], np.cumsum(counts)])
     n_hits, n_pieces = int(offsets[-1]), len(layout.runs)
     hit_rows = np.repeat(starts - offsets[:-1], counts) + np.arange(n_hits)
@@ -145,33 +150,44 @@ def cluster_text(batch: WindowBatch, layout: ClusterLayout, clusters: Integers) 
     ends = np.zeros(len(clusters) * n_pieces + 1, dtype=np.int64)
     json_text.write_clusters(
         out, ends, words(layout.own, batch.cluster, clusters, len(clusters)), *layout.own.arrays, layout.runs,
-        words(HIT_TABLE, batch.hits, hit_rows, n_hits), *HIT_TABLE.arrays, offsets,
+        words(HIT_TABLE, batch.hits if n_hits else NO_HITS, hit_rows, n_hits), *HIT_TABLE.arrays, offsets,
     )  # fmt: skip
     return ClusterText(out, ends, n_pieces)
 
 
+def has_hits(batch: WindowBatch) -> bool:
+    """Whether hits can be written: with all six components, or not at all."""
+    return all(name in batch.hits for name, *_ in HIT_COMPONENTS)
+
+
 def window_text(batch: WindowBatch, first: int, last: int) -> Bytes:
     """The lines of the windows `first` to `last` of a batch, uint8 (n_bytes,)."""
-    layout = cluster_layout(frozenset(batch.pair))
+    layout, of_window = (
+        cluster_layout(frozenset(batch.pair), frozenset(batch.cluster)),
+        window_table(frozenset(batch.window)),
+    )
     pair_rows = slice(batch.window_offsets[first], batch.window_offsets[last])
     n_windows, n_pairs = last - first, int(pair_rows.stop - pair_rows.start)
-    used = np.concatenate([batch.window_seed[first:last], batch.pair_cluster[pair_rows]])
+    seeds = batch.window_seed[first:last]
+    used = np.concatenate([seeds[seeds >= 0], batch.pair_cluster[pair_rows]])
     clusters, places = np.unique(used, return_inverse=True)
+    pair_places, seed_places = places[len(places) - n_pairs :], np.full(n_windows, -1)
+    seed_places[seeds >= 0] = places[: len(places) - n_pairs]
     own = cluster_text(batch, layout, clusters)
     start, stop = batch.window_index.offsets[[first, last]]
     text, text_offsets = (
         batch.window_index.data[start:stop].copy(),
         batch.window_index.offsets[first : last + 1] - start,
     )
-    size = n_windows * WINDOW_TABLE.widest + (n_windows + n_pairs) * sum(map(len, MARKS)) + n_pairs * layout.pair.widest
+    size = n_windows * of_window.widest + (n_windows + n_pairs) * sum(map(len, MARKS)) + n_pairs * layout.pair.widest
     size += LONGEST_ESCAPE * len(text) + int(own.lengths[places].sum()) + SLACK
     out = np.empty(size, dtype=np.uint8)
     end = json_text.write_windows(
         out, text, text_offsets,
-        words(WINDOW_TABLE, batch.window, slice(first, last), n_windows), *WINDOW_TABLE.arrays,
-        places[:n_windows], batch.window_offsets[first : last + 1] - pair_rows.start,
-        words(layout.pair, batch.pair, pair_rows, n_pairs), *layout.pair.arrays, places[n_windows:],
-        layout.order, own.text, own.ends,
+        words(of_window, batch.window, slice(first, last), n_windows), *of_window.arrays,
+        seed_places, batch.window_offsets[first : last + 1] - pair_rows.start,
+        words(layout.pair, batch.pair, pair_rows, n_pairs), *layout.pair.arrays, pair_places,
+        layout.order, own.text, own.ends, has_hits(batch),
     )  # fmt: skip
     return out[:end]
 
@@ -207,7 +223,11 @@ class TextWriter:
 
 
 class NdjsonWriter(TextWriter):
-    """Writes windows to `path` (a file, device or pipe). Raises OSError where that fails."""
+    """Writes windows to `path` (a file, device or pipe). Raises OSError where that fails.
+
+    Columns that a batch lacks are left out of its lines, and so are hits without all six components; some column of
+    windows (beside `window_index`) and one of clusters must be there.
+    """
 
     def __init__(self, path: Path, *, compression: Compression = "zst") -> None:
         super().__init__(path, compression)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ecalwindows.errors import OutputError
@@ -37,6 +37,18 @@ def check_output(path: Path, *, overwrite: bool) -> None:
 def aside_name(path: Path) -> Path:
     """Where an output stands while it is written."""
     return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
+@contextmanager
+def no_empty_folders(paths: list[Path]) -> Iterator[None]:
+    """Folders above the paths that are made in the block and hold nothing at its end are removed again."""
+    new = {folder for path in paths for folder in path.parents if not folder.exists()}
+    try:
+        yield
+    finally:
+        for folder in sorted(new, key=lambda folder: len(folder.parts), reverse=True):
+            with suppress(OSError):
+                folder.rmdir()
 
 
 @contextmanager

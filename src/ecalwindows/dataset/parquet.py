@@ -137,7 +137,9 @@ class ParquetWriter:
         if self._writer is None:
             schema = table.schema.with_metadata(self._metadata)
             integers = [path for field in schema for path in _integer_leaves(field.name, field.type)]
-            self._writer = pq.ParquetWriter(self._sink, schema, compression="zstd", use_dictionary=integers)
+            self._writer = pq.ParquetWriter(
+                self._sink, schema, compression="zstd", use_dictionary=integers, write_page_checksum=True
+            )
         self._waiting.append(table)
         self._n_waiting += len(table)
         while self._n_waiting >= self._row_group:

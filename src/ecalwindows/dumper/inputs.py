@@ -5,17 +5,12 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any
 from urllib.parse import urlsplit
 
-from ecalwindows.errors import InputError, missing_extra
+from ecalwindows.errors import InputError
+from ecalwindows.remote import is_remote, remote_filesystem
 
 GLOB_CHARACTERS = frozenset("*?[")
-
-
-def is_remote(path: str) -> bool:
-    """Whether the path is a URL (root://host//file) and not a local one."""
-    return "://" in path
 
 
 def input_files(inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[str]:
@@ -69,19 +64,6 @@ def _remote_files(given: str) -> list[str]:
     server = given[: given.index("://") + 3] + urlsplit(given).netloc
     urls = [f"{server}//{name.lstrip('/')}" for name in sorted(found)]
     return _some(urls, given, "a folder with *.root files in it, or a glob that matches files")
-
-
-def remote_filesystem(url: str) -> tuple[Any, str]:
-    """fsspec's file system for the URL, and the path on it. Raises MissingExtraError without fsspec-xrootd."""
-    import fsspec
-
-    if url.startswith("root://"):
-        try:
-            import fsspec_xrootd  # noqa: F401
-        except ImportError:
-            raise missing_extra("fsspec-xrootd", "xrootd", "read root:// URLs") from None
-    filesystem, path = fsspec.core.url_to_fs(url)
-    return filesystem, str(path)
 
 
 def _some(found: list[str], given: str, expected: str) -> list[str]:

@@ -16,9 +16,9 @@ from ecalwindows.config import WindowSettings
 from ecalwindows.dumper import columns as dump
 from ecalwindows.dumper.branches import BRANCHES, PILEUP_BRANCHES, PILEUP_TOTAL, Branch, Part, branches_needed
 from ecalwindows.dumper.columns import Ragged
-from ecalwindows.dumper.inputs import is_remote, remote_filesystem
 from ecalwindows.errors import BadFileError, EcalWindowsError, SettingsError, near
 from ecalwindows.events import Events, Index
+from ecalwindows.remote import is_remote, remote_filesystem
 
 log = logging.getLogger(__name__)
 

@@ -84,11 +84,24 @@ def cache_folder() -> Path:
 
 def kernel(function: Function) -> Function:
     """Compile a loop: no fastmath, so that every machine rounds alike; IEEE division; cached safely."""
+    return _compiled(function)
+
+
+def lean_kernel(function: Function) -> Function:
+    """Compile a loop that makes no array and takes those it works on from its caller.
+
+    Numba then counts no references to them: for functions that are called for each number, counting costs more than
+    the work (`_nrt` is numba's own option, used in its string functions for the same reason).
+    """
+    return _compiled(function, _nrt=False)
+
+
+def _compiled(function: Function, **options: Any) -> Function:
     config: Any = numba.core.config
     before = config.CACHE_DIR
     config.CACHE_DIR = str(cache_folder())
     try:
-        compiled: Function = numba.njit(cache=True, error_model="numpy", nogil=True)(function)
+        compiled: Function = numba.njit(cache=True, error_model="numpy", nogil=True, **options)(function)
     finally:
         config.CACHE_DIR = before
     return compiled

@@ -33,9 +33,11 @@ LONGEST_ESCAPE = 6
 
 BYTE = np.uint64(255)
 START = fixed(0)
-WINDOW, SEED_HITS, CLUSTERS, CL_HITS, END_CLUSTER, END_WINDOW = map(fixed, range(6))
-MARKS = (b'{"window_index":"', b',"seed_hits":[', b'],"clusters":[', b',"cl_hits":[', b"]}", b"]}\n")
-"""The text between the parts of a window."""
+WINDOW, SEED_HITS, CLUSTERS, CL_HITS, END_CLUSTER, END_WINDOW, ONLY_CLUSTERS, END_HITLESS = map(fixed, range(8))
+MARKS = (
+    b'{"window_index":"', b',"seed_hits":[', b'],"clusters":[', b',"cl_hits":[', b"]}", b"]}\n", b',"clusters":[', b"}",
+)  # fmt: skip
+"""The text between the parts of a window; the last two in place of others where there are no hits."""
 
 
 def packed(texts: Sequence[bytes]) -> tuple[Words, Integers]:
@@ -164,14 +166,14 @@ def write_windows(
     out: Bytes, text: Bytes, text_offsets: Integers, words: Integers, columns: Integers, keys: Words,
     window_seed: Integers, window_offsets: Integers,
     pair_words: Integers, pair_columns: Integers, pair_keys: Words, pair_cluster: Integers,
-    order: Integers, cluster_text: Bytes, ends: Integers,
+    order: Integers, cluster_text: Bytes, ends: Integers, with_hits: bool,
 ) -> int:  # fmt: skip
-    """The windows, one JSON object a line.
+    """The windows, one JSON object a line; `with_hits` false leaves out the fields of hits.
 
     text         : uint8, `window_index` of all windows; `text_offsets` as in `batch.Text`
     order        : int64 (n, 3), the runs of a cluster's columns: a run of `pair_words` as (1, first, last column), or
                    the piece k of the cluster's own text as (0, k, 0)
-    cluster_text, ends : made by `write_clusters`; `window_seed`, `pair_cluster` count its clusters
+    cluster_text, ends : made by `write_clusters`; `window_seed` (-1: none), `pair_cluster` count its clusters
     """
     at, pieces = START, 1
     for run in range(len(order)):
@@ -180,10 +182,12 @@ def write_windows(
         at = write_mark(out, at, WINDOW)
         at = write_escaped(out, at, text, text_offsets[window], text_offsets[window + 1])
         at = write_rows(out, at, words, columns, keys, window, window + 1, START, len(columns))
-        at = write_mark(out, at, SEED_HITS)
-        hits = (window_seed[window] + 1) * pieces - 1
-        at = write_copy(out, at, cluster_text, ends[hits] + 1, ends[hits + 1])
-        at = write_mark(out, at, CLUSTERS)
+        if with_hits:
+            at = write_mark(out, at, SEED_HITS)
+            if window_seed[window] >= 0:
+                hits = (window_seed[window] + 1) * pieces - 1
+                at = write_copy(out, at, cluster_text, ends[hits] + 1, ends[hits + 1])
+        at = write_mark(out, at, CLUSTERS if with_hits else ONLY_CLUSTERS)
         for pair in range(window_offsets[window], window_offsets[window + 1]):
             if pair > window_offsets[window]:
                 out[at] = COMMA
@@ -196,8 +200,9 @@ def write_windows(
                 else:
                     own = piece + order[run, 1]
                     at = write_copy(out, at, cluster_text, ends[own], ends[own + 1])
-            at = write_mark(out, at, CL_HITS)
-            at = write_copy(out, at, cluster_text, ends[piece + pieces - 1] + 1, ends[piece + pieces])
-            at = write_mark(out, at, END_CLUSTER)
+            if with_hits:
+                at = write_mark(out, at, CL_HITS)
+                at = write_copy(out, at, cluster_text, ends[piece + pieces - 1] + 1, ends[piece + pieces])
+            at = write_mark(out, at, END_CLUSTER if with_hits else END_HITLESS)
         at = write_mark(out, at, END_WINDOW)
     return at

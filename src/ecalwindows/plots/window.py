@@ -54,7 +54,7 @@ def draw_window(batch: WindowBatch, number: int, geometry: Geometry, path: Path 
         _draw_truth(axes, view)
         _dress(figure, axes, view)
         if path is not None:
-            _save(figure, Path(path))
+            save_figure(figure, Path(path))
     return figure
 
 
@@ -226,7 +226,7 @@ def _handles(view: _View) -> list[Any]:
     ]
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
     """Write the figure aside, then give it its name."""
     kind = path.suffix[1:].lower()
     known = figure.canvas.get_supported_filetypes()

@@ -1,0 +1,39 @@
+"""`ecalwindows compare`: are two datasets equal, and where not?"""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ecalwindows compare windows.parquet windows.ndjson.zst
+  ecalwindows compare old_production/ new_production/ --rtol 1e-6
+  ecalwindows compare electrons_2022/ electrons_2023/ --plots drift/
+Exit code: 0 equal, 1 different, 2 could not compare. The last line is `equal: N windows` or `DIFFERENT: ...`.
+"""
+)
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@click.option("--rtol", type=click.FloatRange(min=0), default=0.0, metavar="X", help="Relative tolerance [0: exact].")
+@click.option("--atol", type=click.FloatRange(min=0), default=0.0, metavar="X", help="Absolute tolerance [0: exact].")
+@click.option("--drift", is_flag=True, help="Also compare distributions [only where no windows are common].")
+@click.option("--plots", metavar="FOLDER", help="Draw the distributions of all columns into FOLDER (implies --drift).")
+@click.option("-q", "--quiet", is_flag=True, help="No progress, and only the last line.")
+def compare(a: str, b: str, rtol: float, atol: float, drift: bool, plots: str | None, quiet: bool) -> None:
+    """Compare the datasets A and B: finished ones, folders or files, of any formats.
+
+    Common windows are told by window_index, else by run, lumi, event, seed eta and phi. Of them each column that both
+    have is compared, value by value. Without common windows the distributions are: mean, width, quantiles, KS distance.
+    """
+    from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.compare import compare_datasets
+    from ecalwindows.reports.compare import comparison_text
+
+    with warnings_shown(), progress(shown=not quiet, noun="files") as step_done:
+        found = compare_datasets(a, b, rtol=rtol, atol=atol, drift=drift, plots=plots, progress=step_done)
+    text = comparison_text(found)
+    click.echo(text.splitlines()[-1] if quiet else text)
+    if not found.is_equal:
+        raise click.exceptions.Exit(1)

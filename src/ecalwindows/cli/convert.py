@@ -1,0 +1,72 @@
+"""`ecalwindows convert`: data files of any format to another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ecalwindows convert windows.ndjson.zst -o windows.parquet
+  ecalwindows convert clusters_data_0.ndjson.tar.gz -o windows.parquet --flavour 11
+  ecalwindows convert production/ -o converted/ -nfg 20 --flavour 22 --skip-bad-files
+  ecalwindows convert dataset/ -o tfrecords/ --format tfrecord -w weights.json
+"""
+)
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option("-o", "--output", required=True, metavar="OUT", help="Output file; a folder with -nfg and for TFRecord.")
+@click.option(
+    "--format", "format_name", metavar="NAME", help="parquet, ndjson or tfrecord, where the name does not tell."
+)
+@click.option(
+    "-nfg", "--nfile-group", type=click.IntRange(min=1), metavar="N",
+    help="One output for N inputs: OUT/records_0.parquet, OUT/clusters_data_0.ndjson.zst, ... [all to one]",
+)  # fmt: skip
+@click.option(
+    "--flavour", type=click.IntRange(min=0), metavar="N", help="Flavour of all windows: 11 or 22 [kept, else 0]."
+)
+@click.option("-f", "--features-def", metavar="FILE", help="Features of Parquet: default, seed or a JSON file.")
+@click.option("-w", "--weights", metavar="FILE", help="Weights for TFRecord, correctionlib JSON or ROOT [all 1].")
+@click.option(
+    "--skip-bad-files", is_flag=True, help="Keep the whole lines of files that are cut, and go on without them."
+)
+@click.option(
+    "--overwrite/--no-overwrite", default=True, help="Replace an existing output [replaced when the new is whole]."
+)
+@click.option("--max-line-mb", type=click.FloatRange(min=0, min_open=True), default=16.0, show_default=True,
+              metavar="MB", help="Longest line of NDJSON.")  # fmt: skip
+@click.option("--max-decompressed-gb", type=click.FloatRange(min=0, min_open=True), default=100.0, show_default=True,
+              metavar="GB", help="Most text in a compressed NDJSON file.")  # fmt: skip
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+def convert(inputs: tuple[str, ...], output: str, **options: Any) -> None:
+    """Convert datasets between Parquet, NDJSON and TFRecord.
+
+    INPUT is a file, a folder or a glob. CMS productions (.ndjson.tar.gz) are read as they are: NaN becomes -999, a cut
+    last line is told, and fields that follow from others are filled. Columns that the input cannot give are left out
+    and told.
+    """
+    from ecalwindows.cli.progress import progress, to_stdout, warnings_shown
+    from ecalwindows.convert import Task, convert_files
+    from ecalwindows.dataset.definition import features_definition
+    from ecalwindows.dataset.text_source import Limits
+    from ecalwindows.reports.conversion import summary
+
+    task = Task(
+        format=options["format_name"],
+        files_per_output=options["nfile_group"],
+        flavour=options["flavour"],
+        definition=features_definition(options["features_def"]),
+        is_own=options["features_def"] is not None,
+        weights=Path(options["weights"]) if options["weights"] else None,
+        limits=Limits(options["max_line_mb"], options["max_decompressed_gb"]),
+        skip_bad_files=options["skip_bad_files"],
+        overwrite=options["overwrite"],
+    )
+    with warnings_shown(), progress(shown=not options["quiet"], noun="files") as step_done:
+        done = convert_files(list(inputs), output, task, progress=step_done)
+    if not options["quiet"]:
+        click.echo(summary(done), err=to_stdout(output))

@@ -1,0 +1,54 @@
+"""`ecalwindows relabel`: new working points on a finished dataset."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ecalwindows relabel windows.parquet --wp-file wp.json -o relabelled.parquet
+  ecalwindows relabel windows_2022/ --wp-file wp.root -o windows_2022_newwp
+"""
+)
+@click.argument("dataset", metavar="DATASET")
+@click.option("--wp-file", required=True, metavar="FILE", help="simFraction working points, JSON or ROOT.")
+@click.option("-o", "--output", required=True, metavar="OUT", help="A file for a file, a folder for a folder.")
+@click.option(
+    "--accept-legacy-labels", is_flag=True,
+    help="Go on with windows that another program made: their is_calo_* flags may be wrong.",
+)  # fmt: skip
+@click.option("--pu-limit", type=float, metavar="X", help="Limit with which the windows were made, if nothing tells.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing output, when the new one is whole.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+def relabel(
+    dataset: str,
+    wp_file: str,
+    output: str,
+    accept_legacy_labels: bool,
+    pu_limit: float | None,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Write the windows of DATASET with other working points, without reading ROOT again.
+
+    DATASET is a Parquet or NDJSON file, a folder of parts or a finished dataset. in_scluster, nclusters_insc and
+    max_*_insc are made anew; the data files are those of a fresh production with that file, bit for bit.
+    """
+    from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.relabel import relabel_dataset
+    from ecalwindows.reports.relabelled import relabelled_summary
+
+    with warnings_shown(), progress(shown=not quiet, noun="files") as step_done:
+        done = relabel_dataset(
+            dataset,
+            output,
+            wp_file,
+            accept_legacy_labels=accept_legacy_labels,
+            pu_limit=pu_limit,
+            overwrite=overwrite,
+            progress=step_done,
+        )
+    if not quiet:
+        click.echo(relabelled_summary(done))

@@ -1,0 +1,36 @@
+"""`ecalwindows validate`: is a dataset what it should be?"""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ecalwindows validate windows.parquet
+  ecalwindows validate windows_2022/ --split test
+  ecalwindows validate production.ndjson.tar.gz
+Exit code: 0 all that was checked holds, 1 something does not, 2 the data cannot be read.
+"""
+)
+@click.argument("path", metavar="PATH")
+@click.option("--split", metavar="NAME", help="Only this split of a finished dataset.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress, and only the verdict.")
+def validate(path: str, split: str | None, quiet: bool) -> None:
+    """Hold the data at PATH against all that must be true of them.
+
+    PATH is a finished dataset, a folder of parts or a data file of any format. Every window is held against the
+    invariants of its definition: one seed, clusters inside, sums and labels that agree, no NaN, nothing twice. Files are
+    held against the record and the manifests. What cannot be checked, since a column is not there, is told.
+    """
+    from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.reports.validation import validation_text
+    from ecalwindows.validate import validate_dataset
+
+    with warnings_shown(), progress(shown=not quiet, noun="files") as step_done:
+        found = validate_dataset(path, split=split, progress=step_done)
+    text = validation_text(found)
+    click.echo(text.splitlines()[-1] if quiet else text)
+    if found.failed:
+        raise click.exceptions.Exit(1)

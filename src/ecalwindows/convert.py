@@ -1,0 +1,246 @@
+"""Datasets from one format to another: files -> batches -> filled batches -> one output, or one for each N files."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ecalwindows.dataset.definition import FeaturesDefinition, features_definition
+from ecalwindows.dataset.formats import OutputPlan, Writer, open_writers, output_plan
+from ecalwindows.dataset.inputs import input_files
+from ecalwindows.dataset.manifest import Manifest, file_record, write_manifest
+from ecalwindows.dataset.ndjson_reader import ReadNotes
+from ecalwindows.dataset.origins import LEGACY, Source, input_records, shared_origin, source, summed_counts
+from ecalwindows.dataset.output import check_output, is_special, no_empty_folders, written_aside
+from ecalwindows.dataset.readers import read_batches
+from ecalwindows.dataset.tables import empty_batch
+from ecalwindows.dataset.text_source import Limits
+from ecalwindows.errors import BadFileError, OutputError
+from ecalwindows.filling import filled_batch, needed
+from ecalwindows.fitting import fitted, in_order, with_columns
+from ecalwindows.version import revision, version
+
+NAMES = {"parquet": "records_{}.parquet", "ndjson": "clusters_data_{}.ndjson.zst"}
+"""Names of outputs in a folder, by number from 0 on."""
+
+Progress = Callable[[int, int, int], None]
+"""Called after each batch with files done, files in all, and windows written."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked for.
+
+    files_per_output : None for one output; definition, is_own : of Parquet, and whether the user gave it
+    """
+
+    format: str | None = None
+    files_per_output: int | None = None
+    flavour: int | None = None
+    definition: FeaturesDefinition = field(default_factory=features_definition)
+    is_own: bool = False
+    weights: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+    skip_bad_files: bool = False
+    overwrite: bool = True
+
+
+@dataclass
+class Conversion:
+    """What a conversion did. `kept`: windows kept of each bad file, by its path."""
+
+    n_files: int = 0
+    n_done: int = 0
+    windows: int = 0
+    clusters: int = 0
+    outputs: list[Path] = field(default_factory=list)
+    replaced: bool = False
+    filled: set[str] = field(default_factory=set)
+    absent: set[str] = field(default_factory=set)
+    notes: ReadNotes = field(default_factory=ReadNotes)
+    bad: list[BadFileError] = field(default_factory=list)
+    kept: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def convert_files(
+    inputs: Any, output: str | Path, task: Task | None = None, *, progress: Progress | None = None
+) -> Conversion:
+    """Write the windows of data files of any format to one output, or one for each `task.files_per_output` files.
+
+    inputs : a file, folder or glob, or a list of them
+    output : file name (a folder for TFRecord); with `files_per_output` a folder
+    Each output appears when it is whole, with its manifest. Raises an EcalWindowsError for what a user can mend.
+    """
+    began, task = time.monotonic(), task or Task()
+    files = input_files(inputs)
+    jobs = [(plan, group) for plan, group in planned(files, Path(output), task)]
+    done = Conversion(n_files=len(files), replaced=any(plan.paths[-1].is_file() for plan, _ in jobs))
+    with no_empty_folders([path for plan, _ in jobs for path in plan.paths]):
+        for plan, _ in jobs:
+            for path in plan.paths:
+                check_output(path, overwrite=task.overwrite)
+        _refuse_input_as_output(jobs)
+        for plan, group in jobs:
+            _convert_group(plan, group, task, done, progress)
+    if not done.outputs:
+        raise done.bad[0]
+    done.seconds = time.monotonic() - began
+    return done
+
+
+def planned(files: Sequence[Path], output: Path, task: Task) -> Iterator[tuple[OutputPlan, list[Path]]]:
+    """The outputs, and the files that go to each."""
+    n = task.files_per_output
+    if n is None:
+        yield output_plan(output, task.format, task.definition, weights=task.weights), list(files)
+        return
+    if output.is_file():
+        raise OutputError(
+            "the output is a file", expected="a folder, with -nfg", where=str(output), todo="name a folder"
+        )
+    kind = task.format or "parquet"
+    for number, first in enumerate(range(0, len(files), n)):
+        path = output / NAMES[kind].format(number) if kind in NAMES else output
+        yield (
+            output_plan(path, kind, task.definition, part=str(number), weights=task.weights),
+            list(files[first : first + n]),
+        )
+
+
+def _refuse_input_as_output(jobs: Iterable[tuple[OutputPlan, list[Path]]]) -> None:
+    jobs = list(jobs)
+    files = {os.path.realpath(file) for _, group in jobs for file in group}
+    for plan, _ in jobs:
+        for path in plan.paths:
+            if os.path.realpath(path) in files:
+                raise OutputError(
+                    "the output is one of the inputs",
+                    expected="another file",
+                    where=str(path),
+                    todo="name another output with -o",
+                )
+
+
+def _convert_group(
+    plan: OutputPlan, files: list[Path], task: Task, done: Conversion, progress: Progress | None
+) -> None:
+    """One output."""
+    before, unusable, n_bad = done.windows, done.notes.unusable + done.notes.cut, len(done.bad)
+    sources = list(_sources(files, task, done))
+    if not sources:
+        return
+    origin = shared_origin(sources, task.flavour)
+    plan, absent = fitted(plan, sources, strict=task.is_own)
+    if plan.events_path and any(each.events is None for each in sources):
+        plan = replace(plan, events_path=None)
+    notes: dict[str, Any] = {LEGACY: True} if any(each.is_legacy for each in sources) else {}
+    metadata = {"ecalwindows": json.dumps(origin | ({"notes": notes} if notes else {}), sort_keys=True)}
+    filled = {name for each in sources for name in plan.wanted - (each.columns or plan.wanted)}
+    with written_aside(plan.paths) as places, ExitStack() as stack:
+        writers = open_writers(replace(plan, events_path=None), places, metadata, stack)
+        if plan.events_path:
+            _join_events(sources, places[0])
+        writers[0].write(with_columns(empty_batch(plan.wanted), plan))
+        for each in sources:
+            _convert_file(each, plan, writers[0], task, done, progress)
+    done.outputs += plan.paths
+    done.absent |= absent
+    done.filled |= filled
+    notes |= {
+        "converted_from": [each.path.name for each in sources],
+        "converted_with": {"version": version, "revision": revision},
+        "filled": in_order(filled),
+        "absent": in_order(absent),
+        "unusable_lines": done.notes.unusable + done.notes.cut - unusable,
+    }
+    _record(plan, sources, origin, done.windows - before, done.bad[n_bad:], notes)
+
+
+def _sources(files: Iterable[Path], task: Task, done: Conversion) -> Iterator[Source]:
+    """What is known of each file that can be read."""
+    for path in files:
+        try:
+            yield source(path, task.limits)
+        except BadFileError as error:
+            if not task.skip_bad_files:
+                raise
+            done.bad.append(error)
+            done.kept[str(path)] = 0
+
+
+def _convert_file(
+    each: Source, plan: OutputPlan, writer: Writer, task: Task, done: Conversion, progress: Progress | None
+) -> None:
+    """All windows of one file; of a bad one those before the bad place, when that is asked for."""
+    columns = None if each.columns is None else needed(plan.wanted, each.columns)
+    began = done.windows
+    try:
+        for batch in read_batches(each.path, columns=columns, limits=task.limits, notes=done.notes):
+            writer.write(with_columns(filled_batch(batch, plan.wanted, flavour=task.flavour), plan))
+            done.windows += len(batch)
+            done.clusters += len(batch.pair_cluster)
+            if progress:
+                progress(done.n_done, done.n_files, done.windows)
+        _check_rows(each, done.windows - began)
+    except BadFileError as error:
+        if not task.skip_bad_files:
+            raise
+        done.bad.append(error)
+        done.kept[str(each.path)] = done.windows - began
+    done.n_done += 1
+
+
+def _check_rows(each: Source, rows: int) -> None:
+    """Raise BadFileError when a file lost windows since its manifest was written, which text alone does not tell."""
+    if each.manifest and each.manifest.format != "tfrecord" and rows < each.manifest.rows:
+        raise BadFileError(
+            f"it has {rows:,} windows, its manifest says {each.manifest.rows:,}",
+            expected="a file as it was when its manifest was written",
+            where=str(each.path),
+            todo="make the part again, or keep what there is with --skip-bad-files",
+        )
+
+
+def _join_events(sources: Sequence[Source], place: Path) -> None:
+    """The tables of events of all files, one after the other."""
+    with place.open("wb") as out:
+        for number, each in enumerate(sources):
+            assert each.events is not None
+            with each.events.open("rb") as table:
+                header = table.readline()
+                if number == 0:
+                    out.write(header)
+                shutil.copyfileobj(table, out)
+
+
+def _record(
+    plan: OutputPlan,
+    sources: list[Source],
+    origin: dict[str, Any],
+    rows: int,
+    bad: list[BadFileError],
+    notes: dict[str, Any],
+) -> None:
+    """Write the manifest of a finished part; a device or pipe has none."""
+    if is_special(plan.path):
+        return
+    manifest = Manifest(
+        format=plan.format,
+        files=[file_record(path, plan.base) for path in plan.paths],
+        rows=rows,
+        columns=plan.columns,
+        inputs=input_records(sources),
+        counts=summed_counts(sources, rows),
+        bad_inputs=[{"name": Path(error.where).name, "reason": error.found} for error in bad],
+        notes=notes,
+        **origin,
+    )
+    write_manifest(manifest, plan.manifest)

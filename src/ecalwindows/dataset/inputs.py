@@ -1,0 +1,49 @@
+"""From what a user types (files, folders, globs) to a list of data files in a fixed order."""
+
+from __future__ import annotations
+
+import glob
+import os
+from pathlib import Path
+from typing import Any
+
+from ecalwindows.dataset.layout import data_files, natural_key
+from ecalwindows.dataset.readers import kind_of
+from ecalwindows.errors import InputError
+
+
+def input_files(inputs: Any) -> list[Path]:
+    """The data files meant: a file, those of a folder or finished dataset, a glob's matches in natural order.
+
+    Raises InputError for what is not there, tells no format, or is given twice.
+    """
+    given = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
+    files = [file for each in given for file in _files_of(os.fspath(each))]
+    if not files:
+        raise InputError("no input", expected="at least one file, folder or glob", where="the inputs", todo="name one")
+    seen: dict[str, Path] = {}
+    for file in files:
+        kind_of(file)
+        other = seen.setdefault(os.path.realpath(file), file)
+        if other is not file:
+            raise InputError(
+                "the same file is given twice",
+                expected="every input once: its windows would stand twice in the dataset",
+                where=str(file) if file == other else f"{other} and {file}",
+                todo="leave one out",
+            )
+    return files
+
+
+def _files_of(given: str) -> list[Path]:
+    if os.path.exists(given) or not set(given) & set("*?["):
+        return data_files(given)
+    found = sorted((path for path in glob.glob(given, recursive=True) if not os.path.isdir(path)), key=natural_key)
+    if not found:
+        raise InputError(
+            "no input matched",
+            expected="a glob that matches files (** for any depth)",
+            where=given,
+            todo="check the path (relative to the current folder)",
+        )
+    return [Path(path) for path in found]

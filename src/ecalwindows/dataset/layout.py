@@ -1,0 +1,141 @@
+"""Where the files of a dataset stand: the finished layout (formats.md), a flat folder of parts, a single file.
+
+    OUT/README.md  dataset.json  croissant.json  manifests/  run/
+    OUT/parquet/[<split>/]part-00000.parquet ...  _metadata  _common_metadata  _type.txt
+    OUT/ndjson/[<split>/]part-00000.ndjson.zst  and  part-00000.events.csv
+    OUT/tfrecord/[<split>/]calo_matched/calomatch_<part>.proto, no_calo_matched/nocalomatch_<part>.proto
+
+In a flat folder the data stand side by side (TFRecord in its two folders) and the rest is below `_ecalwindows/`.
+Names that start with a dot or an underscore are never data.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ecalwindows.dataset.manifest import FOLDER
+from ecalwindows.errors import InputError, SettingsError, near
+
+SUFFIXES = {
+    ".parquet": "parquet",
+    ".ndjson": "ndjson",
+    ".ndjson.gz": "ndjson",
+    ".ndjson.zst": "ndjson",
+    ".ndjson.tar.gz": "ndjson",
+    ".proto": "tfrecord",
+}
+"""Ends of the names of data files, and their format."""
+
+FORMATS = ("parquet", "ndjson", "tfrecord")
+"""Folders of the finished layout; the first that is there is read."""
+
+EVENTS_SUFFIX = ".events.csv"
+MATCHED, UNMATCHED = "calo_matched", "no_calo_matched"
+RECORD = "dataset.json"
+
+
+def format_of(name: str) -> str | None:
+    """The format that the name of a file tells, None for what is no data."""
+    if name.startswith((".", "_")):
+        return None
+    return next((kind for suffix, kind in SUFFIXES.items() if name.endswith(suffix)), None)
+
+
+def stem_of(name: str) -> str:
+    """The name of a data file without its suffix: the longest known one."""
+    suffix = max((end for end in (*SUFFIXES, EVENTS_SUFFIX) if name.endswith(end)), key=len, default="")
+    return name.removesuffix(suffix)
+
+
+def natural_key(name: str) -> list[tuple[int, int, str]]:
+    """For sorting: `part-2` before `part-10`, the same on every machine."""
+    return [(0, int(word), word) if word.isdecimal() else (1, 0, word) for word in re.split(r"([0-9]+)", name)]
+
+
+def data_files(path: str | Path, split: str | None = None) -> list[Path]:
+    """The data files of a dataset, in order: of a finished one, its format folder, a flat folder, or a file itself.
+
+    split : only this split. Of a finished dataset with several formats, Parquet is read, else NDJSON.
+    Raises InputError where there are no data, or data of several formats side by side; SettingsError for a split that
+    is not there.
+    """
+    path = Path(path)
+    if path.is_file():
+        if split is not None:
+            raise _no_split(split, path, [])
+        return [path]
+    if not path.is_dir():
+        raise _no_data("there is no such file or folder", path)
+    base = next((path / name for name in FORMATS if (path / name).is_dir()), path)
+    found = _data_below(base)
+    if split is not None:
+        known = sorted({file.relative_to(base).parts[0] for file in found if _in_split(file, base)})
+        if split not in known:
+            raise _no_split(split, path, known)
+        found = [file for file in found if file.relative_to(base).parts[0] == split]
+    formats = sorted({str(format_of(file.name)) for file in found})
+    if not found:
+        raise _no_data("there are no data in the folder", path)
+    if len(formats) > 1:
+        raise InputError(
+            f"the folder holds {' and '.join(formats)} side by side",
+            expected="one format in a folder",
+            where=str(path),
+            todo="name the files of one format, or `ecalwindows convert` all into one",
+        )
+    return found
+
+
+def _data_below(base: Path) -> list[Path]:
+    """Data files at any depth, leaving out what lies under names with a dot or underscore."""
+    names = sorted((file.relative_to(base).as_posix() for file in base.rglob("*")), key=natural_key)
+    return [base / name for name in names if not re.search(r"(^|/)[._]", name) and is_data(base / name)]
+
+
+def is_data(path: Path) -> bool:
+    """Whether a path is a data file."""
+    return format_of(path.name) is not None and path.is_file()
+
+
+def _in_split(file: Path, base: Path) -> bool:
+    folders = file.relative_to(base).parts[:-1]
+    return bool(folders) and folders[0] not in (MATCHED, UNMATCHED)
+
+
+def record_path(path: str | Path) -> Path | None:
+    """The record (dataset.json) that tells of a path: a dataset, a folder or a file in it; None where there is none."""
+    path = Path(path).absolute()
+    for folder in (path, *path.parents[:4]):
+        below = path.relative_to(folder).parts
+        if not below or (below[0] in FORMATS and (folder / RECORD).is_file()):
+            places = [folder / RECORD, folder / FOLDER / RECORD]
+        else:
+            places = [folder / FOLDER / RECORD] if len(below) == 1 or below[0] in (MATCHED, UNMATCHED) else []
+        for place in places:
+            if place.is_file():
+                return place
+    return None
+
+
+def dataset_root(record: Path) -> Path:
+    """The folder to which the names of files in a record are relative."""
+    return record.parent.parent if record.parent.name == FOLDER else record.parent
+
+
+def _no_data(found: str, path: Path) -> InputError:
+    return InputError(
+        found,
+        expected=f"a dataset: a folder of, or one of {', '.join('*' + suffix for suffix in SUFFIXES)}",
+        where=str(path),
+        todo="check the path, or make the data with `ecalwindows windows` or `ecalwindows convert`",
+    )
+
+
+def _no_split(split: str, path: Path, known: list[str]) -> SettingsError:
+    return SettingsError(
+        f"there is no split '{split}'",
+        expected=near(split, known) if known else "none: the dataset was made without splits",
+        where=str(path),
+        todo="name another split, or make them with `ecalwindows finalize ... --split`",
+    )

@@ -1,0 +1,123 @@
+"""What is known of data files beside their columns: with which settings they were made, from what, and by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ecalwindows.dataset.layout import EVENTS_SUFFIX, stem_of
+from ecalwindows.dataset.manifest import InputRecord, Manifest
+from ecalwindows.dataset.readers import file_columns, file_manifest, kind_of, told_by_file
+from ecalwindows.dataset.text_source import Limits
+from ecalwindows.errors import InputError
+from ecalwindows.schema import DATA_MODEL_VERSION
+from ecalwindows.version import revision, version
+
+LEGACY = "legacy_labels"
+DECISIVE = ("data_model_version", "settings", "working_points_sha256")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data file: its columns and hit components (None without windows), its manifest, what it says of itself."""
+
+    path: Path
+    columns: frozenset[str] | None
+    manifest: Manifest | None
+    told: dict[str, Any]
+
+    @property
+    def origin(self) -> dict[str, Any] | None:
+        """Data-model version, program, settings and working points; None where nothing tells that it is ours."""
+        if self.manifest:
+            return self.manifest.model_dump(include={*DECISIVE, "version", "revision"})
+        return {key: self.told.get(key) for key in (*DECISIVE, "version", "revision")} if self.told else None
+
+    @property
+    def is_legacy(self) -> bool:
+        """Whether another program made the labels, or nothing tells that it was ours."""
+        notes = self.manifest.notes if self.manifest else self.told.get("notes", {})
+        return self.origin is None or bool(notes.get(LEGACY))
+
+    @property
+    def events(self) -> Path | None:
+        """The table of events beside it."""
+        place = self.path.with_name(stem_of(self.path.name) + EVENTS_SUFFIX)
+        return place if kind_of(self.path) == "ndjson" and place.is_file() else None
+
+
+def source(path: Path, limits: Limits) -> Source:
+    """What is known of a file. Raises BadFileError where its header cannot be read."""
+    return Source(path, file_columns(path, limits), file_manifest(path), told_by_file(path))
+
+
+def shared_origin(sources: Sequence[Source], flavour: int | None) -> dict[str, Any]:
+    """What files that go to one output say of themselves; what they then say together.
+
+    flavour : set in all windows, None to keep it
+    Raises InputError when they were made with other settings.
+    """
+    origins = [each.origin or {} for each in sources]
+    for each, origin in zip(sources, origins, strict=True):
+        differ = [key for key in DECISIVE if origin.get(key) != origins[0].get(key)]
+        if differ:
+            raise InputError(
+                f"{sources[0].path.name} and {each.path.name} were made with other {_what(origins[0], origin)}",
+                expected="the same settings in all that goes to one output",
+                where=str(each.path.parent),
+                todo="convert them to outputs of their own (-nfg 1, or one by one)",
+            )
+    origin = {
+        "data_model_version": origins[0].get("data_model_version") or DATA_MODEL_VERSION,
+        "version": _all(origins, "version") or version,
+        "revision": _all(origins, "revision") or revision,
+        "settings": dict(origins[0].get("settings") or {}),
+        "working_points_sha256": origins[0].get("working_points_sha256"),
+    }
+    if flavour is not None:
+        origin["settings"]["flavour"] = flavour
+    return origin
+
+
+def _what(one: dict[str, Any], other: dict[str, Any]) -> str:
+    """The names of what differs, for people."""
+    if not one or not other:
+        return "programs (nothing tells how one of them was made)"
+    if one.get("settings") != other.get("settings"):
+        both = [origin.get("settings") or {} for origin in (one, other)]
+        names = sorted(name for name in {*both[0], *both[1]} if both[0].get(name) != both[1].get(name))
+        return f"settings ({', '.join(names[:5])})"
+    differs = one.get("data_model_version") != other.get("data_model_version")
+    return "data-model versions" if differs else "working points"
+
+
+def _all(origins: Sequence[dict[str, Any]], key: str) -> str:
+    return ", ".join(sorted({str(origin[key]) for origin in origins if origin.get(key)}))
+
+
+def manifests_of(sources: Sequence[Source]) -> list[Manifest] | None:
+    """The manifest of each part, once; None where a file has none."""
+    if any(each.manifest is None for each in sources):
+        return None
+    unique = {
+        (each.path.parent.parent, each.manifest.model_dump_json()): each.manifest for each in sources if each.manifest
+    }
+    return list(unique.values())
+
+
+def summed_counts(sources: Sequence[Source], rows: int) -> dict[str, int]:
+    """The counts of all parts together; none where they are not known, or not those of just these windows."""
+    manifests = manifests_of(sources) or []
+    names = dict.fromkeys(name for manifest in manifests for name in manifest.counts)
+    counts = {name: sum(manifest.counts.get(name, 0) for manifest in manifests) for name in names}
+    return counts if counts.get("windows_kept") == rows else {}
+
+
+def input_records(sources: Sequence[Source]) -> list[InputRecord]:
+    """The inputs of the parts where they are known, else the files themselves."""
+    manifests = manifests_of(sources)
+    if manifests is not None:
+        return [record for manifest in manifests for record in manifest.inputs]
+    return [InputRecord(name=each.path.name, bytes=each.path.stat().st_size, events=0) for each in sources]

@@ -1,0 +1,110 @@
+"""Windows of a data file of any format, as batches; and what is known of the file beside its columns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ecalwindows.batch import WindowBatch
+from ecalwindows.dataset import ndjson_reader, parquet_reader, tfrecord_reader
+from ecalwindows.dataset.layout import FORMATS, MATCHED, RECORD, UNMATCHED, stem_of
+from ecalwindows.dataset.manifest import FOLDER, Manifest, manifest_path, read_manifest
+from ecalwindows.dataset.ndjson_reader import ReadNotes as ReadNotes
+from ecalwindows.dataset.text_source import Limits, is_archive
+from ecalwindows.errors import BadFileError, InputError
+
+PARQUET, TFRECORD = (".parquet",), (".proto", ".tfrecord")
+NDJSON = (".ndjson", ".ndjson.gz", ".ndjson.zst")
+
+
+def kind_of(path: str | PathLike[str]) -> str:
+    """The format of a file by its name; of a tar archive NDJSON. Raises InputError where the name tells none."""
+    name = fspath(path)
+    if name.endswith(NDJSON) or is_archive(name):
+        return "ndjson"
+    if name.endswith(PARQUET):
+        return "parquet"
+    if name.endswith(TFRECORD):
+        return "tfrecord"
+    raise InputError(
+        f"the name '{Path(name).name}' tells no format",
+        expected=f"a name that ends in {', '.join((*PARQUET, *NDJSON, '.ndjson.tar.gz', TFRECORD[0]))}",
+        where=name,
+        todo="name data files, or a folder of them",
+    )
+
+
+def read_batches(
+    path: str | PathLike[str],
+    *,
+    rows: int = 8192,
+    columns: Collection[str] | None = None,
+    limits: Limits | None = None,
+    notes: ReadNotes | None = None,
+) -> Iterator[WindowBatch]:
+    """Windows of a data file as partial batches of at most `rows`: all its columns, or those of `columns` that it has.
+
+    limits, notes : of text (`ndjson_reader.read_batches`)
+    Raises BadFileError for a file that is cut or damaged, InputError for a name that tells no format.
+    """
+    kind = kind_of(path)
+    if kind == "ndjson":
+        return ndjson_reader.read_batches(path, rows=rows, columns=columns, limits=limits, notes=notes)
+    if kind == "parquet":
+        return parquet_reader.read_batches(path, rows=rows, columns=columns)
+    return tfrecord_reader.read_batches(fspath(path), rows=rows, columns=columns)
+
+
+def file_columns(path: str | PathLike[str], limits: Limits | None = None) -> frozenset[str] | None:
+    """Columns and hit components of a data file, from its header or its first windows; None where it has no window."""
+    if kind_of(path) == "parquet":
+        return parquet_reader.parquet_index(path)[0] if parquet_rows(path) else None
+    for batch in read_batches(path, rows=1, limits=limits):
+        if not len(batch):
+            continue
+        names = {*batch.window, *batch.pair, *batch.cluster, *batch.hits}
+        return frozenset(names | ({"window_index"} if len(batch.window_index.data) else set()))
+    return None
+
+
+def parquet_rows(path: str | PathLike[str]) -> int:
+    """Windows in a Parquet file."""
+    with parquet_reader.opened_parquet(path) as file:
+        return int(file.metadata.num_rows)
+
+
+def file_manifest(path: Path) -> Manifest | None:
+    """The manifest of the part that a data file belongs to: in a flat folder or a finished dataset; None without."""
+    folder = path.absolute().parent
+    if folder.name in (MATCHED, UNMATCHED):
+        part = stem_of(path.name).removeprefix("nocalomatch_").removeprefix("calomatch_")
+        places = [folder.parent / FOLDER / "manifests" / f"{part}.proto.json"]
+    else:
+        part, places = stem_of(path.name), [manifest_path(path)]
+    for base in path.absolute().parents[:4]:
+        if (base / RECORD).is_file() and path.absolute().relative_to(base).parts[0] in FORMATS:
+            places.append(base / "manifests" / f"{part}.json")
+    found = next((place for place in places if place.is_file()), None)
+    return read_manifest(found) if found else None
+
+
+def told_by_file(path: Path) -> dict[str, Any]:
+    """What a Parquet file says of itself (key `ecalwindows`); nothing for other files and those of others."""
+    if kind_of(path) != "parquet":
+        return {}
+    try:
+        told = json.loads((pq.read_schema(path).metadata or {}).get(b"ecalwindows", b"{}"))
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise BadFileError(
+            f"the file cannot be read: {' '.join(str(error).split())[:200]}",
+            expected="a whole Parquet file",
+            where=str(path),
+            todo="copy or make it again",
+        ) from error
+    return told if isinstance(told, dict) else {}

@@ -1,0 +1,170 @@
+"""The dataset record (dataset.json): what a dataset is, from what it was made and how, and what is known to be wrong.
+
+It is the one source of the Croissant file and of the README card. It holds what is the same each time the dataset is
+made: no host, time or absolute path.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ecalwindows.dataset.manifest import InputRecord
+from ecalwindows.errors import InputError
+
+SUMS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("candidates", ("windows_made", "in_another_window", "without_position")),
+    ("windows_made", ("matched", "unmatched_low_score", "unmatched_gen_outside")),
+    ("windows_made", ("windows_kept", "unmatched_dropped")),
+)
+"""How the counts of a production add up: a total and its parts."""
+
+
+class Model(BaseModel):
+    """What all parts of the record share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Digest(Model):
+    """A file by name and content."""
+
+    name: str = Field(description="Name without folders.")
+    sha256: str | None = Field(description="Checksum; of working points, that of the map as read.")
+
+
+class Sample(Model):
+    """What belongs to one sample."""
+
+    name: str = Field(description="First part of window_index; empty where none was given.")
+    flavour: int | str | None = Field(None, description="Setting of that name.")
+    working_points: Digest | None = Field(None, description="simFraction working points; name is empty for flat 1e-3.")
+    windows: int = Field(description="Windows of it.")
+
+
+class Software(Model):
+    """A version of ecalwindows that made parts."""
+
+    version: str
+    revision: str
+    parts: int = Field(description="Parts made by it.")
+
+
+class DataFile(Model):
+    """A file of the dataset."""
+
+    name: str = Field(description="Path relative to the folder of the dataset.")
+    bytes: int
+    sha256: str
+    windows: int | None = Field(description="Windows in it; null for a table of events.")
+    split: str | None = Field(None, description="Split that it belongs to.")
+
+
+class SplitRecord(Model):
+    """A split."""
+
+    name: str
+    share: str = Field(description="Share of events as given, exact.")
+    windows: int
+    events: int = Field(description="Events with at least one window.")
+
+
+class KnownIssue(Model):
+    """Something found after the dataset was made."""
+
+    day: date = Field(alias="date", description="Day of the note.")
+    text: str
+    column: str | None = Field(None, description="Column that it is about.")
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+
+class DatasetRecord(Model):
+    """All that is recorded of a dataset."""
+
+    kind: Literal["ecalwindows dataset"] = "ecalwindows dataset"
+    record_version: Literal[1] = 1
+    name: str = Field(description="Name of the dataset.")
+    version: str = Field(description="Version of the dataset.")
+    day: date | None = Field(None, alias="date", description="Day of publication, if told.")
+    data_model_version: int = Field(description="Version of the meaning and layout of columns.")
+    format: str = Field(description="parquet, ndjson or tfrecord.")
+    windows: int = Field(description="Windows in all files.")
+    events: int | None = Field(None, description="Events with at least one window; null where columns don't tell.")
+    counts: dict[str, int] = Field(description="From events to windows, by reason; summed over parts.")
+    settings: dict[str, Any] = Field(description="Settings that all parts share.")
+    samples: list[Sample] = Field(description="Samples, and the settings that go with a sample.")
+    columns: list[str] = Field(description="Columns, `group.name` for Parquet.")
+    hits: list[str] = Field(default_factory=list, description="Components of a hit in Parquet's cl_h.")
+    split_method: str | None = Field(None, description="How events were split.")
+    splits: list[SplitRecord] = Field(default_factory=list, description="Splits in the order that decides.")
+    files: list[DataFile] = Field(description="Files of the dataset.")
+    inputs: list[InputRecord] = Field(description="Input files.")
+    bad_inputs: list[dict[str, str]] = Field(description="Inputs that were left out, with the reason.")
+    software: list[Software] = Field(description="Versions of ecalwindows that made the parts.")
+    finalised_with: dict[str, str] = Field(description="Versions of what wrote the files of the dataset.")
+    legacy_labels: bool = Field(False, description="Labels were made by another program, by its own rules.")
+    licence: str | None = None
+    citation: str | None = None
+    contact: str | None = None
+    derived_from: list[str] = Field(default_factory=list, description="Datasets that it was made from, name@version.")
+    normalisation: list[Digest] = Field(default_factory=list, description="Files of normalisation factors.")
+    reweighting: list[Digest] = Field(default_factory=list, description="Files of weights.")
+    known_issues: list[KnownIssue] = Field(default_factory=list, description="What is known to be wrong.")
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        """Refuse counts that do not add up."""
+        if wrong := unbalanced(self.counts) + self._other_sums():
+            raise ValueError("; ".join(wrong))
+        return self
+
+    def _other_sums(self) -> list[str]:
+        in_files = sum(file.windows or 0 for file in self.files)
+        sums = {"files": in_files, "samples": sum(sample.windows for sample in self.samples)}
+        if self.splits:
+            sums["splits"] = sum(split.windows for split in self.splits)
+        if "windows_kept" in self.counts:
+            sums["counts"] = self.counts["windows_kept"]
+        return [f"{n:,} windows in {what}, {self.windows:,} in all" for what, n in sums.items() if n != self.windows]
+
+    @property
+    def title(self) -> str:
+        """Name and version, as `derived_from` gives them."""
+        return f"{self.name}@{self.version}"
+
+    def with_issue(self, issue: KnownIssue) -> DatasetRecord:
+        """The record with one more known issue."""
+        return self.model_copy(update={"known_issues": [*self.known_issues, issue]})
+
+    def text(self) -> str:
+        """The content of dataset.json."""
+        return self.model_dump_json(indent=1) + "\n"
+
+
+def unbalanced(counts: dict[str, int]) -> list[str]:
+    """Which of `SUMS` do not hold, a line each; sums of which a count is not there are left out."""
+    return [
+        f"{total} is {counts[total]:,}, but {' + '.join(parts)} is {sum(counts[part] for part in parts):,}"
+        for total, parts in SUMS
+        if {total, *parts} <= counts.keys() and counts[total] != sum(counts[part] for part in parts)
+    ]
+
+
+def read_record(path: Path) -> DatasetRecord:
+    """The record in a file. Raises InputError for one that cannot be read, or is of something else."""
+    try:
+        return DatasetRecord.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"the record of the dataset cannot be read: {reason}",
+            expected="a dataset.json as `ecalwindows finalize` writes it",
+            where=str(path),
+            todo="finalise the dataset again, or use the version of ecalwindows that wrote it",
+        ) from error

@@ -1,0 +1,106 @@
+"""A data file that is written again with the same layout: what is known of it, its windows, and the writer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ecalwindows.batch import WindowBatch
+from ecalwindows.dataset import parquet_reader
+from ecalwindows.dataset.definition import FeaturesDefinition, features_definition
+from ecalwindows.dataset.formats import Compression
+from ecalwindows.dataset.ndjson import NdjsonWriter
+from ecalwindows.dataset.origins import Source, source
+from ecalwindows.dataset.parquet import ParquetWriter
+from ecalwindows.dataset.parts import fields_of
+from ecalwindows.dataset.readers import ReadNotes, kind_of, read_batches
+from ecalwindows.dataset.tables import empty_batch
+from ecalwindows.dataset.text_source import Limits, is_archive
+from ecalwindows.errors import BadFileError, InputError
+from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
+
+HIT_NAMES = tuple(name for name, *_ in HIT_COMPONENTS)
+FLOAT32 = "float32_scores"
+"""Note of a manifest: scores and fractions were rounded to float32 on the way (they came through TFRecord)."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What is known of a data file, Parquet or NDJSON; `definition` : the groups of Parquet."""
+
+    source: Source
+    format: str
+    definition: FeaturesDefinition
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings with which the windows were made, as far as they are known."""
+        return dict((self.source.origin or {}).get("settings") or {})
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What manifest and file note."""
+        return dict(self.source.told.get("notes") or {}) | (self.source.manifest.notes if self.source.manifest else {})
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether the scores came through TFRecord."""
+        names = self.notes.get("converted_from") or []
+        return bool(self.notes.get(FLOAT32)) or any(str(name).endswith((".proto", ".tfrecord")) for name in names)
+
+
+def file_origin(path: Path) -> Origin:
+    """What is known of a file. Raises InputError for one of another format or layout."""
+    kind = kind_of(path)
+    if kind == "tfrecord" or is_archive(path.name):
+        raise InputError(
+            f"'{path.name}' cannot be written again as it is", expected=".parquet, .ndjson, .ndjson.gz or .ndjson.zst",
+            where=str(path), todo="`ecalwindows convert` it first",
+        )  # fmt: skip
+    definition = features_definition()
+    if kind == "parquet":
+        with parquet_reader.opened_parquet(path) as file:
+            definition = schema_definition(file.schema_arrow, path)
+    return Origin(source(path, Limits()), kind, definition)
+
+
+def schema_definition(schema: Any, path: Path) -> FeaturesDefinition:
+    """The groups of a Parquet file in their order. Raises InputError for one that is not in our layout."""
+    fields = {group.name: fields_of(group.type) for group in schema if group.name != parquet_reader.HITS}
+    groups = {group: tuple(field.name for field in inside) for group, inside in fields.items()}
+    odd = [name for names in groups.values() for name in names if name not in COLUMNS]
+    odd += [group for group, names in groups.items() if not names]
+    has_hits = parquet_reader.HITS in schema.names
+    told = (schema.field(parquet_reader.HITS).metadata or {}).get(b"components", b"").decode() if has_hits else ""
+    hits = tuple(HIT_NAMES.index(name) for name in told.split(", ") if name in HIT_NAMES)
+    if odd or not hits:
+        raise InputError(
+            f"the layout is not ours ({odd[0] if odd else 'cl_h does not tell its components'})",
+            expected="a Parquet file that ecalwindows wrote", where=str(path), todo="`ecalwindows convert` it first",
+        )  # fmt: skip
+    return FeaturesDefinition(groups, hits)
+
+
+def source_batches(path: Path, origin: Origin) -> Iterator[WindowBatch]:
+    """All windows of a file, an empty batch first. Raises BadFileError, also for a line that is no window."""
+    wanted = origin.definition.wanted if origin.format == "parquet" else origin.source.columns
+    yield empty_batch(wanted or {*COLUMNS, *HIT_NAMES})
+    notes = ReadNotes()
+    yield from read_batches(path, notes=notes)
+    if notes.unusable or notes.cut:
+        raise BadFileError(
+            f"{notes.unusable + notes.cut} lines are no windows: {notes.told[0]}", expected="a window a line",
+            where=str(path), todo="make the file again, or `ecalwindows convert` it first",
+        )  # fmt: skip
+
+
+def rewriter(
+    place: Path, origin: Origin, compression: Compression, metadata: Mapping[str, str]
+) -> AbstractContextManager[Any]:
+    """The writer of the same layout, to be opened with `with`."""
+    if origin.format == "parquet":
+        return ParquetWriter(place, origin.definition, metadata=metadata)
+    return NdjsonWriter(place, compression=compression)

@@ -1,0 +1,74 @@
+"""Keys of windows, as hashes, and whether a key was seen before: 16 bytes a window stay in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.batch import Text, WindowBatch
+from ecalwindows.dataset.identity import IDS, batch_keys
+from ecalwindows.dataset.splits import event_hash
+from ecalwindows.kernels.hashing import text_hashes
+
+Words = NDArray[np.uint64]
+STARTS = (np.uint64(0xCBF29CE484222325), np.uint64(0x9E3779B97F4A7C15))
+
+IDENTITY = (*IDS, "seed_index")
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Two independent hashes of each window: 128 bits, so that no two windows have the same by chance."""
+
+    first: Words
+    second: Words
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
+def identity_keys(batch: WindowBatch, sample: str) -> Keys:
+    """Keys of (sample, run, lumi, event, seed_index). `sample` : where window_index tells none."""
+    first = batch_keys(batch, sample)
+    numbers = [batch.window[name] for name in IDENTITY]
+    second = event_hash(first ^ STARTS[1], *numbers[:3])
+    seed = numbers[3].astype(np.int64)
+    return Keys(event_hash(first, seed, seed, seed), event_hash(second, seed, seed, seed))
+
+
+def text_keys(text: Text) -> Keys:
+    """Keys of texts."""
+    return Keys(*(text_hashes(text.offsets, text.data, start) for start in STARTS))
+
+
+@dataclass
+class SeenWindows:
+    """The keys of all windows so far, in a few blocks sorted by the first hash."""
+
+    _blocks: list[tuple[Words, Words]] = field(default_factory=list)
+
+    def again(self, keys: Keys) -> NDArray[np.bool_]:
+        """Which windows were there before, in an earlier batch or in this one; takes them all in. bool (n,)."""
+        order = np.lexsort((keys.second, keys.first))
+        first, second = keys.first[order], keys.second[order]
+        seen = np.zeros(len(first), dtype=np.bool_)
+        seen[1:] = (first[1:] == first[:-1]) & (second[1:] == second[:-1])
+        for known, more in self._blocks:
+            place = np.minimum(np.searchsorted(known, first), len(known) - 1)
+            seen |= (known[place] == first) & (more[place] == second)
+        self._add(first[~seen], second[~seen])
+        result = np.empty(len(seen), dtype=np.bool_)
+        result[order] = seen
+        return result
+
+    def _add(self, first: Words, second: Words) -> None:
+        """Keep a sorted block; blocks of like size are merged, so that few are searched."""
+        while self._blocks and len(self._blocks[-1][0]) <= 2 * len(first):
+            known, more = self._blocks.pop()
+            first, second = np.concatenate([known, first]), np.concatenate([more, second])
+            order = np.argsort(first, kind="stable")
+            first, second = first[order], second[order]
+        if len(first):
+            self._blocks.append((first, second))

@@ -1,0 +1,170 @@
+"""What stands at a path or URL: the data files of a dataset, what each holds, and its windows as batches."""
+
+from __future__ import annotations
+
+import logging
+import posixpath
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pydantic import ValidationError
+
+from ecalwindows.batch import WindowBatch
+from ecalwindows.dataset.layout import FORMATS, MATCHED, RECORD, UNMATCHED, data_files, format_of, record_path
+from ecalwindows.dataset.parquet_reader import Ranges, parquet_index, read_batches
+from ecalwindows.dataset.record import DatasetRecord
+from ecalwindows.errors import BadFileError, InputError
+from ecalwindows.remote import is_remote, remote_filesystem
+
+log = logging.getLogger(__name__)
+
+ROWS = 8192
+"""Most windows of a batch."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A data file: its path or URL, the format that its name tells (None: it tells none), the split it is in."""
+
+    path: str
+    format: str | None
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class Index:
+    """What a file holds, as far as its header tells.
+
+    names : columns and hit components
+    rows : windows of each row group; None where only reading tells
+    ranges : of each row group, least and largest value of columns of windows that have one number a window
+    """
+
+    names: frozenset[str]
+    rows: tuple[int, ...] | None = None
+    ranges: Sequence[Ranges] = ()
+
+
+def dataset_files(path: str) -> tuple[File, ...]:
+    """The data files at a path or URL, in order. Raises InputError where there are none."""
+    if is_remote(path):
+        return _remote_files(path)
+    base = next((Path(path) / name for name in FORMATS if (Path(path) / name).is_dir()), Path(path))
+    return tuple(
+        File(str(file), format_of(file.name), _split_of(file.relative_to(base).parts)) for file in data_files(path)
+    )
+
+
+def _split_of(places: Sequence[str]) -> str | None:
+    """The split of a file from its place below the folder of its format."""
+    return places[0] if len(places) > 1 and places[0] not in (MATCHED, UNMATCHED) else None
+
+
+def _remote_files(url: str) -> tuple[File, ...]:
+    """The data files at a URL: a file, or a folder laid out as a local one."""
+    filesystem, root = remote_filesystem(url)
+    try:
+        if format_of(posixpath.basename(root)) and not filesystem.isdir(root):
+            return (File(url, format_of(posixpath.basename(root))),)
+        names = sorted(str(name) for name in filesystem.find(root))
+    except OSError as error:
+        raise _no_data(f"the server cannot list it: {' '.join(str(error).split())}", url) from error
+    places = [PurePosixPath(name).relative_to(PurePosixPath(root)) for name in names]
+    kept = [place for place in places if not any(part.startswith((".", "_")) for part in place.parts)]
+    for base in (*FORMATS, ""):
+        inside = [place for place in kept if format_of(place.name) and (not base or place.parts[0] == base)]
+        if inside:
+            skip = 1 if base else 0
+            return tuple(
+                File(f"{url.rstrip('/')}/{place}", format_of(place.name), _split_of(place.parts[skip:]))
+                for place in inside
+            )
+    raise _no_data("there are no data", url)
+
+
+def _no_data(found: str, url: str) -> InputError:
+    return InputError(
+        found,
+        expected="a data file, or a folder of a dataset",
+        where=url,
+        todo="check the URL and your credentials (voms-proxy-info, klist)",
+    )
+
+
+def dataset_record(path: str) -> DatasetRecord | None:
+    """The record (dataset.json) that tells of a path or URL; None where there is none.
+
+    One that cannot be read is told by a warning: the data may be used without.
+    """
+    try:
+        if is_remote(path):
+            filesystem, root = remote_filesystem(path)
+            with filesystem.open(f"{root.rstrip('/')}/{RECORD}", "rb") as remote:
+                content = remote.read()
+        elif place := record_path(path):
+            content = place.read_bytes()
+        else:
+            return None
+    except OSError:
+        return None
+    try:
+        return DatasetRecord.model_validate_json(content)
+    except ValidationError as error:
+        log.warning("%s: the record cannot be read: %s", path, " ".join(str(error).split())[:200])
+        return None
+
+
+def file_index(file: File) -> Index:
+    """What a file holds: of Parquet from the footer, else from the first window."""
+    if file.format == "parquet":
+        return Index(*parquet_index(file.path))
+    for batch in _all_batches(file, rows=1, columns=None):
+        names = {*batch.window, *batch.pair, *batch.cluster, *batch.hits}
+        return Index(frozenset(names | ({"window_index"} if len(batch.window_index.data) else set())))
+    return Index(frozenset())
+
+
+def file_batches(file: File, columns: Collection[str], row_group: int | None = None) -> Iterator[WindowBatch]:
+    """The windows of a file (of one row group) with the columns asked for.
+
+    Raises BadFileError when the file lacks one of them.
+    """
+    groups = None if row_group is None else [row_group]
+    for batch in _all_batches(file, rows=ROWS, columns=columns, row_groups=groups):
+        held = {*batch.window, *batch.pair, *batch.cluster, *batch.hits, "window_index"}
+        if lacking := sorted(set(columns) - held):
+            raise BadFileError(
+                f"this file has no {', '.join(lacking)}",
+                expected="the columns of the first file of the dataset",
+                where=file.path,
+                todo="select() other columns, or make all files with one features definition",
+            )
+        yield batch
+
+
+def _all_batches(
+    file: File, *, rows: int, columns: Collection[str] | None, row_groups: Sequence[int] | None = None
+) -> Iterator[WindowBatch]:
+    if file.format == "parquet":
+        yield from read_batches(file.path, rows=rows, columns=columns, row_groups=row_groups)
+        return
+    from ecalwindows.dataset import readers
+
+    with _local_copy(file.path) as path:
+        yield from readers.read_batches(path, rows=rows, columns=columns)
+
+
+@contextmanager
+def _local_copy(path: str) -> Iterator[str]:
+    """The path itself, or a copy of a remote file for as long as it is read."""
+    if not is_remote(path):
+        yield path
+        return
+    filesystem, place = remote_filesystem(path)
+    with tempfile.TemporaryDirectory(prefix="ecalwindows-") as folder:
+        copy = Path(folder) / posixpath.basename(place)
+        filesystem.get_file(place, str(copy))
+        yield str(copy)

@@ -1,0 +1,241 @@
+"""The driver of `ecalwindows finalize`: parts proven, laid out, split by event, and recorded in three forms."""
+
+from __future__ import annotations
+
+import json
+import platform
+import resource
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ecalwindows.dataset.agreement import check_agreement
+from ecalwindows.dataset.croissant import croissant_text
+from ecalwindows.dataset.description import About, described, told
+from ecalwindows.dataset.folder_output import check_folder, folder_written_aside
+from ecalwindows.dataset.identity import IDS, Keys, SeenEvents, has_identity, part_keys
+from ecalwindows.dataset.layout import RECORD
+from ecalwindows.dataset.manifest import FOLDER, file_record, write_manifest
+from ecalwindows.dataset.output import written_aside
+from ecalwindows.dataset.parquet_index import INDEX, write_parquet_index
+from ecalwindows.dataset.parts import Part, checked_parts, find_parts, listed, parts_error
+from ecalwindows.dataset.record import DataFile, DatasetRecord, read_record
+from ecalwindows.dataset.routing import Written, route_part, write_empty
+from ecalwindows.dataset.splits import Splits
+from ecalwindows.errors import InputError, SettingsError
+from ecalwindows.reports.card import card
+
+CROISSANT, CARD = "croissant.json", "README.md"
+
+Progress = Callable[[int, int, int], None]
+"""Called with steps done and steps in all (each part is checked, then written), and windows so far."""
+
+
+@dataclass(frozen=True)
+class Finalised:
+    """What was done: the record, the folder of the dataset, how many parts, seconds, whether a dataset was replaced."""
+
+    record: DatasetRecord
+    path: Path
+    n_parts: int
+    seconds: float
+    replaced: bool
+
+
+@dataclass
+class _Steps:
+    """Counts steps for the progress."""
+
+    tell: Progress | None
+    of: int
+    rows: list[int]
+    done: int = 0
+
+    def one_more(self) -> None:
+        self.done += 1
+        if self.tell:
+            self.tell(self.done, self.of, sum(self.rows[: (self.done - 1) % len(self.rows) + 1]))
+
+
+def finalize_dataset(
+    folder: str | Path,
+    output: str | Path | None = None,
+    *,
+    about: About | None = None,
+    splits: Splits | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Finalised:
+    """Prove the parts of a flat folder and make them a dataset.
+
+    folder : parts with manifests, as `ecalwindows windows` and `ecalwindows convert` leave them
+    output : folder of the finished layout (a copy of the parts, by event into splits if asked for); None: the record
+        goes into `_ecalwindows/` of the folder itself, and the parts stay as they are
+    Raises InputError for parts that are not what they should be, SettingsError for wrong options, OutputError where
+    nothing can be written. Then nothing has changed.
+    """
+    began, started = time.monotonic(), datetime.now(UTC)
+    folder, target = Path(folder), Path(output if output is not None else folder)
+    if output is not None:
+        _check_output(folder, target, overwrite)
+    elif splits:
+        raise SettingsError(
+            "splits need an output", expected="a folder for the dataset that is split", where="--split",
+            todo="name the folder with -o",
+        )  # fmt: skip
+    found = find_parts(folder)
+    steps = _Steps(progress, len(found) * (1 if output is None else 2), [part.manifest.rows for part in found])
+    parts = checked_parts(found, steps.one_more)
+    check_agreement(parts)
+    events = _events(parts, splits)
+    record_file = target / RECORD if output is not None else folder / FOLDER / RECORD
+    previous = read_record(record_file) if record_file.is_file() else None
+    fields = told(about or About(), target, previous)
+    if output is None:
+        _refuse_strays(folder, parts)
+        record = described(parts, _files_in_place(parts), events, None, fields)
+        _finish_in_place(folder, record)
+        _write_run(folder / FOLDER, folder, target, started, time.monotonic() - began)
+    else:
+        with folder_written_aside(target) as aside:
+            files = _write_layout(parts, splits, aside, steps)
+            record = described(parts, files, events, splits, fields)
+            write_record(record, aside)
+            _write_run(aside, folder, target, started, time.monotonic() - began)
+    return Finalised(record, target, len(parts), time.monotonic() - began, previous is not None)
+
+
+def _check_output(folder: Path, target: Path, overwrite: bool) -> None:
+    if target.absolute() == folder.absolute() or folder.absolute() in target.absolute().parents:
+        raise SettingsError(
+            "the output lies in the folder of the parts", expected="a folder of its own", where=str(target),
+            todo="name another with -o, or leave -o out to finalise the folder as it is",
+        )  # fmt: skip
+    check_folder(target, overwrite=overwrite)
+
+
+def _events(parts: Sequence[Part], splits: Splits | None) -> Keys | None:
+    """The hashes of all events with windows; None where the columns don't tell.
+
+    Raises InputError for an event in two parts, and when events must be told for splits but can't be.
+    """
+    untold = [part.name for part in parts if not has_identity(part)]
+    if untold and splits:
+        raise InputError(
+            f"the columns {', '.join(IDS)} are not in the data",
+            expected="them, to split by event", where=listed(untold),
+            todo="make the parts with the default features definition, or one that has these columns",
+        )  # fmt: skip
+    if untold:
+        return None
+    seen = SeenEvents()
+    for part in parts:
+        try:
+            seen.add(part.name, part_keys(part))
+        except ValueError as error:
+            raise parts_error(
+                f"{part.name}: {error}", "data as ecalwindows writes them", part.base, "make the part again"
+            ) from error
+    seen.check(str(parts[0].base))
+    return seen.keys
+
+
+def _refuse_strays(folder: Path, parts: Sequence[Part]) -> None:
+    """Readers take all visible files of a folder of Parquet files for data."""
+    known = {record.name for part in parts for record in part.manifest.files} | set(INDEX)
+    if parts[0].manifest.format == "parquet":
+        names = sorted(path.name for path in folder.iterdir() if path.name[0] not in "._" and path.name not in known)
+        if names:
+            raise parts_error(
+                f"{listed(names)} among the Parquet files",
+                "nothing else there: readers take all files for data",
+                folder,
+                "move it elsewhere, or write the dataset to a folder of its own with -o",
+            )
+
+
+def _files_in_place(parts: Sequence[Part]) -> list[DataFile]:
+    return [
+        DataFile(name=each.name, bytes=each.bytes, sha256=each.sha256, windows=part.rows.get(each.name))
+        for part in parts
+        for each in sorted(part.manifest.files, key=lambda each: each.name not in part.rows)
+    ]
+
+
+def _finish_in_place(folder: Path, record: DatasetRecord) -> None:
+    if record.format == "parquet":
+        write_parquet_index(folder, [file.name for file in record.files])
+    write_record(record, folder / FOLDER)
+
+
+def _write_layout(parts: Sequence[Part], splits: Splits | None, out: Path, steps: _Steps) -> list[DataFile]:
+    """Data and manifests in the finished layout; the files by split, then by part."""
+    base = out / parts[0].manifest.format
+    files: list[DataFile] = []
+    for number, part in enumerate(parts):
+        name = f"part-{number:05d}"
+        written = route_part(part, name, splits, base)
+        if number == len(parts) - 1 and splits:
+            filled = {file.split for file in files} | {each.split for each in written}
+            empty = [split for split in splits.names if split not in filled]
+            written += [each for split in empty for each in write_empty(part, name, split, base)]
+        files += _recorded(part, name, written, out)
+        steps.one_more()
+    order = {name: place for place, name in enumerate(splits.names)} if splits else {}
+    files.sort(key=lambda file: order.get(file.split or "", 0))
+    if parts[0].manifest.format == "parquet":
+        for split in splits.names if splits else [None]:
+            names = [file.name.rpartition("/")[2] for file in files if file.split == split]
+            write_parquet_index(base / split if split else base, names)
+    return files
+
+
+def _recorded(part: Part, name: str, written: Sequence[Written], out: Path) -> list[DataFile]:
+    """The files of a part with their checksums; writes the manifest of the part."""
+    records = [file_record(each.path, out) for each in written]
+    files = [
+        DataFile(name=record.name, bytes=record.bytes, sha256=record.sha256, windows=each.windows, split=each.split)
+        for record, each in zip(records, written, strict=True)
+    ]
+    rows = sum(file.windows or 0 for file in files)
+    if rows != part.manifest.rows:
+        raise parts_error(
+            f"{part.name} gave {rows:,} windows, but holds {part.manifest.rows:,}", "all of them", part.base,
+            "check that nothing else writes to the folder, and run again",
+        )  # fmt: skip
+    notes = part.manifest.notes | {"part": part.name}
+    manifest = part.manifest.model_copy(update={"files": records, "notes": notes})
+    write_manifest(manifest, out / "manifests" / f"{name}.json")
+    return files
+
+
+def write_record(record: DatasetRecord, folder: Path) -> None:
+    """Write the three forms of a record into its folder, each whole. Raises OutputError."""
+    root = "../" if folder.name == FOLDER else ""
+    with written_aside([folder / CARD, folder / CROISSANT, folder / RECORD]) as (readme, linked, own):
+        readme.write_text(card(record), encoding="utf-8")
+        linked.write_text(croissant_text(record, root), encoding="utf-8")
+        own.write_text(record.text(), encoding="utf-8")
+
+
+def _write_run(folder: Path, source: Path, target: Path, started: datetime, seconds: float) -> None:
+    """What differs from one making to the next, apart from all else: `run/finalize.json`."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    content = {
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+        "peak_memory_mb": round(peak, 1),
+        "host": socket.gethostname(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "arguments": sys.argv,
+        "source": str(source.absolute()),
+        "output": str(target.absolute()),
+    }
+    (folder / "run").mkdir(exist_ok=True)
+    with written_aside([folder / "run" / "finalize.json"]) as (place,):
+        place.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,107 @@
+"""The driver of `ecalwindows log`: the datasets below a folder and what is noted of them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from ecalwindows.dataset.layout import FORMATS, RECORD, dataset_root, record_path
+from ecalwindows.dataset.manifest import FOLDER
+from ecalwindows.dataset.record import DatasetRecord, KnownIssue, read_record
+from ecalwindows.errors import InputError, SettingsError, near
+from ecalwindows.finalize import write_record
+from ecalwindows.schema import COLUMNS
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A dataset: its record, where it stands, and the day it was made (UTC)."""
+
+    record: DatasetRecord
+    path: Path
+    made: date
+
+
+def datasets_below(folder: str | Path) -> list[Entry]:
+    """All datasets in a folder and below, by day and name. A record that cannot be read is logged as a warning.
+
+    Raises InputError where the folder is not there, or there is no dataset.
+    """
+    folder = Path(folder)
+    entries = []
+    for path in _record_files(folder):
+        try:
+            entries.append(Entry(read_record(path), dataset_root(path), _day_made(path)))
+        except InputError as error:
+            log.warning("%s: %s", path, error.found)
+    if not entries:
+        raise InputError(
+            "there is no dataset" if folder.is_dir() else "there is no such folder",
+            expected="a folder with datasets, as `ecalwindows finalize` makes them",
+            where=str(folder),
+            todo="check the path, or finalise the parts there first",
+        )
+    return sorted(entries, key=lambda entry: (entry.made, entry.record.name, entry.record.version, str(entry.path)))
+
+
+def _record_files(folder: Path) -> Iterator[Path]:
+    """Records at any depth; data, manifests and what is hidden are not looked into."""
+    for place, folders, files in os.walk(folder):
+        if RECORD in files and _is_ours(Path(place) / RECORD):
+            yield Path(place) / RECORD
+            folders[:] = [name for name in folders if name not in (*FORMATS, "manifests", "run")]
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and (name == FOLDER or name[0] != "_"))
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a dataset.json is a record, if a broken one, and not something of others."""
+    return b'"ecalwindows dataset"' in path.read_bytes()[:4096] or path.parent.name == FOLDER
+
+
+def _day_made(record: Path) -> date:
+    """When the dataset was made: as its run says, else the day of the record's file."""
+    try:
+        started = json.loads((record.parent / "run" / "finalize.json").read_text(encoding="utf-8"))["started"]
+        return datetime.fromisoformat(started).astimezone(UTC).date()
+    except (OSError, ValueError, KeyError, TypeError):
+        return datetime.fromtimestamp(record.stat().st_mtime, UTC).date()
+
+
+def note_issue(dataset: str | Path, text: str, *, column: str | None = None, day: date | None = None) -> DatasetRecord:
+    """Add a known issue to the record of a dataset, in its three forms; data are not touched.
+
+    dataset : its folder, or a folder or file in it; column : the column that it is about; day : default today
+    Raises InputError where there is no dataset, SettingsError for an unknown column or an empty text.
+    """
+    path = record_path(dataset)
+    if path is None:
+        raise InputError(
+            "there is no dataset",
+            expected="the folder of a finalised dataset",
+            where=str(dataset),
+            todo="check the path, or make it one with `ecalwindows finalize`",
+        )
+    record = read_record(path)
+    text = " ".join(text.split())
+    if not text:
+        raise _wrong("the note is empty", "what is wrong, and what to do about it", "the note")
+    known = [*record.columns, *(name.rpartition(".")[2] for name in record.columns), *COLUMNS, "cl_h"]
+    if column is not None and column not in known:
+        raise _wrong(f"unknown column '{column}'", near(column, known), "--column")
+    issue = KnownIssue(day=day or datetime.now().astimezone().date(), text=text, column=column)
+    if issue in record.known_issues:
+        return record
+    noted = record.with_issue(issue)
+    write_record(noted, path.parent)
+    return noted
+
+
+def _wrong(found: str, expected: str, where: str) -> SettingsError:
+    return SettingsError(found, expected=expected, where=where, todo="correct it; see `ecalwindows log note --help`")

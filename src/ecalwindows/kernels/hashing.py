@@ -1,0 +1,23 @@
+"""Loop that hashes rows of text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ecalwindows.kernels.jit import kernel
+
+
+@kernel
+def text_hashes(offsets: Any, data: Any, start: Any) -> Any:
+    """FNV-1a of the bytes of each row, begun at `start` and mixed at the end (SplitMix64). uint64 (n,)."""
+    result = np.empty(len(offsets) - 1, np.uint64)
+    for row in range(len(offsets) - 1):
+        x = np.uint64(start)
+        for place in range(offsets[row], offsets[row + 1]):
+            x = (x ^ np.uint64(data[place])) * np.uint64(0x100000001B3)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        result[row] = x ^ (x >> np.uint64(31))
+    return result

@@ -1,0 +1,309 @@
+"""The driver of `ecalwindows relabel`: new working points on finished windows, without reading ROOT again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecalwindows.batch import WindowBatch
+from ecalwindows.dataset.folder_output import check_folder, folder_written_aside
+from ecalwindows.dataset.formats import Compression, output_plan
+from ecalwindows.dataset.layout import RECORD, data_files, format_of
+from ecalwindows.dataset.manifest import FOLDER, Manifest, file_record, problems, read_manifest, write_manifest
+from ecalwindows.dataset.output import check_output, written_aside
+from ecalwindows.dataset.parquet_index import write_parquet_index
+from ecalwindows.dataset.record import DatasetRecord, Digest, read_record
+from ecalwindows.dataset.rewriting import Origin, file_origin, rewriter, source_batches
+from ecalwindows.errors import InputError, OutputError, SettingsError
+from ecalwindows.finalize import write_record
+from ecalwindows.relabelling import LABEL, columns_needed, relabelled
+from ecalwindows.schema import DATA_MODEL_VERSION
+from ecalwindows.version import revision, version
+from ecalwindows.working_points import WorkingPoints, read_working_points
+
+Progress = Callable[[int, int, int], None]
+"""Called with files done, files in all and windows so far."""
+
+NOTE = "relabelled"
+
+
+@dataclass
+class Relabelled:
+    """What was done: windows and clusters read, how many changed, outputs.
+
+    gained, lost : clusters that are in the true supercluster now, and those that no longer are
+    changed : windows with such a cluster
+    """
+
+    windows: int = 0
+    clusters: int = 0
+    gained: int = 0
+    lost: int = 0
+    changed: int = 0
+    n_files: int = 0
+    outputs: list[Path] = field(default_factory=list)
+    replaced: bool = False
+    seconds: float = 0.0
+
+    def count(self, before: WindowBatch, after: WindowBatch) -> None:
+        """Add what became of a batch."""
+        self.windows += len(before)
+        self.clusters += len(before.pair_cluster)
+        if LABEL in before.pair:
+            old, new = before.pair[LABEL], after.pair[LABEL]
+            window = np.repeat(np.arange(len(before)), np.diff(before.window_offsets))
+            self.gained, self.lost = self.gained + int((new & ~old).sum()), self.lost + int((old & ~new).sum())
+            self.changed += len(np.unique(window[old != new]))
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all files of a run share."""
+
+    threshold: WorkingPoints
+    wp_name: str
+    pu_limit: float | None
+    accept_legacy: bool
+    report: Relabelled
+
+    @property
+    def digest(self) -> str:
+        """Of the map, as productions record it."""
+        return hashlib.sha256(self.threshold.text.encode()).hexdigest()
+
+    def told(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Settings with the new working points."""
+        return settings | {"wp_file": self.wp_name}
+
+
+def relabel_dataset(
+    dataset: str | Path,
+    output: str | Path,
+    wp_file: str | Path,
+    *,
+    accept_legacy_labels: bool = False,
+    pu_limit: float | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Relabelled:
+    """Write a dataset with the working points of another file; its data files are those of a fresh production.
+
+    dataset : a Parquet or NDJSON file, a flat folder of parts or a finished dataset; output : of the same kind
+    accept_legacy_labels : go on although the labels of the caloparticle may be wrong (public productions)
+    pu_limit : the limit with which the data were made, where they don't tell
+    Raises InputError for data that cannot be relabelled, WorkingPointError, SettingsError, OutputError; then nothing
+    has changed under the output's name.
+    """
+    began = time.monotonic()
+    dataset, output = Path(dataset), Path(output)
+    task = Task(read_working_points(wp_file), Path(wp_file).name, pu_limit, accept_legacy_labels, Relabelled())
+    if dataset.is_dir():
+        _relabel_folder(dataset, output, task, overwrite, progress)
+    else:
+        _relabel_file(data_files(dataset)[0], output, task, overwrite, progress)
+    task.report.seconds = time.monotonic() - began
+    return task.report
+
+
+def _relabel_file(path: Path, output: Path, task: Task, overwrite: bool, progress: Progress | None) -> None:
+    """A single file, with its manifest and table of events where they are."""
+    origin = _origin(path, task)
+    plan = output_plan(output, None, origin.definition)
+    if plan.format != origin.format:
+        raise SettingsError(
+            f"the output would be {plan.format}, the input is {origin.format}", expected="the same format", where="-o",
+            todo="name the output as the input, and `ecalwindows convert` it then",
+        )  # fmt: skip
+    events, manifest = origin.source.events, origin.source.manifest
+    targets = [plan.path] if events is None or plan.events_path is None else [plan.events_path, plan.path]
+    for target in targets:
+        if target.exists() and target.samefile(path):
+            raise OutputError("the output is the input", expected="another file", where=str(path), todo="name another")
+        check_output(target, overwrite=overwrite)
+    task.report.replaced = plan.path.is_file()
+    with written_aside(targets) as places:
+        if events is not None and len(targets) > 1:
+            shutil.copyfile(events, places[0])
+        _rewrite(path, places[-1], origin, plan.compression, task)
+    if manifest is not None:
+        after = _manifest(manifest, task, [file_record(target, plan.base) for target in targets])
+        if len(_data(manifest)) > 1:  # the file of one split: the counts were those of the whole part
+            after = after.model_copy(update={"rows": task.report.windows, "counts": {}})
+        write_manifest(after, plan.manifest)
+    task.report.outputs = list(reversed(targets))
+    if progress:
+        progress(1, 1, task.report.windows)
+
+
+def _rewrite(path: Path, place: Path, origin: Origin, compression: Compression, task: Task) -> None:
+    """The windows of a file with new labels, to a place."""
+    limit = _pu_limit(path, origin, task)
+    told = origin.source.told
+    own = told | {"settings": task.told(origin.settings), "working_points_sha256": task.digest}
+    metadata = {"ecalwindows": json.dumps(own, sort_keys=True)} if told else {}
+    with rewriter(place, origin, compression, metadata) as writer:
+        for batch in source_batches(path, origin):
+            after = relabelled(batch, task.threshold, pu_limit=limit)
+            task.report.count(batch, after)
+            writer.write(after)
+    task.report.n_files += 1
+
+
+def _origin(path: Path, task: Task) -> Origin:
+    """What is known of a file. Raises InputError where it cannot be relabelled."""
+    if format_of(path.name) == "tfrecord":
+        raise _rounded(path, "a TFRecord holds scores in float32")
+    origin = file_origin(path)
+    if origin.is_rounded:
+        raise _rounded(path, "these windows came through TFRecord, which holds scores in float32")
+    held = origin.source.columns
+    lacking = () if held is None else sorted(columns_needed(held) - held)
+    if lacking:
+        raise InputError(
+            f"the data lack {', '.join(lacking)}", expected="the columns that the label follows from",
+            where=str(path), todo="make or convert the data with these columns (the default features definition)",
+        )  # fmt: skip
+    model = (origin.source.origin or {}).get("data_model_version")
+    if model not in (None, DATA_MODEL_VERSION):
+        raise InputError(
+            f"the data have data-model version {model}", expected=f"version {DATA_MODEL_VERSION}",
+            where=str(path), todo="use the version of ecalwindows that made them",
+        )  # fmt: skip
+    if origin.source.is_legacy and not task.accept_legacy:
+        raise InputError(
+            "nothing tells that ecalwindows made these windows: their is_calo_* flags may be wrong",
+            expected="data of `ecalwindows windows`, with their manifest",
+            where=str(path), todo="make them anew from the dumps, or go on with --accept-legacy-labels",
+        )  # fmt: skip
+    _pu_limit(path, origin, task)
+    return origin
+
+
+def _rounded(path: Path, found: str) -> InputError:
+    return InputError(
+        f"{found}, and thresholds want all their bits", expected="Parquet or NDJSON of `ecalwindows windows`",
+        where=str(path), todo="relabel the dataset that they were made from, and `ecalwindows convert` that",
+    )  # fmt: skip
+
+
+def _pu_limit(path: Path, origin: Origin, task: Task) -> float:
+    """The limit on pile-up with which the data were made."""
+    known = origin.settings.get("pu_limit")
+    if known is None and task.pu_limit is None:
+        raise SettingsError(
+            "nothing tells the pile-up limit with which the windows were made", expected="it, as --pu-limit X",
+            where=str(path), todo="give it (1e6 where none was)",
+        )  # fmt: skip
+    if known is not None and task.pu_limit not in (None, known):
+        raise SettingsError(
+            f"the windows were made with a pile-up limit of {known:g}, not {task.pu_limit:g}",
+            expected="the same: is_calo_seed follows from it too", where="--pu-limit",
+            todo="leave --pu-limit out, or make the windows anew",
+        )  # fmt: skip
+    return float(known if known is not None else task.pu_limit)  # type: ignore[arg-type]
+
+
+def _manifest(manifest: Manifest, task: Task, files: list[Any]) -> Manifest:
+    """The manifest of a part after new working points; what it was made by stays."""
+    note = {"version": version, "revision": revision, "before": manifest.working_points_sha256}
+    return manifest.model_copy(
+        update={
+            "files": files,
+            "settings": task.told(manifest.settings),
+            "working_points_sha256": task.digest,
+            "notes": manifest.notes | {NOTE: note},
+        }
+    )
+
+
+def _relabel_folder(folder: Path, output: Path, task: Task, overwrite: bool, progress: Progress | None) -> None:
+    """A flat folder of parts or a finished dataset: every part, its manifest, and the record where there is one."""
+    if output.absolute() == folder.absolute() or folder.absolute() in output.absolute().parents:
+        raise OutputError(
+            "the output lies in the dataset", expected="a folder of its own", where=str(output), todo="name another"
+        )
+    check_folder(output, overwrite=overwrite)
+    manifests = list(_manifests(folder))
+    origins = {name: _origin(folder / name, task) for _, manifest in manifests for name in _data(manifest)}
+    task.report.replaced = output.is_dir() and any(output.iterdir())
+    with folder_written_aside(output) as aside:
+        for path, manifest in manifests:
+            _relabel_part(folder, aside, manifest, origins, task)
+            after = _manifest(manifest, task, [file_record(aside / each.name, aside) for each in manifest.files])
+            write_manifest(after, aside / path.relative_to(folder))
+            if progress:
+                progress(task.report.n_files, len(origins), task.report.windows)
+        _finish(folder, aside, output, task)
+    task.report.outputs = [output]
+
+
+def _manifests(folder: Path) -> Iterator[tuple[Path, Manifest]]:
+    """The manifests of a folder. Raises InputError where there are none, or data are not what they say."""
+    base = folder / "manifests" if (folder / RECORD).is_file() else folder / FOLDER / "manifests"
+    known = set[str]()
+    for path in sorted(base.glob("[!.]*.json")):
+        manifest = read_manifest(path)
+        if wrong := problems(manifest, folder):
+            raise InputError(
+                f"{wrong[0]}", expected="files as their manifest says", where=str(path), todo="make the part again"
+            )
+        known.update(_data(manifest))
+        yield path, manifest
+    strays = [path for path in data_files(folder) if path.relative_to(folder).as_posix() not in known]
+    if strays:
+        raise InputError(
+            f"{strays[0].name}: data without a manifest", expected=f"a manifest for each part in {base}",
+            where=str(folder), todo="name the files one by one, or make the parts again",
+        )  # fmt: skip
+
+
+def _data(manifest: Manifest) -> list[str]:
+    return [each.name for each in manifest.files if format_of(Path(each.name).name) == manifest.format]
+
+
+def _relabel_part(folder: Path, aside: Path, manifest: Manifest, origins: dict[str, Origin], task: Task) -> None:
+    for each in manifest.files:
+        target = aside / each.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if each.name in origins:
+            compression = output_plan(target, None, origins[each.name].definition).compression
+            _rewrite(folder / each.name, target, origins[each.name], compression, task)
+        else:
+            shutil.copyfile(folder / each.name, target)
+
+
+def _finish(folder: Path, aside: Path, output: Path, task: Task) -> None:
+    """Index and record, where the dataset has them."""
+    for index in sorted(folder.rglob("_metadata")):
+        place = aside / index.parent.relative_to(folder)
+        write_parquet_index(place, sorted(path.name for path in place.glob("*.parquet")))
+    for place in (Path(RECORD), Path(FOLDER) / RECORD):
+        if (folder / place).is_file():
+            record = _record(read_record(folder / place), aside, output, task)
+            write_record(record, (aside / place).parent)
+
+
+def _record(record: DatasetRecord, aside: Path, output: Path, task: Task) -> DatasetRecord:
+    """The record of a dataset after new working points: another dataset, derived from the first."""
+    digest = Digest(name=task.wp_name, sha256=task.digest)
+    renewed = {each.name: file_record(aside / each.name, aside) for each in record.files}
+    return record.model_copy(
+        update={
+            "name": output.absolute().name,
+            "derived_from": [record.title],
+            "files": [
+                file.model_copy(update={"bytes": renewed[file.name].bytes, "sha256": renewed[file.name].sha256})
+                for file in record.files
+            ],
+            "samples": [sample.model_copy(update={"working_points": digest}) for sample in record.samples],
+            "finalised_with": record.finalised_with | {"ecalwindows": f"{version} ({revision})"},
+        }
+    )

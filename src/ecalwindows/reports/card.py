@@ -1,0 +1,234 @@
+"""The README card of a dataset: what a person wants to know before using it, made from its record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ecalwindows.config import WindowSettings
+from ecalwindows.dataset.croissant import description, issue_text
+from ecalwindows.dataset.layout import FORMATS
+from ecalwindows.dataset.manifest import InputRecord
+from ecalwindows.dataset.record import DatasetRecord, Sample
+from ecalwindows.schema import COLUMNS
+
+COUNTS = (
+    ("events", "events", "of all input files"),
+    ("duplicates", "events seen before", "left out, not counted above"),
+    ("clusters", "clusters", "in these events"),
+    ("candidates", "candidates", "clusters with the Et of a seed"),
+    ("in_another_window", "- in another window", "made no window"),
+    ("without_position", "- no finite position", "made no window"),
+    ("windows_made", "= windows made", ""),
+    ("matched", "matched", "to a caloparticle"),
+    ("unmatched_low_score", "+ unmatched: score", "of the seed too low"),
+    ("unmatched_gen_outside", "+ unmatched: position", "caloparticle outside the window"),
+    ("unmatched_dropped", "- unmatched, dropped", "beyond maxnocalow"),
+    ("windows_kept", "= windows kept", ""),
+    ("clusters_in_windows", "clusters in windows", "a cluster may be in several"),
+)
+"""Counts in the order in which they add up: key, name, words."""
+
+MOST_INPUTS = 20
+MOST_FILES = 20
+
+
+def card(record: DatasetRecord) -> str:
+    """The content of README.md."""
+    sections = (
+        _head(record), _issues(record), _reading(record), _counts(record), _splits(record), _samples(record),
+        _settings(record), _inputs(record), _columns(record), _files(record), _origin(record),
+    )  # fmt: skip
+    return "\n".join(line for section in sections for line in section)
+
+
+def _head(record: DatasetRecord) -> Iterator[str]:
+    yield f"# {record.name}, version {record.version}\n"
+    yield f"{description(record)}\n"
+    facts = [
+        ("format", record.format),
+        ("windows", f"{record.windows:,}"),
+        ("events with windows", f"{record.events:,}" if record.events is not None else None),
+        ("data-model version", str(record.data_model_version)),
+        ("labels", "made by another program, by its own rules" if record.legacy_labels else None),
+        ("published", record.day.isoformat() if record.day else None),
+        ("licence", record.licence or "not told"),
+        ("contact", record.contact or "not told"),
+        ("made from", ", ".join(record.derived_from) or None),
+    ]
+    yield from _table(("", ""), [(name, value) for name, value in facts if value is not None])
+
+
+def _issues(record: DatasetRecord) -> Iterator[str]:
+    if record.known_issues:
+        yield "## Known issues\n"
+        yield from (f"- {issue_text(issue)}" for issue in record.known_issues)
+        yield ""
+
+
+def _reading(record: DatasetRecord) -> Iterator[str]:
+    folder = _data_folder(record)
+    yield "## How to read it\n"
+    if record.format == "parquet":
+        lines = [
+            "import awkward as ak",
+            f'windows = ak.from_parquet("{folder}")',
+            'energy = windows.cl_features["en_cluster"]         # windows x clusters [GeV]',
+            'label = windows.cl_labels["in_scluster"]           # the truth',
+            'print(len(windows), "windows,", ak.sum(label), "clusters in superclusters")',
+        ]
+    else:
+        lines = [
+            "import ecalwindows",
+            f'dataset = ecalwindows.open_dataset("{folder}")',
+            "windows = dataset.to_awkward()",
+            'print(len(windows), "windows")',
+        ]
+    yield from ("```python", *lines, "```", "")
+    if record.format == "parquet":
+        yield f'Also `pyarrow.dataset.dataset("{folder}")`, and with `{folder}/*.parquet` duckdb and polars.\n'
+    yield (
+        "Paths are relative to the folder of the dataset. A value of -999 stands where there is no number. "
+        "`ecalwindows validate` proves the dataset.\n"
+    )
+
+
+def _data_folder(record: DatasetRecord) -> str:
+    first = record.files[0].name.split("/")
+    inside = [record.format] if first[0] in FORMATS else []
+    return "/".join([*inside, *([record.splits[0].name] if record.splits else [])]) or "."
+
+
+def _counts(record: DatasetRecord) -> Iterator[str]:
+    yield "## From events to windows\n"
+    known = {key for key, _, _ in COUNTS}
+    rows = [(name, f"{record.counts[key]:,}", words) for key, name, words in COUNTS if key in record.counts]
+    rows += [(key.replace("_", " "), f"{n:,}", "") for key, n in record.counts.items() if key not in known]
+    yield from _table(("", "number", ""), rows or [("windows", f"{record.windows:,}", "")], (1,))
+
+
+def _splits(record: DatasetRecord) -> Iterator[str]:
+    if record.splits:
+        yield "## Splits\n"
+        rows = [(split.name, split.share, f"{split.events:,}", f"{split.windows:,}") for split in record.splits]
+        yield from _table(("split", "share of events", "events with windows", "windows"), rows, (1, 2, 3))
+        yield (
+            "By event: all windows of an event (sample, run, lumi, event) are on one side, and stay there when the "
+            f"dataset is made again or grows. Rule: {record.split_method}.\n"
+        )
+
+
+def _samples(record: DatasetRecord) -> Iterator[str]:
+    yield "## Samples\n"
+    rows = [
+        (
+            each.name or "(no name)",
+            "not told" if each.flavour is None else str(each.flavour),
+            points(each),
+            f"{each.windows:,}",
+        )
+        for each in record.samples
+    ]
+    yield from _table(("sample", "flavour", "working points", "windows"), rows, (3,))
+    for kind, files in (("Normalisation", record.normalisation), ("Reweighting", record.reweighting)):
+        for file in files:
+            yield f"{kind}: `{file.name}` (sha256 `{file.sha256}`)\n"
+
+
+def points(sample: Sample) -> str:
+    """The working points of a sample in a few words."""
+    if sample.working_points is None:
+        return "not told"
+    digest = f" (sha256 {sample.working_points.sha256[:12]})" if sample.working_points.sha256 else ""
+    return (sample.working_points.name or "flat 1e-3") + digest
+
+
+def changed_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings that are not the defaults of this version."""
+    usual = WindowSettings().model_dump(mode="json")
+    return {name: value for name, value in settings.items() if name not in usual or usual[name] != value}
+
+
+def _settings(record: DatasetRecord) -> Iterator[str]:
+    yield "## Settings\n"
+    changed = changed_settings(record.settings)
+    rows = [(name, f"{value}", "" if name in changed else "default") for name, value in record.settings.items()]
+    if not rows:
+        yield "Not told: the windows were made by another program.\n"
+    yield from _table(("setting", "value", ""), rows)
+
+
+def _checksum(each: InputRecord) -> str:
+    if each.sha256:
+        return f"sha256 {each.sha256}"
+    return f"adler32 {each.adler32}" if each.adler32 else ""
+
+
+def _inputs(record: DatasetRecord) -> Iterator[str]:
+    yield f"## Input files ({len(record.inputs):,})\n"
+    rows = [
+        (each.name, f"{each.events:,}", f"{each.bytes:,}" if each.bytes is not None else "", _checksum(each))
+        for each in record.inputs[:MOST_INPUTS]
+    ]
+    yield from _table(("file", "events", "bytes", "checksum"), rows, (1, 2))
+    if len(record.inputs) > MOST_INPUTS:
+        yield f"and {len(record.inputs) - MOST_INPUTS:,} more, in dataset.json.\n"
+    if record.bad_inputs:
+        yield f"### Left out ({len(record.bad_inputs):,})\n"
+        yield from (f"- `{bad.get('name', '')}`: {bad.get('reason', '')}" for bad in record.bad_inputs)
+        yield ""
+
+
+def _columns(record: DatasetRecord) -> Iterator[str]:
+    yield "## Columns\n"
+    groups: dict[str, list[str]] = {}
+    for name in record.columns:
+        group, _, plain = name.rpartition(".")
+        if plain in COLUMNS:
+            groups.setdefault(group or COLUMNS[plain].group, []).append(plain)
+    for group, names in groups.items():
+        yield f"### {group}, per {'cluster' if group.startswith('cl_') else 'window'}\n"
+        rows = [(f"`{name}`", COLUMNS[name].dtype, COLUMNS[name].unit, COLUMNS[name].meaning) for name in names]
+        yield from _table(("name", "type", "unit", "meaning"), rows)
+    if record.hits:
+        yield f"### cl_h, per crystal of each cluster\n\nComponents, in order: {', '.join(record.hits)}.\n"
+
+
+def _files(record: DatasetRecord) -> Iterator[str]:
+    size = sum(file.bytes for file in record.files)
+    yield f"## Files ({len(record.files):,}, {size:,} bytes)\n"
+    rows = [
+        (f"`{file.name}`", f"{file.windows:,}" if file.windows is not None else "", f"{file.bytes:,}", file.sha256[:12])
+        for file in record.files[:MOST_FILES]
+    ]
+    yield from _table(("file", "windows", "bytes", "sha256"), rows, (1, 2))
+    if len(record.files) > MOST_FILES:
+        yield f"and {len(record.files) - MOST_FILES:,} more, in dataset.json.\n"
+
+
+def _origin(record: DatasetRecord) -> Iterator[str]:
+    yield "## Origin\n"
+    for each in record.software:
+        parts = f"{each.parts:,} {'part' if each.parts == 1 else 'parts'}"
+        yield f"- {parts} made by ecalwindows {each.version} ({each.revision})"
+    yield "- finalised with " + ", ".join(f"{name} {version}" for name, version in record.finalised_with.items())
+    yield "- `dataset.json` holds all of this for programs, `croissant.json` the same as Croissant (MLCommons)\n"
+    yield "## Citation\n"
+    yield (record.citation or "No citation was told.") + "\n"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> Iterator[str]:
+    """A Markdown table; the columns `numbers` are set to the right."""
+    if not rows:
+        return
+    cells = [
+        [cell.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ") for cell in row] for row in [head, *rows]
+    ]
+    widths = [max(3, *(len(row[i]) for row in cells)) for i in range(len(head))]
+    lines = [
+        [row[i].rjust(width) if i in numbers else row[i].ljust(width) for i, width in enumerate(widths)]
+        for row in cells
+    ]
+    lines.insert(1, ["-" * (width - 1) + (":" if i in numbers else "-") for i, width in enumerate(widths)])
+    yield from (f"| {' | '.join(line)} |" for line in lines)
+    yield ""

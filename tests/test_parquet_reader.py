@@ -1,0 +1,380 @@
+"""The Parquet reader: it gives back what was written, makes files of other writers equal, and tells what is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import duckdb
+import fsspec
+import numpy as np
+import polars
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet as pq
+import pytest
+from batches import random_batch, texts_of
+
+from ecalwindows.batch import WindowBatch
+from ecalwindows.dataset.definition import DEFAULT_HITS, FeaturesDefinition, features_definition
+from ecalwindows.dataset.parquet import ParquetWriter, arrow_table
+from ecalwindows.dataset.parquet_reader import HIT_NAMES, parquet_index, read_batches
+from ecalwindows.errors import BadFileError
+from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
+
+DEFAULT = features_definition()
+ALL_HITS = replace(DEFAULT, hits=(0, 1, 2, 3, 4, 5))
+SIX, FOUR = HIT_NAMES, tuple(HIT_NAMES[i] for i in DEFAULT_HITS)
+
+
+def tame_batch(n_windows: int = 40, seed: int = 3, **options: Any) -> WindowBatch:
+    """A random batch whose hits float32 holds exactly, each window with one seed."""
+    batch = random_batch(np.random.default_rng(seed), n_windows, **options)
+    hits = {name: np.clip(column, -400, 400).astype(column.dtype) for name, column in batch.hits.items()}
+    is_seed = np.isin(np.arange(len(batch.pair_cluster)), batch.window_offsets[:-1])
+    return replace(batch, hits=hits, pair=dict(batch.pair) | {"is_seed": is_seed})
+
+
+BATCH = tame_batch()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """The batch as our writer writes it, in row groups of 15."""
+    return written(tmp_path / "w.parquet")
+
+
+def written(path: Path, definition: FeaturesDefinition = ALL_HITS, batch: WindowBatch = BATCH) -> Path:
+    with ParquetWriter(path, definition, row_group=15) as writer:
+        writer.write(batch)
+    return path
+
+
+def joined(path: Path, **options: Any) -> dict[str, Any]:
+    """All that the batches of a file hold, put together."""
+    batches = list(read_batches(path, **options))
+    columns = {
+        name: np.concatenate([part(b)[name] for b in batches])
+        for part in (lambda b: b.window, lambda b: b.pair, lambda b: b.hits)
+        for name in part(batches[0])
+    }
+    return columns | {
+        "window_index": [text for b in batches for text in texts_of(b.window_index)],
+        "clusters": np.concatenate([np.diff(b.window_offsets) for b in batches]),
+        "n_hits": np.concatenate([np.diff(b.hits_offsets) for b in batches]),
+        "seed_place": np.concatenate([b.window_seed - b.window_offsets[:-1] for b in batches]),
+    }
+
+
+def assert_is_the_batch(found: dict[str, Any], components: tuple[str, ...] = SIX, batch: WindowBatch = BATCH) -> None:
+    """Every column of the default definition equals the batch's, dtype and bits."""
+    for names in DEFAULT.groups.values():
+        for name in names:
+            if name == "window_index":
+                assert found[name] == texts_of(batch.window_index)
+                continue
+            assert found[name].dtype == np.dtype(COLUMNS[name].dtype), name
+            np.testing.assert_array_equal(found[name], batch.column(name), err_msg=name)
+    np.testing.assert_array_equal(found["clusters"], np.diff(batch.window_offsets))
+    np.testing.assert_array_equal(found["n_hits"], np.diff(batch.hits_offsets)[batch.pair_cluster])
+    assert (found["seed_place"] == 0).all()
+    rows = np.concatenate([np.arange(*batch.hits_offsets[c : c + 2]) for c in batch.pair_cluster])
+    for name, dtype, *_ in HIT_COMPONENTS:
+        assert (name in found) == (name in components)
+        if name in components:
+            assert found[name].dtype == np.dtype(dtype)
+            np.testing.assert_array_equal(found[name], batch.hits[name][rows], err_msg=name)
+
+
+# --- our own files
+
+
+@pytest.mark.parametrize("rows", [1, 7, 15, 8192])
+def test_what_was_written_is_read_whatever_the_step(file: Path, rows: int) -> None:
+    assert_is_the_batch(joined(file, rows=rows))
+    lengths = [len(batch) for batch in read_batches(file, rows=rows)]
+    assert max(lengths) <= rows and sum(lengths) == 40
+    if rows >= 15:
+        assert lengths == [15, 15, 10], "no batch over the border of a row group"
+
+
+def test_the_components_of_a_hit_are_those_that_the_file_says(tmp_path: Path) -> None:
+    found = joined(written(tmp_path / "w.parquet", replace(DEFAULT, hits=(5, 0, 3))))
+    assert_is_the_batch(found, ("fraction", "ieta", "energy"))
+
+
+def test_a_batch_is_a_partial_one(file: Path) -> None:
+    (batch,) = read_batches(file, row_groups=[1])
+    assert len(batch) == 15 and batch.cluster == {} and batch.events == {}
+    np.testing.assert_array_equal(batch.pair_cluster, np.arange(len(batch.pair["en_cluster"])))
+    assert batch.pair["is_seed"][batch.window_seed].all()
+    assert len(batch.hits_offsets) == len(batch.pair_cluster) + 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "window", "pair", "hits"),
+    [
+        pytest.param({"et_seed"}, {"et_seed"}, set(), set(), id="of windows"),
+        pytest.param({"en_cluster"}, set(), {"en_cluster"}, set(), id="of clusters"),
+        pytest.param({"ieta", "fraction"}, set(), set(), {"ieta", "fraction"}, id="of hits"),
+        pytest.param({"mustache_seed_index"}, set(), set(), set(), id="one that the file lacks"),
+        pytest.param(set(), set(), set(), set(), id="none"),
+    ],
+)
+def test_only_the_columns_asked_for(
+    file: Path, columns: set[str], window: set[str], pair: set[str], hits: set[str]
+) -> None:
+    for batch in read_batches(file, columns=columns):
+        assert (set(batch.window), set(batch.pair), set(batch.hits)) == (window, pair, hits)
+        assert batch.window_offsets[-1] >= len(batch) and (batch.window_seed >= 0).all()
+
+
+def test_a_file_without_windows(tmp_path: Path) -> None:
+    empty = written(tmp_path / "e.parquet", batch=tame_batch(0))
+    assert sum(len(batch) for batch in read_batches(empty)) == 0
+
+
+def test_the_index_tells_columns_row_groups_and_ranges(file: Path) -> None:
+    names, rows, ranges = parquet_index(file)
+    assert names == {name for group in DEFAULT.groups.values() for name in group} | set(SIX)
+    assert rows == (15, 15, 10)
+    for first, group in zip((0, 15, 30), ranges, strict=True):
+        et = BATCH.window["et_seed"][first : first + 15]
+        assert group["et_seed"] == (et.min(), et.max())
+        assert "en_cluster" not in group
+
+
+def test_a_url(file: Path) -> None:
+    with fsspec.open("memory://there/w.parquet", "wb") as copy:
+        copy.write(file.read_bytes())
+    assert_is_the_batch(joined("memory://there/w.parquet"))
+
+
+# --- files of others
+
+
+def as_lists(table: pa.Table) -> pa.Table:
+    """As from JSON: float64, int64, all nullable."""
+    return pa.Table.from_pylist(table.to_pylist())
+
+
+def by_awkward(table: pa.Table, path: Path) -> None:
+    ak.to_parquet(ak.from_arrow(table), path)
+
+
+def by_awkward_extension(table: pa.Table, path: Path) -> None:
+    ak.to_parquet(ak.from_arrow(table), path, extensionarray=True)
+
+
+def by_pyarrow(change: Callable[[pa.Table], pa.Table]) -> Callable[[pa.Table, Path], None]:
+    return lambda table, path: pq.write_table(change(table), path, row_group_size=15)
+
+
+def retyped(table: pa.Table, change: Callable[[pa.DataType], pa.DataType]) -> pa.Table:
+    """The table cast so that each type below is changed."""
+
+    def deep(kind: pa.DataType) -> pa.DataType:
+        if pa.types.is_struct(kind):
+            return pa.struct([pa.field(field.name, deep(field.type)) for field in kind])
+        if pa.types.is_list(kind):
+            return change(pa.list_(deep(kind.value_type)))
+        return change(kind)
+
+    return table.cast(pa.schema([pa.field(field.name, deep(field.type)) for field in table.schema]))
+
+
+def large(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_list(kind):
+        return pa.large_list(kind.value_type)
+    return pa.large_string() if pa.types.is_string(kind) else kind
+
+
+def numbers(kind: pa.DataType) -> pa.DataType:
+    """Flags as integers, all numbers but ids as float64."""
+    if pa.types.is_boolean(kind):
+        return pa.int8()
+    return pa.float64() if pa.types.is_float32(kind) or pa.types.is_int32(kind) else kind
+
+
+def fixed_hits(table: pa.Table) -> pa.Table:
+    n = len(table.field("cl_h").metadata[b"components"].split(b", "))
+    plain = pa.list_(pa.float32())
+    return retyped(table, lambda kind: pa.list_(pa.float32(), n) if kind == plain else kind)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        pytest.param(by_awkward, id="awkward"),
+        pytest.param(by_awkward_extension, id="awkward with extension types"),
+        pytest.param(by_pyarrow(as_lists), id="nullable float64 and int64"),
+        pytest.param(by_pyarrow(lambda table: retyped(table, large)), id="large lists and text"),
+        pytest.param(by_pyarrow(lambda table: retyped(table, numbers)), id="flags and integers as numbers"),
+        pytest.param(by_pyarrow(fixed_hits), id="hits of fixed size"),
+        pytest.param(by_pyarrow(lambda table: table.select(table.column_names[::-1])), id="groups in another order"),
+        pytest.param(by_pyarrow(lambda table: table.add_column(0, "extra", [range(40)])), id="a column more"),
+    ],
+)
+@pytest.mark.parametrize("hits", [pytest.param(ALL_HITS, id="six"), pytest.param(DEFAULT, id="four")])
+def test_files_of_others_are_made_equal(
+    tmp_path: Path, write: Callable[[pa.Table, Path], None], hits: FeaturesDefinition
+) -> None:
+    table = arrow_table(BATCH, hits)
+    write(table, tmp_path / "o.parquet")
+    assert_is_the_batch(joined(tmp_path / "o.parquet"), SIX if hits is ALL_HITS else FOUR)
+
+
+def test_nan_infinity_and_null_become_the_sentinel(tmp_path: Path) -> None:
+    rows = arrow_table(BATCH, DEFAULT).slice(0, 3).to_pylist()
+    rows[0]["seed_features"] |= {"et_seed": float("nan"), "seed_iz": None}
+    rows[1]["cl_features"][0] |= {"en_cluster": float("inf"), "cl_r9": None}
+    rows[1]["cl_metadata"][0]["cluster_PUfrac"] = float("-inf")
+    rows[2]["cl_h"] = [[[1, 2, 0, float("nan")]], *([] for _ in rows[2]["cl_h"][1:])]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "n.parquet")
+    (batch,) = read_batches(tmp_path / "n.parquet")
+    row = batch.window_offsets[1]
+    assert batch.window["et_seed"][0] == batch.window["seed_iz"][0] == -999
+    assert batch.pair["en_cluster"][row] == batch.pair["cl_r9"][row] == batch.pair["cluster_PUfrac"][row] == -999
+    assert batch.hits["energy_fraction"][batch.hits_offsets[batch.window_offsets[2]]] == -999
+    for column in (*batch.window.values(), *batch.pair.values(), *batch.hits.values()):
+        assert np.isfinite(column).all()
+
+
+@pytest.mark.parametrize("write", [by_awkward, by_pyarrow(as_lists)], ids=["awkward", "pyarrow"])
+def test_clusters_without_a_single_hit(tmp_path: Path, write: Callable[[pa.Table, Path], None]) -> None:
+    """Others then write lists of no type at all."""
+    write(arrow_table(tame_batch(5, mean_hits=0.0), DEFAULT), tmp_path / "n.parquet")
+    (batch,) = read_batches(tmp_path / "n.parquet")
+    assert set(batch.hits) == set(FOUR) and batch.hits_offsets[-1] == 0
+    assert len(batch.hits_offsets) == len(batch.pair["en_cluster"]) + 1
+
+
+# --- what is broken
+
+
+def problem(path: Path) -> BadFileError:
+    with pytest.raises(BadFileError) as caught:
+        for _ in read_batches(path):
+            pass
+    assert caught.value.where == str(path)
+    return caught.value
+
+
+def test_a_file_cut_at_every_tenth_of_its_length(file: Path, tmp_path: Path) -> None:
+    content, cut = file.read_bytes(), tmp_path / "cut.parquet"
+    for tenth in range(10):
+        cut.write_bytes(content[: len(content) * tenth // 10])
+        assert "cannot be read" in problem(cut).found
+
+
+def test_flipped_bits_in_pages_are_told_where_pages_have_checksums(tmp_path: Path) -> None:
+    path, rng = tmp_path / "f.parquet", np.random.default_rng(5)
+    pq.write_table(arrow_table(BATCH, ALL_HITS), path, compression="zstd", write_page_checksum=True)
+    content, good = path.read_bytes(), joined(path)
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    n_told = 0
+    for place in rng.integers(4, footer, 60):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        try:
+            found = joined(path)
+        except BadFileError:
+            n_told += 1
+        else:  # a bit of a header that says nothing
+            assert all(np.array_equal(found[name], good[name]) for name in good)
+    assert n_told > 40
+
+
+def test_flipped_bits_in_the_footer_are_told_or_harmless(file: Path) -> None:
+    content, rng = file.read_bytes(), np.random.default_rng(6)
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    n_told = 0
+    for place in rng.integers(footer, len(content), 60):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        file.write_bytes(damaged)
+        try:
+            joined(file)
+        except BadFileError:
+            n_told += 1
+    assert n_told > 10
+
+
+def changed(change: Callable[[list[dict[str, Any]]], Any]) -> Callable[[Path], None]:
+    """A file of three windows after a change."""
+
+    def write(path: Path) -> None:
+        rows = arrow_table(BATCH, DEFAULT).slice(0, 3).to_pylist()
+        change(rows)
+        pq.write_table(pa.Table.from_pylist(rows), path)
+
+    return write
+
+
+def text_for_et(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        row["seed_features"]["et_seed"] = "x"
+
+
+def three_components(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        row["cl_h"] = [[[1, 2, 3]] for _ in row["cl_h"]]
+
+
+@pytest.mark.parametrize(
+    ("write", "found"),
+    [
+        pytest.param(lambda path: path.write_bytes(b""), "cannot be read", id="empty"),
+        pytest.param(lambda path: path.write_text('{"a": 1}\n' * 9), "cannot be read", id="text"),
+        pytest.param(lambda path: None, "no such file", id="not there"),
+        pytest.param(
+            lambda path: pq.write_table(pa.table({"a": [1]}), path), "none of the columns", id="something else"
+        ),
+        pytest.param(
+            changed(lambda rows: rows[0]["window_metadata"].update(ncls=1.5)), "'ncls' holds", id="half an integer"
+        ),
+        pytest.param(
+            changed(lambda rows: rows[0]["window_metadata"].update(ncls=2**40)), "'ncls' holds", id="too large"
+        ),
+        pytest.param(
+            changed(lambda rows: rows[0]["cl_labels"][0].update(in_scluster=None)), "'in_scluster' holds", id="no flag"
+        ),
+        pytest.param(changed(text_for_et), "'et_seed' holds", id="text in a number"),
+        pytest.param(
+            changed(lambda rows: rows[0]["cl_labels"].pop()), "other numbers of clusters", id="groups disagree"
+        ),
+        pytest.param(changed(lambda rows: rows[1]["cl_h"].append([])), "other numbers of clusters", id="hits disagree"),
+        pytest.param(changed(three_components), "hits in 'cl_h' have 3", id="three components"),
+    ],
+)
+def test_what_is_wrong_is_told_with_the_file(tmp_path: Path, write: Callable[[Path], None], found: str) -> None:
+    path = tmp_path / "bad.parquet"
+    write(path)
+    error = problem(path)
+    assert found in error.found
+    assert error.expected and error.todo
+
+
+# --- other tools read what we write
+
+
+def test_other_tools_open_a_folder_of_our_files(tmp_path: Path) -> None:
+    for name in ("part-00000.parquet", "part-00001.parquet"):
+        written(tmp_path / name, DEFAULT)
+    energy = BATCH.column("en_cluster").astype(np.float64)
+    expected = 2 * energy[energy != 0].size
+    array = ak.from_parquet(tmp_path)
+    assert len(array) == 80 and ak.sum(array.cl_features["en_cluster"] != 0) == expected
+    table = pyarrow.dataset.dataset(tmp_path).to_table(columns=["seed_features"])
+    assert table.num_rows == 80
+    pattern = str(tmp_path / "*.parquet")
+    with duckdb.connect() as connection:
+        query = f"select count(*), sum(len(cl_features)), max(seed_features.et_seed) from '{pattern}'"
+        row = connection.execute(query).fetchone()
+    assert row == (80, 2 * len(energy), BATCH.window["et_seed"].max())
+    frame = polars.scan_parquet(pattern).select(polars.col("cl_h").list.len().sum()).collect()
+    assert frame.item() == 2 * len(energy)
