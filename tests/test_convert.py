@@ -213,6 +213,19 @@ def test_hits_that_are_not_all_there_are_left_out_of_ndjson(tmp_path: Path) -> N
     assert ak.array_equal(again.cl_features, first.cl_features)
 
 
+def test_without_a_seed_there_are_no_hits_in_ndjson(tmp_path: Path, own: Path) -> None:
+    names = [name for name in COLUMNS if name not in ("is_seed", "cl_index")]
+    run("convert", str(own), "-o", str(tmp_path / "w.parquet"), "-f", definition(tmp_path / "d.json", names))
+    ran = run("convert", str(tmp_path / "w.parquet"), "-o", str(tmp_path / "w.ndjson"))
+    assert "left out, the input does not tell them: cl_index, is_seed, hits\n" in ran.out
+    first = [{key: value for key, value in row.items() if key != "seed_hits"} for row in read_ndjson(own)]
+    for row in first:
+        for cluster in row["clusters"]:
+            for key in ("is_seed", "cl_index", "cl_hits"):
+                del cluster[key]
+    assert read_ndjson(tmp_path / "w.ndjson") == first
+
+
 # Several files
 
 

@@ -30,6 +30,5 @@ def test_every_command_prints_what_the_page_shows(tmp_path: Path, monkeypatch: p
 
 def matches(shown: str, printed: str) -> bool:
     """Whether the text is the same but for seconds, and for lines left out where `...` stands."""
-    pieces = [re.escape(piece) for piece in shown.split("...\n")]
-    pattern = r"(.*\n)*".join(pieces)
-    return re.fullmatch(re.sub(r"(?m)^0\\\.1\\ s$", r"[\\d.]+ s", pattern), printed) is not None
+    shown, printed = (re.sub(r"(?m)^[\d.]+ s$", "some s", text) for text in (shown, printed))
+    return re.fullmatch(r"(.*\n)*".join(re.escape(piece) for piece in shown.split("...\n")), printed) is not None

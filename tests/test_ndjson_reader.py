@@ -275,6 +275,22 @@ def test_a_field_that_stands_twice_counts_as_the_last_one(tmp_path: Path) -> Non
     assert read(file_of(tmp_path, twice + LINES[1])) == read(file_of(tmp_path, LINES[0] + LINES[1], "b.ndjson"))
 
 
+def test_names_of_the_other_level_are_other_fields(tmp_path: Path) -> None:
+    """`window_index` in a cluster, and fields of clusters behind and between those of the window."""
+    windows = [json.loads(line) for line in LINES]
+    inside = {"cl_index": 2**70, "cl_hits": "no", "is_seed": [], "en_cluster": {}, "clusters": 1, "rho": "x"}
+    for window in windows:
+        for cluster in window["clusters"]:
+            cluster |= {name: value for name, value in inside.items() if name not in cluster} | {"window_index": 1}
+        window |= {name: value for name, value in inside.items() if name not in window}
+    mixed = [
+        {**inside, **window, **{name: inside[name] for name in inside if name not in window}} for window in windows
+    ]
+    rows, notes = read(file_of(tmp_path, "\n".join(map(json.dumps, mixed)).encode()))
+    assert rows == read(EDGE)[0]
+    assert (notes.unusable, notes.unknown, notes.lacking) == (0, set(), set())
+
+
 def test_hits_of_another_length_are_unusable_and_none_at_all_are_absent(tmp_path: Path) -> None:
     windows = [json.loads(line) for line in LINES]
     for cluster in windows[3]["clusters"]:

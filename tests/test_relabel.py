@@ -22,7 +22,7 @@ from ecalwindows.dataset.layout import data_files
 from ecalwindows.dataset.manifest import manifest_path, problems, read_manifest
 from ecalwindows.dataset.record import read_record
 from ecalwindows.pipeline import make_windows
-from ecalwindows.relabelling import CHANGED, relabelled
+from ecalwindows.relabelling import CHANGED, DECISIVE, relabelled
 from ecalwindows.schema import COLUMNS
 from ecalwindows.working_points import packaged_working_points
 
@@ -53,16 +53,13 @@ def test_files_are_those_of_a_fresh_production(name: str, suffix: str, tmp_path:
     assert set(manifest.notes) == {"relabelled"}
 
 
-@pytest.mark.parametrize("features", ["seed", {"cl_features": ["cluster_deta"], "window_metadata": ["calo_index"]}], ids=str)
-def test_only_the_columns_that_the_data_hold_are_made(features: Any, tmp_path: Path) -> None:
-    needed = ["is_seed", "is_calo_matched", "calo_score", "cluster_PUfrac", "is_seed_calo_matched", "en_seed", "seed_eta"]
-    if isinstance(features, dict):
-        groups = {group: list(names) for group, names in features.items()}
-        for column in needed:
-            groups.setdefault(COLUMNS[column].group, []).append(column)
-        groups["window_metadata"].append("max_deta_cluster_insc")
-        (tmp_path / "f.json").write_text(json.dumps({"features_dict": groups, "hits_indices": [3]}))
-        features = str(tmp_path / "f.json")
+@pytest.mark.parametrize("features", ["seed", "own"])
+def test_only_the_columns_that_the_data_hold_are_made(features: str, tmp_path: Path) -> None:
+    groups: dict[str, list[str]] = {}
+    for column in (*sorted(DECISIVE), "cluster_deta", "max_deta_cluster_insc"):
+        groups.setdefault(COLUMNS[column].group, []).append(column)
+    (tmp_path / "own.json").write_text(json.dumps({"features_dict": groups, "hits_indices": [3]}))
+    features = str(tmp_path / "own.json") if features == "own" else features
     options = ["windows", ELECTRONS, "-f", features, "--overlap"]
     flat, ours, fresh = (tmp_path / f"{folder}.parquet" for folder in ("flat", "ours", "fresh"))
     run(*options, "-o", str(flat))
@@ -82,8 +79,8 @@ def test_a_finished_dataset_becomes_another(split: list[str], suffix: str, tmp_p
         run("finalize", str(parts[name]), "-o", str(tmp_path / f"{name}_done"), "--name", "electrons", *split)
     ours, fresh = tmp_path / "ours", tmp_path / "fresh_done"
     assert relabel(tmp_path / "flat_done", ours).code == 0
-    theirs = {path.relative_to(fresh): path for path in fresh.rglob("*") if path.is_file()}
-    same = {path: (ours / path).read_bytes() == theirs[path].read_bytes() for path in theirs if path.parts[0] in ("parquet", "ndjson")}
+    data = [path.relative_to(fresh) for kind in ("parquet", "ndjson") for path in (fresh / kind).rglob("*.*")]
+    same = {path: (ours / path).read_bytes() == (fresh / path).read_bytes() for path in data}
     assert len(same) >= 2
     assert all(same.values()), same
     record, other = read_record(ours / "dataset.json"), read_record(fresh / "dataset.json")
@@ -123,8 +120,9 @@ def test_the_rule_on_events_full_of_exact_edges(case: Any) -> None:
 @given(strategies.cases(broken=True))
 def test_the_rule_where_the_dump_holds_nan_and_infinities(case: Any) -> None:
     events, settings = case
-    for event in events:  # of raw energies of -infinity nothing is stored that tells them from +infinity
-        event["pfCluster_rawEnergy"] = [abs(energy) if energy == -np.inf else energy for energy in event["pfCluster_rawEnergy"]]
+    for event in events:  # nothing is stored that tells -infinity from +infinity
+        for branch in ("pfCluster_rawEnergy", "pfCluster_simEnergy_sharedXtalsPU"):
+            event[branch] = [np.inf if energy == -np.inf else energy for energy in event[branch]]
     with np.errstate(all="ignore"):
         assert_relabelled(events, settings)
 

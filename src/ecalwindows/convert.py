@@ -17,7 +17,7 @@ from ecalwindows.dataset.formats import OutputPlan, Writer, open_writers, output
 from ecalwindows.dataset.inputs import input_files
 from ecalwindows.dataset.manifest import Manifest, file_record, write_manifest
 from ecalwindows.dataset.ndjson_reader import ReadNotes
-from ecalwindows.dataset.origins import LEGACY, Source, input_records, shared_origin, source, summed_counts
+from ecalwindows.dataset.origins import FLOAT32, LEGACY, Source, input_records, shared_origin, source, summed_counts
 from ecalwindows.dataset.output import check_output, is_special, no_empty_folders, written_aside
 from ecalwindows.dataset.readers import read_batches
 from ecalwindows.dataset.tables import empty_batch
@@ -142,6 +142,7 @@ def _convert_group(
     if plan.events_path and any(each.events is None for each in sources):
         plan = replace(plan, events_path=None)
     notes: dict[str, Any] = {LEGACY: True} if any(each.is_legacy for each in sources) else {}
+    notes |= {FLOAT32: True} if any(each.is_rounded for each in sources) else {}
     metadata = {"ecalwindows": json.dumps(origin | ({"notes": notes} if notes else {}), sort_keys=True)}
     filled = {name for each in sources for name in plan.wanted - (each.columns or plan.wanted)}
     with written_aside(plan.paths) as places, ExitStack() as stack:

@@ -27,7 +27,7 @@ def fitted(plan: OutputPlan, sources: Sequence[Source], *, strict: bool) -> tupl
     """
     has = [each.columns for each in sources if each.columns is not None]
     lacking = {name for name in plan.wanted if not all(name in names or can_have(name, names) for names in has)}
-    if plan.format == "ndjson" and lacking & set(HIT_NAMES):
+    if plan.format == "ndjson" and lacking & {"is_seed", *HIT_NAMES}:  # a line has the seed's hits too
         lacking |= set(HIT_NAMES)
     if plan.format == "parquet":
         if strict and lacking:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ecalwindows.batch import WindowBatch
 from ecalwindows.dataset.folder_output import check_folder, folder_written_aside
 from ecalwindows.dataset.formats import Compression, output_plan
 from ecalwindows.dataset.layout import RECORD, data_files, format_of
@@ -21,67 +16,18 @@ from ecalwindows.dataset.manifest import FOLDER, Manifest, file_record, problems
 from ecalwindows.dataset.output import check_output, written_aside
 from ecalwindows.dataset.parquet_index import write_parquet_index
 from ecalwindows.dataset.record import DatasetRecord, Digest, read_record
-from ecalwindows.dataset.rewriting import Origin, file_origin, rewriter, source_batches
+from ecalwindows.dataset.rewriting import Origin, rewriter, source_batches
 from ecalwindows.errors import InputError, OutputError, SettingsError
 from ecalwindows.finalize import write_record
-from ecalwindows.relabelling import LABEL, columns_needed, relabelled
-from ecalwindows.schema import DATA_MODEL_VERSION
+from ecalwindows.relabel_task import Relabelled, Task, pu_limit_of, relabelled_origin
+from ecalwindows.relabelling import relabelled
 from ecalwindows.version import revision, version
-from ecalwindows.working_points import WorkingPoints, read_working_points
+from ecalwindows.working_points import read_working_points
 
 Progress = Callable[[int, int, int], None]
 """Called with files done, files in all and windows so far."""
 
 NOTE = "relabelled"
-
-
-@dataclass
-class Relabelled:
-    """What was done: windows and clusters read, how many changed, outputs.
-
-    gained, lost : clusters that are in the true supercluster now, and those that no longer are
-    changed : windows with such a cluster
-    """
-
-    windows: int = 0
-    clusters: int = 0
-    gained: int = 0
-    lost: int = 0
-    changed: int = 0
-    n_files: int = 0
-    outputs: list[Path] = field(default_factory=list)
-    replaced: bool = False
-    seconds: float = 0.0
-
-    def count(self, before: WindowBatch, after: WindowBatch) -> None:
-        """Add what became of a batch."""
-        self.windows += len(before)
-        self.clusters += len(before.pair_cluster)
-        if LABEL in before.pair:
-            old, new = before.pair[LABEL], after.pair[LABEL]
-            window = np.repeat(np.arange(len(before)), np.diff(before.window_offsets))
-            self.gained, self.lost = self.gained + int((new & ~old).sum()), self.lost + int((old & ~new).sum())
-            self.changed += len(np.unique(window[old != new]))
-
-
-@dataclass(frozen=True)
-class Task:
-    """What all files of a run share."""
-
-    threshold: WorkingPoints
-    wp_name: str
-    pu_limit: float | None
-    accept_legacy: bool
-    report: Relabelled
-
-    @property
-    def digest(self) -> str:
-        """Of the map, as productions record it."""
-        return hashlib.sha256(self.threshold.text.encode()).hexdigest()
-
-    def told(self, settings: dict[str, Any]) -> dict[str, Any]:
-        """Settings with the new working points."""
-        return settings | {"wp_file": self.wp_name}
 
 
 def relabel_dataset(
@@ -115,7 +61,7 @@ def relabel_dataset(
 
 def _relabel_file(path: Path, output: Path, task: Task, overwrite: bool, progress: Progress | None) -> None:
     """A single file, with its manifest and table of events where they are."""
-    origin = _origin(path, task)
+    origin = relabelled_origin(path, task)
     plan = output_plan(output, None, origin.definition)
     if plan.format != origin.format:
         raise SettingsError(
@@ -145,7 +91,7 @@ def _relabel_file(path: Path, output: Path, task: Task, overwrite: bool, progres
 
 def _rewrite(path: Path, place: Path, origin: Origin, compression: Compression, task: Task) -> None:
     """The windows of a file with new labels, to a place."""
-    limit = _pu_limit(path, origin, task)
+    limit = pu_limit_of(path, origin, task)
     told = origin.source.told
     own = told | {"settings": task.told(origin.settings), "working_points_sha256": task.digest}
     metadata = {"ecalwindows": json.dumps(own, sort_keys=True)} if told else {}
@@ -155,60 +101,6 @@ def _rewrite(path: Path, place: Path, origin: Origin, compression: Compression, 
             task.report.count(batch, after)
             writer.write(after)
     task.report.n_files += 1
-
-
-def _origin(path: Path, task: Task) -> Origin:
-    """What is known of a file. Raises InputError where it cannot be relabelled."""
-    if format_of(path.name) == "tfrecord":
-        raise _rounded(path, "a TFRecord holds scores in float32")
-    origin = file_origin(path)
-    if origin.is_rounded:
-        raise _rounded(path, "these windows came through TFRecord, which holds scores in float32")
-    held = origin.source.columns
-    lacking = () if held is None else sorted(columns_needed(held) - held)
-    if lacking:
-        raise InputError(
-            f"the data lack {', '.join(lacking)}", expected="the columns that the label follows from",
-            where=str(path), todo="make or convert the data with these columns (the default features definition)",
-        )  # fmt: skip
-    model = (origin.source.origin or {}).get("data_model_version")
-    if model not in (None, DATA_MODEL_VERSION):
-        raise InputError(
-            f"the data have data-model version {model}", expected=f"version {DATA_MODEL_VERSION}",
-            where=str(path), todo="use the version of ecalwindows that made them",
-        )  # fmt: skip
-    if origin.source.is_legacy and not task.accept_legacy:
-        raise InputError(
-            "nothing tells that ecalwindows made these windows: their is_calo_* flags may be wrong",
-            expected="data of `ecalwindows windows`, with their manifest",
-            where=str(path), todo="make them anew from the dumps, or go on with --accept-legacy-labels",
-        )  # fmt: skip
-    _pu_limit(path, origin, task)
-    return origin
-
-
-def _rounded(path: Path, found: str) -> InputError:
-    return InputError(
-        f"{found}, and thresholds want all their bits", expected="Parquet or NDJSON of `ecalwindows windows`",
-        where=str(path), todo="relabel the dataset that they were made from, and `ecalwindows convert` that",
-    )  # fmt: skip
-
-
-def _pu_limit(path: Path, origin: Origin, task: Task) -> float:
-    """The limit on pile-up with which the data were made."""
-    known = origin.settings.get("pu_limit")
-    if known is None and task.pu_limit is None:
-        raise SettingsError(
-            "nothing tells the pile-up limit with which the windows were made", expected="it, as --pu-limit X",
-            where=str(path), todo="give it (1e6 where none was)",
-        )  # fmt: skip
-    if known is not None and task.pu_limit not in (None, known):
-        raise SettingsError(
-            f"the windows were made with a pile-up limit of {known:g}, not {task.pu_limit:g}",
-            expected="the same: is_calo_seed follows from it too", where="--pu-limit",
-            todo="leave --pu-limit out, or make the windows anew",
-        )  # fmt: skip
-    return float(known if known is not None else task.pu_limit)  # type: ignore[arg-type]
 
 
 def _manifest(manifest: Manifest, task: Task, files: list[Any]) -> Manifest:
@@ -232,7 +124,7 @@ def _relabel_folder(folder: Path, output: Path, task: Task, overwrite: bool, pro
         )
     check_folder(output, overwrite=overwrite)
     manifests = list(_manifests(folder))
-    origins = {name: _origin(folder / name, task) for _, manifest in manifests for name in _data(manifest)}
+    origins = {name: relabelled_origin(folder / name, task) for _, manifest in manifests for name in _data(manifest)}
     task.report.replaced = output.is_dir() and any(output.iterdir())
     with folder_written_aside(output) as aside:
         for path, manifest in manifests:

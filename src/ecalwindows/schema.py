@@ -5,7 +5,9 @@ Names, groups and their order are the contract with existing training code (`ak.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 DATA_MODEL_VERSION = 1
@@ -65,40 +67,43 @@ def _c(group: Group, name: str, unit: str, meaning: str, dtype: str = "float32")
     return Column(name, "cluster", group, dtype, unit, meaning)
 
 
+def _inputs(level: Level) -> tuple[Callable[..., Column], str]:
+    """How a model input of the seed or of a cluster is made, and what it is of."""
+    return (partial(_w, "seed_features"), "seed") if level == "window" else (partial(_c, "cl_features"), "cluster")
+
+
 def _energies(level: Level) -> list[Column]:
     """Raw and calibrated energy and Et with their logarithms, of the seed or of a cluster."""
-    make, group, who = (_w, "seed_features", "seed") if level == "window" else (_c, "cl_features", "cluster")
+    make, who = _inputs(level)
     columns = []
     for suffix, kind in (("", "raw"), ("_calib", "calibrated")):
-        columns.append(make(group, f"en_{who}{suffix}", "GeV", f"{kind} energy of the {who}"))  # type: ignore[arg-type]
-        columns.append(make(group, f"et_{who}{suffix}", "GeV", f"{kind} transverse energy of the {who}"))  # type: ignore[arg-type]
-    logs = [
-        make(group, f"{column.name}_log", "", f"log(1 + {column.name}/GeV)")  # type: ignore[arg-type]
-        for column in columns
-    ]
+        columns.append(make(f"en_{who}{suffix}", "GeV", f"{kind} energy of the {who}"))
+        columns.append(make(f"et_{who}{suffix}", "GeV", f"{kind} transverse energy of the {who}"))
+    logs = [make(f"{column.name}_log", "", f"log(1 + {column.name}/GeV)") for column in columns]
     return columns + logs
 
 
 def _shapes(level: Level) -> list[Column]:
-    make, group, who = (_w, "seed_features", "seed") if level == "window" else (_c, "cl_features", "cl")
-    columns = [make(group, f"{who}_f5_{name}", "", f"{meaning}, full 5x5") for name, meaning in _SHAPES]  # type: ignore[arg-type]
-    columns += [make(group, f"{who}_{name}", "", f"{meaning}, with hit fractions") for name, meaning in _SHAPES]  # type: ignore[arg-type]
+    make, who = _inputs(level)
+    who = {"cluster": "cl"}.get(who, who)
+    columns = [make(f"{who}_f5_{name}", "", f"{meaning}, full 5x5") for name, meaning in _SHAPES]
+    columns += [make(f"{who}_{name}", "", f"{meaning}, with hit fractions") for name, meaning in _SHAPES]
     columns += [
-        make(group, f"{who}_nxtals", "", "number of crystals"),  # type: ignore[arg-type]
-        make(group, f"{who}_etaWidth", "", "energy-weighted width in eta"),  # type: ignore[arg-type]
-        make(group, f"{who}_phiWidth", "rad", "energy-weighted width in phi"),  # type: ignore[arg-type]
+        make(f"{who}_nxtals", "", "number of crystals"),
+        make(f"{who}_etaWidth", "", "energy-weighted width in eta"),
+        make(f"{who}_phiWidth", "rad", "energy-weighted width in phi"),
     ]
     return columns
 
 
 def _position(level: Level) -> list[Column]:
-    make, group, who = (_w, "seed_features", "seed") if level == "window" else (_c, "cl_features", "cluster")
+    make, who = _inputs(level)
     return [
-        make(group, f"{who}_eta", "", f"eta of the {who}"),  # type: ignore[arg-type]
-        make(group, f"{who}_phi", "rad", f"phi of the {who}"),  # type: ignore[arg-type]
-        make(group, f"{who}_ieta", "", f"ieta (ix in the endcap) of the {who}", "int32"),  # type: ignore[arg-type]
-        make(group, f"{who}_iphi", "", f"iphi (iy in the endcap) of the {who}", "int32"),  # type: ignore[arg-type]
-        make(group, f"{who}_iz", "", f"iz of the {who}: 0 barrel, -1 or +1 endcap", "int32"),  # type: ignore[arg-type]
+        make(f"{who}_eta", "", f"eta of the {who}"),
+        make(f"{who}_phi", "rad", f"phi of the {who}"),
+        make(f"{who}_ieta", "", f"ieta (ix in the endcap) of the {who}", "int32"),
+        make(f"{who}_iphi", "", f"iphi (iy in the endcap) of the {who}", "int32"),
+        make(f"{who}_iz", "", f"iz of the {who}: 0 barrel, -1 or +1 endcap", "int32"),
     ]
 
 

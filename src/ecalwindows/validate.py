@@ -131,9 +131,7 @@ class Walk:
             outcome.fail(f"{path.name}, {place}: {number:,}", number)
 
 
-def validate_dataset(
-    path: str | Path, *, split: str | None = None, progress: Progress | None = None
-) -> Validation:
+def validate_dataset(path: str | Path, *, split: str | None = None, progress: Progress | None = None) -> Validation:
     """Hold a dataset, a folder of parts or a file against all invariants of which the columns are there.
 
     split : only this one. Memory does not grow with the data but for 32 bytes a window (to see that none stands twice).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,13 +19,12 @@ PORT = "21094"
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """The URL of a server's root, and the folder that it serves."""
+def served() -> Iterator[tuple[str, Path]]:
+    """The URL of a server's root, and the folder that it serves: one that the server's own user may enter."""
     if os.geteuid() != 0:
         pytest.skip("starting a server needs root")
-    folder = tmp_path_factory.mktemp("xrootd")
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o755)
+    folder = Path(tempfile.mkdtemp(prefix="ecalwindows-xrootd-", dir="/tmp"))
+    folder.chmod(0o755)
     environment = os.environ | {"XRD_DIR": str(folder), "XRD_PORT": PORT, "XRD_DATA": str(folder / "data")}
     up = subprocess.run(["bash", SERVER, "up"], env=environment, capture_output=True, text=True, check=False)
     assert up.returncode == 0, up.stderr  # a server that does not come up fails the run: nothing is skipped silently
@@ -34,6 +34,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     subprocess.run(["chmod", "-R", "a+rX", folder / "data"], check=True)
     yield f"root://localhost:{PORT}/", folder / "data"
     subprocess.run(["bash", SERVER, "down"], env=environment, check=True)
+    shutil.rmtree(folder)
 
 
 def test_a_remote_file_gives_the_bytes_of_a_local_one(served: tuple[str, Path], tmp_path: Path) -> None:

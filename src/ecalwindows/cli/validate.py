@@ -21,8 +21,8 @@ def validate(path: str, split: str | None, quiet: bool) -> None:
     """Hold the data at PATH against all that must be true of them.
 
     PATH is a finished dataset, a folder of parts or a data file of any format. Every window is held against the
-    invariants of its definition: one seed, clusters inside, sums and labels that agree, no NaN, nothing twice. Files are
-    held against the record and the manifests. What cannot be checked, since a column is not there, is told.
+    invariants of its definition: one seed, clusters inside, sums and labels that agree, no NaN, nothing twice. Files
+    are held against record and manifests. What cannot be checked, since a column is not there, is told.
     """
     from ecalwindows.cli.progress import progress, warnings_shown
     from ecalwindows.reports.validation import validation_text

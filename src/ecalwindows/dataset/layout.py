@@ -23,6 +23,8 @@ SUFFIXES = {
     ".ndjson.gz": "ndjson",
     ".ndjson.zst": "ndjson",
     ".ndjson.tar.gz": "ndjson",
+    ".ndjson.tgz": "ndjson",
+    ".ndjson.tar": "ndjson",
     ".proto": "tfrecord",
 }
 """Ends of the names of data files, and their format."""

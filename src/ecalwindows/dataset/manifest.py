@@ -79,7 +79,7 @@ def file_record(path: Path, base: Path) -> FileRecord:
 def adler32(path: str | Path) -> str:
     """The Adler-32 checksum of a file in eight hexadecimal digits, read in pieces."""
     checksum = 1
-    with open(path, "rb") as file:  # noqa: PTH123
+    with open(path, "rb") as file:
         while piece := file.read(1 << 20):
             checksum = zlib.adler32(piece, checksum)
     return f"{checksum:08x}"

@@ -16,6 +16,8 @@ from ecalwindows.schema import DATA_MODEL_VERSION
 from ecalwindows.version import revision, version
 
 LEGACY = "legacy_labels"
+FLOAT32 = "float32_scores"
+"""Note: scores and fractions were rounded to float32 on the way (they came through TFRecord)."""
 DECISIVE = ("data_model_version", "settings", "working_points_sha256")
 
 
@@ -38,8 +40,17 @@ class Source:
     @property
     def is_legacy(self) -> bool:
         """Whether another program made the labels, or nothing tells that it was ours."""
-        notes = self.manifest.notes if self.manifest else self.told.get("notes", {})
-        return self.origin is None or bool(notes.get(LEGACY))
+        return self.origin is None or bool(self.notes.get(LEGACY))
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether the scores are, or were on the way, float32."""
+        return kind_of(self.path) == "tfrecord" or bool(self.notes.get(FLOAT32))
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What manifest and file note."""
+        return dict(self.told.get("notes") or {}) | (self.manifest.notes if self.manifest else {})
 
     @property
     def events(self) -> Path | None:

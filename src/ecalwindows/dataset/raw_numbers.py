@@ -18,8 +18,12 @@ from ecalwindows.dataset.text_source import Limits, text_chunks
 from ecalwindows.dataset.tfrecord_layout import CONTEXT, LISTS
 
 ROWS = 8192
-NO_NUMBER = re.compile(rb"[:,\[][ \t]*(?:(-?(?:NaN|Infinity|nan|inf))\b|(-?[0-9.]+[eE]\+?[0-9]{2,})(?![0-9]))")
-"""A value that is no number, or one so large that it may be infinite in a float32."""
+WORDS = (b"NaN", b"nan", b"inf", b"Inf")
+NO_NUMBER = re.compile(rb"[:,\[][ \t]*(-?(?:NaN|Infinity|nan|inf))\b")
+LARGE = re.compile(rb"[0-9][eE]\+?[0-9]{2,}")
+NUMBER = re.compile(rb"-?[0-9.]+[eE]\+?[0-9]+\Z")
+LONGEST = 400
+"""Bytes of a number that are looked at before its exponent."""
 
 TOO_LARGE = 2.0**128 - 2.0**103
 """From here on a number is infinite in a float32."""
@@ -66,12 +70,30 @@ def _leaves(name: str, column: Any) -> Iterator[tuple[str, Any]]:
 def _in_text(path: Path) -> Iterator[tuple[str, int]]:
     line = 1
     for chunk in text_chunks(path, Limits(), []):
-        found = Counter[int]()
-        for match in NO_NUMBER.finditer(chunk.text):
-            if match[1] is not None or abs(float(match[2])) >= TOO_LARGE:
-                found[line + chunk.text.count(b"\n", 0, match.start())] += 1
-        yield from ((f"line {number}", n) for number, n in found.items())
+        places = [*_words(chunk.text), *_too_large(chunk.text)]
+        found = Counter(line + chunk.text.count(b"\n", 0, place) for place in places)
+        yield from ((f"line {number}", n) for number, n in sorted(found.items()))
         line += chunk.text.count(b"\n")
+
+
+def _words(text: bytes) -> Iterator[int]:
+    """Where a value is a word for what is no number."""
+    if any(word in text for word in WORDS):
+        yield from (match.start() for match in NO_NUMBER.finditer(text))
+
+
+def _too_large(text: bytes) -> Iterator[int]:
+    """Where a number is infinite in a float32; only a digit and an exponent without minus can tell one."""
+    data = np.frombuffer(text, np.uint8)
+    places = np.flatnonzero((data == ord("e")) | (data == ord("E")))
+    places = places[(places > 0) & (places < len(data) - 1)]
+    before = data[places - 1]
+    places = places[(before >= ord("0")) & (before <= ord("9")) & (data[places + 1] != ord("-"))]
+    for place in places.tolist():
+        if match := LARGE.match(text, place - 1):
+            number = NUMBER.search(text, max(place - LONGEST, 0), match.end())
+            if number and abs(float(number[0])) >= TOO_LARGE:
+                yield place
 
 
 def _in_records(path: Path) -> Iterator[tuple[str, int]]:

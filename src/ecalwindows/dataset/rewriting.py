@@ -23,8 +23,6 @@ from ecalwindows.errors import BadFileError, InputError
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
 
 HIT_NAMES = tuple(name for name, *_ in HIT_COMPONENTS)
-FLOAT32 = "float32_scores"
-"""Note of a manifest: scores and fractions were rounded to float32 on the way (they came through TFRecord)."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +41,12 @@ class Origin:
     @property
     def notes(self) -> dict[str, Any]:
         """What manifest and file note."""
-        return dict(self.source.told.get("notes") or {}) | (self.source.manifest.notes if self.source.manifest else {})
+        return self.source.notes
 
     @property
     def is_rounded(self) -> bool:
         """Whether the scores came through TFRecord."""
-        names = self.notes.get("converted_from") or []
-        return bool(self.notes.get(FLOAT32)) or any(str(name).endswith((".proto", ".tfrecord")) for name in names)
+        return self.source.is_rounded
 
 
 def file_origin(path: Path) -> Origin:

@@ -85,7 +85,7 @@ def find_key(
     text: Bytes, at: int, level: int, guess: int, words: Any, masks: Any, levels: Integers
 ) -> tuple[int, int]:  # fmt: skip
     """The key whose name begins at `at`, or UNKNOWN, and the place after its closing quote."""
-    if same_key(text, at, guess, words, masks):
+    if levels[level] <= guess < levels[level + 1] and same_key(text, at, guess, words, masks):
         return guess, end_of_name(text, at)
     end = skip_string(text, at)
     if end < 0:

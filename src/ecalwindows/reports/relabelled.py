@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecalwindows.relabel import Relabelled
+from ecalwindows.relabel_task import Relabelled
 
 
 def relabelled_summary(done: Relabelled) -> str:
