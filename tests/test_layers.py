@@ -66,7 +66,18 @@ def test_who_sees_only(who: list[str], may_see: set[str]) -> None:
     assert {name: wrong for name, wrong in seen.items() if wrong} == {}
 
 
-DRIVERS = {"pipeline", "run", "api", "convert", "finalize", "validate", "compare", "relabel", "demo"}
+DRIVERS = {
+    "pipeline",
+    "run",
+    "api",
+    "convert",
+    "finalize",
+    "validate",
+    "compare",
+    "relabel",
+    "demo",
+    "validate_simulation",
+}
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,14 @@ import click
 
 COMMANDS = {
     "windows": "Make detector windows from dumper files.",
+    "production": "Make a dataset of many files, with nothing lost.",
     "convert": "Convert datasets between Parquet, NDJSON and TFRecord.",
     "finalize": "Prove parts and make them a dataset with its record.",
     "log": "Print the history of datasets, note known issues.",
     "validate": "Hold a dataset against all that must be true of it.",
     "compare": "Tell whether two datasets are equal, and where not.",
     "relabel": "Put other working points on a dataset.",
+    "simulate": "Write dumper files of simulated events with known truth.",
     "demo": "Run the chain on a packaged sample.",
     "columns": "Print the table of all columns.",
 }

@@ -37,28 +37,28 @@ def warnings_shown() -> Iterator[None]:
 
 
 @contextmanager
-def progress(*, shown: bool, noun: str = "events") -> Iterator[StepDone | None]:
+def progress(*, shown: bool, noun: str = "events", found: str = "windows") -> Iterator[StepDone | None]:
     """A function to be called with (events done, of, windows): a bar on a terminal, now and then a line elsewhere.
 
-    noun : what is counted, where it is not events
+    noun, found : what is counted and what comes of it, where it is not events and windows
     """
     if not shown:
         yield None
     elif sys.stderr.isatty():
-        with _bar(noun) as step_done:
+        with _bar(noun, found) as step_done:
             yield step_done
     else:
-        yield _lines(noun)
+        yield _lines(noun, found)
 
 
 @contextmanager
-def _bar(noun: str) -> Iterator[StepDone]:
+def _bar(noun: str, found: str) -> Iterator[StepDone]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
         TextColumn(noun), BarColumn(), MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:,.0f}/s, {task.fields[windows]:,} windows"), TimeRemainingColumn(),
+        TextColumn("{task.fields[rate]:,.0f}/s, {task.fields[windows]:,} " + found), TimeRemainingColumn(),
     )  # fmt: skip
     began = time.monotonic()
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
@@ -71,7 +71,7 @@ def _bar(noun: str) -> Iterator[StepDone]:
         yield step_done
 
 
-def _lines(noun: str) -> StepDone:
+def _lines(noun: str, found: str) -> StepDone:
     began = last = time.monotonic()
 
     def step_done(done: int, of: int, windows: int) -> None:
@@ -80,6 +80,6 @@ def _lines(noun: str) -> StepDone:
         if now - last >= SECONDS_BETWEEN_LINES:
             last = now
             rate = done / max(now - began, 1e-3)
-            print(f"{done:,} of {of:,} {noun}, {rate:,.0f} {noun}/s, {windows:,} windows", file=sys.stderr, flush=True)
+            print(f"{done:,} of {of:,} {noun}, {rate:,.0f} {noun}/s, {windows:,} {found}", file=sys.stderr, flush=True)
 
     return step_done

@@ -1,0 +1,93 @@
+"""The crystals as the kernels see them: one number a crystal, tables by that number, where a point of a shower lies.
+
+Number: barrel 0..61199 = (ieta index 0..169) * 360 + iphi - 1; endcaps 61200 + side * 10000 + (ix - 1) * 100 + iy - 1
+with side 0 for iz -1 and 1 for iz +1; some of the latter do not exist.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from ecalwindows.kernels.jit import lean_kernel
+
+PITCH = 0.0174533
+"""Width of a barrel crystal in eta and phi [rad] (simulation.md)."""
+RADIUS, LENGTH = 129.0, 23.0
+"""Front face and length of the barrel crystals [cm]."""
+ENDCAP_Z, ENDCAP_PITCH, ENDCAP_LENGTH, ENDCAP_FOCUS = 315.6, 2.862, 22.0, 130.0
+"""Front face, pitch and length of the endcap crystals, distance behind the centre of the point they look at [cm]."""
+N_BARREL, N_CRYSTALS = 61200, 81200
+NONE = -1
+
+
+class Crystals(NamedTuple):
+    """Tables by crystal number, (N_CRYSTALS,) unless said otherwise; energies in GeV.
+
+    exists : bool; ieta, iphi, iz : int32 (ix and iy in the endcaps); eta, phi : float64, of the front face
+    position, axis : float64 (N_CRYSTALS, 3), front face [cm] and direction into the crystal
+    neighbours : int32 (N_CRYSTALS, 8), NONE where there is none
+    threshold : least energy of a PF hit; noise : width of the noise; gain : error of the calibration (factor)
+    uncalibrated : energy before calibration over energy after; dead : bool
+    """
+
+    exists: Any
+    ieta: Any
+    iphi: Any
+    iz: Any
+    eta: Any
+    phi: Any
+    position: Any
+    axis: Any
+    neighbours: Any
+    threshold: Any
+    noise: Any
+    gain: Any
+    uncalibrated: Any
+    dead: Any
+
+
+@lean_kernel
+def barrel_crystal(eta: float, phi: float) -> Any:
+    """The barrel crystal at a direction, NONE beyond the barrel."""
+    i = math.floor(eta / PITCH) + 85
+    if i < 0 or i >= 170:
+        return NONE
+    return i * 360 + int(math.floor(math.degrees(phi) + 10.0)) % 360  # noqa: RUF046 (numba's floor is a float)
+
+
+@lean_kernel
+def endcap_crystal(x: float, y: float, z: float, exists: Any) -> Any:
+    """The endcap crystal at a point in or before it, NONE where there is none."""
+    scale = (ENDCAP_Z + ENDCAP_FOCUS) / (abs(z) + ENDCAP_FOCUS) / ENDCAP_PITCH
+    ix, iy = math.floor(x * scale + 50.0), math.floor(y * scale + 50.0)
+    if ix < 0 or ix > 99 or iy < 0 or iy > 99:
+        return NONE
+    number = N_BARREL + (10000 if z > 0 else 0) + int(ix) * 100 + int(iy)
+    return number if exists[number] else NONE
+
+
+@lean_kernel
+def shifted(number: int, first: int, second: int, exists: Any) -> Any:
+    """The crystal some steps away in (ieta, iphi) or (ix, iy), NONE where there is none."""
+    if number < N_BARREL:
+        i = number // 360 + first
+        return i * 360 + (number % 360 + second) % 360 if 0 <= i < 170 else NONE
+    inside = (number - N_BARREL) % 10000
+    i, j = inside // 100 + first, inside % 100 + second
+    if i < 0 or i > 99 or j < 0 or j > 99:
+        return NONE
+    there = number - inside + i * 100 + j
+    return there if exists[there] else NONE
+
+
+@lean_kernel
+def neighbour_table(exists: Any, table: Any) -> None:
+    """Fill `table` int32 (N_CRYSTALS, 8) with the neighbours of each crystal that exists."""
+    for number in range(len(exists)):
+        k = 0
+        for first in range(-1, 2):
+            for second in range(-1, 2):
+                if first != 0 or second != 0:
+                    table[number, k] = shifted(number, first, second, exists) if exists[number] else NONE
+                    k += 1

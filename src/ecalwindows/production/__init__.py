@@ -1,0 +1,1 @@
+"""Productions: many files, on one machine or many, nothing lost and nothing twice."""

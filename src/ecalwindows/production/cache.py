@@ -1,0 +1,39 @@
+"""The cache of compiled kernels of a production: one a kind of processor, so that not every job compiles."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from pathlib import Path
+
+from ecalwindows.production.place import Place, this_processor
+
+log = logging.getLogger(__name__)
+
+
+def kernel_cache(place: Place) -> Path:
+    """The folder for `NUMBA_CACHE_DIR` of the jobs on this host: the one that is set already, else the production's.
+
+    What this user has compiled before is copied into a new one.
+    """
+    if asked := os.environ.get("NUMBA_CACHE_DIR"):
+        return Path(asked)
+    folder = place.work / "numba" / this_processor()
+    if not folder.exists():
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _fill(folder)
+        except OSError as error:
+            log.warning("compiled code is not shared between jobs: %s", error)
+    return folder
+
+
+def _fill(folder: Path) -> None:
+    from ecalwindows.kernels.jit import is_private, sources_digest, wanted_folder
+
+    name = sources_digest()
+    known = wanted_folder() / name
+    if is_private(wanted_folder()) and is_private(known):
+        shutil.copytree(known, folder / name, dirs_exist_ok=True)
+        (folder / name).chmod(0o700)

@@ -1,0 +1,33 @@
+"""One hash of what a dataset is: data files, indices, tables of events and dataset.json; not who made it, and when."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from ecalwindows.dataset.layout import FORMATS, RECORD, record_path
+from ecalwindows.dataset.manifest import FOLDER, file_record
+from ecalwindows.errors import InputError
+
+
+def dataset_digest(folder: str | Path) -> str:
+    """The hash of a finished dataset, or of several in one folder. Raises InputError where there is none."""
+    folder = Path(folder).absolute()
+    lines = [f"{file_record(path, folder).sha256}  {path.relative_to(folder).as_posix()}\n" for path in _files(folder)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    record = record_path(folder) if folder.is_dir() else None
+    below = [folder / name for name in FORMATS if (folder / name).is_dir()]
+    inner = [place for place in below if (place / RECORD).is_file()]
+    if inner and not (folder / RECORD).is_file():
+        return sorted(path for place in inner for path in _files(place))
+    if record is None:
+        raise InputError(
+            "there is no finished dataset", expected="a folder with dataset.json", where=str(folder),
+            todo="finish it with `ecalwindows production resume` or `ecalwindows finalize`",
+        )  # fmt: skip
+    flat = record.parent.name == FOLDER
+    found = [path for place in ([folder] if flat else below) for path in place.rglob("*") if path.is_file()]
+    return sorted({*(path for path in found if FOLDER not in path.relative_to(folder).parts), record})

@@ -1,0 +1,76 @@
+"""A guess at time and output of a production: some events of one file of each sample are made, and scaled up."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecalwindows.config import WindowSettings
+from ecalwindows.dataset.definition import features_definition
+from ecalwindows.dataset.formats import Format
+from ecalwindows.dumper.read import check_inputs
+from ecalwindows.pipeline import Counts
+from ecalwindows.production.place import SUFFIXES
+from ecalwindows.production.plan import Plan
+from ecalwindows.run import Reading, Report, write_windows
+
+EVENTS = 500
+"""Events that are made."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """For a sample: the file that was probed, seconds of one processor, events, bytes of output; None if unknown."""
+
+    sample: str
+    probed: str
+    events: float
+    windows: float
+    seconds: float
+    bytes: float
+
+
+def estimates(plan: Plan, *, events: int = EVENTS) -> list[Estimate]:
+    """A guess for each sample. Raises an EcalWindowsError where the file that is probed cannot be read."""
+    return [_estimate(plan, sample.name, events) for sample in plan.production.samples]
+
+
+def _estimate(plan: Plan, name: str, events: int) -> Estimate:
+    """Events in all are guessed by the sizes of the files."""
+    entries = [entry for job in plan.jobs if job.sample == name for entry in job.inputs]
+    probe = sorted(entries, key=lambda entry: entry.bytes or 0)[len(entries) // 2]
+    sample = next(each for each in plan.production.samples if each.name == name)
+    settings = plan.production.settings_of(sample)
+    probes = [_probe(plan, probe.path, settings, format, events) for format in plan.production.formats]
+    counts = probes[0].counts
+    share = max(counts.events, 1) / max(events_in(probe.path, settings.tree), 1)
+    scale = sum(entry.bytes or 0 for entry in entries) / (probe.bytes or 1) / share
+    seconds, size = sum(each.seconds for each in probes), sum(each.bytes for each in probes)
+    return Estimate(name, probe.path, counts.events * scale, counts.windows_kept * scale, seconds * scale, size * scale)
+
+
+@dataclass(frozen=True)
+class _Probe:
+    counts: Counts
+    seconds: float
+    bytes: int
+
+
+def _probe(plan: Plan, path: str, settings: WindowSettings, format: Format, events: int) -> _Probe:
+    """One format of the first events; one event was made before, as the first time compiles."""
+
+    def written(folder: str, n: int) -> Report:
+        out = Path(folder) / (f"{n}{SUFFIXES[format]}" if SUFFIXES[format] else str(n))
+        definition = features_definition(plan.production.features_def)
+        return write_windows(path, out, settings, format=format, reading=Reading(events=(0, n)), definition=definition)
+
+    with tempfile.TemporaryDirectory(prefix="ecalwindows-estimate-") as folder:
+        written(folder, 1)
+        report = written(folder, events)
+        return _Probe(report.counts, report.seconds, sum(file.stat().st_size for file in report.outputs))
+
+
+def events_in(path: str, tree: str) -> int:
+    """Events of a file, as its header tells."""
+    return check_inputs([path], WindowSettings(tree=tree), frozenset()).n_events

@@ -1,0 +1,214 @@
+"""Folders on XRootD servers: files are copied, compared at the far end by checksum, and renamed there when whole."""
+
+from __future__ import annotations
+
+import os
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ecalwindows.errors import OutputError, missing_extra
+from ecalwindows.production.errors import ServerError
+
+WAITS = (1.0, 4.0, 10.0, 20.0)
+"""Seconds between tries when a server does not answer."""
+
+TIMEOUT = 30
+"""Seconds that a server has for one answer."""
+
+ANSWERED, NOT_FOUND = 400, 3011
+"""The client's code for an error that a server told, and the server's number for a file that is not there."""
+
+CLIENT = {
+    "XRD_CONNECTIONWINDOW": "5",
+    "XRD_CONNECTIONRETRY": "6",
+    "XRD_REQUESTTIMEOUT": "60",
+    "XRD_STREAMTIMEOUT": "20",
+    "XRD_STREAMERRORWINDOW": "5",
+}
+"""What the XRootD client is told unless the user says otherwise: its own limits are up to half an hour."""
+
+for _name, _value in CLIENT.items():
+    os.environ.setdefault(_name, _value)
+
+
+class FarFolder:
+    """A folder on a server, by its URL (root://host//path)."""
+
+    def __init__(self, url: str) -> None:
+        client = _client()
+        parts = urlsplit(url)
+        self.url, self.path = url.rstrip("/"), "/" + parts.path.strip("/")
+        self.server = f"{parts.scheme}://{parts.netloc}"
+        self._client, self._files = client, client.FileSystem(self.server)
+
+    def bytes_of(self, name: str) -> int | None:
+        """The size of a file below the folder, None where there is none."""
+        status, info = self._try(lambda: self._files.stat(self._at(name), timeout=TIMEOUT))
+        if status.ok:
+            return int(info.size)
+        if status.errno == NOT_FOUND:
+            return None
+        raise self._error(f"it cannot be looked at: {status.message}", name)
+
+    def checksum(self, name: str) -> str:
+        """The adler32 of a file, as the server works it out."""
+        from XRootD.client.flags import QueryCode
+
+        status, answer = self._try(
+            lambda: self._files.query(QueryCode.CHECKSUM, self._at(name) + "?cks.type=adler32", timeout=TIMEOUT)
+        )
+        if not status.ok:
+            raise self._error(f"the server tells no checksum: {status.message}", name)
+        return bytes(answer).decode().strip("\x00 \n").split()[1].lower()
+
+    def put(self, source: Path, name: str) -> None:
+        """Copy a local file there; compare size and checksum at the far end. Raises OutputError when they differ."""
+
+        def copy() -> tuple[Any, Any]:
+            job = self._client.CopyProcess()
+            job.add_job(str(source.absolute()), f"{self.server}/{self._at(name)}", force=True, mkdir=True)
+            job.prepare()
+            status, results = job.run()
+            return status, results
+
+        status, _ = self._try(copy)
+        if not status.ok:
+            raise self._error(f"it cannot be copied there: {status.message}", name)
+        self.check(source, name)
+
+    def check(self, source: Path, name: str) -> None:
+        """Raise OutputError when a file differs from a local one in size or checksum."""
+        size, ours = source.stat().st_size, adler32(source)
+        if self.bytes_of(name) != size:
+            raise self._error(f"it has {self.bytes_of(name)} bytes there, {size} here", name)
+        theirs = self.checksum(name)
+        if theirs != ours:
+            raise self._error(f"its checksum at the far end is {theirs}, here it is {ours} (adler32)", name)
+
+    def rename_to(self, other: FarFolder) -> None:
+        """Give the folder another name on its server."""
+        status, _ = self._try(lambda: self._files.mv(self.path, other.path, timeout=TIMEOUT))
+        if not status.ok:
+            raise self._error(f"it cannot be renamed to {other.path}: {status.message}", "")
+
+    def remove(self) -> None:
+        """Remove the folder with all that is in it; nothing when it is not there."""
+        self._remove(self.path)
+
+    def _remove(self, path: str) -> None:
+        status, listing = self._try(lambda: self._files.dirlist(path, _stat_flag(), timeout=TIMEOUT))
+        if not status.ok:
+            return
+        for entry in listing:
+            inner = f"{path}/{entry.name}"
+            if entry.statinfo.flags & _dir_flag():
+                self._remove(inner)
+            else:
+                self._files.rm(inner, timeout=TIMEOUT)
+        self._files.rmdir(path, timeout=TIMEOUT)
+
+    def _at(self, name: str) -> str:
+        return f"{self.path}/{name}" if name else self.path
+
+    def _try(self, action: Callable[[], tuple[Any, Any]]) -> tuple[Any, Any]:
+        """Try again when the server does not answer."""
+        status, result = action()
+        for wait in WAITS:
+            if status.ok or status.code == ANSWERED:
+                break
+            time.sleep(wait)
+            status, result = action()
+        if not status.ok and status.code != ANSWERED:
+            raise ServerError(
+                f"the server does not answer: {' '.join(status.message.split())}", expected="an answer",
+                where=self.server, todo="try again later with `ecalwindows production resume`",
+            )  # fmt: skip
+        return status, result
+
+    def _error(self, found: str, name: str) -> OutputError:
+        return OutputError(
+            " ".join(found.split()), expected="a folder on the server that you may write to, with space left",
+            where=f"{self.server}/{self._at(name)}", todo="mend that, then `ecalwindows production resume`",
+        )  # fmt: skip
+
+
+def _client() -> Any:
+    try:
+        from XRootD import client
+    except ImportError:
+        raise missing_extra("xrootd", "xrootd", "write to root:// URLs") from None
+    return client
+
+
+def _stat_flag() -> Any:
+    from XRootD.client.flags import DirListFlags
+
+    return DirListFlags.STAT
+
+
+def _dir_flag() -> int:
+    from XRootD.client.flags import StatInfoFlags
+
+    return int(StatInfoFlags.IS_DIR)
+
+
+def adler32(path: Path) -> str:
+    """The checksum that XRootD and EOS keep, as eight hexadecimal digits."""
+    value = 1
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            value = zlib.adler32(piece, value)
+    return f"{value:08x}"
+
+
+def local_files(folder: Path) -> list[str]:
+    """Names of all files below a folder."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def publish(folder: Path, url: str) -> None:
+    """Copy a finished dataset to a server: under another name first, compared there, then put in place of an old one.
+
+    Raises OutputError, and ServerError for a server that does not answer; then what was there before is still there.
+    """
+    base, _, name = url.rstrip("/").rpartition("/")
+    final, aside, old = FarFolder(url), FarFolder(f"{base}/.{name}.partial"), FarFolder(f"{base}/.{name}.old")
+    aside.remove()
+    for file in local_files(folder):
+        aside.put(folder / file, file)
+    old.remove()
+    if final.bytes_of("") is not None:
+        final.rename_to(old)
+    aside.rename_to(final)
+    old.remove()
+
+
+def published_as(folder: Path, url: str) -> bool:
+    """Whether a server holds just what a local folder does, by size and checksum."""
+    far = FarFolder(url)
+    try:
+        for file in local_files(folder):
+            if far.bytes_of(file) is None:
+                return False
+            far.check(folder / file, file)
+    except OutputError:
+        return False
+    return True
+
+
+def far_name(url: str) -> str | None:
+    """What the record of a dataset on a server says its name is; None where there is none."""
+    import json
+
+    far = FarFolder(url)
+    if far.bytes_of("") is None:
+        return None
+    if far.bytes_of("dataset.json") is None:
+        return ""
+    with far._client.File() as file:
+        file.open(f"{far.server}/{far.path}/dataset.json")
+        return str(json.loads(file.read()[1]).get("name", ""))

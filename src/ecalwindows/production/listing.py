@@ -1,0 +1,87 @@
+"""Looks at the inputs and other files that a production names: paths, sizes, checksums on demand."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from ecalwindows.dumper.inputs import input_files
+from ecalwindows.errors import InputError, SettingsError
+from ecalwindows.production.plan import Entry, Source
+from ecalwindows.production.settings import Production
+from ecalwindows.remote import is_remote, remote_filesystem
+
+AT_ONCE = 8
+"""Requests to servers, or files that are read for checksums, at the same time."""
+
+
+def listed_inputs(production: Production, *, checksums: bool = False) -> dict[str, list[Entry]]:
+    """The inputs of each sample in order. Raises InputError for nothing, and for a file in two samples."""
+    paths = {sample.name: input_files(sample.inputs) for sample in production.samples}
+    _refuse_twice(paths)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return {
+            name: list(pool.map(lambda path: entry_of(path, checksum=checksums), found))
+            for name, found in paths.items()
+        }
+
+
+def entry_of(path: str, *, checksum: bool = False) -> Entry:
+    """An input as it is now; of one that is gone only the path is known."""
+    if is_remote(path):
+        return Entry(path=path, bytes=_remote_bytes(path))
+    path = os.path.abspath(path)
+    try:
+        info = os.stat(path)
+        digest = _checksum(path) if checksum else None
+    except OSError:
+        return Entry(path=path)
+    return Entry(path=path, bytes=info.st_size, mtime_ns=None if digest else info.st_mtime_ns, sha256=digest)
+
+
+def _checksum(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _remote_bytes(url: str) -> int | None:
+    filesystem, path = remote_filesystem(url)
+    try:
+        return int(filesystem.info(path)["size"])
+    except (OSError, KeyError, TypeError, ValueError):
+        return None  # the job that reads it tells why
+
+
+def _refuse_twice(paths: dict[str, list[str]]) -> None:
+    seen: dict[str, tuple[str, str]] = {}
+    for sample, found in paths.items():
+        for path in found:
+            real = path if is_remote(path) else os.path.realpath(path)
+            other = seen.setdefault(real, (sample, path))
+            if other != (sample, path):
+                raise InputError(
+                    f"the same file is in the samples '{other[0]}' and '{sample}'",
+                    expected="every input once: its events would stand twice in the dataset",
+                    where=path,
+                    todo="leave it out of one of them",
+                )
+
+
+def read_sources(production: Production) -> list[Source]:
+    """The files that decide content, with their checksums. Raises SettingsError for one that cannot be read."""
+    files = {production.settings_of(sample).wp_file for sample in production.samples} | {production.weights}
+    if production.features_def not in (None, "default", "seed"):
+        files.add(Path(str(production.features_def)))
+    return [_source(path) for path in sorted(file for file in files if file is not None)]
+
+
+def _source(path: Path) -> Source:
+    try:
+        return Source(path=str(path), sha256=_checksum(str(path)))
+    except OSError as error:
+        raise SettingsError(
+            f"the file cannot be read: {error.strerror}", expected="a file that the production names", where=str(path),
+            todo="check the path (relative to the current folder)",
+        ) from error  # fmt: skip

@@ -1,0 +1,256 @@
+"""A production as people write it: a YAML file, checked, frozen. Loading looks at nothing but the text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from ecalwindows.config import WindowSettings, read_settings, window_settings
+from ecalwindows.dataset.formats import Format
+from ecalwindows.dataset.splits import Splits, parse_split
+from ecalwindows.errors import EcalWindowsError, SettingsError, near
+from ecalwindows.remote import is_remote
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
+Name = Annotated[str, Field(pattern=NAME)]
+
+
+class Model(BaseModel):
+    """What all parts of the file share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Sample(Model):
+    """Inputs that belong together."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$")] = Field(
+        description="Name of the sample, first part of window_index and of the names of its parts."
+    )
+    inputs: Annotated[tuple[str, ...], Field(min_length=1)] = Field(description="Files, folders, globs, root:// URLs.")
+    flavour: Literal["auto"] | Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Flavour of its windows (11 electrons, 22 photons) [that of `windows`]."
+    )
+    wp_file: Path | None = Field(None, description="Its simFraction working points [those of `windows`].")
+
+    @field_validator("inputs", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+
+Flavour = Literal["espresso", "microcentury", "longlunch", "workday", "tomorrow", "testmatch", "nextweek"]
+Size = Annotated[str, Field(pattern=r"^[1-9][0-9]*(\.[0-9]+)? ?(MB|GB)$")]
+Line = Annotated[str, Field(pattern=r"^[^\n$]+$")]
+
+
+class HTCondor(Model):
+    """How jobs run on HTCondor."""
+
+    queue: Flavour | None = Field(None, description="CERN's job flavour, which limits the time of a job.")
+    accounting_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] | None = Field(
+        None, description="Group that the jobs are accounted to, such as group_u_CMS.CAF.COMM."
+    )
+    request_memory: Size = Field("2 GB", description="Memory of a job; after a hold for memory it grows by half.")
+    max_memory: Size = Field("8 GB", description="The most that it grows to.")
+    request_disk: Size = Field("4 GB", description="Disk of a job.")
+    send_credential: bool = Field(False, description="Send the Kerberos ticket along (CERN: EOS and AFS).")
+    x509_proxy: Path | None = Field(None, description="File of a grid proxy that jobs get.")
+    venv: Path | None = Field(None, description="Virtual environment of jobs [that of the submission].")
+    image: Line | None = Field(None, description="Container image in which jobs run, instead of a venv.")
+    view: Path | None = Field(None, description="Folder of an LCG view: its setup.sh is read before the venv is used.")
+    extra: dict[str, Line] = Field(default_factory=dict, description="Any other lines of the submit file.")
+
+    @model_validator(mode="after")
+    def _one_environment(self) -> Self:
+        if self.image and (self.venv or self.view):
+            raise ValueError("an image holds all that jobs need: leave out venv and view")
+        return self
+
+
+class Production(Model):
+    """What to make, from what, and where it goes."""
+
+    name: Name = Field(description="Name of the production and of its dataset.")
+    kind: Literal["windows"] = Field("windows", description="What is made of the inputs.")
+    samples: Annotated[tuple[Sample, ...], Field(min_length=1)] = Field(description="Samples with their inputs.")
+    output: str = Field(description="Folder of the dataset.")
+    work_folder: str | None = Field(
+        None, description="Folder of plan, parts, states and logs while it runs [OUTPUT.production]."
+    )
+    formats: Annotated[tuple[Format, ...], Field(min_length=1)] = Field(
+        ("parquet",), description="parquet, ndjson, tfrecord; with several each is a dataset of its own, OUTPUT/FORMAT."
+    )
+    files_per_job: Annotated[int, Field(ge=1)] = Field(25, description="Input files of one job, which makes one part.")
+    windows: dict[str, Any] = Field(default_factory=dict, description="Settings of the windows, as in a settings file.")
+    features_def: str | None = Field(None, description="Features of Parquet: default, seed or a JSON file.")
+    weights: Path | None = Field(None, description="File of weights of windows for TFRecord.")
+    splits: dict[str, str] = Field(default_factory=dict, description="Splits by event and their shares.")
+    version: str = Field("1", description="Version of the dataset.")
+    day: date | None = Field(None, alias="date", description="Date of publication.")
+    licence: str | None = Field(None, description="Licence, best an SPDX name.")
+    citation: str | None = Field(None, description="How to cite it.")
+    contact: str | None = Field(None, description="Whom to ask.")
+    derived_from: tuple[str, ...] = Field((), description="Datasets that it was made from, name@version.")
+    strict: bool = Field(False, description="Fail on a bad input, instead of leaving it out and counting it.")
+    max_retries: Annotated[int, Field(ge=0)] = Field(2, description="How often a job is tried again.")
+    htcondor: HTCondor = Field(default_factory=HTCondor, description="How jobs run on HTCondor.")
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    @field_validator("splits", mode="before")
+    @classmethod
+    def _shares_as_text(cls, value: Any) -> Any:
+        return {key: str(share) for key, share in value.items()} if isinstance(value, dict) else value
+
+    @field_validator("formats", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        named: list[tuple[str, list[str]]] = [
+            ("sample", [each.name for each in self.samples]),
+            ("format", [*self.formats]),
+        ]
+        for what, names in named:
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"the {what} '{twice[0]}' is named twice")
+        if self.weights and "tfrecord" not in self.formats:
+            raise ValueError("weights go into TFRecord only: add tfrecord to formats, or leave weights out")
+        if "sample" in self.windows:
+            raise ValueError("'sample' is the name of a sample, no setting of windows")
+        return self
+
+    def settings_of(self, sample: Sample) -> WindowSettings:
+        """The settings of the windows of a sample."""
+        own = {"sample": sample.name, "flavour": sample.flavour, "wp_file": sample.wp_file}
+        given = {name: value for name, value in own.items() if value is not None}
+        return window_settings(self.windows | given, where=f"windows, sample '{sample.name}'")
+
+    @property
+    def split_rule(self) -> Splits | None:
+        """The splits, None for none."""
+        if not self.splits:
+            return None
+        return parse_split(",".join(f"{name}={share}" for name, share in self.splits.items()))
+
+    @property
+    def work(self) -> Path:
+        """The folder of plan, parts, states and logs."""
+        if self.work_folder is not None:
+            return Path(self.work_folder)
+        if is_remote(self.output):
+            return Path(f"{self.name}.production").absolute()
+        return Path(f"{self.output.rstrip('/')}.production")
+
+
+ABOUT_DATASET = ("splits", "version", "date", "licence", "citation", "contact", "derived_from")
+"""Settings that decide only how parts are finalised."""
+
+ABOUT_RUNNING = ("strict", "max_retries", "work_folder", "htcondor")
+"""Settings that decide no content."""
+
+
+def read_production(path: str | Path) -> Production:
+    """The production in a YAML file, with local paths made absolute. Raises SettingsError."""
+    if not Path(path).is_file():
+        raise SettingsError(
+            "there is no such file", expected="a YAML file of a production (docs/production.md)", where=str(path),
+            todo="check the path",
+        )  # fmt: skip
+    return production_of(read_settings(path), where=str(path))
+
+
+def production_of(values: Mapping[str, Any], *, where: str) -> Production:
+    """A production from plain values. Raises SettingsError that names the setting and the nearest names."""
+    try:
+        production = absolute(Production.model_validate(dict(values)))
+    except ValidationError as error:
+        raise settings_error(error, Production, where) from error
+    try:
+        for sample in production.samples:
+            production.settings_of(sample)
+        _ = production.split_rule
+    except EcalWindowsError as error:
+        raise SettingsError(
+            error.found, expected=error.expected, where=f"{where}, {error.where}", todo=error.todo
+        ) from error
+    return production
+
+
+def absolute(production: Production) -> Production:
+    """The same with absolute local paths (from the current folder): jobs run elsewhere."""
+    samples = [
+        sample.model_copy(
+            update={
+                "inputs": tuple(text if is_remote(text) else str(Path(text).absolute()) for text in sample.inputs),
+                "wp_file": _absolute(sample.wp_file),
+            }
+        )
+        for sample in production.samples
+    ]
+    changes: dict[str, Any] = {"samples": tuple(samples), "weights": _absolute(production.weights)}
+    paths = {name: _absolute(getattr(production.htcondor, name)) for name in ("x509_proxy", "venv", "view")}
+    changes["htcondor"] = production.htcondor.model_copy(update=paths)
+    changes["output"] = production.output if is_remote(production.output) else str(Path(production.output).absolute())
+    if production.work_folder is not None:
+        changes["work_folder"] = str(Path(production.work_folder).absolute())
+    if production.windows.get("wp_file"):
+        changes["windows"] = production.windows | {"wp_file": str(Path(production.windows["wp_file"]).absolute())}
+    if production.features_def not in (None, "default", "seed"):
+        changes["features_def"] = str(Path(str(production.features_def)).absolute())
+    return production.model_copy(update=changes)
+
+
+def _absolute(path: Path | None) -> Path | None:
+    return None if path is None else path.absolute()
+
+
+def settings_error(error: ValidationError, model: type[BaseModel], where: str) -> SettingsError:
+    """The first problem of a pydantic error in four parts."""
+    first = error.errors()[0]
+    names = [part for part in first["loc"] if not (isinstance(part, str) and "[" in part)]
+    place, owner = _place(names), _owner(model, first["loc"])
+    if first["type"] == "extra_forbidden":
+        return SettingsError(
+            f"unknown setting '{place}'", expected=near(str(names[-1]), _names(owner)), where=where,
+            todo="correct or remove it",
+        )  # fmt: skip
+    if first["type"] == "missing":
+        return SettingsError(
+            f"the setting '{place}' is missing", expected=_meaning(owner, names[-1]), where=where, todo="add it"
+        )
+    reason = first["msg"].removeprefix("Value error, ")
+    found = f"setting '{place}' cannot be {first['input']!r}: {reason}" if names else reason
+    expected = _meaning(owner, names[-1] if names else "")
+    return SettingsError(found[:500], expected=expected, where=where, todo="correct it")
+
+
+def _place(names: list[str | int]) -> str:
+    """`samples[0].inputs`."""
+    text = "".join(f"[{name}]" if isinstance(name, int) else f".{name}" for name in names)
+    return text.removeprefix(".")
+
+
+def _owner(model: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseModel]:
+    """The model to which the last name of a place belongs."""
+    for part in loc[:-1]:
+        kinds: dict[str, type[BaseModel]] = {"samples": Sample, "htcondor": HTCondor}
+        model = kinds.get(str(part), model)
+    return model
+
+
+def _names(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _meaning(model: type[BaseModel], name: str | int) -> str:
+    fields = {field.alias or key: field for key, field in model.model_fields.items()}
+    field = fields.get(str(name))
+    return (field.description if field else None) or "settings that fit together (docs/production.md)"

@@ -1,0 +1,105 @@
+"""Conditions of the detector: a frozen model, read from YAML; the packaged ones are `run3`."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ecalwindows.errors import SettingsError, near
+
+PACKAGED = "run3"
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Table = Annotated[tuple[float, ...], Field(min_length=2)]
+
+
+class Conditions(BaseModel):
+    """Field, material, noise, thresholds, clustering and minimum-bias interactions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="Name of the conditions.")
+    magnetic_field_tesla: NotNegative = Field(description="Field along the beam.")
+    vertex_width_cm: NotNegative = Field(description="Width of the vertices along the beam.")
+    material_abs_eta: Table = Field(description="Where the material is given.")
+    material_x0: Table = Field(description="Radiation lengths before the crystals, at these abs(eta).")
+    material_way: Table = Field(description="Fractions of the way from the vertex to the crystals.")
+    material_share: Table = Field(description="Share of the material before these fractions of the way, from 0 to 1.")
+    threshold_barrel_gev: Annotated[tuple[Positive, ...], Field(min_length=5, max_length=5)] = Field(
+        description="Median thresholds of PF hits in five equal steps of abs(ieta)."
+    )
+    threshold_endcap_abs_eta: Table = Field(description="Upper limits of the endcap's steps but the last.")
+    threshold_endcap_gev: Table = Field(description="Median thresholds of PF hits in the steps of the endcap.")
+    threshold_spread: NotNegative = Field(description="Relative spread of the thresholds from crystal to crystal.")
+    threshold_sigmas_barrel: Positive = Field(description="Threshold over the width of the noise, barrel.")
+    threshold_sigmas_endcap: Positive = Field(description="Threshold over the width of the noise, endcaps.")
+    photostatistics: NotNegative = Field(
+        description="Width of the light over the square root of the energy [sqrt GeV]."
+    )
+    calibration_spread: NotNegative = Field(description="Relative error of the calibration of a crystal.")
+    dead_share: Annotated[float, Field(ge=0, lt=1)] = Field(description="Share of dead crystals.")
+    seed_barrel_gev: Positive = Field(description="Least energy of a PF seed, barrel.")
+    seed_endcap_gev: Positive = Field(description="Least energy of a PF seed, endcaps.")
+    seed_endcap_et_gev: NotNegative = Field(description="Least Et of a PF seed, endcaps.")
+    shower_width_cm: Positive = Field(description="Width of the Gaussians that share the energy.")
+    supercluster_seed_et_gev: NotNegative = Field(description="Least Et of the seed of a supercluster.")
+    pileup_charged_per_eta: NotNegative = Field(description="Charged hadrons per interaction and unit of eta.")
+    pileup_pions_per_charged: NotNegative = Field(description="Neutral pions per charged hadron.")
+    pileup_neutrals_per_charged: NotNegative = Field(description="Other neutral hadrons per charged hadron.")
+    pileup_activity: Annotated[float, Field(ge=1)] = Field(description="Shape of the gamma distribution of activity.")
+    pileup_pt_scale_gev: Positive = Field(description="Scale p of the spectrum pt (1 + pt / p)^-n.")
+    pileup_pt_power: Annotated[float, Field(gt=4)] = Field(description="Power n of that spectrum.")
+
+    @model_validator(mode="after")
+    def _tables_fit(self) -> Conditions:
+        _same_length(self.material_abs_eta, self.material_x0, "material_x0")
+        _same_length(self.material_way, self.material_share, "material_share")
+        _same_length((*self.threshold_endcap_abs_eta, 9.0), self.threshold_endcap_gev, "threshold_endcap_gev")
+        if list(self.material_share) != sorted(self.material_share) or self.material_share[-1] != 1:
+            raise ValueError("material_share must rise to 1")
+        return self
+
+
+def _same_length(points: tuple[float, ...], values: tuple[float, ...], name: str) -> None:
+    if len(points) != len(values) or list(points) != sorted(points):
+        raise ValueError(f"{name} needs {len(points)} values, and the points must rise")
+
+
+def read_conditions(name: str | Path = PACKAGED) -> Conditions:
+    """The packaged conditions `run3`, or those of a YAML file.
+
+    Raises SettingsError when the file cannot be read or does not hold conditions.
+    """
+    try:
+        text = _text(name)
+        values = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise _bad(f"no conditions can be read: {error}", name) from error
+    if not isinstance(values, dict):
+        raise _bad("the file holds no settings", name)
+    for key in values:
+        if key not in Conditions.model_fields:
+            raise _bad(f"unknown key '{key}'", name, near(str(key), Conditions.model_fields))
+    try:
+        return Conditions.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "tables"
+        raise _bad(f"{place}: {first['msg']}", name) from error
+
+
+def _text(name: str | Path) -> str:
+    if str(name) == PACKAGED:
+        return (files("ecalwindows") / "data" / "conditions" / f"{PACKAGED}.yaml").read_text(encoding="utf-8")
+    return Path(name).read_text(encoding="utf-8")
+
+
+def _bad(found: str, where: Any, expected: str = "settings like those of the packaged run3") -> SettingsError:
+    return SettingsError(
+        found, expected=expected, where=f"conditions {where}", todo="mend the file, or leave out --conditions"
+    )

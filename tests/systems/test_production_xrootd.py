@@ -1,0 +1,124 @@
+"""Productions from and to a real XRootD server (tools/xrootd-server.sh)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from production_maker import write_inputs, write_yaml
+from test_cli import attempt, run
+
+from ecalwindows.dataset.record import read_record
+from ecalwindows.errors import OutputError
+from ecalwindows.production import far
+from ecalwindows.production.digest import dataset_digest
+from ecalwindows.production.errors import ServerError
+
+pytestmark = pytest.mark.xrootd
+SCRIPT = Path(__file__).parents[2] / "tools" / "xrootd-server.sh"
+PORT = "21095"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: its URL and the folder that it serves."""
+
+    url: str
+    folder: Path
+    environment: dict[str, str]
+
+    def call(self, what: str) -> None:
+        ran = subprocess.run(["bash", SCRIPT, what], env=self.environment, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A server, in a folder that its own user may enter."""
+    if os.geteuid() != 0:
+        pytest.skip("starting a server needs root")
+    folder = Path(tempfile.mkdtemp(prefix="ecalwindows-xrootd-", dir="/tmp"))
+    folder.chmod(0o755)
+    environment = os.environ | {"XRD_DIR": str(folder), "XRD_PORT": PORT, "XRD_DATA": str(folder / "data")}
+    made = Server(f"root://localhost:{PORT}/", folder / "data", environment)
+    made.call("up")
+    write_inputs(folder / "data" / "dumps", 6, bad=(3,))
+    subprocess.run(["chmod", "-R", "a+rX", folder / "data" / "dumps"], check=True)
+    yield made
+    made.call("down")
+    shutil.rmtree(folder)
+
+
+def begun(server: Server, base: Path, output: str) -> Path:
+    samples = [{"name": "ele", "inputs": f"{server.url}/dumps", "flavour": 11}]
+    return write_yaml(base / "p.yaml", samples=samples, output=output, work_folder=f"{base}/work")
+
+
+def on_server(server: Server, name: str) -> Path:
+    return server.folder / name
+
+
+def test_input_and_output_on_a_server(server: Server, tmp_path: Path) -> None:
+    file = begun(server, tmp_path, f"{server.url}/out/plain")
+    assert "6 inputs, 1 left out" in run("production", "run", str(file), "-j", "1").out
+    (tmp_path / "local").mkdir()
+    run("production", "run", str(begun(server, tmp_path / "local", f"{tmp_path}/local/dataset")), "-j", "1")
+    assert dataset_digest(on_server(server, "out/plain")) == dataset_digest(tmp_path / "local" / "dataset")
+    assert [path.name for path in on_server(server, "out").iterdir()] == ["plain"]
+    assert "nothing to do" in run("production", "run", str(file), "-j", "1").out
+
+
+def test_a_file_that_changes_at_the_far_end_is_noticed_and_mended(server: Server, tmp_path: Path) -> None:
+    file = begun(server, tmp_path, f"{server.url}/out/changed")
+    run("production", "run", str(file), "-j", "1")
+    path = on_server(server, "out/changed/parquet/train/part-00000.parquet")
+    before = path.read_bytes()
+    time.sleep(1.1)  # a server knows an old checksum by the second of the last change
+    path.write_bytes(before[:-9] + b"x" * 9)
+    with pytest.raises(OutputError, match="its checksum at the far end is"):
+        far.FarFolder(f"{server.url}/out/changed").check(
+            tmp_path / "work/dataset/parquet/train/part-00000.parquet", "parquet/train/part-00000.parquet"
+        )
+    assert "finalised:" in run("production", "resume", str(file), "-j", "1").out
+    assert path.read_bytes() == before
+
+
+def test_the_server_stops_for_5_s_in_the_middle(server: Server, tmp_path: Path) -> None:
+    file = begun(server, tmp_path, f"{server.url}/out/stopped")
+    words = ["production", "run", str(file), "-j", "1", "-q"]
+    process = subprocess.Popen([sys.executable, "-m", "ecalwindows", *words])
+    until = time.monotonic() + 30
+    while not list((tmp_path / "work" / "jobs").glob("*1.json")) and time.monotonic() < until:
+        time.sleep(0.1)
+    server.call("down")
+    time.sleep(5)
+    server.call("up")
+    try:
+        assert process.wait(120) == 0
+    finally:
+        process.kill()
+        process.wait()
+    record = read_record(on_server(server, "out/stopped") / "dataset.json")
+    assert [bad["name"].rpartition("/")[2] for bad in record.bad_inputs] == ["dump_003.root"]
+
+
+def test_another_dataset_on_the_server_is_not_replaced(server: Server, tmp_path: Path) -> None:
+    on_server(server, "precious").mkdir()
+    on_server(server, "precious/thesis.tex").write_text("x")
+    ran = attempt("production", "run", str(begun(server, tmp_path, f"{server.url}/precious")), "-j", "1")
+    assert ran.code == 2 and "the output holds something else" in ran.err
+
+
+def test_a_server_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(far, "WAITS", (0.1,))
+    monkeypatch.setattr(far, "TIMEOUT", 2)
+    with pytest.raises(ServerError, match="the server does not answer"):
+        far.FarFolder("root://localhost:9//x").bytes_of("y")

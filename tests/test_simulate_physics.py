@@ -1,0 +1,173 @@
+"""The physics of the simulation: showers, tracks, material, electronics, geometry."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ecalwindows.errors import SettingsError
+from ecalwindows.kernels import tracker
+from ecalwindows.kernels.crystals import N_BARREL, NONE, barrel_crystal, endcap_crystal
+from ecalwindows.kernels.draws import hashed, normal, poisson, quantile, stream, uniform
+from ecalwindows.kernels.pileup import aimed
+from ecalwindows.simulate import Gun, read_conditions
+from ecalwindows.simulate.event import Detector, Workspace, simulated_event
+from ecalwindows.simulate.physics import (
+    central_showers,
+    core_width,
+    published_maximum,
+    radiated_shares,
+    shower_maximum,
+    test_beam_resolution,
+)
+
+test_beam_resolution.__test__ = False  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    with np.errstate(over="ignore"):
+        return Detector(read_conditions())
+
+
+def test_one_small_event_without_compiling(detector: Detector) -> None:
+    """What the kernels do is also right as plain Python (their coverage is counted this way)."""
+    with np.errstate(over="ignore"):
+        event = simulated_event(0, 1, Gun("electron", (3, 3), (1.2, 1.7), 2), (1.0, 2.0), detector, Workspace())
+    assert np.all(event["caloParticle_simEnergy"] <= event["caloParticle_genEnergy"])
+
+
+@pytest.mark.parametrize(
+    ("u", "expected"), [(0.5, 0.0), (0.975, 1.959963985), (0.001, -3.090232306)], ids=["middle", "high", "tail"]
+)
+def test_quantiles_of_the_normal_distribution(u: float, expected: float) -> None:
+    assert quantile(u) == pytest.approx(expected, abs=1e-7)
+
+
+@pytest.mark.compiled
+def test_draws_have_the_moments_of_their_distributions() -> None:
+    state = stream(1, 2, 3)
+    flat, bell, counts = (np.array([draw() for _ in range(20000)]) for draw in (
+        lambda: uniform(state), lambda: normal(state), lambda: poisson(state, 7.5)))  # fmt: skip
+    assert (flat.mean(), flat.var()) == (pytest.approx(0.5, abs=0.01), pytest.approx(1 / 12, abs=0.003))
+    assert (bell.mean(), bell.var()) == (pytest.approx(0, abs=0.03), pytest.approx(1, abs=0.05))
+    assert (counts.mean(), counts.var()) == (pytest.approx(7.5, abs=0.1), pytest.approx(7.5, abs=0.4))
+
+
+@pytest.mark.compiled
+def test_streams_differ_by_seed_event_and_purpose() -> None:
+    keys = {int(stream(*numbers)[0]) for numbers in np.ndindex(4, 8, 4)}
+    assert len(keys) == 128
+    assert 0 < hashed(stream(1, 1, 1)[0], 0) < 1
+
+
+def test_the_crystals_are_those_of_cms(detector: Detector) -> None:
+    crystals = detector.crystals
+    assert crystals.exists[:N_BARREL].all()
+    assert crystals.exists[N_BARREL:].sum() == pytest.approx(2 * 7324, rel=0.06)
+    assert set(crystals.ieta[:N_BARREL].tolist()) == {*range(-85, 0), *range(1, 86)}
+    assert (crystals.neighbours[crystals.exists] != NONE).sum(axis=1).max() == 8
+
+
+@pytest.mark.parametrize("number", [0, 359, 30599, 30600, 61199], ids=str)
+def test_a_barrel_crystal_is_found_at_its_place(detector: Detector, number: int) -> None:
+    assert barrel_crystal(detector.crystals.eta[number], detector.crystals.phi[number]) == number
+
+
+@pytest.mark.parametrize(("ix", "iy", "side"), [(30, 70, 1), (90, 50, -1), (50, 20, 1)])
+def test_an_endcap_crystal_is_found_along_its_axis(detector: Detector, ix: int, iy: int, side: int) -> None:
+    number = N_BARREL + (side > 0) * 10000 + (ix - 1) * 100 + iy - 1
+    crystals = detector.crystals
+    assert (crystals.ieta[number], crystals.iphi[number], crystals.iz[number]) == (ix, iy, side)
+    for depth in (0.0, 20.0):
+        x, y, z = crystals.position[number] + depth * crystals.axis[number]
+        assert endcap_crystal(x, y, z, crystals.exists) == number
+
+
+@pytest.mark.parametrize("charge", [-1.0, 1.0])
+def test_a_charged_particle_bends_as_its_radius_says(charge: float) -> None:
+    """phi at the barrel's face is off by arcsin(r / 2R) with R [cm] = pt / (0.003 x field)."""
+    row = np.zeros(tracker.COLUMNS)
+    aimed(row, 2.0, 0.3, 0.5, charge, 0.0)
+    assert tracker.arrived(row, 3.8)
+    radius = 2.0 / (0.003 * 3.8)
+    assert math.hypot(row[tracker.X], row[tracker.Y]) == pytest.approx(129)
+    assert math.atan2(row[tracker.Y], row[tracker.X]) - 0.5 == pytest.approx(-charge * math.asin(129 / (2 * radius)))
+    assert math.hypot(row[tracker.PX], row[tracker.PY]) == pytest.approx(2.0)
+
+
+def test_a_soft_particle_does_not_reach_the_barrel() -> None:
+    row = np.zeros(tracker.COLUMNS)
+    aimed(row, 0.7, 0.0, 0.0, 1.0, 0.0)
+    assert not tracker.arrived(row, 3.8)
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize(("abs_eta", "share"), [(0.0, 0.33), (1.5, 0.86)], ids=["centre", "most-material"])
+def test_electrons_radiate_as_published(detector: Detector, abs_eta: float, share: float) -> None:
+    assert radiated_shares(abs_eta, 1500, detector).mean() == pytest.approx(share, rel=0.1)
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("energy", [10.0, 100.0])
+def test_showers_are_deepest_where_published(energy: float) -> None:
+    assert shower_maximum(energy, 500) == pytest.approx(published_maximum(energy), rel=0.08)
+
+
+@pytest.mark.compiled
+def test_the_lateral_containment_is_near_the_published_one() -> None:
+    shares = central_showers(120.0, 60, read_conditions(), is_photon=False).deposited.mean(axis=0)
+    np.testing.assert_allclose(shares, [0.78, 0.94, 0.97], rtol=0.04)
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("energy", [10.0, 30.0, 100.0])
+def test_the_resolution_is_that_of_the_test_beam(energy: float) -> None:
+    measured = central_showers(energy, 500, read_conditions(), is_photon=True).measured[:, 1]
+    assert core_width(measured) == pytest.approx(test_beam_resolution(energy), rel=0.2)
+
+
+@pytest.mark.compiled
+def test_there_are_more_clusters_where_there_is_more_material(detector: Detector) -> None:
+    def clusters(eta: float) -> float:
+        gun, work = Gun("electron", (20, 40), (eta, eta + 0.1)), Workspace()
+        events = [simulated_event(number, 2, gun, None, detector, work) for number in range(30)]
+        return float(np.mean([(event["pfCluster_sim_fraction"].values > 1e-3).sum() / 4 for event in events]))
+
+    assert clusters(1.3) > 1.5 * clusters(0.0)
+
+
+@pytest.mark.compiled
+def test_energy_is_lost_in_the_crack(detector: Detector) -> None:
+    def seen(eta: float) -> Any:
+        gun, work = Gun("photon", (50, 50), (eta, eta)), Workspace()
+        events = [simulated_event(number, 3, gun, None, detector, work) for number in range(20)]
+        return np.mean([event["caloParticle_simEnergy"] / event["caloParticle_genEnergy"] for event in events])
+
+    assert seen(1.49) < 0.8 < 0.9 < min(seen(1.2), seen(2.0))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("nam: x", ["unknown key 'nam'", "name"]),
+        ("material_share: [0.5, 0.2]", ["material_share"]),
+        ("- 1", ["no settings"]),
+        ("a: [", ["no conditions can be read"]),
+    ],
+    ids=["unknown-key", "wrong-table", "a-list", "no-yaml"],
+)
+def test_bad_conditions_are_refused(tmp_path: Any, change: str, words: list[str]) -> None:
+    from importlib.resources import files
+
+    path = tmp_path / "mine.yaml"
+    text = (files("ecalwindows") / "data" / "conditions" / "run3.yaml").read_text()
+    key = change.partition(":")[0]
+    kept = "\n".join(line for line in text.splitlines() if not line.startswith(f"{key}:"))
+    path.write_text(change if key in ("- 1", "a") else f"{kept}\n{change}\n")
+    with pytest.raises(SettingsError) as caught:
+        read_conditions(path)
+    assert all(word in str(caught.value) for word in words)
