@@ -17,12 +17,12 @@ RUN     := $(VENV)/bin/python -m
 
 # "At least 95 % of the pure middle": these files, counted with the kernels run as plain Python.
 MIDDLE := association windowing labels features geometry pipeline
-KERNELS := association decimal decode features gather hashing json_numbers json_syntax json_text json_values \
+KERNELS := association decimal decode features gather json_numbers json_syntax json_text json_values \
 	json_windows mustache protobuf tfrecord tfrecord_reader windowing
 COUNTED := $(MIDDLE:%=src/ecalwindows/%.py) $(KERNELS:%=src/ecalwindows/kernels/%.py)
 # The tests that speak of them (the others would only be slow without compiled kernels).
 SPEAKING := $(wildcard $(addprefix tests/test_,$(addsuffix .py,pipeline kernels goldens working_points columns decimal \
-	ndjson ndjson_reader json_numbers tfrecord relabel reference)))
+	ndjson ndjson_reader json_numbers tfrecord)))
 space := $(subst ,, )
 comma := ,
 
