@@ -46,10 +46,11 @@ coverage: $(TEST) ## at least 95 % of the lines of the pure middle and its kerne
 		--cov --cov-report=
 	@$(RUN) coverage report --fail-under=95 --include='$(subst $(space),$(comma),$(COUNTED))'
 
-# The HTCondor tests pass one by one, but have not yet passed together: pytest -m htcondor tests/systems
+# A process each: TensorFlow, XRootD and ROOT crash in one. Not here yet: the HTCondor tests (they pass one by one, not yet
+# shown together): pytest -m htcondor tests/systems
+SYSTEM_TESTS := croissant tensorflow xrootd production_xrootd simulate_ttree
 test-systems: $(SYSTEMS) ## tests against real servers; none may be skipped
-	@if [ -d tests/systems ]; then $(RUN) pytest --no-skips -m "not htcondor" tests/systems; \
-	else echo "tests/systems: no tests yet"; fi
+	@set -e; for name in $(SYSTEM_TESTS); do $(RUN) pytest --no-skips tests/systems/test_$$name.py; done
 
 bench: $(TEST) ## time and memory beside plain uproot and Awkward Array
 	@$(VENV)/bin/python benchmarks/run.py $(BENCH)
