@@ -58,8 +58,8 @@ def pu_fraction(cluster: int, calo: int, event: dict[str, Any]) -> float:
 
 
 def working_point(threshold: Threshold, seed_et_raw: float, seed_eta: float) -> float:
-    """The threshold of the window; an Et that is not a number has none, and no score passes it."""
-    return math.nan if math.isnan(seed_et_raw) else threshold(seed_et_raw, abs(seed_eta))
+    """The threshold of the window; an Et that is no finite number has none, and no score passes it."""
+    return threshold(seed_et_raw, abs(seed_eta)) if math.isfinite(seed_et_raw) else math.nan
 
 
 def cluster_truth(
