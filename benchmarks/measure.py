@@ -24,6 +24,7 @@ SETTINGS = {
     "non-overlapping": ["--maxnocalow", "0"],
     "overlapping": ["--overlap", "--maxnocalow", "4"],
 }
+OPTIONS = {"tfrecord": ["--format", "tfrecord"]}
 SHAPES = ["swissCross", "r9", "sigmaIetaIeta", "sigmaIetaIphi", "sigmaIphiIphi"]
 # What the default Parquet output needs, hits included (NDJSON also needs pfCluster_recoEnergy_sharedXtalsPU).
 BRANCHES = [
@@ -60,13 +61,13 @@ def write(file: Path, work: Path, setting: str) -> Callable[[], Any]:
 
 
 def convert(suffix: str) -> Callable[[Path, Path, str], Callable[[], Any]]:
-    """(c), (d) ours, from ROOT to a file with this suffix."""
+    """(c), (d), (e) ours, from ROOT to a file or folder with this suffix."""
 
     def ours(file: Path, work: Path, setting: str) -> Callable[[], Any]:
         from ecalwindows.cli.main import main
 
         output = made(file, work, setting, suffix)
-        arguments = ["windows", str(file), "-o", str(output), *SETTINGS[setting]]
+        arguments = ["windows", str(file), "-o", str(output), *SETTINGS[setting], *OPTIONS.get(suffix, [])]
         return lambda: main(arguments)
 
     return ours
@@ -81,6 +82,7 @@ TASKS: dict[str, Callable[[Path, Path, str], Callable[[], Any]]] = {
     "write": write,
     "parquet": convert("parquet"),
     "ndjson.zst": convert("ndjson.zst"),
+    "tfrecord": convert("tfrecord"),
 }
 
 
