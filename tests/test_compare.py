@@ -22,8 +22,8 @@ from test_validate import EVERYTHING
 from ecalwindows.batch import WindowBatch
 from ecalwindows.compare import compare_datasets
 from ecalwindows.comparison import Comparison, Rules, taken
-from ecalwindows.dataset.parquet import ParquetWriter
-from ecalwindows.dataset.parquet_reader import read_batches
+from ecalwindows.dataset.parquet.reader import read_batches
+from ecalwindows.dataset.parquet.writer import ParquetWriter
 from ecalwindows.drift import Distributions, Moments, Sample, ks_distance
 from ecalwindows.plots.drift import common_bins
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS

@@ -17,8 +17,8 @@ from golden_files import CONFIGS, GOLDEN, command_line, differences, read_ndjson
 from test_cli import Ran, attempt, run
 from test_ndjson_reader import LINES, TEXT, archive, file_of
 
-from ecalwindows.dataset.definition import GROUPS, features_definition
 from ecalwindows.dataset.manifest import manifest_path, problems, read_manifest
+from ecalwindows.dataset.parquet.definition import GROUPS, features_definition
 from ecalwindows.dataset.readers import read_batches
 from ecalwindows.filling import RULES, can_have
 from ecalwindows.schema import COLUMNS
@@ -94,7 +94,7 @@ def test_ndjson_of_ndjson_keeps_lines_and_events(tmp_path: Path, own: Path) -> N
 
 
 def test_through_tfrecord_the_columns_of_both_are_the_same(tmp_path: Path, own: Path) -> None:
-    from ecalwindows.dataset.tfrecord_layout import COLUMNS as IN_RECORD
+    from ecalwindows.dataset.tfrecord.layout import COLUMNS as IN_RECORD
 
     run("convert", str(own), "-o", str(tmp_path / "records"), "--format", "tfrecord")
     run("convert", str(tmp_path / "records"), "-o", str(tmp_path / "back.ndjson"))
@@ -390,7 +390,7 @@ def test_no_space_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ecalwindows.dataset.parquet._Sink.write", full)
+    monkeypatch.setattr("ecalwindows.dataset.parquet.writer._Sink.write", full)
     assert "No space left on device" in refused(tmp_path, FOREIGN).err
     assert leftovers(tmp_path) == []
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from reference import decimal as reference
 
-from ecalwindows.dataset.ndjson import table, table_text
+from ecalwindows.dataset.ndjson.writer import table, table_text
 from ecalwindows.kernels.decimal import HIGHEST_POWER, LOWEST_POWER, POWERS, WIDEST
 
 

@@ -25,13 +25,13 @@ from golden_files import GOLDEN, read_ndjson
 from test_cli import attempt, run
 
 from ecalwindows import finalize as driver
-from ecalwindows.dataset.definition import features_definition
-from ecalwindows.dataset.description import About
+from ecalwindows.dataset.finishing.description import About
 from ecalwindows.dataset.layout import data_files
 from ecalwindows.dataset.manifest import problems, read_manifest
+from ecalwindows.dataset.parquet.definition import features_definition
 from ecalwindows.dataset.record import DatasetRecord, KnownIssue, read_record
 from ecalwindows.dataset.splits import event_hash, parse_split, sample_key
-from ecalwindows.dataset.tfrecord_reader import read_batches as read_records
+from ecalwindows.dataset.tfrecord.reader import read_batches as read_records
 from ecalwindows.errors import EcalWindowsError, InputError, OutputError, SettingsError
 from ecalwindows.finalize import finalize_dataset
 from ecalwindows.history import note_issue

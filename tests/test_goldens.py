@@ -12,7 +12,7 @@ import pytest
 from golden_files import CONFIGS, GOLDEN, command_line, differences, read_ndjson
 from test_cli import run
 
-from ecalwindows.dataset.definition import features_definition
+from ecalwindows.dataset.parquet.definition import features_definition
 from ecalwindows.schema import COLUMNS, EVENT_COLUMNS
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ecalwindows.dataset.ndjson_tables import exact_float
+from ecalwindows.dataset.ndjson.tables import exact_float
 from ecalwindows.kernels import json_numbers as kernels
 
 

@@ -11,8 +11,8 @@ import pytest
 from flat_folders import contents, flat_folder, write_part
 from test_cli import attempt, run
 
-from ecalwindows.dataset.croissant import croissant_text
-from ecalwindows.dataset.description import About
+from ecalwindows.dataset.finishing.croissant import croissant_text
+from ecalwindows.dataset.finishing.description import About
 from ecalwindows.dataset.record import KnownIssue, read_record
 from ecalwindows.errors import InputError, SettingsError
 from ecalwindows.finalize import finalize_dataset

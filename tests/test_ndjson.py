@@ -16,8 +16,9 @@ from batches import part_of, random_batch, texts_of
 from reference import json_text as reference
 
 from ecalwindows.batch import WindowBatch, check_batch
-from ecalwindows.dataset import ndjson, text_file
-from ecalwindows.dataset.ndjson import EventsCsvWriter, NdjsonWriter
+from ecalwindows.dataset.ndjson import text_file
+from ecalwindows.dataset.ndjson import writer as ndjson
+from ecalwindows.dataset.ndjson.writer import EventsCsvWriter, NdjsonWriter
 from ecalwindows.schema import CLUSTER_COLUMNS, COLUMNS, EVENT_COLUMNS, HIT_COMPONENTS, WINDOW_COLUMNS
 
 AWKWARD = ['quote"', "back\\slash", "\n\t\r\b\f", "\x00\x1f\x7f", "", "αβ😀", "a" * 300]

@@ -21,11 +21,12 @@ from reference import json_lines as reference
 from reference.json_text import ndjson
 
 from ecalwindows.batch import WindowBatch
-from ecalwindows.dataset import ndjson_tables, text_source
-from ecalwindows.dataset.ndjson_layout import file_layout
-from ecalwindows.dataset.ndjson_reader import ReadNotes, read_batches
-from ecalwindows.dataset.ndjson_tables import Tables
-from ecalwindows.dataset.text_source import Limits
+from ecalwindows.dataset.ndjson import tables as ndjson_tables
+from ecalwindows.dataset.ndjson import text_source
+from ecalwindows.dataset.ndjson.layout import file_layout
+from ecalwindows.dataset.ndjson.reader import ReadNotes, read_batches
+from ecalwindows.dataset.ndjson.tables import Tables
+from ecalwindows.dataset.ndjson.text_source import Limits
 from ecalwindows.errors import BadFileError
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
 
@@ -516,7 +517,7 @@ def both(text: bytes) -> None:
 
 
 def rows_from(tables: Tables) -> list[dict[str, Any]]:
-    from ecalwindows.dataset.ndjson_reader import batch_of
+    from ecalwindows.dataset.ndjson.reader import batch_of
 
     return [{"window_index": ""} | row for row in rows_of(batch_of(tables, None))]
 

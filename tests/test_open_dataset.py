@@ -22,11 +22,11 @@ from test_cli import run
 import ecalwindows
 from ecalwindows import open_dataset
 from ecalwindows.batch import WindowBatch
-from ecalwindows.dataset import opened
-from ecalwindows.dataset.definition import features_definition
-from ecalwindows.dataset.opened import Dataset
-from ecalwindows.dataset.padding import PaddedBatch
-from ecalwindows.dataset.parquet import ParquetWriter
+from ecalwindows.dataset.opening import opened
+from ecalwindows.dataset.opening.opened import Dataset
+from ecalwindows.dataset.opening.padding import PaddedBatch
+from ecalwindows.dataset.parquet.definition import features_definition
+from ecalwindows.dataset.parquet.writer import ParquetWriter
 from ecalwindows.dataset.record import DatasetRecord, KnownIssue
 from ecalwindows.errors import BadFileError, InputError, MissingExtraError, SettingsError
 from ecalwindows.schema import COLUMNS

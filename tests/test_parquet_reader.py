@@ -19,9 +19,9 @@ import pytest
 from batches import random_batch, texts_of
 
 from ecalwindows.batch import WindowBatch
-from ecalwindows.dataset.definition import DEFAULT_HITS, FeaturesDefinition, features_definition
-from ecalwindows.dataset.parquet import ParquetWriter, arrow_table
-from ecalwindows.dataset.parquet_reader import HIT_NAMES, parquet_index, read_batches
+from ecalwindows.dataset.parquet.definition import DEFAULT_HITS, FeaturesDefinition, features_definition
+from ecalwindows.dataset.parquet.reader import HIT_NAMES, parquet_index, read_batches
+from ecalwindows.dataset.parquet.writer import ParquetWriter, arrow_table
 from ecalwindows.errors import BadFileError
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
 

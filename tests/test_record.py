@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from ecalwindows.dataset.croissant import CONTEXT, SPLIT_OF_PATH, croissant, croissant_text
+from ecalwindows.dataset.finishing.croissant import CONTEXT, SPLIT_OF_PATH, croissant, croissant_text
 from ecalwindows.dataset.manifest import InputRecord
 from ecalwindows.dataset.record import (
     DataFile,

@@ -17,11 +17,12 @@ from reference import tfrecord as slow
 from test_cli import attempt, run
 
 from ecalwindows.batch import WindowBatch
-from ecalwindows.dataset import ndjson, tfrecord_frames
 from ecalwindows.dataset.manifest import problems, read_manifest
-from ecalwindows.dataset.tfrecord import TFRecordWriter
-from ecalwindows.dataset.tfrecord_layout import COLUMNS, CONTEXT, LISTS, REQUIRED, part_paths
-from ecalwindows.dataset.tfrecord_reader import read_batches
+from ecalwindows.dataset.ndjson import writer as ndjson
+from ecalwindows.dataset.tfrecord import frames as tfrecord_frames
+from ecalwindows.dataset.tfrecord.layout import COLUMNS, CONTEXT, LISTS, REQUIRED, part_paths
+from ecalwindows.dataset.tfrecord.reader import read_batches
+from ecalwindows.dataset.tfrecord.writer import TFRecordWriter
 from ecalwindows.dataset.weights import Weights
 from ecalwindows.errors import BadFileError, InputError
 from ecalwindows.kernels import protobuf

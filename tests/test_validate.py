@@ -17,9 +17,9 @@ from golden_files import CONFIGS, GOLDEN, command_line
 from test_cli import attempt, run
 
 from ecalwindows.batch import WindowBatch
-from ecalwindows.dataset.definition import GROUPS, FeaturesDefinition
-from ecalwindows.dataset.parquet import ParquetWriter
-from ecalwindows.dataset.parquet_reader import read_batches
+from ecalwindows.dataset.parquet.definition import GROUPS, FeaturesDefinition
+from ecalwindows.dataset.parquet.reader import read_batches
+from ecalwindows.dataset.parquet.writer import ParquetWriter
 from ecalwindows.dataset.readers import told_by_file
 from ecalwindows.invariants import INVARIANTS
 from ecalwindows.invariants.labels import FLAGS
@@ -302,7 +302,7 @@ def test_numbers_in_text_that_are_none(text: bytes, told: str, tmp_path: Path) -
 
 
 def test_nan_in_tfrecord(tmp_path: Path, good: Path) -> None:
-    from ecalwindows.dataset.tfrecord import TFRecordWriter
+    from ecalwindows.dataset.tfrecord.writer import TFRecordWriter
 
     (batch,) = read_batches(good)
     batch.window["seed_r9"].flags.writeable = True

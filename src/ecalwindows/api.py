@@ -9,8 +9,8 @@ from typing import Any
 import awkward as ak
 
 from ecalwindows.config import WindowSettings, read_settings, window_settings
-from ecalwindows.dataset.definition import features_definition
-from ecalwindows.dataset.parquet import arrow_table
+from ecalwindows.dataset.parquet.definition import features_definition
+from ecalwindows.dataset.parquet.writer import arrow_table
 from ecalwindows.run import Reading, Report, iter_made, prepared
 
 

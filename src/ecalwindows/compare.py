@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.batch import WindowBatch
 from ecalwindows.comparison import Comparison, Rules, name_of, taken
-from ecalwindows.dataset.sources import File
+from ecalwindows.dataset.opening.sources import File
 from ecalwindows.drift import Distributions, Drift, drifts
 from ecalwindows.errors import InputError
 from ecalwindows.matching import Match, Side, Waiting, keys, matched

@@ -12,16 +12,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ecalwindows.dataset.definition import FeaturesDefinition, features_definition
 from ecalwindows.dataset.formats import OutputPlan, Writer, open_writers, output_plan
 from ecalwindows.dataset.inputs import input_files
 from ecalwindows.dataset.manifest import Manifest, file_record, write_manifest
-from ecalwindows.dataset.ndjson_reader import ReadNotes
+from ecalwindows.dataset.ndjson.reader import ReadNotes
+from ecalwindows.dataset.ndjson.text_source import Limits
 from ecalwindows.dataset.origins import FLOAT32, LEGACY, Source, input_records, shared_origin, source, summed_counts
 from ecalwindows.dataset.output import check_output, is_special, no_empty_folders, written_aside
+from ecalwindows.dataset.parquet.definition import FeaturesDefinition, features_definition
+from ecalwindows.dataset.parquet.tables import empty_batch
 from ecalwindows.dataset.readers import read_batches
-from ecalwindows.dataset.tables import empty_batch
-from ecalwindows.dataset.text_source import Limits
 from ecalwindows.errors import BadFileError, OutputError
 from ecalwindows.filling import filled_batch, needed
 from ecalwindows.fitting import fitted, in_order, with_columns

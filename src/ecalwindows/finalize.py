@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ecalwindows.dataset.agreement import check_agreement
-from ecalwindows.dataset.croissant import croissant_text
-from ecalwindows.dataset.description import About, described, told
+from ecalwindows.dataset.finishing.agreement import check_agreement
+from ecalwindows.dataset.finishing.croissant import croissant_text
+from ecalwindows.dataset.finishing.description import About, described, told
+from ecalwindows.dataset.finishing.identity import IDS, Keys, SeenEvents, has_identity, part_keys
+from ecalwindows.dataset.finishing.parts import Part, checked_parts, find_parts, listed, parts_error
+from ecalwindows.dataset.finishing.routing import Written, route_part, write_empty
 from ecalwindows.dataset.folder_output import check_folder, folder_written_aside
-from ecalwindows.dataset.identity import IDS, Keys, SeenEvents, has_identity, part_keys
 from ecalwindows.dataset.layout import RECORD
 from ecalwindows.dataset.manifest import FOLDER, file_record, write_manifest
 from ecalwindows.dataset.output import written_aside
-from ecalwindows.dataset.parquet_index import INDEX, write_parquet_index
-from ecalwindows.dataset.parts import Part, checked_parts, find_parts, listed, parts_error
+from ecalwindows.dataset.parquet.index import INDEX, write_parquet_index
 from ecalwindows.dataset.record import DataFile, DatasetRecord, read_record
-from ecalwindows.dataset.routing import Written, route_part, write_empty
 from ecalwindows.dataset.splits import Splits
 from ecalwindows.errors import InputError, SettingsError
 from ecalwindows.reports.card import card

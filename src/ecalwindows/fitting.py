@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from ecalwindows.batch import WindowBatch
-from ecalwindows.dataset.definition import FeaturesDefinition
 from ecalwindows.dataset.formats import OutputPlan
 from ecalwindows.dataset.origins import Source
-from ecalwindows.dataset.tables import empty_batch
+from ecalwindows.dataset.parquet.definition import FeaturesDefinition
+from ecalwindows.dataset.parquet.tables import empty_batch
 from ecalwindows.errors import SettingsError
 from ecalwindows.filling import can_have
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS

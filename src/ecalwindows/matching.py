@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ecalwindows.batch import WindowBatch
 from ecalwindows.comparison import taken
+from ecalwindows.dataset.opening.sources import File, dataset_files, file_batches, file_index
 from ecalwindows.dataset.seen_windows import text_keys
-from ecalwindows.dataset.sources import File, dataset_files, file_batches, file_index
 from ecalwindows.dataset.splits import event_hash
 
 Words = NDArray[np.uint64]

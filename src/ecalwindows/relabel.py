@@ -14,7 +14,7 @@ from ecalwindows.dataset.formats import Compression, output_plan
 from ecalwindows.dataset.layout import RECORD, data_files, format_of
 from ecalwindows.dataset.manifest import FOLDER, Manifest, file_record, problems, read_manifest, write_manifest
 from ecalwindows.dataset.output import check_output, written_aside
-from ecalwindows.dataset.parquet_index import write_parquet_index
+from ecalwindows.dataset.parquet.index import write_parquet_index
 from ecalwindows.dataset.record import DatasetRecord, Digest, read_record
 from ecalwindows.dataset.rewriting import Origin, rewriter, source_batches
 from ecalwindows.errors import InputError, OutputError, SettingsError

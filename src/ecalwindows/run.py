@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ecalwindows.config import WindowSettings
-from ecalwindows.dataset.definition import FeaturesDefinition, features_definition
 from ecalwindows.dataset.formats import OutputPlan, Writer, open_writers, output_plan
 from ecalwindows.dataset.manifest import InputRecord, Manifest, adler32, file_record, write_manifest
 from ecalwindows.dataset.output import check_output, is_special, no_empty_folders, written_aside
+from ecalwindows.dataset.parquet.definition import FeaturesDefinition, features_definition
 from ecalwindows.dumper.duplicates import SeenEvents
 from ecalwindows.dumper.inputs import input_files
 from ecalwindows.dumper.read import Input, Inputs, check_inputs, no_events, read_events

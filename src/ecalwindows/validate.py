@@ -13,14 +13,14 @@ from pydantic import ValidationError
 
 from ecalwindows.batch import WindowBatch
 from ecalwindows.dataset.claims import Found, claims, strays, wrong_counts, wrong_files, wrong_origin
-from ecalwindows.dataset.identity import batch_keys
+from ecalwindows.dataset.finishing.identity import batch_keys
 from ecalwindows.dataset.layout import record_path
-from ecalwindows.dataset.ndjson_reader import ReadNotes
+from ecalwindows.dataset.ndjson.reader import ReadNotes
+from ecalwindows.dataset.opening.sources import File, dataset_files
 from ecalwindows.dataset.raw_numbers import not_finite
 from ecalwindows.dataset.readers import file_manifest, read_batches, told_by_file
 from ecalwindows.dataset.record import DatasetRecord, read_record
 from ecalwindows.dataset.seen_windows import IDENTITY, SeenWindows, identity_keys, text_keys
-from ecalwindows.dataset.sources import File, dataset_files
 from ecalwindows.dataset.splits import Splits
 from ecalwindows.errors import InputError, near
 from ecalwindows.geometry import Geometry, geometry_of

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.dataset.ndjson_layout import Layout
+from ecalwindows.dataset.ndjson.layout import Layout
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
 
 

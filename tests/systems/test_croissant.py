@@ -10,7 +10,7 @@ import awkward as ak
 import pytest
 from flat_folders import flat_folder, tfrecord_folder
 
-from ecalwindows.dataset.description import About
+from ecalwindows.dataset.finishing.description import About
 from ecalwindows.dataset.splits import parse_split
 from ecalwindows.finalize import finalize_dataset
 from ecalwindows.history import note_issue

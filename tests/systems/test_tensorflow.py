@@ -15,8 +15,8 @@ from reference.tfrecord import CL_L, HITS, S_L, SEED, W_M
 from test_cli import run
 from test_weights import weights_file
 
-from ecalwindows.dataset.tfrecord_layout import part_paths
-from ecalwindows.dataset.tfrecord_reader import read_batches
+from ecalwindows.dataset.tfrecord.layout import part_paths
+from ecalwindows.dataset.tfrecord.reader import read_batches
 from ecalwindows.dataset.weights import read_weights
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -51,8 +51,8 @@ def convert(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     """
     from ecalwindows.cli.progress import progress, to_stdout, warnings_shown
     from ecalwindows.convert import Task, convert_files
-    from ecalwindows.dataset.definition import features_definition
-    from ecalwindows.dataset.text_source import Limits
+    from ecalwindows.dataset.ndjson.text_source import Limits
+    from ecalwindows.dataset.parquet.definition import features_definition
     from ecalwindows.reports.conversion import summary
 
     task = Task(

@@ -42,7 +42,7 @@ def finalize(folder: str | None, inputdir: str | None, **options: Any) -> None:
     the record is put beside them. What is not told of a dataset that is finalised again is kept, known issues too.
     """
     from ecalwindows.cli.progress import progress, warnings_shown
-    from ecalwindows.dataset.description import About
+    from ecalwindows.dataset.finishing.description import About
     from ecalwindows.dataset.splits import parse_split
     from ecalwindows.finalize import finalize_dataset
     from ecalwindows.reports.finalised import finalised_summary

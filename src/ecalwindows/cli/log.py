@@ -60,7 +60,7 @@ Examples:
 @click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="Day of the note [today].")
 def note(dataset: str, text: str, column: str | None, day: datetime | None) -> None:
     """Add a known issue to DATASET: to its record, its card and its Croissant file. Data are not touched."""
-    from ecalwindows.dataset.croissant import issue_text
+    from ecalwindows.dataset.finishing.croissant import issue_text
     from ecalwindows.history import note_issue
 
     record = note_issue(dataset, text, column=column, day=day.date() if day else None)

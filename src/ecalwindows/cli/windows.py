@@ -118,7 +118,7 @@ def windows(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     INPUT is a file, a folder (its *.root at any depth), a glob or a root:// URL. The output appears when it is whole.
     """
     from ecalwindows.cli.progress import progress, to_stdout, warnings_shown
-    from ecalwindows.dataset.definition import features_definition
+    from ecalwindows.dataset.parquet.definition import features_definition
     from ecalwindows.reports.seeds import seed_lines
     from ecalwindows.reports.summary import summary
     from ecalwindows.run import Reading, write_windows

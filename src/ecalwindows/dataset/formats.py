@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from ecalwindows.batch import WindowBatch
-from ecalwindows.dataset.definition import FeaturesDefinition
 from ecalwindows.dataset.manifest import FOLDER, manifest_path
 from ecalwindows.dataset.output import is_special
+from ecalwindows.dataset.parquet.definition import FeaturesDefinition
 from ecalwindows.errors import SettingsError, near
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
 
@@ -58,7 +58,7 @@ class OutputPlan:
     def paths(self) -> list[Path]:
         """All files of the output, the data last (it gets its name when the rest has)."""
         if self.format == "tfrecord":
-            from ecalwindows.dataset.tfrecord_layout import part_paths
+            from ecalwindows.dataset.tfrecord.layout import part_paths
 
             return list(part_paths(self.path, self.part))
         return [*([self.events_path] if self.events_path else []), self.path]
@@ -81,7 +81,7 @@ class OutputPlan:
         if self.format == "parquet":
             return self.definition.wanted - self.leave_out
         if self.format == "tfrecord":
-            from ecalwindows.dataset.tfrecord_layout import COLUMNS as IN_RECORD
+            from ecalwindows.dataset.tfrecord.layout import COLUMNS as IN_RECORD
 
             return IN_RECORD - self.leave_out
         return frozenset({*COLUMNS, *(name for name, *_ in HIT_COMPONENTS)}) - self.leave_out
@@ -151,17 +151,17 @@ def _weights(path: str | Path | None) -> Weights | None:
 def open_writers(plan: OutputPlan, places: list[Path], metadata: dict[str, str], stack: ExitStack) -> list[Writer]:
     """The writers of an output, on the places given for `plan.paths`; the stack closes them."""
     if plan.format == "parquet":
-        from ecalwindows.dataset.parquet import ParquetWriter
+        from ecalwindows.dataset.parquet.writer import ParquetWriter
 
         return [stack.enter_context(ParquetWriter(places[-1], plan.definition, metadata=metadata))]
     if plan.format == "tfrecord":
-        from ecalwindows.dataset.tfrecord import TFRecordWriter
+        from ecalwindows.dataset.tfrecord.writer import TFRecordWriter
 
         matched, unmatched = places
         return [
             stack.enter_context(TFRecordWriter(plan.path, plan.part, weights=plan.weights, places=(matched, unmatched)))
         ]
-    from ecalwindows.dataset.ndjson import EventsCsvWriter, NdjsonWriter
+    from ecalwindows.dataset.ndjson.writer import EventsCsvWriter, NdjsonWriter
 
     writers: list[Writer] = [stack.enter_context(NdjsonWriter(places[-1], compression=plan.compression))]
     if plan.events_path:

@@ -9,8 +9,8 @@ from typing import Any
 
 from ecalwindows.dataset.layout import EVENTS_SUFFIX, stem_of
 from ecalwindows.dataset.manifest import InputRecord, Manifest
+from ecalwindows.dataset.ndjson.text_source import Limits
 from ecalwindows.dataset.readers import file_columns, file_manifest, kind_of, told_by_file
-from ecalwindows.dataset.text_source import Limits
 from ecalwindows.errors import InputError
 from ecalwindows.schema import DATA_MODEL_VERSION
 from ecalwindows.version import revision, version

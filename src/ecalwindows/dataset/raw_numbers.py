@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ecalwindows.dataset import parquet_reader, tfrecord_frames, tfrecord_reader
+from ecalwindows.dataset.ndjson.text_source import Limits, text_chunks
+from ecalwindows.dataset.parquet import reader as parquet_reader
+from ecalwindows.dataset.parquet.stored import storage
 from ecalwindows.dataset.readers import kind_of
-from ecalwindows.dataset.stored import storage
-from ecalwindows.dataset.text_source import Limits, text_chunks
-from ecalwindows.dataset.tfrecord_layout import CONTEXT, LISTS
+from ecalwindows.dataset.tfrecord import frames as tfrecord_frames
+from ecalwindows.dataset.tfrecord import reader as tfrecord_reader
+from ecalwindows.dataset.tfrecord.layout import CONTEXT, LISTS
 
 ROWS = 8192
 WORDS = (b"NaN", b"nan", b"inf", b"Inf")

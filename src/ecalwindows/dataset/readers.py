@@ -12,11 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecalwindows.batch import WindowBatch
-from ecalwindows.dataset import ndjson_reader, parquet_reader, tfrecord_reader
 from ecalwindows.dataset.layout import FORMATS, MATCHED, RECORD, UNMATCHED, stem_of
 from ecalwindows.dataset.manifest import FOLDER, Manifest, manifest_path, read_manifest
-from ecalwindows.dataset.ndjson_reader import ReadNotes as ReadNotes
-from ecalwindows.dataset.text_source import Limits, is_archive
+from ecalwindows.dataset.ndjson import reader as ndjson_reader
+from ecalwindows.dataset.ndjson.reader import ReadNotes as ReadNotes
+from ecalwindows.dataset.ndjson.text_source import Limits, is_archive
+from ecalwindows.dataset.parquet import reader as parquet_reader
+from ecalwindows.dataset.tfrecord import reader as tfrecord_reader
 from ecalwindows.errors import BadFileError, InputError
 
 PARQUET, TFRECORD = (".parquet",), (".proto", ".tfrecord")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.batch import Text, WindowBatch
-from ecalwindows.dataset.identity import IDS, batch_keys
+from ecalwindows.dataset.finishing.identity import IDS, batch_keys
 from ecalwindows.dataset.splits import event_hash
 from ecalwindows.kernels.hashing import text_hashes
 

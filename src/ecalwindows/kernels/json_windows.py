@@ -1,6 +1,6 @@
 """Lines of windows (NDJSON) to tables of numbers: one pass over the text, every field looked at once.
 
-Keys are told by `Keys` arrays (made in `dataset.ndjson_layout`): those of a window first, then those of a cluster.
+Keys are told by `Keys` arrays (made in `dataset.ndjson.layout`): those of a window first, then those of a cluster.
 
 kinds   : int64 (n_keys,), one of `SKIP` ... `HITS`
 columns : int64 (n_keys,), the column of its table that a number goes to

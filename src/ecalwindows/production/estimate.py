@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecalwindows.config import WindowSettings
-from ecalwindows.dataset.definition import features_definition
 from ecalwindows.dataset.formats import Format
+from ecalwindows.dataset.parquet.definition import features_definition
 from ecalwindows.dumper.read import check_inputs
 from ecalwindows.pipeline import Counts
 from ecalwindows.production.place import SUFFIXES

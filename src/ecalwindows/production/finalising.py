@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from ecalwindows.dataset.description import About
+from ecalwindows.dataset.finishing.description import About
 from ecalwindows.dataset.formats import Format
 from ecalwindows.dataset.layout import RECORD
 from ecalwindows.dataset.manifest import file_record

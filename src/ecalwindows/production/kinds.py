@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from ecalwindows.config import WindowSettings
-from ecalwindows.dataset.definition import features_definition
 from ecalwindows.dataset.formats import Format
+from ecalwindows.dataset.parquet.definition import features_definition
 from ecalwindows.errors import BadFileError
 from ecalwindows.production.errors import ServerError
 from ecalwindows.production.far import WAITS

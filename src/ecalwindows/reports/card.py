@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ecalwindows.config import WindowSettings
-from ecalwindows.dataset.croissant import description, issue_text
+from ecalwindows.dataset.finishing.croissant import description, issue_text
 from ecalwindows.dataset.layout import FORMATS
 from ecalwindows.dataset.manifest import InputRecord
 from ecalwindows.dataset.record import DatasetRecord, Sample

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ecalwindows.dataset.croissant import issue_text
+from ecalwindows.dataset.finishing.croissant import issue_text
 from ecalwindows.history import Entry
 from ecalwindows.reports.card import changed_settings, points
 

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ecalwindows.batch import WindowBatch
-from ecalwindows.dataset.lines import as_lines, line_pieces
-from ecalwindows.dataset.parts import Part
-from ecalwindows.dataset.records import record_pieces
+from ecalwindows.dataset.finishing.parts import Part
+from ecalwindows.dataset.ndjson.lines import as_lines, line_pieces
 from ecalwindows.dataset.splits import event_hash, sample_key
+from ecalwindows.dataset.tfrecord.records import record_pieces
 from ecalwindows.errors import InputError
 
 Keys = NDArray[np.uint64]

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecalwindows.batch import Text, WindowBatch
-from ecalwindows.dataset.definition import CLUSTER_GROUPS, FeaturesDefinition
+from ecalwindows.dataset.parquet.definition import CLUSTER_GROUPS, FeaturesDefinition
 from ecalwindows.kernels.gather import gathered_rows
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
 

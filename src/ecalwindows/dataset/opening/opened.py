@@ -13,14 +13,14 @@ import awkward as ak
 import numpy as np
 import pyarrow as pa
 
-from ecalwindows.dataset.definition import GROUPS, FeaturesDefinition, features_definition
-from ecalwindows.dataset.loading import gathers
-from ecalwindows.dataset.padding import PaddedBatch, Padding, gathering_source, padded_batch, padding_of
+from ecalwindows.dataset.opening.loading import gathers
+from ecalwindows.dataset.opening.padding import PaddedBatch, Padding, gathering_source, padded_batch, padding_of
+from ecalwindows.dataset.opening.scan import Scan
+from ecalwindows.dataset.opening.selection import Selection
+from ecalwindows.dataset.opening.sources import File, dataset_files, dataset_record
+from ecalwindows.dataset.parquet.definition import GROUPS, FeaturesDefinition, features_definition
+from ecalwindows.dataset.parquet.tables import batch_table, empty_batch
 from ecalwindows.dataset.record import DatasetRecord
-from ecalwindows.dataset.scan import Scan
-from ecalwindows.dataset.selection import Selection
-from ecalwindows.dataset.sources import File, dataset_files, dataset_record
-from ecalwindows.dataset.tables import batch_table, empty_batch
 from ecalwindows.errors import SettingsError, near
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS, Column
 

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ecalwindows.batch import Array, Text, WindowBatch
-from ecalwindows.dataset.definition import DEFAULT_HITS
-from ecalwindows.dataset.stored import arrow_text, ragged, storage, stored_column
+from ecalwindows.dataset.parquet.definition import DEFAULT_HITS
+from ecalwindows.dataset.parquet.stored import arrow_text, ragged, storage, stored_column
 from ecalwindows.errors import BadFileError
 from ecalwindows.remote import is_remote, remote_filesystem
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS

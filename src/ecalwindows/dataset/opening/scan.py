@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.batch import WindowBatch
-from ecalwindows.dataset.selection import Selection
-from ecalwindows.dataset.sources import File, Index, file_batches, file_index
+from ecalwindows.dataset.opening.selection import Selection
+from ecalwindows.dataset.opening.sources import File, Index, file_batches, file_index
 from ecalwindows.schema import COLUMNS
 
 Unit = tuple[File, int | None]

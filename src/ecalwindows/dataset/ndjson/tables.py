@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ecalwindows.batch import Array, Text
-from ecalwindows.dataset.ndjson_layout import LONGEST_NAME, Layout
+from ecalwindows.dataset.ndjson.layout import LONGEST_NAME, Layout
 from ecalwindows.kernels import json_values as at
 from ecalwindows.kernels.json_windows import DONE, read_windows
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS, SENTINEL

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.batch import Array, WindowBatch
-from ecalwindows.dataset.ndjson import slices
-from ecalwindows.dataset.text_file import TextFile
-from ecalwindows.dataset.tfrecord_layout import CLASS, CONTEXT, HITS, LISTS, REQUIRED, WEIGHT, Feature, part_paths
+from ecalwindows.dataset.ndjson.text_file import TextFile
+from ecalwindows.dataset.ndjson.writer import slices
+from ecalwindows.dataset.tfrecord.layout import CLASS, CONTEXT, HITS, LISTS, REQUIRED, WEIGHT, Feature, part_paths
 from ecalwindows.dataset.weights import Weights
 from ecalwindows.errors import InputError
 from ecalwindows.kernels import tfrecord as kernels

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.batch import Array, WindowBatch
-from ecalwindows.dataset.text_file import Compression, TextFile
+from ecalwindows.dataset.ndjson.text_file import Compression, TextFile
 from ecalwindows.kernels import json_text
 from ecalwindows.kernels.decimal import KINDS, WIDEST
 from ecalwindows.kernels.json_text import LONGEST_ESCAPE, MARKS, SLACK

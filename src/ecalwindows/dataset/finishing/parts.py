@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecalwindows.dataset.layout import EVENTS_SUFFIX, MATCHED, RECORD, UNMATCHED, format_of, natural_key, stem_of
-from ecalwindows.dataset.lines import count_lines
 from ecalwindows.dataset.manifest import FOLDER, Manifest, problems, read_manifest
+from ecalwindows.dataset.ndjson.lines import count_lines
 from ecalwindows.dataset.record import unbalanced
-from ecalwindows.dataset.records import count_records
+from ecalwindows.dataset.tfrecord.records import count_records
 from ecalwindows.errors import BadFileError, InputError
 
 MOST_LISTED = 10

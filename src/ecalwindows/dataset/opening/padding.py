@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.batch import Array, WindowBatch
-from ecalwindows.dataset.definition import DEFAULT_HITS, GROUPS, FeaturesDefinition
-from ecalwindows.dataset.stored import text_array
+from ecalwindows.dataset.parquet.definition import DEFAULT_HITS, GROUPS, FeaturesDefinition
+from ecalwindows.dataset.parquet.stored import text_array
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
 
 Integers = NDArray[np.int64]

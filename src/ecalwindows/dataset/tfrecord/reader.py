@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.batch import Array, Text, WindowBatch
-from ecalwindows.dataset.tfrecord_frames import Block, bad_record, blocks, opened
-from ecalwindows.dataset.tfrecord_layout import CLASS, CONTEXT, LISTS, WEIGHT, Feature
+from ecalwindows.dataset.tfrecord.frames import Block, bad_record, blocks, opened
+from ecalwindows.dataset.tfrecord.layout import CLASS, CONTEXT, LISTS, WEIGHT, Feature
 from ecalwindows.errors import BadFileError
 from ecalwindows.kernels import tfrecord_reader as kernels
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS, SENTINEL

@@ -11,8 +11,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ecalwindows.batch import WindowBatch
-from ecalwindows.dataset.tfrecord_frames import blocks
-from ecalwindows.dataset.tfrecord_reader import batch_of, find, optional_keys
+from ecalwindows.dataset.tfrecord.frames import blocks
+from ecalwindows.dataset.tfrecord.reader import batch_of, find, optional_keys
 
 HEAD, TAIL = 12, 4
 """Bytes of a frame before its payload (length, its checksum) and after it (checksum)."""

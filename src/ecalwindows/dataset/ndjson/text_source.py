@@ -12,7 +12,7 @@ from os import PathLike, fspath
 
 import zstandard
 
-from ecalwindows.dataset.tar_stream import members
+from ecalwindows.dataset.ndjson.tar_stream import members
 from ecalwindows.errors import BadFileError
 
 RAW_PIECE = 1 << 16

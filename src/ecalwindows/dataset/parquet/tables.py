@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ecalwindows.batch import Text, WindowBatch
-from ecalwindows.dataset.definition import FeaturesDefinition
-from ecalwindows.dataset.parquet import arrow_table
+from ecalwindows.dataset.parquet.definition import FeaturesDefinition
+from ecalwindows.dataset.parquet.writer import arrow_table
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
 
 

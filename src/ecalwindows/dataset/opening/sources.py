@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from ecalwindows.batch import WindowBatch
 from ecalwindows.dataset.layout import FORMATS, MATCHED, RECORD, UNMATCHED, data_files, format_of, record_path
-from ecalwindows.dataset.parquet_reader import Ranges, parquet_index, read_batches
+from ecalwindows.dataset.parquet.reader import Ranges, parquet_index, read_batches
 from ecalwindows.dataset.record import DatasetRecord
 from ecalwindows.errors import BadFileError, InputError
 from ecalwindows.remote import is_remote, remote_filesystem

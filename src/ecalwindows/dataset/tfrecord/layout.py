@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ecalwindows.dataset.definition import features_definition
+from ecalwindows.dataset.parquet.definition import features_definition
 
 Kind = Literal["floats", "ints", "text", "tensor", "hits"]
 

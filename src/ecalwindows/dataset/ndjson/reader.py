@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from ecalwindows.batch import Array, WindowBatch
-from ecalwindows.dataset.ndjson_layout import HIT_NAMES, LEVELS, Layout, file_layout, unknown_fields
-from ecalwindows.dataset.ndjson_tables import Tables
-from ecalwindows.dataset.text_source import Chunk, Limits, bad_text, text_chunks
+from ecalwindows.dataset.ndjson.layout import HIT_NAMES, LEVELS, Layout, file_layout, unknown_fields
+from ecalwindows.dataset.ndjson.tables import Tables
+from ecalwindows.dataset.ndjson.text_source import Chunk, Limits, bad_text, text_chunks
 from ecalwindows.schema import COLUMNS
 
 MOST_TOLD = 5

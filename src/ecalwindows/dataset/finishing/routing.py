@@ -17,15 +17,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ecalwindows.dataset.definition import FeaturesDefinition
-from ecalwindows.dataset.identity import EVENT_LINE, WANTED, WINDOW_LINE, Keys, batch_keys, line_keys, table_keys
+from ecalwindows.dataset.finishing.identity import (
+    EVENT_LINE,
+    WANTED,
+    WINDOW_LINE,
+    Keys,
+    batch_keys,
+    line_keys,
+    table_keys,
+)
+from ecalwindows.dataset.finishing.parts import Part
 from ecalwindows.dataset.layout import EVENTS_SUFFIX, MATCHED, UNMATCHED
-from ecalwindows.dataset.lines import as_lines, line_pieces, text_of
-from ecalwindows.dataset.parquet import ROW_GROUP, ParquetWriter
-from ecalwindows.dataset.parts import Part
-from ecalwindows.dataset.records import record_pieces
+from ecalwindows.dataset.ndjson.lines import as_lines, line_pieces, text_of
+from ecalwindows.dataset.ndjson.text_file import Compression, TextFile
+from ecalwindows.dataset.parquet.definition import FeaturesDefinition
+from ecalwindows.dataset.parquet.writer import ROW_GROUP, ParquetWriter
 from ecalwindows.dataset.splits import Splits
-from ecalwindows.dataset.text_file import Compression, TextFile
+from ecalwindows.dataset.tfrecord.records import record_pieces
 from ecalwindows.schema import EVENT_COLUMNS
 
 Writer = TypeVar("Writer")

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.dataset.agreement import BY_SAMPLE
-from ecalwindows.dataset.identity import Keys
+from ecalwindows.dataset.finishing.agreement import BY_SAMPLE
+from ecalwindows.dataset.finishing.identity import Keys
+from ecalwindows.dataset.finishing.parts import Part
 from ecalwindows.dataset.layout import natural_key, record_path
 from ecalwindows.dataset.manifest import InputRecord, Manifest
-from ecalwindows.dataset.parts import Part
 from ecalwindows.dataset.record import DataFile, DatasetRecord, Digest, Sample, Software, SplitRecord, read_record
 from ecalwindows.dataset.splits import METHOD, Splits, share_text
 from ecalwindows.errors import SettingsError

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ecalwindows.dataset.parts import Part, fields_of, listed, parts_error
+from ecalwindows.dataset.finishing.parts import Part, fields_of, listed, parts_error
 
 BY_SAMPLE = ("flavour", "wp_file")
 """Settings that may differ from sample to sample (electrons and photons have working points of their own)."""
