@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ecalwindows.dataset.layout import record_path
-from ecalwindows.errors import EcalWindowsError, OutputError
+from ecalwindows.dataset.output import cannot_write, output_error
 
 
 def check_folder(path: Path, *, overwrite: bool) -> None:
@@ -20,16 +20,16 @@ def check_folder(path: Path, *, overwrite: bool) -> None:
     if path.is_dir() and any(path.iterdir()):
         record = record_path(path)
         if not overwrite or record is None or record.parent != path.absolute():
-            raise _error(
+            raise output_error(
                 "the output is there already", "no such folder, or with --overwrite a finished dataset", path,
                 "name another with -o" if record is None else "add --overwrite, or name another with -o",
             )  # fmt: skip
     elif path.exists() and not path.is_dir():
-        raise _error("the output is a file", "the name of a folder", path, "name a folder with -o")
+        raise output_error("the output is a file", "the name of a folder", path, "name a folder with -o")
     try:
         path.absolute().parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
 
 
 @contextmanager
@@ -55,20 +55,7 @@ def folder_written_aside(path: Path) -> Iterator[Path]:
                     old.rename(path)
                 raise
         except OSError as error:
-            raise _cannot_write(path, error) from error
+            raise cannot_write(path, error) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
-
-
-def _cannot_write(path: Path, error: OSError) -> EcalWindowsError:
-    return _error(
-        f"the output cannot be written: {error.strerror or error}",
-        "a place that you may write to, with space left",
-        path,
-        "free space or name another place with -o; nothing stands under the output's name that was not there before",
-    )
-
-
-def _error(found: str, expected: str, path: Path, todo: str) -> OutputError:
-    return OutputError(found, expected=expected, where=str(path), todo=todo)

@@ -18,11 +18,11 @@ def is_special(path: Path) -> bool:
 def check_output(path: Path, *, overwrite: bool) -> None:
     """Raise OutputError when the output can't be written there; makes missing folders."""
     if path.is_dir():
-        raise _error("the output is a folder", "the name of a file", path, "name a file in it")
+        raise output_error("the output is a folder", "the name of a file", path, "name a file in it")
     if is_special(path):
         return
     if path.exists() and not overwrite:
-        raise _error(
+        raise output_error(
             "the output is there already", "no such file, since --no-overwrite", path, "remove it or name another"
         )
     try:
@@ -31,7 +31,7 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         aside.touch()
         aside.unlink()
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
 
 
 def aside_name(path: Path) -> Path:
@@ -65,21 +65,23 @@ def written_aside(paths: list[Path]) -> Iterator[list[Path]]:
                 if place != path:
                     place.replace(path)
         except OSError as error:
-            raise _cannot_write(paths[0], error) from error
+            raise cannot_write(paths[0], error) from error
     finally:
         for place, path in zip(places, paths, strict=True):
             if place != path:
                 place.unlink(missing_ok=True)
 
 
-def _cannot_write(path: Path, error: OSError) -> OutputError:
-    return _error(
+def cannot_write(path: Path, error: OSError) -> OutputError:
+    """The error of an output that the system refuses."""
+    return output_error(
         f"the output cannot be written: {error.strerror or error}",
-        "a folder that you may write to, with space left",
+        "a place that you may write to, with space left",
         path,
         "free space or name another place with -o; nothing stands under the output's name that was not there before",
     )
 
 
-def _error(found: str, expected: str, path: Path, todo: str) -> OutputError:
+def output_error(found: str, expected: str, path: Path, todo: str) -> OutputError:
+    """An error about the output at `path`."""
     return OutputError(found, expected=expected, where=str(path), todo=todo)

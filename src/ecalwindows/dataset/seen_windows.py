@@ -11,6 +11,7 @@ from ecalwindows.batch import Text, WindowBatch
 from ecalwindows.dataset.finishing.identity import IDS, batch_keys
 from ecalwindows.dataset.splits import event_hash
 from ecalwindows.kernels.hashing import text_hashes
+from ecalwindows.sorted_blocks import SortedBlocks
 
 Words = NDArray[np.uint64]
 STARTS = (np.uint64(0xCBF29CE484222325), np.uint64(0x9E3779B97F4A7C15))
@@ -45,9 +46,9 @@ def text_keys(text: Text) -> Keys:
 
 @dataclass
 class SeenWindows:
-    """The keys of all windows so far, in a few blocks sorted by the first hash."""
+    """The keys of all windows so far, sorted by the first hash."""
 
-    _blocks: list[tuple[Words, Words]] = field(default_factory=list)
+    _blocks: SortedBlocks = field(default_factory=SortedBlocks)
 
     def again(self, keys: Keys) -> NDArray[np.bool_]:
         """Which windows were there before, in an earlier batch or in this one; takes them all in. bool (n,)."""
@@ -55,20 +56,9 @@ class SeenWindows:
         first, second = keys.first[order], keys.second[order]
         seen = np.zeros(len(first), dtype=np.bool_)
         seen[1:] = (first[1:] == first[:-1]) & (second[1:] == second[:-1])
-        for known, more in self._blocks:
-            place = np.minimum(np.searchsorted(known, first), len(known) - 1)
-            seen |= (known[place] == first) & (more[place] == second)
-        self._add(first[~seen], second[~seen])
+        for hit, more in self._blocks.found(first):
+            seen |= hit & (more == second)
+        self._blocks.add(first[~seen], second[~seen])
         result = np.empty(len(seen), dtype=np.bool_)
         result[order] = seen
         return result
-
-    def _add(self, first: Words, second: Words) -> None:
-        """Keep a sorted block; blocks of like size are merged, so that few are searched."""
-        while self._blocks and len(self._blocks[-1][0]) <= 2 * len(first):
-            known, more = self._blocks.pop()
-            first, second = np.concatenate([known, first]), np.concatenate([more, second])
-            order = np.argsort(first, kind="stable")
-            first, second = first[order], second[order]
-        if len(first):
-            self._blocks.append((first, second))

@@ -9,18 +9,19 @@ from numpy.typing import NDArray
 
 from ecalwindows.errors import InputError
 from ecalwindows.events import Events
+from ecalwindows.sorted_blocks import SortedBlocks
 
 Keys = NDArray[np.bytes_]
 
 
 @dataclass
 class SeenEvents:
-    """Remembers the (run, lumi, event) of a run's inputs: 28 bytes an event, in a few sorted blocks."""
+    """Remembers the (run, lumi, event) of a run's inputs: 28 bytes an event."""
 
     paths: list[str]
     keep_first: bool = False
     n_dropped: int = 0
-    _blocks: list[tuple[Keys, NDArray[np.int32]]] = field(default_factory=list)
+    _blocks: SortedBlocks = field(default_factory=SortedBlocks)
 
     def first_time(self, events: Events, file: int) -> NDArray[np.bool_]:
         """Which events were not seen before, bool (n_events,). Raises InputError for others, unless `keep_first`."""
@@ -30,29 +31,17 @@ class SeenEvents:
         again = np.zeros(len(keys), dtype=np.bool_)
         again[1:] = keys[1:] == keys[:-1]
         earlier = np.full(len(keys), file, dtype=np.int32)
-        for block, files in self._blocks:
-            place = np.minimum(np.searchsorted(block, keys), len(block) - 1)
-            hit = block[place] == keys
-            earlier[hit] = files[place[hit]]
+        for hit, files in self._blocks.found(keys):
+            earlier[hit] = files[hit]
             again |= hit
         if again.any() and not self.keep_first:
             row = int(np.argmax(again))
             self._refuse(events, int(order[row]), int(earlier[row]), file)
         self.n_dropped += int(again.sum())
-        self._add(keys[~again], np.full(int((~again).sum()), file, dtype=np.int32))
+        self._blocks.add(keys[~again], np.full(int((~again).sum()), file, dtype=np.int32))
         first = np.empty(len(events), dtype=np.bool_)
         first[order] = ~again
         return first
-
-    def _add(self, keys: Keys, files: NDArray[np.int32]) -> None:
-        """Keep a sorted block; blocks of like size are merged, so that few are searched."""
-        while self._blocks and len(self._blocks[-1][0]) <= 2 * len(keys):
-            more_keys, more_files = self._blocks.pop()
-            keys, files = np.concatenate([more_keys, keys]), np.concatenate([more_files, files])
-            order = np.argsort(keys, kind="stable")
-            keys, files = keys[order], files[order]
-        if len(keys):
-            self._blocks.append((keys, files))
 
     def _refuse(self, events: Events, row: int, earlier: int, file: int) -> None:
         raise InputError(
