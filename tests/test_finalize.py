@@ -99,6 +99,52 @@ def side_of_line(line: dict[str, Any]) -> str:
     return side(line["window_index"].partition("_")[0], line["run_id"], line["lumi_id"], line["event_id"])
 
 
+# --- several formats ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def together(made: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All formats in one dataset; not to be changed."""
+    out = tmp_path_factory.mktemp("together") / "all"
+    finalize_dataset(made["parquet"], out, copies=[made["ndjson"], made["tfrecord"]], splits=SPLITS)
+    return out
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_each_format_of_a_dataset_is_as_alone(together, split, kind):
+    names = [name for name in contents(split[kind]) if name.startswith(f"{kind}/")]
+    assert [name for name in contents(together) if name.startswith(f"{kind}/")] == names
+    assert all((together / name).read_bytes() == (split[kind] / name).read_bytes() for name in names)
+
+
+def test_one_record_tells_of_all_formats(together, split):
+    record = read_record(together / "dataset.json")
+    assert [form.format for form in record.forms] == FORMATS
+    for form in record.forms:
+        alone = read_record(split[form.format] / "dataset.json")
+        assert (form.files, form.columns, form.hits) == (alone.files, alone.columns, alone.hits)
+    assert "parquet, ndjson, tfrecord" in (together / "README.md").read_text()
+
+
+@pytest.mark.parametrize("kind", ["", *FORMATS])
+def test_a_dataset_of_several_formats_is_valid(together, kind):
+    assert attempt("validate", str(together / kind)).code == 0
+
+
+def test_a_damaged_copy_is_found(together, tmp_path):
+    own = Path(shutil.copytree(together, tmp_path / "own"))
+    file = next((own / "ndjson" / "train").glob("*.ndjson.zst"))
+    file.write_bytes(file.read_bytes()[:-1])
+    assert attempt("validate", str(own)).code == 1
+
+
+def test_copies_of_other_windows_are_refused(made, tmp_path):
+    write_part(tmp_path / "other", "w-2", suffix=".ndjson.gz")
+    with pytest.raises(InputError, match="in parquet and ndjson: w-10, w-11 is there only once"):
+        finalize_dataset(made["parquet"], tmp_path / "out", copies=[tmp_path / "other"])
+    assert not (tmp_path / "out").exists()
+
+
 # --- the finished layout -------------------------------------------------------------------------------------------
 
 SPLIT_FILES = {

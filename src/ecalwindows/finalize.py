@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ecalwindows.dataset.finishing.agreement import check_agreement
+from ecalwindows.dataset.finishing.agreement import check_agreement, check_same_windows
 from ecalwindows.dataset.finishing.croissant import croissant_text
-from ecalwindows.dataset.finishing.description import About, described, told
+from ecalwindows.dataset.finishing.description import About, Form, described, told
 from ecalwindows.dataset.finishing.identity import IDS, Keys, SeenEvents, has_identity, part_keys
 from ecalwindows.dataset.finishing.parts import Part, checked_parts, find_parts, listed, parts_error
 from ecalwindows.dataset.finishing.routing import Written, route_part, write_empty
@@ -65,6 +65,7 @@ def finalize_dataset(
     folder: str | Path,
     output: str | Path | None = None,
     *,
+    copies: Sequence[str | Path] = (),
     about: About | None = None,
     splits: Splits | None = None,
     overwrite: bool = False,
@@ -75,6 +76,7 @@ def finalize_dataset(
     folder : parts with manifests, as `ecalwindows windows` and `ecalwindows convert` leave them
     output : folder of the finished layout (a copy of the parts, by event into splits if asked for); None: the record
         goes into `_ecalwindows/` of the folder itself, and the parts stay as they are
+    copies : folders of the same parts in further formats, which go into the same dataset (needs `output`)
     Raises InputError for parts that are not what they should be, SettingsError for wrong options, OutputError where
     nothing can be written. Then nothing has changed.
     """
@@ -82,31 +84,52 @@ def finalize_dataset(
     folder, target = Path(folder), Path(output if output is not None else folder)
     if output is not None:
         _check_output(folder, target, overwrite)
-    elif splits:
+    elif splits or copies:
+        what = "splits" if splits else "several formats"
         raise SettingsError(
-            "splits need an output", expected="a folder for the dataset that is split", where="--split",
+            f"{what} need an output", expected="a folder for the dataset", where="--split" if splits else "--copy",
             todo="name the folder with -o",
         )  # fmt: skip
-    found = find_parts(folder)
-    steps = _Steps(progress, len(found) * (1 if output is None else 2), [part.manifest.rows for part in found])
-    parts = checked_parts(found, steps.one_more)
-    check_agreement(parts)
-    events = _events(parts, splits)
+    found = [find_parts(Path(each)) for each in (folder, *copies)]
+    steps = _steps(found, progress, 1 if output is None else 2)
+    forms = _proven(found, steps)
+    parts, events = forms[0], _events(forms, splits)
     record_file = target / RECORD if output is not None else folder / FOLDER / RECORD
     previous = read_record(record_file) if record_file.is_file() else None
     fields = told(about or About(), target, previous)
     if output is None:
         _refuse_strays(folder, parts)
-        record = described(parts, _files_in_place(parts), events, None, fields)
+        record = described([Form(parts, _files_in_place(parts))], events, None, fields)
         _finish_in_place(folder, record)
         _write_run(folder / FOLDER, folder, target, started, time.monotonic() - began)
     else:
         with folder_written_aside(target) as aside:
-            files = _write_layout(parts, splits, aside, steps)
-            record = described(parts, files, events, splits, fields)
+            written = [_write_layout(each, splits, aside, steps, is_copy=each is not parts) for each in forms]
+            record = described(written, events, splits, fields)
             write_record(record, aside)
             _write_run(aside, folder, target, started, time.monotonic() - began)
     return Finalised(record, target, len(parts), time.monotonic() - began, previous is not None)
+
+
+def _steps(found: Sequence[Sequence[Part]], progress: Progress | None, steps_of_part: int) -> _Steps:
+    rows = [part.manifest.rows for parts in found for part in parts]
+    return _Steps(progress, steps_of_part * len(rows), rows)
+
+
+def _proven(found: Sequence[Sequence[Part]], steps: _Steps) -> list[list[Part]]:
+    """The parts in each format, checked. Raises InputError."""
+    forms = [checked_parts(parts, steps.one_more) for parts in found]
+    for parts in forms:
+        check_agreement(parts)
+    for parts in forms[1:]:
+        check_same_windows(forms[0], parts)
+    formats = [parts[0].manifest.format for parts in forms]
+    if len(set(formats)) < len(formats):
+        raise parts_error(
+            f"two folders hold {max(formats, key=formats.count)}", "a folder for each format", forms[1][0].base,
+            "name each format once",
+        )  # fmt: skip
+    return forms
 
 
 def _check_output(folder: Path, target: Path, overwrite: bool) -> None:
@@ -118,12 +141,13 @@ def _check_output(folder: Path, target: Path, overwrite: bool) -> None:
     check_folder(target, overwrite=overwrite)
 
 
-def _events(parts: Sequence[Part], splits: Splits | None) -> Keys | None:
+def _events(forms: Sequence[Sequence[Part]], splits: Splits | None) -> Keys | None:
     """The hashes of all events with windows; None where the columns don't tell.
 
     Raises InputError for an event in two parts, and when events must be told for splits but can't be.
     """
-    untold = [part.name for part in parts if not has_identity(part)]
+    parts = forms[0]
+    untold = [part.name for each in (forms if splits else forms[:1]) for part in each if not has_identity(part)]
     if untold and splits:
         raise InputError(
             f"the columns {', '.join(IDS)} are not in the data",
@@ -172,9 +196,10 @@ def _finish_in_place(folder: Path, record: DatasetRecord) -> None:
     write_record(record, folder / FOLDER)
 
 
-def _write_layout(parts: Sequence[Part], splits: Splits | None, out: Path, steps: _Steps) -> list[DataFile]:
+def _write_layout(parts: Sequence[Part], splits: Splits | None, out: Path, steps: _Steps, *, is_copy: bool) -> Form:
     """Data and manifests in the finished layout; the files by split, then by part."""
-    base = out / parts[0].manifest.format
+    format = parts[0].manifest.format
+    base, manifests = out / format, out / "manifests" / (format if is_copy else "")
     files: list[DataFile] = []
     for number, part in enumerate(parts):
         name = f"part-{number:05d}"
@@ -183,18 +208,18 @@ def _write_layout(parts: Sequence[Part], splits: Splits | None, out: Path, steps
             filled = {file.split for file in files} | {each.split for each in written}
             empty = [split for split in splits.names if split not in filled]
             written += [each for split in empty for each in write_empty(part, name, split, base)]
-        files += _recorded(part, name, written, out)
+        files += _recorded(part, name, written, out, manifests)
         steps.one_more()
     order = {name: place for place, name in enumerate(splits.names)} if splits else {}
     files.sort(key=lambda file: order.get(file.split or "", 0))
-    if parts[0].manifest.format == "parquet":
+    if format == "parquet":
         for split in splits.names if splits else [None]:
             names = [file.name.rpartition("/")[2] for file in files if file.split == split]
             write_parquet_index(base / split if split else base, names)
-    return files
+    return Form(parts, files)
 
 
-def _recorded(part: Part, name: str, written: Sequence[Written], out: Path) -> list[DataFile]:
+def _recorded(part: Part, name: str, written: Sequence[Written], out: Path, manifests: Path) -> list[DataFile]:
     """The files of a part with their checksums; writes the manifest of the part."""
     records = [file_record(each.path, out) for each in written]
     files = [
@@ -209,7 +234,7 @@ def _recorded(part: Part, name: str, written: Sequence[Written], out: Path) -> l
         )  # fmt: skip
     notes = part.manifest.notes | {"part": part.name}
     manifest = part.manifest.model_copy(update={"files": records, "notes": notes})
-    write_manifest(manifest, out / "manifests" / f"{name}.json")
+    write_manifest(manifest, manifests / f"{name}.json")
     return files
 
 

@@ -14,12 +14,14 @@ Examples:
   ecalwindows finalize parts/
   ecalwindows finalize --inputdir parts/
   ecalwindows finalize parts/ -o windows_2022 --version 3 --split train=0.8,validation=0.1,test=0.1
+  ecalwindows finalize parquet/ --copy tfrecord/ -o windows_2022
   ecalwindows finalize parts/ -o windows_2022 --licence CC-BY-4.0 --contact 'ECAL group' --derived-from ndjson_2022@2
 """
 )
 @click.argument("folder", required=False, metavar="FOLDER")
 @click.option("-i", "--inputdir", metavar="FOLDER", help="The folder, as older scripts name it.")
 @click.option("-o", "--output", metavar="OUT", help="Folder of the dataset [FOLDER itself, parts as they are].")
+@click.option("--copy", "copies", multiple=True, metavar="FOLDER", help="The same parts in a further format.")
 @click.option("--split", metavar="NAME=SHARE,...", help="Splits by event, such as train=0.8,validation=0.1,test=0.1.")
 @click.option("--name", metavar="NAME", help="Name of the dataset [that of its folder].")
 @click.option("--version", metavar="V", help="Version of the dataset [1].")
@@ -59,6 +61,7 @@ def finalize(folder: str | None, inputdir: str | None, **options: Any) -> None:
         done = finalize_dataset(
             folder or inputdir or ".",
             options["output"],
+            copies=options["copies"],
             about=about,
             splits=parse_split(options["split"]) if options["split"] is not None else None,
             overwrite=options["overwrite"],

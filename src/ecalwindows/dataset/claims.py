@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecalwindows.dataset.layout import data_files, dataset_root, format_of, record_path
+from ecalwindows.dataset.layout import FORMATS, data_files, dataset_root, format_of, record_path
 from ecalwindows.dataset.manifest import FOLDER, FileRecord, Manifest, file_record, read_manifest
 from ecalwindows.dataset.readers import file_manifest, told_by_file
 from ecalwindows.dataset.record import read_record
@@ -50,7 +50,7 @@ def claims(path: Path) -> list[Claim]:
     Raises InputError or OutputError for a record or manifest that cannot be read.
     """
     place = record_path(path)
-    found = [_of_record(place)] if place else []
+    found = _of_record(place) if place else []
     if path.is_file():
         manifest = file_manifest(path)
         name = path.absolute()
@@ -58,16 +58,20 @@ def claims(path: Path) -> list[Claim]:
         fitting = [base for base in bases if manifest and any((base / each.name) == name for each in manifest.files)]
         return found + ([_of_manifest(fitting[0], fitting[0], manifest)] if manifest and fitting else [])
     root = dataset_root(place) if place else path.absolute()
-    folders = [root / "manifests", root / FOLDER / "manifests"]
-    paths = sorted(each for folder in folders for each in folder.glob("[!.]*.json"))
+    folders = [root / "manifests", *(root / "manifests" / name for name in FORMATS), root / FOLDER / "manifests"]
+    paths = [each for folder in folders for each in sorted(folder.glob("[!.]*.json"))]
     return found + [_of_manifest(each, root, read_manifest(each)) for each in paths]
 
 
-def _of_record(place: Path) -> Claim:
+def _of_record(place: Path) -> list[Claim]:
+    """A claim for each format."""
     record = read_record(place)
-    files = tuple(FileRecord(name=each.name, bytes=each.bytes, sha256=each.sha256) for each in record.files)
-    windows = {each.name: each.windows for each in record.files if each.windows is not None}
-    return Claim(place, dataset_root(place), files, windows, record.windows, record.counts)
+    result = []
+    for one in record.forms:
+        files = tuple(FileRecord(name=each.name, bytes=each.bytes, sha256=each.sha256) for each in one.files)
+        windows = {each.name: each.windows for each in one.files if each.windows is not None}
+        result.append(Claim(place, dataset_root(place), files, windows, record.windows, record.counts))
+    return result
 
 
 def _of_manifest(where: Path, base: Path, manifest: Manifest) -> Claim:

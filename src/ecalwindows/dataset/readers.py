@@ -90,8 +90,9 @@ def file_manifest(path: Path) -> Manifest | None:
     else:
         part, places = stem_of(path.name), [manifest_path(path)]
     for base in path.absolute().parents[:4]:
-        if (base / RECORD).is_file() and path.absolute().relative_to(base).parts[0] in FORMATS:
-            places.append(base / "manifests" / f"{part}.json")
+        kind = path.absolute().relative_to(base).parts[0]
+        if (base / RECORD).is_file() and kind in FORMATS:
+            places += [base / "manifests" / kind / f"{part}.json", base / "manifests" / f"{part}.json"]
     found = next((place for place in places if place.is_file()), None)
     return read_manifest(found) if found else None
 

@@ -63,6 +63,15 @@ class DataFile(Model):
     split: str | None = Field(None, description="Split that it belongs to.")
 
 
+class Copy(Model):
+    """The same windows in a further format."""
+
+    format: str
+    columns: list[str] = Field(description="Columns, `group.name` for Parquet.")
+    hits: list[str] = Field(default_factory=list, description="Components of a hit in Parquet's cl_h.")
+    files: list[DataFile]
+
+
 class SplitRecord(Model):
     """A split."""
 
@@ -102,6 +111,7 @@ class DatasetRecord(Model):
     split_method: str | None = Field(None, description="How events were split.")
     splits: list[SplitRecord] = Field(default_factory=list, description="Splits in the order that decides.")
     files: list[DataFile] = Field(description="Files of the dataset.")
+    copies: list[Copy] = Field(default_factory=list, description="The same windows in further formats.")
     inputs: list[InputRecord] = Field(description="Input files.")
     bad_inputs: list[dict[str, str]] = Field(description="Inputs that were left out, with the reason.")
     software: list[Software] = Field(description="Versions of ecalwindows that made the parts.")
@@ -125,13 +135,24 @@ class DatasetRecord(Model):
         return self
 
     def _other_sums(self) -> list[str]:
-        in_files = sum(file.windows or 0 for file in self.files)
-        sums = {"files": in_files, "samples": sum(sample.windows for sample in self.samples)}
+        named = [("files", self.files), *((f"{copy.format} files", copy.files) for copy in self.copies)]
+        sums = {name: sum(file.windows or 0 for file in files) for name, files in named}
+        sums["samples"] = sum(sample.windows for sample in self.samples)
         if self.splits:
             sums["splits"] = sum(split.windows for split in self.splits)
         if "windows_kept" in self.counts:
             sums["counts"] = self.counts["windows_kept"]
         return [f"{n:,} windows in {what}, {self.windows:,} in all" for what, n in sums.items() if n != self.windows]
+
+    @property
+    def forms(self) -> list[Copy]:
+        """The windows in each format, first the one that is read."""
+        return [Copy(format=self.format, columns=self.columns, hits=self.hits, files=self.files), *self.copies]
+
+    @property
+    def all_files(self) -> list[DataFile]:
+        """The files of all formats."""
+        return [file for form in self.forms for file in form.files]
 
     @property
     def title(self) -> str:

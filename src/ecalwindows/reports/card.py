@@ -46,7 +46,7 @@ def _head(record: DatasetRecord) -> Iterator[str]:
     yield f"# {record.name}, version {record.version}\n"
     yield f"{description(record)}\n"
     facts = [
-        ("format", record.format),
+        ("format", ", ".join(form.format for form in record.forms)),
         ("windows", f"{record.windows:,}"),
         ("events with windows", f"{record.events:,}" if record.events is not None else None),
         ("data-model version", str(record.data_model_version)),
@@ -195,15 +195,15 @@ def _columns(record: DatasetRecord) -> Iterator[str]:
 
 
 def _files(record: DatasetRecord) -> Iterator[str]:
-    size = sum(file.bytes for file in record.files)
-    yield f"## Files ({len(record.files):,}, {size:,} bytes)\n"
+    files = record.all_files
+    yield f"## Files ({len(files):,}, {sum(file.bytes for file in files):,} bytes)\n"
     rows = [
         (f"`{file.name}`", f"{file.windows:,}" if file.windows is not None else "", f"{file.bytes:,}", file.sha256[:12])
-        for file in record.files[:MOST_FILES]
+        for file in files[:MOST_FILES]
     ]
     yield from _table(("file", "windows", "bytes", "sha256"), rows, (1, 2))
-    if len(record.files) > MOST_FILES:
-        yield f"and {len(record.files) - MOST_FILES:,} more, in dataset.json.\n"
+    if len(files) > MOST_FILES:
+        yield f"and {len(files) - MOST_FILES:,} more, in dataset.json.\n"
 
 
 def _origin(record: DatasetRecord) -> Iterator[str]:

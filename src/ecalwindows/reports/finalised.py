@@ -9,7 +9,7 @@ from ecalwindows.reports.card import COUNTS
 def finalised_summary(done: Finalised) -> str:
     """Several lines: parts, counts that add up, splits, what was written."""
     record = done.record
-    rows = [(f"parts ({record.format})", done.n_parts, "all as their manifests say")]
+    rows = [(f"parts ({', '.join(form.format for form in record.forms)})", done.n_parts, "all as their manifests say")]
     rows += [(name, record.counts[key], words) for key, name, words in COUNTS if record.counts.get(key)]
     if "windows_kept" not in record.counts:
         rows.append(("windows", record.windows, ""))

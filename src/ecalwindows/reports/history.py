@@ -58,7 +58,7 @@ def _lines(entry: Entry, folder: Path) -> Iterator[str]:
     day = record.day or entry.made
     events = f" of {record.counts['events']:,} events" if "events" in record.counts else ""
     title = f"**{record.name}** version {record.version} ({day.isoformat()})"
-    yield f"- {title}: {record.windows:,} windows{events}, {record.format}"
+    yield f"- {title}: {record.windows:,} windows{events}, {', '.join(form.format for form in record.forms)}"
     yield f"   - in {_place(entry.path, folder)}"
     changed = changed_settings(record.settings)
     if changed:

@@ -32,6 +32,26 @@ def check_agreement(parts: Sequence[Part]) -> None:
         )  # fmt: skip
 
 
+def check_same_windows(one: Sequence[Part], other: Sequence[Part]) -> None:
+    """Raise InputError unless parts in two formats hold the same windows, as far as their manifests tell."""
+    known = {part.name: part for part in one}
+    formats = f"{one[0].manifest.format} and {other[0].manifest.format}"
+    alone = sorted(known.keys() ^ {part.name for part in other})
+    differ = [] if alone else [part.name for part in other if _windows(part) != _windows(known[part.name])]
+    if alone or differ:
+        what = "is there only once" if alone else "holds other windows or was made with other settings"
+        raise parts_error(
+            f"in {formats}: {listed(alone or differ)} {what}", "the same parts in each format", other[0].base,
+            "make them together, or finalise each format apart",
+        )  # fmt: skip
+
+
+def _windows(part: Part) -> tuple[Any, ...]:
+    manifest = part.manifest
+    made_by = (manifest.data_model_version, manifest.settings, manifest.working_points_sha256)
+    return manifest.rows, manifest.inputs, *made_by
+
+
 def differences(parts: Sequence[Part]) -> list[Row]:
     """Rows (what differs, one of its values, names of the parts that have it)."""
     facts = [_facts(part) for part in parts]

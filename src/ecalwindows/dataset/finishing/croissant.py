@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from ecalwindows.dataset.layout import EVENTS_SUFFIX
-from ecalwindows.dataset.record import DatasetRecord, KnownIssue
+from ecalwindows.dataset.record import Copy, DatasetRecord, KnownIssue
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS, Column
 
 CONTEXT: dict[str, Any] = {
@@ -123,26 +123,30 @@ def _file_objects(record: DatasetRecord, root: str) -> list[dict[str, Any]]:
             "contentUrl": root + file.name,
             "contentSize": f"{file.bytes} B",
             "sha256": file.sha256,
-            "encodingFormat": "text/csv" if file.name.endswith(EVENTS_SUFFIX) else ENCODINGS[record.format],
+            "encodingFormat": "text/csv" if file.name.endswith(EVENTS_SUFFIX) else ENCODINGS[one.format],
         }
-        for file in record.files
+        for one in record.forms
+        for file in one.files
     ]
 
 
 def _file_sets(record: DatasetRecord, root: str) -> list[dict[str, Any]]:
-    """The files with windows, by pattern."""
-    names = [file.name for file in record.files if file.windows is not None]
-    patterns = dict.fromkeys(f"{name.rpartition('/')[0]}/*{_suffix(name)}".removeprefix("/") for name in names)
-    return [
-        {
-            "@type": "cr:FileSet",
-            "@id": WINDOW_FILES,
-            "name": WINDOW_FILES,
-            "description": "All files with windows.",
-            "encodingFormat": ENCODINGS[record.format],
-            "includes": [root + pattern for pattern in patterns],
-        }
-    ]
+    """The files with windows, by pattern: a set a format, that of the first named `WINDOW_FILES`."""
+    names = [WINDOW_FILES, *(f"{WINDOW_FILES}-{copy.format}" for copy in record.copies)]
+    return [_file_set(form, name, root) for form, name in zip(record.forms, names, strict=True)]
+
+
+def _file_set(one: Copy, name: str, root: str) -> dict[str, Any]:
+    names = [file.name for file in one.files if file.windows is not None]
+    patterns = dict.fromkeys(f"{each.rpartition('/')[0]}/*{_suffix(each)}".removeprefix("/") for each in names)
+    return {
+        "@type": "cr:FileSet",
+        "@id": name,
+        "name": name,
+        "description": f"All files with windows, {one.format}.",
+        "encodingFormat": ENCODINGS[one.format],
+        "includes": [root + pattern for pattern in patterns],
+    }
 
 
 def _suffix(name: str) -> str:

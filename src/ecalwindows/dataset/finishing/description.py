@@ -19,7 +19,7 @@ from ecalwindows.dataset.finishing.identity import Keys
 from ecalwindows.dataset.finishing.parts import Part
 from ecalwindows.dataset.layout import natural_key, record_path
 from ecalwindows.dataset.manifest import InputRecord, Manifest
-from ecalwindows.dataset.record import DataFile, DatasetRecord, Digest, Sample, Software, SplitRecord, read_record
+from ecalwindows.dataset.record import Copy, DataFile, DatasetRecord, Digest, Sample, Software, SplitRecord, read_record
 from ecalwindows.dataset.splits import METHOD, Splits, share_text
 from ecalwindows.errors import SettingsError
 from ecalwindows.version import revision, version
@@ -47,6 +47,19 @@ class About:
     derived_from: Sequence[str] = ()
     normalisation: Sequence[str | Path] = ()
     reweighting: Sequence[str | Path] = ()
+
+
+@dataclass(frozen=True)
+class Form:
+    """The windows of a dataset in one format: the parts, and the files that were made of them."""
+
+    parts: Sequence[Part]
+    files: list[DataFile]
+
+    @property
+    def format(self) -> str:
+        """The format."""
+        return self.parts[0].manifest.format
 
 
 def told(about: About, place: Path, previous: DatasetRecord | None) -> dict[str, Any]:
@@ -107,11 +120,14 @@ def digest(path: str | Path) -> Digest:
 
 
 def described(
-    parts: Sequence[Part], files: list[DataFile], events: Keys | None, splits: Splits | None, fields: dict[str, Any]
+    forms: Sequence[Form], events: Keys | None, splits: Splits | None, fields: dict[str, Any]
 ) -> DatasetRecord:
     """The record. events : hash of each event with windows, None where columns don't tell; fields : from `told`."""
+    parts, files = forms[0].parts, forms[0].files
     first = parts[0].manifest
-    weights = [part.manifest.notes["weights"] for part in parts if part.manifest.notes.get("weights")]
+    weights = [
+        part.manifest.notes["weights"] for form in forms for part in form.parts if part.manifest.notes.get("weights")
+    ]
     if weights and not fields["reweighting"]:
         fields = fields | {"reweighting": [Digest.model_validate(weights[0])]}
     shared = {key: value for key, value in first.settings.items() if key not in ("sample", *BY_SAMPLE)}
@@ -128,6 +144,12 @@ def described(
         split_method=METHOD if splits else None,
         splits=_splits(files, events, splits) if splits else [],
         files=files,
+        copies=[
+            Copy(
+                format=form.format, columns=form.parts[0].manifest.columns, hits=_hits(form.parts[0]), files=form.files
+            )
+            for form in forms[1:]
+        ],
         inputs=_inputs(parts),
         bad_inputs=[bad for part in parts for bad in part.manifest.bad_inputs],
         software=_software(parts),
