@@ -11,13 +11,13 @@ from typing import Any
 from ecalwindows.batch import WindowBatch
 from ecalwindows.dataset import parquet_reader
 from ecalwindows.dataset.definition import FeaturesDefinition, features_definition
-from ecalwindows.dataset.formats import Compression
 from ecalwindows.dataset.ndjson import NdjsonWriter
 from ecalwindows.dataset.origins import Source, source
 from ecalwindows.dataset.parquet import ParquetWriter
 from ecalwindows.dataset.parts import fields_of
 from ecalwindows.dataset.readers import ReadNotes, kind_of, read_batches
 from ecalwindows.dataset.tables import empty_batch
+from ecalwindows.dataset.text_file import Compression
 from ecalwindows.dataset.text_source import Limits, is_archive
 from ecalwindows.errors import BadFileError, InputError
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
