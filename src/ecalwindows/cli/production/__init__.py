@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ecalwindows.cli.production.jobs import finish, task
+from ecalwindows.cli.production.jobs import carried, finish, merge, take, task
 from ecalwindows.cli.production.planning import plan
 from ecalwindows.cli.production.running import resume, run
 from ecalwindows.cli.production.submitting import submit
@@ -24,5 +24,5 @@ def production() -> None:
     """Make datasets of many files, with nothing lost and nothing twice."""
 
 
-for command in (plan, run, resume, submit, status, report, digest, task, finish):
+for command in (plan, run, resume, submit, status, report, digest, task, merge, carried, take, finish):
     production.add_command(command)

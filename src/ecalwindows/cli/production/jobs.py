@@ -1,10 +1,14 @@
-"""`ecalwindows production task` and `finish`: what jobs of a batch system call."""
+"""`ecalwindows production task`, `merge`, `carried`, `take`, `finish`: what jobs and scripts of a batch system call."""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from ecalwindows.production.state import JobState
 
 REMOVED = 4
 """DAGMan's status of a DAG that was removed."""
@@ -31,8 +35,63 @@ def task(plan_file: str, number: int, executor: str, scratch: str | None) -> Non
 
     with warnings_shown():
         state = run_task(place, plan, number, executor=executor, scratch=Path(scratch) if scratch else None)
+    click.echo(_told(state))
+
+
+def _told(state: JobState) -> str:
     left_out = f", {len(state.bad)} inputs left out" if state.bad else ""
-    click.echo(f"{state.part}: {state.windows:,} windows of {state.events:,} events{left_out}")
+    return f"{state.part}: {state.windows:,} windows of {state.events:,} events{left_out}"
+
+
+@click.command()
+@click.argument("plan_file", metavar="PLAN")
+@click.argument("number", type=int, metavar="N")
+@click.option("--scratch", metavar="FOLDER", help="Where the part stands while it is made [scratch/ beside PLAN].")
+def merge(plan_file: str, number: int, scratch: str | None) -> None:
+    """Make merged part N (from 0) of parts that are done. The DAG calls this, and whoever makes the dataset."""
+    from pathlib import Path
+
+    from ecalwindows.production.merging import merge
+    from ecalwindows.production.place import Place, read_plan
+
+    path = Path(plan_file).absolute()
+    made = merge(Place(path.parent), read_plan(path), number, scratch=Path(scratch) if scratch else None)
+    click.echo(f"{made.part}: {len(made.jobs)} parts")
+
+
+@click.command()
+@click.argument("folder", metavar="FOLDER", default=".")
+def carried(folder: str) -> None:
+    """Do the job that HTCondor has transferred into FOLDER, and pack what it made."""
+    from pathlib import Path
+
+    from ecalwindows.cli.progress import warnings_shown
+    from ecalwindows.production.carrying import run_carried
+
+    with warnings_shown():
+        click.echo(_told(run_carried(Path(folder).absolute())))
+
+
+@click.command()
+@click.argument("plan_file", metavar="PLAN")
+@click.argument("number", type=int, metavar="N")
+@click.argument("archive", metavar="ARCHIVE")
+@click.option("--code", type=int, default=0, help="What the job ended with.")
+def take(plan_file: str, number: int, archive: str, code: int) -> None:
+    """Take what came back from job N of a plan into the folder of PLAN. The DAG calls this after each job."""
+    from pathlib import Path
+
+    from ecalwindows.production.errors import ProductionError
+    from ecalwindows.production.place import Place, read_plan
+    from ecalwindows.production.taking import take
+
+    path = Path(plan_file).absolute()
+    try:
+        state = take(Place(path.parent), read_plan(path), number, Path(archive), code=code)
+    except ProductionError as error:
+        click.echo(f"error: {error}", err=True)
+        raise SystemExit(code if 0 < code < 256 else 1) from error
+    click.echo(f"taken: {_told(state)}")
 
 
 @click.command()
