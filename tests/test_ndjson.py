@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,10 @@ from reference import json_text as reference
 from ecalwindows.batch import WindowBatch, check_batch
 from ecalwindows.dataset.ndjson import text_file
 from ecalwindows.dataset.ndjson import writer as ndjson
+from ecalwindows.dataset.ndjson.lines import line_pieces
+from ecalwindows.dataset.ndjson.tar_file import TarFile
 from ecalwindows.dataset.ndjson.writer import EventsCsvWriter, NdjsonWriter
+from ecalwindows.errors import BadFileError
 from ecalwindows.schema import CLUSTER_COLUMNS, COLUMNS, EVENT_COLUMNS, HIT_COMPONENTS, WINDOW_COLUMNS
 
 AWKWARD = ['quote"', "back\\slash", "\n\t\r\b\f", "\x00\x1f\x7f", "", "αβ😀", "a" * 300]
@@ -221,3 +225,31 @@ def test_an_error_in_the_block_leaves_a_cut_file_and_itself(tmp_path):
 def test_missing_folder_is_an_oserror(tmp_path):
     with pytest.raises(FileNotFoundError):
         NdjsonWriter(tmp_path / "no" / "a")
+
+
+def test_an_archive_is_the_same_however_its_text_comes_and_holds_it_whole(tmp_path: Path) -> None:
+    text = np.frombuffer(b"".join(b'{"line":%d}\n' % number for number in range(200_000)), np.uint8)
+    one, other = tmp_path / "one.ndjson.tar.gz", tmp_path / "other.ndjson.tar.gz"
+    for path, size in ((one, len(text)), (other, 777)):
+        file = TarFile(path)
+        for first in range(0, len(text), size):
+            file.write(text[first : first + size])
+        file.close()
+        file.close()
+    assert one.read_bytes() == other.read_bytes()
+    with tarfile.open(one) as archive:
+        (member,) = archive.getmembers()
+        assert (member.name, member.mtime, member.uid, member.uname) == ("output.ndjson", 0, 0, "")
+        assert archive.extractfile(member).read() == text.tobytes()  # type: ignore[union-attr]
+    assert b"".join(line_pieces(one)) == text.tobytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.ndjson.tar.gz", "other.ndjson.tar.gz"]
+
+
+def test_an_archive_that_is_cut_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.ndjson.tar.gz"
+    file = TarFile(path)
+    file.write(np.frombuffer(b"{}\n" * 10_000, np.uint8))
+    file.close()
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(BadFileError, match="the gzip stream is cut"):
+        list(line_pieces(path))

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ecalwindows.dataset.folder_output import check_folder, folder_written_aside
-from ecalwindows.dataset.formats import Compression, output_plan
+from ecalwindows.dataset.formats import output_plan
 from ecalwindows.dataset.layout import RECORD, data_files, format_of
 from ecalwindows.dataset.manifest import FOLDER, Manifest, file_record, problems, read_manifest, write_manifest
+from ecalwindows.dataset.ndjson.text_file import Compression
 from ecalwindows.dataset.output import check_output, written_aside
 from ecalwindows.dataset.parquet.index import write_parquet_index
 from ecalwindows.dataset.record import DatasetRecord, Digest, read_record

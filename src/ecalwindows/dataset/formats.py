@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from ecalwindows.batch import WindowBatch
 from ecalwindows.dataset.manifest import FOLDER, manifest_path
+from ecalwindows.dataset.ndjson.text_file import Compression
 from ecalwindows.dataset.output import is_special
 from ecalwindows.dataset.parquet.definition import FeaturesDefinition
 from ecalwindows.errors import SettingsError, near
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
     from ecalwindows.dataset.weights import Weights
 
 Format = Literal["parquet", "ndjson", "tfrecord"]
-Compression = Literal["zst", "gz", "none"]
 
 SUFFIXES: dict[str, tuple[Format, Compression]] = {
     ".parquet": ("parquet", "none"),
     ".ndjson": ("ndjson", "none"),
     ".ndjson.gz": ("ndjson", "gz"),
     ".ndjson.zst": ("ndjson", "zst"),
+    ".ndjson.tar.gz": ("ndjson", "tar.gz"),
 }
 FORMATS: tuple[Format, ...] = ("parquet", "ndjson", "tfrecord")
 

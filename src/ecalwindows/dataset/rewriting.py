@@ -10,7 +10,7 @@ from typing import Any
 
 from ecalwindows.batch import WindowBatch
 from ecalwindows.dataset.finishing.parts import fields_of
-from ecalwindows.dataset.formats import Compression
+from ecalwindows.dataset.ndjson.text_file import Compression
 from ecalwindows.dataset.ndjson.text_source import Limits, is_archive
 from ecalwindows.dataset.ndjson.writer import NdjsonWriter
 from ecalwindows.dataset.origins import Source, source

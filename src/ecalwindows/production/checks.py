@@ -101,11 +101,11 @@ def clear_strays(place: Place, plan: Plan) -> None:
     for path in (place.work / "jobs").glob("*"):
         if path.suffix != ".json" or path.stem not in parts:
             path.unlink()
-    for folder in (place.work / "parts").glob("*"):
-        if folder.name not in plan.production.formats:
+    for folder in (*(place.work / "parts").glob("*"), *(place.work / "merged").glob("*")):
+        if folder.name not in plan.production.formats or (folder.parent.name == "merged" and not plan.production.merge):
             shutil.rmtree(folder)
     for format in plan.production.formats:
-        _clear_parts(place, format, {manifest_name(format, part) for part in parts})
+        clear_parts(place.parts(format), {manifest_name(format, part) for part in parts})
 
 
 def clear_scratch(place: Place, part: str = "*") -> None:
@@ -114,9 +114,9 @@ def clear_scratch(place: Place, part: str = "*") -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _clear_parts(place: Place, format: Format, known: set[str]) -> None:
-    """Files that no manifest of a job names, among them a part that lost its runner before it had a manifest."""
-    base, named = place.parts(format), set[Path]()
+def clear_parts(base: Path, known: set[str]) -> None:
+    """Remove files of a flat folder that no known manifest names, such as those of a part that lost its runner."""
+    named = set[Path]()
     for path in (base / FOLDER / "manifests").glob("*"):
         if path.name not in known or path.name.startswith("."):
             path.unlink()

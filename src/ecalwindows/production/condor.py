@@ -53,14 +53,16 @@ def refuse_eos(place: Place) -> None:
         )  # fmt: skip
 
 
-def write_submission(plan: Plan, place: Place, numbers: Sequence[int], name: str | None = None) -> Path:
+def write_submission(
+    plan: Plan, place: Place, numbers: Sequence[int], merges: Sequence[int] = (), name: str | None = None
+) -> Path:
     """Write the submit files into a new folder below WORK/htcondor; its path."""
     base = place.work / "htcondor"
     base.mkdir(exist_ok=True)
     taken = [int(path.name) for path in base.iterdir() if path.name.isdecimal()]
     folder = base / (name or f"{max(taken, default=0) + 1:03d}")
     folder.mkdir(exist_ok=True)
-    for file, text in submission(plan, place, numbers).items():
+    for file, text in submission(plan, place, numbers, merges).items():
         path = folder / file
         path.write_text(text, encoding="utf-8")
         path.chmod(0o755 if path.suffix == ".sh" else 0o644)

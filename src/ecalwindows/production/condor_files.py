@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ecalwindows.production.place import Place
-from ecalwindows.production.plan import Plan
+from ecalwindows.production.plan import Plan, merges_of
 from ecalwindows.production.settings import HTCondor
 
-DAG, TASK, FINISH = "production.dag", "task.sub", "finish.sub"
+DAG, TASK, MERGE, FINISH = "production.dag", "task.sub", "merge.sub", "finish.sub"
 WRONG_USE = 2
 """Exit code of errors that a second try does not mend."""
 
@@ -22,20 +22,16 @@ MEMORY_HOLD = 101
 """HoldReasonSubCode of jobs that we hold for their memory."""
 
 MOST_HOLDS = 5
+CARRIED, RETURNED = "carried", "returned"
+"""Folders beside the submit files: what goes along with jobs, and what comes back."""
 
+COMMON, RESULT = "common.tar.gz", "result.tar"
+"""What goes along with every job, and what each leaves."""
 
-def submission(plan: Plan, place: Place, numbers: Sequence[int]) -> dict[str, str]:
-    """The files by name, for the jobs of these numbers."""
-    settings = plan.production.htcondor
-    return {
-        DAG: _dag(plan, numbers),
-        TASK: _submit_file(settings, "task.sh", "$(number)", "../../logs/$(part)", grows=True),
-        FINISH: _submit_file(settings, "finish.sh", "$(DAG_STATUS) $(FAILED_COUNT)", "finish", grows=False),
-        "task.sh": _script(settings, ["task", str(place.plan), Word('"$1"'), "--executor", "htcondor"]),
-        "finish.sh": _script(
-            settings, ["finish", str(place.work), "--dag-status", Word('"$1"'), "--failed", Word('"$2"')]
-        ),
-    }
+LOGS = "../../logs"
+"""From the submit folder."""
+
+SCRATCH = '"${_CONDOR_SCRATCH_DIR:-.}"'
 
 
 class Word(str):
@@ -44,15 +40,73 @@ class Word(str):
     __slots__ = ()
 
 
-def _dag(plan: Plan, numbers: Sequence[int]) -> str:
+def submission(plan: Plan, place: Place, numbers: Sequence[int], merges: Sequence[int] = ()) -> dict[str, str]:
+    """The files by name, for the jobs and merges of these numbers."""
+    settings = plan.production.htcondor
+    if settings.files == "transfer":
+        return _transferring(plan, place, numbers)
+    task = ["task", str(place.plan), Word('"$1"'), "--executor", "htcondor", "--scratch", Word(SCRATCH)]
+    files = {
+        DAG: _dag(plan, numbers, merges) + f"FINAL finish {FINISH}\n",
+        TASK: _submit_file(settings, "task.sh", "$(number)", f"{LOGS}/$(part)", _growing_memory(settings)),
+        FINISH: _submit_file(settings, "finish.sh", "$(DAG_STATUS) $(FAILED_COUNT)", "finish"),
+        "task.sh": _script(settings, task),
+        "finish.sh": _script(settings, _finish(place)),
+    }
+    if merges:
+        files[MERGE] = _submit_file(settings, "merge.sh", "$(number)", f"{LOGS}/$(part)")
+        files["merge.sh"] = _script(settings, ["merge", str(place.plan), Word('"$1"'), "--scratch", Word(SCRATCH)])
+    return files
+
+
+def _transferring(plan: Plan, place: Place, numbers: Sequence[int]) -> dict[str, str]:
+    """Jobs that see nothing of ours. What comes back is taken, and the dataset made, by scripts of the DAG where it was
+    submitted.
+    """
+    settings = plan.production.htcondor
+    script = [f"SCRIPT POST job{number} take.sh {number} {plan.jobs[number].part} $RETURN\n" for number in numbers]
+    last = f"FINAL finish {FINISH} NOOP\nSCRIPT POST finish finish.sh $DAG_STATUS $FAILED_COUNT\n"
+    moved = {
+        "should_transfer_files": "YES",
+        "transfer_input_files": f"{CARRIED}/{COMMON}, {CARRIED}/$(part)/",
+        "transfer_output_remaps": f'"{RESULT}={RETURNED}/$(part).tar"',
+    }
+    archive = Word(f'"{RETURNED}/$2.tar"')
+    take = ["take", str(place.plan), Word('"$1"'), archive, "--code", Word('"$3"')]
+    return {
+        DAG: _dag(plan, numbers, ()) + "".join(script) + last,
+        TASK: _submit_file(settings, "task.sh", "", f"{LOGS}/$(part)", _growing_memory(settings), moved),
+        FINISH: _submit_file(settings, "finish.sh", "", "finish"),
+        "task.sh": _script(settings, ["carried"]),
+        "take.sh": _script(settings, take, output=f'"{LOGS}/$2.log"'),
+        "finish.sh": _script(settings, _finish(place), output="finish.log"),
+    }
+
+
+def _finish(place: Place) -> list[str]:
+    return ["finish", str(place.work), "--dag-status", Word('"$1"'), "--failed", Word('"$2"')]
+
+
+def _dag(plan: Plan, numbers: Sequence[int], merges: Sequence[int]) -> str:
+    """The nodes, each merge after those of its jobs that are to be done."""
     lines = [
         f"# {plan.production.name}: {len(numbers)} of {len(plan.jobs)} jobs; made by `ecalwindows production submit`"
     ]
     for number in numbers:
-        lines += [f"JOB job{number} {TASK}", f'VARS job{number} number="{number}" part="{plan.jobs[number].part}"']
-        if plan.production.max_retries:
-            lines.append(f"RETRY job{number} {plan.production.max_retries} UNLESS-EXIT {WRONG_USE}")
-    return "\n".join([*lines, f"FINAL finish {FINISH}", ""])
+        lines += _node(plan, f"job{number}", TASK, number, plan.jobs[number].part)
+    todo, known = set(numbers), merges_of(plan)
+    for number in merges:
+        lines += _node(plan, f"merge{number}", MERGE, number, known[number].part)
+        before = [f"job{each}" for each in known[number].jobs if each in todo]
+        if before:
+            lines.append(f"PARENT {' '.join(before)} CHILD merge{number}")
+    return "\n".join([*lines, ""])
+
+
+def _node(plan: Plan, name: str, file: str, number: int, part: str) -> list[str]:
+    lines = [f"JOB {name} {file}", f'VARS {name} number="{number}" part="{part}"']
+    retries = plan.production.max_retries
+    return [*lines, f"RETRY {name} {retries} UNLESS-EXIT {WRONG_USE}"] if retries else lines
 
 
 def megabytes(size: str) -> int:
@@ -61,20 +115,26 @@ def megabytes(size: str) -> int:
     return round(number * 1000 if size.endswith("GB") else number)
 
 
-def _submit_file(settings: HTCondor, script: str, arguments: str, log: str, *, grows: bool) -> str:
-    """One submit description."""
+def _submit_file(
+    settings: HTCondor,
+    script: str,
+    arguments: str,
+    log: str,
+    memory: Mapping[str, str] | None = None,
+    files: Mapping[str, str] | None = None,
+) -> str:
+    """One submit description. memory, files : lines about them [plain request, all is seen by jobs]"""
     lines = {
         "universe": "container" if settings.image else "vanilla",
         **({"container_image": settings.image} if settings.image else {}),
         "executable": script,
-        "arguments": arguments,
+        **({"arguments": arguments} if arguments else {}),
         "output": f"{log}.out",
         "error": f"{log}.log",
-        "should_transfer_files": "IF_NEEDED",
         "when_to_transfer_output": "ON_EXIT",
-        "transfer_output_files": '""',
+        **(files or {"should_transfer_files": "IF_NEEDED", "transfer_output_files": '""'}),
         "request_cpus": "1",
-        **(_growing_memory(settings) if grows else {"request_memory": str(megabytes(settings.request_memory))}),
+        **(memory or {"request_memory": str(megabytes(settings.request_memory))}),
         "request_disk": f"{megabytes(settings.request_disk)} MB",
         **site_lines(settings),
         **settings.extra,
@@ -83,16 +143,20 @@ def _submit_file(settings: HTCondor, script: str, arguments: str, log: str, *, g
 
 
 def _growing_memory(settings: HTCondor) -> dict[str, str]:
-    """A job above its request is held, saying so, and released with half as much more than it used."""
+    """A job above its request is held, saying so, and released with half as much more than it used. One that may not
+    grow further is removed, so that its node fails and the DAG ends.
+    """
     first, most = megabytes(settings.request_memory), megabytes(settings.max_memory)
+    is_held = f"(HoldReasonSubCode == {MEMORY_HOLD} || HoldReasonCode == 34)"
+    may_grow = f"NumJobStarts <= {MOST_HOLDS} && (MemoryProvisioned ?: 0) < {most}"
     return {
         "request_memory": f"max({{{first}, min({{{most}, int((MemoryUsage ?: 0) * 1.5)}})}})",
         "periodic_hold": "JobStatus == 2 && (MemoryUsage ?: 0) > (MemoryProvisioned ?: RequestMemory)",
         "periodic_hold_reason": 'strcat("memory: ", MemoryUsage, " MB used of ", MemoryProvisioned, '
         f'" MB; it runs again with more, at most {most} MB")',
         "periodic_hold_subcode": str(MEMORY_HOLD),
-        "periodic_release": f"(HoldReasonSubCode == {MEMORY_HOLD} || HoldReasonCode == 34) && "
-        f"NumJobStarts <= {MOST_HOLDS} && (MemoryProvisioned ?: 0) < {most}",
+        "periodic_release": f"{is_held} && {may_grow}",
+        "periodic_remove": f"JobStatus == 5 && {is_held} && !({may_grow})",
     }
 
 
@@ -110,14 +174,17 @@ def site_lines(settings: HTCondor) -> dict[str, str]:
     return lines
 
 
-def _script(settings: HTCondor, words: Sequence[str]) -> str:
-    """What a job runs: every word of ours quoted for the shell."""
+def _script(settings: HTCondor, words: Sequence[str], output: str | None = None) -> str:
+    """What a job or a script of the DAG runs: every word of ours quoted for the shell."""
     lines = ["#!/bin/bash", "# made by `ecalwindows production submit`", "set -e"]
+    if output:
+        lines.append(f"exec >>{output} 2>&1")
     if settings.view:
         lines += [f". {shlex.quote(str(settings.view / 'setup.sh'))}"]
     python = "python3"
-    if not settings.image:
+    if output:
+        python = shlex.quote(str(Path(sys.executable)))
+    elif not settings.image:
         python = shlex.quote(str((settings.venv or Path(sys.prefix)) / "bin" / "python"))
     said = " ".join(word if isinstance(word, Word) else shlex.quote(word) for word in words)
-    scratch = ' --scratch "${_CONDOR_SCRATCH_DIR:-.}"' if words[0] == "task" else ""
-    return "\n".join([*lines, f"exec {python} -P -m ecalwindows production {said}{scratch}", ""])
+    return "\n".join([*lines, f"exec {python} -P -m ecalwindows production {said}", ""])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from ecalwindows.production.cache import kernel_cache
+from ecalwindows.production.carrying import pack
 from ecalwindows.production.checks import Verdict, clear_strays, verdicts
 from ecalwindows.production.condor import Submitted, refuse_eos, refuse_if_queued, submit, write_submission
 from ecalwindows.production.errors import ChangedError
@@ -17,6 +18,7 @@ from ecalwindows.production.finalising import check_targets, finalise
 from ecalwindows.production.listing import listed_inputs, read_sources
 from ecalwindows.production.local import LocalRun, Progress, run_jobs
 from ecalwindows.production.lock import locked
+from ecalwindows.production.merging import open_merges
 from ecalwindows.production.place import Place, make_folders, read_plan, write_plan
 from ecalwindows.production.plan import Plan, grown_plan, listing_changes, made_plan, setting_changes
 from ecalwindows.production.settings import Production
@@ -98,8 +100,12 @@ def submit_production(
     """
     refuse_eos(Place(production.work))
     with _begun(production, mode, checksums, retry_bad, break_lock, tell) as (place, plan, todo):
-        folder = write_submission(plan, place, todo, "dry-run" if dry_run else None)
+        transfer = production.htcondor.files == "transfer"
+        merges = [] if transfer else open_merges(place, plan, todo)
+        folder = write_submission(plan, place, todo, merges, "dry-run" if dry_run else None)
         kernel_cache(place)
+        if transfer:
+            pack(plan, place, todo, folder)
         return folder, len(todo), None if dry_run else submit(plan, place, folder)
 
 
@@ -138,7 +144,7 @@ def _forget(place: Place) -> None:
     """Remove plan, parts and states; the dataset stays until the new one is whole."""
     for path in (place.plan, place.finalised):
         path.unlink(missing_ok=True)
-    for name in ("parts", "jobs", "logs"):
+    for name in ("parts", "merged", "jobs", "logs"):
         shutil.rmtree(place.work / name, ignore_errors=True)
     make_folders(place)
 

@@ -20,6 +20,7 @@ from ecalwindows.finalize import finalize_dataset
 from ecalwindows.production.checks import Verdict
 from ecalwindows.production.errors import ProductionError
 from ecalwindows.production.far import far_name, publish, published_as
+from ecalwindows.production.merging import merge_rest
 from ecalwindows.production.place import Place
 from ecalwindows.production.plan import Plan
 from ecalwindows.production.settings import ABOUT_DATASET, Production
@@ -109,7 +110,8 @@ def _finalise_one(place: Place, plan: Plan, format: Format, target: Path) -> Non
         name=production.name, version=production.version, day=production.day, licence=production.licence,
         citation=production.citation, contact=production.contact, derived_from=production.derived_from,
     )  # fmt: skip
-    finalize_dataset(place.parts(format), target, about=about, splits=production.split_rule, overwrite=True)
+    parts = merge_rest(place, plan, format)
+    finalize_dataset(parts, target, about=about, splits=production.split_rule, overwrite=True)
 
 
 def clear_left(target: Path) -> None:

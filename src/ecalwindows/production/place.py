@@ -2,6 +2,7 @@
 
 WORK/plan.json  lock  finalised.json
 WORK/parts/<format>/     flat folders of parts with their manifests, as `ecalwindows finalize` takes them
+WORK/merged/<format>/    the same of merged parts, where merging is asked for
 WORK/jobs/<part>.json    what became of each job
 WORK/logs/<part>.log     what it printed
 WORK/scratch/            what is being made
@@ -10,11 +11,13 @@ WORK/numba/<processor>/  compiled kernels
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -60,6 +63,10 @@ class Place:
         """The parts of a format."""
         return self.work / "parts" / format
 
+    def merged(self, format: Format) -> Path:
+        """The merged parts of a format."""
+        return self.work / "merged" / format
+
     def manifest(self, format: Format, part: str) -> Path:
         """The manifest of a part."""
         return self.parts(format) / FOLDER / "manifests" / manifest_name(format, part)
@@ -92,7 +99,8 @@ def make_folders(place: Place) -> None:
 
 def write_plan(plan: Plan, path: Path) -> None:
     """Write a plan with its digest, whole. Raises OutputError."""
-    content = {"digest": plan.digest, "plan": json.loads(plan.content)}
+    values = json.loads(plan.content)
+    content = {"digest": _digest(values), "plan": values}
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_aside([path]) as (aside,):
         aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -113,13 +121,18 @@ def read_plan(path: Path) -> Plan:
             expected="a plan as `ecalwindows production` writes it", where=str(path),
             todo="restore it, or make all again with `ecalwindows production run FILE --redo`",
         ) from error  # fmt: skip
-    if plan.digest != content.get("digest"):
+    if _digest(content["plan"]) != content.get("digest"):
         raise ProductionError(
             "the plan was edited: its content is not that of its digest",
             expected="the plan as it was written: parts that exist were made by it", where=str(path),
             todo="change the YAML file instead; `ecalwindows production run FILE --redo` makes all again",
         )  # fmt: skip
     return plan
+
+
+def _digest(values: Any) -> str:
+    """Of what stands in the file: a later version may know more settings than it has."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def find_place(path: str | Path) -> Place:
@@ -148,7 +161,6 @@ def _candidates(path: Path) -> Iterator[Path]:
 
 def this_processor() -> str:
     """A name for the kind of processor of this host, for the cache of compiled code."""
-    import hashlib
     import platform
 
     try:

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from pydantic import Field
@@ -212,3 +213,24 @@ def common_folder(entries: Sequence[Entry]) -> str:
 def told_name(path: str, base: str) -> str:
     """How an input is called in manifests: below the common folder of its sample; URLs stay whole."""
     return path if is_remote(path) or not base else os.path.relpath(path, base)
+
+
+@dataclass(frozen=True)
+class Merge:
+    """One merged part: its name, and the jobs (by number in the plan) whose parts it takes in, in order."""
+
+    part: str
+    jobs: tuple[int, ...]
+
+
+def merges_of(plan: Plan) -> list[Merge]:
+    """The merged parts of a plan: neighbours of a sample. Pure; none where merging is not asked for."""
+    size = plan.production.merge
+    if size is None:
+        return []
+    merges = []
+    for sample, found in groupby(range(len(plan.jobs)), lambda number: plan.jobs[number].sample):
+        numbers = tuple(found)
+        groups = [numbers[first : first + size] for first in range(0, len(numbers), size)]
+        merges += [Merge(f"{sample}_merged_{count:05d}", group) for count, group in enumerate(groups)]
+    return merges

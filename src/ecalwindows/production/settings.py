@@ -63,6 +63,9 @@ class HTCondor(Model):
     venv: Path | None = Field(None, description="Virtual environment of jobs [that of the submission].")
     image: Line | None = Field(None, description="Container image in which jobs run, instead of a venv.")
     view: Path | None = Field(None, description="Folder of an LCG view: its setup.sh is read before the venv is used.")
+    files: Literal["shared", "transfer"] = Field(
+        "shared", description="Whether jobs see the work folder and local inputs, or HTCondor transfers all they need."
+    )
     extra: dict[str, Line] = Field(default_factory=dict, description="Any other lines of the submit file.")
 
     @model_validator(mode="after")
@@ -90,6 +93,9 @@ class Production(Model):
     features_def: str | None = Field(None, description="Features of Parquet: default, seed or a JSON file.")
     weights: Path | None = Field(None, description="File of weights of windows for TFRecord.")
     splits: dict[str, str] = Field(default_factory=dict, description="Splits by event and their shares.")
+    merge: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="So many parts of a sample are merged to one before the dataset is made [each stays one]."
+    )
     version: str = Field("1", description="Version of the dataset.")
     day: date | None = Field(None, alias="date", description="Date of publication.")
     licence: str | None = Field(None, description="Licence, best an SPDX name.")
@@ -150,7 +156,7 @@ class Production(Model):
         return Path(f"{self.output.rstrip('/')}.production")
 
 
-ABOUT_DATASET = ("splits", "version", "date", "licence", "citation", "contact", "derived_from")
+ABOUT_DATASET = ("splits", "merge", "version", "date", "licence", "citation", "contact", "derived_from")
 """Settings that decide only how parts are finalised."""
 
 ABOUT_RUNNING = ("strict", "max_retries", "work_folder", "htcondor")
@@ -205,6 +211,26 @@ def absolute(production: Production) -> Production:
         changes["windows"] = production.windows | {"wp_file": str(Path(production.windows["wp_file"]).absolute())}
     if production.features_def not in (None, "default", "seed"):
         changes["features_def"] = str(Path(str(production.features_def)).absolute())
+    return production.model_copy(update=changes)
+
+
+def with_files_at(production: Production, places: Mapping[str, str]) -> Production:
+    """The same with files that decide content (working points, features, weights) at other places. Pure."""
+
+    def at(path: Path | str) -> str:
+        return places.get(str(path), str(path))
+
+    samples = [
+        sample.model_copy(update={"wp_file": Path(at(sample.wp_file))}) if sample.wp_file else sample
+        for sample in production.samples
+    ]
+    changes: dict[str, Any] = {"samples": tuple(samples)}
+    if production.weights:
+        changes["weights"] = Path(at(production.weights))
+    if production.features_def:
+        changes["features_def"] = at(production.features_def)
+    if production.windows.get("wp_file"):
+        changes["windows"] = production.windows | {"wp_file": at(production.windows["wp_file"])}
     return production.model_copy(update=changes)
 
 

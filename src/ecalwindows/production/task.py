@@ -37,7 +37,7 @@ def run_task(place: Place, plan: Plan, number: int, *, executor: str, scratch: P
     write_state(state, place.state(job.part))
     try:
         check_unchanged(plan, job)
-        with _scratch(scratch or place.scratch, job.part) as folder:
+        with scratch_folder(scratch or place.scratch, job.part) as folder:
             made, manifests = _made(place, plan, job, folder)
     except (EcalWindowsError, OSError, MemoryError) as error:
         failed = _ended(attempt, began, one_line(error))
@@ -99,7 +99,7 @@ def _write_failure(state: JobState, place: Place) -> None:
 
 
 @contextmanager
-def _scratch(above: Path, part: str) -> Iterator[Path]:
+def scratch_folder(above: Path, part: str) -> Iterator[Path]:
     """A folder of one's own that goes when the block ends."""
     try:
         above.mkdir(parents=True, exist_ok=True)
@@ -141,7 +141,12 @@ def _tell_names(plan: Plan, job: Job, made: MadePart, path: Path) -> None:
         for record, entry in zip(manifest.inputs, taken, strict=True)
     ]
     left_out = [
-        {"name": told_name(where, base), "reason": reason.replace(where, told_name(where, base))}
+        {"name": told_name(where, base), "reason": _named(reason, where, told_name(where, base))}
         for where, reason in bad.items()
     ]
     write_manifest(manifest.model_copy(update={"inputs": inputs, "bad_inputs": left_out}), path)
+
+
+def _named(reason: str, where: str, name: str) -> str:
+    """A reason that names an input by its short name, also where it has lost line ends and doubled blanks."""
+    return reason.replace(where, name).replace(" ".join(where.split()), " ".join(name.split()))

@@ -65,7 +65,7 @@ def find_parts(folder: Path) -> list[Part]:
             "the folder is a finished dataset", "a flat folder of parts", folder, "give the folder of its parts"
         )
     manifests = sorted((folder / FOLDER / "manifests").glob("[!.]*.json"), key=lambda path: natural_key(path.name))
-    parts = [_part(folder, path) for path in manifests]
+    parts = [part_of(folder, path) for path in manifests]
     _refuse_same_names(folder, parts)
     _refuse_strays(folder, {record.name for part in parts for record in part.manifest.files})
     if not parts:
@@ -76,7 +76,8 @@ def find_parts(folder: Path) -> list[Part]:
     return sorted(parts, key=lambda part: natural_key(part.name))
 
 
-def _part(folder: Path, path: Path) -> Part:
+def part_of(folder: Path, path: Path) -> Part:
+    """The part of a manifest. Raises InputError for one that fits no flat folder."""
     manifest = read_manifest(path)
     names = [record.name for record in manifest.files]
     for name in names:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +29,7 @@ from ecalwindows.dataset.finishing.identity import (
 from ecalwindows.dataset.finishing.parts import Part
 from ecalwindows.dataset.layout import EVENTS_SUFFIX, MATCHED, UNMATCHED
 from ecalwindows.dataset.ndjson.lines import as_lines, line_pieces, text_of
-from ecalwindows.dataset.ndjson.text_file import Compression, TextFile
+from ecalwindows.dataset.ndjson.text_file import TextFile
 from ecalwindows.dataset.parquet.definition import FeaturesDefinition
 from ecalwindows.dataset.parquet.writer import ROW_GROUP, ParquetWriter
 from ecalwindows.dataset.splits import Splits
@@ -157,7 +157,7 @@ def _kind(source: Path, part: Part) -> str:
     return source.parent.name if part.manifest.format == "tfrecord" else "windows"
 
 
-def _lines(compression: Compression, path: Path) -> LineWriter:
+def _lines(compression: Literal["zst", "none"], path: Path) -> LineWriter:
     return LineWriter(path, compression)
 
 
@@ -197,7 +197,7 @@ def _route_ndjson(part: Part, name: str, splits: Splits, folder: Path) -> list[W
     """Lines to their splits, and beside each the rows of its events, also of those without windows."""
     with ExitStack() as stack:
 
-        def outlets(kind: str, compression: Compression) -> Outlets[LineWriter]:
+        def outlets(kind: str, compression: Literal["zst", "none"]) -> Outlets[LineWriter]:
             return Outlets(
                 splits, lambda split: part_paths("ndjson", name, folder, split)[kind],
                 lambda path: _lines(compression, path), stack, counts_windows=kind == "windows",

@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 import zstandard
 
+from ecalwindows.dataset.ndjson.text_source import Limits, is_archive, text_chunks
+
 PIECE = 1 << 23
 """Bytes of text read at a time; bounds the memory."""
 
@@ -30,7 +32,13 @@ def _opened(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
 
 
 def line_pieces(path: Path, size: int = PIECE) -> Iterator[bytes]:
-    """The text in pieces of whole lines, each with its newline. Raises ValueError when the last line is cut."""
+    """The text in pieces of whole lines, each with its newline. Raises ValueError when the last line is cut.
+
+    Raises BadFileError for an archive that is damaged.
+    """
+    if is_archive(path.name):
+        yield from _archived(path)
+        return
     rest = b""
     with _opened(path) as text:
         while piece := text.read(size):
@@ -42,6 +50,13 @@ def line_pieces(path: Path, size: int = PIECE) -> Iterator[bytes]:
                 rest += piece
     if rest:
         raise ValueError("the last line is cut")
+
+
+def _archived(path: Path) -> Iterator[bytes]:
+    for chunk in text_chunks(path, Limits(), []):
+        if not chunk.has_end:
+            raise ValueError("the last line is cut")
+        yield chunk.text
 
 
 def count_lines(path: Path) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-Compression = Literal["zst", "gz", "none"]
+Compression = Literal["zst", "gz", "tar.gz", "none"]
 Bytes = NDArray[np.uint8]
 
 ZSTD_LEVEL = 1
@@ -39,7 +39,7 @@ class Plain:
         return b""
 
 
-def encoder(compression: Compression) -> Encoder:
+def encoder(compression: Literal["zst", "gz", "none"]) -> Encoder:
     """The compressor of a format: zstd with checksum and one thread; gzip without time and name in its header."""
     if compression == "none":
         return Plain()
@@ -51,7 +51,7 @@ def encoder(compression: Compression) -> Encoder:
 class TextFile:
     """A file that text is written to, without seeking; nothing stays open after an OSError."""
 
-    def __init__(self, path: Path, compression: Compression = "none") -> None:
+    def __init__(self, path: Path, compression: Literal["zst", "gz", "none"] = "none") -> None:
         self._encoder = encoder(compression)
         self._piece = bytearray(PIECE)
         self._filled = 0

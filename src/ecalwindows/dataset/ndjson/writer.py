@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.batch import Array, WindowBatch
+from ecalwindows.dataset.ndjson.tar_file import TarFile
 from ecalwindows.dataset.ndjson.text_file import Compression, TextFile
 from ecalwindows.kernels import json_text
 from ecalwindows.kernels.decimal import KINDS, WIDEST
@@ -206,7 +207,7 @@ class TextWriter:
     """What the writers of text share: the end of the file, good or bad."""
 
     def __init__(self, path: Path, compression: Compression) -> None:
-        self._file = TextFile(path, compression)
+        self._file = TarFile(path) if compression == "tar.gz" else TextFile(path, compression)
 
     def close(self) -> None:
         """Finish the file. Raises OSError."""

@@ -1,0 +1,117 @@
+"""`ecalwindows production task`, `merge`, `carried`, `take`, `finish`: what jobs and scripts of a batch system call."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ecalwindows.production.state import JobState
+
+REMOVED = 4
+"""DAGMan's status of a DAG that was removed."""
+
+
+@click.command()
+@click.argument("plan_file", metavar="PLAN")
+@click.argument("number", type=int, metavar="N")
+@click.option("--executor", default="hand", hidden=True)
+@click.option("--scratch", metavar="FOLDER", help="Where the part stands while it is made [scratch/ beside PLAN].")
+def task(plan_file: str, number: int, executor: str, scratch: str | None) -> None:
+    """Do job N (from 0) of a plan. The executors call this; the part goes into the folder of PLAN."""
+    from pathlib import Path
+
+    from ecalwindows.cli.progress import warnings_shown
+    from ecalwindows.production.cache import kernel_cache
+    from ecalwindows.production.place import Place, make_folders, read_plan
+
+    path = Path(plan_file).absolute()
+    plan, place = read_plan(path), Place(path.parent)
+    make_folders(place)
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(kernel_cache(place)))
+    from ecalwindows.production.task import run_task  # compiles with that cache
+
+    with warnings_shown():
+        state = run_task(place, plan, number, executor=executor, scratch=Path(scratch) if scratch else None)
+    click.echo(_told(state))
+
+
+def _told(state: JobState) -> str:
+    left_out = f", {len(state.bad)} inputs left out" if state.bad else ""
+    return f"{state.part}: {state.windows:,} windows of {state.events:,} events{left_out}"
+
+
+@click.command()
+@click.argument("plan_file", metavar="PLAN")
+@click.argument("number", type=int, metavar="N")
+@click.option("--scratch", metavar="FOLDER", help="Where the part stands while it is made [scratch/ beside PLAN].")
+def merge(plan_file: str, number: int, scratch: str | None) -> None:
+    """Make merged part N (from 0) of parts that are done. The DAG calls this, and whoever makes the dataset."""
+    from pathlib import Path
+
+    from ecalwindows.production.merging import merge
+    from ecalwindows.production.place import Place, read_plan
+
+    path = Path(plan_file).absolute()
+    made = merge(Place(path.parent), read_plan(path), number, scratch=Path(scratch) if scratch else None)
+    click.echo(f"{made.part}: {len(made.jobs)} parts")
+
+
+@click.command()
+@click.argument("folder", metavar="FOLDER", default=".")
+def carried(folder: str) -> None:
+    """Do the job that HTCondor has transferred into FOLDER, and pack what it made."""
+    from pathlib import Path
+
+    from ecalwindows.cli.progress import warnings_shown
+    from ecalwindows.production.carrying import run_carried
+
+    with warnings_shown():
+        click.echo(_told(run_carried(Path(folder).absolute())))
+
+
+@click.command()
+@click.argument("plan_file", metavar="PLAN")
+@click.argument("number", type=int, metavar="N")
+@click.argument("archive", metavar="ARCHIVE")
+@click.option("--code", type=int, default=0, help="What the job ended with.")
+def take(plan_file: str, number: int, archive: str, code: int) -> None:
+    """Take what came back from job N of a plan into the folder of PLAN. The DAG calls this after each job."""
+    from pathlib import Path
+
+    from ecalwindows.production.errors import ProductionError
+    from ecalwindows.production.place import Place, read_plan
+    from ecalwindows.production.taking import take
+
+    path = Path(plan_file).absolute()
+    try:
+        state = take(Place(path.parent), read_plan(path), number, Path(archive), code=code)
+    except ProductionError as error:
+        click.echo(f"error: {error}", err=True)
+        raise SystemExit(code if 0 < code < 256 else 1) from error
+    click.echo(f"taken: {_told(state)}")
+
+
+@click.command()
+@click.argument("folder", metavar="WORK")
+@click.option("--dag-status", type=int, default=0, help="What DAGMan says of the DAG (4: removed).")
+@click.option("--failed", type=int, default=0, help="How many of its nodes failed.")
+def finish(folder: str, dag_status: int, failed: int) -> None:
+    """Make the dataset of parts that are done. The FINAL node of a DAG calls this."""
+    from ecalwindows.cli.progress import warnings_shown
+    from ecalwindows.production.driver import finish_production
+    from ecalwindows.production.errors import ProductionError
+    from ecalwindows.production.place import find_place
+
+    place = find_place(folder)
+    click.echo(f"DAG status {dag_status}, {failed} nodes failed")
+    if dag_status == REMOVED:
+        raise ProductionError(
+            "the DAG was removed: no dataset was made", expected="a DAG that runs to its end", where=folder,
+            todo="`ecalwindows production submit FILE` or `resume FILE` makes the rest",
+        )  # fmt: skip
+    with warnings_shown():
+        finish_production(place, tell=lambda line: click.echo(line, err=True))
+    click.echo("finalised")

@@ -1,0 +1,68 @@
+"""`ecalwindows production status`, `report` and `digest`: how a production stands."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ecalwindows production status electrons.yaml
+  ecalwindows production status datasets/electrons_2023 --watch
+"""
+)
+@click.argument("file", metavar="FILE|FOLDER")
+@click.option("--watch", is_flag=True, help="Show it again and again, until nothing runs or waits.")
+@click.option("--every", type=click.FloatRange(min=0.1), default=5.0, show_default=True, help="Seconds between.")
+def status(file: str, watch: bool, every: float) -> None:
+    """Tell how a production stands: jobs done, running, waiting and failed, by sample; and why those failed."""
+    from ecalwindows.production.condor import queue_lines
+    from ecalwindows.production.place import find_place
+    from ecalwindows.production.status import status_of
+    from ecalwindows.reports.production import status_text
+
+    place = find_place(file)
+    while True:
+        now = status_of(place)
+        if watch and sys.stdout.isatty():
+            click.clear()
+        click.echo(status_text(now))
+        queued = queue_lines(place)
+        if queued:
+            click.echo("\n".join(queued))
+        if not watch or now.is_over:
+            return
+        time.sleep(every)
+
+
+@click.command(epilog="\b\nExamples:\n  ecalwindows production digest datasets/electrons_2023\n")
+@click.argument("folder", metavar="FOLDER")
+def digest(folder: str) -> None:
+    """Print one hash of a finished dataset: the same settings and inputs give the same."""
+    from ecalwindows.production.digest import dataset_digest
+
+    click.echo(dataset_digest(folder))
+
+
+@click.command(epilog="\b\nExamples:\n  ecalwindows production report electrons.yaml --plot jobs.png\n")
+@click.argument("file", metavar="FILE|FOLDER")
+@click.option("--plot", metavar="PICTURE", help="Draw it too: .png, .pdf or .svg.")
+def report(file: str, plot: str | None) -> None:
+    """Tell how the jobs of a production fared: throughput, failures, retries, time by job."""
+    from ecalwindows.production.place import find_place, read_plan
+    from ecalwindows.production.status import states_of
+    from ecalwindows.reports.production import fared_text
+
+    place = find_place(file)
+    states = states_of(place, read_plan(place.plan))
+    click.echo(fared_text(states))
+    if plot:
+        from ecalwindows.plots.production import jobs_figure, save
+        from ecalwindows.production.status import times_of
+
+        save(jobs_figure(*times_of(states)), plot)
+        click.echo(f"written: {plot}")
