@@ -195,11 +195,16 @@ def test_several_formats_and_samples(dumps: Path, tmp_path: Path) -> None:
         {"name": "one", "inputs": f"{tmp_path}/dumps/dump_00[0-2].root", "flavour": 11},
         {"name": "two", "inputs": f"{tmp_path}/dumps/dump_00[3-5].root", "flavour": 22},
     ]
-    file = begun(tmp_path, dumps, formats=["parquet", "ndjson"], files_per_job=2, samples=samples)
+    file = begun(tmp_path, dumps, formats=["ndjson", "parquet"], files_per_job=2, samples=samples)
     run("production", "run", str(file), "-j", "0")
-    records = [read_record(tmp_path / "dataset" / name / "dataset.json") for name in ("parquet", "ndjson")]
-    assert records[0].windows == records[1].windows > 0
-    assert [each.name for each in records[0].samples] == ["one", "two"]
+    record = read_record(tmp_path / "dataset" / "dataset.json")
+    assert [form.format for form in record.forms] == ["parquet", "ndjson"] and record.windows > 0
+    assert [each.name for each in record.samples] == ["one", "two"]
+    assert attempt("validate", str(tmp_path / "dataset" / "ndjson")).code == 0
+    damaged = tmp_path / "dataset" / record.forms[1].files[0].name
+    damaged.write_bytes(b"")
+    assert "finalised" in run("production", "resume", str(file), "-j", "0").out
+    assert damaged.stat().st_size == record.forms[1].files[0].bytes
     assert dataset_digest(tmp_path / "dataset")
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from ecalwindows.dataset.layout import FORMATS, RECORD, record_path
+from ecalwindows.dataset.layout import FORMATS, record_path
 from ecalwindows.dataset.manifest import FOLDER, file_record
 from ecalwindows.errors import InputError
 
 
 def dataset_digest(folder: str | Path) -> str:
-    """The hash of a finished dataset, or of several in one folder. Raises InputError where there is none."""
+    """The hash of a finished dataset. Raises InputError where there is none."""
     folder = Path(folder).absolute()
     lines = [f"{file_record(path, folder).sha256}  {path.relative_to(folder).as_posix()}\n" for path in _files(folder)]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
@@ -20,9 +20,6 @@ def dataset_digest(folder: str | Path) -> str:
 def _files(folder: Path) -> list[Path]:
     record = record_path(folder) if folder.is_dir() else None
     below = [folder / name for name in FORMATS if (folder / name).is_dir()]
-    inner = [place for place in below if (place / RECORD).is_file()]
-    if inner and not (folder / RECORD).is_file():
-        return sorted(path for place in inner for path in _files(place))
     if record is None:
         raise InputError(
             "there is no finished dataset", expected="a folder with dataset.json", where=str(folder),

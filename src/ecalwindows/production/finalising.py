@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ecalwindows.dataset.finishing.description import About
-from ecalwindows.dataset.formats import Format
-from ecalwindows.dataset.layout import RECORD
+from ecalwindows.dataset.layout import FORMATS, RECORD
 from ecalwindows.dataset.manifest import file_record
 from ecalwindows.dataset.output import written_aside
 from ecalwindows.dataset.record import read_record
@@ -30,10 +29,9 @@ from ecalwindows.remote import is_remote
 MOST_NAMED = 10
 
 
-def targets(production: Production) -> dict[Format, Path]:
-    """The local folder of the dataset of each format; that for a server is copied there."""
-    output = production.work / "dataset" if is_remote(production.output) else Path(production.output)
-    return {format: output if len(production.formats) == 1 else output / format for format in production.formats}
+def target_of(production: Production) -> Path:
+    """The local folder of the dataset; one for a server is copied there."""
+    return production.work / "dataset" if is_remote(production.output) else Path(production.output)
 
 
 def finalise(place: Place, plan: Plan, found: Sequence[Verdict]) -> bool:
@@ -45,12 +43,12 @@ def finalise(place: Place, plan: Plan, found: Sequence[Verdict]) -> bool:
     if is_finalised(place, plan, found):
         return False
     place.finalised.unlink(missing_ok=True)
-    for format, target in targets(plan.production).items():
-        clear_left(target)
-        _finalise_one(place, plan, format, target)
-        write_run(plan, found, target)
+    target = target_of(plan.production)
+    clear_left(target)
+    _finalise(place, plan, target)
+    write_run(plan, found, target)
     if is_remote(plan.production.output):
-        publish(plan.production.work / "dataset", plan.production.output)
+        publish(target, plan.production.output)
     content = {"key": _key(plan, found), "files": _held(plan)}
     with written_aside([place.finalised]) as (aside,):
         aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -78,24 +76,24 @@ def refuse_unfinished(place: Place, plan: Plan, found: Sequence[Verdict]) -> Non
 
 
 def check_targets(production: Production) -> None:
-    """Raise ProductionError when a folder of the dataset holds something else."""
+    """Raise ProductionError when the folder of the dataset holds something else."""
     if is_remote(production.output):
         _check_far(production)
-    for target in targets(production).values():
-        record = target / RECORD
-        if record.is_file() and read_record(record).name == production.name:
-            continue
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            what = f"the dataset '{read_record(record).name}'" if record.is_file() else "something else"
-            raise ProductionError(
-                f"the output holds {what}", expected=f"no such folder, or the dataset '{production.name}'",
-                where=str(target), todo="name another output, or remove it",
-            )  # fmt: skip
+    target = target_of(production)
+    record = target / RECORD
+    if record.is_file() and read_record(record).name == production.name:
+        return
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        what = f"the dataset '{read_record(record).name}'" if record.is_file() else "something else"
+        raise ProductionError(
+            f"the output holds {what}", expected=f"no such folder, or the dataset '{production.name}'",
+            where=str(target), todo="name another output, or remove it",
+        )  # fmt: skip
 
 
 def _check_far(production: Production) -> None:
     name = far_name(production.output)
-    if name is None or name == production.name or (name == "" and len(production.formats) > 1):
+    if name in (None, production.name):
         return
     raise ProductionError(
         f"the output holds {f'the dataset {name!r}' if name else 'something else'}",
@@ -104,14 +102,15 @@ def _check_far(production: Production) -> None:
     )  # fmt: skip
 
 
-def _finalise_one(place: Place, plan: Plan, format: Format, target: Path) -> None:
+def _finalise(place: Place, plan: Plan, target: Path) -> None:
     production = plan.production
     about = About(
         name=production.name, version=production.version, day=production.day, licence=production.licence,
         citation=production.citation, contact=production.contact, derived_from=production.derived_from,
     )  # fmt: skip
-    parts = merge_rest(place, plan, format)
-    finalize_dataset(parts, target, about=about, splits=production.split_rule, overwrite=True)
+    formats = sorted(production.formats, key=FORMATS.index)
+    first, *others = [merge_rest(place, plan, format) for format in formats]
+    finalize_dataset(first, target, copies=others, about=about, splits=production.split_rule, overwrite=True)
 
 
 def clear_left(target: Path) -> None:
@@ -139,7 +138,7 @@ def is_finalised(place: Place, plan: Plan, found: Sequence[Verdict]) -> bool:
     except (OSError, ValueError, KeyError, EcalWindowsError):
         return False
     output = plan.production.output
-    return is_same and (not is_remote(output) or published_as(plan.production.work / "dataset", output))
+    return is_same and (not is_remote(output) or published_as(target_of(plan.production), output))
 
 
 def _key(plan: Plan, found: Sequence[Verdict]) -> str:
@@ -149,15 +148,12 @@ def _key(plan: Plan, found: Sequence[Verdict]) -> str:
     return hashlib.sha256(json.dumps([parts, about], sort_keys=True).encode()).hexdigest()
 
 
-def _held(plan: Plan) -> dict[str, str]:
-    """What the datasets hold now: the record, and whether the files are those of the record."""
-    held: dict[str, str] = {}
-    for format, target in targets(plan.production).items():
-        record = target / RECORD
-        own = read_record(record)
-        wrong = [each.name for each in own.files if _differs(target, each.name, each.sha256)]
-        held[format] = " ".join([file_record(record, target).sha256, *wrong])
-    return held
+def _held(plan: Plan) -> str:
+    """What the dataset holds now: the checksum of the record, and the files that are not as it says."""
+    target = target_of(plan.production)
+    record = target / RECORD
+    wrong = [each.name for each in read_record(record).all_files if _differs(target, each.name, each.sha256)]
+    return " ".join([file_record(record, target).sha256, *wrong])
 
 
 def _differs(target: Path, name: str, sha256: str) -> bool:

@@ -86,7 +86,7 @@ class Production(Model):
         None, description="Folder of plan, parts, states and logs while it runs [OUTPUT.production]."
     )
     formats: Annotated[tuple[Format, ...], Field(min_length=1)] = Field(
-        ("parquet",), description="parquet, ndjson, tfrecord; with several each is a dataset of its own, OUTPUT/FORMAT."
+        ("parquet",), description="parquet, ndjson, tfrecord: one or several, all in one dataset."
     )
     files_per_job: Annotated[int, Field(ge=1)] = Field(25, description="Input files of one job, which makes one part.")
     windows: dict[str, Any] = Field(default_factory=dict, description="Settings of the windows, as in a settings file.")
