@@ -35,8 +35,8 @@ def exact_sums(values: Any, left_out: float, sums: Any, squares: Any) -> Any:
     """Add values and their squares to two tables; returns (n, n left out, least, largest).
 
     values : float64 (n,); NaN, infinities and `left_out` (NaN: none) are left out
-    sums, squares : int64 (EXPONENTS, 2), added to: the sum of (table[e, 0] x 2^26 + table[e, 1]) x 2^(e - 1075) over all
-        exponents e; there is room for 2^35 numbers
+    sums, squares : int64 (EXPONENTS, 2), added to: the sum of (table[e, 0] x 2^26 + table[e, 1]) x 2^(e - 1075) over
+        all exponents e; there is room for 2^35 numbers
     A square is taken as three products of halves of 26 and 27 bits: exact for float32 and int32; in float64 the last
     product may lose its last bit, always the same way.
     """
