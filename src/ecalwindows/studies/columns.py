@@ -39,7 +39,7 @@ def _without_unmatched(meaning: str) -> str:
 
 
 _COLUMNS = (
-    MatchColumn("group_id", "caloparticle", "int64", "", "the caloparticle: hash of sample, run, lumi, event and index"),
+    MatchColumn("group_id", "caloparticle", "int64", "", "the caloparticle: hash of sample, run, lumi, event, index"),
     MatchColumn("event_hash", "event", "uint64", "", "hash of sample, run, lumi and event, as splits by event use it"),
     *_known("event", ("run_id", "lumi_id", "event_id", "nVtx", "rho", "obsPU", "truePU")),
     *_known(

@@ -52,6 +52,7 @@ class Matches:
     counts: MatchCounts
 
 
+@np.errstate(invalid="ignore")  # positions may be infinite: here no window asks for finite ones
 def matched_clusters(events: Events, settings: WindowSettings, *, use_pileup: bool) -> Matches:
     """All matched clusters of the events."""
     owners = association(events, min_cluster_score=settings.min_cluster_score)
