@@ -23,6 +23,8 @@ COMMANDS = {
     "normalize": "Write mean, width and range of the inputs of a model.",
     "reweight": "Derive weights that make electrons and photons alike.",
     "truth": "Study the truth: matched clusters, window size, working points.",
+    "plot": "Draw the distributions of a dataset.",
+    "show": "Draw one window, or the windows of one event.",
     "simulate": "Write dumper files of simulated events with known truth.",
     "demo": "Run the chain on a packaged sample.",
     "columns": "Print the table of all columns.",
