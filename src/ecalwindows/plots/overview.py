@@ -224,9 +224,8 @@ def response_counts(rows: Table) -> tuple[Floats, Floats]:
     step = float(np.median(rows["response_high"] - rows["response_low"]))
     places = np.rint(rows["response_low"] / step).astype(np.int64)
     size = int(np.ceil((places.max() + 1) / REBIN) * REBIN)
-    return np.bincount(places, rows["count"], minlength=size).astype(np.float64), (np.arange(size + 1) * step).astype(
-        np.float64
-    )
+    edges: Floats = np.arange(size + 1, dtype=np.float64) * step
+    return np.bincount(places, rows["count"], minlength=size).astype(np.float64), edges
 
 
 def median_and_width(counts: Floats, edges: Floats) -> tuple[float, float, float]:
@@ -250,7 +249,7 @@ def draw_response_by(by: str, rows: Table) -> Figure:
         if len(points):
             x, n, median, width, half = points.T
             spread = width / median
-            style = {
+            style: dict[str, Any] = {
                 "ls": "",
                 "marker": MARKERS[number],
                 "ms": 7,

@@ -26,7 +26,9 @@ def draw_reweighting(tables: Mapping[str, Path], folder: Path) -> list[Path]:
     """Draw all figures into the folder, as PNG and PDF. tables : paths by name, as `write_columns` gives them."""
     check = read_table(tables["check_et_eta"])
     ncls = read_table(tables["check_ncls_eta"])
-    figures = {f"et_eta_{flavour}s": _flatness(rows_where(check, flavour=flavour)) for flavour in ("electron", "photon")}
+    figures = {
+        f"et_eta_{flavour}s": _flatness(rows_where(check, flavour=flavour)) for flavour in ("electron", "photon")
+    }
     figures["ncls_eta"] = _sameness(ncls)
     figures["ncls"] = _projections(ncls)
     figures["weights"] = _weights(read_table(tables["flattening"]), read_table(tables["photon_to_electron"]))
@@ -91,7 +93,9 @@ def _sameness(table: Table) -> Figure:
     photons, electrons = (rows_where(table, flavour=flavour) for flavour in ("photon", "electron"))
     with cms_style(16):
         figure, axes = _panels(2)
-        values = [photons[when] / np.where(electrons[when] > 0, electrons[when], np.nan) for when in ("before", "after")]
+        values = [
+            photons[when] / np.where(electrons[when] > 0, electrons[when], np.nan) for when in ("before", "after")
+        ]
         look = _ratio_look(values)
         for each, found, when in zip(axes, values, ("before", "after"), strict=True):
             mesh = _map(each, photons, "ncls", found, when, **look)
