@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecalwindows.dataset.identity import IDS, batch_keys
-from ecalwindows.dataset.opened import open_dataset
 from ecalwindows.dataset.output import check_output, written_aside
-from ecalwindows.dataset.splits import parse_split
 from ecalwindows.errors import InputError, SettingsError
-from ecalwindows.schema import SENTINEL
-from ecalwindows.studies.reweighting_closure import Closure, closure_tests
+from ecalwindows.studies.columns_out import Columns as Table
 from ecalwindows.studies.columns_out import write_columns
-from ecalwindows.studies.reweighting import ELECTRON, PHOTON, Fit, Windows, fitted
+from ecalwindows.studies.reweighting import Bins, Fit, Floats, fitted
 from ecalwindows.studies.reweighting_bins import Choice, chosen_bins
+from ecalwindows.studies.reweighting_closure import Closure, closure_tests
+from ecalwindows.studies.reweighting_data import NAMES, Progress, Sample, halves
 from ecalwindows.studies.reweighting_tables import reweighting_tables
 from ecalwindows.studies.weights_json import largest_weight, weights_json
-
-log = logging.getLogger(__name__)
-
-NEEDED = ("flavour", "et_seed", "seed_eta", "ncls")
-NAMES = {ELECTRON: "electrons", PHOTON: "photons"}
-HALVES = parse_split("derive=1/2,check=1/2")
-"""Which half an event falls in follows from its run, lumi and event alone."""
-
-Progress = Callable[[int, int, int], None]
-"""Called with files done, files in all and windows so far."""
-
-Keys = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -57,32 +40,6 @@ class Options:
     flat: Literal["density", "bins"] = "density"
     least: int = 25
     cap: float | None = None
-
-
-@dataclass
-class Sample:
-    """Windows of a part of the data: flavour int64, raw seed Et [GeV], abs(seed eta), ncls, key of the event; (n,).
-
-    has_keys : run, lumi and event are told; skipped : windows without a number where one is needed
-    """
-
-    flavour: NDArray[np.int64]
-    et: NDArray[np.float64]
-    eta: NDArray[np.float64]
-    ncls: NDArray[np.float64]
-    key: Keys
-    has_keys: bool = True
-    skipped: int = 0
-
-    def rows(self, keep: NDArray[np.bool_]) -> Sample:
-        """Some of the windows."""
-        columns = (self.flavour, self.et, self.eta, self.ncls, self.key)
-        return Sample(*(column[keep] for column in columns), self.has_keys, 0)
-
-    def windows(self, flavour: int) -> Windows:
-        """Those of a flavour."""
-        keep = self.flavour == flavour
-        return Windows(self.et[keep], self.eta[keep], self.ncls[keep])
 
 
 @dataclass
@@ -134,90 +91,6 @@ def reweight_datasets(
     return done
 
 
-def halves(
-    inputs: Sequence[str], check: Sequence[str], split: str | None, progress: Progress | None = None
-) -> tuple[Sample, Sample]:
-    """Windows to derive with and windows to check with: given, or by event. Raises InputError."""
-    _refuse_twice([*inputs, *check])
-    found = read_windows(inputs, split, progress)
-    if not check:
-        if not found.has_keys:
-            raise InputError(
-                f"the data do not tell the event: no {', '.join(IDS)}",
-                expected="these columns, since the weights are derived on a half of the events and checked on the other",
-                where=", ".join(inputs),
-                todo="make the dataset with the default features definition, or name others for the check with --check",
-            )
-        side = HALVES.of_hash(found.key)
-        return found.rows(side == 0), found.rows(side == 1)
-    other = read_windows(check, split, progress)
-    if not (found.has_keys and other.has_keys):
-        log.warning("whether the halves share events is not known: there are no columns %s", ", ".join(IDS))
-    for flavour, name in NAMES.items():
-        keys = [each.key[each.flavour == flavour] for each in (found, other)]
-        shared = np.intersect1d(*keys) if found.has_keys and other.has_keys else np.empty(0)
-        if len(shared):
-            raise InputError(
-                f"{len(shared):,} events with {name} stand in both halves",
-                expected="a check with events that the weights were not derived from", where="--check",
-                todo="leave --check out (then the events are halved), or name datasets of other events,"
-                " with a name of their own (--sample) where event numbers begin anew",
-            )  # fmt: skip
-    return found, other
-
-
-def _refuse_twice(inputs: Sequence[str]) -> None:
-    places = [os.path.realpath(name) for name in inputs]
-    for place, name in zip(places, inputs, strict=True):
-        if places.count(place) > 1:
-            raise InputError(
-                "the same dataset is given twice", expected="every dataset once", where=name, todo="leave it out once"
-            )
-
-
-def read_windows(inputs: Sequence[str], split: str | None, progress: Progress | None = None) -> Sample:
-    """The windows of datasets; unmatched ones have flavour 0. Raises InputError where a column is not there."""
-    datasets = [open_dataset(name) for name in inputs]
-    datasets = [each.filter(split=split) if split is not None else each for each in datasets]
-    n_files, done, pieces = sum(len(each.scan.files) for each in datasets), 0, []
-    has_keys = all(set(IDS) <= each.scan.names for each in datasets if each.scan.names)
-    for dataset in datasets:
-        names = dataset.scan.names
-        lacking = [name for name in NEEDED if name not in names]
-        if lacking and names:
-            raise InputError(
-                f"the data have no {', '.join(lacking)}", expected=f"the columns {', '.join(NEEDED)}",
-                where=dataset.path, todo="make the dataset with the default features definition",
-            )  # fmt: skip
-        wanted = frozenset({*NEEDED, *((*IDS, "window_index") if has_keys else ()), "is_seed_calo_matched"} & names)
-        for file in dataset.scan.files:
-            for batch, _ in dataset.scan.pieces([(file, None)] if names else [], wanted):
-                pieces.append(_sample(batch, has_keys))
-            done += 1
-            if progress:
-                progress(done, n_files, sum(len(piece.flavour) for piece in pieces))
-    columns = ("flavour", "et", "eta", "ncls", "key")
-    if not pieces:
-        raise InputError(
-            "the datasets hold no windows", expected="at least one window", where=", ".join(inputs), todo="name others"
-        )
-    joined = (np.concatenate([getattr(piece, name) for piece in pieces]) for name in columns)
-    return Sample(*joined, has_keys, sum(piece.skipped for piece in pieces))
-
-
-def _sample(batch: object, has_keys: bool) -> Sample:
-    window = batch.window  # type: ignore[attr-defined]
-    flavour = np.abs(window["flavour"].astype(np.int64))
-    if "is_seed_calo_matched" in window:
-        flavour = np.where(window["is_seed_calo_matched"], flavour, 0)
-    et, eta, ncls = (window[name].astype(np.float64) for name in ("et_seed", "seed_eta", "ncls"))
-    usable = (et != SENTINEL) & (eta != SENTINEL)
-    key = batch_keys(batch, "") if has_keys else np.zeros(len(et), np.uint64)  # type: ignore[arg-type]
-    every = Sample(flavour, et, np.abs(eta), ncls, key, has_keys).rows(usable)
-    every.skipped = int((~usable).sum())
-    return every
-
-
 def derived(derive: Sample, other: Sample, options: Options) -> Reweighted:
     """The weights from one half, held against the other. Raises InputError where a flavour has too few windows."""
     if options.cap is not None and options.cap <= 1:
@@ -229,10 +102,8 @@ def derived(derive: Sample, other: Sample, options: Options) -> Reweighted:
         for flavour, name in NAMES.items():
             _refuse_few(half, flavour, name, words, options.least)
     windows = {flavour: derive.windows(flavour) for flavour in NAMES}
-    bins = chosen_bins(
-        list(windows.values()), options.et, options.eta, options.ncls, quantiles=options.quantiles
-    )
-    target = bins.area if options.flat == "density" else np.ones_like(bins.area)
+    bins = chosen_bins(list(windows.values()), options.et, options.eta, options.ncls, quantiles=options.quantiles)
+    target = _target(bins, options)
     counts = {flavour: each.counts(bins) for flavour, each in windows.items()}
     fit = fitted(counts, bins, target, least=options.least, cap=options.cap)
     check = {flavour: other.windows(flavour).counts(bins) for flavour in NAMES}
@@ -259,7 +130,7 @@ def _refuse_few(half: Sample, flavour: int, name: str, words: str, least: int) -
 
 
 def _told(derive: Sample, other: Sample) -> dict[str, int]:
-    found = {}
+    found: dict[str, int] = {}
     for half, words in ((derive, "to derive"), (other, "to check")):
         found |= {f"{name}, {words}": int((half.flavour == flavour).sum()) for flavour, name in NAMES.items()}
     rest = sum(int((~np.isin(half.flavour, list(NAMES))).sum()) for half in (derive, other))
@@ -274,8 +145,8 @@ def _notes(fit: Fit, options: Options) -> list[str]:
         empty, thin = int((windows == 0).sum()), int(((windows > 0) & (windows < options.least)).sum())
         if empty or thin:
             notes.append(
-                f"{NAMES[flavour]}: {empty} of {windows.size} Et - eta bins are empty (weight 1), {thin} hold fewer than "
-                f"{options.least} windows: give fewer bins (--et-bins, --eta-bins) or more data"
+                f"{NAMES[flavour]}: {empty} of {windows.size} Et - eta bins are empty (weight 1), {thin} hold "
+                f"fewer than {options.least} windows: give fewer bins (--et-bins, --eta-bins) or more data"
             )
     if not fit.is_free.all():
         notes.append(f"{int((~fit.is_free).sum())} ncls - eta bins lack a flavour (weight 1): give other --ncls-bins")
@@ -289,9 +160,14 @@ def _notes(fit: Fit, options: Options) -> list[str]:
     return notes
 
 
-def done_tables(done: Reweighted, other: Sample, options: Options) -> Mapping[str, Mapping[str, Sequence[object]]]:
+def _target(bins: Bins, options: Options) -> Floats:
+    """The Et - eta distribution that is wanted, (n_eta, n_et), in any scale."""
+    return bins.area if options.flat == "density" else np.ones_like(bins.area)
+
+
+def done_tables(done: Reweighted, other: Sample, options: Options) -> Mapping[str, Table]:
     """The tables of `reweighting_tables` for the check half."""
     bins = done.fit.bins
-    target = bins.area if options.flat == "density" else np.ones_like(bins.area)
+    target = _target(bins, options)
     check = {flavour: other.windows(flavour).counts(bins) for flavour in NAMES}
     return reweighting_tables(done.fit, target, check, done.tests, options.least)

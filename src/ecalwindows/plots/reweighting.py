@@ -50,7 +50,7 @@ def _panels(n: int) -> tuple[Figure, list[Axes]]:
 
 def _map(axes: Axes, table: Table, second: str, values: Floats, title: str, **look: Any) -> Any:
     """Bins (abs(eta), second) in the colour of their values; bins may differ from one eta bin to the next."""
-    mesh = None
+    mesh: Any = None
     for low in np.unique(table["eta_low"]):
         here = table["eta_low"] == low
         edges = np.append(table[f"{second}_low"][here], table[f"{second}_high"][here][-1])
@@ -69,7 +69,7 @@ def _ratio_look(values: Sequence[Floats]) -> dict[str, Any]:
 
 def _bar(figure: Figure, mesh: Any, axes: Any, label: str) -> None:
     bar = figure.colorbar(mesh, ax=axes, label=label, extend="both", pad=0.02)
-    low, high = bar.vmin, bar.vmax
+    low, high = mesh.norm.vmin, mesh.norm.vmax
     ticks = [tick for tick in (0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5) if low <= tick <= high]
     bar.ax.yaxis.set(major_locator=FixedLocator(ticks), minor_locator=NullLocator())
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -82,9 +82,9 @@ def _flatness(table: Table) -> Figure:
         figure, axes = _panels(2)
         values = [table[when] / table["flat"] for when in ("before", "after")]
         look = _ratio_look(values)
-        for each, found, when in zip(axes, values, ("before", "after"), strict=True):
-            mesh = _map(each, table, "et", found, f"{flavour}s, {when}", **look)
-        _bar(figure, mesh, axes, "windows / flat")
+        titles = (f"{flavour}s, before", f"{flavour}s, after")
+        meshes = [_map(*each, **look) for each in zip(axes, [table] * 2, ["et"] * 2, values, titles, strict=True)]
+        _bar(figure, meshes[-1], axes, "windows / flat")
     return figure
 
 
@@ -97,14 +97,14 @@ def _sameness(table: Table) -> Figure:
             photons[when] / np.where(electrons[when] > 0, electrons[when], np.nan) for when in ("before", "after")
         ]
         look = _ratio_look(values)
-        for each, found, when in zip(axes, values, ("before", "after"), strict=True):
-            mesh = _map(each, photons, "ncls", found, when, **look)
-        _bar(figure, mesh, axes, "photons / electrons")
+        titles = ("before", "after")
+        meshes = [_map(*each, **look) for each in zip(axes, [photons] * 2, ["ncls"] * 2, values, titles, strict=True)]
+        _bar(figure, meshes[-1], axes, "photons / electrons")
     return figure
 
 
 def _projections(table: Table) -> Figure:
-    """Mean number of clusters and its spread say little: shares by ncls in three ranges of eta, both flavours."""
+    """Shares by ncls in three bins of eta, both flavours."""
     edges = np.unique(table["eta_low"])
     chosen = edges[[0, len(edges) // 2, len(edges) - 1]] if len(edges) > 2 else edges
     with cms_style(16):
@@ -118,7 +118,7 @@ def _projections(table: Table) -> Figure:
 
 def _overlaid(axes: Axes, table: Table) -> None:
     """Shares by ncls of one eta bin: electrons after (filled), photons before and after."""
-    looks = (
+    looks: tuple[tuple[str, str, dict[str, Any]], ...] = (
         ("electron", "after", {"color": "#3f90da", "fill": True, "alpha": 0.35, "label": "electrons, after"}),
         ("photon", "before", {"color": "#717581", "ls": "--", "lw": 1.8, "label": "photons, before"}),
     )
@@ -147,7 +147,9 @@ def _weights(flattening: Table, second: Table) -> Figure:
         maps = [(rows_where(flattening, flavour=name), "et", f"flattening, {name}s") for name in ("electron", "photon")]
         maps.append((second, "ncls", "photons to electrons"))
         look = _ratio_look([table["weight"] for table, *_ in maps])
-        for each, (table, along, title) in zip(axes, maps, strict=True):
-            mesh = _map(each, table, along, table["weight"], title, **look)
-        _bar(figure, mesh, axes, "weight")
+        meshes = [
+            _map(each, table, along, table["weight"], title, **look)
+            for each, (table, along, title) in zip(axes, maps, strict=True)
+        ]
+        _bar(figure, meshes[-1], axes, "weight")
     return figure

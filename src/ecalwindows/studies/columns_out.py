@@ -20,7 +20,9 @@ def write_columns(folder: Path, tables: Mapping[str, Columns]) -> dict[str, Path
         check_output(path, overwrite=True)
     with written_aside(list(paths.values())) as places:
         for place, table in zip(places, tables.values(), strict=True):
-            write_table(place, list(table), ([_short(value) for value in row] for row in zip(*table.values(), strict=True)))
+            write_table(
+                place, list(table), ([_short(value) for value in row] for row in zip(*table.values(), strict=True))
+            )
     return paths
 
 

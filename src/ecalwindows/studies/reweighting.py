@@ -1,7 +1,7 @@
 """Weights that make the seed Et - eta distribution of a flavour flat, and photons' ncls - eta that of electrons.
 
 The two weights of a photon are found together (iterative proportional fitting), so that both distributions hold at
-once. Everything is done on counts in bins (seed Et, abs(seed eta), ncls); a window beyond the bins counts in the nearest.
+once. All is done on counts in bins (seed Et, abs(seed eta), ncls); a window beyond the bins counts in the nearest.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -34,13 +34,17 @@ def parse_bins(text: str, option: str) -> Choice:
 
 
 def chosen_bins(windows: Sequence[Windows], et: Choice, eta: Choice, ncls: Choice, *, quantiles: bool) -> Bins:
-    """The bins for these windows. quantiles : numbers of bins are of equal contents, else of equal width (ncls: always)."""
-    values = {name: np.concatenate([getattr(each, name) for each in windows]) for name in ("et", "eta", "ncls")}
+    """The bins for these windows.
+
+    quantiles : numbers of bins in Et and eta are of equal contents, else of equal width
+    """
     make = equal_contents if quantiles else equal_width
-    return Bins(
-        *(make(values[name], wish) if isinstance(wish, int) else np.array(wish) for name, wish in (("et", et), ("eta", eta))),
-        ncls=whole_numbers(values["ncls"], ncls) if isinstance(ncls, int) else np.array(ncls),
-    )
+
+    def edges(name: str, choice: Choice, of: Callable[[Floats, int], Floats]) -> Floats:
+        values = np.concatenate([getattr(each, name) for each in windows])
+        return of(values, choice) if isinstance(choice, int) else np.array(choice)
+
+    return Bins(edges("et", et, make), edges("eta", eta, make), edges("ncls", ncls, whole_numbers))
 
 
 def equal_width(values: Floats, n: int) -> Floats:
@@ -59,7 +63,7 @@ def equal_contents(values: Floats, n: int) -> Floats:
 
 def whole_numbers(values: Floats, n: int) -> Floats:
     """Edges at whole numbers: each value a bin where they are few, else at most n bins of about equal contents."""
-    low, high = (math.floor(end) for end in np.quantile(values, (0.0, ENDS[1])))
+    low, high = (math.floor(end) for end in np.quantile(values, (0.0, ENDS[1]), method="higher"))
     if high - low <= max(MOST_SINGLE, n):
         return np.arange(low, high + 2, dtype=np.float64)
     return np.unique(np.concatenate([[low], np.ceil(np.quantile(values, np.linspace(0, 1, n + 1)[1:-1])), [high + 1]]))

@@ -78,7 +78,7 @@ def merged_sums(sums: Sums, fit: Fit) -> Sums:
 
 
 def sameness(name: str, a: Sums, b: Sums, there: Flags) -> Closure:
-    """Whether two sums have the same shape, in the bins `there`: chi2 of a = scale x b with the scale that fits best."""
+    """Whether two sums have the same shape in the bins `there`: chi2 of a = scale x b with the best scale."""
     used = there & (a.total_variance + b.total_variance > 0)
     x, y = a.values[used], b.values[used]
     scale = float(x.sum() / y.sum()) if y.sum() else 1.0

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.studies.reweighting_closure import Closure, merged_sums, weighted_sums
 from ecalwindows.studies.columns_out import Columns as Table
 from ecalwindows.studies.reweighting import PHOTON, Bins, Fit, Floats
+from ecalwindows.studies.reweighting_closure import Closure, merged_sums, weighted_sums
 
 NAMES = {11: "electron", 22: "photon"}
 
@@ -18,7 +18,10 @@ NAMES = {11: "electron", 22: "photon"}
 def reweighting_tables(
     fit: Fit, target: Floats, check: Mapping[int, Floats], tests: Mapping[str, list[Closure]], least: int
 ) -> dict[str, Table]:
-    """All tables by name. target : wanted Et - eta distribution; tests : "before" and "after"; least : of a thin bin."""
+    """All tables by name.
+
+    target : wanted Et - eta distribution; tests : "before" and "after"; least : windows of a bin that is not thin
+    """
     return {
         "flattening": _flattening(fit, least),
         "photon_to_electron": _to_electrons(fit),
@@ -53,7 +56,11 @@ def _flattening(fit: Fit, least: int) -> Table:
         parts.append(
             {"flavour": [NAMES[flavour]] * len(windows)}
             | _edges(fit.bins, "et")
-            | {"windows": windows, "weight": weights.ravel().tolist(), "error": fit.flat_error[flavour].ravel().tolist()}
+            | {
+                "windows": windows,
+                "weight": weights.ravel().tolist(),
+                "error": fit.flat_error[flavour].ravel().tolist(),
+            }
             | {"note": notes}
         )
     return _joined(parts)
