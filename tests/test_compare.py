@@ -25,8 +25,8 @@ from ecalwindows.comparison import Comparison, Rules, taken
 from ecalwindows.dataset.parquet.reader import read_batches
 from ecalwindows.dataset.parquet.writer import ParquetWriter
 from ecalwindows.drift import Distributions, Moments, Sample, ks_distance
-from ecalwindows.plots.drift import common_bins
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.studies.binning import binning_of
 
 ELECTRONS = str(GOLDEN / "electrons.root")
 OPTIONS = ("--overlap", "--maxnocalow", "1000", "--flavour", "11")
@@ -407,6 +407,6 @@ def test_distributions_leave_out_the_sentinel(folder: Path) -> None:
     ids=["whole numbers", "one value", "a range", "nothing", "one whole number"],
 )
 def test_bins(values: list[float], n_bins: int) -> None:
-    edges = common_bins(np.array(values, dtype=float), np.array(values, dtype=float))
+    edges = binning_of(np.array(values, dtype=float)).edges
     assert len(edges) == n_bins + 1 and (np.diff(edges) > 0).all()
     assert not values or edges[0] <= min(values) <= max(values) <= edges[-1]

@@ -64,6 +64,12 @@ class WindowBatch:
         return self.cluster[name][self.pair_cluster]
 
 
+def window_sum(batch: WindowBatch, values: NDArray[Any]) -> NDArray[np.float64]:
+    """Sum over the clusters of each window: from (n_pairs,) to (n_windows,)."""
+    window = np.repeat(np.arange(len(batch)), np.diff(batch.window_offsets))
+    return np.bincount(window, values.astype(np.float64), minlength=len(batch)).astype(np.float64)
+
+
 def check_batch(batch: WindowBatch) -> None:
     """Assert the promises of `WindowBatch` (for tests): all columns there, right dtypes and lengths."""
     n_windows, n_pairs, n_clusters = len(batch), len(batch.pair_cluster), len(batch.hits_offsets) - 1

@@ -9,12 +9,11 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.batch import WindowBatch
+from ecalwindows.batch import WindowBatch, window_sum
 from ecalwindows.config import WindowSettings
 from ecalwindows.events import Events
 from ecalwindows.pipeline import Made
@@ -78,12 +77,6 @@ def _telling(batch: WindowBatch) -> NDArray[np.float64]:
     kinds = np.minimum(n_true, 1) + np.minimum(n_other, 1) + np.minimum(n_rest, 1)
     matched, et = batch.window["is_seed_calo_matched"], batch.window["et_seed_calib"]
     return np.stack([matched, kinds, np.minimum(n_true, n_other + n_rest), n_true, et], axis=1).astype(np.float64)
-
-
-def window_sum(batch: WindowBatch, values: NDArray[Any]) -> NDArray[np.float64]:
-    """Sum over the clusters of each window: from (n_pairs,) to (n_windows,)."""
-    window = np.repeat(np.arange(len(batch)), np.diff(batch.window_offsets))
-    return np.bincount(window, values.astype(np.float64), minlength=len(batch)).astype(np.float64)
 
 
 def _result(report: Report, batches: Sequence[WindowBatch]) -> list[str]:

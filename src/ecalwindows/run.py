@@ -60,16 +60,22 @@ class Reading:
 
 
 @dataclass
-class Report:
-    """What a run did."""
+class ReadReport:
+    """What was found in the inputs of a run."""
 
-    counts: Counts = field(default_factory=Counts)
     n_files: int = 0
     bad: list[BadFileError] = field(default_factory=list)
     absent: dict[str, float] = field(default_factory=dict)
     empty: list[str] = field(default_factory=list)
     pileup_files: int = 0
     n_duplicates: int = 0
+
+
+@dataclass
+class Report(ReadReport):
+    """What a run did."""
+
+    counts: Counts = field(default_factory=Counts)
     outputs: list[Path] = field(default_factory=list)
     replaced: bool = False
     seconds: float = 0.0
@@ -85,11 +91,23 @@ def iter_made(
     observer: Observer | None = None,
 ) -> Iterator[Made]:
     """Windows of all inputs, step by step, in order; fills the report. At least one step, empty if need be."""
+    yield make_windows(no_events(), settings, threshold, use_pileup=False)
+    for file, events in iter_events(inputs, settings, reading=reading, report=report):
+        made = make_windows(events, settings, threshold, use_pileup=file.use_pileup)
+        report.counts += made.counts
+        if observer:
+            observer(events, made)
+        yield made
+
+
+def iter_events(
+    inputs: Inputs, settings: WindowSettings, *, reading: Reading, report: ReadReport
+) -> Iterator[tuple[Input, Events]]:
+    """Events of all inputs, step by step, in order, none twice, with the file of each step; fills the report."""
     report.n_files, report.bad, report.absent = len(inputs.files), list(inputs.bad), inputs.absent
     report.empty = [file.path for file in inputs.files if not file.n_events]
     report.pileup_files = sum(file.use_pileup for file in inputs.files)
     seen = SeenEvents([file.path for file in inputs.files], keep_first=reading.keep_first_duplicates)
-    yield make_windows(no_events(), settings, threshold, use_pileup=False)
     for number, file in enumerate(inputs.files):
         try:
             if reading.skip_bad_files:
@@ -98,12 +116,7 @@ def iter_made(
                 file, settings, memory_bytes=reading.step_bytes, most_events=reading.step_events
             ):
                 first = seen.first_time(events, number)
-                events = events if first.all() else selected_events(events, first)
-                made = make_windows(events, settings, threshold, use_pileup=file.use_pileup)
-                report.counts += made.counts
-                if observer:
-                    observer(events, made)
-                yield made
+                yield file, events if first.all() else selected_events(events, first)
         except BadFileError as error:
             if not reading.skip_bad_files:
                 raise
@@ -122,11 +135,16 @@ def prepared(
 ) -> tuple[Inputs, WorkingPoints]:
     """Working points read and all headers checked: what can fail early fails here."""
     threshold = read_working_points(settings.wp_file)
+    return checked_inputs(inputs, settings, wanted, reading), threshold
+
+
+def checked_inputs(inputs: Any, settings: WindowSettings, wanted: Collection[str], reading: Reading) -> Inputs:
+    """All headers checked."""
     files = input_files(inputs)
     checked = check_inputs(files, settings, wanted, events=reading.events, skip_bad_files=reading.skip_bad_files)
     if checked.bad and not checked.files and not reading.all_may_be_bad:
         raise checked.bad[0]
-    return checked, threshold
+    return checked
 
 
 def write_windows(
@@ -158,7 +176,7 @@ def write_windows(
         for path in plan.paths:
             check_output(path, overwrite=overwrite)
         checked, threshold = prepared(inputs, settings, plan.wanted, reading)
-        _refuse_input_as_output(plan, checked)
+        refuse_input_as_output(plan.path, checked)
         report = Report(outputs=plan.paths, replaced=plan.paths[-1].is_file())
         made = iter_made(checked, settings, threshold, reading=reading, report=report, observer=observer)
         origin = data_origin(settings, threshold)
@@ -180,18 +198,19 @@ def _write(
             progress(report.counts.events, n_events, report.counts.windows_kept)
 
 
-def _refuse_input_as_output(plan: OutputPlan, inputs: Inputs) -> None:
+def refuse_input_as_output(path: Path, inputs: Inputs) -> None:
+    """Raise OutputError when an output is one of the inputs."""
     for file in inputs.files:
-        if not is_remote(file.path) and plan.path.exists() and plan.path.samefile(file.path):
+        if not is_remote(file.path) and path.exists() and path.samefile(file.path):
             raise OutputError(
                 "the output is one of the inputs",
                 expected="another file",
-                where=str(plan.path),
+                where=str(path),
                 todo="name another output with -o",
             )
 
 
-def data_origin(settings: WindowSettings, threshold: WorkingPoints) -> dict[str, Any]:
+def data_origin(settings: WindowSettings, threshold: WorkingPoints | None) -> dict[str, Any]:
     """What decides the content of data, as data say it of themselves: no path, no time, no host.
 
     So the same plan gives the same bytes.
@@ -203,7 +222,7 @@ def data_origin(settings: WindowSettings, threshold: WorkingPoints) -> dict[str,
         "version": version,
         "revision": revision,
         "settings": values,
-        "working_points_sha256": hashlib.sha256(threshold.text.encode()).hexdigest(),
+        "working_points_sha256": hashlib.sha256(threshold.text.encode()).hexdigest() if threshold else None,
     }
 
 
@@ -211,28 +230,38 @@ def _record(plan: OutputPlan, origin: dict[str, Any], inputs: Inputs, report: Re
     """Write the manifest of a finished part; a device or pipe has none."""
     if is_special(plan.path):
         return
-    taken = [file for file in inputs.files if file.path not in {error.where for error in report.bad}]
-    names = names_below(file.path for file in taken)
     manifest = Manifest(
         format=plan.format,
         files=[file_record(path, plan.base) for path in plan.paths],
         rows=report.counts.windows_kept,
         columns=plan.columns,
-        inputs=[
-            InputRecord(
-                name=name,
-                bytes=file.n_bytes,
-                events=file.stop - file.start,
-                adler32=None if is_remote(file.path) else adler32(file.path),
-            )
-            for name, file in zip(names, taken, strict=True)
-        ],
+        inputs=input_records(inputs, report),
         counts=asdict(report.counts) | {"duplicates": report.n_duplicates},
-        bad_inputs=[{"name": Path(error.where).name, "reason": error.found} for error in report.bad],
+        bad_inputs=bad_records(report),
         notes=_notes(plan),
         **origin,
     )
     write_manifest(manifest, plan.manifest)
+
+
+def input_records(inputs: Inputs, report: ReadReport) -> list[InputRecord]:
+    """The inputs that were taken, for the manifest."""
+    taken = [file for file in inputs.files if file.path not in {error.where for error in report.bad}]
+    names = names_below(file.path for file in taken)
+    return [
+        InputRecord(
+            name=name,
+            bytes=file.n_bytes,
+            events=file.stop - file.start,
+            adler32=None if is_remote(file.path) else adler32(file.path),
+        )
+        for name, file in zip(names, taken, strict=True)
+    ]
+
+
+def bad_records(report: ReadReport) -> list[dict[str, str]]:
+    """The inputs that were left out, for the manifest."""
+    return [{"name": Path(error.where).name, "reason": error.found} for error in report.bad]
 
 
 def _notes(plan: OutputPlan) -> dict[str, Any]:

@@ -73,13 +73,13 @@ def window_seeds(
     calo = np.where(has_score, association.owner[seed], -1)
     bad_position = np.zeros(len(seed), dtype=np.bool_)
     if require_gen_in_window:
-        bad_position = has_score & ~_gen_inside(events, seed, event, calo, bounds)
+        bad_position = has_score & ~gen_inside(events, seed, event, calo, bounds)
         calo[bad_position] = -1
     without = np.bincount(events.cluster_event[has_et & ~has_position], minlength=len(events)).astype(np.int64)
     return Seeds(seed, event, calo, bad_position, bounds, order, made, inside_other, without)
 
 
-def _gen_inside(events: Events, seed: Index, event: Index, calo: Index, bounds: NDArray[np.float64]) -> Flags:
+def gen_inside(events: Events, seed: Index, event: Index, calo: Index, bounds: NDArray[np.float64]) -> Flags:
     """Whether the generated position of each window's caloparticle lies in the window."""
     if not len(events.calo["genEta"]):
         return np.zeros(len(seed), dtype=np.bool_)

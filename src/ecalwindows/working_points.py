@@ -50,7 +50,7 @@ class BinnedWorkingPoints(WorkingPoints):
     """
 
     def __init__(self, values: Numbers, et_edges: Numbers, eta_edges: Numbers, description: str) -> None:
-        super().__init__(_as_json(values, et_edges, eta_edges, description))
+        super().__init__(correction_json(values, et_edges, eta_edges, description))
         self._map = (values, et_edges, eta_edges, description)
 
     def __call__(self, seed_et: Numbers, seed_eta: Numbers) -> Numbers:
@@ -103,7 +103,7 @@ def packaged_working_points() -> WorkingPoints:
     return WorkingPoints(resource.read_text(encoding="utf-8"))
 
 
-def _as_json(values: Numbers, et_edges: Numbers, eta_edges: Numbers, description: str) -> str:
+def correction_json(values: Numbers, et_edges: Numbers, eta_edges: Numbers, description: str) -> str:
     """correctionlib JSON of bin contents, values shape (n_et, n_eta)."""
     correction = {
         "name": CORRECTION,

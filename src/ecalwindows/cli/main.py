@@ -7,7 +7,7 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -20,6 +20,11 @@ COMMANDS = {
     "validate": "Hold a dataset against all that must be true of it.",
     "compare": "Tell whether two datasets are equal, and where not.",
     "relabel": "Put other working points on a dataset.",
+    "normalize": "Write mean, width and range of the inputs of a model.",
+    "reweight": "Derive weights that make electrons and photons alike.",
+    "truth": "Study the truth: matched clusters, window size, working points.",
+    "plot": "Draw the distributions of a dataset.",
+    "show": "Draw one window, or the windows of one event.",
     "simulate": "Write dumper files of simulated events with known truth.",
     "demo": "Run the chain on a packaged sample.",
     "columns": "Print the table of all columns.",
@@ -31,24 +36,31 @@ INTERNAL = 70
 
 
 class LazyGroup(click.Group):
-    """A group that imports a subcommand only when it is called, so that `--help` is quick."""
+    """A group that imports a subcommand only when it is called, so that `--help` is quick.
+
+    told : subcommands and their short helps; home : package of their modules ('-' in a name is '_' there)
+    """
+
+    told: Mapping[str, str] = COMMANDS
+    home = "ecalwindows.cli"
 
     def list_commands(self, _: click.Context) -> list[str]:
-        """All names, in the order of COMMANDS."""
-        return list(COMMANDS)
+        """All names, in order."""
+        return list(self.told)
 
     def get_command(self, _: click.Context, name: str) -> click.Command | None:
         """The command of that name."""
-        if name not in COMMANDS:
+        if name not in self.told:
             return None
-        command = getattr(importlib.import_module(f"ecalwindows.cli.{name}"), name)
+        word = name.replace("-", "_")
+        command = getattr(importlib.import_module(f"{self.home}.{word}"), word)
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list in `ecalwindows --help`, without importing anything."""
+        """The list in `--help`, without importing anything."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self.told.items()))
 
 
 def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:

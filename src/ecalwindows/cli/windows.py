@@ -121,16 +121,9 @@ def windows(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     from ecalwindows.dataset.parquet.definition import features_definition
     from ecalwindows.reports.seeds import seed_lines
     from ecalwindows.reports.summary import summary
-    from ecalwindows.run import Reading, write_windows
+    from ecalwindows.run import write_windows
 
     quiet, on_stdout = options["quiet"], to_stdout(output)
-    reading = Reading(
-        memory_mb=options["memory"],
-        step_events=options["step_events"],
-        events=options["events"],
-        skip_bad_files=options["skip_bad_files"],
-        keep_first_duplicates=options["keep_first_duplicates"],
-    )
 
     def tell_seeds(events: Any, made: Any) -> None:
         for line in seed_lines(events, made):
@@ -144,7 +137,7 @@ def windows(inputs: tuple[str, ...], output: str, **options: Any) -> None:
             format=options["format_name"],
             definition=features_definition(options["features_def"]),
             weights=options["weights"],
-            reading=reading,
+            reading=reading_of(options),
             overwrite=options["overwrite"],
             progress=step_done,
             observer=tell_seeds if options["debug"] else None,
@@ -153,13 +146,26 @@ def windows(inputs: tuple[str, ...], output: str, **options: Any) -> None:
         click.echo(summary(report), err=on_stdout)
 
 
+def reading_of(options: dict[str, Any]) -> Any:
+    """How inputs are read, by the options."""
+    from ecalwindows.run import Reading
+
+    return Reading(
+        memory_mb=options["memory"],
+        step_events=options["step_events"],
+        events=options["events"],
+        skip_bad_files=options["skip_bad_files"],
+        keep_first_duplicates=options["keep_first_duplicates"],
+    )
+
+
 def chosen_settings(options: dict[str, Any]) -> Any:
     """The settings file with the given options over it, checked."""
     from ecalwindows.config import read_settings, window_settings
 
     file = options["settings_file"]
     values = read_settings(file) if file else {}
-    given = {name: options[name] for name in SETTINGS if options[name] is not None}
+    given = {name: options[name] for name in SETTINGS if options.get(name) is not None}
     flavour = given.get("flavour", "auto")
     if flavour != "auto" and flavour.isdigit():
         given["flavour"] = int(flavour)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,17 +12,25 @@ from ecalwindows.dataset.layout import record_path
 from ecalwindows.dataset.output import cannot_write, output_error
 
 
-def check_folder(path: Path, *, overwrite: bool) -> None:
-    """Raise OutputError when a dataset can't be written there; makes missing parents.
+def is_dataset(path: Path) -> bool:
+    """Whether a folder is a finished dataset."""
+    record = record_path(path)
+    return record is not None and record.parent == path.absolute()
 
-    Only an empty folder, or with `overwrite` a dataset of ours, may be there already.
+
+def check_folder(
+    path: Path, *, overwrite: bool, is_ours: Callable[[Path], bool] = is_dataset, ours: str = "a finished dataset"
+) -> None:
+    """Raise OutputError when a folder can't be written there; makes missing parents.
+
+    Only an empty folder, or with `overwrite` one of ours, may be there already.
+    is_ours, ours : what may be replaced, to tell and in words
     """
     if path.is_dir() and any(path.iterdir()):
-        record = record_path(path)
-        if not overwrite or record is None or record.parent != path.absolute():
+        if not overwrite or not is_ours(path):
             raise output_error(
-                "the output is there already", "no such folder, or with --overwrite a finished dataset", path,
-                "name another with -o" if record is None else "add --overwrite, or name another with -o",
+                "the output is there already", f"no such folder, or with --overwrite {ours}", path,
+                "add --overwrite, or name another with -o" if is_ours(path) else "name another with -o",
             )  # fmt: skip
     elif path.exists() and not path.is_dir():
         raise output_error("the output is a file", "the name of a folder", path, "name a folder with -o")

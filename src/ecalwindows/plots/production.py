@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+
+from ecalwindows.plots.style import cms_style
 
 
 def jobs_figure(ends: Sequence[float], seconds: Sequence[float], events: Sequence[int]) -> Any:
@@ -16,6 +17,11 @@ def jobs_figure(ends: Sequence[float], seconds: Sequence[float], events: Sequenc
 
     ends : when each job ended [s since the first began] (n,); seconds : what it took [s] (n,); events : it read (n,)
     """
+    with cms_style(14):
+        return _jobs_figure(ends, seconds, events)
+
+
+def _jobs_figure(ends: Sequence[float], seconds: Sequence[float], events: Sequence[int]) -> Any:
     order = np.argsort(np.asarray(ends, dtype=np.float64), kind="stable")
     at, done = np.asarray(ends, dtype=np.float64)[order], np.cumsum(np.asarray(events, dtype=np.int64)[order])
     figure = Figure(figsize=(9, 3.6), layout="constrained")
@@ -29,5 +35,5 @@ def jobs_figure(ends: Sequence[float], seconds: Sequence[float], events: Sequenc
 
 def save(figure: Any, path: str | Path) -> None:
     """Write the figure; the suffix tells the format."""
-    with mpl.rc_context({"svg.hashsalt": "ecalwindows"}):
+    with cms_style(14):
         figure.savefig(path, dpi=150)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ecalwindows.plots.shapes import mustache_outline
-from ecalwindows.plots.window import STYLE
+from ecalwindows.plots.style import cms_style
 
 Floats = NDArray[np.float64]
 OURS, PUBLISHED = "#0072B2", "#D55E00"
@@ -32,7 +31,7 @@ def draw_curves(
     **scale: Any,
 ) -> Figure:  # fmt: skip
     """Simulation as points, the published values (x, y) as a line or crosses. labels: x, y, published."""
-    with matplotlib.rc_context(STYLE):
+    with cms_style(14):
         figure, axes = _figure(labels[0], labels[1])
         axes.plot(x, ours, "o-", c=OURS, label="simulation", gid="simulation")
         if published is not None:
@@ -49,7 +48,7 @@ def draw_phi_spread(seed_eta: Floats, deta: Floats, dphi: Floats, et: Floats, pa
 
     seed_eta, deta (outwards), dphi [rad], et [GeV] : (n_clusters,), of the clusters that are no seeds
     """
-    with matplotlib.rc_context(STYLE):
+    with cms_style(14):
         figure = Figure(figsize=(10, 8), dpi=120, layout="constrained")
         for place, (low, high) in enumerate(((0.0, 0.8), (0.8, 1.479), (1.479, 2.0), (2.0, 2.8)), start=1):
             axes = figure.add_subplot(2, 2, place)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
@@ -20,10 +19,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ecalwindows.batch import WindowBatch
-from ecalwindows.dataset.output import check_output, written_aside
-from ecalwindows.errors import OutputError
 from ecalwindows.geometry import Geometry
 from ecalwindows.plots.shapes import Floats, Ints, crystal_corners, mustache_outline, unwrapped, window_edge
+from ecalwindows.plots.style import cms_style, save_figure
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
 
 MUSTACHE_ET = 1.0
@@ -32,7 +30,7 @@ MUSTACHE_ET = 1.0
 # Okabe and Ito's colours, told apart by all eyes; the shapes and lines differ too.
 TRUE, OTHER_CALO, REST, MUSTACHE, SEED, EDGE = "#D55E00", "#CC79A7", "0.2", "#009E73", "#F0E442", "black"
 ENERGIES = LinearSegmentedColormap.from_list("ecal_energies", ["#e8eef7", "#a9c4e4", "#5b8fc9", "#27559b", "#0b2352"])
-STYLE: dict[Any, Any] = {"font.size": 11, "axes.labelsize": 13, "legend.fontsize": 10, "axes.axisbelow": True}
+FONT_SIZE = 12
 HALO = [withStroke(linewidth=3.5, foreground="white")]
 
 
@@ -44,7 +42,7 @@ def draw_window(batch: WindowBatch, number: int, geometry: Geometry, path: Path 
     Raises IndexError if the batch has no such window, OutputError if the suffix is unknown.
     """
     view = _View.of(batch, number, geometry)
-    with matplotlib.rc_context(STYLE):
+    with cms_style(FONT_SIZE):
         figure = Figure(figsize=(8, 7), dpi=150)
         axes = figure.add_axes((0.105, 0.085, 0.575, 0.825))
         _draw_crystals(figure, axes, view)
@@ -224,20 +222,3 @@ def _handles(view: _View) -> list[Any]:
     return handles + [
         Line2D([], [], marker="o", mec="0.35", ms=ms, label=label, **empty) for label, ms in sizes.items()
     ]
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write the figure aside, then give it its name."""
-    kind = path.suffix[1:].lower()
-    known = figure.canvas.get_supported_filetypes()
-    if kind not in known:
-        raise OutputError(
-            f"a figure cannot be written as '{path.suffix}'",
-            expected="one of ." + ", .".join(sorted(known)),
-            where=str(path),
-            todo="give the file another suffix, for example .png",
-        )
-    check_output(path, overwrite=True)
-    with written_aside([path]) as (place,):
-        no_date: dict[str, Any] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
-        figure.savefig(place, format=kind, metadata=no_date.get(kind))

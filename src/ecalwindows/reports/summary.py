@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ecalwindows.run import Report
+from ecalwindows.run import ReadReport, Report
 
 
 def summary(report: Report) -> str:
     """Several lines of text: counts by what became of them, files, outputs."""
     c = report.counts
     rows = [
-        ("events", c.events, f"of {_number(report.n_files, 'file')}"),
+        ("events", c.events, f"of {number(report.n_files, 'file')}"),
         ("clusters", c.clusters, ""),
         ("candidates", c.candidates, "clusters with the Et of a seed"),
         ("  in another window", -c.in_another_window, "made no window"),
@@ -19,11 +19,11 @@ def summary(report: Report) -> str:
         ("  unmatched: score", c.unmatched_low_score, "of the seed too low"),
         ("  unmatched: position", c.unmatched_gen_outside, "caloparticle outside the window"),
         ("unmatched, dropped", -c.unmatched_dropped, "beyond maxnocalow"),
-        ("windows kept", c.windows_kept, f"with {_number(c.clusters_in_windows, 'cluster')}"),
+        ("windows kept", c.windows_kept, f"with {number(c.clusters_in_windows, 'cluster')}"),
     ]
     optional = {"  no finite position", "  unmatched: position"}
     lines = [
-        f"{name:<24}{number:>13,}  {words}".rstrip() for name, number, words in rows if number or name not in optional
+        f"{name:<24}{count:>13,}  {words}".rstrip() for name, count, words in rows if count or name not in optional
     ]
     if report.n_duplicates:
         lines.append(f"{'events seen before':<24}{report.n_duplicates:>13,}  left out, and not counted above")
@@ -32,17 +32,7 @@ def summary(report: Report) -> str:
 
 
 def _notes(report: Report) -> list[str]:
-    lines = []
-    if report.n_files:
-        used = report.pileup_files
-        where = {0: "off (no such branches, or switched off)", report.n_files: "used"}
-        lines.append("pile-up: " + where.get(used, f"used in {used} of {_number(report.n_files, 'file')}"))
-    if report.absent:
-        defaults = ", ".join(f"{name} = {value:g}" for name, value in sorted(report.absent.items()))
-        lines.append(f"absent branches took their defaults: {defaults}")
-    lines += [f"no events in {path}" for path in report.empty]
-    for error in report.bad:
-        lines.append(f"bad file left out: {error.where}: {error.found}")
+    lines = reading_notes(report)
     rate = report.counts.events / report.seconds if report.seconds else 0.0
     lines.append(f"{report.seconds:.1f} s, {rate:,.0f} events/s")
     verb = "replaced" if report.replaced else "written"
@@ -50,5 +40,22 @@ def _notes(report: Report) -> list[str]:
     return lines
 
 
-def _number(n: int, noun: str) -> str:
+def reading_notes(report: ReadReport) -> list[str]:
+    """What is to be said of the inputs, a line each."""
+    lines = []
+    if report.n_files:
+        used = report.pileup_files
+        where = {0: "off (no such branches, or switched off)", report.n_files: "used"}
+        lines.append("pile-up: " + where.get(used, f"used in {used} of {number(report.n_files, 'file')}"))
+    if report.absent:
+        defaults = ", ".join(f"{name} = {value:g}" for name, value in sorted(report.absent.items()))
+        lines.append(f"absent branches took their defaults: {defaults}")
+    lines += [f"no events in {path}" for path in report.empty]
+    for error in report.bad:
+        lines.append(f"bad file left out: {error.where}: {error.found}")
+    return lines
+
+
+def number(n: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

@@ -61,7 +61,7 @@ class TableWriter(ParquetWriter):
 
     def write_table(self, table: Any) -> None:
         """Append all rows of a table."""
-        self._take(table)
+        self.take(table)
 
 
 class LineWriter(TextFile, AbstractContextManager["LineWriter"]):

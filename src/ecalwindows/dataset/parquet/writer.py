@@ -10,7 +10,7 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 import pyarrow as pa
@@ -108,18 +108,12 @@ class _Sink(io.RawIOBase):
         return len(data)
 
 
-class ParquetWriter:
-    """Writes batches to one Parquet file; row groups are cut by row count, whatever the batches' sizes."""
+class TableWriter:
+    """Writes Arrow tables to one Parquet file; row groups are cut by row count, whatever the tables' sizes."""
 
     def __init__(
-        self,
-        path: str | Path,
-        definition: FeaturesDefinition,
-        *,
-        metadata: Mapping[str, str] | None = None,
-        row_group: int = ROW_GROUP,
+        self, path: str | Path, *, metadata: Mapping[str, str] | None = None, row_group: int = ROW_GROUP
     ) -> None:
-        self._definition = definition
         self._metadata = dict(metadata or {})
         self._row_group = row_group
         self._waiting: list[pa.Table] = []
@@ -129,11 +123,8 @@ class ParquetWriter:
         self._sink = _Sink(self._file)
         self._writer: pq.ParquetWriter | None = None
 
-    def write(self, batch: WindowBatch) -> None:
-        """Take a batch; full row groups go to the file."""
-        self._take(arrow_table(batch, self._definition))
-
-    def _take(self, table: pa.Table) -> None:
+    def take(self, table: pa.Table) -> None:
+        """Take a table; full row groups go to the file."""
         if self._writer is None:
             schema = table.schema.with_metadata(self._metadata)
             integers = [path for field in schema for path in _integer_leaves(field.name, field.type)]
@@ -166,7 +157,7 @@ class ParquetWriter:
             self._abandon()
             raise
 
-    def __enter__(self) -> ParquetWriter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -184,3 +175,22 @@ class ParquetWriter:
         finally:
             with contextlib.suppress(OSError):
                 self._file.close()
+
+
+class ParquetWriter(TableWriter):
+    """Writes batches of windows to one Parquet file."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        definition: FeaturesDefinition,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        row_group: int = ROW_GROUP,
+    ) -> None:
+        super().__init__(path, metadata=metadata, row_group=row_group)
+        self._definition = definition
+
+    def write(self, batch: WindowBatch) -> None:
+        """Take a batch; full row groups go to the file."""
+        self.take(arrow_table(batch, self._definition))

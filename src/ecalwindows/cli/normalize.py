@@ -1,0 +1,34 @@
+"""`ecalwindows normalize`: mean, width and range of all inputs of a model."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ecalwindows normalize windows.parquet -o factors.json
+  ecalwindows normalize electrons_2022/ photons_2022/ --split train -o factors.json
+  ecalwindows normalize job_0.json job_1.json job_2.json -o factors.json
+"""
+)
+@click.argument("inputs", nargs=-1, required=True, metavar="DATASET...")
+@click.option("-o", "--output", required=True, metavar="FILE", help="The file of factors, .json.")
+@click.option("--split", metavar="NAME", help="Only this split of finished datasets.")
+@click.option("--keep-sentinels", is_flag=True, help="Count -999 as a number, as older files of factors do.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+def normalize(inputs: tuple[str, ...], output: str, split: str | None, keep_sentinels: bool, quiet: bool) -> None:
+    """Write mean, standard deviation and range of the columns in cl_features and window_features.
+
+    DATASET is a dataset of any format (finished, folder or file), or the result of an earlier run (.json): results of
+    many jobs are merged without loss, to the same file as one run over all. The sentinel -999 is left out and counted.
+    """
+    from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.normalize import normalize_datasets
+    from ecalwindows.reports.normalisation import normalisation_summary
+
+    with warnings_shown(), progress(shown=not quiet, noun="files") as step_done:
+        done = normalize_datasets(inputs, output, keep_sentinels=keep_sentinels, split=split, progress=step_done)
+    if not quiet:
+        click.echo(normalisation_summary(done, output))

@@ -1,0 +1,41 @@
+"""`ecalwindows plot`: what a dataset looks like."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ecalwindows plot windows.parquet -o plots/
+  ecalwindows plot electrons/ photons/ --split train -o plots/
+  ecalwindows plot windows.parquet --only seed_features --only et_cluster --no-pdf -o plots/
+"""
+)
+@click.argument("inputs", nargs=-1, required=True, metavar="DATASET...")
+@click.option("-o", "--output", required=True, metavar="FOLDER", help="Folder for the figures and their tables.")
+@click.option("--only", multiple=True, metavar="NAME", help="Only this column or group; may be repeated.")
+@click.option("--split", metavar="NAME", help="Only this split of finished datasets.")
+@click.option("--pdf/--no-pdf", default=True, help="Draw every figure as PDF too [drawn].")
+@click.option("--overwrite", is_flag=True, help="Replace the figures of an earlier run, when the new ones are whole.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+def plot(
+    inputs: tuple[str, ...], output: str, only: tuple[str, ...], split: str | None, pdf: bool, overwrite: bool,
+    quiet: bool,
+) -> None:  # fmt: skip
+    """Draw the distributions of all columns, by flavour and label, and what tells of the dataset as a whole.
+
+    DATASET is a finished dataset, a folder or a file of any format; several are taken together. FOLDER then holds
+    tables (CSV) of all histograms, the figures drawn from them (PNG and PDF), and index.html to look through them.
+    """
+    from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.plot import plot_datasets
+    from ecalwindows.reports.plotted import plotted_summary
+
+    with warnings_shown(), progress(shown=not quiet, noun="steps") as step_done:
+        plotted = plot_datasets(
+            inputs, output, only=only, split=split, pdf=pdf, overwrite=overwrite, progress=step_done
+        )
+    if not quiet:
+        click.echo(plotted_summary(plotted))

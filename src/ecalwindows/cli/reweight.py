@@ -1,0 +1,65 @@
+"""`ecalwindows reweight`: weights that make electrons and photons alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ecalwindows reweight electrons.parquet photons.parquet -o weights.json
+  ecalwindows reweight both/ -o weights.json --et-bins 1,10,25,50,100,200,500 --cap 10
+  ecalwindows reweight windows_2022/ --split train -o weights.json --quantiles
+  ecalwindows convert windows_2022/ -o tfrecords/ --format tfrecord -w weights.json
+"""
+)
+@click.argument("inputs", nargs=-1, required=True, metavar="DATASET...")
+@click.option("-o", "--output", required=True, metavar="FILE", help="The file of weights, .json.")
+@click.option("--check", multiple=True, metavar="DATASET", help="Check with these [a half of the events].")
+@click.option("--split", metavar="NAME", help="Only this split of finished datasets.")
+@click.option("--et-bins", default="10", show_default=True, metavar="N|EDGES", help="Bins in raw Et of the seed [GeV].")
+@click.option("--eta-bins", default="10", show_default=True, metavar="N|EDGES", help="Bins in abs(eta) of the seed.")
+@click.option("--ncls-bins", default="12", show_default=True, metavar="N|EDGES", help="Bins in clusters of a window.")
+@click.option("--quantiles", is_flag=True, help="N bins in Et and eta of equal contents [of equal width].")
+@click.option(
+    "--flat", type=click.Choice(["density", "bins"]), default="density", show_default=True,
+    help="The same everywhere: windows per GeV and unit of eta, or windows a bin.",
+)  # fmt: skip
+@click.option("--min-entries", type=click.IntRange(min=1), default=25, show_default=True, metavar="N",
+              help="Bins in ncls with fewer windows are merged.")  # fmt: skip
+@click.option("--cap", type=float, metavar="X", help="No weight of either correction above X (their mean is 1).")
+@click.option("--study", metavar="FOLDER", help="Folder of tables and figures [<FILE without .json>_study].")
+@click.option("--figures/--no-figures", default=True, help="Draw figures [drawn].")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+def reweight(inputs: tuple[str, ...], output: str, **options: Any) -> None:
+    """Derive weights that make seed Et - eta flat, and photons' number of clusters as electrons'.
+
+    DATASET holds electrons (flavour 11), photons (22) or both, in any format. The weights come from one half of the
+    events and are checked on the other. The file holds the correction total_reweighting(flavour, seed_eta, seed_et,
+    ncls), its two factors and their statistical errors; a flavour beside the two weighs 1.
+    """
+    from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.reports.reweighting import reweighting_summary
+    from ecalwindows.reweight import Options, reweight_datasets
+    from ecalwindows.studies.reweighting_bins import parse_bins
+
+    chosen = Options(
+        **{name: parse_bins(options[f"{name}_bins"], f"--{name}-bins") for name in ("et", "eta", "ncls")},
+        quantiles=options["quantiles"],
+        flat=options["flat"],
+        least=options["min_entries"],
+        cap=options["cap"],
+    )
+    with warnings_shown(), progress(shown=not options["quiet"], noun="files") as step_done:
+        done = reweight_datasets(
+            inputs,
+            output,
+            options=chosen,
+            progress=step_done,
+            **{name: options[name] for name in ("check", "study", "split", "figures")},
+        )
+    if not options["quiet"]:
+        click.echo(reweighting_summary(done))

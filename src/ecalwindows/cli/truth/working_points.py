@@ -1,0 +1,80 @@
+"""`ecalwindows truth working-points`: the simFraction thresholds of best resolution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+
+class Edges(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """Increasing numbers with commas between."""
+
+    name = "EDGES"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        """The numbers."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(float(number) for number in str(value).split(","))
+        except ValueError:
+            self.fail(f"'{value}' is not a list of numbers (for example 1,10,50,500)", param, ctx)
+
+
+@click.command(
+    name="working-points",
+    epilog="""\b
+Examples:
+  ecalwindows truth working-points electrons.parquet photons.parquet -o wp.json
+  ecalwindows truth working-points finished/ -o wp.json --flavour 22 --eta-bins 0,1.5,3
+  ecalwindows truth working-points electrons.parquet -o wp.json --test others.parquet
+""",
+)
+@click.argument("tables", nargs=-1, required=True, metavar="MATCHES...")
+@click.option("-o", "--output", required=True, metavar="JSON", help="The map, a correctionlib JSON file.")
+@click.option("--folder", metavar="FOLDER", help="For tables and figures [that of the map, wp/ for wp.json].")
+@click.option("--test", multiple=True, metavar="MATCHES", help="Tables for the closure [half of the events].")
+@click.option("--flavour", type=int, metavar="N", help="Only caloparticles of this flavour, 11 or 22 [all].")
+@click.option("--seeds-only", is_flag=True, help="Only caloparticles whose main cluster can seed a matched window.")
+@click.option("--et-bins", type=Edges(), help="Edges of the bins in the seed's raw Et [GeV] [1 .. 500 in 12 bins].")
+@click.option("--eta-bins", type=Edges(), help="Edges of the bins in abs(seed eta) [0 .. 3 in 12 bins].")
+@click.option("--per-decade", type=int, default=20, show_default=True, help="Thresholds of the scan in a factor 10.")
+@click.option("--min-entries", type=int, default=50, show_default=True, help="Bins with fewer take the surface.")
+@click.option("--bootstrap", type=int, default=100, show_default=True, help="Rounds of the bootstrap.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the bootstrap.")
+@click.option("--figures/--no-figures", default=True, help="Draw the figures [drawn].")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+def working_points(tables: tuple[str, ...], output: str, **options: Any) -> None:
+    """Find the simFraction thresholds that make the energy of true superclusters best.
+
+    MATCHES is a table made by `ecalwindows truth match`, or a folder of them. One half of the events chooses the map,
+    the other one shows what it does.
+    """
+    from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.reports.working_points import study_text
+    from ecalwindows.studies.caloparticles import ET_EDGES, ETA_EDGES, Bins
+    from ecalwindows.thresholds import StudyOptions, derive_working_points
+
+    chosen = StudyOptions(
+        bins=Bins(options["et_bins"] or ET_EDGES, options["eta_bins"] or ETA_EDGES),
+        flavour=options["flavour"],
+        seeds_only=options["seeds_only"],
+        per_decade=options["per_decade"],
+        min_entries=options["min_entries"],
+        rounds=options["bootstrap"],
+        seed=options["seed"],
+    )
+    shown = not options["quiet"]
+    with warnings_shown(), progress(shown=shown, noun="bins", found="caloparticles") as step_done:
+        study = derive_working_points(
+            list(tables),
+            output,
+            chosen,
+            test=list(options["test"]),
+            folder=options["folder"],
+            figures=options["figures"],
+            progress=step_done,
+        )
+    if shown:
+        click.echo(study_text(study))

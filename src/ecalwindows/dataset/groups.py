@@ -1,0 +1,16 @@
+"""In which group each column of a data file stands."""
+
+from __future__ import annotations
+
+from ecalwindows.dataset.opening.sources import File
+from ecalwindows.dataset.parquet.reader import file_layout, opened_parquet
+from ecalwindows.schema import COLUMNS
+
+
+def column_groups(file: File, names: frozenset[str]) -> dict[str, str]:
+    """Group of each column of `names` that the file holds: as its Parquet schema tells, else that of schema.py."""
+    if file.format != "parquet":
+        return {name: column.group for name, column in COLUMNS.items() if name in names}
+    with opened_parquet(file.path) as opened:
+        leaves = file_layout(opened, file.path).leaves
+    return {name: leaves[name].partition(".")[0] for name in COLUMNS if name in names and name in leaves}

@@ -1,0 +1,107 @@
+"""The driver of `ecalwindows truth match`: dumper files to one table of matched clusters."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ecalwindows.config import WindowSettings
+from ecalwindows.dataset.flat_tables import FlatWriter
+from ecalwindows.dataset.manifest import Manifest, file_record, manifest_path, write_manifest
+from ecalwindows.dataset.output import check_output, is_special, no_empty_folders, written_aside
+from ecalwindows.dumper.read import Inputs, no_events
+from ecalwindows.run import (
+    Progress,
+    Reading,
+    ReadReport,
+    bad_records,
+    checked_inputs,
+    data_origin,
+    input_records,
+    iter_events,
+    refuse_input_as_output,
+)
+from ecalwindows.studies.columns import MATCH_COLUMNS
+from ecalwindows.studies.matches import MatchCounts, matched_clusters
+from ecalwindows.studies.reading import FORMAT
+
+
+@dataclass
+class MatchReport(ReadReport):
+    """What a run did."""
+
+    counts: MatchCounts = field(default_factory=MatchCounts)
+    output: Path = Path()
+    replaced: bool = False
+    seconds: float = 0.0
+
+
+def write_matches(
+    inputs: Any,
+    output: str | Path,
+    settings: WindowSettings | None = None,
+    *,
+    reading: Reading | None = None,
+    overwrite: bool = True,
+    progress: Progress | None = None,
+) -> MatchReport:
+    """Write the matched clusters of dumper files to one Parquet file, which appears when it is whole.
+
+    inputs : a file, folder, glob or URL, or a list of them
+    Raises an EcalWindowsError for anything a user can mend; then nothing has changed under the output's name.
+    """
+    began, path = time.monotonic(), Path(output)
+    settings, reading = settings or WindowSettings(), reading or Reading()
+    with no_empty_folders([path]):
+        check_output(path, overwrite=overwrite)
+        checked = checked_inputs(inputs, settings, list(MATCH_COLUMNS), reading)
+        refuse_input_as_output(path, checked)
+        report = MatchReport(output=path, replaced=path.is_file())
+        origin = data_origin(settings, None)
+        with (
+            written_aside([path]) as (place,),
+            FlatWriter(
+                place, list(MATCH_COLUMNS.values()), metadata={"ecalwindows": json.dumps(origin, sort_keys=True)}
+            ) as writer,
+        ):
+            _write(writer, checked, settings, reading, report, progress)
+        _record(path, origin, checked, report)
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def _write(
+    writer: FlatWriter,
+    inputs: Inputs,
+    settings: WindowSettings,
+    reading: Reading,
+    report: MatchReport,
+    progress: Progress | None,
+) -> None:
+    writer.write(matched_clusters(no_events(), settings, use_pileup=False).columns)
+    for file, events in iter_events(inputs, settings, reading=reading, report=report):
+        made = matched_clusters(events, settings, use_pileup=file.use_pileup)
+        writer.write(made.columns)
+        report.counts += made.counts
+        if progress:
+            progress(report.counts.events, inputs.n_events, report.counts.matched)
+
+
+def _record(path: Path, origin: dict[str, Any], inputs: Inputs, report: MatchReport) -> None:
+    """Write the manifest of a finished table; a device or pipe has none."""
+    if is_special(path):
+        return
+    manifest = Manifest(
+        format=FORMAT,
+        files=[file_record(path, path.parent)],
+        rows=report.counts.matched,
+        columns=list(MATCH_COLUMNS),
+        inputs=input_records(inputs, report),
+        counts=asdict(report.counts) | {"duplicates": report.n_duplicates},
+        bad_inputs=bad_records(report),
+        **origin,
+    )
+    write_manifest(manifest, manifest_path(path))

@@ -1,0 +1,206 @@
+"""The driver of `ecalwindows normalize`: datasets and earlier results to one file of normalisation factors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ecalwindows.dataset.groups import column_groups
+from ecalwindows.dataset.opening.opened import open_dataset
+from ecalwindows.dataset.opening.scan import Scan
+from ecalwindows.dataset.opening.sources import File
+from ecalwindows.dataset.output import check_output, written_aside
+from ecalwindows.errors import InputError
+from ecalwindows.schema import COLUMNS
+from ecalwindows.studies.normalisation import LEVELS, Factors, from_sums
+
+log = logging.getLogger(__name__)
+
+BESIDE = "ecalwindows"
+"""Key of what stands beside the factors: counts, exact sums and files. Training code does not look at it."""
+
+KIND = "normalisation factors"
+Progress = Callable[[int, int, int], None]
+"""Called with files done, files in all and windows so far."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A data file that was taken in: its name without folders, windows, clusters, digest of its exact sums."""
+
+    name: str
+    windows: int
+    clusters: int
+    digest: str
+
+
+@dataclass
+class Normalisation:
+    """Factors and the data files they come from; `parts` : earlier results that were merged."""
+
+    factors: Factors
+    files: list[Taken] = field(default_factory=list)
+    parts: int = 0
+    seconds: float = 0.0
+
+    def text(self) -> str:
+        """The content of the file: the same whatever the order and the parts."""
+        files = [vars(each) for each in sorted(self.files, key=lambda each: (each.name, each.digest))]
+        beside = {
+            "kind": KIND,
+            "version": 1,
+            "keep_sentinels": self.factors.keep_sentinels,
+            "windows": self.factors.windows,
+            "clusters": self.factors.clusters,
+            "files": files,
+            "sums": self.factors.sums,
+        }
+        return json.dumps(self.factors.factors | {BESIDE: beside}, indent=1) + "\n"
+
+
+def normalise(
+    inputs: Sequence[str],
+    *,
+    keep_sentinels: bool = False,
+    split: str | None = None,
+    progress: Progress | None = None,
+) -> Normalisation:
+    """Factors of datasets (any format) and of earlier results (.json), all taken together, in one pass.
+
+    split : only this split of the datasets. Memory does not grow with the data.
+    Raises InputError for inputs that don't fit together, SettingsError for an unknown split.
+    """
+    began, done = time.monotonic(), Normalisation(Factors(keep_sentinels))
+    results = [name for name in inputs if name.endswith(".json")]
+    files = [file for name in inputs if name not in results for file in _files(name, split)]
+    for number, name in enumerate(results):
+        _take(done, read_factors(name), name)
+        done.parts += 1
+        if progress:
+            progress(number + 1, len(results) + len(files), done.factors.windows)
+    for number, file in enumerate(files):
+        if part := file_factors(file, keep_sentinels=keep_sentinels):
+            _take(done, part, file.path)
+        if progress:
+            progress(len(results) + number + 1, len(results) + len(files), done.factors.windows)
+    if not done.factors.windows:
+        raise InputError(
+            "the inputs hold no windows", expected="at least one window", where=", ".join(inputs),
+            todo="name other datasets",
+        )  # fmt: skip
+    _tell(done.factors)
+    done.seconds = time.monotonic() - began
+    return done
+
+
+def _files(path: str, split: str | None) -> tuple[File, ...]:
+    dataset = open_dataset(path)
+    return (dataset.filter(split=split) if split is not None else dataset).scan.files
+
+
+def file_factors(file: File, *, keep_sentinels: bool) -> Normalisation | None:
+    """The factors of one data file; None for one without windows. Raises InputError where columns are not there."""
+    scan, factors = Scan((file,)), Factors(keep_sentinels)
+    groups = column_groups(file, scan.names)
+    names = {level: [name for name in groups if groups[name] == group] for level, group in LEVELS.items()}
+    wanted = frozenset(name for columns in names.values() for name in columns)
+    for batch, _ in scan.pieces(scan.units(), wanted or scan.names & frozenset(COLUMNS)):
+        factors.add(batch, names)
+    if not factors.windows:
+        return None
+    for level, group in LEVELS.items():
+        if not names[level]:
+            raise InputError(
+                f"the data have no columns of the group {group}",
+                expected="columns in cl_features and in window_features",
+                where=file.path,
+                todo="make the dataset with the default features definition, or one with both groups",
+            )
+    digest = hashlib.sha256(json.dumps(factors.sums, sort_keys=True).encode()).hexdigest()
+    return Normalisation(factors, [Taken(Path(file.path).name, factors.windows, factors.clusters, digest)])
+
+
+def read_factors(path: str | Path) -> Normalisation:
+    """An earlier result. Raises InputError for a file without exact sums."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        beside = content[BESIDE]
+        if beside["kind"] != KIND:
+            raise KeyError("kind")
+        about = {key: beside[key] for key in ("keep_sentinels", "windows", "clusters")}
+        factors = from_sums(beside["sums"], content, **about)
+        return Normalisation(factors, [Taken(**each) for each in beside["files"]])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
+        raise InputError(
+            f"the factors cannot be merged: {reason}",
+            expected=f"a file that `ecalwindows normalize` wrote, with the exact sums below '{BESIDE}'",
+            where=str(path),
+            todo="make it again from its datasets with `ecalwindows normalize`",
+        ) from error
+
+
+def _take(done: Normalisation, part: Normalisation, where: str) -> None:
+    """Merge a part; one that does not fit is an InputError."""
+    ours, theirs = done.factors, part.factors
+    if ours.keep_sentinels != theirs.keep_sentinels:
+        raise _no_fit(
+            f"-999 {'counts' if theirs.keep_sentinels else 'does not count'} as a number in it, elsewhere it does"
+            + (" not" if theirs.keep_sentinels else ""),
+            "parts made with the same --keep-sentinels", where,
+            "give or leave out --keep-sentinels for all of them",
+        )  # fmt: skip
+    again = {file.digest for file in done.files} & {file.digest for file in part.files}
+    if again:
+        names = sorted(file.name for file in part.files if file.digest in again)
+        raise _no_fit(
+            f"the same windows are there twice: {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}",
+            "every data file once", where, "leave one of them out",
+        )  # fmt: skip
+    for level, group in LEVELS.items():
+        apart = sorted(ours.levels[level].keys() ^ theirs.levels[level].keys())
+        if ours.windows and apart:
+            raise _no_fit(
+                f"other columns in {group}: {', '.join(apart[:5])}{' ...' if len(apart) > 5 else ''}",
+                "the same columns in all inputs", where,
+                "make the datasets with one features definition (-f)",
+            )  # fmt: skip
+    ours.merge(theirs)
+    done.files += part.files
+
+
+def _no_fit(found: str, expected: str, where: str, todo: str) -> InputError:
+    return InputError(found, expected=expected, where=where, todo=todo)
+
+
+def _tell(factors: Factors) -> None:
+    """Warn of columns that training code cannot divide by."""
+    kinds: dict[str, list[str]] = {"hold no number: all four factors are -999": [], "are constant: std is 0": []}
+    empty, constant = kinds.values()
+    for columns in factors.levels.values():
+        empty += [name for name, moments in columns.items() if not moments.n]
+        constant += [name for name, moments in columns.items() if moments.n and moments.least == moments.largest]
+    for kind, names in kinds.items():
+        if names:
+            log.warning("%d columns %s: %s", len(names), kind, ", ".join(names[:6]) + (" ..." if names[6:] else ""))
+
+
+def write_factors(done: Normalisation, output: str | Path) -> None:
+    """Write the file, whole or not at all. Raises OutputError."""
+    check_output(Path(output), overwrite=True)
+    with written_aside([Path(output)]) as (place,):
+        place.write_text(done.text(), encoding="utf-8")
+
+
+def normalize_datasets(inputs: Sequence[str], output: str | Path, **options: Any) -> Normalisation:
+    """`normalise` and `write_factors`; what cannot be written is told before anything is read."""
+    check_output(Path(output), overwrite=True)
+    done = normalise(inputs, **options)
+    write_factors(done, output)
+    return done

@@ -1,0 +1,155 @@
+"""Figures of `ecalwindows reweight`, drawn from its tables: distributions before and after, and the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from numpy.typing import NDArray
+
+from ecalwindows.plots.style import FORMATS, cms_style, mark, save_figure
+from ecalwindows.studies.tables import Table, read_table, rows_where
+
+Floats = NDArray[np.float64]
+LABELS = {"et": r"seed $E_T$ [GeV]", "ncls": "clusters in the window"}
+ETA = r"seed $|\eta|$"
+DIVERGING, RISING = "RdBu_r", "viridis"
+
+
+def draw_reweighting(tables: Mapping[str, Path], folder: Path) -> list[Path]:
+    """Draw all figures into the folder, as PNG and PDF. tables : paths by name, as `write_columns` gives them."""
+    check = read_table(tables["check_et_eta"])
+    ncls = read_table(tables["check_ncls_eta"])
+    figures = {
+        f"et_eta_{flavour}s": _flatness(rows_where(check, flavour=flavour)) for flavour in ("electron", "photon")
+    }
+    figures["ncls_eta"] = _sameness(ncls)
+    figures["ncls"] = _projections(ncls)
+    figures["weights"] = _weights(read_table(tables["flattening"]), read_table(tables["photon_to_electron"]))
+    paths = []
+    for name, draw in figures.items():
+        for suffix in FORMATS:
+            paths.append(folder / f"{name}{suffix}")
+            save_figure(draw, paths[-1])
+    return paths
+
+
+def _panels(n: int) -> tuple[Figure, list[Axes]]:
+    """A figure of n panels side by side."""
+    figure = Figure(figsize=(5.6 * n + 0.8, 5.2), dpi=80, layout="constrained")
+    axes = figure.subplots(1, n, squeeze=False)[0].tolist()
+    mark(axes[0])
+    return figure, axes
+
+
+def _map(axes: Axes, table: Table, second: str, values: Floats, title: str, **look: Any) -> Any:
+    """Bins (abs(eta), second) in the colour of their values; bins may differ from one eta bin to the next."""
+    mesh: Any = None
+    for low in np.unique(table["eta_low"]):
+        here = table["eta_low"] == low
+        edges = np.append(table[f"{second}_low"][here], table[f"{second}_high"][here][-1])
+        mesh = axes.pcolormesh([low, table["eta_high"][here][0]], edges, values[here][:, None], rasterized=True, **look)
+    axes.set(xlabel=ETA, ylabel=LABELS[second], xlim=(table["eta_low"].min(), table["eta_high"].max()))
+    axes.set_title(title, loc="right", fontsize="small")
+    return mesh
+
+
+def _ratio_look(values: Sequence[Floats]) -> dict[str, Any]:
+    """Colours around 1, the same up and down."""
+    known = np.concatenate([each[np.isfinite(each) & (each > 0)] for each in values])
+    most = min(max(float(np.exp(np.quantile(np.abs(np.log(known)), 0.98))), 1.5), 5.0) if len(known) else 2.0
+    return {"cmap": DIVERGING, "norm": LogNorm(1 / most, most)}
+
+
+def _bar(figure: Figure, mesh: Any, axes: Any, label: str) -> None:
+    bar = figure.colorbar(mesh, ax=axes, label=label, extend="both", pad=0.02)
+    low, high = mesh.norm.vmin, mesh.norm.vmax
+    ticks = [tick for tick in (0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5) if low <= tick <= high]
+    bar.ax.yaxis.set(major_locator=FixedLocator(ticks), minor_locator=NullLocator())
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _flatness(table: Table) -> Figure:
+    """Share of each Et - eta bin over that of a flat distribution, before and after."""
+    flavour = table["flavour"][0]
+    with cms_style(16):
+        figure, axes = _panels(2)
+        values = [table[when] / table["flat"] for when in ("before", "after")]
+        look = _ratio_look(values)
+        titles = (f"{flavour}s, before", f"{flavour}s, after")
+        meshes = [_map(*each, **look) for each in zip(axes, [table] * 2, ["et"] * 2, values, titles, strict=True)]
+        _bar(figure, meshes[-1], axes, "windows / flat")
+    return figure
+
+
+def _sameness(table: Table) -> Figure:
+    """Share of photons over that of electrons in ncls - eta, before and after."""
+    photons, electrons = (rows_where(table, flavour=flavour) for flavour in ("photon", "electron"))
+    with cms_style(16):
+        figure, axes = _panels(2)
+        values = [
+            photons[when] / np.where(electrons[when] > 0, electrons[when], np.nan) for when in ("before", "after")
+        ]
+        look = _ratio_look(values)
+        titles = ("before", "after")
+        meshes = [_map(*each, **look) for each in zip(axes, [photons] * 2, ["ncls"] * 2, values, titles, strict=True)]
+        _bar(figure, meshes[-1], axes, "photons / electrons")
+    return figure
+
+
+def _projections(table: Table) -> Figure:
+    """Shares by ncls in three bins of eta, both flavours."""
+    edges = np.unique(table["eta_low"])
+    chosen = edges[[0, len(edges) // 2, len(edges) - 1]] if len(edges) > 2 else edges
+    with cms_style(16):
+        figure, axes = _panels(len(chosen))
+        for each, low in zip(axes, chosen, strict=True):
+            _overlaid(each, rows_where(table, eta_low=low))
+        axes[0].set_ylabel("share of windows [%]")
+        axes[-1].legend(fontsize="x-small")
+    return figure
+
+
+def _overlaid(axes: Axes, table: Table) -> None:
+    """Shares by ncls of one eta bin: electrons after (filled), photons before and after."""
+    looks: tuple[tuple[str, str, dict[str, Any]], ...] = (
+        ("electron", "after", {"color": "#3f90da", "fill": True, "alpha": 0.35, "label": "electrons, after"}),
+        ("photon", "before", {"color": "#717581", "ls": "--", "lw": 1.8, "label": "photons, before"}),
+    )
+    for flavour, when, look in looks:
+        rows = rows_where(table, flavour=flavour)
+        axes.stairs(_percent(rows, when), np.append(rows["ncls_low"], rows["ncls_high"][-1]), **look)
+    rows = rows_where(table, flavour="photon")
+    middle = (rows["ncls_low"] + rows["ncls_high"]) / 2
+    scale = _percent(rows, "after") / np.where(rows["after"] > 0, rows["after"], 1)
+    axes.errorbar(
+        middle, _percent(rows, "after"), yerr=rows["after_error"] * scale, fmt="o", ms=5, color="#bd1f01",
+        label="photons, after",
+    )  # fmt: skip
+    axes.set(xlabel=LABELS["ncls"], ylim=(0, None))
+    axes.set_title(rf"{rows['eta_low'][0]:g} < $|\eta|$ < {rows['eta_high'][0]:g}", loc="right", fontsize="small")
+
+
+def _percent(rows: Table, when: str) -> Floats:
+    return np.asarray(100 * rows[when] / max(float(rows[when].sum()), 1e-300))
+
+
+def _weights(flattening: Table, second: Table) -> Figure:
+    """The three maps of weights."""
+    with cms_style(16):
+        figure, axes = _panels(3)
+        maps = [(rows_where(flattening, flavour=name), "et", f"flattening, {name}s") for name in ("electron", "photon")]
+        maps.append((second, "ncls", "photons to electrons"))
+        look = _ratio_look([table["weight"] for table, *_ in maps])
+        meshes = [
+            _map(each, table, along, table["weight"], title, **look)
+            for each, (table, along, title) in zip(axes, maps, strict=True)
+        ]
+        _bar(figure, meshes[-1], axes, "weight")
+    return figure

@@ -1,0 +1,1 @@
+"""Studies of the truth: from columns to tables, never to figures."""

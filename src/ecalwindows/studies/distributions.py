@@ -1,0 +1,260 @@
+"""Distributions of a dataset: every column by flavour and label, seeds over Et and eta, clusters, energy response.
+
+Two ways through the data: the first takes a sample of every column and gives the bins, the second fills them. Memory
+does not grow with the data. A label is 1 for clusters in the true supercluster and for windows whose seed is matched,
+0 for the others; 2 for clusters of unmatched windows, which have no true supercluster; -1 where the data have no label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise, product
+from typing import Any
+
+import boost_histogram as bh
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.batch import Array, WindowBatch, window_sum
+from ecalwindows.drift import Moments, Sample
+from ecalwindows.schema import COLUMNS, SENTINEL, Level
+from ecalwindows.studies.binning import Binning, binning_of
+
+SAMPLE = 50_000
+"""About how many windows, and clusters, decide the bins."""
+
+LEVELS: tuple[Level, Level] = ("window", "cluster")
+LABELS: dict[Level, str] = {"window": "is_seed_calo_matched", "cluster": "in_scluster"}
+"""The column that parts the windows, and the clusters."""
+
+ALL, UNMATCHED = -1, 2
+SEED_ETA = np.linspace(-3, 3, 61).round(6)
+SEED_ET = np.array([float(f"{edge:.4g}") for edge in np.geomspace(1, 500, 41)])
+COUNTED = ("all", "in_scluster", "in_geom_mustache", "in_mustache")
+"""Clusters that are counted window by window: all, and those with a label."""
+
+SUPERCLUSTERS = ("true supercluster", "geometric mustache", "reconstructed supercluster")
+RESPONSE_BINS = 750
+HIGHEST_RESPONSE = 1.5
+ABS_ETA = np.array([0, 0.2, 0.4, 0.7, 1, 1.15, 1.3, 1.4442, 1.566, 1.75, 2, 2.4, 3])
+ET = np.array([1, 4, 10, 15, 25, 40, 50, 70, 100, 150, 200, 300, 500.0])
+"""Bins of truth.md: abs(seed eta), and here the Et of the caloparticle [GeV]."""
+
+
+def is_drawn(name: str) -> bool:
+    """Whether a column has a distribution: all but the text window_index."""
+    return name in COLUMNS and COLUMNS[name].dtype != "str"
+
+
+class Samples:
+    """The first way through: a sample of every column."""
+
+    def __init__(self) -> None:
+        self.windows = 0
+        self.clusters = 0
+        self._samples = {level: Sample(SAMPLE) for level in LEVELS}
+
+    def add(self, batch: WindowBatch, names: Collection[str]) -> None:
+        """Take in a partial batch."""
+        sizes = {"window": len(batch), "cluster": len(batch.pair_cluster)}
+        for level in LEVELS:
+            wanted = {name: batch.column(name) for name in names if COLUMNS[name].level == level}
+            self._samples[level].add(wanted, sizes[level])
+        self.windows += sizes["window"]
+        self.clusters += sizes["cluster"]
+
+    def binnings(self) -> dict[str, Binning]:
+        """Bins of every column, in the order of the schema."""
+        columns = {name: column for sample in self._samples.values() for name, column in sample.columns.items()}
+        known = {name: column[column != SENTINEL].astype(np.float64) for name, column in columns.items()}
+        return {name: binning_of(known[name]) for name in COLUMNS if name in known}
+
+
+@dataclass
+class Groups:
+    """Flavour and label of every window or cluster of a batch, (n,), and the rows of each pair that occurs."""
+
+    flavour: NDArray[np.int64]
+    label: NDArray[np.int64]
+    rows: dict[tuple[int, int], NDArray[np.int64]]
+
+    @classmethod
+    def of(cls, batch: WindowBatch, level: Level) -> Groups:
+        n = len(batch) if level == "window" else len(batch.pair_cluster)
+        flavour = _column(batch, "flavour", 0)
+        label = _column(batch, LABELS[level], ALL, n)
+        if level == "cluster":
+            sizes = np.diff(batch.window_offsets)
+            flavour = np.repeat(flavour, sizes)
+            matched = np.repeat(_column(batch, LABELS["window"], 1), sizes)
+            label = np.where((matched == 1) | (label == ALL), label, UNMATCHED)
+        pairs, number = np.unique(np.stack([flavour, label], axis=1), axis=0, return_inverse=True)
+        found = {(int(f), int(t)): np.flatnonzero(number.reshape(-1) == i) for i, (f, t) in enumerate(pairs)}
+        return cls(flavour, label, found)
+
+
+def _column(batch: WindowBatch, name: str, default: int, n: int | None = None) -> NDArray[np.int64]:
+    """A column of whole numbers, or the default for all where the batch has none."""
+    has = name in batch.window or name in batch.pair or name in batch.cluster
+    size = len(batch) if n is None else n
+    return batch.column(name).astype(np.int64) if has else np.full(size, default, np.int64)
+
+
+@dataclass
+class Distributions:
+    """The second way through: everything that is counted. binnings : of the columns wanted."""
+
+    binnings: dict[str, Binning]
+    columns: dict[str, Any] = field(default_factory=dict)
+    moments: dict[tuple[str, int, int], Moments] = field(default_factory=dict)
+    seeds: Any = None
+    clusters: Any = None
+    responses: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        flavour, label = bh.axis.IntCategory([], growth=True), bh.axis.IntCategory([], growth=True)
+        for name, binning in self.binnings.items():
+            self.columns[name] = bh.Histogram(bh.axis.Variable(binning.edges), flavour, label)
+        self.seeds = bh.Histogram(flavour, label, bh.axis.Variable(SEED_ETA), bh.axis.Variable(SEED_ET))
+        kinds = bh.axis.StrCategory([], growth=True)
+        self.clusters = bh.Histogram(flavour, label, kinds, bh.axis.Integer(0, 1, growth=True))
+        response = bh.axis.Regular(RESPONSE_BINS, 0, HIGHEST_RESPONSE)
+        for by, edges in (("seed_eta", ABS_ETA), ("et_true", ET)):
+            self.responses[by] = bh.Histogram(flavour, kinds, bh.axis.Variable(edges), response)
+
+    def add(self, batch: WindowBatch) -> None:
+        """Take in a partial batch."""
+        groups = {level: Groups.of(batch, level) for level in LEVELS}
+        for name, column in {**batch.window, **batch.pair}.items():
+            if name in self.columns:
+                self._add_column(name, column, groups[COLUMNS[name].level])
+        self._add_seeds(batch, groups["window"])
+        self._add_clusters(batch, groups["window"])
+        self._add_responses(batch, groups["window"])
+
+    def _add_column(self, name: str, column: Array, groups: Groups) -> None:
+        values = column.astype(np.float64)
+        known = values != SENTINEL
+        self.columns[name].fill(values[known], groups.flavour[known], groups.label[known])
+        for (flavour, label), rows in groups.rows.items():
+            self.moments.setdefault((name, flavour, label), Moments()).add(values[rows])
+
+    def _add_seeds(self, batch: WindowBatch, groups: Groups) -> None:
+        et = next((name for name in ("et_seed_calib", "et_seed") if name in batch.window), None)
+        if et and "seed_eta" in batch.window:
+            eta = batch.window["seed_eta"].astype(np.float64)
+            self.seeds.fill(groups.flavour, groups.label, eta, batch.window[et].astype(np.float64))
+
+    def _add_clusters(self, batch: WindowBatch, groups: Groups) -> None:
+        for kind in COUNTED:
+            if kind == "all" or kind in batch.pair:
+                number = np.diff(batch.window_offsets) if kind == "all" else window_sum(batch, batch.pair[kind])
+                self.clusters.fill(groups.flavour, groups.label, kind, number.astype(np.int64))
+
+    def _add_responses(self, batch: WindowBatch, groups: Groups) -> None:
+        """Energy over that of the caloparticle, of windows of the main cluster: one a caloparticle."""
+        good = next((name for name in ("sim_good", "sim") if f"en_true_{name}" in batch.window), None)
+        if good is None or "seed_eta" not in batch.window:
+            return
+        true = batch.window[f"en_true_{good}"].astype(np.float64)
+        use = (groups.label == 1) & (true > 0)
+        if "is_seed_calo_seed" in batch.window:
+            use &= batch.window["is_seed_calo_seed"]
+        by = {"seed_eta": np.abs(batch.window["seed_eta"].astype(np.float64))}
+        if f"et_true_{good}" in batch.window:
+            by["et_true"] = batch.window[f"et_true_{good}"].astype(np.float64)
+        for kind, energy, found in _energies(batch):
+            rows = use & found
+            for axis, values in by.items():
+                self.responses[axis].fill(groups.flavour[rows], kind, values[rows], energy[rows] / true[rows])
+
+
+def _energies(batch: WindowBatch) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.bool_]]]:
+    """Raw energy [GeV] of each kind of supercluster, (n_windows,), and where there is one."""
+    for kind, label in zip(SUPERCLUSTERS, ("in_scluster", "in_geom_mustache"), strict=False):
+        if {"en_cluster", label} <= batch.pair.keys():
+            yield kind, window_sum(batch, batch.pair["en_cluster"] * batch.pair[label]), np.ones(len(batch), np.bool_)
+    if {"en_mustache_raw", "is_seed_mustache_matched"} <= batch.window.keys():
+        energy = batch.window["en_mustache_raw"].astype(np.float64)
+        yield SUPERCLUSTERS[2], energy, batch.window["is_seed_mustache_matched"].astype(np.bool_)
+
+
+NEEDED = frozenset({
+    "flavour", *LABELS.values(), *COUNTED[1:], "seed_eta", "et_seed_calib", "et_seed", "en_cluster",
+    "en_true_sim_good", "en_true_sim", "et_true_sim_good", "et_true_sim", "is_seed_calo_seed",
+    "en_mustache_raw", "is_seed_mustache_matched",
+})  # fmt: skip
+"""Columns of all that is not a column's own distribution."""
+
+Row = tuple[Any, ...]
+
+
+def tables(found: Distributions) -> dict[str, tuple[tuple[str, ...], list[Row]]]:
+    """All that was counted as tables: name -> names of the columns, rows."""
+    return {
+        "columns": (
+            ("column", "flavour", "label", "bins", "values", "no_number", "mean", "std", "below", "above"),
+            list(_column_rows(found)),
+        ),
+        "histograms": (("column", "flavour", "label", "low", "high", "count"), list(_histogram_rows(found))),
+        "seeds": (
+            ("flavour", "label", "eta_low", "eta_high", "et_low", "et_high", "count"),
+            list(_cells(found.seeds)),
+        ),
+        "clusters": (("flavour", "label", "kind", "clusters", "windows"), list(_cluster_rows(found))),
+        "response": (
+            ("by", "flavour", "kind", "low", "high", "response_low", "response_high", "count"),
+            [(by, *row) for by, histogram in found.responses.items() for row in _cells(histogram)],
+        ),
+    }
+
+
+def _groups(histogram: Any) -> list[tuple[int, int, int, int]]:
+    """Flavours and labels (with their places), sorted: the order in which they came does not matter."""
+    flavours, labels = list(histogram.axes[1]), list(histogram.axes[2])
+    return sorted((int(f), -int(t), i, j) for i, f in enumerate(flavours) for j, t in enumerate(labels))
+
+
+def _histograms(found: Distributions) -> Iterator[tuple[str, int, int, NDArray[np.float64]]]:
+    """Counts of each column, flavour and label with any value, those below and above at the ends."""
+    for name, histogram in found.columns.items():
+        counts = histogram.values(flow=True)
+        for flavour, label, i, j in _groups(histogram):
+            if (name, flavour, -label) in found.moments:
+                yield name, flavour, -label, counts[:, i, j]
+
+
+def _column_rows(found: Distributions) -> Iterator[Row]:
+    for name, flavour, label, counts in _histograms(found):
+        moments = found.moments[name, flavour, label]
+        bins = "log" if found.binnings[name].is_log else "even"
+        numbers = (f"{moments.mean:.9g}", f"{moments.std:.9g}") if moments.n else ("", "")
+        yield name, flavour, label, bins, moments.n, moments.no_number, *numbers, int(counts[0]), int(counts[-1])
+
+
+def _histogram_rows(found: Distributions) -> Iterator[Row]:
+    for name, flavour, label, counts in _histograms(found):
+        edges = [float(edge) for edge in found.binnings[name].edges]
+        for (low, high), count in zip(pairwise(edges), counts[1:-1].tolist(), strict=True):
+            yield name, flavour, label, low, high, int(count)
+
+
+def _cells(histogram: Any) -> Iterator[Row]:
+    """Cells of a histogram over two categories and two axes of numbers, those with any count; sorted."""
+    first, second, x, y = histogram.axes
+    edges = [[float(f"{edge:.9g}") for edge in axis.edges] for axis in (x, y)]
+    counts = histogram.values()
+    groups = sorted((f, s, i, j) for i, f in enumerate(first) for j, s in enumerate(second))
+    for f, s, i, j in groups:
+        for m, n in np.argwhere(counts[i, j] > 0).tolist():
+            yield f, s, *edges[0][m : m + 2], *edges[1][n : n + 2], int(counts[i, j, m, n])
+
+
+def _cluster_rows(found: Distributions) -> Iterator[Row]:
+    flavours, labels, kinds, numbers = (list(axis) for axis in found.clusters.axes)
+    counts = found.clusters.values()
+    groups = product(enumerate(flavours), enumerate(labels), enumerate(kinds))
+    for flavour, label, kind, *place in sorted((f, t, k, i, j, m) for (i, f), (j, t), (m, k) in groups):
+        for n in np.flatnonzero(counts[tuple(place)]).tolist():
+            yield flavour, label, kind, int(numbers[n]), int(counts[(*place, n)])

@@ -1,0 +1,165 @@
+"""Normalisation factors: number, mean, standard deviation and range of columns, from sums without rounding.
+
+Sums are kept as whole numbers of 2^-1074 (the smallest float64), so they do not depend on the order of the values, and
+the factors of merged parts are those of one pass to the last bit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.batch import Array, WindowBatch
+from ecalwindows.kernels.exact_sums import EXPONENTS, exact_sums
+from ecalwindows.schema import SENTINEL
+
+UNIT_BITS = 1074
+LEVELS = {"cluster": "cl_features", "window": "window_features"}
+"""Levels of a file of factors, and the group of columns of each."""
+
+STATISTICS = ("mean", "std", "min", "max")
+AT_ONCE = 1 << 30
+"""Numbers added between two emptyings of a table, which holds 2^35."""
+
+
+@dataclass
+class Moments:
+    """What is known of the numbers of a column.
+
+    n : numbers; no_number : values that are none (the sentinel, NaN, infinity)
+    total, squares : their sum and that of their squares, in units of 2^-1074
+    least, largest : their range
+    """
+
+    n: int = 0
+    no_number: int = 0
+    total: int = 0
+    squares: int = 0
+    least: float = math.inf
+    largest: float = -math.inf
+
+    def add(self, values: Array, left_out: float) -> None:
+        """Take in values; `left_out` is no number (NaN: every finite value is one)."""
+        for first in range(0, len(values), AT_ONCE):
+            sums, squares = (np.zeros((EXPONENTS, 2), np.int64) for _ in range(2))
+            piece = np.ascontiguousarray(values[first : first + AT_ONCE], dtype=np.float64)
+            n, out, least, largest = exact_sums(piece, left_out, sums, squares)
+            self.merge(Moments(n, out, _whole(sums), _whole(squares), float(least), float(largest)))
+
+    def merge(self, other: Moments) -> None:
+        """Take in all that another one has."""
+        self.n += other.n
+        self.no_number += other.no_number
+        self.total += other.total
+        self.squares += other.squares
+        self.least, self.largest = min(self.least, other.least), max(self.largest, other.largest)
+
+    @property
+    def statistics(self) -> tuple[float, float, float, float]:
+        """Mean, standard deviation (divided by n) and range: rounded once, from exact sums; -999 without numbers."""
+        if not self.n:
+            return (SENTINEL, SENTINEL, SENTINEL, SENTINEL)
+        unit = 1 << UNIT_BITS
+        variance = Fraction(max(self.n * self.squares * unit - self.total**2, 0), self.n**2 * unit**2)
+        return float(Fraction(self.total, self.n * unit)), math.sqrt(variance), self.least, self.largest
+
+
+def _whole(table: NDArray[np.int64]) -> int:
+    """The sum that a table of `exact_sums` holds, in units of 2^-1074."""
+    places = np.flatnonzero(table.any(axis=1))
+    return sum(((int(high) << 26) + int(low)) << (int(e) - 1) for e, (high, low) in zip(places, table[places]))  # noqa: B905
+
+
+@dataclass
+class Factors:
+    """Moments of the columns of both levels ("cluster", "window"), by name.
+
+    windows, clusters : how many were taken in; keep_sentinels : -999 counts as a number, as in older files
+    """
+
+    keep_sentinels: bool = False
+    windows: int = 0
+    clusters: int = 0
+    levels: dict[str, dict[str, Moments]] = field(default_factory=lambda: {level: {} for level in LEVELS})
+
+    def add(self, batch: WindowBatch, names: Mapping[str, Iterable[str]]) -> None:
+        """Take in the windows of a batch. names : the columns of each level."""
+        left_out = math.nan if self.keep_sentinels else SENTINEL
+        self.windows += len(batch)
+        self.clusters += len(batch.pair_cluster)
+        for level, columns in names.items():
+            for name in columns:
+                self.levels[level].setdefault(name, Moments()).add(batch.column(name), left_out)
+
+    def merge(self, other: Factors) -> None:
+        """Take in all that another one has."""
+        self.windows += other.windows
+        self.clusters += other.clusters
+        for level, columns in other.levels.items():
+            for name, moments in columns.items():
+                self.levels[level].setdefault(name, Moments()).merge(moments)
+
+    @property
+    def factors(self) -> dict[str, dict[str, dict[str, float]]]:
+        """{level: {"mean": {name: x}, "std": .., "min": .., "max": ..}}: what training code reads."""
+        found: dict[str, dict[str, dict[str, float]]] = {}
+        for level, columns in self.levels.items():
+            values = {name: moments.statistics for name, moments in columns.items()}
+            found[level] = {key: {name: values[name][i] for name in values} for i, key in enumerate(STATISTICS)}
+        return found
+
+    @property
+    def sums(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """The exact state by level and name, as `from_sums` reads it."""
+        return {
+            level: {
+                name: {
+                    "n": moments.n,
+                    "no_number": moments.no_number,
+                    "sum": exact_text(moments.total),
+                    "sum_of_squares": exact_text(moments.squares),
+                }
+                for name, moments in columns.items()
+            }
+            for level, columns in self.levels.items()
+        }
+
+
+def from_sums(sums: Mapping[str, Any], factors: Mapping[str, Any], **about: Any) -> Factors:
+    """Factors from what a file says: `Factors.sums` and `Factors.factors`, which has the ranges.
+
+    Raises KeyError, TypeError or ValueError for another content.
+    """
+    levels = {
+        level: {
+            name: Moments(
+                int(known["n"]),
+                int(known["no_number"]),
+                exact_number(known["sum"]),
+                exact_number(known["sum_of_squares"]),
+                float(factors[level]["min"][name]) if known["n"] else math.inf,
+                float(factors[level]["max"][name]) if known["n"] else -math.inf,
+            )
+            for name, known in sums[level].items()
+        }
+        for level in LEVELS
+    }
+    return Factors(levels=levels, **about)
+
+
+def exact_text(number: int) -> str:
+    """A whole number of 2^-1074 as text without rounding: hexadecimal digits and a power of two, as 0x3p-1."""
+    zeros = (number & -number).bit_length() - 1 if number else UNIT_BITS
+    return f"{number >> zeros:#x}p{zeros - UNIT_BITS:+d}"
+
+
+def exact_number(text: str) -> int:
+    """The number that `exact_text` wrote. Raises ValueError for other text."""
+    digits, _, power = text.partition("p")
+    return int(digits, 16) << (int(power) + UNIT_BITS)

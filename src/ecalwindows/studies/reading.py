@@ -1,0 +1,74 @@
+"""Tables of matched clusters, read back: caloparticle by caloparticle whole, from any number of files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from ecalwindows.dataset.flat_tables import Columns, flat_rows, read_flat
+from ecalwindows.errors import InputError
+
+MADE_BY = "ecalwindows truth match"
+FORMAT = "matches"
+"""Folder of the tables in a finished production."""
+
+Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
+
+
+def match_files(paths: Paths) -> list[Path]:
+    """The Parquet files meant: files as given, of a folder those in it (of a finished one, those in `matches/`).
+
+    Raises InputError for what is not there, a folder without tables, and a file given twice.
+    """
+    given = [paths] if isinstance(paths, str | PathLike) else list(paths)
+    files = [file for each in given for file in _files_of(Path(each))]
+    seen: set[Path] = set()
+    for file in files:
+        if file.resolve() in seen:
+            raise InputError(
+                "the file is given twice", expected="each table once", where=str(file), todo="leave it out once"
+            )
+        seen.add(file.resolve())
+    return files
+
+
+def _files_of(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    folder = path / FORMAT if (path / FORMAT).is_dir() else path
+    files = sorted(file for file in folder.glob("*.parquet") if file.name[0] not in "._")
+    if not files:
+        raise InputError(
+            "there are no tables in the folder" if path.is_dir() else "there is no such file or folder",
+            expected="Parquet files of matched clusters", where=str(path), todo=f"make them with `{MADE_BY}`",
+        )  # fmt: skip
+    return files
+
+
+def n_matches(paths: Paths) -> int:
+    """Rows of all tables, from their footers."""
+    return sum(flat_rows(file) for file in match_files(paths))
+
+
+def read_matches(paths: Paths, columns: Sequence[str]) -> Iterator[Columns]:
+    """The wanted columns of all tables in pieces of some 100,000 rows, flat arrays (n,) by name.
+
+    A caloparticle's rows are never cut: they stand together, the main cluster (`is_seed`) first.
+    paths : files, or folders of them
+    Raises InputError for a column that is not there, BadFileError for a broken file.
+    """
+    wanted = list(dict.fromkeys([*columns, "is_seed"]))
+    for path in match_files(paths):
+        rest: Columns = {}
+        for piece in read_flat(path, wanted, made_by=MADE_BY):
+            joined = {name: np.concatenate([rest[name], piece[name]]) for name in wanted} if rest else piece
+            starts = np.flatnonzero(joined["is_seed"])
+            last = int(starts[-1]) if len(starts) else 0
+            rest = {name: values[last:] for name, values in joined.items()}
+            if last:
+                yield {name: joined[name][:last] for name in columns}
+        if rest and len(rest["is_seed"]):
+            yield {name: rest[name] for name in columns}
