@@ -18,9 +18,9 @@ RADIUS, LENGTH = 129.0, 23.0
 ENDCAP_Z, ENDCAP_PITCH, ENDCAP_LENGTH, ENDCAP_FOCUS = 315.6, 2.862, 22.0, 130.0
 """Front face, pitch and length of the endcap crystals, distance behind the centre of the point they look at [cm]."""
 GAP_ETA, GAP_PHI, GAP_SLOPE, GAP_DEPTH = 0.015, 0.025, 0.024, 6.0
-"""Gaps of the barrel: between modules (behind crystals 25, 45, 65 of a half, and at 0) and between supermodules (every 20
-crystals in phi). Half of their effective width [crystals]; as crystals do not point to the vertex but 3 degrees past it,
-a gap moves sideways by GAP_SLOPE crystals per cm of depth; it is where it belongs at GAP_DEPTH [cm]."""
+"""Gaps of the barrel: between modules (at crystals 0, 25, 45, 65 of a half) and between supermodules (every 20 crystals
+in phi). Half of their effective width [crystals]. As crystals point 3 degrees past the vertex, a gap moves sideways by
+GAP_SLOPE crystals per cm of depth; at GAP_DEPTH [cm] it is where it belongs."""
 N_BARREL, N_CRYSTALS = 61200, 81200
 NONE = -1
 
@@ -62,7 +62,7 @@ def barrel_crystal(eta: float, phi: float) -> Any:
 
 @lean_kernel
 def in_gap(eta: float, phi: float, depth: float) -> Any:
-    """Whether a point of the barrel, `depth` cm behind the front faces, lies in a gap between modules or supermodules."""
+    """Whether a point of the barrel, `depth` cm behind the front faces, lies between modules or supermodules."""
     moved = GAP_SLOPE * (depth - GAP_DEPTH)
     i = abs(eta) / PITCH - moved
     edge = math.floor(i + 0.5)

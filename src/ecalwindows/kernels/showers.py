@@ -2,8 +2,8 @@
 
 The longitudinal profile fluctuates from shower to shower; the radial one is integrated with points that are spread
 evenly over its quantiles, more of them with less energy in its tail. The energy of all points is that of the particle;
-what falls out of the crystals, into a gap between them or too far from the axis is lost. Deposits go to `deposit` float64 (N_CRYSTALS,) [GeV], and the crystals that have
-some are listed in `touched`.
+what falls out of the crystals, into a gap between them or too far from the axis is lost. Deposits go to `deposit`
+float64 (N_CRYSTALS,) [GeV], and the crystals that have some are listed in `touched`.
 """
 
 from __future__ import annotations
