@@ -17,6 +17,10 @@ RADIUS, LENGTH = 129.0, 23.0
 """Front face and length of the barrel crystals [cm]."""
 ENDCAP_Z, ENDCAP_PITCH, ENDCAP_LENGTH, ENDCAP_FOCUS = 315.6, 2.862, 22.0, 130.0
 """Front face, pitch and length of the endcap crystals, distance behind the centre of the point they look at [cm]."""
+GAP_ETA, GAP_PHI, GAP_SLOPE, GAP_DEPTH = 0.015, 0.025, 0.024, 6.0
+"""Gaps of the barrel: between modules (at crystals 0, 25, 45, 65 of a half) and between supermodules (every 20 crystals
+in phi). Half of their effective width [crystals]. As crystals point 3 degrees past the vertex, a gap moves sideways by
+GAP_SLOPE crystals per cm of depth; at GAP_DEPTH [cm] it is where it belongs."""
 N_BARREL, N_CRYSTALS = 61200, 81200
 NONE = -1
 
@@ -54,6 +58,18 @@ def barrel_crystal(eta: float, phi: float) -> Any:
     if i < 0 or i >= 170:
         return NONE
     return i * 360 + int(math.floor(math.degrees(phi) + 10.0)) % 360  # noqa: RUF046 (numba's floor is a float)
+
+
+@lean_kernel
+def in_gap(eta: float, phi: float, depth: float) -> Any:
+    """Whether a point of the barrel, `depth` cm behind the front faces, lies between modules or supermodules."""
+    moved = GAP_SLOPE * (depth - GAP_DEPTH)
+    i = abs(eta) / PITCH - moved
+    edge = math.floor(i + 0.5)
+    if abs(i - edge) < GAP_ETA and (edge == 0 or edge == 25 or edge == 45 or edge == 65):
+        return True
+    j = (math.degrees(phi) + 10.0 - moved) / 20.0
+    return abs(j - math.floor(j + 0.5)) < GAP_PHI / 20.0
 
 
 @lean_kernel

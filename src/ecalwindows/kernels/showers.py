@@ -2,8 +2,8 @@
 
 The longitudinal profile fluctuates from shower to shower; the radial one is integrated with points that are spread
 evenly over its quantiles, more of them with less energy in its tail. The energy of all points is that of the particle;
-what falls out of the crystals is lost. Deposits go to `deposit` float64 (N_CRYSTALS,) [GeV], and the crystals that have
-some are listed in `touched`.
+what falls out of the crystals, into a gap between them or too far from the axis is lost. Deposits go to `deposit`
+float64 (N_CRYSTALS,) [GeV], and the crystals that have some are listed in `touched`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ecalwindows.kernels.crystals import (
     NONE,
     barrel_crystal,
     endcap_crystal,
+    in_gap,
 )
 from ecalwindows.kernels.draws import exponential, gamma, normal, uniform
 from ecalwindows.kernels.jit import lean_kernel
@@ -29,11 +30,11 @@ CRITICAL = 0.00904
 """Critical energy [GeV]: 2.66 (X0 Z/A)^1.1 MeV with X0 = 7.37 g/cm2 and Z/A = 0.413."""
 PRESHOWER, PRESHOWER_BEGIN, PRESHOWER_END = 3.0, math.sinh(1.653), math.sinh(2.6)
 """X0 of the preshower, and the sinh of abs(eta) between which it stands."""
-FLUCTUATIONS = 0.4
+FLUCTUATIONS = 0.3
 """Widths of ln T and ln alpha over the published ones: with those, the energy in 3x3 crystals of CMS would fluctuate
 more than its measured resolution allows (docs/simulation.md)."""
-FARTHEST = 2.6
-"""Radius where showers end [Moliere radii]: the fall with r^-4 beyond is slower than what clusters show."""
+FARTHEST = 2.8
+"""Radius beyond which energy is lost [Moliere radii]: the tail's fall with r^-4 is slower than what clusters show."""
 SLICE, N_SLICES = 1.0, 60
 GOLDEN_COS, GOLDEN_SIN = math.cos(math.pi * (3 - math.sqrt(5))), math.sin(math.pi * (3 - math.sqrt(5)))
 MIP = 0.0102
@@ -97,7 +98,8 @@ def crystal_at(frame: Any, along: float, across: float, up: float, exists: Any) 
         if not -1.5 <= a < LENGTH:
             return NONE
         wide = (frame[0, 2] + a) * frame[0, 1]
-        return barrel_crystal(frame[1, 2] + c / wide, frame[1, 1] + b / wide)
+        eta, phi = frame[1, 2] + c / wide, frame[1, 1] + b / wide
+        return NONE if in_gap(eta, phi, a) else barrel_crystal(eta, phi)
     z = abs(frame[1, 2] + c)
     if not 0.0 <= z - ENDCAP_Z < ENDCAP_LENGTH:
         return NONE
@@ -146,6 +148,12 @@ def slices(alpha: float, beta: float, share: Any) -> Any:
 
 
 @lean_kernel
+def distance(outside: float) -> Any:
+    """Distance from the axis, in radii R, beyond which a share `outside` of 2 r R^2 / (r^2 + R^2)^2 lies."""
+    return math.sqrt((1.0 - outside) / outside)
+
+
+@lean_kernel
 def ring(
     state: Any, frame: Any, along: float, radius: float, energy: float, n: int, exists: Any,
     deposit: Any, touched: Any, n_touched: int,
@@ -156,12 +164,13 @@ def ring(
     """
     angle, even = 2.0 * math.pi * uniform(state), n < 4
     x, y = radius * math.cos(angle), radius * math.sin(angle)
-    least = 1.0 / (1.0 + (FARTHEST * MOLIERE / radius) ** 2)
+    farthest = FARTHEST * MOLIERE / radius
     for k in range(n):
         v = (k + uniform(state)) / n
-        outside = least + (1.0 - least) * (v if even else v * v)
-        r = math.sqrt((1.0 - outside) / outside)
         x, y = x * GOLDEN_COS - y * GOLDEN_SIN, x * GOLDEN_SIN + y * GOLDEN_COS
+        r = distance(v if even else v * v)
+        if r > farthest:
+            continue
         number = crystal_at(frame, along, r * x, r * y, exists)
         if number != NONE:
             weight = 1.0 if even else (2.0 * k + 1.0) / n
@@ -184,11 +193,11 @@ def soft_shower(
         t = gamma(state, alpha)
         core, tail, weight = radial(t / (alpha - 1.0), ln_e)
         radius = core if uniform(state) < weight else tail
-        least = 1.0 / (1.0 + (FARTHEST / radius) ** 2)
-        outside = least + (1.0 - least) * uniform(state)
-        r = math.sqrt((1.0 - outside) / outside) * radius
+        r = distance(uniform(state)) * radius
         x, y = x * GOLDEN_COS - y * GOLDEN_SIN, x * GOLDEN_SIN + y * GOLDEN_COS
         along = (start + t / beta) * X0
+        if r > FARTHEST:
+            continue
         number = crystal_at(frame, along, r * x, r * y, exists)
         if along >= 0.0 and number != NONE:
             n_touched = added(deposit, touched, n_touched, number, energy / n)

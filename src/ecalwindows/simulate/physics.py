@@ -28,8 +28,8 @@ CONTAINED = {"1 crystal": 0.78, "3x3": 0.94, "5x5": 0.97}
 """Published shares of the energy around the central crystal (CMS ECAL TDR, test beams)."""
 RADIATED = {0.0: 0.33, 1.5: 0.86}
 """Published mean shares of the energy that an electron radiates, by abs(eta) (EGM-13-001)."""
-HIT = (85 + 12) * 360 + 100
-"""The barrel crystal in the beam, ieta 13."""
+HIT = (85 + 12) * 360 + 109
+"""The barrel crystal in the beam: ieta 13, iphi 110, far from the gaps."""
 
 
 @dataclass(frozen=True)
