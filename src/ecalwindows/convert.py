@@ -39,6 +39,7 @@ class Task:
     """What is asked for.
 
     files_per_output : None for one output; definition, is_own : of Parquet, and whether the user gave it
+    part : name of the part, which TFRecord has in its file names; with files_per_output its number
     """
 
     format: str | None = None
@@ -50,6 +51,7 @@ class Task:
     limits: Limits = field(default_factory=Limits)
     skip_bad_files: bool = False
     overwrite: bool = True
+    part: str = "0"
 
 
 @dataclass
@@ -100,7 +102,7 @@ def planned(files: Sequence[Path], output: Path, task: Task) -> Iterator[tuple[O
     """The outputs, and the files that go to each."""
     n = task.files_per_output
     if n is None:
-        yield output_plan(output, task.format, task.definition, weights=task.weights), list(files)
+        yield output_plan(output, task.format, task.definition, part=task.part, weights=task.weights), list(files)
         return
     if output.is_file():
         raise OutputError(

@@ -8,7 +8,7 @@ import resource
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,6 +67,7 @@ def finalize_dataset(
     *,
     about: About | None = None,
     splits: Splits | None = None,
+    flat: Mapping[str, str] | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Finalised:
@@ -75,13 +76,14 @@ def finalize_dataset(
     folder : parts with manifests, as `ecalwindows windows` and `ecalwindows convert` leave them
     output : folder of the finished layout (a copy of the parts, by event into splits if asked for); None: the record
         goes into `_ecalwindows/` of the folder itself, and the parts stay as they are
+    flat : names of parts in an output without a folder for the format, whose record goes into `_ecalwindows/` too
     Raises InputError for parts that are not what they should be, SettingsError for wrong options, OutputError where
     nothing can be written. Then nothing has changed.
     """
     began, started = time.monotonic(), datetime.now(UTC)
     folder, target = Path(folder), Path(output if output is not None else folder)
     if output is not None:
-        _check_output(folder, target, overwrite)
+        _check_output(folder, target, overwrite, target / FOLDER if flat else target)
     elif splits:
         raise SettingsError(
             "splits need an output", expected="a folder for the dataset that is split", where="--split",
@@ -92,7 +94,7 @@ def finalize_dataset(
     parts = checked_parts(found, steps.one_more)
     check_agreement(parts)
     events = _events(parts, splits)
-    record_file = target / RECORD if output is not None else folder / FOLDER / RECORD
+    record_file = (target / RECORD) if output is not None and not flat else (target / FOLDER / RECORD)
     previous = read_record(record_file) if record_file.is_file() else None
     fields = told(about or About(), target, previous)
     if output is None:
@@ -102,20 +104,22 @@ def finalize_dataset(
         _write_run(folder / FOLDER, folder, target, started, time.monotonic() - began)
     else:
         with folder_written_aside(target) as aside:
-            files = _write_layout(parts, splits, aside, steps)
+            home = aside / FOLDER if flat else aside
+            home.mkdir(exist_ok=True)
+            files = _write_layout(parts, splits, aside, steps, flat)
             record = described(parts, files, events, splits, fields)
-            write_record(record, aside)
-            _write_run(aside, folder, target, started, time.monotonic() - began)
+            write_record(record, home)
+            _write_run(home, folder, target, started, time.monotonic() - began)
     return Finalised(record, target, len(parts), time.monotonic() - began, previous is not None)
 
 
-def _check_output(folder: Path, target: Path, overwrite: bool) -> None:
+def _check_output(folder: Path, target: Path, overwrite: bool, home: Path) -> None:
     if target.absolute() == folder.absolute() or folder.absolute() in target.absolute().parents:
         raise SettingsError(
             "the output lies in the folder of the parts", expected="a folder of its own", where=str(target),
             todo="name another with -o, or leave -o out to finalise the folder as it is",
         )  # fmt: skip
-    check_folder(target, overwrite=overwrite)
+    check_folder(target, overwrite=overwrite, home=home)
 
 
 def _events(parts: Sequence[Part], splits: Splits | None) -> Keys | None:
@@ -172,18 +176,20 @@ def _finish_in_place(folder: Path, record: DatasetRecord) -> None:
     write_record(record, folder / FOLDER)
 
 
-def _write_layout(parts: Sequence[Part], splits: Splits | None, out: Path, steps: _Steps) -> list[DataFile]:
-    """Data and manifests in the finished layout; the files by split, then by part."""
-    base = out / parts[0].manifest.format
+def _write_layout(
+    parts: Sequence[Part], splits: Splits | None, out: Path, steps: _Steps, flat: Mapping[str, str] | None
+) -> list[DataFile]:
+    """Data and manifests in the finished layout, or a flat one; the files by split, then by part."""
+    base = out if flat else out / parts[0].manifest.format
     files: list[DataFile] = []
     for number, part in enumerate(parts):
-        name = f"part-{number:05d}"
-        written = route_part(part, name, splits, base)
+        name = flat[part.name] if flat else f"part-{number:05d}"
+        written = route_part(part, name, splits, base, flat=bool(flat))
         if number == len(parts) - 1 and splits:
             filled = {file.split for file in files} | {each.split for each in written}
             empty = [split for split in splits.names if split not in filled]
             written += [each for split in empty for each in write_empty(part, name, split, base)]
-        files += _recorded(part, name, written, out)
+        files += _recorded(part, name, written, out, out / FOLDER if flat else out)
         steps.one_more()
     order = {name: place for place, name in enumerate(splits.names)} if splits else {}
     files.sort(key=lambda file: order.get(file.split or "", 0))
@@ -194,7 +200,7 @@ def _write_layout(parts: Sequence[Part], splits: Splits | None, out: Path, steps
     return files
 
 
-def _recorded(part: Part, name: str, written: Sequence[Written], out: Path) -> list[DataFile]:
+def _recorded(part: Part, name: str, written: Sequence[Written], out: Path, home: Path) -> list[DataFile]:
     """The files of a part with their checksums; writes the manifest of the part."""
     records = [file_record(each.path, out) for each in written]
     files = [
@@ -209,7 +215,7 @@ def _recorded(part: Part, name: str, written: Sequence[Written], out: Path) -> l
         )  # fmt: skip
     notes = part.manifest.notes | {"part": part.name}
     manifest = part.manifest.model_copy(update={"files": records, "notes": notes})
-    write_manifest(manifest, out / "manifests" / f"{name}.json")
+    write_manifest(manifest, home / "manifests" / f"{name}.json")
     return files
 
 

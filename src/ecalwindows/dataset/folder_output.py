@@ -12,14 +12,15 @@ from ecalwindows.dataset.layout import record_path
 from ecalwindows.errors import EcalWindowsError, OutputError
 
 
-def check_folder(path: Path, *, overwrite: bool) -> None:
+def check_folder(path: Path, *, overwrite: bool, home: Path | None = None) -> None:
     """Raise OutputError when a dataset can't be written there; makes missing parents.
 
     Only an empty folder, or with `overwrite` a dataset of ours, may be there already.
+    home : where its record must stand [in the folder itself]
     """
     if path.is_dir() and any(path.iterdir()):
         record = record_path(path)
-        if not overwrite or record is None or record.parent != path.absolute():
+        if not overwrite or record is None or record.parent != (home or path).absolute():
             raise _error(
                 "the output is there already", "no such folder, or with --overwrite a finished dataset", path,
                 "name another with -o" if record is None else "add --overwrite, or name another with -o",

@@ -90,6 +90,11 @@ def file_manifest(path: Path) -> Manifest | None:
     for base in path.absolute().parents[:4]:
         if (base / RECORD).is_file() and path.absolute().relative_to(base).parts[0] in FORMATS:
             places.append(base / "manifests" / f"{part}.json")
+        named = base / FOLDER / "manifests" / f"{part}.json"  # of a production with the flat layout
+        if named.is_file() and path.absolute().relative_to(base).as_posix() in {
+            record.name for record in read_manifest(named).files
+        }:
+            places.append(named)
     found = next((place for place in places if place.is_file()), None)
     return read_manifest(found) if found else None
 

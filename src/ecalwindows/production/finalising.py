@@ -12,7 +12,7 @@ from pathlib import Path
 from ecalwindows.dataset.description import About
 from ecalwindows.dataset.formats import Format
 from ecalwindows.dataset.layout import RECORD
-from ecalwindows.dataset.manifest import file_record
+from ecalwindows.dataset.manifest import FOLDER, file_record
 from ecalwindows.dataset.output import written_aside
 from ecalwindows.dataset.record import read_record
 from ecalwindows.errors import EcalWindowsError
@@ -21,6 +21,7 @@ from ecalwindows.production.checks import Verdict
 from ecalwindows.production.errors import ProductionError
 from ecalwindows.production.far import far_name, publish, published_as
 from ecalwindows.production.merging import merge_rest
+from ecalwindows.production.names import flat_names
 from ecalwindows.production.place import Place
 from ecalwindows.production.plan import Plan
 from ecalwindows.production.settings import ABOUT_DATASET, Production
@@ -36,6 +37,11 @@ def targets(production: Production) -> dict[Format, Path]:
     return {format: output if len(production.formats) == 1 else output / format for format in production.formats}
 
 
+def home(production: Production, target: Path) -> Path:
+    """Where record, manifests and run of a dataset stand."""
+    return target / FOLDER if production.layout == "flat" else target
+
+
 def finalise(place: Place, plan: Plan, found: Sequence[Verdict]) -> bool:
     """Make the dataset of the parts; False when it is there already and as it should be.
 
@@ -48,7 +54,7 @@ def finalise(place: Place, plan: Plan, found: Sequence[Verdict]) -> bool:
     for format, target in targets(plan.production).items():
         clear_left(target)
         _finalise_one(place, plan, format, target)
-        write_run(plan, found, target)
+        write_run(plan, found, home(plan.production, target))
     if is_remote(plan.production.output):
         publish(plan.production.work / "dataset", plan.production.output)
     content = {"key": _key(plan, found), "files": _held(plan)}
@@ -82,7 +88,7 @@ def check_targets(production: Production) -> None:
     if is_remote(production.output):
         _check_far(production)
     for target in targets(production).values():
-        record = target / RECORD
+        record = home(production, target) / RECORD
         if record.is_file() and read_record(record).name == production.name:
             continue
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -111,7 +117,7 @@ def _finalise_one(place: Place, plan: Plan, format: Format, target: Path) -> Non
         citation=production.citation, contact=production.contact, derived_from=production.derived_from,
     )  # fmt: skip
     parts = merge_rest(place, plan, format)
-    finalize_dataset(parts, target, about=about, splits=production.split_rule, overwrite=True)
+    finalize_dataset(parts, target, about=about, splits=production.split_rule, flat=flat_names(plan), overwrite=True)
 
 
 def clear_left(target: Path) -> None:
@@ -122,10 +128,10 @@ def clear_left(target: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def write_run(plan: Plan, found: Sequence[Verdict], target: Path) -> None:
+def write_run(plan: Plan, found: Sequence[Verdict], above: Path) -> None:
     """Hosts, times, retries and memory of all attempts: `run/jobs.json`, which is no part of what a dataset is."""
     jobs = [each.state.model_dump(mode="json") for each in found if each.state]
-    folder = target / "run"
+    folder = above / "run"
     folder.mkdir(exist_ok=True)
     with written_aside([folder / "jobs.json"]) as (aside,):
         aside.write_text(json.dumps({"plan": plan.digest, "jobs": jobs}, indent=1) + "\n", encoding="utf-8")
@@ -153,7 +159,7 @@ def _held(plan: Plan) -> dict[str, str]:
     """What the datasets hold now: the record, and whether the files are those of the record."""
     held: dict[str, str] = {}
     for format, target in targets(plan.production).items():
-        record = target / RECORD
+        record = home(plan.production, target) / RECORD
         own = read_record(record)
         wrong = [each.name for each in own.files if _differs(target, each.name, each.sha256)]
         held[format] = " ".join([file_record(record, target).sha256, *wrong])

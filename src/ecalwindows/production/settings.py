@@ -13,6 +13,8 @@ from ecalwindows.config import WindowSettings, read_settings, window_settings
 from ecalwindows.dataset.formats import Format
 from ecalwindows.dataset.splits import Splits, parse_split
 from ecalwindows.errors import EcalWindowsError, SettingsError, near
+from ecalwindows.production.kinds import KINDS, kind_problem
+from ecalwindows.production.names import flat_problem
 from ecalwindows.remote import is_remote
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
@@ -79,7 +81,9 @@ class Production(Model):
     """What to make, from what, and where it goes."""
 
     name: Name = Field(description="Name of the production and of its dataset.")
-    kind: Literal["windows"] = Field("windows", description="What is made of the inputs.")
+    kind: str = Field(
+        "windows", description=f"What is made: {'; '.join(f'{name}, {kind.does}' for name, kind in KINDS.items())}."
+    )
     samples: Annotated[tuple[Sample, ...], Field(min_length=1)] = Field(description="Samples with their inputs.")
     output: str = Field(description="Folder of the dataset.")
     work_folder: str | None = Field(
@@ -88,6 +92,10 @@ class Production(Model):
     formats: Annotated[tuple[Format, ...], Field(min_length=1)] = Field(
         ("parquet",), description="parquet, ndjson, tfrecord; with several each is a dataset of its own, OUTPUT/FORMAT."
     )
+    layout: Literal["dataset", "flat"] = Field(
+        "dataset", description="flat: files side by side, with the names of CMS's productions (production/names.py)."
+    )
+    compression: Literal["zst", "tar.gz", "none"] = Field("zst", description="Of NDJSON; others than zst are for flat.")
     files_per_job: Annotated[int, Field(ge=1)] = Field(25, description="Input files of one job, which makes one part.")
     windows: dict[str, Any] = Field(default_factory=dict, description="Settings of the windows, as in a settings file.")
     features_def: str | None = Field(None, description="Features of Parquet: default, seed or a JSON file.")
@@ -103,10 +111,18 @@ class Production(Model):
     contact: str | None = Field(None, description="Whom to ask.")
     derived_from: tuple[str, ...] = Field((), description="Datasets that it was made from, name@version.")
     strict: bool = Field(False, description="Fail on a bad input, instead of leaving it out and counting it.")
+    debug: bool = Field(False, description="Logs tell of each event which seeds made windows, and why others did not.")
     max_retries: Annotated[int, Field(ge=0)] = Field(2, description="How often a job is tried again.")
     htcondor: HTCondor = Field(default_factory=HTCondor, description="How jobs run on HTCondor.")
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in KINDS:
+            raise ValueError(f"there is no such kind: {near(value, KINDS)}")
+        return value
 
     @field_validator("splits", mode="before")
     @classmethod
@@ -127,11 +143,22 @@ class Production(Model):
         for what, names in named:
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"the {what} '{twice[0]}' is named twice")
+        if problem := self._kind_problem() or flat_problem(self):
+            raise ValueError(problem)
         if self.weights and "tfrecord" not in self.formats:
             raise ValueError("weights go into TFRecord only: add tfrecord to formats, or leave weights out")
         if "sample" in self.windows:
             raise ValueError("'sample' is the name of a sample, no setting of windows")
         return self
+
+    def _kind_problem(self) -> str | None:
+        of_samples = {name: True for sample in self.samples for name, value in sample if value is not None}
+        return kind_problem(self.kind, self.formats, dict(self), of_samples)
+
+    def suffix(self, format: Format) -> str:
+        """The end of the names of parts in a format; those of TFRecord are folders."""
+        ndjson = "" if self.compression == "none" else f".{self.compression}"
+        return {"parquet": ".parquet", "ndjson": f".ndjson{ndjson}", "tfrecord": ""}[format]
 
     def settings_of(self, sample: Sample) -> WindowSettings:
         """The settings of the windows of a sample."""
@@ -156,10 +183,10 @@ class Production(Model):
         return Path(f"{self.output.rstrip('/')}.production")
 
 
-ABOUT_DATASET = ("splits", "merge", "version", "date", "licence", "citation", "contact", "derived_from")
+ABOUT_DATASET = ("layout", "splits", "merge", "version", "date", "licence", "citation", "contact", "derived_from")
 """Settings that decide only how parts are finalised."""
 
-ABOUT_RUNNING = ("strict", "max_retries", "work_folder", "htcondor")
+ABOUT_RUNNING = ("strict", "debug", "max_retries", "work_folder", "htcondor")
 """Settings that decide no content."""
 
 
