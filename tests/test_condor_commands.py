@@ -312,11 +312,12 @@ def test_windows_before_a_cut_place_are_kept_and_told(chain: Chain, tmp_path: Pa
         ({"kind": "convrt"}, "nearest: convert"),
         ({"kind": "convert", "formats": ["ndjson"]}, "kind 'convert' makes parquet, tfrecord, not ndjson"),
         ({"kind": "convert", "windows": {"overlap": True}}, "'windows' says nothing to kind 'convert'"),
+        ({"kind": "convert", "htcondor": {"files": "transfer"}}, "htcondor.files cannot be transfer"),
         ({"layout": "flat", "formats": ["ndjson"]}, "NDJSON of layout flat is not split"),
         ({"layout": "flat", "formats": ["ndjson", "parquet"]}, "one sample and one format"),
         ({"compression": "none"}, "the NDJSON of layout dataset is compressed with zst"),
     ],
-    ids=["kind", "format", "settings", "split", "formats", "compression"],
+    ids=["kind", "format", "settings", "transfer", "split", "formats", "compression"],
 )
 def test_what_does_not_go_together_is_told(tmp_path: Path, settings: dict[str, Any], told: str) -> None:
     with pytest.raises(SettingsError) as caught:

@@ -110,6 +110,42 @@ def test_the_server_stops_for_5_s_in_the_middle(server: Server, tmp_path: Path) 
     assert [bad["name"].rpartition("/")[2] for bad in record.bad_inputs] == ["dump_003.root"]
 
 
+def test_the_outputs_of_the_old_scripts_go_to_the_instance_of_eos(server: Server, tmp_path: Path) -> None:
+    words = f"-i {server.url}/dumps -nfg 2 -o /eos/user/e/ecal/ndjson -a sim_fraction -q espresso -c -cf {tmp_path}/c"
+    said = run("condor", "windows", *words.split(), "--eos-url", server.url).out
+    assert said.startswith(f"3 jobs, output {server.url}/eos/user/e/ecal/ndjson\n")
+    for number in range(3):
+        run("production", "task", f"{tmp_path}/c/plan.json", str(number))
+    assert not on_server(server, "eos/user/e/ecal").exists()
+    run("production", "finish", f"{tmp_path}/c")
+    folder = on_server(server, "eos/user/e/ecal/ndjson")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "_ecalwindows", *(f"clusters_data_{n}.{end}" for n in (1, 2, 3) for end in ("meta.csv", "ndjson.tar.gz")),
+    ]  # fmt: skip
+    assert [bad["name"].rpartition("/")[2] for bad in read_record(folder / "_ecalwindows/dataset.json").bad_inputs] == [
+        "dump_003.root"
+    ]
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert "nothing to do" in run("production", "run", f"{tmp_path}/c/production.yaml", "-j", "1").out
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    words = f"-i {folder} -nfg 2 -o {server.url}/eos/user/e/ecal/tfrecord -f 11 -tf 0.5 -q espresso -cf {tmp_path}/tf"
+    run("condor", "tfrecord", *words.split())
+    run("production", "run", f"{tmp_path}/tf/production.yaml", "-j", "1")
+    names = sorted(path.name for path in on_server(server, "eos/user/e/ecal/tfrecord").glob("t*/calo_matched/*"))
+    assert names == [f"calomatch_records_{number}.proto" for number in (1, 1, 2, 2)]
+
+
+def test_an_empty_folder_on_the_server_may_be_there(server: Server, tmp_path: Path) -> None:
+    folder = on_server(server, "empty/ndjson")
+    folder.mkdir(parents=True)
+    for path in (folder.parent, folder):
+        path.chmod(0o777)
+    words = f"-i {server.url}/dumps -nfg 6 -o /empty/ndjson -a sim_fraction -q espresso -cf {tmp_path}/c"
+    run("condor", "windows", *words.split(), "--eos-url", server.url)
+    run("production", "run", f"{tmp_path}/c/production.yaml", "-j", "1")
+    assert (folder / "clusters_data_1.ndjson").is_file()
+
+
 def test_another_dataset_on_the_server_is_not_replaced(server: Server, tmp_path: Path) -> None:
     on_server(server, "precious").mkdir()
     on_server(server, "precious/thesis.tex").write_text("x")

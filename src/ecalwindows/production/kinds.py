@@ -50,6 +50,7 @@ class Kind:
 
     home : module and name of its PartKind; formats : that it can make
     settings, of_samples : settings of a production, and of a sample, that have a meaning for it alone
+    reads_beside : it reads what stands beside its inputs (manifests, tables of events), which must be there
     """
 
     does: str
@@ -57,6 +58,7 @@ class Kind:
     formats: tuple[Format, ...]
     settings: tuple[str, ...] = ()
     of_samples: tuple[str, ...] = ()
+    reads_beside: bool = False
 
     @property
     def maker(self) -> PartKind:
@@ -78,6 +80,7 @@ KINDS = {
         does="finished windows (NDJSON, .ndjson.tar.gz, Parquet, TFRecord) in another format",
         home="convert_kind:ConvertedParts",
         formats=("parquet", "tfrecord"),
+        reads_beside=True,
     ),
 }
 """By the name that stands in the YAML file."""
