@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -304,6 +305,24 @@ def test_windows_before_a_cut_place_are_kept_and_told(chain: Chain, tmp_path: Pa
     assert bad["name"] == "clusters_data_1.ndjson.tar.gz" and "windows before that are kept" in bad["reason"]
     whole = json.loads((chain.data("awkward") / "_ecalwindows/dataset.json").read_text())["windows"]
     assert 0 < record.windows < whole
+
+
+def test_a_job_of_bad_inputs_alone_gives_no_file_and_is_told(chain: Chain, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    shutil.copytree(chain.data("ndjson"), folder)
+    (folder / "clusters_data_0.ndjson.tar.gz").write_bytes(b"this is no archive")
+    for name, words, files in (
+        ("awkward", "", ["records_2.parquet", "records_3.parquet"]),
+        ("tfrecord", "-f 11 -tf 0", ["calomatch_records_2.proto", "calomatch_records_3.proto"]),
+    ):
+        condor_run(tmp_path, name, f"-i {folder} -nfg 1 -o {tmp_path}/{name} {words}")
+        made = sorted(path.name for path in (tmp_path / name).rglob("*records*") if path.parent.name[0] != "n")
+        assert [each for each in made if not each.endswith(".json")] == files
+        record = read_record(tmp_path / name / "_ecalwindows/dataset.json")
+        assert [bad["name"] for bad in record.bad_inputs] == ["clusters_data_0.ndjson.tar.gz"]
+        assert "nothing to do" in run("production", "run", f"{tmp_path}/condor_{name}/production.yaml", "-j", "0").out
+    ran = attempt("production", "run", f"{tmp_path}/condor_awkward/production.yaml", "-j", "0", "--strict")
+    assert ran.code and "clusters_data_0.ndjson.tar.gz" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ class Task:
 
     files_per_output : None for one output; definition, is_own : of Parquet, and whether the user gave it
     part : name of the part, which TFRecord has in its file names; with files_per_output its number
+    all_may_be_bad : inputs of which none can be read give no output, and no error
     """
 
     format: str | None = None
@@ -52,6 +53,7 @@ class Task:
     skip_bad_files: bool = False
     overwrite: bool = True
     part: str = "0"
+    all_may_be_bad: bool = False
 
 
 @dataclass
@@ -92,7 +94,7 @@ def convert_files(
         _refuse_input_as_output(jobs)
         for plan, group in jobs:
             _convert_group(plan, group, task, done, progress)
-    if not done.outputs:
+    if not done.outputs and not task.all_may_be_bad:
         raise done.bad[0]
     done.seconds = time.monotonic() - began
     return done

@@ -22,7 +22,7 @@ from ecalwindows.dataset.layout import RECORD
 from ecalwindows.dataset.manifest import FOLDER, file_record, write_manifest
 from ecalwindows.dataset.output import written_aside
 from ecalwindows.dataset.parquet_index import INDEX, write_parquet_index
-from ecalwindows.dataset.parts import Part, checked_parts, find_parts, listed, parts_error
+from ecalwindows.dataset.parts import Part, checked_parts, find_parts, inputs_without_part, listed, parts_error
 from ecalwindows.dataset.record import DataFile, DatasetRecord, read_record
 from ecalwindows.dataset.routing import Written, route_part, write_empty
 from ecalwindows.dataset.splits import Splits
@@ -97,9 +97,10 @@ def finalize_dataset(
     record_file = (target / RECORD) if output is not None and not flat else (target / FOLDER / RECORD)
     previous = read_record(record_file) if record_file.is_file() else None
     fields = told(about or About(), target, previous)
+    bad = [each for part in parts for each in part.manifest.bad_inputs] + inputs_without_part(folder)
     if output is None:
         _refuse_strays(folder, parts)
-        record = described(parts, _files_in_place(parts), events, None, fields)
+        record = described(parts, _files_in_place(parts), events, None, fields | {"bad_inputs": bad})
         _finish_in_place(folder, record)
         _write_run(folder / FOLDER, folder, target, started, time.monotonic() - began)
     else:
@@ -107,7 +108,7 @@ def finalize_dataset(
             home = aside / FOLDER if flat else aside
             home.mkdir(exist_ok=True)
             files = _write_layout(parts, splits, aside, steps, flat)
-            record = described(parts, files, events, splits, fields)
+            record = described(parts, files, events, splits, fields | {"bad_inputs": bad})
             write_record(record, home)
             _write_run(home, folder, target, started, time.monotonic() - began)
     return Finalised(record, target, len(parts), time.monotonic() - began, previous is not None)
@@ -184,7 +185,7 @@ def _write_layout(
     files: list[DataFile] = []
     for number, part in enumerate(parts):
         name = flat[part.name] if flat else f"part-{number:05d}"
-        written = route_part(part, name, splits, base, flat=bool(flat))
+        written = route_part(part, name, splits, base, bool(flat))
         if number == len(parts) - 1 and splits:
             filled = {file.split for file in files} | {each.split for each in written}
             empty = [split for split in splits.names if split not in filled]

@@ -109,7 +109,10 @@ def digest(path: str | Path) -> Digest:
 def described(
     parts: Sequence[Part], files: list[DataFile], events: Keys | None, splits: Splits | None, fields: dict[str, Any]
 ) -> DatasetRecord:
-    """The record. events : hash of each event with windows, None where columns don't tell; fields : from `told`."""
+    """The record.
+
+    events : hash of each event with windows, None where columns don't tell; fields : from `told`, and bad_inputs
+    """
     first = parts[0].manifest
     weights = [part.manifest.notes["weights"] for part in parts if part.manifest.notes.get("weights")]
     if weights and not fields["reweighting"]:
@@ -129,7 +132,6 @@ def described(
         splits=_splits(files, events, splits) if splits else [],
         files=files,
         inputs=_inputs(parts),
-        bad_inputs=[bad for part in parts for bad in part.manifest.bad_inputs],
         software=_software(parts),
         finalised_with={"ecalwindows": f"{version} ({revision})"} | {name: version_of(name) for name in LIBRARIES},
         legacy_labels=any(part.manifest.notes.get(LEGACY) for part in parts),

@@ -99,7 +99,7 @@ class Outlets(Generic[Writer]):
                 yield writer, pa.array(mask)
 
 
-def route_part(part: Part, name: str, splits: Splits | None, folder: Path, *, flat: bool = False) -> list[Written]:
+def route_part(part: Part, name: str, splits: Splits | None, folder: Path, flat: bool = False) -> list[Written]:
     """Write a part under a new name into a format folder, split by split; returns the files, in order.
 
     flat : NDJSON stays compressed as it is, and its table of events is `.meta.csv`

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ecalwindows.convert import Task, convert_files
 from ecalwindows.dataset.definition import features_definition
 from ecalwindows.dataset.formats import Format
 from ecalwindows.dataset.inputs import input_files
+from ecalwindows.dataset.manifest import FOLDER, Manifest, write_manifest
 from ecalwindows.production.kinds import MadePart
 from ecalwindows.production.plan import Job, Plan
 from ecalwindows.production.state import BadInput
+from ecalwindows.schema import DATA_MODEL_VERSION
+from ecalwindows.version import revision, version
 
 
 class ConvertedParts:
@@ -28,10 +32,13 @@ class ConvertedParts:
             is_own=production.features_def is not None,
             weights=production.weights if format == "tfrecord" else None,
             skip_bad_files=not production.strict,
+            all_may_be_bad=not production.strict,
             part=job.part,
         )
         output = folder if format == "tfrecord" else folder / f"{job.part}{production.suffix(format)}"
         done = convert_files([entry.path for entry in job.inputs], output, task)
+        if not done.outputs:
+            _write_nothing(format, folder / FOLDER / "manifests" / f"{job.part}.json")
         bad = []
         for error in done.bad:
             kept = done.kept.get(error.where, 0)
@@ -42,3 +49,10 @@ class ConvertedParts:
     def input_files(self, inputs: Sequence[str]) -> list[str]:
         """Files, data files of folders and finished datasets, globs."""
         return [str(path) for path in input_files(inputs)]
+
+
+def _write_nothing(format: Format, path: Path) -> None:
+    """The manifest of a job of which no input can be read: nothing tells what a part would hold."""
+    nothing: dict[str, Any] = {"files": [], "rows": 0, "settings": {}, "columns": [], "inputs": [], "counts": {}}
+    model = {"data_model_version": DATA_MODEL_VERSION, "version": version, "revision": revision}
+    write_manifest(Manifest(format=format, **model, **nothing), path)

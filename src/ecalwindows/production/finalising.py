@@ -76,7 +76,7 @@ def refuse_unfinished(place: Place, plan: Plan, found: Sequence[Verdict]) -> Non
             todo="mend what the logs tell, then `ecalwindows production resume`",
         )  # fmt: skip
     n_bad = sum(len(each.state.bad) for each in found if each.state)
-    if n_bad == plan.n_inputs:
+    if n_bad == plan.n_inputs and not any(each.state.windows for each in found if each.state):
         raise ProductionError(
             f"none of the {n_bad} inputs can be read: no dataset was made", expected="inputs with events",
             where=str(place.work), todo="see `ecalwindows production status` for the reasons",

@@ -153,6 +153,8 @@ class Production(Model):
 
     def _kind_problem(self) -> str | None:
         of_samples = {name: True for sample in self.samples for name, value in sample if value is not None}
+        if KINDS[self.kind].reads_beside and self.htcondor.files == "transfer":
+            return f"kind '{self.kind}' reads what stands beside its inputs: htcondor.files cannot be transfer"
         return kind_problem(self.kind, self.formats, dict(self), of_samples)
 
     def suffix(self, format: Format) -> str:
