@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from production_maker import write_inputs, write_yaml
 from test_cli import attempt, run
+from xrootd_server import Server, started_server
 
 from ecalwindows.dataset.record import read_record
 from ecalwindows.errors import OutputError
@@ -23,38 +20,15 @@ from ecalwindows.production.digest import dataset_digest
 from ecalwindows.production.errors import ServerError
 
 pytestmark = pytest.mark.xrootd
-SCRIPT = Path(__file__).parents[2] / "tools" / "xrootd-server.sh"
-PORT = "21095"
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running server: its URL and the folder that it serves."""
-
-    url: str
-    folder: Path
-    environment: dict[str, str]
-
-    def call(self, what: str) -> None:
-        ran = subprocess.run(["bash", SCRIPT, what], env=self.environment, capture_output=True, text=True, check=False)
-        assert ran.returncode == 0, ran.stderr
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    """A server, in a folder that its own user may enter."""
-    if os.geteuid() != 0:
-        pytest.skip("starting a server needs root")
-    folder = Path(tempfile.mkdtemp(prefix="ecalwindows-xrootd-", dir="/tmp"))
-    folder.chmod(0o755)
-    environment = os.environ | {"XRD_DIR": str(folder), "XRD_PORT": PORT, "XRD_DATA": str(folder / "data")}
-    made = Server(f"root://localhost:{PORT}/", folder / "data", environment)
-    made.call("up")
-    write_inputs(folder / "data" / "dumps", 6, bad=(3,))
-    subprocess.run(["chmod", "-R", "a+rX", folder / "data" / "dumps"], check=True)
-    yield made
-    made.call("down")
-    shutil.rmtree(folder)
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("inputs")
+    write_inputs(folder, 6, bad=(3,))
+    with started_server(21095) as made:
+        made.take(folder, "dumps")
+        yield made
 
 
 def begun(server: Server, base: Path, output: str) -> Path:
