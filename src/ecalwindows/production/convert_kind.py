@@ -9,8 +9,10 @@ from typing import Any
 from ecalwindows.convert import Task, convert_files
 from ecalwindows.dataset.definition import features_definition
 from ecalwindows.dataset.formats import Format
+from ecalwindows.dataset.identity import IDS
 from ecalwindows.dataset.inputs import input_files
 from ecalwindows.dataset.manifest import FOLDER, Manifest, write_manifest
+from ecalwindows.errors import InputError
 from ecalwindows.production.kinds import MadePart
 from ecalwindows.production.plan import Job, Plan
 from ecalwindows.production.state import BadInput
@@ -37,6 +39,11 @@ class ConvertedParts:
         )
         output = folder if format == "tfrecord" else folder / f"{job.part}{production.suffix(format)}"
         done = convert_files([entry.path for entry in job.inputs], output, task)
+        if production.splits and (lacking := [name for name in IDS if name in done.absent]):
+            raise InputError(
+                f"the windows do not tell {', '.join(lacking)}", expected="them, to split by event",
+                where=job.inputs[0].path, todo="leave out splits (-tf 0), or make the windows again",
+            )  # fmt: skip
         if not done.outputs:
             _write_nothing(format, folder / FOLDER / "manifests" / f"{job.part}.json")
         bad = []

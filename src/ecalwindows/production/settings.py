@@ -13,6 +13,7 @@ from ecalwindows.config import WindowSettings, read_settings, window_settings
 from ecalwindows.dataset.formats import Format
 from ecalwindows.dataset.splits import Splits, parse_split
 from ecalwindows.errors import EcalWindowsError, SettingsError, near
+from ecalwindows.production.dask_settings import Dask
 from ecalwindows.production.htcondor_settings import HTCondor
 from ecalwindows.production.kinds import KINDS, kind_problem
 from ecalwindows.production.names import flat_problem
@@ -83,6 +84,7 @@ class Production(Model):
     debug: bool = Field(False, description="Logs tell of each event which seeds made windows, and why others did not.")
     max_retries: Annotated[int, Field(ge=0)] = Field(2, description="How often a job is tried again.")
     htcondor: HTCondor = Field(default_factory=HTCondor, description="How jobs run on HTCondor.")
+    dask: Dask = Field(default_factory=Dask, description="How jobs run on dask workers.")
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
@@ -157,7 +159,7 @@ class Production(Model):
 ABOUT_DATASET = ("layout", "splits", "merge", "version", "date", "licence", "citation", "contact", "derived_from")
 """Settings that decide only how parts are finalised."""
 
-ABOUT_RUNNING = ("strict", "debug", "max_retries", "work_folder", "htcondor")
+ABOUT_RUNNING = ("strict", "debug", "max_retries", "work_folder", "htcondor", "dask")
 """Settings that decide no content."""
 
 
@@ -202,6 +204,7 @@ def absolute(production: Production) -> Production:
     changes: dict[str, Any] = {"samples": tuple(samples), "weights": _absolute(production.weights)}
     paths = {name: _absolute(getattr(production.htcondor, name)) for name in ("x509_proxy", "venv", "view")}
     changes["htcondor"] = production.htcondor.model_copy(update=paths)
+    changes["dask"] = production.dask.model_copy(update={"log_folder": _absolute(production.dask.log_folder)})
     changes["output"] = production.output if is_remote(production.output) else str(Path(production.output).absolute())
     if production.work_folder is not None:
         changes["work_folder"] = str(Path(production.work_folder).absolute())
@@ -265,7 +268,7 @@ def _place(names: list[str | int]) -> str:
 def _owner(model: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseModel]:
     """The model to which the last name of a place belongs."""
     for part in loc[:-1]:
-        kinds: dict[str, type[BaseModel]] = {"samples": Sample, "htcondor": HTCondor}
+        kinds: dict[str, type[BaseModel]] = {"samples": Sample, "htcondor": HTCondor, "dask": Dask}
         model = kinds.get(str(part), model)
     return model
 
