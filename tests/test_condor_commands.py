@@ -14,6 +14,7 @@ import click
 import pytest
 from production_maker import write_inputs, write_yaml
 from test_cli import attempt, run
+from test_ndjson_reader import LINES, file_of
 
 from ecalwindows.cli.condor import condor
 from ecalwindows.dataset.lines import line_pieces
@@ -323,6 +324,22 @@ def test_a_job_of_bad_inputs_alone_gives_no_file_and_is_told(chain: Chain, tmp_p
         assert "nothing to do" in run("production", "run", f"{tmp_path}/condor_{name}/production.yaml", "-j", "0").out
     ran = attempt("production", "run", f"{tmp_path}/condor_awkward/production.yaml", "-j", "0", "--strict")
     assert ran.code and "clusters_data_0.ndjson.tar.gz" in ran.err
+
+
+def test_productions_of_others_are_read_but_split_only_by_event(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    half = len(LINES) // 2  # between two events
+    for number, lines in enumerate((LINES[:half], LINES[half:])):
+        file_of(tmp_path / "in", b"".join(lines), f"clusters_data_{number}.ndjson.tar.gz")
+    condor_run(tmp_path, "awkward", f"-i {tmp_path}/in -nfg 1 -o {tmp_path}/out")
+    record = read_record(tmp_path / "out/_ecalwindows/dataset.json")
+    assert (record.windows, record.legacy_labels) == (len(LINES), True)
+    text = b"".join(LINES[half:]).replace(b'"event_id"', b'"event_number"')
+    file_of(tmp_path / "in", text, "clusters_data_1.ndjson.tar.gz")
+    samples = [{"name": "ele", "inputs": f"{tmp_path}/in"}]
+    ours = write_yaml(tmp_path / "p.yaml", kind="convert", samples=samples, windows={}, files_per_job=2)
+    ran = attempt("production", "run", str(ours), "-j", "0")
+    assert ran.code and "the windows do not tell event_id" in ran.err
 
 
 @pytest.mark.parametrize(
