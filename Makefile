@@ -47,7 +47,7 @@ coverage: $(TEST) ## at least 95 % of the lines of the pure middle and its kerne
 	@$(RUN) coverage report --fail-under=95 --include='$(subst $(space),$(comma),$(COUNTED))'
 
 # A process each: TensorFlow, XRootD and ROOT crash in one.
-SYSTEM_TESTS := croissant tensorflow xrootd production_xrootd simulate_ttree htcondor
+SYSTEM_TESTS := croissant tensorflow xrootd production_xrootd simulate_ttree htcondor slurm
 test-systems: $(SYSTEMS) ## tests against real servers; none may be skipped
 	@set -e; for name in $(SYSTEM_TESTS); do $(RUN) pytest --no-skips tests/systems/test_$$name.py; done
 
@@ -74,7 +74,7 @@ $(VENV)/bin/python:
 
 $(TEST): EXTRAS = test
 $(DEV): EXTRAS = dev
-$(SYSTEMS): EXTRAS = test,xrootd,htcondor,tensorflow,croissant,simulate
+$(SYSTEMS): EXTRAS = test,xrootd,htcondor,dask,tensorflow,croissant,simulate
 $(TEST) $(DEV) $(SYSTEMS): pyproject.toml | $(VENV)/bin/python
 	@echo "installing ecalwindows[$(EXTRAS)] into $(VENV) (about a minute)"
 	@$(RUN) pip install -qq --editable ".[$(EXTRAS)]"

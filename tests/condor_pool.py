@@ -27,10 +27,18 @@ from ecalwindows.production.state import JobState, read_state
 SCRIPT = Path(__file__).parents[1] / "tools" / "htcondor-pool.sh"
 N, BAD = 12, (4, 9)
 ODD_NAMES = {0: "with blank, comma and 'quotes\".root", 1: "$(x) `y` %s ;.root", 2: "two\nlines.root"}
+ALONE = {"run_as_owner": "False"}
+"""Has a job run as a user who has no files: as if there were no shared file system."""
+
 LIMIT = 120.0
 """Seconds that anything may take."""
 
-GATE = """while [ -e {folder}/closed ] && [ ! -e {folder}/open ]; do sleep 0.2; done\n"""
+GATE = """
+if [ -n "$_CONDOR_SCRATCH_DIR" ]; then
+    [ ! -e {hidden}/seen ] || {{ echo "the job sees what it should not"; exit 9; }}
+    while [ -e {gate}/closed ] && [ ! -e {gate}/open ]; do sleep 0.2; done
+fi
+"""
 """What jobs read first (as the setup.sh of a view): they wait while there is a file `closed`."""
 
 
@@ -66,6 +74,7 @@ class OnPool:
 
     pool: Pool
     file: Path
+    gate: Path
     cluster: int = 0
 
     @property
@@ -106,17 +115,27 @@ class OnPool:
 
     def close_gate(self) -> None:
         """From now on jobs wait before they do anything."""
-        (self.folder / "closed").touch()
+        (self.gate / "closed").touch()
 
     def open_gate(self) -> None:
-        (self.folder / "open").touch()
+        (self.gate / "open").touch()
 
     def ended(self) -> int:
         """Wait until the DAG has left the queue; its exit code, -1 for none."""
-        self.wait_for(lambda: not self.pool.inside("condor_q", str(self.cluster), "-af", "ClusterId").stdout.strip())
+        self.wait_for(lambda: not self.in_queue())
         words = ("condor_history", str(self.cluster), "-limit", "1", "-af", "ExitCode")
         code: str = self.wait_for(lambda: self.pool.inside(*words).stdout).strip()
         return int(code) if code.isdecimal() else -1
+
+    def remove(self) -> None:
+        """Remove the DAG, and its last node where that is held."""
+        assert self.pool.inside("condor_rm", str(self.cluster)).returncode == 0
+        held = f"DAGManJobId == {self.cluster} && JobStatus == 5"
+        self.wait_for(lambda: self.pool.inside("condor_rm", "-const", held) and not self.in_queue())
+
+    def in_queue(self) -> bool:
+        """Whether the DAG is."""
+        return bool(self.pool.inside("condor_q", str(self.cluster), "-af", "ClusterId").stdout.strip())
 
     def succeeds(self) -> None:
         """Wait until the DAG has ended well."""
@@ -153,19 +172,22 @@ class Ground:
     folder: Path
     digests: dict[str, str]
 
-    def begun(self, name: str, *, gate: bool = False, hidden: Path | None = None, **settings: Any) -> OnPool:
-        """A production in a folder of its own. gate : its jobs wait when told; hidden : where, if not in the ground."""
-        folder = (hidden or self.folder) / name
-        folder.mkdir()
-        folder.chmod(0o1777)
-        htcondor = {"request_memory": "300 MB"} | settings.pop("htcondor", {})
-        if gate:
-            (folder / "view").mkdir()
-            (folder / "view" / "setup.sh").write_text(GATE.format(folder=folder))
-            htcondor["view"] = str(folder / "view")
-        samples = [{"name": "ele", "inputs": f"{self.folder}/dumps", "flavour": 11}]
+    @property
+    def hidden(self) -> Path:
+        """A folder that the user sees where jobs are submitted, but not jobs with `ALONE`."""
+        return self.folder / "hidden"
+
+    def begun(self, name: str, *, hidden: bool = False, **settings: Any) -> OnPool:
+        """A production in a folder of its own; its jobs have a gate."""
+        above, gate = self.hidden if hidden else self.folder, self.folder / f"{name}.gate"
+        for folder in (above / name, gate):
+            folder.mkdir()
+            folder.chmod(0o1777)
+        (gate / "setup.sh").write_text(GATE.format(gate=gate, hidden=self.hidden))
+        htcondor = {"request_memory": "300 MB", "view": str(gate)} | settings.pop("htcondor", {})
+        samples = [{"name": "ele", "inputs": f"{above}/dumps", "flavour": 11}]
         values = {"samples": samples, "htcondor": htcondor} | settings
-        return OnPool(self.pool, write_yaml(folder / "p.yaml", **values))
+        return OnPool(self.pool, write_yaml(above / name / "p.yaml", **values), gate)
 
     def compile_once(self) -> None:
         """Have the jobs' user compile the kernels: each production copies them into its own folder."""
@@ -220,7 +242,11 @@ def made_ground() -> Iterator[Ground]:
         paths = write_inputs(folder / "dumps", N, bad=BAD)
         for number, name in ODD_NAMES.items():
             paths[number].rename(paths[number].with_name(name))
+        shutil.copytree(folder / "dumps", folder / "hidden" / "dumps", copy_function=shutil.copy2)
+        (folder / "hidden" / "seen").touch()
         with started_pool(folder, stack) as pool:
+            shutil.chown(folder / "hidden", os.environ.get("HTC_USER", "condorci"))
+            (folder / "hidden").chmod(0o700)
             made = Ground(pool, folder, {})
             made.compile_once()
             yield made

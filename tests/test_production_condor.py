@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,19 @@ def test_only_the_jobs_named_are_in_the_dag() -> None:
 
 def test_no_name_of_an_input_is_in_any_file() -> None:
     assert not any("dumps" in text or "$(x)" in text for text in submission(*planned(), [0, 1]).values())
+
+
+def test_merges_wait_for_their_jobs() -> None:
+    dag = submission(*planned(files_per_job=1, merge=2), [1, 2], merges=[0, 1])["production.dag"]
+    assert 'JOB merge0 merge.sub\nVARS merge0 number="0" part="ele_merged_00000"\n' in dag
+    assert "PARENT job1 CHILD merge0\n" in dag and "PARENT job2 CHILD merge1\n" in dag
+    assert dag.endswith("FINAL finish finish.sub\n")
+
+
+def test_jobs_that_see_no_file_of_ours_get_and_leave_archives(golden: Path) -> None:
+    files = submission(*planned(htcondor={"files": "transfer", "venv": "/opt/venv"}), [0, 1])
+    text = "".join(f"==> {name} <==\n{content}\n" for name, content in files.items())
+    assert text.replace(shlex.quote(sys.executable), "PYTHON") == (golden / "transferring_submission.txt").read_text()
 
 
 def test_an_image_is_used_instead_of_a_venv() -> None:

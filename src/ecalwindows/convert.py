@@ -39,6 +39,8 @@ class Task:
     """What is asked for.
 
     files_per_output : None for one output; definition, is_own : of Parquet, and whether the user gave it
+    part : name of the part, which TFRecord has in its file names; with files_per_output its number
+    all_may_be_bad : inputs of which none can be read give no output, and no error
     """
 
     format: str | None = None
@@ -50,6 +52,8 @@ class Task:
     limits: Limits = field(default_factory=Limits)
     skip_bad_files: bool = False
     overwrite: bool = True
+    part: str = "0"
+    all_may_be_bad: bool = False
 
 
 @dataclass
@@ -90,7 +94,7 @@ def convert_files(
         _refuse_input_as_output(jobs)
         for plan, group in jobs:
             _convert_group(plan, group, task, done, progress)
-    if not done.outputs:
+    if not done.outputs and not task.all_may_be_bad:
         raise done.bad[0]
     done.seconds = time.monotonic() - began
     return done
@@ -100,7 +104,7 @@ def planned(files: Sequence[Path], output: Path, task: Task) -> Iterator[tuple[O
     """The outputs, and the files that go to each."""
     n = task.files_per_output
     if n is None:
-        yield output_plan(output, task.format, task.definition, weights=task.weights), list(files)
+        yield output_plan(output, task.format, task.definition, part=task.part, weights=task.weights), list(files)
         return
     if output.is_file():
         raise OutputError(

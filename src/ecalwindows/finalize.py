@@ -8,18 +8,26 @@ import resource
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from ecalwindows.dataset.finishing.agreement import check_agreement, check_same_windows
 from ecalwindows.dataset.finishing.croissant import croissant_text
 from ecalwindows.dataset.finishing.description import About, Form, described, told
 from ecalwindows.dataset.finishing.identity import IDS, Keys, SeenEvents, has_identity, part_keys
-from ecalwindows.dataset.finishing.parts import Part, checked_parts, find_parts, listed, parts_error
+from ecalwindows.dataset.finishing.parts import (
+    Part,
+    checked_parts,
+    find_parts,
+    inputs_without_part,
+    listed,
+    parts_error,
+)
 from ecalwindows.dataset.finishing.routing import Written, route_part, write_empty
-from ecalwindows.dataset.folder_output import check_folder, folder_written_aside
+from ecalwindows.dataset.folder_output import check_folder, folder_written_aside, is_dataset
 from ecalwindows.dataset.layout import RECORD
 from ecalwindows.dataset.manifest import FOLDER, file_record, write_manifest
 from ecalwindows.dataset.output import written_aside
@@ -68,6 +76,7 @@ def finalize_dataset(
     copies: Sequence[str | Path] = (),
     about: About | None = None,
     splits: Splits | None = None,
+    flat: Mapping[str, str] | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Finalised:
@@ -77,13 +86,14 @@ def finalize_dataset(
     output : folder of the finished layout (a copy of the parts, by event into splits if asked for); None: the record
         goes into `_ecalwindows/` of the folder itself, and the parts stay as they are
     copies : folders of the same parts in further formats, which go into the same dataset (needs `output`)
+    flat : names of parts in an output without a folder for the format, whose record goes into `_ecalwindows/` too
     Raises InputError for parts that are not what they should be, SettingsError for wrong options, OutputError where
     nothing can be written. Then nothing has changed.
     """
     began, started = time.monotonic(), datetime.now(UTC)
     folder, target = Path(folder), Path(output if output is not None else folder)
     if output is not None:
-        _check_output(folder, target, overwrite)
+        _check_output(folder, target, overwrite, target / FOLDER if flat else target)
     elif splits or copies:
         what = "splits" if splits else "several formats"
         raise SettingsError(
@@ -94,20 +104,23 @@ def finalize_dataset(
     steps = _steps(found, progress, 1 if output is None else 2)
     forms = _proven(found, steps)
     parts, events = forms[0], _events(forms, splits)
-    record_file = target / RECORD if output is not None else folder / FOLDER / RECORD
+    record_file = (target / FOLDER if output is None or flat else target) / RECORD
     previous = read_record(record_file) if record_file.is_file() else None
     fields = told(about or About(), target, previous)
+    bad = [each for part in parts for each in part.manifest.bad_inputs] + inputs_without_part(folder)
     if output is None:
         _refuse_strays(folder, parts)
-        record = described([Form(parts, _files_in_place(parts))], events, None, fields)
+        record = described([Form(parts, _files_in_place(parts))], events, None, fields | {"bad_inputs": bad})
         _finish_in_place(folder, record)
         _write_run(folder / FOLDER, folder, target, started, time.monotonic() - began)
     else:
         with folder_written_aside(target) as aside:
-            written = [_write_layout(each, splits, aside, steps, is_copy=each is not parts) for each in forms]
-            record = described(written, events, splits, fields)
-            write_record(record, aside)
-            _write_run(aside, folder, target, started, time.monotonic() - began)
+            home = aside / FOLDER if flat else aside
+            home.mkdir(exist_ok=True)
+            written = [_write_layout(each, splits, aside, steps, flat, is_copy=each is not parts) for each in forms]
+            record = described(written, events, splits, fields | {"bad_inputs": bad})
+            write_record(record, home)
+            _write_run(home, folder, target, started, time.monotonic() - began)
     return Finalised(record, target, len(parts), time.monotonic() - began, previous is not None)
 
 
@@ -132,13 +145,13 @@ def _proven(found: Sequence[Sequence[Part]], steps: _Steps) -> list[list[Part]]:
     return forms
 
 
-def _check_output(folder: Path, target: Path, overwrite: bool) -> None:
+def _check_output(folder: Path, target: Path, overwrite: bool, home: Path) -> None:
     if target.absolute() == folder.absolute() or folder.absolute() in target.absolute().parents:
         raise SettingsError(
             "the output lies in the folder of the parts", expected="a folder of its own", where=str(target),
             todo="name another with -o, or leave -o out to finalise the folder as it is",
         )  # fmt: skip
-    check_folder(target, overwrite=overwrite)
+    check_folder(target, overwrite=overwrite, is_ours=partial(is_dataset, home=home))
 
 
 def _events(forms: Sequence[Sequence[Part]], splits: Splits | None) -> Keys | None:
@@ -196,14 +209,23 @@ def _finish_in_place(folder: Path, record: DatasetRecord) -> None:
     write_record(record, folder / FOLDER)
 
 
-def _write_layout(parts: Sequence[Part], splits: Splits | None, out: Path, steps: _Steps, *, is_copy: bool) -> Form:
-    """Data and manifests in the finished layout; the files by split, then by part."""
+def _write_layout(
+    parts: Sequence[Part],
+    splits: Splits | None,
+    out: Path,
+    steps: _Steps,
+    flat: Mapping[str, str] | None,
+    *,
+    is_copy: bool,
+) -> Form:
+    """Data and manifests in the finished layout, or a flat one; the files by split, then by part."""
     format = parts[0].manifest.format
-    base, manifests = out / format, out / "manifests" / (format if is_copy else "")
+    base = out if flat else out / format
+    manifests = (out / FOLDER if flat else out) / "manifests" / (format if is_copy else "")
     files: list[DataFile] = []
     for number, part in enumerate(parts):
-        name = f"part-{number:05d}"
-        written = route_part(part, name, splits, base)
+        name = flat[part.name] if flat else f"part-{number:05d}"
+        written = route_part(part, name, splits, base, bool(flat))
         if number == len(parts) - 1 and splits:
             filled = {file.split for file in files} | {each.split for each in written}
             empty = [split for split in splits.names if split not in filled]

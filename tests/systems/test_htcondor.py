@@ -22,7 +22,7 @@ def test_submit_alone_makes_the_dataset_of_a_local_run(ground: Ground) -> None:
 
 
 def test_jobs_that_are_removed_killed_or_held_by_hand(ground: Ground) -> None:
-    made = ground.begun("tried", gate=True, files_per_job=3)
+    made = ground.begun("tried", files_per_job=3)
     made.close_gate()
     made.submit()
     made.wait_for(lambda: len(made.jobs("running")) == 4)
@@ -56,7 +56,7 @@ def test_a_job_held_for_memory_says_so_and_runs_again_with_more(ground: Ground) 
 
 
 def test_a_removed_dag_leaves_no_record_and_resume_makes_the_rest(ground: Ground) -> None:
-    made = ground.begun("removed", gate=True, files_per_job=3)
+    made = ground.begun("removed", files_per_job=3)
     made.close_gate()
     made.submit()
     made.wait_for(lambda: made.jobs("running"))
@@ -80,7 +80,7 @@ def test_a_part_that_cannot_be_made_fails_the_dag_and_is_named(ground: Ground) -
 
 def test_a_pool_that_stops_half_way(ground: Ground) -> None:
     extra = {"job_lease_duration": "20"}  # else the schedd waits 40 min for nodes
-    made = ground.begun("stopped", gate=True, htcondor={"extra": extra}).submit()
+    made = ground.begun("stopped", htcondor={"extra": extra}).submit()
     made.wait_for(lambda: len(made.states("done")) > 2)
     made.close_gate()
     made.pool.call("down")

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from production_maker import write_inputs, write_yaml
 from test_cli import attempt, run
+from xrootd_server import Server, started_server
 
 from ecalwindows.dataset.record import read_record
 from ecalwindows.errors import OutputError
@@ -23,38 +20,15 @@ from ecalwindows.production.digest import dataset_digest
 from ecalwindows.production.errors import ServerError
 
 pytestmark = pytest.mark.xrootd
-SCRIPT = Path(__file__).parents[2] / "tools" / "xrootd-server.sh"
-PORT = "21095"
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running server: its URL and the folder that it serves."""
-
-    url: str
-    folder: Path
-    environment: dict[str, str]
-
-    def call(self, what: str) -> None:
-        ran = subprocess.run(["bash", SCRIPT, what], env=self.environment, capture_output=True, text=True, check=False)
-        assert ran.returncode == 0, ran.stderr
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    """A server, in a folder that its own user may enter."""
-    if os.geteuid() != 0:
-        pytest.skip("starting a server needs root")
-    folder = Path(tempfile.mkdtemp(prefix="ecalwindows-xrootd-", dir="/tmp"))
-    folder.chmod(0o755)
-    environment = os.environ | {"XRD_DIR": str(folder), "XRD_PORT": PORT, "XRD_DATA": str(folder / "data")}
-    made = Server(f"root://localhost:{PORT}/", folder / "data", environment)
-    made.call("up")
-    write_inputs(folder / "data" / "dumps", 6, bad=(3,))
-    subprocess.run(["chmod", "-R", "a+rX", folder / "data" / "dumps"], check=True)
-    yield made
-    made.call("down")
-    shutil.rmtree(folder)
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("inputs")
+    write_inputs(folder, 6, bad=(3,))
+    with started_server(21095) as made:
+        made.take(folder, "dumps")
+        yield made
 
 
 def begun(server: Server, base: Path, output: str) -> Path:
@@ -108,6 +82,42 @@ def test_the_server_stops_for_5_s_in_the_middle(server: Server, tmp_path: Path) 
         process.wait()
     record = read_record(on_server(server, "out/stopped") / "dataset.json")
     assert [bad["name"].rpartition("/")[2] for bad in record.bad_inputs] == ["dump_003.root"]
+
+
+def test_the_outputs_of_the_old_scripts_go_to_the_instance_of_eos(server: Server, tmp_path: Path) -> None:
+    words = f"-i {server.url}/dumps -nfg 2 -o /eos/user/e/ecal/ndjson -a sim_fraction -q espresso -c -cf {tmp_path}/c"
+    said = run("condor", "windows", *words.split(), "--eos-url", server.url).out
+    assert said.startswith(f"3 jobs, output {server.url}/eos/user/e/ecal/ndjson\n")
+    for number in range(3):
+        run("production", "task", f"{tmp_path}/c/plan.json", str(number))
+    assert not on_server(server, "eos/user/e/ecal").exists()
+    run("production", "finish", f"{tmp_path}/c")
+    folder = on_server(server, "eos/user/e/ecal/ndjson")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "_ecalwindows", *(f"clusters_data_{n}.{end}" for n in (1, 2, 3) for end in ("meta.csv", "ndjson.tar.gz")),
+    ]  # fmt: skip
+    assert [bad["name"].rpartition("/")[2] for bad in read_record(folder / "_ecalwindows/dataset.json").bad_inputs] == [
+        "dump_003.root"
+    ]
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert "nothing to do" in run("production", "run", f"{tmp_path}/c/production.yaml", "-j", "1").out
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    words = f"-i {folder} -nfg 2 -o {server.url}/eos/user/e/ecal/tfrecord -f 11 -tf 0.5 -q espresso -cf {tmp_path}/tf"
+    run("condor", "tfrecord", *words.split())
+    run("production", "run", f"{tmp_path}/tf/production.yaml", "-j", "1")
+    names = sorted(path.name for path in on_server(server, "eos/user/e/ecal/tfrecord").glob("t*/calo_matched/*"))
+    assert names == [f"calomatch_records_{number}.proto" for number in (1, 1, 2, 2)]
+
+
+def test_an_empty_folder_on_the_server_may_be_there(server: Server, tmp_path: Path) -> None:
+    folder = on_server(server, "empty/ndjson")
+    folder.mkdir(parents=True)
+    for path in (folder.parent, folder):
+        path.chmod(0o777)
+    words = f"-i {server.url}/dumps -nfg 6 -o /empty/ndjson -a sim_fraction -q espresso -cf {tmp_path}/c"
+    run("condor", "windows", *words.split(), "--eos-url", server.url)
+    run("production", "run", f"{tmp_path}/c/production.yaml", "-j", "1")
+    assert (folder / "clusters_data_1.ndjson").is_file()
 
 
 def test_another_dataset_on_the_server_is_not_replaced(server: Server, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import click
 COMMANDS = {
     "windows": "Make detector windows from dumper files.",
     "production": "Make a dataset of many files, with nothing lost.",
+    "condor": "Productions with the options of the old condor_*.py scripts.",
     "convert": "Convert datasets between Parquet, NDJSON and TFRecord.",
     "finalize": "Prove parts and make them a dataset with its record.",
     "log": "Print the history of datasets, note known issues.",

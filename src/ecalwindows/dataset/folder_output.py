@@ -12,10 +12,10 @@ from ecalwindows.dataset.layout import record_path
 from ecalwindows.dataset.output import cannot_write, output_error
 
 
-def is_dataset(path: Path) -> bool:
-    """Whether a folder is a finished dataset."""
+def is_dataset(path: Path, home: Path | None = None) -> bool:
+    """Whether a folder is a finished dataset. home : where its record must stand [in the folder itself]"""
     record = record_path(path)
-    return record is not None and record.parent == path.absolute()
+    return record is not None and record.parent == (home or path).absolute()
 
 
 def check_folder(

@@ -113,7 +113,8 @@ def record_path(path: str | Path) -> Path | None:
         if not below or (below[0] in FORMATS and (folder / RECORD).is_file()):
             places = [folder / RECORD, folder / FOLDER / RECORD]
         else:
-            places = [folder / FOLDER / RECORD] if len(below) == 1 or below[0] in (MATCHED, UNMATCHED) else []
+            in_flat = len(below) == 1 or {MATCHED, UNMATCHED} & set(below[:2])
+            places = [folder / FOLDER / RECORD] if in_flat else []
         for place in places:
             if place.is_file():
                 return place

@@ -90,9 +90,12 @@ def file_manifest(path: Path) -> Manifest | None:
     else:
         part, places = stem_of(path.name), [manifest_path(path)]
     for base in path.absolute().parents[:4]:
-        kind = path.absolute().relative_to(base).parts[0]
-        if (base / RECORD).is_file() and kind in FORMATS:
-            places += [base / "manifests" / kind / f"{part}.json", base / "manifests" / f"{part}.json"]
+        inside = path.absolute().relative_to(base)
+        if (base / RECORD).is_file() and inside.parts[0] in FORMATS:
+            places += [base / "manifests" / inside.parts[0] / f"{part}.json", base / "manifests" / f"{part}.json"]
+        named = base / FOLDER / "manifests" / f"{part}.json"  # of a production with the flat layout
+        if named.is_file() and inside.as_posix() in {record.name for record in read_manifest(named).files}:
+            places.append(named)
     found = next((place for place in places if place.is_file()), None)
     return read_manifest(found) if found else None
 

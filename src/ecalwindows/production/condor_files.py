@@ -10,9 +10,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ecalwindows.production.htcondor_settings import HTCondor
 from ecalwindows.production.place import Place
 from ecalwindows.production.plan import Plan, merges_of
-from ecalwindows.production.settings import HTCondor
 
 DAG, TASK, MERGE, FINISH = "production.dag", "task.sub", "merge.sub", "finish.sub"
 WRONG_USE = 2

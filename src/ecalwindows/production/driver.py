@@ -16,11 +16,12 @@ from ecalwindows.production.condor import Submitted, refuse_eos, refuse_if_queue
 from ecalwindows.production.errors import ChangedError
 from ecalwindows.production.finalising import check_targets, finalise
 from ecalwindows.production.listing import listed_inputs, read_sources
-from ecalwindows.production.local import LocalRun, Progress, run_jobs
+from ecalwindows.production.local import local_pool
 from ecalwindows.production.lock import locked
 from ecalwindows.production.merging import open_merges
 from ecalwindows.production.place import Place, make_folders, read_plan, write_plan
 from ecalwindows.production.plan import Plan, grown_plan, listing_changes, made_plan, setting_changes
+from ecalwindows.production.pool import JobsRun, OpenPool, Progress, run_jobs
 from ecalwindows.production.settings import Production
 
 Mode = Literal["run", "resume", "redo"]
@@ -33,7 +34,7 @@ class Done:
 
     plan: Plan
     place: Place
-    pool: LocalRun = field(default_factory=LocalRun)
+    pool: JobsRun = field(default_factory=JobsRun)
     n_todo: int = 0
     windows: int = 0
     bad: list[tuple[str, str]] = field(default_factory=list)
@@ -45,6 +46,7 @@ def run_production(
     *,
     mode: Mode = "run",
     workers: int = 1,
+    elsewhere: OpenPool | None = None,
     checksums: bool = False,
     retry_bad: bool = False,
     break_lock: bool = False,
@@ -54,12 +56,15 @@ def run_production(
     """Make what is missing of a production, then its dataset.
 
     mode : run (refuses when inputs or settings are not those of the plan), resume (takes changed inputs into the plan),
-    redo (all anew); checksums : of the inputs, in plan and manifests; retry_bad : try inputs in quarantine again
+    redo (all anew); workers : processes of this machine; elsewhere : another pool that takes the jobs instead;
+    checksums : of the inputs, in plan and manifests; retry_bad : try inputs in quarantine again
     Raises an EcalWindowsError for anything a user can mend; parts that are whole stay for the next time.
     """
     with _begun(production, mode, checksums, retry_bad, break_lock, tell) as (place, plan, todo):
         done = Done(plan, place, n_todo=len(todo))
-        done.pool = run_jobs(place, plan, todo, workers=workers, progress=progress)
+        if todo:
+            with (elsewhere or local_pool(workers))(place, plan, len(todo)) as pool:
+                done.pool = run_jobs(pool, place, plan, todo, progress)
         found = verdicts(place, plan, deep=False, strict=production.strict)  # finalising compares checksums
         done.finalised = finalise(place, plan, found)
     done.windows = sum(each.state.windows for each in found if each.state)

@@ -10,8 +10,8 @@ from ecalwindows.config import WindowSettings
 from ecalwindows.dataset.formats import Format
 from ecalwindows.dataset.parquet.definition import features_definition
 from ecalwindows.dumper.read import check_inputs
+from ecalwindows.errors import SettingsError
 from ecalwindows.pipeline import Counts
-from ecalwindows.production.place import SUFFIXES
 from ecalwindows.production.plan import Plan
 from ecalwindows.run import Reading, Report, write_windows
 
@@ -32,7 +32,12 @@ class Estimate:
 
 
 def estimates(plan: Plan, *, events: int = EVENTS) -> list[Estimate]:
-    """A guess for each sample. Raises an EcalWindowsError where the file that is probed cannot be read."""
+    """A guess for each sample. Raises an EcalWindowsError for a file that cannot be read, and for another kind."""
+    if plan.production.kind != "windows":
+        raise SettingsError(
+            f"time and output of kind '{plan.production.kind}' are not estimated", expected="kind windows",
+            where="--estimate", todo="leave out --estimate",
+        )  # fmt: skip
     return [_estimate(plan, sample.name, events) for sample in plan.production.samples]
 
 
@@ -61,7 +66,7 @@ def _probe(plan: Plan, path: str, settings: WindowSettings, format: Format, even
     """One format of the first events; one event was made before, as the first time compiles."""
 
     def written(folder: str, n: int) -> Report:
-        out = Path(folder) / (f"{n}{SUFFIXES[format]}" if SUFFIXES[format] else str(n))
+        out = Path(folder) / f"{n}{plan.production.suffix(format)}"
         definition = features_definition(plan.production.features_def)
         return write_windows(path, out, settings, format=format, reading=Reading(events=(0, n)), definition=definition)
 

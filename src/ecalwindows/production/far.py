@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ecalwindows.dataset.manifest import FOLDER
 from ecalwindows.errors import OutputError, missing_extra
 from ecalwindows.production.errors import ServerError
 
@@ -88,6 +89,11 @@ class FarFolder:
         theirs = self.checksum(name)
         if theirs != ours:
             raise self._error(f"its checksum at the far end is {theirs}, here it is {ours} (adler32)", name)
+
+    def is_empty(self) -> bool:
+        """Whether it is a folder with nothing in it."""
+        status, listing = self._try(lambda: self._files.dirlist(self.path, timeout=TIMEOUT))
+        return bool(status.ok) and not list(listing)
 
     def rename_to(self, other: FarFolder) -> None:
         """Give the folder another name on its server."""
@@ -201,14 +207,15 @@ def published_as(folder: Path, url: str) -> bool:
 
 
 def far_name(url: str) -> str | None:
-    """What the record of a dataset on a server says its name is; None where there is none."""
+    """What the record of a dataset on a server says its name is; None where there is none, "" for something else."""
     import json
 
     far = FarFolder(url)
-    if far.bytes_of("") is None:
+    if far.bytes_of("") is None or far.is_empty():
         return None
-    if far.bytes_of("dataset.json") is None:
+    record = next((name for name in ("dataset.json", f"{FOLDER}/dataset.json") if far.bytes_of(name) is not None), None)
+    if record is None:
         return ""
     with far._client.File() as file:
-        file.open(f"{far.server}/{far.path}/dataset.json")
+        file.open(f"{far.server}/{far.path}/{record}")
         return str(json.loads(file.read()[1]).get("name", ""))

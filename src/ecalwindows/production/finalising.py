@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ecalwindows.dataset.finishing.description import About
 from ecalwindows.dataset.layout import FORMATS, RECORD
-from ecalwindows.dataset.manifest import file_record
+from ecalwindows.dataset.manifest import FOLDER, file_record
 from ecalwindows.dataset.output import written_aside
 from ecalwindows.dataset.record import read_record
 from ecalwindows.errors import EcalWindowsError
@@ -20,6 +20,7 @@ from ecalwindows.production.checks import Verdict
 from ecalwindows.production.errors import ProductionError
 from ecalwindows.production.far import far_name, publish, published_as
 from ecalwindows.production.merging import merge_rest
+from ecalwindows.production.names import flat_names
 from ecalwindows.production.place import Place
 from ecalwindows.production.plan import Plan
 from ecalwindows.production.settings import ABOUT_DATASET, Production
@@ -34,6 +35,12 @@ def target_of(production: Production) -> Path:
     return production.work / "dataset" if is_remote(production.output) else Path(production.output)
 
 
+def home(production: Production) -> Path:
+    """Where record, manifests and run of the dataset stand."""
+    target = target_of(production)
+    return target / FOLDER if production.layout == "flat" else target
+
+
 def finalise(place: Place, plan: Plan, found: Sequence[Verdict]) -> bool:
     """Make the dataset of the parts; False when it is there already and as it should be.
 
@@ -46,7 +53,7 @@ def finalise(place: Place, plan: Plan, found: Sequence[Verdict]) -> bool:
     target = target_of(plan.production)
     clear_left(target)
     _finalise(place, plan, target)
-    write_run(plan, found, target)
+    write_run(plan, found, home(plan.production))
     if is_remote(plan.production.output):
         publish(target, plan.production.output)
     content = {"key": _key(plan, found), "files": _held(plan)}
@@ -68,7 +75,7 @@ def refuse_unfinished(place: Place, plan: Plan, found: Sequence[Verdict]) -> Non
             todo="mend what the logs tell, then `ecalwindows production resume`",
         )  # fmt: skip
     n_bad = sum(len(each.state.bad) for each in found if each.state)
-    if n_bad == plan.n_inputs:
+    if n_bad == plan.n_inputs and not any(each.state.windows for each in found if each.state):
         raise ProductionError(
             f"none of the {n_bad} inputs can be read: no dataset was made", expected="inputs with events",
             where=str(place.work), todo="see `ecalwindows production status` for the reasons",
@@ -79,8 +86,7 @@ def check_targets(production: Production) -> None:
     """Raise ProductionError when the folder of the dataset holds something else."""
     if is_remote(production.output):
         _check_far(production)
-    target = target_of(production)
-    record = target / RECORD
+    target, record = target_of(production), home(production) / RECORD
     if record.is_file() and read_record(record).name == production.name:
         return
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -110,7 +116,9 @@ def _finalise(place: Place, plan: Plan, target: Path) -> None:
     )  # fmt: skip
     formats = sorted(production.formats, key=FORMATS.index)
     first, *others = [merge_rest(place, plan, format) for format in formats]
-    finalize_dataset(first, target, copies=others, about=about, splits=production.split_rule, overwrite=True)
+    finalize_dataset(
+        first, target, copies=others, about=about, splits=production.split_rule, flat=flat_names(plan), overwrite=True
+    )
 
 
 def clear_left(target: Path) -> None:
@@ -121,10 +129,10 @@ def clear_left(target: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def write_run(plan: Plan, found: Sequence[Verdict], target: Path) -> None:
+def write_run(plan: Plan, found: Sequence[Verdict], above: Path) -> None:
     """Hosts, times, retries and memory of all attempts: `run/jobs.json`, which is no part of what a dataset is."""
     jobs = [each.state.model_dump(mode="json") for each in found if each.state]
-    folder = target / "run"
+    folder = above / "run"
     folder.mkdir(exist_ok=True)
     with written_aside([folder / "jobs.json"]) as (aside,):
         aside.write_text(json.dumps({"plan": plan.digest, "jobs": jobs}, indent=1) + "\n", encoding="utf-8")
@@ -150,8 +158,7 @@ def _key(plan: Plan, found: Sequence[Verdict]) -> str:
 
 def _held(plan: Plan) -> str:
     """What the dataset holds now: the checksum of the record, and the files that are not as it says."""
-    target = target_of(plan.production)
-    record = target / RECORD
+    target, record = target_of(plan.production), home(plan.production) / RECORD
     wrong = [each.name for each in read_record(record).all_files if _differs(target, each.name, each.sha256)]
     return " ".join([file_record(record, target).sha256, *wrong])
 

@@ -1,37 +1,35 @@
-"""Kinds of parts: what a job makes of its inputs. Windows now; a study over the same files can be another."""
+"""Kinds of parts: what a job makes of its inputs. One entry a kind; what it makes is in a module of its own."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from ecalwindows.config import WindowSettings
 from ecalwindows.dataset.formats import Format
-from ecalwindows.dataset.parquet.definition import features_definition
-from ecalwindows.errors import BadFileError
-from ecalwindows.production.errors import ServerError
-from ecalwindows.production.far import WAITS
-from ecalwindows.production.place import SUFFIXES
-from ecalwindows.production.plan import Job, Plan
-from ecalwindows.production.state import BadInput
-from ecalwindows.remote import is_remote, remote_filesystem
-from ecalwindows.run import Reading, Report, write_windows
+
+if TYPE_CHECKING:
+    from ecalwindows.production.plan import Job, Plan
+    from ecalwindows.production.state import BadInput
 
 
 @dataclass(frozen=True)
 class MadePart:
-    """What a job made: counts, and inputs that were left out."""
+    """What a job made: counts, and inputs that were left out.
+
+    lists_inputs : the manifest lists the job's own inputs; else those from which these were made
+    """
 
     windows: int = 0
     events: int = 0
     bad: list[BadInput] = field(default_factory=list)
+    lists_inputs: bool = True
 
 
 class PartKind(Protocol):
-    """A kind of part."""
+    """What makes parts of a kind."""
 
     def make(self, plan: Plan, job: Job, format: Format, folder: Path) -> MadePart:
         """Make the part of a job in an empty folder: files and manifest, as in a flat folder of parts.
@@ -41,73 +39,65 @@ class PartKind(Protocol):
         """
         ...
 
-
-class WindowParts:
-    """Windows of dumper files."""
-
-    def make(self, plan: Plan, job: Job, format: Format, folder: Path) -> MadePart:
-        """The windows of the job's inputs."""
-        production = plan.production
-        sample = next(each for each in production.samples if each.name == job.sample)
-        report = answered(lambda: self._written(plan, job, format, folder, production.settings_of(sample)))
-        bad = [BadInput(path=error.where, reason=error.found) for error in report.bad]
-        return MadePart(report.counts.windows_kept, report.counts.events, bad)
-
-    def _written(self, plan: Plan, job: Job, format: Format, folder: Path, settings: WindowSettings) -> Report:
-        production = plan.production
-        return write_windows(
-            [entry.path for entry in job.inputs],
-            folder if format == "tfrecord" else folder / f"{job.part}{SUFFIXES[format]}",
-            settings,
-            format=format,
-            definition=features_definition(production.features_def),
-            weights=production.weights if format == "tfrecord" else None,
-            reading=Reading(skip_bad_files=not production.strict, all_may_be_bad=not production.strict),
-            part=job.part,
-        )
+    def input_files(self, inputs: Sequence[str]) -> list[str]:
+        """The files that a sample means, in order. Raises InputError."""
+        ...
 
 
-def answered(make: Callable[[], Report]) -> Report:
-    """What `make` reports, made again while inputs on servers are bad: one is bad only when its server answers and it
-    still cannot be read. Raises ServerError for a server that does not answer.
+@dataclass(frozen=True)
+class Kind:
+    """What is known of a kind before anything is imported.
+
+    home : module and name of its PartKind; formats : that it can make
+    settings, of_samples : settings of a production, and of a sample, that have a meaning for it alone
+    reads_beside : it reads what stands beside its inputs (manifests, tables of events), which must be there
     """
-    report, bad = _tried(make)
-    for number, wait in enumerate(WAITS):
-        if not bad or (number and all(server_answers(where) for where in bad)):
-            break
-        time.sleep(wait)
-        report, bad = _tried(make)
-    if silent := [where for where in bad if not server_answers(where)]:
-        raise ServerError(
-            "the server of an input does not answer", expected="an answer", where=silent[0],
-            todo="try again later with `ecalwindows production resume`",
-        )  # fmt: skip
-    if isinstance(report, BadFileError):
-        raise report
-    return report
+
+    does: str
+    home: str
+    formats: tuple[Format, ...]
+    settings: tuple[str, ...] = ()
+    of_samples: tuple[str, ...] = ()
+    reads_beside: bool = False
+
+    @property
+    def maker(self) -> PartKind:
+        """What makes its parts."""
+        module, _, name = self.home.partition(":")
+        made: PartKind = getattr(importlib.import_module(f"ecalwindows.production.{module}"), name)()
+        return made
 
 
-def _tried(make: Callable[[], Report]) -> tuple[Report | BadFileError, list[str]]:
-    """What came of it, and the inputs on servers that were bad."""
-    try:
-        report = make()
-    except BadFileError as error:
-        return error, [error.where] if is_remote(error.where) else []
-    return report, [error.where for error in report.bad if is_remote(error.where)]
-
-
-def server_answers(url: str) -> bool:
-    """Whether the server of a URL can be asked about it, even if there is no such file."""
-    filesystem, path = remote_filesystem(url)
-    try:
-        filesystem.invalidate_cache()
-        filesystem.info(path)
-    except FileNotFoundError:
-        return True
-    except OSError as error:
-        return "3011" in str(error) or "No such file" in str(error)
-    return True
-
-
-KINDS: dict[str, PartKind] = {"windows": WindowParts()}
+KINDS = {
+    "windows": Kind(
+        does="windows of dumper files",
+        home="windows_kind:WindowParts",
+        formats=("parquet", "ndjson", "tfrecord"),
+        settings=("windows",),
+        of_samples=("wp_file",),
+    ),
+    "convert": Kind(
+        does="finished windows (NDJSON, .ndjson.tar.gz, Parquet, TFRecord) in another format",
+        home="convert_kind:ConvertedParts",
+        formats=("parquet", "tfrecord"),
+        reads_beside=True,
+    ),
+}
 """By the name that stands in the YAML file."""
+
+
+def kind_problem(name: str, formats: Sequence[str], given: dict[str, Any], of_samples: dict[str, Any]) -> str | None:
+    """Why formats or settings don't go with a kind; None where they do.
+
+    given, of_samples : settings of the production, and of its samples, that say something
+    """
+    kind = KINDS[name]
+    wrong = [format for format in formats if format not in kind.formats]
+    if wrong:
+        return f"kind '{name}' makes {', '.join(kind.formats)}, not {', '.join(wrong)}"
+    for held, of in ((given, "settings"), (of_samples, "of_samples")):
+        for other in KINDS.values():
+            foreign = [setting for setting in getattr(other, of) if setting not in getattr(kind, of)]
+            if said := [setting for setting in foreign if held.get(setting)]:
+                return f"'{said[0]}' says nothing to kind '{name}': leave it out"
+    return None

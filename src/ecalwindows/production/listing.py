@@ -7,8 +7,8 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ecalwindows.dumper.inputs import input_files
 from ecalwindows.errors import InputError, SettingsError
+from ecalwindows.production.kinds import KINDS
 from ecalwindows.production.plan import Entry, Source
 from ecalwindows.production.settings import Production
 from ecalwindows.remote import is_remote, remote_filesystem
@@ -19,7 +19,8 @@ AT_ONCE = 8
 
 def listed_inputs(production: Production, *, checksums: bool = False) -> dict[str, list[Entry]]:
     """The inputs of each sample in order. Raises InputError for nothing, and for a file in two samples."""
-    paths = {sample.name: input_files(sample.inputs) for sample in production.samples}
+    files_of = KINDS[production.kind].maker.input_files
+    paths = {sample.name: files_of(sample.inputs) for sample in production.samples}
     _refuse_twice(paths)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return {

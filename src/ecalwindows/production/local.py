@@ -1,4 +1,4 @@
-"""The local executor: a pool of worker processes that die with this one."""
+"""The local executor: worker processes that die with this one, or this process itself."""
 
 from __future__ import annotations
 
@@ -8,25 +8,23 @@ import selectors
 import subprocess
 import sys
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from ecalwindows.errors import EcalWindowsError, OutputError
+from ecalwindows.errors import EcalWindowsError
 from ecalwindows.production.cache import kernel_cache
-from ecalwindows.production.checks import clear_scratch
-from ecalwindows.production.errors import one_line
 from ecalwindows.production.place import Place
 from ecalwindows.production.plan import Plan
-from ecalwindows.production.state import read_state, write_state
+from ecalwindows.production.pool import Answer, OpenPool, Pool, answer_to
 from ecalwindows.production.task import run_task
-
-Progress = Callable[[int, int, int], None]
-"""Called after each job with jobs done, jobs in all, and windows so far."""
 
 PATIENCE = 10.0
 """Seconds that a worker has to end when it is told to."""
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+"""A worker computes with one thread: there are as many workers as are wanted."""
 
 
 @dataclass
@@ -44,133 +42,27 @@ class Worker:
             self.process.stdin.write(f"{number}\n")
             self.process.stdin.flush()
 
-
-@dataclass
-class LocalRun:
-    """What a pool did: windows made, and what failed by number of the job."""
-
-    done: int = 0
-    windows: int = 0
-    failed: dict[int, str] = field(default_factory=dict)
-    not_tried: list[int] = field(default_factory=list)
-
-
-def run_jobs(
-    place: Place, plan: Plan, numbers: Sequence[int], *, workers: int, progress: Progress | None = None
-) -> LocalRun:
-    """Run jobs of the plan in worker processes; with no workers, in this one.
-
-    A job whose worker dies is tried again, as often as the production says. After an output that cannot be written no
-    further job is begun. KeyboardInterrupt stops the workers and is passed on.
-    """
-    if not workers:
-        return _run_here(place, plan, numbers, progress)
-    waiting, result, tries = deque(numbers), LocalRun(), Counter[int]()
-    selector, pool = selectors.DefaultSelector(), list[Worker]()
-    try:
-        while waiting or any(worker.number is not None for worker in pool):
-            _employ(place, pool, selector, waiting, min(workers, len(numbers)), tries)
-            for key, _ in selector.select(timeout=1.0):
-                worker: Worker = key.data
-                line = worker.process.stdout.readline() if worker.process.stdout else ""
-                answer = json.loads(line) if line else _death(place, plan, worker, pool, selector)
-                number, worker.number = worker.number, None
-                if number is not None:
-                    _note(answer, number, waiting, result, tries[number] <= plan.production.max_retries)
-                if progress:
-                    progress(result.done + len(result.failed), len(numbers), result.windows)
-    finally:
-        _dismiss(pool)
-        selector.close()
-    return result
+    def answer(self) -> Answer:
+        """Its answer when there is one to read; that it died is one, too."""
+        assert self.process.stdout is not None
+        if line := self.process.stdout.readline():
+            return Answer(**json.loads(line))
+        code = self.process.wait()
+        reason = f"its process died (signal {-code})" if code < 0 else f"its process ended with exit code {code}"
+        return Answer(error=reason, again=True, lost=True)
 
 
-def _run_here(place: Place, plan: Plan, numbers: Sequence[int], progress: Progress | None) -> LocalRun:
-    """One job after the other in this process, for a debugger's sake."""
-    result, waiting = LocalRun(), deque(numbers)
-    while waiting:
-        number = waiting.popleft()
-        try:
-            result.windows += run_task(place, plan, number, executor="local").windows
-            result.done += 1
-        except EcalWindowsError as error:
-            result.failed[number] = one_line(error)
-            if isinstance(error, OutputError):
-                result.not_tried += waiting
-                waiting.clear()
-        if progress:
-            progress(result.done + len(result.failed), len(numbers), result.windows)
-    return result
-
-
-def _employ(
-    place: Place, pool: list[Worker], selector: selectors.BaseSelector, waiting: deque[int], most: int,
-    tries: Counter[int],
-) -> None:  # fmt: skip
-    """Give each idle worker a job; start workers as long as there is work for them."""
-    while waiting:
-        worker = next((each for each in pool if each.number is None), None)
-        if worker is None:
-            if len(pool) >= most:
-                return
-            worker = start_worker(place)
-            pool.append(worker)
-            selector.register(worker.process.stdout, selectors.EVENT_READ, worker)  # type: ignore[arg-type]
-        number = waiting.popleft()
-        tries[number] += 1
-        worker.give(number)
-
-
-def start_worker(place: Place) -> Worker:
+def start_worker(place: Place, executor: str = "local") -> Worker:
     """A new worker, which waits for jobs."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_CACHE_DIR": str(kernel_cache(place))}
-    words = [sys.executable, "-P", "-m", "ecalwindows.production.worker", str(place.plan), str(os.getpid())]
+    environment = os.environ | ONE_THREAD | {"NUMBA_CACHE_DIR": str(kernel_cache(place))}
+    words = [sys.executable, "-P", "-m", "ecalwindows.production.worker", str(place.plan), str(os.getpid()), executor]
     return Worker(
         subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, encoding="utf-8")
     )
 
 
-def _death(
-    place: Place, plan: Plan, worker: Worker, pool: list[Worker], selector: selectors.BaseSelector
-) -> dict[str, object]:
-    """Bury a worker; what became of its job, written down."""
-    selector.unregister(worker.process.stdout)  # type: ignore[arg-type]
-    pool.remove(worker)
-    code = worker.process.wait()
-    _close(worker)
-    reason = f"its process died (signal {-code})" if code < 0 else f"its process ended with exit code {code}"
-    if worker.number is not None:
-        note_death(place, plan.jobs[worker.number].part, reason)
-        clear_scratch(place, plan.jobs[worker.number].part)
-    return {"error": reason, "again": True}
-
-
-def note_death(place: Place, part: str, reason: str) -> None:
-    """Write down that an attempt ended without a word."""
-    state = read_state(place.state(part))
-    if state and state.outcome == "running":
-        last = state.attempts[-1].model_copy(update={"error": reason})
-        write_state(
-            state.model_copy(update={"outcome": "failed", "attempts": (*state.attempts[:-1], last)}), place.state(part)
-        )
-
-
-def _note(answer: dict[str, object], number: int, waiting: deque[int], result: LocalRun, may_try: bool) -> None:
-    """Take an answer into the result, or the job back into the queue."""
-    if "error" not in answer:
-        result.done += 1
-        result.windows += int(str(answer["windows"]))
-    elif answer.get("again") and may_try:
-        waiting.append(number)
-    else:
-        result.failed[number] = str(answer["error"])
-    if answer.get("hopeless"):
-        result.not_tried += waiting
-        waiting.clear()
-
-
-def _dismiss(pool: list[Worker]) -> None:
-    """End all workers: idle ones by themselves, busy ones are told to, and killed if they do not."""
+def dismiss(pool: Sequence[Worker]) -> None:
+    """End workers: idle ones by themselves, busy ones are told to, and killed if they do not."""
     for worker in pool:
         if worker.number is not None:
             worker.process.terminate()
@@ -184,14 +76,95 @@ def _dismiss(pool: list[Worker]) -> None:
         except subprocess.TimeoutExpired:
             worker.process.kill()
             worker.process.wait()
-        _close(worker)
+        for pipe in (worker.process.stdin, worker.process.stdout):
+            if pipe:
+                with suppress(BrokenPipeError):
+                    pipe.close()
 
 
-def _close(worker: Worker) -> None:
-    for pipe in (worker.process.stdin, worker.process.stdout):
-        if pipe:
-            with suppress(BrokenPipeError):
-                pipe.close()
+@dataclass
+class LocalPool:
+    """So many worker processes at most, each started when there is work for it."""
+
+    place: Place
+    size: int
+    workers: list[Worker] = field(default_factory=list)
+    selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+
+    def room(self) -> int:
+        """One job for each worker."""
+        return self.size
+
+    def begin(self, number: int) -> None:
+        """Give the job to an idle worker, or to a new one."""
+        worker = next((each for each in self.workers if each.number is None), None)
+        if worker is None:
+            worker = start_worker(self.place)
+            assert worker.process.stdout is not None
+            self.workers.append(worker)
+            self.selector.register(worker.process.stdout, selectors.EVENT_READ, worker)
+        worker.give(number)
+
+    def ended(self) -> Iterator[tuple[int, Answer]]:
+        """Answers that are there within a second; the dead are buried."""
+        for key, _ in self.selector.select(timeout=1.0):
+            worker: Worker = key.data
+            answer, number = worker.answer(), worker.number
+            worker.number = None
+            if answer.lost:
+                self.selector.unregister(key.fileobj)
+                self.workers.remove(worker)
+                dismiss([worker])
+            if number is not None:
+                yield number, answer
+
+    def close(self) -> None:
+        """End all workers."""
+        dismiss(self.workers)
+        self.selector.close()
+
+
+@dataclass
+class NoPool:
+    """One job after the other in this process, for a debugger's sake."""
+
+    place: Place
+    plan: Plan
+    begun: deque[int] = field(default_factory=deque)
+
+    def room(self) -> int:
+        """One."""
+        return 1
+
+    def begin(self, number: int) -> None:
+        """Keep it until answers are asked for."""
+        self.begun.append(number)
+
+    def ended(self) -> Iterable[tuple[int, Answer]]:
+        """Do what was begun; what is no error of ours is raised."""
+        while self.begun:
+            number = self.begun.popleft()
+            try:
+                yield number, Answer(windows=run_task(self.place, self.plan, number, executor="local").windows)
+            except EcalWindowsError as error:
+                yield number, answer_to(error)
+
+
+def local_pool(workers: int) -> OpenPool:
+    """Opens a pool of worker processes; with no workers, of this one."""
+
+    @contextmanager
+    def opened(place: Place, plan: Plan, n_jobs: int) -> Iterator[Pool]:
+        if not workers:
+            yield NoPool(place, plan)
+            return
+        pool = LocalPool(place, min(workers, n_jobs))
+        try:
+            yield pool
+        finally:
+            pool.close()
+
+    return opened
 
 
 def usual_workers() -> int:

@@ -81,7 +81,7 @@ class Place:
 
 
 def manifest_name(format: Format, part: str) -> str:
-    """The name of the manifest of a part."""
+    """The name of the manifest of a part, however its NDJSON is compressed."""
     return f"{part}{'.proto' if format == 'tfrecord' else SUFFIXES[format]}.json"
 
 

@@ -181,6 +181,7 @@ def _recipes(production: Production, sources: Sequence[Source]) -> dict[str, str
         content = {
             "kind": production.kind,
             "formats": production.formats,
+            "compression": production.compression,
             "settings": settings.model_dump(mode="json", exclude={"wp_file"}),
             "wp_file": held.get(str(settings.wp_file)),
             "features_def": held.get(str(production.features_def), production.features_def),

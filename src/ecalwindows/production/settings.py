@@ -13,6 +13,10 @@ from ecalwindows.config import WindowSettings, read_settings, window_settings
 from ecalwindows.dataset.formats import Format
 from ecalwindows.dataset.splits import Splits, parse_split
 from ecalwindows.errors import EcalWindowsError, SettingsError, near
+from ecalwindows.production.dask_settings import Dask
+from ecalwindows.production.htcondor_settings import HTCondor
+from ecalwindows.production.kinds import KINDS, kind_problem
+from ecalwindows.production.names import flat_problem
 from ecalwindows.remote import is_remote
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
@@ -43,43 +47,13 @@ class Sample(Model):
         return (value,) if isinstance(value, str) else value
 
 
-Flavour = Literal["espresso", "microcentury", "longlunch", "workday", "tomorrow", "testmatch", "nextweek"]
-Size = Annotated[str, Field(pattern=r"^[1-9][0-9]*(\.[0-9]+)? ?(MB|GB)$")]
-Line = Annotated[str, Field(pattern=r"^[^\n$]+$")]
-
-
-class HTCondor(Model):
-    """How jobs run on HTCondor."""
-
-    queue: Flavour | None = Field(None, description="CERN's job flavour, which limits the time of a job.")
-    accounting_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] | None = Field(
-        None, description="Group that the jobs are accounted to, such as group_u_CMS.CAF.COMM."
-    )
-    request_memory: Size = Field("2 GB", description="Memory of a job; after a hold for memory it grows by half.")
-    max_memory: Size = Field("8 GB", description="The most that it grows to.")
-    request_disk: Size = Field("4 GB", description="Disk of a job.")
-    send_credential: bool = Field(False, description="Send the Kerberos ticket along (CERN: EOS and AFS).")
-    x509_proxy: Path | None = Field(None, description="File of a grid proxy that jobs get.")
-    venv: Path | None = Field(None, description="Virtual environment of jobs [that of the submission].")
-    image: Line | None = Field(None, description="Container image in which jobs run, instead of a venv.")
-    view: Path | None = Field(None, description="Folder of an LCG view: its setup.sh is read before the venv is used.")
-    files: Literal["shared", "transfer"] = Field(
-        "shared", description="Whether jobs see the work folder and local inputs, or HTCondor transfers all they need."
-    )
-    extra: dict[str, Line] = Field(default_factory=dict, description="Any other lines of the submit file.")
-
-    @model_validator(mode="after")
-    def _one_environment(self) -> Self:
-        if self.image and (self.venv or self.view):
-            raise ValueError("an image holds all that jobs need: leave out venv and view")
-        return self
-
-
 class Production(Model):
     """What to make, from what, and where it goes."""
 
     name: Name = Field(description="Name of the production and of its dataset.")
-    kind: Literal["windows"] = Field("windows", description="What is made of the inputs.")
+    kind: str = Field(
+        "windows", description=f"What is made: {'; '.join(f'{name}, {kind.does}' for name, kind in KINDS.items())}."
+    )
     samples: Annotated[tuple[Sample, ...], Field(min_length=1)] = Field(description="Samples with their inputs.")
     output: str = Field(description="Folder of the dataset.")
     work_folder: str | None = Field(
@@ -88,6 +62,10 @@ class Production(Model):
     formats: Annotated[tuple[Format, ...], Field(min_length=1)] = Field(
         ("parquet",), description="parquet, ndjson, tfrecord: one or several, all in one dataset."
     )
+    layout: Literal["dataset", "flat"] = Field(
+        "dataset", description="flat: files side by side, with the names of CMS's productions (production/names.py)."
+    )
+    compression: Literal["zst", "tar.gz", "none"] = Field("zst", description="Of NDJSON; others than zst are for flat.")
     files_per_job: Annotated[int, Field(ge=1)] = Field(25, description="Input files of one job, which makes one part.")
     windows: dict[str, Any] = Field(default_factory=dict, description="Settings of the windows, as in a settings file.")
     features_def: str | None = Field(None, description="Features of Parquet: default, seed or a JSON file.")
@@ -103,10 +81,19 @@ class Production(Model):
     contact: str | None = Field(None, description="Whom to ask.")
     derived_from: tuple[str, ...] = Field((), description="Datasets that it was made from, name@version.")
     strict: bool = Field(False, description="Fail on a bad input, instead of leaving it out and counting it.")
+    debug: bool = Field(False, description="Logs tell of each event which seeds made windows, and why others did not.")
     max_retries: Annotated[int, Field(ge=0)] = Field(2, description="How often a job is tried again.")
     htcondor: HTCondor = Field(default_factory=HTCondor, description="How jobs run on HTCondor.")
+    dask: Dask = Field(default_factory=Dask, description="How jobs run on dask workers.")
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in KINDS:
+            raise ValueError(f"there is no such kind: {near(value, KINDS)}")
+        return value
 
     @field_validator("splits", mode="before")
     @classmethod
@@ -127,11 +114,24 @@ class Production(Model):
         for what, names in named:
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"the {what} '{twice[0]}' is named twice")
+        if problem := self._kind_problem() or flat_problem(self):
+            raise ValueError(problem)
         if self.weights and "tfrecord" not in self.formats:
             raise ValueError("weights go into TFRecord only: add tfrecord to formats, or leave weights out")
         if "sample" in self.windows:
             raise ValueError("'sample' is the name of a sample, no setting of windows")
         return self
+
+    def _kind_problem(self) -> str | None:
+        of_samples = {name: True for sample in self.samples for name, value in sample if value is not None}
+        if KINDS[self.kind].reads_beside and self.htcondor.files == "transfer":
+            return f"kind '{self.kind}' reads what stands beside its inputs: htcondor.files cannot be transfer"
+        return kind_problem(self.kind, self.formats, dict(self), of_samples)
+
+    def suffix(self, format: Format) -> str:
+        """The end of the names of parts in a format; those of TFRecord are folders."""
+        ndjson = "" if self.compression == "none" else f".{self.compression}"
+        return {"parquet": ".parquet", "ndjson": f".ndjson{ndjson}", "tfrecord": ""}[format]
 
     def settings_of(self, sample: Sample) -> WindowSettings:
         """The settings of the windows of a sample."""
@@ -156,10 +156,10 @@ class Production(Model):
         return Path(f"{self.output.rstrip('/')}.production")
 
 
-ABOUT_DATASET = ("splits", "merge", "version", "date", "licence", "citation", "contact", "derived_from")
+ABOUT_DATASET = ("layout", "splits", "merge", "version", "date", "licence", "citation", "contact", "derived_from")
 """Settings that decide only how parts are finalised."""
 
-ABOUT_RUNNING = ("strict", "max_retries", "work_folder", "htcondor")
+ABOUT_RUNNING = ("strict", "debug", "max_retries", "work_folder", "htcondor", "dask")
 """Settings that decide no content."""
 
 
@@ -204,6 +204,7 @@ def absolute(production: Production) -> Production:
     changes: dict[str, Any] = {"samples": tuple(samples), "weights": _absolute(production.weights)}
     paths = {name: _absolute(getattr(production.htcondor, name)) for name in ("x509_proxy", "venv", "view")}
     changes["htcondor"] = production.htcondor.model_copy(update=paths)
+    changes["dask"] = production.dask.model_copy(update={"log_folder": _absolute(production.dask.log_folder)})
     changes["output"] = production.output if is_remote(production.output) else str(Path(production.output).absolute())
     if production.work_folder is not None:
         changes["work_folder"] = str(Path(production.work_folder).absolute())
@@ -267,7 +268,7 @@ def _place(names: list[str | int]) -> str:
 def _owner(model: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseModel]:
     """The model to which the last name of a place belongs."""
     for part in loc[:-1]:
-        kinds: dict[str, type[BaseModel]] = {"samples": Sample, "htcondor": HTCondor}
+        kinds: dict[str, type[BaseModel]] = {"samples": Sample, "htcondor": HTCondor, "dask": Dask}
         model = kinds.get(str(part), model)
     return model
 

@@ -118,11 +118,13 @@ def scratch_folder(above: Path, part: str) -> Iterator[Path]:
 def _made(place: Place, plan: Plan, job: Job, folder: Path) -> tuple[MadePart, dict[Format, str]]:
     """All formats of the part made first, then brought to their place."""
     made = MadePart()
-    kind = KINDS[plan.production.kind]
+    maker = KINDS[plan.production.kind].maker
     for format in plan.production.formats:
         (folder / format).mkdir()
-        made = kind.make(plan, job, format, folder / format)
-        _tell_names(plan, job, made, folder / format / FOLDER / "manifests" / manifest_name(format, job.part))
+        made = maker.make(plan, job, format, folder / format)
+        manifests = folder / format / FOLDER / "manifests"
+        path = next(manifests.iterdir()).rename(manifests / manifest_name(format, job.part))
+        _tell_names(plan, job, made, path)
     digests: dict[Format, str] = {}
     for format in plan.production.formats:
         deliver(folder / format, place.parts(format), manifest_name(format, job.part))
@@ -136,10 +138,14 @@ def _tell_names(plan: Plan, job: Job, made: MadePart, path: Path) -> None:
     manifest, base = read_manifest(path), plan.bases[job.sample]
     bad = {each.path: each.reason for each in made.bad}
     taken = [entry for entry in job.inputs if entry.path not in bad]
-    inputs = [
-        record.model_copy(update={"name": told_name(entry.path, base), "sha256": entry.sha256})
-        for record, entry in zip(manifest.inputs, taken, strict=True)
-    ]
+    inputs = (
+        [
+            record.model_copy(update={"name": told_name(entry.path, base), "sha256": entry.sha256})
+            for record, entry in zip(manifest.inputs, taken, strict=True)
+        ]
+        if made.lists_inputs
+        else manifest.inputs
+    )
     left_out = [
         {"name": told_name(where, base), "reason": _named(reason, where, told_name(where, base))}
         for where, reason in bad.items()

@@ -1,6 +1,6 @@
 """A worker of the local pool: takes job numbers on its standard input, until that ends or its parent dies.
 
-`python -m ecalwindows.production.worker PLAN PARENT`; answers are JSON lines on standard output.
+`python -m ecalwindows.production.worker PLAN PARENT EXECUTOR`; answers are JSON lines on standard output.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import queue
 import signal
 import sys
 import threading
+import traceback
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ def die_with(parent: int) -> None:
         os._exit(1)
 
 
-def main(plan_file: str, parent: int) -> None:
+def main(plan_file: str, parent: int, executor: str) -> None:
     """Serve until standard input ends."""
     die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the parent decides
@@ -35,7 +37,7 @@ def main(plan_file: str, parent: int) -> None:
     numbers: queue.Queue[int] = queue.Queue()
     threading.Thread(target=_listen, args=(numbers,), daemon=True).start()
     try:
-        _serve(Path(plan_file), numbers, answers)
+        _serve(Path(plan_file), executor, numbers, answers)
     except KeyboardInterrupt:
         os._exit(0)  # what was made aside is removed
 
@@ -51,34 +53,30 @@ def _listen(numbers: queue.Queue[int]) -> None:
     os._exit(0)
 
 
-def _serve(plan_file: Path, numbers: queue.Queue[int], answers: Any) -> None:
+def _serve(plan_file: Path, executor: str, numbers: queue.Queue[int], answers: Any) -> None:
     from ecalwindows.production.place import Place, read_plan
 
     place, plan = Place(plan_file.parent), read_plan(plan_file)
     while True:
         number = numbers.get()
-        print(json.dumps({"number": number} | _answer(place, plan, number)), file=answers, flush=True)
+        _print_to(place.log(plan.jobs[number].part))
+        print(json.dumps(asdict(_answer(place, plan, number, executor))), file=answers, flush=True)
 
 
-def _answer(place: Any, plan: Any, number: int) -> dict[str, Any]:
-    """Do a job, with all that is printed in its log."""
-    from ecalwindows.errors import EcalWindowsError, OutputError
-    from ecalwindows.production.errors import ServerError, one_line
+def _answer(place: Any, plan: Any, number: int, executor: str) -> Any:
+    """Do a job; an error of ours is printed as users know them, another one with its way."""
+    from ecalwindows.errors import EcalWindowsError
+    from ecalwindows.production.pool import Answer, answer_to
     from ecalwindows.production.task import run_task
 
-    _print_to(place.log(plan.jobs[number].part))
     try:
-        state = run_task(place, plan, number, executor="local")
-        return {"windows": state.windows, "bad": len(state.bad)}
+        return Answer(windows=run_task(place, plan, number, executor=executor).windows)
     except EcalWindowsError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
-        again = isinstance(error, ServerError)
-        return {"error": one_line(error), "again": again, "hopeless": isinstance(error, OutputError)}
+        return answer_to(error)
     except Exception as error:
-        import traceback
-
         traceback.print_exc()
-        return {"error": one_line(error), "again": True}
+        return answer_to(error)
 
 
 def _print_to(log: Path) -> None:
@@ -96,4 +94,4 @@ def _print_to(log: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

@@ -1,16 +1,32 @@
-"""`ecalwindows production run` and `resume`: on this machine."""
+"""`ecalwindows production run` and `resume`: on this machine, or on dask workers."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
 SECONDS_BETWEEN_LINES = 5.0
+
+
+def with_options(options: Sequence[Callable[..., Any]], command: Callable[..., None]) -> Callable[..., None]:
+    """The command with options, in their order."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def dask_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Options of the dask executor."""
+    options = (
+        click.option("--scheduler", metavar="ADDRESS", help="dask: its scheduler [the cluster of the block dask:]."),
+        click.option("--allow-insecure", is_flag=True, help="dask: speak to workers without encryption."),
+    )
+    return with_options(options, command)
 
 
 def _running_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -20,14 +36,20 @@ def _running_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "-j", "--workers", type=click.IntRange(min=0), metavar="N", help="Processes [all processors]; 0: this one."
         ),
+        click.option(
+            "--executor",
+            type=click.Choice(["local", "dask"]),
+            default="local",
+            show_default=True,
+            help="Where jobs run.",
+        ),
+        dask_options,
         click.option("--checksums", is_flag=True, help="Read all inputs for their checksums."),
         click.option("--strict", is_flag=True, help="Fail on a bad input, instead of leaving it out."),
         click.option("--break-lock", is_flag=True, help="Take over from a runner on another host that is dead."),
         click.option("-q", "--quiet", is_flag=True, help="No progress and no summary."),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(options, command)
 
 
 @click.command(
@@ -35,17 +57,18 @@ def _running_options(command: Callable[..., None]) -> Callable[..., None]:
 Examples:
   ecalwindows production run electrons.yaml -j 4
   ecalwindows production run electrons.yaml --redo
+  ecalwindows production run electrons.yaml --executor dask --scheduler tls://node1:8786
 """
 )
 @_running_options
 @click.option("--redo", is_flag=True, help="Make everything again.")
 def run(file: str, redo: bool, **options: Any) -> None:
-    """Run a production on this machine, to the finished dataset.
+    """Run a production to the finished dataset: on this machine, or on dask workers.
 
     What is there and whole is not made again. When inputs or settings are not those of before, nothing is done but to
     tell the difference.
     """
-    _run(file, "redo" if redo else "run", **options)
+    run_file(file, "redo" if redo else "run", **options)
 
 
 @click.command(
@@ -62,10 +85,22 @@ def resume(file: str, **options: Any) -> None:
 
     Parts are compared with their manifests. New inputs are added, changed ones are done again.
     """
-    _run(file, "resume", **options)
+    run_file(file, "resume", **options)
 
 
-def _run(file: str, mode: Any, *, workers: int | None, strict: bool, quiet: bool, **options: Any) -> None:
+def run_file(
+    file: str,
+    mode: Any,
+    *,
+    workers: int | None = None,
+    strict: bool = False,
+    quiet: bool = False,
+    executor: str = "local",
+    scheduler: str | None = None,
+    allow_insecure: bool = False,
+    **options: Any,
+) -> None:
+    """Run a production, show how it goes, and tell what was done."""
     from ecalwindows.cli.progress import warnings_shown
     from ecalwindows.production.driver import run_production
     from ecalwindows.production.local import usual_workers
@@ -75,14 +110,22 @@ def _run(file: str, mode: Any, *, workers: int | None, strict: bool, quiet: bool
     wanted = read_production(file)
     if strict:
         wanted = wanted.model_copy(update={"strict": True})
+    pool = _dask_pool(wanted, scheduler, allow_insecure) if executor == "dask" else None
+    if executor != "dask" and (scheduler or allow_insecure):
+        raise click.UsageError("--scheduler and --allow-insecure are for --executor dask")
+    if executor == "dask" and workers is not None:
+        raise click.UsageError(
+            "-j is for this machine; with dask, workers stand in the block dask: or with its scheduler"
+        )
     try:
         with warnings_shown(), _jobs_progress(shown=not quiet) as job_done:
             done = run_production(
                 wanted,
                 mode=mode,
                 workers=usual_workers() if workers is None else workers,
+                elsewhere=pool,
                 progress=job_done,
-                tell=lambda line: click.echo(line, err=True),
+                tell=tell,
                 **options,
             )
     except KeyboardInterrupt:
@@ -90,6 +133,19 @@ def _run(file: str, mode: Any, *, workers: int | None, strict: bool, quiet: bool
         raise
     if not quiet:
         click.echo(done_text(done))
+
+
+def tell(line: str) -> None:
+    """A line for whoever watches."""
+    click.echo(line, err=True)
+
+
+def _dask_pool(wanted: Any, scheduler: str | None, allow_insecure: bool) -> Any:
+    """The pool of dask workers that options and settings speak of."""
+    from ecalwindows.production.dask_pool import dask_pool
+
+    named = {"scheduler": scheduler, "cluster": None} if scheduler else {}
+    return dask_pool(wanted.dask.model_copy(update=named), tell, allow_insecure=allow_insecure)
 
 
 @contextmanager

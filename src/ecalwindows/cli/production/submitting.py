@@ -1,10 +1,12 @@
-"""`ecalwindows production submit`: on HTCondor."""
+"""`ecalwindows production submit`: on HTCondor, or on dask workers."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import click
+
+from ecalwindows.cli.production.running import dask_options, run_file, tell
 
 
 @click.command(
@@ -13,20 +15,28 @@ Examples:
   ecalwindows production submit electrons.yaml --dry-run
   ecalwindows production submit electrons.yaml
   ecalwindows production submit electrons.yaml --resume
+  ecalwindows production submit electrons.yaml --executor dask
 """
 )
 @click.argument("file", metavar="FILE")
+@click.option(
+    "--executor", type=click.Choice(["htcondor", "dask"]), default="htcondor", show_default=True, help="Where jobs run."
+)
+@dask_options
 @click.option("--dry-run", is_flag=True, help="Write the submit files to be read, and submit nothing.")
 @click.option("--resume", "again", is_flag=True, help="Take changed inputs into the plan, as `resume` does.")
 @click.option("--redo", is_flag=True, help="Make everything again.")
 @click.option("--checksums", is_flag=True, help="Read all inputs for their checksums.")
 @click.option("--retry-bad", is_flag=True, help="Try inputs again that were left out.")
 @click.option("--break-lock", is_flag=True, help="Take over from a runner on another host that is dead.")
-def submit(file: str, dry_run: bool, again: bool, redo: bool, **options: Any) -> None:
+def submit(
+    file: str, executor: str, scheduler: str | None, allow_insecure: bool, dry_run: bool, again: bool, redo: bool,
+    **options: Any,
+) -> None:  # fmt: skip
     """Submit a production to HTCondor: one DAG, which is done when the dataset is finished.
 
     Only what is missing is submitted. The last node of the DAG always runs: it makes the dataset when every part is
-    whole, and else fails and names what is missing.
+    whole, and else fails and names what is missing. With dask the command stays, as `run` does, until all is done.
     """
     from ecalwindows.cli.progress import warnings_shown
     from ecalwindows.production.driver import submit_production
@@ -34,12 +44,20 @@ def submit(file: str, dry_run: bool, again: bool, redo: bool, **options: Any) ->
 
     if redo and again:
         raise click.UsageError("--redo makes all again, --resume what is missing: give one of them")
+    mode: Any = "redo" if redo else "resume" if again else "run"
+    if executor == "dask":
+        if dry_run:
+            raise click.UsageError("--dry-run writes the submit files of HTCondor; dask has none")
+        run_file(file, mode, executor=executor, scheduler=scheduler, allow_insecure=allow_insecure, **options)
+        return
+    if scheduler or allow_insecure:
+        raise click.UsageError("--scheduler and --allow-insecure are for --executor dask")
     with warnings_shown():
         folder, n_jobs, done = submit_production(
             read_production(file),
-            mode="redo" if redo else "resume" if again else "run",
+            mode=mode,
             dry_run=dry_run,
-            tell=lambda line: click.echo(line, err=True),
+            tell=tell,
             **options,
         )
     if done is None:

@@ -122,7 +122,10 @@ def digest(path: str | Path) -> Digest:
 def described(
     forms: Sequence[Form], events: Keys | None, splits: Splits | None, fields: dict[str, Any]
 ) -> DatasetRecord:
-    """The record. events : hash of each event with windows, None where columns don't tell; fields : from `told`."""
+    """The record.
+
+    events : hash of each event with windows, None where columns don't tell; fields : from `told`, and bad_inputs
+    """
     parts, files = forms[0].parts, forms[0].files
     first = parts[0].manifest
     weights = [
@@ -151,7 +154,6 @@ def described(
             for form in forms[1:]
         ],
         inputs=_inputs(parts),
-        bad_inputs=[bad for part in parts for bad in part.manifest.bad_inputs],
         software=_software(parts),
         finalised_with={"ecalwindows": f"{version} ({revision})"} | {name: version_of(name) for name in LIBRARIES},
         legacy_labels=any(part.manifest.notes.get(LEGACY) for part in parts),

@@ -55,6 +55,7 @@ class Part:
 def find_parts(folder: Path) -> list[Part]:
     """The parts of a flat folder by name, as their manifests tell; nothing is checked but that they fit the folder.
 
+    What gave no data at all, as none of its inputs could be read, is no part (`inputs_without_part`).
     Raises InputError for nothing in the folder, data without manifest, two parts with one name, a manifest that names
     files elsewhere.
     """
@@ -65,7 +66,7 @@ def find_parts(folder: Path) -> list[Part]:
             "the folder is a finished dataset", "a flat folder of parts", folder, "give the folder of its parts"
         )
     manifests = sorted((folder / FOLDER / "manifests").glob("[!.]*.json"), key=lambda path: natural_key(path.name))
-    parts = [part_of(folder, path) for path in manifests]
+    parts = [part_of(folder, path) for path in manifests if not _is_without_data(read_manifest(path))]
     _refuse_same_names(folder, parts)
     _refuse_strays(folder, {record.name for part in parts for record in part.manifest.files})
     if not parts:
@@ -74,6 +75,16 @@ def find_parts(folder: Path) -> list[Part]:
             "make them with `ecalwindows windows` or `ecalwindows convert`",
         )  # fmt: skip
     return sorted(parts, key=lambda part: natural_key(part.name))
+
+
+def _is_without_data(manifest: Manifest) -> bool:
+    return not manifest.files and bool(manifest.bad_inputs)
+
+
+def inputs_without_part(folder: Path) -> list[dict[str, str]]:
+    """Bad inputs, with the reason, of jobs that gave no data at all."""
+    paths = sorted((folder / FOLDER / "manifests").glob("[!.]*.json"), key=lambda path: natural_key(path.name))
+    return [bad for each in map(read_manifest, paths) if _is_without_data(each) for bad in each.bad_inputs]
 
 
 def part_of(folder: Path, path: Path) -> Part:

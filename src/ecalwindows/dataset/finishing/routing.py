@@ -107,13 +107,14 @@ class Outlets(Generic[Writer]):
                 yield writer, pa.array(mask)
 
 
-def route_part(part: Part, name: str, splits: Splits | None, folder: Path) -> list[Written]:
+def route_part(part: Part, name: str, splits: Splits | None, folder: Path, flat: bool = False) -> list[Written]:
     """Write a part under a new name into a format folder, split by split; returns the files, in order.
 
+    flat : NDJSON stays compressed as it is, and its table of events is `.meta.csv`
     Raises OSError; ValueError for data that are not ours.
     """
     if splits is None:
-        return _copied(part, name, folder)
+        return _kept(part, name, folder) if flat and part.manifest.format == "ndjson" else _copied(part, name, folder)
     route = {"parquet": _route_parquet, "ndjson": _route_ndjson, "tfrecord": _route_tfrecord}[part.manifest.format]
     written = route(part, name, splits, folder)
     order = {split: place for place, split in enumerate(splits.names)}
@@ -150,6 +151,18 @@ def _copied(part: Part, name: str, folder: Path) -> list[Written]:
     if part.events:
         shutil.copyfile(part.events, targets["events"])
         written.append(Written(targets["events"], None, None))
+    return written
+
+
+def _kept(part: Part, name: str, folder: Path) -> list[Written]:
+    """NDJSON as it is, under its new name and that of its table of events in CMS's productions."""
+    (source,) = part.data
+    end = source.name.removeprefix(part.name)
+    written = [Written(folder / f"{name}{end}", None, part.rows[source.relative_to(part.base).as_posix()])]
+    shutil.copyfile(source, written[0].path)
+    if part.events:
+        written.append(Written(folder / f"{name}.meta.csv", None, None))
+        shutil.copyfile(part.events, written[1].path)
     return written
 
 

@@ -1,0 +1,41 @@
+"""How HTCondor runs the jobs of a production: the block `htcondor` of its YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Flavour = Literal["espresso", "microcentury", "longlunch", "workday", "tomorrow", "testmatch", "nextweek"]
+Size = Annotated[str, Field(pattern=r"^[1-9][0-9]*(\.[0-9]+)? ?(MB|GB)$")]
+Line = Annotated[str, Field(pattern=r"^[^\n$]+$")]
+
+
+class HTCondor(BaseModel):
+    """How jobs run on HTCondor."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    queue: Flavour | None = Field(None, description="CERN's job flavour, which limits the time of a job.")
+    accounting_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] | None = Field(
+        None, description="Group that the jobs are accounted to, such as group_u_CMS.CAF.COMM."
+    )
+    request_memory: Size = Field("2 GB", description="Memory of a job; after a hold for memory it grows by half.")
+    max_memory: Size = Field("8 GB", description="The most that it grows to.")
+    request_disk: Size = Field("4 GB", description="Disk of a job.")
+    send_credential: bool = Field(False, description="Send the Kerberos ticket along (CERN: EOS and AFS).")
+    x509_proxy: Path | None = Field(None, description="File of a grid proxy that jobs get.")
+    venv: Path | None = Field(None, description="Virtual environment of jobs [that of the submission].")
+    image: Line | None = Field(None, description="Container image in which jobs run, instead of a venv.")
+    view: Path | None = Field(None, description="Folder of an LCG view: its setup.sh is read before the venv is used.")
+    files: Literal["shared", "transfer"] = Field(
+        "shared", description="Whether jobs see the work folder and local inputs, or HTCondor transfers all they need."
+    )
+    extra: dict[str, Line] = Field(default_factory=dict, description="Any other lines of the submit file.")
+
+    @model_validator(mode="after")
+    def _one_environment(self) -> Self:
+        if self.image and (self.venv or self.view):
+            raise ValueError("an image holds all that jobs need: leave out venv and view")
+        return self
