@@ -42,9 +42,10 @@ def home(production: Production, target: Path) -> Path:
     return target / FOLDER if production.layout == "flat" else target
 
 
-def finalise(place: Place, plan: Plan, found: Sequence[Verdict]) -> bool:
+def finalise(place: Place, plan: Plan, found: Sequence[Verdict], *, workers: int = 1) -> bool:
     """Make the dataset of the parts; False when it is there already and as it should be.
 
+    workers : threads that write
     Raises ProductionError that names what is missing, unless every part is whole; then there is no new record.
     """
     refuse_unfinished(place, plan, found)
@@ -53,7 +54,7 @@ def finalise(place: Place, plan: Plan, found: Sequence[Verdict]) -> bool:
     place.finalised.unlink(missing_ok=True)
     for format, target in targets(plan.production).items():
         clear_left(target)
-        _finalise_one(place, plan, format, target)
+        _finalise_one(place, plan, format, target, workers)
         write_run(plan, found, home(plan.production, target))
     if is_remote(plan.production.output):
         publish(plan.production.work / "dataset", plan.production.output)
@@ -110,14 +111,16 @@ def _check_far(production: Production) -> None:
     )  # fmt: skip
 
 
-def _finalise_one(place: Place, plan: Plan, format: Format, target: Path) -> None:
+def _finalise_one(place: Place, plan: Plan, format: Format, target: Path, workers: int) -> None:
     production = plan.production
     about = About(
         name=production.name, version=production.version, day=production.day, licence=production.licence,
         citation=production.citation, contact=production.contact, derived_from=production.derived_from,
     )  # fmt: skip
     parts = merge_rest(place, plan, format)
-    finalize_dataset(parts, target, about=about, splits=production.split_rule, flat=flat_names(plan), overwrite=True)
+    finalize_dataset(
+        parts, target, about=about, splits=production.split_rule, flat=flat_names(plan), overwrite=True, workers=workers
+    )
 
 
 def clear_left(target: Path) -> None:
