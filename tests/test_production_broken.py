@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from production_maker import write_inputs, write_yaml
+from production_maker import write_inputs
 from test_cli import attempt, command, run
 from test_production_run import begun, start, wait_for
 
@@ -143,8 +143,3 @@ def test_two_runs_at_once(dumps: Path, digest: str, tmp_path: Path) -> None:
     _, err = first.communicate(timeout=60)
     assert first.returncode == 0, err
     assert dataset_digest(tmp_path / "dataset") == digest
-
-
-def test_a_yaml_file_with_an_unknown_word_for_dask_lists_the_near_ones(tmp_path: Path) -> None:
-    ran = attempt("production", "run", str(write_yaml(tmp_path / "p.yaml", dask={"wrokers": 3})), "--executor", "dask")
-    assert ran.code == 2 and "unknown setting 'dask.wrokers'" in ran.err and "nearest: workers" in ran.err
