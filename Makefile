@@ -46,8 +46,8 @@ coverage: $(TEST) ## at least 95 % of the lines of the pure middle and its kerne
 		--cov --cov-report=
 	@$(RUN) coverage report --fail-under=95 --include='$(subst $(space),$(comma),$(COUNTED))'
 
-# A process each: TensorFlow, XRootD and ROOT crash in one.
-SYSTEM_TESTS := croissant tensorflow xrootd production_xrootd simulate_ttree htcondor slurm
+# A process each: TensorFlow, XRootD and ROOT crash in one; what a star means shares one (an HTCondor pool).
+SYSTEM_TESTS := croissant tensorflow xrootd production_xrootd simulate_ttree htcondor* slurm
 test-systems: $(SYSTEMS) ## tests against real servers; none may be skipped
 	@set -e; for name in $(SYSTEM_TESTS); do $(RUN) pytest --no-skips tests/systems/test_$$name.py; done
 

@@ -19,6 +19,7 @@ from production_maker import write_inputs, write_yaml
 from test_cli import run
 
 import ecalwindows
+from ecalwindows.kernels.jit import cache_folder, sources_digest
 from ecalwindows.production.condor import STATES
 from ecalwindows.production.digest import dataset_digest
 from ecalwindows.production.place import Place
@@ -27,6 +28,9 @@ from ecalwindows.production.state import JobState, read_state
 SCRIPT = Path(__file__).parents[1] / "tools" / "htcondor-pool.sh"
 N, BAD = 12, (4, 9)
 ODD_NAMES = {0: "with blank, comma and 'quotes\".root", 1: "$(x) `y` %s ;.root", 2: "two\nlines.root"}
+USER = os.environ.get("HTC_USER", "condorci")
+"""To whom jobs belong."""
+
 ALONE = {"run_as_owner": "False"}
 """Has a job run as a user who has no files: as if there were no shared file system."""
 
@@ -35,7 +39,7 @@ LIMIT = 120.0
 
 GATE = """
 if [ -n "$_CONDOR_SCRATCH_DIR" ]; then
-    [ ! -e {hidden}/seen ] || {{ echo "the job sees what it should not"; exit 9; }}
+    [ ! -e {unseen} ] || {{ echo "the job sees what it should not"; exit 9; }}
     while [ -e {gate}/closed ] && [ ! -e {gate}/open ]; do sleep 0.2; done
 fi
 """
@@ -183,17 +187,22 @@ class Ground:
         for folder in (above / name, gate):
             folder.mkdir()
             folder.chmod(0o1777)
-        (gate / "setup.sh").write_text(GATE.format(gate=gate, hidden=self.hidden))
+        (gate / "setup.sh").write_text(
+            GATE.format(gate=gate, unseen=self.hidden / "seen" if hidden else gate / "nothing")
+        )
         htcondor = {"request_memory": "300 MB", "view": str(gate)} | settings.pop("htcondor", {})
         samples = [{"name": "ele", "inputs": f"{above}/dumps", "flavour": 11}]
         values = {"samples": samples, "htcondor": htcondor} | settings
         return OnPool(self.pool, write_yaml(above / name / "p.yaml", **values), gate)
 
     def compile_once(self) -> None:
-        """Have the jobs' user compile the kernels: each production copies them into its own folder."""
-        words = [sys.executable, "-m", "ecalwindows", "windows", f"{self.folder}/dumps/dump_003.root"]
-        ran = self.pool.inside(*words, "-o", f"{self.folder}/first.parquet", "--maxnocalow", "2")
-        assert ran.returncode == 0, ran.stderr
+        """Give the jobs' user what this one has compiled: each production copies it into its own folder."""
+        run("windows", f"{self.folder}/dumps/dump_003.root", "-o", f"{self.folder}/first.parquet", "--maxnocalow", "2")
+        theirs = self.pool.caches / "ecalwindows" / "numba"
+        shutil.copytree(cache_folder(), theirs / sources_digest())
+        for path in (self.pool.caches, *self.pool.caches.rglob("*")):
+            shutil.chown(path, USER)
+            path.chmod(0o700)
 
     def digest(self, **settings: Any) -> str:
         """The digest of the dataset that a local run makes with these settings."""
@@ -245,7 +254,7 @@ def made_ground() -> Iterator[Ground]:
         shutil.copytree(folder / "dumps", folder / "hidden" / "dumps", copy_function=shutil.copy2)
         (folder / "hidden" / "seen").touch()
         with started_pool(folder, stack) as pool:
-            shutil.chown(folder / "hidden", os.environ.get("HTC_USER", "condorci"))
+            shutil.chown(folder / "hidden", USER)
             (folder / "hidden").chmod(0o700)
             made = Ground(pool, folder, {})
             made.compile_once()

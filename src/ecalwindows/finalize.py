@@ -8,11 +8,14 @@ import resource
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from ecalwindows.dataset.finishing.agreement import check_agreement, check_same_windows
 from ecalwindows.dataset.finishing.croissant import croissant_text
@@ -37,6 +40,7 @@ from ecalwindows.dataset.splits import Splits
 from ecalwindows.errors import InputError, SettingsError
 from ecalwindows.reports.card import card
 
+T = TypeVar("T")
 CROISSANT, CARD = "croissant.json", "README.md"
 
 Progress = Callable[[int, int, int], None]
@@ -78,6 +82,7 @@ def finalize_dataset(
     splits: Splits | None = None,
     flat: Mapping[str, str] | None = None,
     overwrite: bool = False,
+    workers: int = 1,
     progress: Progress | None = None,
 ) -> Finalised:
     """Prove the parts of a flat folder and make them a dataset.
@@ -85,7 +90,11 @@ def finalize_dataset(
     folder : parts with manifests, as `ecalwindows windows` and `ecalwindows convert` leave them
     output : folder of the finished layout (a copy of the parts, by event into splits if asked for); None: the record
         goes into `_ecalwindows/` of the folder itself, and the parts stay as they are
+<<<<<<< HEAD
     copies : folders of the same parts in further formats, which go into the same dataset (needs `output`)
+=======
+    workers : threads that write parts
+>>>>>>> i4
     flat : names of parts in an output without a folder for the format, whose record goes into `_ecalwindows/` too
     Raises InputError for parts that are not what they should be, SettingsError for wrong options, OutputError where
     nothing can be written. Then nothing has changed.
@@ -117,8 +126,13 @@ def finalize_dataset(
         with folder_written_aside(target) as aside:
             home = aside / FOLDER if flat else aside
             home.mkdir(exist_ok=True)
+<<<<<<< HEAD
             written = [_write_layout(each, splits, aside, steps, flat, is_copy=each is not parts) for each in forms]
             record = described(written, events, splits, fields | {"bad_inputs": bad})
+=======
+            files = _write_layout(parts, splits, aside, steps, flat, workers)
+            record = described(parts, files, events, splits, fields | {"bad_inputs": bad})
+>>>>>>> i4
             write_record(record, home)
             _write_run(home, folder, target, started, time.monotonic() - began)
     return Finalised(record, target, len(parts), time.monotonic() - began, previous is not None)
@@ -210,6 +224,7 @@ def _finish_in_place(folder: Path, record: DatasetRecord) -> None:
 
 
 def _write_layout(
+<<<<<<< HEAD
     parts: Sequence[Part],
     splits: Splits | None,
     out: Path,
@@ -218,14 +233,18 @@ def _write_layout(
     *,
     is_copy: bool,
 ) -> Form:
+=======
+    parts: Sequence[Part], splits: Splits | None, out: Path, steps: _Steps, flat: Mapping[str, str] | None, workers: int
+) -> list[DataFile]:
+>>>>>>> i4
     """Data and manifests in the finished layout, or a flat one; the files by split, then by part."""
     format = parts[0].manifest.format
     base = out if flat else out / format
     manifests = (out / FOLDER if flat else out) / "manifests" / (format if is_copy else "")
     files: list[DataFile] = []
-    for number, part in enumerate(parts):
-        name = flat[part.name] if flat else f"part-{number:05d}"
-        written = route_part(part, name, splits, base, bool(flat))
+    names = [flat[part.name] if flat else f"part-{number:05d}" for number, part in enumerate(parts)]
+    routed = _in_order(lambda part, name: route_part(part, name, splits, base, bool(flat)), parts, names, workers)
+    for number, (part, name, written) in enumerate(zip(parts, names, routed, strict=True)):
         if number == len(parts) - 1 and splits:
             filled = {file.split for file in files} | {each.split for each in written}
             empty = [split for split in splits.names if split not in filled]
@@ -236,12 +255,40 @@ def _write_layout(
     files.sort(key=lambda file: order.get(file.split or "", 0))
     if format == "parquet":
         for split in splits.names if splits else [None]:
+<<<<<<< HEAD
             names = [file.name.rpartition("/")[2] for file in files if file.split == split]
             write_parquet_index(base / split if split else base, names)
     return Form(parts, files)
 
 
 def _recorded(part: Part, name: str, written: Sequence[Written], out: Path, manifests: Path) -> list[DataFile]:
+=======
+            held = [file.name.rpartition("/")[2] for file in files if file.split == split]
+            write_parquet_index(base / split if split else base, held)
+    return files
+
+
+def _in_order(work: Callable[[Part, str], T], parts: Sequence[Part], names: Sequence[str], workers: int) -> Iterator[T]:
+    """What `work` makes of each part, in their order; by threads, of which each is at most some parts ahead."""
+    if workers < 2:
+        yield from map(work, parts, names)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        ahead = deque[Future[T]]()
+        try:
+            for part, name in zip(parts, names, strict=True):
+                ahead.append(pool.submit(work, part, name))
+                if len(ahead) > 2 * workers:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()
+
+
+def _recorded(part: Part, name: str, written: Sequence[Written], out: Path, home: Path) -> list[DataFile]:
+>>>>>>> i4
     """The files of a part with their checksums; writes the manifest of the part."""
     records = [file_record(each.path, out) for each in written]
     files = [

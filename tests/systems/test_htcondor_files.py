@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from condor_pool import ALONE, Ground
 from golden_files import GOLDEN
+from production_maker import write_inputs
 from xrootd_server import Server, started_server
 
 from ecalwindows.dataset.layout import data_files
@@ -17,9 +18,11 @@ pytestmark = pytest.mark.htcondor
 
 
 @pytest.fixture(scope="module")
-def server(ground: Ground) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("inputs")
+    write_inputs(folder, 6, bad=(3,))
     with started_server(21096) as made:
-        made.take(ground.folder / "dumps", "dumps")
+        made.take(folder, "dumps")
         yield made
 
 
@@ -59,7 +62,7 @@ def test_parts_are_merged_by_nodes_of_their_own(ground: Ground) -> None:
 
 
 def test_input_and_output_on_a_server(ground: Ground, server: Server) -> None:
-    samples = [{"name": "ele", "inputs": f"{server.url}/dumps/dump*", "flavour": 11}]
+    samples = [{"name": "ele", "inputs": f"{server.url}/dumps", "flavour": 11}]
     made, local = (
         ground.begun(f"{name}-xrootd", samples=samples, files_per_job=3, output=f"{server.url}/out/{name}",
                      work_folder=f"{ground.folder}/{name}-xrootd/dataset.production")

@@ -25,8 +25,14 @@ def kernel_cache(place: Place) -> Path:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _fill(folder)
         except OSError as error:
-            log.warning("compiled code is not shared between jobs: %s", error)
+            log.warning("what was compiled before is not there for jobs, which compile again: %s", _reason(error))
     return folder
+
+
+def _reason(error: OSError) -> str:
+    """Why, in a few words: copying a folder lists the error of each of its files."""
+    several = isinstance(error, shutil.Error)
+    return str(error.args[0][0][2] if several else error)
 
 
 def _fill(folder: Path) -> None:

@@ -15,6 +15,9 @@ Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9@._:,/=+-]+$")]
 Line = Annotated[str, Field(pattern=r"^[^\n]+$")]
 
 ENCRYPTED = ("tls", "wss")
+OURS = ("security", "protocol", "shared_temp_directory", "log_directory")
+"""Arguments of a cluster class that decide who can speak to the workers, and where their keys stand."""
+
 WITHIN_THE_PROCESS = "inproc"
 
 
@@ -54,6 +57,8 @@ class Dask(BaseModel):
     def _one_place(self) -> Self:
         if self.scheduler and self.cluster:
             raise ValueError("workers come from a scheduler or from a cluster: leave one of them out")
+        if taken := sorted({*self.extra} & {*OURS}):
+            raise ValueError(f"'{taken[0]}' is no business of extra: encryption and folders are settled by this block")
         return self
 
 

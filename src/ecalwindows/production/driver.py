@@ -66,7 +66,7 @@ def run_production(
             with (elsewhere or local_pool(workers))(place, plan, len(todo)) as pool:
                 done.pool = run_jobs(pool, place, plan, todo, progress)
         found = verdicts(place, plan, deep=False, strict=production.strict)  # finalising compares checksums
-        done.finalised = finalise(place, plan, found)
+        done.finalised = finalise(place, plan, found, workers=workers)
     done.windows = sum(each.state.windows for each in found if each.state)
     done.bad = [(bad.path, bad.reason) for each in found if each.state for bad in each.state.bad]
     return done

@@ -41,19 +41,27 @@ def home(production: Production) -> Path:
     return target / FOLDER if production.layout == "flat" else target
 
 
-def finalise(place: Place, plan: Plan, found: Sequence[Verdict]) -> bool:
+def finalise(place: Place, plan: Plan, found: Sequence[Verdict], *, workers: int = 1) -> bool:
     """Make the dataset of the parts; False when it is there already and as it should be.
 
+    workers : threads that write
     Raises ProductionError that names what is missing, unless every part is whole; then there is no new record.
     """
     refuse_unfinished(place, plan, found)
     if is_finalised(place, plan, found):
         return False
     place.finalised.unlink(missing_ok=True)
+<<<<<<< HEAD
     target = target_of(plan.production)
     clear_left(target)
     _finalise(place, plan, target)
     write_run(plan, found, home(plan.production))
+=======
+    for format, target in targets(plan.production).items():
+        clear_left(target)
+        _finalise_one(place, plan, format, target, workers)
+        write_run(plan, found, home(plan.production, target))
+>>>>>>> i4
     if is_remote(plan.production.output):
         publish(target, plan.production.output)
     content = {"key": _key(plan, found), "files": _held(plan)}
@@ -108,16 +116,26 @@ def _check_far(production: Production) -> None:
     )  # fmt: skip
 
 
+<<<<<<< HEAD
 def _finalise(place: Place, plan: Plan, target: Path) -> None:
+=======
+def _finalise_one(place: Place, plan: Plan, format: Format, target: Path, workers: int) -> None:
+>>>>>>> i4
     production = plan.production
     about = About(
         name=production.name, version=production.version, day=production.day, licence=production.licence,
         citation=production.citation, contact=production.contact, derived_from=production.derived_from,
     )  # fmt: skip
+<<<<<<< HEAD
     formats = sorted(production.formats, key=FORMATS.index)
     first, *others = [merge_rest(place, plan, format) for format in formats]
     finalize_dataset(
         first, target, copies=others, about=about, splits=production.split_rule, flat=flat_names(plan), overwrite=True
+=======
+    parts = merge_rest(place, plan, format)
+    finalize_dataset(
+        parts, target, about=about, splits=production.split_rule, flat=flat_names(plan), overwrite=True, workers=workers
+>>>>>>> i4
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -22,7 +22,7 @@ Progress = Callable[[int, int, int], None]
 @dataclass(frozen=True)
 class Answer:
     """What became of a job. again: it may go well another time; hopeless: the others would fail too; lost: its process
-    ended without a word, and what it left is to be cleared.
+    ended without a word.
     """
 
     windows: int = 0
@@ -82,8 +82,8 @@ def run_jobs(pool: Pool, place: Place, plan: Plan, numbers: Sequence[int], progr
             pool.begin(number)
         for number, answer in pool.ended():
             running.discard(number)
-            if answer.lost:
-                note_loss(place, plan.jobs[number].part, answer.error or "")
+            if answer.error is not None:
+                note_end(place, plan.jobs[number].part, answer.error)
             _note(answer, number, waiting, result, tries[number] <= plan.production.max_retries)
             if progress:
                 progress(result.done + len(result.failed), len(numbers), result.windows)
@@ -104,11 +104,12 @@ def _note(answer: Answer, number: int, waiting: deque[int], result: JobsRun, may
         waiting.clear()
 
 
-def note_loss(place: Place, part: str, reason: str) -> None:
-    """Write down that an attempt ended without a word, and clear what it left."""
+def note_end(place: Place, part: str, reason: str) -> None:
+    """Write down how an attempt ended that could not do so itself, as far as that can be; clear what it left."""
     state = read_state(place.state(part))
     if state and state.outcome == "running":
         last = state.attempts[-1].model_copy(update={"error": reason})
         changes = {"outcome": "failed", "attempts": (*state.attempts[:-1], last)}
-        write_state(state.model_copy(update=changes), place.state(part))
+        with suppress(OutputError, OSError):
+            write_state(state.model_copy(update=changes), place.state(part))
     clear_scratch(place, part)

@@ -24,6 +24,9 @@ from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
 ROW_GROUP = 8192
 """Windows in a row group: some MB, a few hundred batches of a training loader's size at most."""
 
+BUFFER = 1 << 18
+"""Bytes gathered before they are written: pyarrow writes each page by itself, hundreds in a small file."""
+
 
 def arrow_table(batch: WindowBatch, definition: FeaturesDefinition) -> pa.Table:
     """One row a window; top-level columns are the groups and `cl_h` (clusters x hits x components, float32)."""
@@ -121,6 +124,7 @@ class TableWriter:
         self._has_group = False
         self._file = open(path, "wb")  # noqa: SIM115 - closed in close()
         self._sink = _Sink(self._file)
+        self._stream = pa.BufferedOutputStream(pa.PythonFile(self._sink, "w"), BUFFER)
         self._writer: pq.ParquetWriter | None = None
 
     def take(self, table: pa.Table) -> None:
@@ -129,7 +133,7 @@ class TableWriter:
             schema = table.schema.with_metadata(self._metadata)
             integers = [path for field in schema for path in _integer_leaves(field.name, field.type)]
             self._writer = pq.ParquetWriter(
-                self._sink, schema, compression="zstd", use_dictionary=integers, write_page_checksum=True
+                self._stream, schema, compression="zstd", use_dictionary=integers, write_page_checksum=True
             )
         self._waiting.append(table)
         self._n_waiting += len(table)
@@ -152,6 +156,7 @@ class TableWriter:
                 self._write_group(self._n_waiting)
             if self._writer is not None:
                 self._writer.close()
+            self._stream.close()
             self._file.close()
         except BaseException:
             self._abandon()
@@ -172,6 +177,7 @@ class TableWriter:
         try:
             if self._writer is not None:
                 self._writer.close()
+            self._stream.close()
         finally:
             with contextlib.suppress(OSError):
                 self._file.close()
