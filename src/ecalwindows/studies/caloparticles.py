@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -214,5 +215,5 @@ def rows_by_bin(sample: Sample, chosen: Flags, n_bins: int) -> Iterator[Index]:
     rows = np.flatnonzero(chosen)
     rows = rows[np.argsort(sample.bin[rows], kind="stable")]
     ends = np.searchsorted(sample.bin[rows], np.arange(n_bins + 1))
-    for begin, end in zip(ends[:-1], ends[1:], strict=True):
+    for begin, end in pairwise(ends.tolist()):
         yield rows[begin:end]
