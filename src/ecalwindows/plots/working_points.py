@@ -104,7 +104,7 @@ def _scan(scan: Table, made: Table, what: str, label: str) -> Figure:
     panels[0].set_ylim((0.97, min(largest, 2.0)) if what == "resolution" else (0.88, 1.01))
     figure.supxlabel(THRESHOLD + "  (points: the map)", fontsize="large")
     figure.supylabel(label, fontsize="large")
-    ends = {low: high for low, high in zip(made["et_low"], made["et_high"], strict=True)}
+    ends = dict(zip(made["et_low"].tolist(), made["et_high"].tolist(), strict=True))
     lines = [
         matplotlib.lines.Line2D([], [], color=colour, lw=2.5, label=f"{et:g}-{ends[et]:g}")
         for et, colour in zip(ets, colours, strict=True)

@@ -10,6 +10,7 @@ from ecalwindows.config import WindowSettings
 from ecalwindows.dataset.definition import features_definition
 from ecalwindows.dataset.formats import Format
 from ecalwindows.dumper.read import check_inputs
+from ecalwindows.errors import SettingsError
 from ecalwindows.pipeline import Counts
 from ecalwindows.production.place import SUFFIXES
 from ecalwindows.production.plan import Plan
@@ -32,7 +33,12 @@ class Estimate:
 
 
 def estimates(plan: Plan, *, events: int = EVENTS) -> list[Estimate]:
-    """A guess for each sample. Raises an EcalWindowsError where the file that is probed cannot be read."""
+    """A guess for each sample. Raises an EcalWindowsError for a file that cannot be read, and for another kind."""
+    if plan.production.kind != "windows":
+        raise SettingsError(
+            f"time and output of kind '{plan.production.kind}' are not estimated", expected="kind windows",
+            where="--estimate", todo="leave out --estimate",
+        )  # fmt: skip
     return [_estimate(plan, sample.name, events) for sample in plan.production.samples]
 
 

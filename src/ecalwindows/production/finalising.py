@@ -17,6 +17,7 @@ from ecalwindows.dataset.output import written_aside
 from ecalwindows.dataset.record import read_record
 from ecalwindows.errors import EcalWindowsError
 from ecalwindows.finalize import finalize_dataset
+from ecalwindows.finalize_matches import finalize_matches
 from ecalwindows.production.checks import Verdict
 from ecalwindows.production.errors import ProductionError
 from ecalwindows.production.far import far_name, publish, published_as
@@ -109,6 +110,9 @@ def _finalise_one(place: Place, plan: Plan, format: Format, target: Path) -> Non
         name=production.name, version=production.version, day=production.day, licence=production.licence,
         citation=production.citation, contact=production.contact, derived_from=production.derived_from,
     )  # fmt: skip
+    if format == "matches":
+        finalize_matches(place.parts(format), target, about=about, overwrite=True)
+        return
     finalize_dataset(place.parts(format), target, about=about, splits=production.split_rule, overwrite=True)
 
 

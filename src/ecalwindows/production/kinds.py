@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ecalwindows.config import WindowSettings
 from ecalwindows.dataset.definition import features_definition
@@ -18,7 +19,7 @@ from ecalwindows.production.place import SUFFIXES
 from ecalwindows.production.plan import Job, Plan
 from ecalwindows.production.state import BadInput
 from ecalwindows.remote import is_remote, remote_filesystem
-from ecalwindows.run import Reading, Report, write_windows
+from ecalwindows.run import Reading, ReadReport, Report, write_windows
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,10 @@ class WindowParts:
         )
 
 
-def answered(make: Callable[[], Report]) -> Report:
+Reported = TypeVar("Reported", bound=ReadReport)
+
+
+def answered(make: Callable[[], Reported]) -> Reported:
     """What `make` reports, made again while inputs on servers are bad: one is bad only when its server answers and it
     still cannot be read. Raises ServerError for a server that does not answer.
     """
@@ -87,7 +91,7 @@ def answered(make: Callable[[], Report]) -> Report:
     return report
 
 
-def _tried(make: Callable[[], Report]) -> tuple[Report | BadFileError, list[str]]:
+def _tried(make: Callable[[], Reported]) -> tuple[Reported | BadFileError, list[str]]:
     """What came of it, and the inputs on servers that were bad."""
     try:
         report = make()
@@ -109,5 +113,18 @@ def server_answers(url: str) -> bool:
     return True
 
 
-KINDS: dict[str, PartKind] = {"windows": WindowParts()}
+class LateParts:
+    """A kind whose module is imported when a part is made."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self._home = module, name
+
+    def make(self, plan: Plan, job: Job, format: Format, folder: Path) -> MadePart:
+        """As the kind makes it."""
+        module, name = self._home
+        kind: PartKind = getattr(importlib.import_module(f"ecalwindows.production.{module}"), name)()
+        return kind.make(plan, job, format, folder)
+
+
+KINDS: dict[str, PartKind] = {"windows": WindowParts(), "matches": LateParts("matches_kind", "MatchedParts")}
 """By the name that stands in the YAML file."""

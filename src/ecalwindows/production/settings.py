@@ -76,7 +76,9 @@ class Production(Model):
     """What to make, from what, and where it goes."""
 
     name: Name = Field(description="Name of the production and of its dataset.")
-    kind: Literal["windows"] = Field("windows", description="What is made of the inputs.")
+    kind: Literal["windows", "matches"] = Field(
+        "windows", description="What is made of the inputs: windows, or matched clusters (formats: matches)."
+    )
     samples: Annotated[tuple[Sample, ...], Field(min_length=1)] = Field(description="Samples with their inputs.")
     output: str = Field(description="Folder of the dataset.")
     work_folder: str | None = Field(
@@ -121,6 +123,10 @@ class Production(Model):
         for what, names in named:
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"the {what} '{twice[0]}' is named twice")
+        if (self.kind == "matches") != ("matches" in self.formats) or "matches" in self.formats[1:]:
+            raise ValueError("kind matches makes the format matches and no other: write formats: [matches]")
+        if self.kind == "matches" and self.splits:
+            raise ValueError("matched clusters are not split: the studies split them by their event numbers")
         if self.weights and "tfrecord" not in self.formats:
             raise ValueError("weights go into TFRecord only: add tfrecord to formats, or leave weights out")
         if "sample" in self.windows:
