@@ -30,9 +30,7 @@ def window_size_text(study: Study) -> str:
         else:
             lines.append(f"too few boxes of {100 * boxes.share:g} % for a fit: give fewer --knots or more data")
     if not all(boxes.found.all() for boxes in study.boxes):
-        lines.append(
-            f"  (energy beyond all boxes or with another iz than the seed, or fewer than {LEAST} caloparticles)"
-        )
+        lines.append(f"  (energy beyond all boxes or of another iz than the seed, or fewer than {LEAST} caloparticles)")
     lines.append(f"{study.seconds:.1f} s")
     words = "tables and figures" if len(study.outputs) > 3 + len(study.settings) else "tables"
     lines.append(f"{words}: {study.outputs[0].parent}")

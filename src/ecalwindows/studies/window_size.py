@@ -37,7 +37,7 @@ class Boxes:
     @property
     def found(self) -> NDArray[np.bool_]:
         """Bins with a box."""
-        return np.isfinite(self.bounds).all(axis=0)
+        return np.asarray(np.isfinite(self.bounds).all(axis=0))
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def _joined(parts: Sequence[Mapping[str, Sequence[Any]]]) -> Columns:
 def _boxes(edges: Floats, boxes: Sequence[Boxes]) -> Columns:
     parts = []
     for each in boxes:
-        part: dict[str, Sequence[Any]] = {"share": [each.share] * len(each.eta)} | _bins(edges)
+        part: dict[str, Sequence[Any]] = {"share": [each.share] * len(each.eta), **_bins(edges)}
         part |= {"eta": each.eta.tolist(), "caloparticles": each.n.tolist()}
         for name, values, errors in zip(("up", "down", "width"), each.bounds, each.errors, strict=True):
             part |= {name: values.tolist(), f"{name}_error": errors.tolist()}
@@ -51,7 +51,7 @@ def _lines(lines: Mapping[float, Sequence[Line]]) -> Columns:
 def _contained(found: Containment, inside: Mapping[str, Whole]) -> Columns:
     """Shares by geometry; `seed_side` is what any window could hold: energy with the seed's iz."""
     parts = []
-    for name, sums in (inside | {"seed_side": found.same_side}).items():
+    for name, sums in {**inside, "seed_side": found.same_side}.items():
         share, error = mean_shares(sums, found.n)
         parts.append(
             {"geometry": [name] * len(share)}
