@@ -254,6 +254,17 @@ def test_a_dump_without_simulated_hits_and_its_table_agree(tmp_path: Path) -> No
         assert float(ours["share"]) == pytest.approx(float(other["share"]), abs=1e-4)
 
 
+def test_every_input_is_a_sample_of_its_own(dump: str, tmp_path: Path) -> None:
+    other = tmp_path / "again.root"
+    other.write_bytes(Path(dump).read_bytes())
+    for name, inputs in (("one", [dump]), ("two", [dump, str(other)])):
+        run("truth", "window-size", *inputs, "-o", str(tmp_path / name), "--eta-bins", "0,3", "--no-figures", "-q")
+    one, two = (rows(tmp_path / name / "contained.csv") for name in ("one", "two"))
+    for ours, both in zip(one, two, strict=True):
+        assert int(both["caloparticles"]) == 2 * int(ours["caloparticles"])
+        assert both["share"] == ours["share"] or both["geometry"].startswith("fit")
+
+
 # --- what does not serve
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,7 @@ def study_window_size(
 ) -> Study:
     """Find how large windows must be. The inputs are read twice: for the boxes, and for what fitted windows hold.
 
-    inputs : dumper files, or tables of matched clusters (files or folders), not both
+    inputs : dumper files, each name a sample of its own (event numbers may begin anew); or tables of matched clusters
     folder : for tables, settings files and figures, made if need be
     Raises InputError, SettingsError, OutputError.
     """
@@ -162,9 +163,10 @@ def _dumper_points(
     inputs: Sequence[str], reading: Reading, progress: Progress | None
 ) -> Iterator[tuple[str, tuple[Points, int]]]:
     settings = WindowSettings(require_gen_in_window=False, pileup="off")
-    checked = checked_inputs(list(inputs), settings, [*MATCH_COLUMNS, *SIMHITS], reading)
-    done = calos = 0
-    for _, events in iter_events(checked, settings, reading=reading, report=ReadReport()):
+    samples = [checked_inputs(name, settings, [*MATCH_COLUMNS, *SIMHITS], reading) for name in inputs]
+    of, done, calos = sum(each.n_events for each in samples), 0, 0
+    steps = (iter_events(each, settings, reading=reading, report=ReadReport()) for each in samples)
+    for _, events in chain.from_iterable(steps):
         if events.simhits is not None:
             found = SIMHIT, simhit_points(events, settings)
         else:
@@ -172,7 +174,7 @@ def _dumper_points(
         done, calos = done + len(events), calos + len(found[1][0])
         yield found
         if progress:
-            progress(done, checked.n_events, calos)
+            progress(done, of, calos)
 
 
 def _from_clusters(events: Events, settings: WindowSettings) -> tuple[Points, int]:

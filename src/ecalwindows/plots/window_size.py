@@ -17,7 +17,7 @@ from ecalwindows.studies.tables import Table, read_table, rows_where
 BOUNDS = {"up": r"largest $\Delta\eta$", "down": r"smallest $\Delta\eta$", "width": r"largest $|\Delta\phi|$ [rad]"}
 ETA = r"seed $|\eta|$"
 MARKERS = "os^vD"
-KNOWN = {"v1": ("#717581", "-."), "v2": ("#832db6", "--"), "v3": ("black", "-")}
+KNOWN = {"v3": ("black", "-"), "v2": ("#832db6", "--"), "v1": ("#717581", "-.")}
 """Colour and line of the named geometries."""
 
 
@@ -27,8 +27,9 @@ def draw_window_size(tables: Mapping[str, Path], folder: Path) -> list[Path]:
     figures = {"contained": _contained(contained)}
     figures |= {f"bound_{bound}": _bound(boxes, lines, bound) for bound in BOUNDS}
     paths = [folder / f"{name}{suffix}" for name in figures for suffix in FORMATS]
-    for path in paths:
-        save_figure(figures[path.stem], path)
+    with cms_style():
+        for path in paths:
+            save_figure(figures[path.stem], path)
     return paths
 
 

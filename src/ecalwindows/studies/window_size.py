@@ -17,13 +17,16 @@ BOUNDS = ("up", "down", "width")
 REPLICAS = 50
 """Bootstrap draws of blocks."""
 
+OFTEN = 0.95
+"""A share counts as held by a box when it is in so many of the draws: elsewhere the box is one by chance."""
+
 LEAST = 20
 """A bin with fewer caloparticles gets no box."""
 
 
 @dataclass(frozen=True)
 class Boxes:
-    """The smallest box of each bin that holds `share` of the simulated energy, NaN where none does.
+    """The smallest box of each bin that holds `share` of the simulated energy, NaN where none surely does.
 
     eta : mean abs(seed eta), (n_eta,); bounds, errors : up, down and width, (3, n_eta); n : caloparticles (n_eta,)
     """
@@ -62,6 +65,7 @@ def smallest_boxes(found: Containment, shares: Sequence[float]) -> list[Boxes]:
             total = UNIT * float(weights @ found.n[place])
             for number, share in enumerate(shares):
                 bounds[number, draw, :, place] = _box(below, share * total)
+    bounds[:, 0] = np.where(np.isfinite(bounds).mean(axis=1) >= OFTEN, bounds[:, 0], np.nan)
     n = found.n.sum(axis=1)
     eta = np.divide(found.sum_eta.sum(axis=1) / UNIT, n, out=np.full(len(n), np.nan), where=n > 0)
     rounding = np.array([STEPS[0], STEPS[0], STEPS[1]])[:, None] / math.sqrt(12)
@@ -78,8 +82,9 @@ def block_draws() -> Floats:
 
 
 def _box(below: Floats, wanted: float) -> tuple[float, float, float]:
+    """Up, down and width; NaN where no box holds it, or only one that reaches the end of the grid."""
     first, last, width = smallest_box(below, ZERO, wanted)
-    if first < 0:
+    if first <= 0 or last == CELLS[0] or width == CELLS[1]:
         return (math.nan, math.nan, math.nan)
     return (round(LOW + last * STEPS[0], 6), round(LOW + first * STEPS[0], 6), round(width * STEPS[1], 6))
 
