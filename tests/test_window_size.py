@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from golden_files import GOLDEN
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_cli import attempt, run
+from test_docs import DOCS
 
 from ecalwindows.config import WindowSettings, read_settings, window_settings
 from ecalwindows.dumper.branches import SIMHITS
@@ -263,6 +265,12 @@ def test_every_input_is_a_sample_of_its_own(dump: str, tmp_path: Path) -> None:
     for ours, both in zip(one, two, strict=True):
         assert int(both["caloparticles"]) == 2 * int(ours["caloparticles"])
         assert both["share"] == ours["share"] or both["geometry"].startswith("fit")
+
+
+def test_the_page_names_options_that_there_are() -> None:
+    said = set(re.findall(r"--[a-z]+(?:-[a-z]+)*", (DOCS / "window_size.md").read_text()))
+    printed = run("truth", "window-size", "--help").out
+    assert {option for option in said if option not in printed} == set() and len(said) >= 2
 
 
 # --- what does not serve

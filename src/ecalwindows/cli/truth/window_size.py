@@ -44,8 +44,9 @@ def window_size(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     """Find how large windows must be to hold the simulated energy of caloparticles.
 
     INPUT is a dumper file, folder, glob or URL, each a sample of its own, or a table of `ecalwindows truth match`.
-    Simulated hits are used where the dump has them, else clusters. For bins of abs(seed eta) the smallest box around the seed is found that holds
-    each share; lines through the boxes become a geometry that `ecalwindows windows -s` takes.
+    Simulated hits are used where the dump has them, else clusters. For bins of abs(seed eta) the smallest box around
+    the seed is found that holds each share; lines through the boxes become a geometry that `ecalwindows windows -s`
+    takes.
     """
     from ecalwindows.cli.progress import progress, warnings_shown
     from ecalwindows.reports.window_size import window_size_text
