@@ -15,6 +15,7 @@ import pytest
 from golden_files import GOLDEN
 from matplotlib.figure import Figure
 from test_cli import attempt, run
+from test_docs import DOCS, typed
 from test_validate import EVERYTHING
 
 from ecalwindows.batch import WindowBatch
@@ -365,6 +366,19 @@ def test_what_is_not_ours_is_never_replaced(folder: Path, tmp_path: Path, taken:
     ran = attempt("plot", str(folder / "electrons.parquet"), "-o", str(mine), "--overwrite")
     assert ran.code == 2 and ("is a file" if taken == "file" else "is there already") in ran.err
     assert (mine / "notes.txt" if taken == "folder" else mine).read_text() == "mine"
+
+
+def test_the_page_of_the_documentation_is_true(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("electrons.parquet", "photons.parquet"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    commands = typed("plots.md")
+    assert {arguments[0] for arguments, _ in commands} == {"plot", "show"}
+    for arguments, said in commands:
+        pattern = "\n".join(".*?" if line == "..." else re.escape(line) for line in said.splitlines())
+        assert re.fullmatch(pattern, run(*arguments).out.strip(), re.DOTALL), arguments
+    for picture in re.findall(r"\]\((plots/.*?\.png)\)", (DOCS / "plots.md").read_text()):
+        assert (DOCS / picture).stat().st_size < 150_000
 
 
 def test_columns_of_only_one_input_are_told(folder: Path, tmp_path: Path) -> None:

@@ -181,7 +181,8 @@ def draw_share(name: str, rows: Table, columns: Table) -> Figure:
         error = np.sqrt(share * (1 - share) / n[use])
         low, high = inside["low"][use], inside["high"][use]
         middle = (low + high) / 2
-        axes.errorbar(middle, share, error, (middle - low, high - middle), ls="", marker="o", ms=4, c=colour, label=who)
+        half = np.stack([middle - low, high - middle])
+        axes.errorbar(middle, share, error, half, ls="", marker="o", ms=4, c=colour, label=who)
     if (rows_where(columns, column=name)["bins"] == "log").any():
         axes.set_xscale("log")
     axes.set(ylim=(0, 1.15), xlabel=with_unit(name, COLUMNS[name].unit), ylabel="share in the true supercluster")

@@ -31,7 +31,10 @@ HEADS = {
 
 
 def gallery(figures: Sequence[str], tables: Sequence[str], title: str, *, pdf: bool) -> str:
-    """The page. pdf : every figure is there as PDF too; figures : names without suffix, `columns/<column>` or others; tables : names of files."""
+    """The page. figures : names without suffix, `columns/<column>` or others; tables : names of files.
+
+    pdf : every figure is there as PDF too
+    """
     sections: dict[str, list[str]] = {}
     for name in figures:
         sections.setdefault(_section(name), []).append(name)
