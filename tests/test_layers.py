@@ -74,9 +74,14 @@ DRIVERS = {
     "finalize",
     "validate",
     "compare",
+    "plot",
+    "show",
     "relabel",
     "demo",
     "validate_simulation",
+    "match",
+    "thresholds",
+    "finalize_matches",
 }
 
 

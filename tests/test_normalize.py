@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
+import shutil
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,11 @@ import numpy as np
 import pytest
 from batches import part_of, random_batch
 from flat_folders import flat_folder
+from golden_files import GOLDEN
 from hypothesis import given
 from hypothesis import strategies as st
 from test_cli import attempt, run
+from test_docs import typed
 
 from ecalwindows.batch import WindowBatch
 from ecalwindows.dataset.ndjson.writer import NdjsonWriter
@@ -172,6 +176,18 @@ def test_columns_without_numbers_and_constant_ones_are_told(tmp_path: Path) -> N
     assert "  max_en_cluster                   50  of 50\n" in ran.out
     found = json.loads((tmp_path / "f.json").read_text())["window"]
     assert [found[key]["max_en_cluster"] for key in found] == [SENTINEL] * 4
+
+
+def test_the_page_shows_what_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(GOLDEN / "electrons.root", "electrons.root")
+    commands = typed("normalisation.md")
+    assert [arguments[0] for arguments, _ in commands] == ["windows", "normalize"]
+    for arguments, said in commands:
+        printed = run(*arguments).out
+        if said:
+            lines = [".*" if line == "..." else re.escape(line) for line in said.splitlines()]
+            assert re.fullmatch("\n".join(lines), printed.strip())
 
 
 # --- what does not fit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from batches import text_column
 from flat_folders import flat_folder
 from golden_files import GOLDEN
 from test_cli import attempt, run
+from test_docs import DOCS, blocks
 
 from ecalwindows.batch import WindowBatch
 from ecalwindows.dataset.parquet.definition import FeaturesDefinition
@@ -245,6 +247,16 @@ def test_the_figures_are_there(place: Path) -> None:
         found = {file.stem: file for file in (place / "w_study").glob(f"*{suffix}")}
         assert found.keys() == names
         assert all(file.read_bytes().startswith(start) for file in found.values())
+
+
+def test_the_page_is_true(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    (place / "weights.json").write_bytes((place / "w.json").read_bytes())
+    (python,) = blocks("reweighting.md", "python")
+    exec(python, {})
+    said = set(re.findall(r"--[a-z]+(?:-[a-z]+)*", (DOCS / "reweighting.md").read_text()))
+    helps = "".join(run(name, "--help").out for name in ("reweight", "convert", "finalize"))
+    assert {option for option in said if option not in helps} == set() and len(said) > 8
 
 
 # --- options

@@ -223,3 +223,26 @@ def taken(batch: WindowBatch, rows: Rows) -> WindowBatch:
         hits={name: column[hits] for name, column in batch.hits.items()},
         events={},
     )
+
+
+def joined(a: WindowBatch, b: WindowBatch) -> WindowBatch:
+    """Two partial batches as one, with the columns that both have."""
+
+    def columns(part: str) -> dict[str, Array]:
+        one, two = getattr(a, part), getattr(b, part)
+        return {name: np.concatenate([one[name], two[name]]) for name in one if name in two}
+
+    def offsets(one: Array, two: Array) -> Array:
+        return np.concatenate([one, two[1:] + one[-1]])
+
+    n = len(a.pair_cluster) + len(b.pair_cluster)
+    text = Text(
+        offsets(a.window_index.offsets, b.window_index.offsets),
+        np.concatenate([a.window_index.data, b.window_index.data]),
+    )
+    return WindowBatch(
+        window_index=text, window=columns("window"), cluster={}, pair=columns("pair"),
+        window_offsets=offsets(a.window_offsets, b.window_offsets), pair_cluster=np.arange(n),
+        window_seed=np.concatenate([a.window_seed, b.window_seed]),
+        hits_offsets=offsets(a.hits_offsets, b.hits_offsets), hits=columns("hits"), events={},
+    )  # fmt: skip

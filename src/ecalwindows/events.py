@@ -25,6 +25,8 @@ class Events:
     score, shared_energy : float64 (n_clusters x caloparticles of their event, flat), `score_offsets` by cluster
     member     : int64, cluster indices (within the event) of the superclusters, `member_offsets` by supercluster
     hits       : rechitEnergy, fraction, ieta, iphi, iz, (n_hits,), `hits_offsets` by cluster; empty if not asked for
+    simhits    : energy [GeV], eta, phi, iz of simulated hits, (n_simhits,), `simhits_offsets` by caloparticle; None if
+        not asked for or not there
     """
 
     run: Index
@@ -44,6 +46,8 @@ class Events:
     member: Index
     hits_offsets: Index
     hits: Mapping[str, Column]
+    simhits_offsets: Index | None = None
+    simhits: Mapping[str, Column] | None = None
 
     def __len__(self) -> int:
         return len(self.run)
@@ -70,6 +74,7 @@ def selected_events(events: Events, keep: NDArray[np.bool_]) -> Events:
     superclusters = np.repeat(keep, np.diff(events.supercluster_offsets))
     scores = np.repeat(clusters, np.diff(events.score_offsets))
     hits = np.repeat(clusters, np.diff(events.hits_offsets))
+    simhits = None if events.simhits_offsets is None else np.repeat(calos, np.diff(events.simhits_offsets))
     return Events(
         run=events.run[keep],
         lumi=events.lumi[keep],
@@ -88,6 +93,8 @@ def selected_events(events: Events, keep: NDArray[np.bool_]) -> Events:
         member=events.member[np.repeat(superclusters, np.diff(events.member_offsets))],
         hits_offsets=_offsets(events.hits_offsets, clusters),
         hits=_rows(events.hits, hits),
+        simhits_offsets=None if events.simhits_offsets is None else _offsets(events.simhits_offsets, calos),
+        simhits=None if simhits is None or events.simhits is None else _rows(events.simhits, simhits),
     )
 
 

@@ -90,11 +90,8 @@ def finalize_dataset(
     folder : parts with manifests, as `ecalwindows windows` and `ecalwindows convert` leave them
     output : folder of the finished layout (a copy of the parts, by event into splits if asked for); None: the record
         goes into `_ecalwindows/` of the folder itself, and the parts stay as they are
-<<<<<<< HEAD
     copies : folders of the same parts in further formats, which go into the same dataset (needs `output`)
-=======
     workers : threads that write parts
->>>>>>> i4
     flat : names of parts in an output without a folder for the format, whose record goes into `_ecalwindows/` too
     Raises InputError for parts that are not what they should be, SettingsError for wrong options, OutputError where
     nothing can be written. Then nothing has changed.
@@ -126,13 +123,10 @@ def finalize_dataset(
         with folder_written_aside(target) as aside:
             home = aside / FOLDER if flat else aside
             home.mkdir(exist_ok=True)
-<<<<<<< HEAD
-            written = [_write_layout(each, splits, aside, steps, flat, is_copy=each is not parts) for each in forms]
+            written = [
+                _write_layout(each, splits, aside, steps, flat, workers, is_copy=each is not parts) for each in forms
+            ]
             record = described(written, events, splits, fields | {"bad_inputs": bad})
-=======
-            files = _write_layout(parts, splits, aside, steps, flat, workers)
-            record = described(parts, files, events, splits, fields | {"bad_inputs": bad})
->>>>>>> i4
             write_record(record, home)
             _write_run(home, folder, target, started, time.monotonic() - began)
     return Finalised(record, target, len(parts), time.monotonic() - began, previous is not None)
@@ -224,19 +218,15 @@ def _finish_in_place(folder: Path, record: DatasetRecord) -> None:
 
 
 def _write_layout(
-<<<<<<< HEAD
     parts: Sequence[Part],
     splits: Splits | None,
     out: Path,
     steps: _Steps,
     flat: Mapping[str, str] | None,
+    workers: int,
     *,
     is_copy: bool,
 ) -> Form:
-=======
-    parts: Sequence[Part], splits: Splits | None, out: Path, steps: _Steps, flat: Mapping[str, str] | None, workers: int
-) -> list[DataFile]:
->>>>>>> i4
     """Data and manifests in the finished layout, or a flat one; the files by split, then by part."""
     format = parts[0].manifest.format
     base = out if flat else out / format
@@ -255,17 +245,9 @@ def _write_layout(
     files.sort(key=lambda file: order.get(file.split or "", 0))
     if format == "parquet":
         for split in splits.names if splits else [None]:
-<<<<<<< HEAD
-            names = [file.name.rpartition("/")[2] for file in files if file.split == split]
-            write_parquet_index(base / split if split else base, names)
-    return Form(parts, files)
-
-
-def _recorded(part: Part, name: str, written: Sequence[Written], out: Path, manifests: Path) -> list[DataFile]:
-=======
             held = [file.name.rpartition("/")[2] for file in files if file.split == split]
             write_parquet_index(base / split if split else base, held)
-    return files
+    return Form(parts, files)
 
 
 def _in_order(work: Callable[[Part, str], T], parts: Sequence[Part], names: Sequence[str], workers: int) -> Iterator[T]:
@@ -287,8 +269,7 @@ def _in_order(work: Callable[[Part, str], T], parts: Sequence[Part], names: Sequ
                 future.cancel()
 
 
-def _recorded(part: Part, name: str, written: Sequence[Written], out: Path, home: Path) -> list[DataFile]:
->>>>>>> i4
+def _recorded(part: Part, name: str, written: Sequence[Written], out: Path, manifests: Path) -> list[DataFile]:
     """The files of a part with their checksums; writes the manifest of the part."""
     records = [file_record(each.path, out) for each in written]
     files = [

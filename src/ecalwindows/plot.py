@@ -77,7 +77,8 @@ def plot_datasets(
             write_table(aside / TABLES / f"{name}.csv", names, rows)
             plotted.tables.append(f"{TABLES}/{name}.csv")
         _draw(aside, plotted, FIGURES if pdf else FIGURES[:1], steps)
-        (aside / PAGE).write_text(gallery(plotted.figures, plotted.tables, _title(inputs, plotted)), encoding="utf-8")
+        page = gallery(plotted.figures, plotted.tables, _title(inputs, plotted), pdf=pdf)
+        (aside / PAGE).write_text(page, encoding="utf-8")
     plotted.seconds = time.monotonic() - began
     return plotted
 

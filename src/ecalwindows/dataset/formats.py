@@ -18,7 +18,8 @@ from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
 if TYPE_CHECKING:
     from ecalwindows.dataset.weights import Weights
 
-Format = Literal["parquet", "ndjson", "tfrecord"]
+Format = Literal["parquet", "ndjson", "tfrecord", "matches"]
+"""What parts can hold: windows, in three formats, or matched clusters (Parquet; not a format of windows)."""
 
 SUFFIXES: dict[str, tuple[Format, Compression]] = {
     ".parquet": ("parquet", "none"),

@@ -29,8 +29,8 @@ SUFFIXES = {
 }
 """Ends of the names of data files, and their format."""
 
-FORMATS = ("parquet", "ndjson", "tfrecord")
-"""Folders of the finished layout; the first that is there is read."""
+FORMATS = ("parquet", "ndjson", "tfrecord", "matches")
+"""Folders of the finished layout; the first that is there is read. `matches` holds tables of matched clusters."""
 
 EVENTS_SUFFIX = ".events.csv"
 MATCHED, UNMATCHED = "calo_matched", "no_calo_matched"

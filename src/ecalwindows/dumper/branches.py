@@ -10,7 +10,7 @@ from ecalwindows.config import WindowSettings
 from ecalwindows.schema import COLUMNS
 
 Kind = Literal["int", "float"]
-Part = Literal["event", "cluster", "calo", "supercluster", "score", "member", "hits"]
+Part = Literal["event", "cluster", "calo", "supercluster", "score", "member", "hits", "simhits"]
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,8 @@ BRANCHES: tuple[Branch, ...] = (
     ),
     Branch("superCluster_eta", "supercluster", "eta", 1, "float", 0, _feeds("et_mustache_raw", "et_mustache_calib")),
     Branch("superCluster_pfClustersIndex", "member", "member", 2, "int", -1, _feeds("in_mustache")),
+    *(Branch(f"simHit_{key}", "simhits", key, 2, "float", 0, _feeds("simhits")) for key in ("energy", "eta", "phi")),
+    Branch("simHit_iz", "simhits", "iz", 2, "int", 0, _feeds("simhits")),
 )  # fmt: skip
 """All branches but the score, whose name is the association strategy's."""
 
@@ -134,6 +136,10 @@ PILEUP_TOTAL = Branch(
 ALL_HITS = frozenset({"ieta", "iphi", "iz", "energy", "energy_fraction", "fraction"})
 EVERYTHING = frozenset(COLUMNS) | ALL_HITS
 """All dataset columns and hit components: what NDJSON holds."""
+
+
+SIMHITS = frozenset({"simhits"})
+"""Wanted by studies: the simulated hits of caloparticles. No dataset holds them."""
 
 
 def score_branch(strategy: str) -> Branch:

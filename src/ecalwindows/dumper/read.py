@@ -242,6 +242,7 @@ def events_of(file: Input, columns: Mapping[str, Ragged], start: int, stop: int)
     parts.check_scores(score_offsets, cluster_offsets, calo_offsets)
     member_offsets, member = parts.nested("member", supercluster_offsets)
     hits_offsets, hits = parts.nested("hits", cluster_offsets)
+    simhits_offsets, simhits = parts.nested("simhits", calo_offsets) if parts.has("simhits") else (None, None)
     return Events(
         run=event["run"].astype(np.int64),
         lumi=event["lumi"].astype(np.int64),
@@ -260,6 +261,8 @@ def events_of(file: Input, columns: Mapping[str, Ragged], start: int, stop: int)
         member=member["member"].astype(np.int64),
         hits_offsets=hits_offsets,
         hits=hits,
+        simhits_offsets=simhits_offsets,
+        simhits=simhits,
     )
 
 
@@ -286,6 +289,10 @@ class _Parts:
 
     def _read(self, part: Part) -> dict[str, Branch]:
         return {branch.key: branch for branch in self.file.branches if branch.part == part}
+
+    def has(self, part: Part) -> bool:
+        """Whether all branches of a part were read."""
+        return self._read(part).keys() == _DEFAULTS[part].keys()
 
     def offsets(self, part: Part) -> Index:
         """Offsets by event of a part; those of the first branch read (the others must agree)."""

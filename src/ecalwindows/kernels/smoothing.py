@@ -63,12 +63,12 @@ def set_line(cost: Any, level: Any, i: int, stiffness: float, most: int) -> None
                     least, best = value, before
             own[j, k] += least
             came_from[j, k] = best
-    k = np.argmin(own[m - 1])
-    if own[m - 1, k] == np.inf:
+    at = np.argmin(own[m - 1])
+    if own[m - 1, at] == np.inf:
         return
     for j in range(m - 1, -1, -1):
-        level[i, j] = k
-        k = came_from[j, k]
+        level[i, j] = at
+        at = came_from[j, at]
 
 
 @kernel

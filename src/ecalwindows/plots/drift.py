@@ -38,10 +38,9 @@ def draw_drift(drift: Drift, a: Floats, b: Floats, labels: tuple[str, str], path
             axes.set_xscale("log")
         axes.set_xlabel(with_unit(drift.name, column.unit))
         axes.set_ylabel(f"share of {column.level}s a bin")
-        axes.set_ylim(0, axes.get_ylim()[1] * 1.2)
-        axes.legend(loc="upper right", fontsize="x-small")
+        axes.set_ylim(0, axes.get_ylim()[1] * 1.25)
         told = f"KS distance {drift.ks:.3g} (by chance up to {drift.noise:.2g})"
-        axes.set_title(told, loc="right", size="x-small", pad=5)
+        axes.legend(loc="upper right", fontsize="x-small", title=told, title_fontsize="x-small")
         if path is not None:
             save_figure(figure, path)
     return figure

@@ -1,30 +1,38 @@
-"""Figures of a dataset as a whole: seeds over Et and eta, numbers of clusters, labels, energy response."""
+"""Figures of a dataset as a whole: seeds over Et and eta, numbers of clusters, labels."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
-from ecalwindows.plots.style import COLOURS, PLAIN, flavour_look, group_look, mark, new_figure, with_unit
+from ecalwindows.plots.response import draw_response, draw_response_by
+from ecalwindows.plots.style import (
+    COLOURS,
+    FEWEST,
+    LINES,
+    PLAIN,
+    flavour_look,
+    group_look,
+    legend,
+    mark,
+    new_figure,
+    room_for_legend,
+    with_unit,
+)  # fmt: skip
 from ecalwindows.schema import COLUMNS
 from ecalwindows.studies.tables import Table, read_table, rows_where
 
-Floats = NDArray[np.float64]
 Figures = dict[str, Callable[[], Figure]]
 
-LINES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
-MARKERS = ("o", "s", "^")
-SHARES = ("et_cluster_calib", "et_cluster", "cluster_deta", "cluster_dphi")
-"""Columns over which the share of clusters in the supercluster is drawn."""
+SHARES = (("et_cluster_calib", "et_cluster"), ("cluster_deta",), ("cluster_dphi",))
+"""Columns over which the share of clusters in the supercluster is drawn: the first of each that is there."""
 
 PARTED_BY = "is_seed_calo_matched"
 """The label that parts the windows, so that its share tells nothing."""
@@ -35,11 +43,6 @@ KINDS = {
     "in_geom_mustache": "in geometric mustache",
     "in_mustache": "in reconstructed supercluster",
 }
-FEWEST = 20
-"""Entries of a bin that has a median and a resolution."""
-
-REBIN = 5
-"""Fine bins of the response that make one of the figure."""
 
 
 def figures(folder: Path, columns: Table, histograms: Table) -> Figures:
@@ -56,7 +59,8 @@ def figures(folder: Path, columns: Table, histograms: Table) -> Figures:
         )
     if any(COLUMNS[name].dtype == "bool" for name in set(columns["column"].tolist())):
         found["labels"] = partial(draw_labels, columns)
-    for name in SHARES:
+    for names in SHARES:
+        name = next((name for name in names if name in columns["column"]), "")
         rows = rows_where(histograms, column=name)
         if {0, 1} <= set(rows["label"].tolist()):
             found[f"supercluster_share_by_{name}"] = partial(draw_share, name, rows, columns)
@@ -107,18 +111,8 @@ def draw_clusters(table: Table) -> Figure:
     axes.set(xlim=(-0.5, last - 0.5), yscale="log", xlabel="clusters a window", ylabel="windows")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _title(axes, table, n)
-    _room_for_legend(axes, 0.33)
+    room_for_legend(axes, 0.33)
     return figure
-
-
-def _room_for_legend(axes: Axes, room: float) -> None:
-    """Move the upper end up by this share of the axis, and put the legend there."""
-    low, high = axes.get_ylim()
-    if axes.get_yscale() == "log":
-        axes.set_ylim(low, low * (high / low) ** (1 / (1 - room)))
-    else:
-        axes.set_ylim(low, low + (high - low) / (1 - room))
-    axes.legend(loc="upper right", fontsize=13, borderpad=0.2, labelspacing=0.3)
 
 
 def draw_labels(columns: Table) -> Figure:
@@ -181,98 +175,16 @@ def draw_share(name: str, rows: Table, columns: Table) -> Figure:
         who, colour = flavour_look(flavour)
         n = inside["count"] + outside["count"]
         use = n >= FEWEST
+        if not use.any():
+            continue
         share = inside["count"][use] / n[use]
         error = np.sqrt(share * (1 - share) / n[use])
         low, high = inside["low"][use], inside["high"][use]
         middle = (low + high) / 2
-        axes.errorbar(middle, share, error, (middle - low, high - middle), ls="", marker="o", ms=4, c=colour, label=who)
+        half = np.stack([middle - low, high - middle])
+        axes.errorbar(middle, share, error, half, ls="", marker="o", ms=4, c=colour, label=who)
     if (rows_where(columns, column=name)["bins"] == "log").any():
         axes.set_xscale("log")
     axes.set(ylim=(0, 1.15), xlabel=with_unit(name, COLUMNS[name].unit), ylabel="share in the true supercluster")
-    axes.legend(loc="upper right", fontsize="small", ncol=2)
+    legend(axes, fontsize="small", ncol=2)
     return figure
-
-
-def _by_kind(rows: Table) -> Iterator[tuple[int, str, int, Table]]:
-    """Flavour, kind, number of the kind, and the rows of each."""
-    kinds = sorted(set(rows["kind"].tolist()), key=lambda kind: (kind != "true supercluster", kind))
-    for flavour in sorted(set(rows["flavour"].tolist())):
-        for number, kind in enumerate(kinds):
-            some = rows_where(rows, flavour=flavour, kind=kind)
-            if len(some["count"]):
-                yield flavour, kind, number, some
-
-
-def draw_response(rows: Table) -> Figure:
-    """Energy over that of the caloparticle, for each kind of supercluster."""
-    figure, axes = new_figure()
-    for flavour, kind, number, some in _by_kind(rows):
-        who, colour = flavour_look(flavour)
-        fine, edges = response_counts(some)
-        counts = fine[: len(fine) // REBIN * REBIN].reshape(-1, REBIN).sum(axis=1) / max(fine.sum(), 1)
-        _, middle, width = median_and_width(fine, edges)
-        label = f"{who}: {kind} (median {middle:.3f}, width {width / middle:.3f})"
-        axes.stairs(counts, edges[::REBIN], color=colour, ls=LINES[number], lw=2, label=label, gid=f"{flavour}/{kind}")
-    axes.set(xlim=(0.5, 1.2), yscale="log")
-    axes.set(xlabel="energy / energy of the caloparticle", ylabel="share of caloparticles a bin")
-    _room_for_legend(axes, 0.38)
-    return figure
-
-
-def response_counts(rows: Table) -> tuple[Floats, Floats]:
-    """Counts of the fine bins of a response, all other axes summed, and their edges."""
-    step = float(np.median(rows["response_high"] - rows["response_low"]))
-    places = np.rint(rows["response_low"] / step).astype(np.int64)
-    size = int(np.ceil((places.max() + 1) / REBIN) * REBIN)
-    edges: Floats = np.arange(size + 1, dtype=np.float64) * step
-    return np.bincount(places, rows["count"], minlength=size).astype(np.float64), edges
-
-
-def median_and_width(counts: Floats, edges: Floats) -> tuple[float, float, float]:
-    """Number, median and half of the width from 16 to 84 % of binned values, even within a bin."""
-    total = float(counts.sum())
-    below = np.concatenate([[0.0], np.cumsum(counts)])
-    q16, q50, q84 = (float(np.interp(q * total, below, edges)) for q in (0.16, 0.5, 0.84))
-    return total, q50, (q84 - q16) / 2
-
-
-def draw_response_by(by: str, rows: Table) -> Figure:
-    """Median and resolution of the response, bin by bin of abs(seed eta) or of the caloparticle's Et."""
-    figure = Figure(figsize=(8, 8.5), dpi=80)
-    top, bottom = figure.add_axes((0.15, 0.51, 0.815, 0.435)), figure.add_axes((0.15, 0.1, 0.815, 0.39))
-    mark(top)
-    flavours, kinds = sorted(set(rows["flavour"].tolist())), len(set(rows["kind"].tolist()))
-    for flavour, kind, number, some in _by_kind(rows):
-        who, colour = flavour_look(flavour)
-        shift = (flavours.index(flavour) * kinds + number + 0.5) / (len(flavours) * kinds) - 0.5
-        points = np.array(list(_points(some, shift * 0.5))).reshape(-1, 5)
-        if len(points):
-            x, n, median, width, half = points.T
-            spread = width / median
-            style: dict[str, Any] = {
-                "ls": "",
-                "marker": MARKERS[number],
-                "ms": 7,
-                "c": colour,
-                "mfc": colour if number == 0 else "none",
-            }
-            top.errorbar(x, median, 1.25 * width / np.sqrt(n), half, label=f"{who}: {kind}", **style)
-            bottom.errorbar(x, spread, spread / np.sqrt(2 * n), half, **style)
-    label = {"seed_eta": r"$|\eta|$ of the seed", "et_true": with_unit(r"$E_T$ of the caloparticle", "GeV")}[by]
-    if by == "et_true":
-        for axes in (top, bottom):
-            axes.set_xscale("log")
-            axes.xaxis.set_major_formatter(PLAIN)
-    top.set(xticklabels=[], ylabel="median response")
-    bottom.set(xlabel=label, ylabel="effective resolution", xlim=top.get_xlim())
-    bottom.set_ylim(bottom=0)
-    _room_for_legend(top, 0.08 + 0.07 * len(flavours) * kinds)
-    return figure
-
-
-def _points(rows: Table, shift: float) -> Iterator[tuple[float, float, float, float, float]]:
-    """Place, number, median, width (half of 16 to 84 %), and half the bin, of each bin with enough entries."""
-    for low, high in sorted(set(zip(rows["low"].tolist(), rows["high"].tolist(), strict=True))):
-        n, median, width = median_and_width(*response_counts(rows_where(rows, low=low)))
-        if n >= FEWEST:
-            yield (low + high) / 2 + shift * (high - low), n, median, width, 0.0

@@ -32,11 +32,10 @@ def draw_reweighting(tables: Mapping[str, Path], folder: Path) -> list[Path]:
     figures["ncls_eta"] = _sameness(ncls)
     figures["ncls"] = _projections(ncls)
     figures["weights"] = _weights(read_table(tables["flattening"]), read_table(tables["photon_to_electron"]))
-    paths = []
-    for name, draw in figures.items():
-        for suffix in FORMATS:
-            paths.append(folder / f"{name}{suffix}")
-            save_figure(draw, paths[-1])
+    paths = [folder / f"{name}{suffix}" for name in figures for suffix in FORMATS]
+    with cms_style(16):
+        for path in paths:
+            save_figure(figures[path.stem], path)
     return paths
 
 

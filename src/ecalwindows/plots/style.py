@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 
@@ -22,6 +23,14 @@ FLAVOURS = {11: ("electron", "#3f90da"), 22: ("photon", "#ffa90e"), 0: ("unknown
 """Name and colour of each flavour."""
 
 FORMATS = (".png", ".pdf")
+"""Of the figures of studies."""
+
+LINES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
+"""Lines that are told apart without colours."""
+
+FEWEST = 20
+"""Entries of a bin that has a median and a resolution."""
+
 SIMULATION = "Private work (CMS simulation)"
 """What CMS asks to be written on a figure that it has not approved."""
 
@@ -78,15 +87,32 @@ def with_unit(name: str, unit: str) -> str:
     return f"{name} [{unit}]" if unit else name
 
 
+def room_for_legend(axes: Axes, room: float) -> None:
+    """Move the upper end up by this share of the axis, and put the legend there."""
+    low, high = axes.get_ylim()
+    if axes.get_yscale() == "log":
+        axes.set_ylim(low, low * (high / low) ** (1 / (1 - room)))
+    else:
+        axes.set_ylim(low, low + (high - low) / (1 - room))
+    legend(axes, fontsize=13, borderpad=0.2, labelspacing=0.3)
+
+
+def legend(axes: Axes, **look: Any) -> None:
+    """The legend; or, where nothing is drawn, why."""
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="upper right", **look)
+    else:
+        axes.text(0.5, 0.5, f"no bin has {FEWEST} entries", transform=axes.transAxes, ha="center")
+
+
 PLAIN = StrMethodFormatter("{x:g}")
 """Ticks 1, 10, 100 of a logarithmic axis."""
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write the figure aside, then give it its name. Raises OutputError for an unknown suffix."""
-    kind = path.suffix[1:].lower()
-    known = figure.canvas.get_supported_filetypes()
-    if kind not in known:
+def check_picture(path: Path) -> None:
+    """Raise OutputError where no figure can be written to the path, for its suffix or its place."""
+    known = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix[1:].lower() not in known:
         raise OutputError(
             f"a figure cannot be written as '{path.suffix}'",
             expected="one of ." + ", .".join(sorted(known)),
@@ -94,6 +120,12 @@ def save_figure(figure: Figure, path: Path) -> None:
             todo="give the file another suffix, for example .png",
         )
     check_output(path, overwrite=True)
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write the figure aside, then give it its name. Raises OutputError as `check_picture` does."""
+    check_picture(path)
+    kind = path.suffix[1:].lower()
     with written_aside([path]) as (place,):
         no_date: dict[str, Any] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
         figure.savefig(place, format=kind, metadata=no_date.get(kind))

@@ -34,9 +34,16 @@ FONT_SIZE = 12
 HALO = [withStroke(linewidth=3.5, foreground="white")]
 
 
+NEEDED = frozenset({"seed_eta", "seed_phi", "cluster_eta", "cluster_phi", "et_cluster"})
+"""Columns without which a window cannot be drawn."""
+
+HITS = frozenset({"ieta", "iphi", "iz", "energy_fraction"})
+
+
 def draw_window(batch: WindowBatch, number: int, geometry: Geometry, path: Path | None = None) -> Figure:
     """Figure of window `number` of a batch, phi unwrapped around the seed; with a path it is saved too.
 
+    batch : may lack columns, but for `NEEDED`; without hits no crystals are drawn
     geometry : the shape with which the batch was made
     path     : suffix .png (150 dpi), .pdf or another one that matplotlib knows
     Raises IndexError if the batch has no such window, OutputError if the suffix is unknown.
@@ -79,6 +86,11 @@ class _View:
     energy: Floats
     edge: tuple[tuple[float, float], float, float]
 
+    @property
+    def has_position(self) -> bool:
+        """Whether the generated position is known."""
+        return self.is_matched and {"gen_true_eta", "gen_true_phi"} <= self.window.keys()
+
     @classmethod
     def of(cls, batch: WindowBatch, number: int, geometry: Geometry) -> _View:
         if not 0 <= number < len(batch):
@@ -86,17 +98,22 @@ class _View:
         window = {name: column[number].item() for name, column in batch.window.items()}
         pairs = slice(*batch.window_offsets[number : number + 2])
         clusters = batch.pair_cluster[pairs]
-        seed_phi, is_matched = window["seed_phi"], window["is_seed_calo_matched"]
+        seed_phi, is_matched = window["seed_phi"], window.get("is_seed_calo_matched", False)
+        nothing = np.zeros(len(clusters), np.bool_)
+
+        def flag(name: str) -> NDArray[np.bool_]:
+            return batch.pair[name][pairs].astype(np.bool_) if name in batch.pair else nothing
+
         crystals, energy = _crystals(batch, clusters, seed_phi)
         return cls(
             window=window,
             is_matched=is_matched,
-            eta=batch.cluster["cluster_eta"][clusters].astype(float),
-            phi=unwrapped(batch.cluster["cluster_phi"][clusters], seed_phi),
-            et=batch.cluster["et_cluster"][clusters].astype(float),
-            in_scluster=batch.pair["in_scluster"][pairs] & is_matched,
-            other_calo=batch.pair["is_calo_matched_diffcalo"][pairs],
-            is_seed=batch.pair["is_seed"][pairs],
+            eta=batch.column("cluster_eta")[pairs].astype(float),
+            phi=unwrapped(batch.column("cluster_phi")[pairs], seed_phi),
+            et=batch.column("et_cluster")[pairs].astype(float),
+            in_scluster=flag("in_scluster") & is_matched,
+            other_calo=flag("is_calo_matched_diffcalo"),
+            is_seed=flag("is_seed"),
             crystals=crystals,
             energy=energy,
             edge=window_edge(window["seed_eta"], seed_phi, geometry),
@@ -105,6 +122,8 @@ class _View:
 
 def _crystals(batch: WindowBatch, clusters: Ints, seed_phi: float) -> tuple[Floats, Floats]:
     """Corners and energies of the crystals with energy; a crystal that clusters share is there once."""
+    if not batch.hits.keys() >= HITS:
+        return np.zeros((0, 4, 2)), np.zeros(0)
     rows = np.concatenate([np.arange(*batch.hits_offsets[c : c + 2]) for c in clusters] or [np.arange(0)])
     cells = np.stack([batch.hits[name][rows] for name in ("ieta", "iphi", "iz")], axis=1)
     cells, place = np.unique(cells, axis=0, return_inverse=True)
@@ -139,7 +158,7 @@ def _draw_mustache(axes: Axes, view: _View) -> None:
         axes.add_patch(Polygon(corners, fill=False, ec=MUSTACHE, lw=1.6, gid="mustache", zorder=3))
 
 
-def _area(et: Any) -> Any:
+def marker_area(et: Any) -> Any:
     """Area of a marker [points^2]: grows with the logarithm of Et."""
     return 60 + 55 * np.log1p(np.maximum(et, 0))
 
@@ -161,7 +180,7 @@ def _draw_clusters(axes: Axes, view: _View) -> None:
     for label, (which, style) in _kinds(view).items():
         if which.any():
             axes.scatter(
-                view.eta[which], view.phi[which], s=_area(view.et[which]), facecolors="none", gid=label, zorder=5,
+                view.eta[which], view.phi[which], s=marker_area(view.et[which]), facecolors="none", gid=label, zorder=5,
                 path_effects=HALO, **style,
             )  # fmt: skip
     seed = view.is_seed
@@ -172,7 +191,7 @@ def _draw_clusters(axes: Axes, view: _View) -> None:
 
 
 def _draw_truth(axes: Axes, view: _View) -> None:
-    if view.is_matched:
+    if view.has_position:
         eta, phi = view.window["gen_true_eta"], unwrapped(view.window["gen_true_phi"], view.window["seed_phi"])
         axes.plot([eta], [phi], ls="", marker="x", ms=10, mew=1.8, c=TRUE, gid="generated", zorder=8, path_effects=HALO)
 
@@ -195,14 +214,33 @@ def _dress(figure: Figure, axes: Axes, view: _View) -> None:
 
 
 def _title(view: _View) -> tuple[str, str]:
+    """Two lines, of what is known."""
     w = view.window
-    event = f"run {w['run_id']}, lumi {w['lumi_id']}, event {w['event_id']}, seed {w['seed_index']}"
-    seed = rf"seed $E_T$ = {w['et_seed_calib']:.1f} GeV, $\eta$ = ${w['seed_eta']:.2f}$"
-    found = f"supercluster {w['en_mustache_calib']:.1f} GeV" if w["is_seed_mustache_matched"] else "no supercluster"
+    ids = {"run": "run_id", "lumi": "lumi_id", "event": "event_id", "seed": "seed_index"}
+    event = ", ".join(f"{word} {w[name]}" for word, name in ids.items() if name in w)
+    et = next((w[name] for name in ("et_seed_calib", "et_seed") if name in w), math.nan)
+    first = f"{event}; " + rf"seed $E_T$ = {et:.1f} GeV, $\eta$ = ${w['seed_eta']:.2f}$"
+    return first, "; ".join(filter(None, (_truth_words(view), _found_words(w))))
+
+
+def _truth_words(view: _View) -> str:
+    if "is_seed_calo_matched" not in view.window:
+        return ""
     if not view.is_matched:
-        return f"{event}; {seed}", f"not matched to a caloparticle; {found}"
-    particle = {11: "electron", 22: "photon"}.get(w["flavour"], "caloparticle")
-    return f"{event}; {seed}", f"matched to {particle}: true energy {w['en_true_sim']:.1f} GeV; {found}"
+        return "not matched to a caloparticle"
+    particle = {11: "electron", 22: "photon"}.get(view.window.get("flavour", 0), "caloparticle")
+    energy = view.window.get("en_true_sim")
+    return f"matched to {particle}" + (f": true energy {energy:.1f} GeV" if energy is not None else "")
+
+
+def _found_words(window: dict[str, Any]) -> str:
+    if "is_seed_mustache_matched" not in window or "en_mustache_calib" not in window:
+        return ""
+    return (
+        f"supercluster {window['en_mustache_calib']:.1f} GeV"
+        if window["is_seed_mustache_matched"]
+        else "no supercluster"
+    )
 
 
 def _handles(view: _View) -> list[Any]:
@@ -213,12 +251,12 @@ def _handles(view: _View) -> list[Any]:
         if which.any():
             look = {"marker": style["marker"], "mec": style["edgecolors"], "mew": style["linewidths"]}
             handles.append(Line2D([], [], ms=9, label=f"{label} ({which.sum()})", **empty, **look))
-    if view.is_matched:
+    if view.has_position:
         handles.append(Line2D([], [], ls="", marker="x", ms=10, mew=1.8, c=TRUE, label="generated position"))
     handles.append(Line2D([], [], c=EDGE, lw=1.4, ls=(0, (6, 3)), label="window"))
     mustache = rf"mustache ($E_T$ = {MUSTACHE_ET:g} GeV)"
     handles.append(Patch(fc=(*to_rgb(MUSTACHE), 0.12), ec=MUSTACHE, lw=1.6, label=mustache))
-    sizes = {rf"$E_T$ = {et:g} GeV": math.sqrt(_area(et)) for et in (0.5, 5.0, 50.0)}
+    sizes = {rf"$E_T$ = {et:g} GeV": math.sqrt(marker_area(et)) for et in (0.5, 5.0, 50.0)}
     return handles + [
         Line2D([], [], marker="o", mec="0.35", ms=ms, label=label, **empty) for label, ms in sizes.items()
     ]

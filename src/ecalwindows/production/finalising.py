@@ -16,6 +16,7 @@ from ecalwindows.dataset.output import written_aside
 from ecalwindows.dataset.record import read_record
 from ecalwindows.errors import EcalWindowsError
 from ecalwindows.finalize import finalize_dataset
+from ecalwindows.finalize_matches import finalize_matches
 from ecalwindows.production.checks import Verdict
 from ecalwindows.production.errors import ProductionError
 from ecalwindows.production.far import far_name, publish, published_as
@@ -51,17 +52,10 @@ def finalise(place: Place, plan: Plan, found: Sequence[Verdict], *, workers: int
     if is_finalised(place, plan, found):
         return False
     place.finalised.unlink(missing_ok=True)
-<<<<<<< HEAD
     target = target_of(plan.production)
     clear_left(target)
-    _finalise(place, plan, target)
+    _finalise(place, plan, target, workers)
     write_run(plan, found, home(plan.production))
-=======
-    for format, target in targets(plan.production).items():
-        clear_left(target)
-        _finalise_one(place, plan, format, target, workers)
-        write_run(plan, found, home(plan.production, target))
->>>>>>> i4
     if is_remote(plan.production.output):
         publish(target, plan.production.output)
     content = {"key": _key(plan, found), "files": _held(plan)}
@@ -116,26 +110,26 @@ def _check_far(production: Production) -> None:
     )  # fmt: skip
 
 
-<<<<<<< HEAD
-def _finalise(place: Place, plan: Plan, target: Path) -> None:
-=======
-def _finalise_one(place: Place, plan: Plan, format: Format, target: Path, workers: int) -> None:
->>>>>>> i4
+def _finalise(place: Place, plan: Plan, target: Path, workers: int) -> None:
     production = plan.production
     about = About(
         name=production.name, version=production.version, day=production.day, licence=production.licence,
         citation=production.citation, contact=production.contact, derived_from=production.derived_from,
     )  # fmt: skip
-<<<<<<< HEAD
     formats = sorted(production.formats, key=FORMATS.index)
     first, *others = [merge_rest(place, plan, format) for format in formats]
+    if production.kind == "matches":
+        finalize_matches(first, target, about=about, overwrite=True)
+        return
     finalize_dataset(
-        first, target, copies=others, about=about, splits=production.split_rule, flat=flat_names(plan), overwrite=True
-=======
-    parts = merge_rest(place, plan, format)
-    finalize_dataset(
-        parts, target, about=about, splits=production.split_rule, flat=flat_names(plan), overwrite=True, workers=workers
->>>>>>> i4
+        first,
+        target,
+        copies=others,
+        about=about,
+        splits=production.split_rule,
+        flat=flat_names(plan),
+        overwrite=True,
+        workers=workers,
     )
 
 

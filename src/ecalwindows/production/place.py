@@ -29,7 +29,7 @@ from ecalwindows.production.errors import ProductionError
 from ecalwindows.production.plan import FORM, Plan
 from ecalwindows.production.settings import read_production
 
-SUFFIXES: dict[Format, str] = {"parquet": ".parquet", "ndjson": ".ndjson.zst", "tfrecord": ""}
+SUFFIXES: dict[Format, str] = {"parquet": ".parquet", "ndjson": ".ndjson.zst", "tfrecord": "", "matches": ".parquet"}
 PLAN = "plan.json"
 
 

@@ -100,6 +100,17 @@ class Production(Model):
     def _shares_as_text(cls, value: Any) -> Any:
         return {key: str(share) for key, share in value.items()} if isinstance(value, dict) else value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_tells_the_other(cls, values: Any) -> Any:
+        """A format that one kind alone makes tells the kind, and a kind with one format that."""
+        if isinstance(values, dict) and "kind" not in values:
+            made = [name for name, kind in KINDS.items() if values.get("formats") in ([*kind.formats], *kind.formats)]
+            return values | ({"kind": made[0]} if len(made) == 1 else {})
+        if isinstance(values, dict) and "formats" not in values and values["kind"] in KINDS:
+            return values | {"formats": KINDS[values["kind"]].formats[:1]}
+        return values
+
     @field_validator("formats", mode="before")
     @classmethod
     def _one_is_a_list(cls, value: Any) -> Any:
@@ -131,7 +142,7 @@ class Production(Model):
     def suffix(self, format: Format) -> str:
         """The end of the names of parts in a format; those of TFRecord are folders."""
         ndjson = "" if self.compression == "none" else f".{self.compression}"
-        return {"parquet": ".parquet", "ndjson": f".ndjson{ndjson}", "tfrecord": ""}[format]
+        return {"parquet": ".parquet", "ndjson": f".ndjson{ndjson}", "tfrecord": "", "matches": ".parquet"}[format]
 
     def settings_of(self, sample: Sample) -> WindowSettings:
         """The settings of the windows of a sample."""

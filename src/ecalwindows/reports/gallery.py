@@ -30,8 +30,11 @@ HEADS = {
 """Sections of the page, by group of the columns."""
 
 
-def gallery(figures: Sequence[str], tables: Sequence[str], title: str) -> str:
-    """The page. figures : names without suffix, `columns/<column>` or others; tables : names of files."""
+def gallery(figures: Sequence[str], tables: Sequence[str], title: str, *, pdf: bool) -> str:
+    """The page. figures : names without suffix, `columns/<column>` or others; tables : names of files.
+
+    pdf : every figure is there as PDF too
+    """
     sections: dict[str, list[str]] = {}
     for name in figures:
         sections.setdefault(_section(name), []).append(name)
@@ -44,7 +47,7 @@ def gallery(figures: Sequence[str], tables: Sequence[str], title: str) -> str:
     ]  # fmt: skip
     for key, head in HEADS.items():
         if key in sections:
-            parts += [f'<h2 id="{key}">{head}</h2>', *map(_figure, sections[key])]
+            parts += [f'<h2 id="{key}">{head}</h2>', *(_figure(name, pdf=pdf) for name in sections[key])]
     return "\n".join([*parts, "</body></html>", ""])
 
 
@@ -53,9 +56,10 @@ def _section(name: str) -> str:
     return column.group if column else "overview"
 
 
-def _figure(name: str) -> str:
+def _figure(name: str, *, pdf: bool) -> str:
     column = COLUMNS.get(name.removeprefix("columns/"))
     words = f"<code>{column.name}</code>: {escape(column.meaning)}" if column else escape(name.replace("_", " "))
+    words += f' (<a href="{name}.pdf">PDF</a>)' if pdf else ""
     return (
         f'<figure><a href="{name}.png"><img src="{name}.png" alt="{name}" loading="lazy"></a>'
         f"<figcaption>{words}</figcaption></figure>"

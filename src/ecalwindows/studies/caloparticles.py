@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,7 +123,7 @@ def read_sample(
     Raises InputError for a caloparticle that stands twice, and where nothing is left.
     """
     of, dropped, groups, rows = n_matches(paths), Dropped(), [], 0
-    pieces: list[dict[str, NDArray[np.generic]]] = []
+    pieces: list[dict[str, NDArray[Any]]] = []
     flavours: set[int] = set()
     for table in read_matches(paths, COLUMNS):
         groups.append(table["group_id"][table["is_seed"]])
@@ -134,17 +136,17 @@ def read_sample(
     _refuse_none(pieces, flavour, flavours, paths)
     joined = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
     offsets = np.concatenate([[0], np.cumsum(joined.pop("number"))])
-    return Sample(**joined, offsets=offsets, n_rows=rows, dropped=dropped)  # type: ignore[arg-type]
+    return Sample(**joined, offsets=offsets, n_rows=rows, dropped=dropped)
 
 
 def _piece(
-    table: dict[str, NDArray[np.generic]],
+    table: dict[str, NDArray[Any]],
     bins: Bins,
     thresholds: Numbers,
     flavour: int | None,
     seeds_only: bool,
     dropped: Dropped,
-) -> dict[str, NDArray[np.generic]]:
+) -> dict[str, NDArray[Any]]:
     """What is kept of a piece of the table."""
     first = np.flatnonzero(table["is_seed"])
     of_first = {name: column[first] for name, column in table.items()}
@@ -176,7 +178,7 @@ def _piece(
     }
 
 
-def _refuse_twice(groups: list[NDArray[np.generic]], paths: Paths) -> None:
+def _refuse_twice(groups: list[NDArray[Any]], paths: Paths) -> None:
     all_groups = np.sort(np.concatenate(groups)) if groups else np.zeros(0)
     n_twice = int((all_groups[1:] == all_groups[:-1]).sum())
     if n_twice:
@@ -187,9 +189,7 @@ def _refuse_twice(groups: list[NDArray[np.generic]], paths: Paths) -> None:
         )  # fmt: skip
 
 
-def _refuse_none(
-    pieces: list[dict[str, NDArray[np.generic]]], flavour: int | None, flavours: set[int], paths: Paths
-) -> None:
+def _refuse_none(pieces: list[dict[str, NDArray[Any]]], flavour: int | None, flavours: set[int], paths: Paths) -> None:
     if any(len(piece["key"]) for piece in pieces):
         return
     if flavour is not None and flavour not in flavours:
@@ -214,5 +214,5 @@ def rows_by_bin(sample: Sample, chosen: Flags, n_bins: int) -> Iterator[Index]:
     rows = np.flatnonzero(chosen)
     rows = rows[np.argsort(sample.bin[rows], kind="stable")]
     ends = np.searchsorted(sample.bin[rows], np.arange(n_bins + 1))
-    for begin, end in zip(ends[:-1], ends[1:], strict=True):
+    for begin, end in pairwise(ends.tolist()):
         yield rows[begin:end]

@@ -19,7 +19,7 @@ class Closure:
     """By bin, row by row, and in the last row all bins together (there each response is over the median of its bin).
 
     entries : int64 (n_bins + 1,); n_mustache : those with a Mustache supercluster, of which alone its numbers are
-    response, resolution : float64 (4, n_bins + 1, n_rounds + 1), median and effective resolution; rounds after the first
+    response, resolution : float64 (4, n_bins + 1, n_rounds + 1), median and effective resolution, then rounds
     kept : float64 (4, n_bins + 1), mean number of clusters kept; for the Mustache the matched ones in it
     """
 

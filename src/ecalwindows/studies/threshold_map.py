@@ -1,10 +1,11 @@
 """From a scan to a map of thresholds: each bin's best where it is significant, else what its neighbours have.
 
 A bin's cost of a threshold is the square of how many standard deviations its resolution lies above the bin's best
-(that of the difference, from the bootstrap: both change together). The map is the one of least cost in which two
-neighbours that differ by a factor 10^STIFFNESS cost 1 more, as much as one standard deviation in one bin; and no two
-differ by more than a factor 3. So a step must be paid for by the bins on both sides of it. Thin and empty bins cost
-nothing: they lie on the surface of the others. Errors: the whole is done again with each bootstrap round.
+(that of the difference, from the bootstrap: both change together). Two neighbours that differ by a factor 10^STIFFNESS
+cost 1 more, as much as one standard deviation in one bin; so does a bin that lies a factor 10^REACH from the flat 1e-3.
+The map is the one of least cost in which no two neighbours differ by more than a factor 3. So a step, and a way from
+1e-3, must be paid for by the resolution. Thin and empty bins have no cost of their own: they lie on the surface of the
+others. Errors: the whole is done again with each bootstrap round.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from numpy.typing import NDArray
 
 from ecalwindows.errors import InputError
 from ecalwindows.kernels.smoothing import smooth_levels
-from ecalwindows.studies.caloparticles import Flags, Index, Numbers
+from ecalwindows.studies.caloparticles import FLAT, Flags, Index, Numbers
 from ecalwindows.studies.threshold_scan import Scan, best_levels
 
 STIFFNESS = 0.3
 """Decades between neighbours that cost as much as one standard deviation."""
+REACH = 1.0
+"""Decades from the flat 1e-3 that cost a bin as much as one standard deviation."""
 MOST_FACTOR = 3.0
 FLOOR = 0.1
 """Differences of resolution below this share of its own error are as good as none."""
@@ -33,7 +36,8 @@ class ThresholdMap:
     """Thresholds of all bins, (n_bins,) each, row by row.
 
     level : int64, the map as index of the scan's thresholds; threshold : float64
-    low, high : float64, the map a standard deviation below and above (16 % and 84 % of the bootstrap rounds)
+    low, high : float64, the map a standard deviation below and above: the wider of what the bootstrap rounds say and
+        of where the bin, its neighbours as they are, costs 1 more
     best, best_low, best_high : float64, the bin's own best threshold and its rounds; NaN in thin bins
     significance : float64, standard deviations by which the bin's own best is better than the map's threshold
     is_thin : bool, fewer entries than asked for: the value is that of the smooth surface
@@ -64,13 +68,14 @@ def smooth_map(scan: Scan, *, min_entries: int = MIN_ENTRIES) -> ThresholdMap:
     own = best_levels(np.moveaxis(scan.resolution, 1, 0))
     cost = _cost(scan.resolution[:, :, 0], spread, is_thin)
     low, high = _ends(levels[1:], scan.thresholds, levels[0])
+    near_low, near_high = _given_neighbours(scan, cost, levels[0])
     best_low, best_high = _ends(own[:, 1:].T, scan.thresholds, own[:, 0])
     thin = np.where(is_thin, np.nan, 1.0)
     return ThresholdMap(
         level=levels[0],
         threshold=scan.thresholds[levels[0]],
-        low=low,
-        high=high,
+        low=np.minimum(low, near_low),
+        high=np.maximum(high, near_high),
         best=scan.thresholds[own[:, 0]] * thin,
         best_low=best_low * thin,
         best_high=best_high * thin,
@@ -102,15 +107,40 @@ def _solved(scan: Scan, is_thin: Flags, spread: Numbers, number: int) -> Index:
     """The map of one bootstrap round (0: the sample itself), int64 (n_bins,)."""
     resolution = scan.resolution[:, :, number]
     cost = _cost(resolution, spread, is_thin | np.isnan(resolution).all(axis=1))
-    step = float(np.log10(scan.thresholds[1] / scan.thresholds[0]))
+    cost = cost + _pull(scan.thresholds)
+    stiffness, most = _springs(scan)
     levels: NDArray[np.int64] = smooth_levels(
-        cost.reshape(*scan.bins.shape, -1),
-        int(best_levels(cost.sum(axis=0))),
-        (step / STIFFNESS) ** 2,
-        int(np.floor(np.log10(MOST_FACTOR) / step + 1e-9)),
-        SWEEPS,
+        cost.reshape(*scan.bins.shape, -1), int(best_levels(cost.sum(axis=0))), stiffness, most, SWEEPS
     )
     return levels.ravel()
+
+
+def _pull(thresholds: Numbers) -> Numbers:
+    """What it costs to be away from the flat 1e-3, float64 (n_thresholds,)."""
+    pull: Numbers = (np.log10(thresholds / FLAT) / REACH) ** 2
+    return pull
+
+
+def _springs(scan: Scan) -> tuple[float, int]:
+    """Cost of one step of the scan between neighbours, and the most steps."""
+    step = float(np.log10(scan.thresholds[1] / scan.thresholds[0]))
+    return (step / STIFFNESS) ** 2, int(np.floor(np.log10(MOST_FACTOR) / step + 1e-9))
+
+
+def _given_neighbours(scan: Scan, cost: Numbers, levels: Index) -> tuple[Numbers, Numbers]:
+    """Thresholds around the map's at which a bin costs 1 more, its neighbours left as they are. float64 (n_bins,)."""
+    stiffness, _ = _springs(scan)
+    padded = np.pad(levels.reshape(scan.bins.shape).astype(np.float64), 1, constant_values=np.nan)
+    place = np.arange(cost.shape[1])
+    total = cost + _pull(scan.thresholds)
+    for beside in (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]):
+        total += np.nan_to_num(stiffness * (place - beside.reshape(-1, 1)) ** 2)
+    too_much = total > np.take_along_axis(total, levels[:, None], axis=1) + 1
+    below, above = too_much & (place < levels[:, None]), too_much & (place > levels[:, None])
+    last = len(place) - 1
+    low = np.where(below.any(axis=1), last - np.argmax(below[:, ::-1], axis=1), 0)
+    high = np.where(above.any(axis=1), np.argmax(above, axis=1), last)
+    return scan.thresholds[low], scan.thresholds[high]
 
 
 def _ends(levels: NDArray[np.int64], thresholds: Numbers, middle: Index) -> tuple[Numbers, Numbers]:

@@ -96,4 +96,5 @@ def best_levels(resolution: Numbers) -> Index:
     place = np.arange(len(filled)).reshape(-1, *[1] * first.ndim)
     breaks = (filled != least) & (place > first)
     last = np.where(breaks.any(axis=0), np.argmax(breaks, axis=0), len(filled)) - 1
-    return (first + last) // 2
+    middle: Index = (first + last) // 2
+    return middle

@@ -2,10 +2,64 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 
-@click.command(name="window-size")
-def window_size() -> None:
-    """Find how large windows must be (not there yet)."""
-    raise click.ClickException("not there yet")
+class Numbers(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """Numbers with commas between."""
+
+    name = "NUMBERS"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        """The numbers."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(float(word) for word in str(value).split(","))
+        except ValueError:
+            self.fail(f"'{value}' is not a list of numbers (for example 98,99,99.5)", param, ctx)
+
+
+@click.command(
+    name="window-size",
+    epilog="""\b
+Examples:
+  ecalwindows truth window-size dumps/ -o size/
+  ecalwindows truth window-size electrons.root photons.root -o size/ --shares 95,99 --knots 1.5
+  ecalwindows truth window-size matches.parquet -o size/
+  ecalwindows windows dumps/ -o windows.parquet -s size/fit_99.yaml
+""",
+)
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option("-o", "--output", required=True, metavar="FOLDER", help="For tables, settings files and figures.")
+@click.option("--shares", type=Numbers(), metavar="P,...", help="Shares of the energy to hold [%] [98,99,99.5].")
+@click.option("--eta-bins", type=Numbers(), metavar="EDGES", help="Bins of abs(seed eta) [0 .. 3 in 12 bins].")
+@click.option("--knots", type=Numbers(), metavar="ETA,...", help="Where fitted lines meet [1,1.5,2]; v3 has 1.5.")
+@click.option("--skip-bad-files", is_flag=True, help="Go on without dumper files that cannot be read.")
+@click.option("--figures/--no-figures", default=True, help="Draw the figures [drawn].")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+def window_size(inputs: tuple[str, ...], output: str, **options: Any) -> None:
+    """Find how large windows must be to hold the simulated energy of caloparticles.
+
+    INPUT is a dumper file, folder, glob or URL, each a sample of its own, or a table of `ecalwindows truth match`.
+    Simulated hits are used where the dump has them, else clusters. For bins of abs(seed eta) the smallest box around
+    the seed is found that holds each share; lines through the boxes become a geometry that `ecalwindows windows -s`
+    takes.
+    """
+    from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.reports.window_size import window_size_text
+    from ecalwindows.run import Reading
+    from ecalwindows.window_size import Options, study_window_size
+
+    given = {"shares": options["shares"], "eta_edges": options["eta_bins"], "knots": options["knots"]}
+    chosen = Options(**{name: value for name, value in given.items() if value is not None})
+    shown = not options["quiet"]
+    with warnings_shown(), progress(shown=shown, found="caloparticles") as step_done:
+        study = study_window_size(
+            inputs, output, chosen, reading=Reading(skip_bad_files=options["skip_bad_files"]),
+            figures=options["figures"], progress=step_done,
+        )  # fmt: skip
+    if shown:
+        click.echo(window_size_text(study))

@@ -1,0 +1,117 @@
+"""All windows of one event over the whole detector: seeds, clusters, edges of the windows."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from ecalwindows.batch import WindowBatch
+from ecalwindows.geometry import Geometry
+from ecalwindows.plots.shapes import window_edge
+from ecalwindows.plots.style import cms_style, save_figure
+from ecalwindows.plots.window import HALO, OTHER_CALO, REST, SEED, TRUE, marker_area
+
+NAMED = 12
+"""Seeds whose Et is written beside them: matched ones first, then those of highest Et."""
+
+TRANSITION = 1.479
+"""abs(eta) where the endcaps begin."""
+
+
+def draw_event(batch: WindowBatch, geometry: Geometry, title: str, path: Path | None = None) -> Figure:
+    """Figure of all windows of a batch, those of one event; with a path it is saved too.
+
+    batch : as for `draw_window`. Raises OutputError if the suffix is unknown.
+    """
+    with cms_style(13):
+        figure = Figure(figsize=(9, 8), dpi=110)
+        axes = figure.add_axes((0.09, 0.08, 0.88, 0.78))
+        matched = _flag(batch, "is_seed_calo_matched", len(batch))
+        _draw_edges(axes, batch, geometry, matched)
+        _draw_clusters(axes, batch, matched)
+        _draw_seeds(axes, batch, matched)
+        axes.set(xlim=(-3.2, 3.2), ylim=(-1.02 * math.pi, 1.02 * math.pi), xlabel=r"$\eta$", ylabel=r"$\phi$ [rad]")
+        for edge in (-TRANSITION, TRANSITION):
+            axes.axvline(edge, c="0.7", lw=0.8, ls=":", zorder=0)
+        figure.text(0.09, 0.985, title, ha="left", va="top", gid="title")
+        figure.legend(handles=_handles(matched, batch), loc="upper left", bbox_to_anchor=(0.075, 0.955), ncol=3,
+                      fontsize=11.5, columnspacing=1.2)  # fmt: skip
+        if path is not None:
+            save_figure(figure, path)
+    return figure
+
+
+def _flag(batch: WindowBatch, name: str, n: int) -> NDArray[np.bool_]:
+    """A flag, false where the batch has none."""
+    home = batch.window if name in batch.window else batch.pair
+    return home[name].astype(np.bool_) if name in home else np.zeros(n, np.bool_)
+
+
+def _seed_et(batch: WindowBatch) -> NDArray[np.float64]:
+    """Et of the seeds [GeV], NaN where it is not known."""
+    name = next((name for name in ("et_seed_calib", "et_seed") if name in batch.window), None)
+    return batch.window[name].astype(np.float64) if name else np.full(len(batch), np.nan)
+
+
+def _draw_edges(axes: Axes, batch: WindowBatch, geometry: Geometry, matched: NDArray[np.bool_]) -> None:
+    """The windows; one that reaches beyond pi stands at both ends."""
+    for number in range(len(batch)):  # one event has few windows
+        seed = float(batch.window["seed_eta"][number]), float(batch.window["seed_phi"][number])
+        (left, low), across, high = window_edge(*seed, geometry)
+        for turn in (0.0, -2 * math.pi, 2 * math.pi):
+            if low + turn < math.pi and low + turn + high > -math.pi:
+                axes.add_patch(
+                    Rectangle(
+                        (left, low + turn), across, high, fill=False, ec=TRUE if matched[number] else "0.6",
+                        lw=1.8 if matched[number] else 0.8, ls=(0, (6, 3)), gid=f"window {number}", zorder=2,
+                    )
+                )  # fmt: skip
+
+
+def _draw_clusters(axes: Axes, batch: WindowBatch, matched: NDArray[np.bool_]) -> None:
+    n = len(batch.pair_cluster)
+    true = _flag(batch, "in_scluster", n) & np.repeat(matched, np.diff(batch.window_offsets))
+    other = _flag(batch, "is_calo_matched_diffcalo", n) & ~true
+    eta, phi, et = (batch.column(name).astype(np.float64) for name in ("cluster_eta", "cluster_phi", "et_cluster"))
+    for which, colour, marker, gid in (
+        (~(true | other), REST, "o", "others"), (other, OTHER_CALO, "D", "other particle"), (true, TRUE, "o", "true"),
+    ):  # fmt: skip
+        axes.scatter(
+            eta[which], phi[which], s=marker_area(et[which]) / 6, marker=marker, facecolors="none", edgecolors=colour,
+            linewidths=1.0, gid=gid, zorder=4,
+        )  # fmt: skip
+
+
+def _draw_seeds(axes: Axes, batch: WindowBatch, matched: NDArray[np.bool_]) -> None:
+    eta, phi, et = batch.window["seed_eta"], batch.window["seed_phi"], _seed_et(batch)
+    axes.plot(eta, phi, ls="", marker="*", ms=9, mfc=SEED, mec="black", mew=0.7, gid="seeds", zorder=6)
+    for number in np.lexsort((-et, ~matched))[:NAMED].tolist():
+        if np.isfinite(et[number]):
+            axes.annotate(
+                f"{et[number]:.3g} GeV", (eta[number], phi[number]), (6, 5), textcoords="offset points", fontsize=10,
+                ha="left" if eta[number] < 2.3 else "right", path_effects=HALO, zorder=7,
+                color=TRUE if matched[number] else "0.25",
+            )  # fmt: skip
+
+
+def _handles(matched: NDArray[np.bool_], batch: WindowBatch) -> list[Line2D]:
+    """Entries of the legend."""
+    rows = [Line2D([], [], ls="", marker="*", ms=9, mfc=SEED, mec="black", mew=0.7, label=r"seed, with its $E_T$")]
+    if "is_seed_calo_matched" in batch.window:
+        rows.append(Line2D([], [], c=TRUE, lw=1.8, ls=(0, (6, 3)), label=f"matched window ({int(matched.sum())})"))
+    rows.append(Line2D([], [], c="0.6", lw=0.8, ls=(0, (6, 3)), label=f"other window ({int((~matched).sum())})"))
+    for name, colour, marker, label in (
+        ("in_scluster", TRUE, "o", "cluster in true supercluster"),
+        ("is_calo_matched_diffcalo", OTHER_CALO, "D", "of another particle"),
+        ("cluster_eta", REST, "o", "other cluster"),
+    ):
+        if name == "cluster_eta" or name in batch.pair:
+            rows.append(Line2D([], [], ls="", marker=marker, ms=8, mfc="none", mec=colour, label=label))
+    return rows

@@ -1,0 +1,86 @@
+"""Figures of `ecalwindows truth window-size`, drawn from its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from ecalwindows.geometry import GEOMETRIES
+from ecalwindows.plots.style import COLOURS, FORMATS, cms_style, mark, new_figure, save_figure
+from ecalwindows.studies.tables import Table, read_table, rows_where
+
+BOUNDS = {"up": r"largest $\Delta\eta$", "down": r"smallest $\Delta\eta$", "width": r"largest $|\Delta\phi|$ [rad]"}
+ETA = r"seed $|\eta|$"
+MARKERS = "os^vD"
+KNOWN = {"v3": ("black", "-"), "v2": ("#832db6", "--"), "v1": ("#717581", "-.")}
+"""Colour and line of the named geometries."""
+
+
+def draw_window_size(tables: Mapping[str, Path], folder: Path) -> list[Path]:
+    """Draw all figures into the folder, as PNG and PDF. tables : paths by name, as `write_columns` gives them."""
+    boxes, lines, contained = (read_table(tables[name]) for name in ("boxes", "lines", "contained"))
+    figures = {"contained": _contained(contained)}
+    figures |= {f"bound_{bound}": _bound(boxes, lines, bound) for bound in BOUNDS}
+    paths = [folder / f"{name}{suffix}" for name in figures for suffix in FORMATS]
+    with cms_style():
+        for path in paths:
+            save_figure(figures[path.stem], path)
+    return paths
+
+
+def _bound(boxes: Table, lines: Table, bound: str) -> Figure:
+    """A bound against abs(eta): boxes with errors, the fitted lines, the named geometries."""
+    with cms_style():
+        figure, axes = new_figure()
+        a = np.linspace(0, 3, 601)
+        for name, (colour, style) in KNOWN.items():
+            values = GEOMETRIES[name].bounds(a)[list(BOUNDS).index(bound)]
+            axes.plot(a, values, style, c=colour, lw=1.6, label=name)
+        for number, share in enumerate(np.unique(boxes["share"])):
+            colour, rows = COLOURS[number % len(COLOURS)], rows_where(boxes, share=share)
+            axes.errorbar(
+                rows["eta"], rows[bound], yerr=rows[f"{bound}_error"], fmt=MARKERS[number % len(MARKERS)], ms=6,
+                color=colour, label=f"{100 * share:g} %",
+            )  # fmt: skip
+            fit = rows_where(lines, share=share, bound=bound)
+            axes.plot(fit["eta"], fit["height"], "-", c=colour, lw=1)
+        axes.set(xlabel=ETA, ylabel=BOUNDS[bound], xlim=(0, 3))
+        low, high = axes.get_ylim()
+        room = 0.32 * (high - low)
+        axes.set_ylim((low - room, 0) if bound == "down" else (0, high + room))
+        axes.legend(ncols=2, fontsize="x-small", loc="lower left" if bound == "down" else "upper right", frameon=False)
+    return figure
+
+
+def _contained(table: Table) -> Figure:
+    """What windows do not hold of the simulated energy, by abs(eta)."""
+    with cms_style():
+        figure = Figure(figsize=(8, 6.5), dpi=80)
+        axes = figure.add_axes((0.15, 0.125, 0.815, 0.8))
+        mark(axes)
+        names = list(dict.fromkeys(table["geometry"].tolist()))
+        fits = [name for name in names if name.startswith("fit_")]
+        looks = KNOWN | {name: (COLOURS[i % len(COLOURS)], ":") for i, name in enumerate(fits)}
+        looks |= {"seed_side": ("#b9ac70", "-")}
+        for name in sorted(names, key=list(looks).index):
+            _lost(axes, rows_where(table, geometry=name), name, *looks[name])
+        axes.set(xlabel=ETA, ylabel="energy outside [%]", yscale="log", xlim=(0, table["eta_high"].max()))
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, 0.003), high * 30)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.legend(ncols=2, fontsize="x-small", loc="upper right", frameon=False)
+    return figure
+
+
+def _lost(axes: Axes, rows: Table, name: str, colour: str, style: str) -> None:
+    """One geometry; the last row is of all bins together."""
+    label = name.replace("fit_", "fit, ") + " %" if name.startswith("fit_") else name.replace("seed_side", "other side")
+    low, high, share, error = (rows[key][:-1] for key in ("eta_low", "eta_high", "share", "error"))
+    lost, middle = 100 * (1 - share), (low + high) / 2
+    axes.stairs(lost, np.append(low, high[-1]), baseline=None, color=colour, ls=style, lw=1.8, label=label)
+    axes.errorbar(middle, lost, yerr=100 * error, fmt="none", ecolor=colour, elinewidth=1)

@@ -1,0 +1,234 @@
+"""Figures of `ecalwindows truth working-points`, drawn from its tables: the scan, the map, what it does to others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocator
+from numpy.typing import NDArray
+
+from ecalwindows.plots.style import FORMATS, PLAIN, SIMULATION, cms_style, save_figure
+from ecalwindows.studies.tables import Table, read_table, rows_where
+
+Floats = NDArray[np.float64]
+ET = r"seed raw $E_T$ [GeV]"
+ETA = r"seed $|\eta|$"
+THRESHOLD = "simFraction threshold"
+WAYS = {
+    "all": ("all matched clusters", "#717581", "o"),
+    "flat": (r"flat $10^{-3}$", "#3f90da", "s"),
+    "map": ("derived map", "#bd1f01", "D"),
+    "mustache": ("Mustache", "#ffa90e", "^"),
+}
+"""Words, colour and marker of each way to take clusters."""
+
+LEAST = 20
+"""Bins with fewer caloparticles are not drawn."""
+
+
+def draw_working_points(tables: Mapping[str, Path], folder: Path) -> list[Path]:
+    """Draw all figures into the folder, as PNG and PDF. tables : paths by name, as `write_columns` gives them."""
+    scan, made, closure = (read_table(tables[name]) for name in ("scan", "map", "closure"))
+    draw: dict[str, Callable[[], Figure]] = {
+        "resolution_by_threshold": lambda: _scan(scan, made, "resolution", r"$\sigma_{eff}$ / least"),
+        "response_by_threshold": lambda: _scan(scan, made, "response", r"$E_{reco}/E_{true}$ / largest"),
+        "map": lambda: _map(made),
+        "resolution_before_and_after": lambda: _closure(closure, "resolution", r"$\sigma_{eff}(E_{reco}/E_{true})$"),
+        "change_of_resolution": lambda: _change(closure),
+        "clusters_kept": lambda: _closure(closure, "clusters", "mean number of clusters"),
+    }
+    paths = []
+    for name, drawn in draw.items():
+        with cms_style(15):
+            figure = drawn()
+            for suffix in FORMATS:
+                paths.append(folder / f"{name}{suffix}")
+                save_figure(figure, paths[-1])
+    return paths
+
+
+def _eta_bins(table: Table) -> list[tuple[float, float]]:
+    return sorted({(low, high) for low, high in zip(table["eta_low"], table["eta_high"], strict=True)})
+
+
+def _panels(n: int, *, sharey: bool) -> tuple[Figure, list[Axes]]:
+    """A figure with a panel for each of n eta bins."""
+    columns = min(4, n)
+    rows = -(-n // columns)
+    figure = Figure(figsize=(3.7 * columns + 1.2, 3.1 * rows + 1.3), dpi=100, layout="constrained")
+    axes = figure.subplots(rows, columns, sharex=True, sharey=sharey, squeeze=False).ravel().tolist()
+    for spare in axes[n:]:
+        spare.remove()
+    figure.suptitle(SIMULATION, x=0.012, ha="left", style="italic", fontsize="medium")
+    return figure, axes[:n]
+
+
+def _name_panel(axes: Axes, low: float, high: float, *, top: bool = True, left: bool = False) -> None:
+    axes.text(
+        0.05 if left else 0.95, 0.95 if top else 0.05, rf"{low:g} < $|\eta|$ < {high:g}", transform=axes.transAxes,
+        ha="left" if left else "right", va="top" if top else "bottom", fontsize="medium",
+    )  # fmt: skip
+
+
+def _scan(scan: Table, made: Table, what: str, label: str) -> Figure:
+    """Response or resolution against the threshold; a panel an eta bin, a line an Et bin, the map as a point on it."""
+    bins = _eta_bins(scan)
+    figure, panels = _panels(len(bins), sharey=True)
+    ets = sorted(set(made["et_low"].tolist()))
+    colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.93, len(ets)))
+    largest, drawn = 1.0, set()
+    for axes, (low, high) in zip(panels, bins, strict=True):
+        for et, colour in zip(ets, colours, strict=True):
+            rows = rows_where(scan, eta_low=low, et_low=et)
+            if not len(rows["entries"]) or rows["entries"][0] < LEAST:
+                continue
+            best = np.nanmin(rows[what]) if what == "resolution" else np.nanmax(rows[what])
+            axes.plot(rows["threshold"], rows[what] / best, color=colour, lw=1.5)
+            chosen = rows_where(made, eta_low=low, et_low=et)["threshold"][0]
+            place = int(np.argmin(np.abs(np.log(rows["threshold"] / chosen))))
+            axes.plot(rows["threshold"][place], rows[what][place] / best, "o", color=colour, ms=5, mec="black", mew=0.6)
+            largest = max(largest, float(np.nanquantile(rows[what] / best, 0.75)))
+            drawn.add(et)
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(numticks=6))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        _name_panel(axes, low, high, top=what == "resolution", left=True)
+    panels[0].set_ylim((0.97, min(largest, 2.0)) if what == "resolution" else (0.88, 1.01))
+    figure.supxlabel(THRESHOLD + "  (points: the map)", fontsize="large")
+    figure.supylabel(label, fontsize="large")
+    ends = dict(zip(made["et_low"].tolist(), made["et_high"].tolist(), strict=True))
+    lines = [
+        matplotlib.lines.Line2D([], [], color=colour, lw=2.5, label=f"{et:g}-{ends[et]:g}")
+        for et, colour in zip(ets, colours, strict=True)
+        if et in drawn
+    ]
+    figure.legend(handles=lines, title=ET, loc="outside right center", fontsize="small", title_fontsize="small")
+    return figure
+
+
+def _map(made: Table) -> Figure:
+    """The thresholds and their errors, a cell a bin; hatched where the bin is thin."""
+    figure = Figure(figsize=(17, 8), dpi=100, layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    figure.suptitle(SIMULATION, x=0.012, ha="left", style="italic", fontsize="medium")
+    factor = np.sqrt(made["threshold_high"] / made["threshold_low"])
+    low, high = made["threshold"].min(), made["threshold"].max()
+    middle = np.sqrt(low * high)
+    norm = LogNorm(min(low, middle / 2), max(high, middle * 2))
+    _cells(figure, left, made, made["threshold"], r"{:.2g}", THRESHOLD + r" [$10^{-3}$ in the cells]", 1e3, norm)
+    limits = LogNorm(1.0, max(3.0, float(factor.max())))
+    _cells(figure, right, made, factor, "{:.2g}", "error (a factor)", 1.0, limits)
+    left.set_ylabel(ETA)
+    thin = Rectangle((0, 0), 1, 1, fill=False, hatch="////", ec="0.35", lw=0)
+    figure.legend([thin], ["too few caloparticles: value of the surface"], loc="outside upper right", fontsize="small")
+    return figure
+
+
+def _cells(
+    figure: Figure, axes: Axes, made: Table, values: Floats, words: str, label: str, scale: float, norm: LogNorm
+) -> None:
+    """Cells of even size (bins of Et and eta are not), with a number in each."""
+    ets, etas = (sorted(set(made[name].tolist())) for name in ("et_low", "eta_low"))
+    grid = values.reshape(len(ets), len(etas)).T
+    mesh = axes.pcolormesh(np.arange(len(ets) + 1), np.arange(len(etas) + 1), grid, norm=norm, cmap="YlGnBu")
+    for place, (value, is_thin) in enumerate(zip(values, made["is_thin"], strict=True)):
+        x, y = divmod(place, len(etas))
+        dark = norm(value) > 0.6
+        axes.text(
+            x + 0.5, y + 0.5, words.format(value * scale), ha="center", va="center", fontsize="x-small",
+            color="white" if dark else "black",
+        )  # fmt: skip
+        if is_thin:
+            axes.add_patch(Rectangle((x, y), 1, 1, fill=False, hatch="////", ec="0.35", lw=0))
+    for axis, edges in (
+        (axes.xaxis, [*ets, made["et_high"].max()]),
+        (axes.yaxis, [*etas, made["eta_high"].max()]),
+    ):
+        axis.set_major_locator(FixedLocator(range(len(edges))))
+        axis.set_minor_locator(NullLocator())
+        axis.set_ticklabels([f"{edge:g}" for edge in edges], fontsize="small")
+    axes.set_xlabel(ET)
+    axes.tick_params(axis="x", rotation=45)
+    bar = figure.colorbar(mesh, ax=axes, location="top", aspect=40, pad=0.01, label=label)
+    bar.ax.xaxis.set_major_formatter(PLAIN)
+    bar.ax.xaxis.set_minor_formatter(NullFormatter())
+    bar.ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0)))
+    bar.ax.tick_params(labelsize="x-small", which="both")
+
+
+def _bins_of_et(rows: Table) -> tuple[Floats, Any]:
+    """Middle of the Et bins, and half their widths as errors."""
+    middle = np.sqrt(rows["et_low"] * rows["et_high"])
+    return middle, [middle - rows["et_low"], rows["et_high"] - middle]
+
+
+def _log_et(panels: list[Axes]) -> None:
+    for axes in panels:
+        axes.set(xscale="log", xlim=(0.9, 560))
+        axes.xaxis.set_major_locator(FixedLocator([1, 10, 100, 500]))
+        axes.xaxis.set_major_formatter(PLAIN)
+        axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _closure(closure: Table, what: str, label: str) -> Figure:
+    """Resolution or number of clusters against Et, each way to take clusters; a panel an eta bin."""
+    rows = {name: column[:-1] for name, column in closure.items()}  # the last row is all bins together
+    bins = _eta_bins(rows)
+    figure, panels = _panels(len(bins), sharey=True)
+    for axes, (low, high) in zip(panels, bins, strict=True):
+        for number, (way, (words, colour, marker)) in enumerate(WAYS.items()):
+            here = rows_where(rows, eta_low=low)
+            here = {name: column[here["entries"] >= LEAST] for name, column in here.items()}
+            x = _bins_of_et(here)[0] * 1.06 ** (number - 1.5)
+            error = here.get(f"{what}_{way}_error")
+            axes.errorbar(
+                x, here[f"{what}_{way}"], _errors(error), fmt=marker, color=colour, ms=5, lw=1.2, capsize=0,
+                label=words, alpha=0.95,
+            )  # fmt: skip
+        _name_panel(axes, low, high)
+        if what == "resolution":
+            axes.set_yscale("log")
+            axes.yaxis.set_minor_formatter(NullFormatter())
+    if what == "clusters":
+        panels[0].set_ylim(0.8, 1.12 * panels[0].get_ylim()[1])
+    _log_et(panels)
+    figure.supxlabel(ET, fontsize="large")
+    figure.supylabel(label, fontsize="large")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=4, fontsize="small")
+    return figure
+
+
+def _errors(error: Floats | None) -> Floats | None:
+    """Errors that can be drawn: none where there is none."""
+    return None if error is None else np.nan_to_num(error)
+
+
+def _change(closure: Table) -> Figure:
+    """Resolution of the map over that of flat 1e-3, by bin."""
+    rows = {name: column[:-1] for name, column in closure.items()}
+    bins = _eta_bins(rows)
+    figure, panels = _panels(len(bins), sharey=True)
+    for axes, (low, high) in zip(panels, bins, strict=True):
+        here = rows_where(rows, eta_low=low)
+        here = {name: column[here["entries"] >= LEAST] for name, column in here.items()}
+        x, width = _bins_of_et(here)
+        axes.axhline(0, color="0.5", lw=1)
+        band = 100 * here["resolution_map_error"] / here["resolution_map"]
+        axes.bar(here["et_low"], 2 * band, here["et_high"] - here["et_low"], -band, align="edge", color="0.9", zorder=0)
+        axes.errorbar(x, 100 * here["change"], 100 * np.nan_to_num(here["change_error"]), width, fmt="o",
+                      color=WAYS["map"][1], ms=4, lw=1.2)  # fmt: skip
+        _name_panel(axes, low, high)
+    _log_et(panels)
+    panels[0].set_ylim(-20, 20)
+    figure.supxlabel(ET + "   (grey: error of the resolution itself)", fontsize="large")
+    figure.supylabel(r"$\sigma_{eff}$: map over flat $10^{-3}$, change [%]", fontsize="large")
+    return figure

@@ -1,0 +1,174 @@
+"""Where the simulated energy of caloparticles lies around their seeds, and what windows hold of it.
+
+Everything is summed in whole numbers (shares of 2^-32), so that the result does not depend on how the data are read.
+Caloparticles fall into blocks by a hash of their event: the bootstrap draws blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.association import association
+from ecalwindows.config import WindowSettings
+from ecalwindows.events import Events, float64
+from ecalwindows.geometry import Geometry
+from ecalwindows.kernels import containment as kernels
+from ecalwindows.kernels.gather import gathered_rows
+from ecalwindows.kernels.windowing import wrapped_differences
+from ecalwindows.studies.matches import matched_clusters, matched_groups
+
+Floats = NDArray[np.float64]
+Whole = NDArray[np.int64]
+
+UNIT = float(1 << 32)
+"""A share of 1."""
+
+BLOCKS = 20
+LOW, STEPS, CELLS = -0.4, (0.0025, 0.01), (320, 120)
+"""Least deta, width of a cell in deta and in dphi [rad], number of cells."""
+
+ZERO = 160
+"""The edge at deta 0."""
+
+COLUMNS = (
+    "event_hash", "is_seed", "is_seed_calo_matched", "seed_eta", "seed_iz", "cluster_iz", "cluster_deta",
+    "cluster_dphi", "calo_simen_sig",
+)  # fmt: skip
+"""What is read of a table of matched clusters."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """Simulated energy around the seeds of caloparticles.
+
+    seed_eta : float64 (n,); block : int64 (n,), below BLOCKS; offsets : int64 (n + 1,), the points of each
+    deta, dphi (absolute) [rad] : float64 (n_points,); share : int64 (n_points,), of the caloparticle's energy
+    same_side : bool (n_points,), iz is the seed's
+    """
+
+    seed_eta: Floats
+    block: Whole
+    offsets: Whole
+    deta: Floats
+    dphi: Floats
+    share: Whole
+    same_side: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.seed_eta)
+
+
+def simhit_points(events: Events, settings: WindowSettings) -> tuple[Points, int]:
+    """The simulated hits of the caloparticles with a seed, and how many caloparticles have none (left out).
+
+    A seed is a main cluster with the Et and score that a matched seed needs.
+    """
+    assert events.simhits is not None and events.simhits_offsets is not None
+    table = matched_clusters(events, settings, use_pileup=False).columns
+    groups = matched_groups(events, association(events, min_cluster_score=settings.min_cluster_score))
+    first = table["is_seed"]
+    calo = events.calo_offsets[groups.event] + groups.calo
+    there = np.diff(events.simhits_offsets)[calo] > 0
+    kept = table["is_seed_calo_matched"][first] & there
+    seed, calo = groups.seed[kept], calo[kept]
+    offsets, hit = gathered_rows(events.simhits_offsets, calo)
+    row = np.repeat(np.arange(len(seed)), np.diff(offsets))
+    eta, phi = float64(events.cluster["eta"])[seed], float64(events.cluster["phi"])[seed]
+    hits = events.simhits
+    found = Points(
+        seed_eta=eta,
+        block=_blocks(table["event_hash"][first][kept]),
+        offsets=offsets,
+        deta=(float64(hits["eta"][hit]) - eta[row]) * np.where(eta < 0, -1.0, 1.0)[row],
+        dphi=np.abs(wrapped_differences(phi[row], float64(hits["phi"][hit]))),
+        share=_shares(float64(hits["energy"][hit]), row, len(seed)),
+        same_side=hits["iz"][hit] == events.cluster["iz"][seed][row],
+    )
+    return found, int(events.calo_offsets[-1]) - len(seed)
+
+
+def cluster_points(table: Mapping[str, NDArray[np.generic]]) -> tuple[Points, int]:
+    """The same from matched clusters, rows of `COLUMNS`, caloparticles whole: their clusters stand for the hits."""
+    energy = table["calo_simen_sig"].astype(np.float64)
+    first = np.flatnonzero(table["is_seed"])
+    group = np.cumsum(table["is_seed"]) - 1
+    total = np.bincount(group, energy, minlength=len(first))
+    kept = table["is_seed_calo_matched"][first].astype(np.bool_) & (total > 0)
+    rows = kept[group]
+    row = (np.cumsum(kept) - 1)[group[rows]]
+    n = int(kept.sum())
+    found = Points(
+        seed_eta=table["seed_eta"][first][kept].astype(np.float64),
+        block=_blocks(table["event_hash"][first][kept]),
+        offsets=np.concatenate([[0], np.cumsum(np.bincount(row, minlength=n))]).astype(np.int64),
+        deta=table["cluster_deta"][rows].astype(np.float64),
+        dphi=np.abs(table["cluster_dphi"][rows].astype(np.float64)),
+        share=_shares(energy[rows], row, n),
+        same_side=table["cluster_iz"][rows] == table["seed_iz"][rows],
+    )
+    return found, len(first) - n
+
+
+def _blocks(event_hash: NDArray[np.generic]) -> Whole:
+    return (event_hash.astype(np.uint64) % np.uint64(BLOCKS)).astype(np.int64)
+
+
+def _shares(energy: Floats, row: Whole, n: int) -> Whole:
+    total = np.bincount(row, energy, minlength=n)[row]
+    return np.round(UNIT * np.divide(energy, total, out=np.zeros_like(energy), where=total > 0)).astype(np.int64)
+
+
+@dataclass
+class Containment:
+    """What was summed over caloparticles, by bin of abs(seed eta) and block.
+
+    eta_edges : (n_eta + 1,); grid : int64 (n_eta, BLOCKS, *CELLS), shares on the seed's side
+    n : caloparticles; sum_eta : of abs(seed eta), in UNIT; same_side : shares on the seed's side; (n_eta, BLOCKS)
+    inside : shares in the windows of each geometry, by name, (n_eta, BLOCKS)
+    without_seed : caloparticles left out, beyond : with a seed beyond the bins
+    """
+
+    eta_edges: Floats
+    geometries: Mapping[str, Geometry]
+    grid: Whole = field(init=False)
+    n: Whole = field(init=False)
+    sum_eta: Whole = field(init=False)
+    same_side: Whole = field(init=False)
+    inside: dict[str, Whole] = field(init=False)
+    without_seed: int = 0
+    beyond: int = 0
+    with_grid: bool = True
+
+    def __post_init__(self) -> None:
+        shape = (len(self.eta_edges) - 1, BLOCKS)
+        self.grid = np.zeros((*shape, *CELLS) if self.with_grid else (0, 0, *CELLS), np.int64)
+        self.n, self.sum_eta, self.same_side = (np.zeros(shape, np.int64) for _ in range(3))
+        self.inside = {name: np.zeros(shape, np.int64) for name in self.geometries}
+
+    def add(self, points: Points, without_seed: int) -> None:
+        """Take in caloparticles."""
+        a = np.abs(points.seed_eta)
+        number = np.searchsorted(self.eta_edges, a, side="right") - 1
+        here = (number >= 0) & (number < len(self.n))
+        self.without_seed += without_seed
+        self.beyond += int((~here).sum())
+        place = np.where(here, number * BLOCKS + points.block, 0)
+        around = (points.offsets, points.deta, points.dphi, points.share * np.repeat(here, np.diff(points.offsets)))
+        if self.with_grid:
+            flat = self.grid.reshape(-1, *CELLS)
+            kernels.add_points(place, *around, points.same_side, LOW, np.array(STEPS), flat)
+        self._sum(self.n, place, here.astype(np.int64))
+        self._sum(self.sum_eta, place, np.round(a * here * UNIT).astype(np.int64))
+        every = np.tile([[np.inf], [-np.inf], [np.inf]], len(points))
+        self._sum(self.same_side, place, kernels.shares_inside(*around, points.same_side, every))
+        for name, geometry in self.geometries.items():
+            bounds = geometry.bounds(points.seed_eta)
+            self._sum(self.inside[name], place, kernels.shares_inside(*around, points.same_side, bounds))
+
+    @staticmethod
+    def _sum(sums: Whole, place: Whole, values: Whole) -> None:
+        np.add.at(sums.reshape(-1), place, values)
