@@ -13,6 +13,7 @@ from ecalwindows.dataset.record import read_record
 from ecalwindows.errors import InputError
 from ecalwindows.finalize_matches import finalize_matches
 from ecalwindows.match import write_matches
+from ecalwindows.production.settings import read_production
 from ecalwindows.studies.columns import MATCH_COLUMNS
 from ecalwindows.studies.reading import read_matches
 
@@ -62,14 +63,21 @@ def test_a_second_run_has_nothing_to_do(finished: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        pytest.param({"kind": "matches"}, "formats: [matches]", id="kind without its format"),
-        pytest.param({"formats": ["matches"]}, "formats: [matches]", id="format without its kind"),
-        pytest.param({"kind": "matches", "formats": ["matches"]}, "are not split", id="splits"),
+        pytest.param({"kind": "matches", "formats": ["ndjson"]}, "kind 'matches' makes matches", id="other format"),
+        pytest.param({"kind": "windows", "formats": ["matches"]}, "kind 'windows' makes parquet", id="other kind"),
+        pytest.param({"formats": ["matches", "parquet"]}, "kind 'windows' makes parquet", id="two kinds"),
+        pytest.param({"formats": ["matches"]}, "is not split", id="splits"),
     ],
 )
 def test_settings_that_do_not_fit_are_told(tmp_path: Path, settings: dict[str, object], words: str) -> None:
     ran = attempt("production", "plan", str(write_yaml(tmp_path / "p.yaml", **settings)))
     assert ran.code == 2 and words in ran.err
+
+
+@pytest.mark.parametrize("told", [{"kind": "matches"}, {"formats": ["matches"]}])
+def test_kind_or_format_is_enough(tmp_path: Path, told: dict[str, object]) -> None:
+    production = read_production(write_yaml(tmp_path / "p.yaml", splits={}, **told))
+    assert (production.kind, production.formats) == ("matches", ("matches",))
 
 
 def test_tables_that_do_not_belong_together_are_told(tmp_path: Path) -> None:

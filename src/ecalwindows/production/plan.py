@@ -65,7 +65,7 @@ class Plan(Model):
     @property
     def digest(self) -> str:
         """One hash of it."""
-        return hashlib.sha256(self.content.encode()).hexdigest()
+        return content_digest(json.loads(self.content))
 
     @property
     def n_inputs(self) -> int:
@@ -76,6 +76,11 @@ class Plan(Model):
     def n_bytes(self) -> int:
         """Bytes of the inputs, as far as they are known."""
         return sum(entry.bytes or 0 for job in self.jobs for entry in job.inputs)
+
+
+def content_digest(content: Any) -> str:
+    """The hash of a plan as it is stored: settings that later versions know too do not change it."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
