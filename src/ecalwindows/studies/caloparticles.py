@@ -189,9 +189,7 @@ def _refuse_twice(groups: list[NDArray[Any]], paths: Paths) -> None:
         )  # fmt: skip
 
 
-def _refuse_none(
-    pieces: list[dict[str, NDArray[Any]]], flavour: int | None, flavours: set[int], paths: Paths
-) -> None:
+def _refuse_none(pieces: list[dict[str, NDArray[Any]]], flavour: int | None, flavours: set[int], paths: Paths) -> None:
     if any(len(piece["key"]) for piece in pieces):
         return
     if flavour is not None and flavour not in flavours:
