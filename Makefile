@@ -6,7 +6,7 @@ JOBS   ?= 2
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint coverage test-systems bench dist clean
+.PHONY: help demo test lint coverage test-systems working-points bench dist clean
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # What is installed is kept in stamp files: a second call installs nothing until pyproject.toml changes.
@@ -51,6 +51,9 @@ SYSTEM_TESTS := croissant tensorflow xrootd production_xrootd simulate_ttree htc
 test-systems: $(SYSTEMS) ## tests against real servers; none may be skipped
 	@set -e; for name in $(SYSTEM_TESTS); do $(RUN) pytest --no-skips tests/systems/test_$$name.py; done
 
+working-points: $(TEST) ## the packaged working points, derived anew from the simulation (some minutes); WORK=folder
+	@$(VENV)/bin/python tools/default_working_points.py $(WORK)
+
 bench: $(TEST) ## time and memory beside plain uproot and Awkward Array
 	@$(VENV)/bin/python benchmarks/run.py $(BENCH)
 
@@ -59,7 +62,7 @@ dist: $(DEV) ## sdist and wheel in dist/
 	@$(RUN) build --outdir dist
 
 clean: ## remove all that make made
-	rm -rf "$(VENV)" demo dist benchmarks/data benchmarks/.rootvenv .coverage .coverage.* \
+	rm -rf "$(VENV)" demo dist working-points benchmarks/data benchmarks/.rootvenv .coverage .coverage.* \
 		.hypothesis .mypy_cache .pytest_cache .ruff_cache src/ecalwindows/_version.py
 	find src tests tools benchmarks -name __pycache__ -prune -exec rm -rf {} +
 

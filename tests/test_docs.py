@@ -47,7 +47,7 @@ def test_what_the_page_shows_is_what_it_prints(training: tuple[str, dict[str, An
     for line, ours in zip(shown, [*printed[:2], "...", printed[-1]], strict=True):
         assert re.sub(r"[\d.]+$", "", line) == re.sub(r"[\d.]+$", "", ours)
         if line != "...":
-            assert float(line.split()[-1]) == pytest.approx(float(ours.split()[-1]), abs=0.002)
+            assert float(line.split()[-1]) == pytest.approx(float(ours.split()[-1]), abs=0.02)  # the map may be remade
 
 
 def test_the_rest_of_the_page_runs(training: tuple[str, dict[str, Any]]) -> None:

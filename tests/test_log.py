@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from datetime import date
@@ -18,6 +19,7 @@ from ecalwindows.errors import InputError, SettingsError
 from ecalwindows.finalize import finalize_dataset
 from ecalwindows.history import datasets_below, note_issue
 from ecalwindows.reports.card import card
+from ecalwindows.working_points import packaged_working_points
 
 
 @pytest.fixture(scope="module")
@@ -47,17 +49,18 @@ def history(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "history"))
 
 
+DIGEST = hashlib.sha256(packaged_working_points().text.encode()).hexdigest()[:12]
 EXPECTED = """\
 - **ndjson_2022** version 2 (2022-06-01): 170 windows of 24 events, ndjson
    - in ndjson
    - settings: maxnocalow 2
-   - sample ele, working points flat 1e-3 (sha256 b0759f85a46f)
+   - sample ele, working points packaged default (sha256 DIGEST)
    - **known issue** 2022-10-12: in_mustache is wrong, use in_geom_mustache (column in_mustache)
    - **awkward_2022** version 9 (2022-07-01): 328 windows of 48 events, parquet
       - in datasets/awkward
       - settings: maxnocalow 2
-      - sample ele, working points flat 1e-3 (sha256 b0759f85a46f)
-      - sample pho, working points flat 1e-3 (sha256 b0759f85a46f)
+      - sample ele, working points packaged default (sha256 DIGEST)
+      - sample pho, working points packaged default (sha256 DIGEST)
       - normalisation: w-2.parquet
       - reweighting: w-10.parquet
       - made from ndjson_2022@2
@@ -65,10 +68,10 @@ EXPECTED = """\
 - **other** version 1 (2022-08-01): 328 windows of 48 events, parquet
    - in datasets/other
    - settings: maxnocalow 2
-   - sample ele, working points flat 1e-3 (sha256 b0759f85a46f)
-   - sample pho, working points flat 1e-3 (sha256 b0759f85a46f)
+   - sample ele, working points packaged default (sha256 DIGEST)
+   - sample pho, working points packaged default (sha256 DIGEST)
    - made from elsewhere@1
-"""
+""".replace("DIGEST", DIGEST)
 
 
 def test_the_history_of_a_folder(made):

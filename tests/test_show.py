@@ -53,6 +53,7 @@ def names(source: str, *more: str) -> list[str]:
         pytest.param("1_2_3_4", Name(3, 1, 2, 4), id="no sample"),
         pytest.param("1_2_3", None, id="too short"),
         pytest.param("ele_1_2_x_4", None, id="no number"),
+        pytest.param(f"ele_1_2_3_{2**64}", None, id="a number that no column holds"),
         pytest.param("", None, id="nothing"),
     ],
 )
@@ -68,6 +69,7 @@ def test_names_of_windows(text: str, name: Name | None) -> None:
         ("ele:1:2:3", Name(3, 1, 2, sample="ele")),
         ("1:2", None),
         ("x", None),
+        (str(10**30), None),
         ("", None),
     ],
 )
@@ -142,7 +144,9 @@ def edges(figure: Figure) -> int:
         pytest.param(("--window", "17"), "'17' names no window", "<seed_index>", id="no name of a window"),
         pytest.param(("--event", "a:b"), "'a:b' names no event", "RUN:LUMI:N", id="no name of an event"),
         pytest.param(("--window", "pho_1_1_1_1"), "there is no such window", "nearest: ele_", id="another sample"),
-        pytest.param(("--event", "99999999"), "there is no such window of this event", "nearest: ele_", id="no event"),
+        pytest.param(
+            ("--event", "99999999"), "there is no such event, or it makes no window", "nearest: ele_", id="no event"
+        ),
         pytest.param(("--list", "--window", "ele_1_1_1_1"), "--list takes --event", "", id="a list of a window"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,13 @@ import uproot
 from golden_files import GOLDEN
 from test_cli import run
 
-from ecalwindows.working_points import HISTOGRAM, packaged_working_points, read_working_points
+from ecalwindows.working_points import (
+    HISTOGRAM,
+    PACKAGED,
+    packaged_name,
+    packaged_working_points,
+    read_working_points,
+)
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
@@ -61,10 +68,29 @@ def test_the_flow_of_the_file_does_not_matter(tmp_path: Path, flow: Any) -> None
     assert points(np.array([1e5]), np.array([9.0]))[0] == content["corrections"][0]["data"]["content"][-1]
 
 
-def test_the_packaged_map_is_flat_and_says_that_it_is_not_derived() -> None:
-    points = packaged_working_points()
+def test_the_packaged_map_is_derived_and_smooth(tmp_path: Path) -> None:
+    points = read_working_points(None)
+    (tmp_path / "default.json").write_text(points.text)
+    values, et, eta = binned(correction(tmp_path / "default.json"))
+    assert (et[0], et[-1], eta[0], eta[-1]) == (1, 500, 0, 3)
+    assert values.min() >= 1e-4 and values.max() <= 0.1
+    assert all(np.abs(np.diff(np.log10(values), axis=axis)).max() <= np.log10(3) for axis in (0, 1))
+    assert "derived by ecalwindows" in points.text
+
+
+def test_flat_is_a_packaged_map_by_name_and_says_that_it_is_not_derived(tmp_path: Path) -> None:
+    points = read_working_points("flat")
     assert (points(np.array([1.0, 50.0]), np.array([0.1, 2.9])) == 1e-3).all()
     assert "not derived" in points.text
+    run("windows", str(GOLDEN / "electrons.root"), "-o", str(tmp_path / "w.parquet"), "--wp-file", "flat", "-q")
+    told = json.loads((tmp_path / "_ecalwindows" / "manifests" / "w.parquet.json").read_text())
+    assert told["settings"]["wp_file"] == "flat"
+    assert told["working_points_sha256"] == hashlib.sha256(points.text.encode()).hexdigest()
+
+
+def test_records_of_older_versions_call_the_map_that_they_used_flat() -> None:
+    digests = {name: hashlib.sha256(packaged_working_points(name).text.encode()).hexdigest() for name in PACKAGED}
+    assert packaged_name(digests["flat"]) == "flat 1e-3" and packaged_name(digests["default"]) == "packaged default"
 
 
 def test_th2_and_json_give_the_same_windows(tmp_path: Path) -> None:

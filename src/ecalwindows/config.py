@@ -49,7 +49,9 @@ class WindowSettings(BaseModel):
     flavour: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
         "auto", description="Flavour of every window (11 electrons, 22 photons), or that of the caloparticle."
     )
-    wp_file: Path | None = Field(None, description="simFraction working points (JSON or ROOT); none: flat 1e-3.")
+    wp_file: Path | None = Field(
+        None, description="simFraction working points (JSON or ROOT); flat: 1e-3; none: the packaged map."
+    )
     draw_seed: Annotated[int, Field(ge=0, lt=2**64)] = Field(
         0, description="Seed of the random draw of unmatched windows."
     )

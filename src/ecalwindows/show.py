@@ -227,7 +227,7 @@ def _events(ids: NDArray[np.int64]) -> list[str]:
 
 
 def _not_there(name: Name, near: Sequence[str], source: str, what: str = "") -> InputError:
-    what = what or ("window" if name.seed is not None else "window of this event")
+    what = what or ("window" if name.seed is not None else "event, or it makes no window")
     return InputError(
         f"there is no such {what}", expected=f"one of those that are there; nearest: {', '.join(near)}" if near
         else "an event that makes windows", where=source, todo=_listing(source),

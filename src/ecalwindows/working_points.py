@@ -8,6 +8,7 @@ Bins include their lower edge; outside the binned range the nearest bin counts, 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from functools import cache
 from importlib.resources import files
@@ -24,7 +25,12 @@ from ecalwindows.errors import WorkingPointError
 CORRECTION = "simfraction_thres"
 INPUTS = ("seed_et", "seed_eta")
 HISTOGRAM = "h2_Minimum_simScore_seedBins"
-PACKAGED = "flat_1e-3"
+PACKAGED = {"default": "default.json", "flat": "flat_1e-3.json"}
+"""Maps that come with the package, by the names that stand for them in place of a file.
+
+default : derived from the simulation (`make working-points`, docs/truth.md); flat : 1e-3 everywhere, which no study
+derived
+"""
 
 Numbers = NDArray[np.float64]
 
@@ -66,19 +72,21 @@ class BinnedWorkingPoints(WorkingPoints):
 
 
 def read_working_points(path: str | Path | None) -> WorkingPoints:
-    """The map in a file (told apart by its first bytes), or the packaged one for None.
+    """The map in a file (told apart by its first bytes), or a packaged one: by its name, the default for None.
 
     Raises WorkingPointError for a file that is neither of the two kinds, or broken.
     """
     if path is None:
         return packaged_working_points()
+    if is_packaged(path):
+        return packaged_working_points(str(path))
     path = Path(path)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise WorkingPointError(
             f"the working-point file cannot be read: {error.strerror or error}",
-            expected="a correctionlib JSON file or a ROOT file",
+            expected=f"a correctionlib JSON file, a ROOT file, or one of {', '.join(PACKAGED)}",
             where=str(path),
             todo="check the path given with --wp-file",
         ) from error
@@ -92,15 +100,26 @@ def read_working_points(path: str | Path | None) -> WorkingPoints:
             expected=f"a correctionlib JSON (schema version 2) with the correction '{CORRECTION}({', '.join(INPUTS)})',"
             f" or a ROOT file with the TH2 '{HISTOGRAM}'",
             where=str(path),
-            todo="give another file with --wp-file, or none for the packaged flat 1e-3",
+            todo="give another file with --wp-file, or none for the packaged map",
         ) from error
 
 
+def is_packaged(path: str | Path | None) -> bool:
+    """Whether this is the name of a packaged map, and not of a file."""
+    return str(path) in PACKAGED
+
+
 @cache
-def packaged_working_points() -> WorkingPoints:
-    """The map used when none is given: a flat 1e-3, until a derived one exists."""
-    resource = files("ecalwindows") / "data" / "working_points" / f"{PACKAGED}.json"
+def packaged_working_points(name: str = "default") -> WorkingPoints:
+    """A map that comes with the package; `default` is used where none is given."""
+    resource = files("ecalwindows") / "data" / "working_points" / PACKAGED[name]
     return WorkingPoints(resource.read_text(encoding="utf-8"))
+
+
+def packaged_name(sha256: str | None) -> str:
+    """What a packaged map is called in records, by its checksum: those of older versions used the flat one unnamed."""
+    flat = hashlib.sha256(packaged_working_points("flat").text.encode()).hexdigest()
+    return "flat 1e-3" if sha256 in (flat, None) else "packaged default"
 
 
 def correction_json(values: Numbers, et_edges: Numbers, eta_edges: Numbers, description: str) -> str:

@@ -81,7 +81,7 @@ Examples:
 @click.option(
     "-a", "--assoc-strategy", metavar="NAME", help="Score that gives clusters to caloparticles [sim_fraction]."
 )
-@click.option("--wp-file", metavar="FILE", help="simFraction working points, JSON or ROOT [flat 1e-3].")
+@click.option("--wp-file", metavar="FILE", help="simFraction working points, JSON or ROOT; flat: 1e-3 [packaged map].")
 @click.option(
     "--maxnocalow", type=int, metavar="N", help="Unmatched windows kept beyond the number of matched [0: none]."
 )

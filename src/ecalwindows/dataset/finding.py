@@ -43,7 +43,7 @@ class Name:
 def window_name(text: str) -> Name | None:
     """The name in `<sample>_<run>_<lumi>_<event>_<seed_index>`, the sample may be left out; None where it is none."""
     sample, *numbers = f"_{text}".rsplit("_", 4)
-    if len(numbers) != 4 or not all(word.removeprefix("-").isdecimal() for word in numbers):
+    if len(numbers) != 4 or not all(map(_is_number, numbers)):
         return None
     run, lumi, event, seed = map(int, numbers)
     return Name(event, run, lumi, seed, sample.removeprefix("_") or None)
@@ -53,11 +53,16 @@ def event_name(text: str) -> Name | None:
     """The name in `<event>`, `<run>:<lumi>:<event>` or `<sample>:<run>:<lumi>:<event>`; None where it is none."""
     words = text.split(":")
     sample = words.pop(0) if len(words) == 4 else None
-    if len(words) not in (1, 3) or not all(word.removeprefix("-").isdecimal() for word in words):
+    if len(words) not in (1, 3) or not all(map(_is_number, words)):
         return None
     numbers = [int(word) for word in words]
     run, lumi = numbers[:2] if len(numbers) == 3 else (None, None)
     return Name(numbers[-1], run, lumi, sample=sample)
+
+
+def _is_number(word: str) -> bool:
+    """Whether a word is a whole number that a column can hold."""
+    return word.removeprefix("-").isdecimal() and abs(int(word)) < 2**62
 
 
 def texts(batch: WindowBatch) -> list[str]:

@@ -41,7 +41,7 @@ class Sample(Model):
 
     name: str = Field(description="First part of window_index; empty where none was given.")
     flavour: int | str | None = Field(None, description="Setting of that name.")
-    working_points: Digest | None = Field(None, description="simFraction working points; name is empty for flat 1e-3.")
+    working_points: Digest | None = Field(None, description="simFraction working points; no name: the packaged map.")
     windows: int = Field(description="Windows of it.")
 
 

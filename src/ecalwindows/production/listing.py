@@ -12,6 +12,7 @@ from ecalwindows.production.kinds import KINDS
 from ecalwindows.production.plan import Entry, Source
 from ecalwindows.production.settings import Production
 from ecalwindows.remote import is_remote, remote_filesystem
+from ecalwindows.working_points import is_packaged
 
 AT_ONCE = 8
 """Requests to servers, or files that are read for checksums, at the same time."""
@@ -75,7 +76,7 @@ def read_sources(production: Production) -> list[Source]:
     files = {production.settings_of(sample).wp_file for sample in production.samples} | {production.weights}
     if production.features_def not in (None, "default", "seed"):
         files.add(Path(str(production.features_def)))
-    return [_source(path) for path in sorted(file for file in files if file is not None)]
+    return [_source(path) for path in sorted(file for file in files if file is not None and not is_packaged(file))]
 
 
 def _source(path: Path) -> Source:

@@ -26,7 +26,7 @@ from ecalwindows.dataset.manifest import FOLDER
 from ecalwindows.dataset.output import written_aside
 from ecalwindows.errors import SettingsError
 from ecalwindows.production.errors import ProductionError
-from ecalwindows.production.plan import FORM, Plan, content_digest
+from ecalwindows.production.plan import FORM, Plan
 from ecalwindows.production.settings import read_production
 
 SUFFIXES: dict[Format, str] = {"parquet": ".parquet", "ndjson": ".ndjson.zst", "tfrecord": "", "matches": ".parquet"}

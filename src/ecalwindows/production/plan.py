@@ -14,6 +14,7 @@ from pydantic import Field
 
 from ecalwindows.production.settings import ABOUT_DATASET, ABOUT_RUNNING, Model, Production
 from ecalwindows.remote import is_remote
+from ecalwindows.working_points import is_packaged
 
 FORM = 1
 """Version of the form of a plan file."""
@@ -188,7 +189,7 @@ def _recipes(production: Production, sources: Sequence[Source]) -> dict[str, str
             "formats": production.formats,
             "compression": production.compression,
             "settings": settings.model_dump(mode="json", exclude={"wp_file"}),
-            "wp_file": held.get(str(settings.wp_file)),
+            "wp_file": str(settings.wp_file) if is_packaged(settings.wp_file) else held.get(str(settings.wp_file)),
             "features_def": held.get(str(production.features_def), production.features_def),
             "weights": held.get(str(production.weights)),
         }

@@ -18,6 +18,7 @@ from ecalwindows.production.htcondor_settings import HTCondor
 from ecalwindows.production.kinds import KINDS, kind_problem
 from ecalwindows.production.names import flat_problem
 from ecalwindows.remote import is_remote
+from ecalwindows.working_points import is_packaged
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
 Name = Annotated[str, Field(pattern=NAME)]
@@ -220,7 +221,7 @@ def absolute(production: Production) -> Production:
     if production.work_folder is not None:
         changes["work_folder"] = str(Path(production.work_folder).absolute())
     if production.windows.get("wp_file"):
-        changes["windows"] = production.windows | {"wp_file": str(Path(production.windows["wp_file"]).absolute())}
+        changes["windows"] = production.windows | {"wp_file": str(_absolute(Path(production.windows["wp_file"])))}
     if production.features_def not in (None, "default", "seed"):
         changes["features_def"] = str(Path(str(production.features_def)).absolute())
     return production.model_copy(update=changes)
@@ -247,7 +248,7 @@ def with_files_at(production: Production, places: Mapping[str, str]) -> Producti
 
 
 def _absolute(path: Path | None) -> Path | None:
-    return None if path is None else path.absolute()
+    return path if path is None or is_packaged(path) else path.absolute()
 
 
 def settings_error(error: ValidationError, model: type[BaseModel], where: str) -> SettingsError:

@@ -11,6 +11,7 @@ from ecalwindows.dataset.layout import FORMATS
 from ecalwindows.dataset.manifest import InputRecord
 from ecalwindows.dataset.record import DatasetRecord, Sample
 from ecalwindows.schema import COLUMNS
+from ecalwindows.working_points import packaged_name
 
 COUNTS = (
     ("events", "events", "of all input files"),
@@ -140,7 +141,7 @@ def points(sample: Sample) -> str:
     if sample.working_points is None:
         return "not told"
     digest = f" (sha256 {sample.working_points.sha256[:12]})" if sample.working_points.sha256 else ""
-    return (sample.working_points.name or "flat 1e-3") + digest
+    return (sample.working_points.name or packaged_name(sample.working_points.sha256)) + digest
 
 
 def changed_settings(settings: dict[str, Any]) -> dict[str, Any]:

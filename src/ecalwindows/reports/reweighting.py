@@ -12,7 +12,7 @@ def reweighting_summary(done: Reweighted) -> str:
     """Several lines: windows, what was checked before and after, notes on bins, what was written."""
     lines = [f"{name:<30}{n:>12,}" for name, n in done.windows.items() if n or name.startswith(("elec", "phot"))]
     lines.append(f"{'largest total weight':<30}{done.largest:>12.2f}  the mean is 1")
-    lines.append("on the half for the check, chi2 / bins (probability):")
+    lines.append("on the half for the check, chi2 / freedom (probability):")
     for before, after in zip(done.tests["before"], done.tests["after"], strict=True):
         holds = "" if after.probability > UNLIKELY else "  DOES NOT HOLD"
         was = f"{before.chi2:,.0f} / {before.dof}"
