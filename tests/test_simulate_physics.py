@@ -14,7 +14,8 @@ from ecalwindows.kernels.crystals import N_BARREL, NONE, barrel_crystal, endcap_
 from ecalwindows.kernels.draws import hashed, normal, poisson, quantile, stream, uniform
 from ecalwindows.kernels.pileup import aimed
 from ecalwindows.simulate import Gun, read_conditions
-from ecalwindows.simulate.event import Detector, Workspace, simulated_event
+from ecalwindows.simulate.event import Detector, Workspace, particle_hits, simulated_event
+from ecalwindows.simulate.gun import Particles
 from ecalwindows.simulate.physics import (
     central_showers,
     core_width,
@@ -120,7 +121,7 @@ def test_showers_are_deepest_where_published(energy: float) -> None:
 @pytest.mark.compiled
 def test_the_lateral_containment_is_near_the_published_one() -> None:
     shares = central_showers(120.0, 60, read_conditions(), is_photon=False).deposited.mean(axis=0)
-    np.testing.assert_allclose(shares, [0.78, 0.94, 0.97], rtol=0.04)
+    np.testing.assert_allclose(shares, [0.78, 0.94, 0.97], rtol=0.03)
 
 
 @pytest.mark.compiled
@@ -148,6 +149,34 @@ def test_energy_is_lost_in_the_crack(detector: Detector) -> None:
         return np.mean([event["caloParticle_simEnergy"] / event["caloParticle_genEnergy"] for event in events])
 
     assert seen(1.49) < 0.8 < 0.9 < min(seen(1.2), seen(2.0))
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize(("eta", "degrees"), [(0.4363, 0.5), (0.7854, 0.5), (0.3, 10.0)], ids=["1-2", "2-3", "phi"])
+def test_some_energy_is_lost_between_modules_and_supermodules(detector: Detector, eta: float, degrees: float) -> None:
+    """At the edge of a module some percent; a crystal beside it nothing. Photons that start at the centre."""
+
+    def seen(at_eta: float, at_degrees: float) -> float:
+        work, lost = Workspace(), []
+        for number in range(60):
+            one = Particles(*(np.array([x]) for x in (22, 0, 50.0, at_eta, math.radians(at_degrees))), z=0.0)
+            lost.append(particle_hits(one, number, 4, without_material, work).sums()[0] / one.energy[0])
+        return float(np.median(lost))
+
+    without_material = Detector(detector.conditions.model_copy(update={"material_x0": (0.0,) * 13}))
+    middle = seen(eta + 0.035, degrees + 2)
+    assert middle == pytest.approx(0.97, abs=0.01)
+    assert 0.80 * middle < seen(eta, degrees) < 0.95 * middle
+
+
+@pytest.mark.compiled
+def test_clusters_of_the_endcaps_are_harder(detector: Detector) -> None:
+    """Pile-up's clusters, at the thresholds of 2023."""
+    gun, work = Gun("photon", (1, 1), (0.0, 0.0), 1), Workspace()
+    events = [simulated_event(number, 6, gun, (60.0, 60.0), detector, work) for number in range(6)]
+    energy, eta = (np.concatenate([event[f"pfCluster_{name}"] for event in events]) for name in ("energy", "eta"))
+    barrel, inner = np.abs(eta) < 1.4, np.abs(eta) > 2.4
+    assert 2 * np.median(energy[barrel]) < np.median(energy[(np.abs(eta) > 1.6) & ~inner]) < np.median(energy[inner])
 
 
 @pytest.mark.parametrize(
