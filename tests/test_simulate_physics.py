@@ -142,6 +142,36 @@ def test_there_are_more_clusters_where_there_is_more_material(detector: Detector
 
 
 @pytest.mark.compiled
+@pytest.mark.parametrize(("abs_eta", "material"), [(0.0, 0.40), (1.0, 0.85), (1.5, 2.0), (2.5, 1.3)], ids=str)
+def test_photons_convert_as_the_material_says(detector: Detector, abs_eta: float, material: float) -> None:
+    row, stack = np.zeros(tracker.COLUMNS), np.zeros((tracker.MOST_ROWS, tracker.COLUMNS))
+    there, converted = np.zeros(tracker.MOST_ROWS, np.bool_), 0
+    aimed(row, 50.0, abs_eta, 0.0, 0.0, 0.0)
+    for number in range(2000):
+        converted += tracker.arrivals(stream(9, number, 1), row, *detector.around, stack, there) > 1
+    assert converted / 2000 == pytest.approx(1 - math.exp(-7 / 9 * material), abs=0.03)
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize(
+    ("eta", "low", "high"), [((0.1, 1.3), 0.0085, 0.0100), ((1.7, 2.4), 0.0215, 0.0270)], ids=["barrel", "endcap"]
+)
+def test_photons_are_as_wide_as_those_of_cms(
+    detector: Detector, eta: tuple[float, float], low: float, high: float
+) -> None:
+    """sigmaIetaIeta just below CMS's usual cuts of 0.010 and 0.027 (EGM-14-001, EGM-17-001); most R9 near 1."""
+    gun, work = Gun("photon", (40.0, 80.0), eta), Workspace()
+    events = [simulated_event(number, 8, gun, None, detector, work) for number in range(30)]
+    hard = [event["pfCluster_energy"] > 0.5 * event["caloParticle_genEnergy"].min() for event in events]
+    width, r9 = (
+        np.concatenate([event[f"pfCluster_full5x5_{name}"][kept] for event, kept in zip(events, hard, strict=True)])
+        for name in ("sigmaIetaIeta", "r9")
+    )
+    assert low < np.median(width) < high
+    assert (r9 > 0.94).mean() > 0.6
+
+
+@pytest.mark.compiled
 def test_energy_is_lost_in_the_crack(detector: Detector) -> None:
     def seen(eta: float) -> Any:
         gun, work = Gun("photon", (50, 50), (eta, eta)), Workspace()
