@@ -2,7 +2,8 @@
 
     make sample
 
-As many simulated events as fit 1.9 MB; then the table in README.md, docs/window.png and the losses in docs/training.md.
+As many simulated events as fit 1.9 MB; then the table in README.md, docs/window.png, the losses in docs/training.md and
+the number of events in docs/simulation.md.
 """
 
 from __future__ import annotations
@@ -52,12 +53,13 @@ def replaced(page: Path, pattern: str, text: str) -> None:
     page.write_text(new, encoding="utf-8")
 
 
-def shown(folder: Path) -> None:
+def shown(folder: Path, n_events: int) -> None:
     """Bring README and docs up to date with a demo of the new sample."""
     lines: list[str] = []
     run_demo(folder / "first-look", lines.append)
     table = "\n".join(lines[1 : lines.index("")])
     replaced(ROOT / "README.md", r"(runs the chain on a packaged sample:\n\n```\n).*?(\n```)", table)
+    replaced(ROOT / "docs" / "simulation.md", r"(`ecalwindows simulate -n )\d+( )", str(n_events))
     shutil.copyfile(folder / "first-look" / "window.png", ROOT / "docs" / "window.png")
     page = ROOT / "docs" / "training.md"
     script = re.search(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
@@ -73,5 +75,5 @@ if __name__ == "__main__":
     sample = ROOT / "src" / "ecalwindows" / "data" / "samples" / SAMPLE
     n_events = as_many_as_fit(sample)
     with tempfile.TemporaryDirectory() as folder:
-        shown(Path(folder))
+        shown(Path(folder), n_events)
     print(f"{sample.relative_to(ROOT)}: {n_events} events, {sample.stat().st_size:,} bytes")
