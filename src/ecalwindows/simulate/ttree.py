@@ -102,6 +102,7 @@ class TTreeWriter:
         self.folder = self.file.mkdir("recosimdumper")
         self.folder.cd()
         self.tree = root.TTree("caloTree", "caloTree")
+        self.tree.SetAutoFlush(500)
         self.filler = root.ecalwindows_simulate.Tree(self.tree)
         self.vectors = [self._add(root, branch) for branch in branches]
 
