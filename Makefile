@@ -6,7 +6,7 @@ JOBS   ?= 2
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint coverage test-systems working-points bench dist clean
+.PHONY: help demo sample simulation-page working-points test lint coverage test-systems bench dist clean
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # What is installed is kept in stamp files: a second call installs nothing until pyproject.toml changes.
@@ -31,6 +31,12 @@ help: ## this list
 
 demo: $(TEST) ## windows of a packaged sample, with a picture, in demo/
 	@$(VENV)/bin/ecalwindows demo -o demo
+
+sample: $(TEST) ## make the packaged sample anew, and with it what README and docs show of it
+	@$(VENV)/bin/python tools/packaged_sample.py
+
+simulation-page: $(TEST) ## bring the tables of docs/simulation.md up to date (minutes)
+	@$(VENV)/bin/python tools/simulation_page.py
 
 test: $(TEST) ## all tests that need no other system
 	@$(RUN) pytest -n $(JOBS) --ignore=tests/systems

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import sys
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import awkward as ak
 import numpy as np
 import pytest
+import uproot
 import zstandard
 from click.testing import CliRunner
 
 from ecalwindows.batch import Text, WindowBatch
 from ecalwindows.cli.demo import demo
 from ecalwindows.cli.main import cli
-from ecalwindows.demo import CONTENTS, run_demo, telling_window, typed, window_sum
+from ecalwindows.demo import CONTENTS, SAMPLE, SAMPLE_OPTIONS, run_demo, telling_window, typed, window_sum
 from ecalwindows.errors import OutputError
 
 Run = tuple[Path, list[Path], str]
+README = Path(__file__).parent.parent / "README.md"
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +70,28 @@ def test_the_physics_of_the_table(run: Run) -> None:
     assert 0.8 < ratio < 1.05
     n_clusters = ak.mean(ak.num(array.cl_labels.is_seed))
     assert float(said(text, "clusters per window")[0]) == pytest.approx(n_clusters, abs=0.06)
+
+
+def test_the_readme_shows_this_table(run: Run) -> None:
+    shown = re.search(r"packaged sample:\n\n```\n(.*?)\n```", README.read_text(), re.DOTALL)
+    assert shown and shown[1] in run[2]
+
+
+@pytest.mark.compiled
+def test_the_packaged_sample_is_what_its_command_makes(tmp_path: Path) -> None:
+    """Its first events, to the last digits (which differ between processors); as many events as fit 1.9 MB."""
+    again = tmp_path / SAMPLE
+    result = CliRunner().invoke(cli, ["simulate", "-o", str(again), "-n", "3", "-q", *SAMPLE_OPTIONS])
+    assert result.exit_code == 0, result.output
+    with as_file(files("ecalwindows") / "data" / "samples" / SAMPLE) as packaged:
+        assert 1_800_000 < packaged.stat().st_size <= 1_900_000
+        with uproot.open(packaged) as one, uproot.open(again) as other:
+            n_events = one["recosimdumper/caloTree"].num_entries
+            first, second = (file["recosimdumper/caloTree"].arrays(entry_stop=3) for file in (one, other))
+    assert f"simulate -n {n_events} " in (README.parent / "docs" / "simulation.md").read_text()
+    assert first.fields == second.fields
+    for name in first.fields:
+        assert ak.all(ak.isclose(first[name], second[name], rtol=1e-4, atol=1e-6)), name
 
 
 def test_the_three_next_commands_can_be_typed(run: Run, monkeypatch: pytest.MonkeyPatch, golden: Path) -> None:

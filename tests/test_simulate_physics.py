@@ -14,7 +14,8 @@ from ecalwindows.kernels.crystals import N_BARREL, NONE, barrel_crystal, endcap_
 from ecalwindows.kernels.draws import hashed, normal, poisson, quantile, stream, uniform
 from ecalwindows.kernels.pileup import aimed
 from ecalwindows.simulate import Gun, read_conditions
-from ecalwindows.simulate.event import Detector, Workspace, simulated_event
+from ecalwindows.simulate.event import Detector, Workspace, particle_hits, simulated_event
+from ecalwindows.simulate.gun import Particles
 from ecalwindows.simulate.physics import (
     central_showers,
     core_width,
@@ -120,7 +121,7 @@ def test_showers_are_deepest_where_published(energy: float) -> None:
 @pytest.mark.compiled
 def test_the_lateral_containment_is_near_the_published_one() -> None:
     shares = central_showers(120.0, 60, read_conditions(), is_photon=False).deposited.mean(axis=0)
-    np.testing.assert_allclose(shares, [0.78, 0.94, 0.97], rtol=0.04)
+    np.testing.assert_allclose(shares, [0.78, 0.94, 0.97], rtol=0.03)
 
 
 @pytest.mark.compiled
@@ -141,6 +142,36 @@ def test_there_are_more_clusters_where_there_is_more_material(detector: Detector
 
 
 @pytest.mark.compiled
+@pytest.mark.parametrize(("abs_eta", "material"), [(0.0, 0.40), (1.0, 0.85), (1.5, 2.0), (2.5, 1.3)], ids=str)
+def test_photons_convert_as_the_material_says(detector: Detector, abs_eta: float, material: float) -> None:
+    row, stack = np.zeros(tracker.COLUMNS), np.zeros((tracker.MOST_ROWS, tracker.COLUMNS))
+    there, converted = np.zeros(tracker.MOST_ROWS, np.bool_), 0
+    aimed(row, 50.0, abs_eta, 0.0, 0.0, 0.0)
+    for number in range(2000):
+        converted += tracker.arrivals(stream(9, number, 1), row, *detector.around, stack, there) > 1
+    assert converted / 2000 == pytest.approx(1 - math.exp(-7 / 9 * material), abs=0.03)
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize(
+    ("eta", "low", "high"), [((0.1, 1.3), 0.0085, 0.0100), ((1.7, 2.4), 0.0215, 0.0270)], ids=["barrel", "endcap"]
+)
+def test_photons_are_as_wide_as_those_of_cms(
+    detector: Detector, eta: tuple[float, float], low: float, high: float
+) -> None:
+    """sigmaIetaIeta just below CMS's usual cuts of 0.010 and 0.027 (EGM-14-001, EGM-17-001); most R9 near 1."""
+    gun, work = Gun("photon", (40.0, 80.0), eta), Workspace()
+    events = [simulated_event(number, 8, gun, None, detector, work) for number in range(30)]
+    hard = [event["pfCluster_energy"] > 0.5 * event["caloParticle_genEnergy"].min() for event in events]
+    width, r9 = (
+        np.concatenate([event[f"pfCluster_full5x5_{name}"][kept] for event, kept in zip(events, hard, strict=True)])
+        for name in ("sigmaIetaIeta", "r9")
+    )
+    assert low < np.median(width) < high
+    assert (r9 > 0.94).mean() > 0.6
+
+
+@pytest.mark.compiled
 def test_energy_is_lost_in_the_crack(detector: Detector) -> None:
     def seen(eta: float) -> Any:
         gun, work = Gun("photon", (50, 50), (eta, eta)), Workspace()
@@ -148,6 +179,34 @@ def test_energy_is_lost_in_the_crack(detector: Detector) -> None:
         return np.mean([event["caloParticle_simEnergy"] / event["caloParticle_genEnergy"] for event in events])
 
     assert seen(1.49) < 0.8 < 0.9 < min(seen(1.2), seen(2.0))
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize(("eta", "degrees"), [(0.4363, 0.5), (0.7854, 0.5), (0.3, 10.0)], ids=["1-2", "2-3", "phi"])
+def test_some_energy_is_lost_between_modules_and_supermodules(detector: Detector, eta: float, degrees: float) -> None:
+    """At the edge of a module some percent; a crystal beside it nothing. Photons that start at the centre."""
+
+    def seen(at_eta: float, at_degrees: float) -> float:
+        work, lost = Workspace(), []
+        for number in range(60):
+            one = Particles(*(np.array([x]) for x in (22, 0, 50.0, at_eta, math.radians(at_degrees))), z=0.0)
+            lost.append(particle_hits(one, number, 4, without_material, work).sums()[0] / one.energy[0])
+        return float(np.median(lost))
+
+    without_material = Detector(detector.conditions.model_copy(update={"material_x0": (0.0,) * 13}))
+    middle = seen(eta + 0.035, degrees + 2)
+    assert middle == pytest.approx(0.97, abs=0.01)
+    assert 0.80 * middle < seen(eta, degrees) < 0.95 * middle
+
+
+@pytest.mark.compiled
+def test_clusters_of_the_endcaps_are_harder(detector: Detector) -> None:
+    """Pile-up's clusters, at the thresholds of 2023."""
+    gun, work = Gun("photon", (1, 1), (0.0, 0.0), 1), Workspace()
+    events = [simulated_event(number, 6, gun, (60.0, 60.0), detector, work) for number in range(6)]
+    energy, eta = (np.concatenate([event[f"pfCluster_{name}"] for event in events]) for name in ("energy", "eta"))
+    barrel, inner = np.abs(eta) < 1.4, np.abs(eta) > 2.4
+    assert 2 * np.median(energy[barrel]) < np.median(energy[(np.abs(eta) > 1.6) & ~inner]) < np.median(energy[inner])
 
 
 @pytest.mark.parametrize(

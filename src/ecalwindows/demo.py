@@ -22,6 +22,8 @@ from ecalwindows.run import Report, write_windows
 
 SAMPLE = "electrons.root"
 """Name of the packaged sample."""
+SAMPLE_OPTIONS = ("--particle", "electron", "--pt", "1:100", "--seed", "1", "--format", "rntuple")
+"""What `ecalwindows simulate` made it with (`make sample`), besides its number of events: as many as fit 1.9 MB."""
 
 CONTENTS = {
     "windows.parquet": "windows for training: one row a window, clusters and crystals nested",

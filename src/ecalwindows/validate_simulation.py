@@ -93,7 +93,7 @@ def _contained(settings: SimulationSettings) -> list[Comparison]:
     shower: Showers = central_showers(120.0, N_SHOWERS, settings.conditions, is_photon=False)
     shares = shower.deposited.mean(axis=0)
     return [
-        Comparison(f"energy in {name} at 120 GeV", float(ours), theirs, 0.04)
+        Comparison(f"energy in {name} at 120 GeV", float(ours), theirs, 0.03)
         for ours, (name, theirs) in zip(shares, CONTAINED.items(), strict=True)
     ]
 

@@ -65,7 +65,8 @@ def set_frame(row: Any, frame: Any) -> None:
     p, pt = math.sqrt(px * px + py * py + pz * pz), max(math.hypot(px, py), 1e-12)
     frame[2, 0], frame[2, 1], frame[2, 2] = px / p, py / p, pz / p
     frame[3, 0], frame[3, 1], frame[3, 2] = -py / pt, px / pt, 0.0
-    frame[4, 0], frame[4, 1], frame[4, 2] = -px * pz / (p * pt), -py * pz / (p * pt), pt / p
+    side = 1.0 if pz >= 0.0 else -1.0  # so that the halves of the detector are mirror images
+    frame[4, 0], frame[4, 1], frame[4, 2] = -px * abs(pz) / (p * pt), -py * abs(pz) / (p * pt), side * pt / p
     frame[0, 0], frame[1, 0], frame[1, 1], frame[1, 2] = 0.0, row[X], row[Y], row[Z]
     if abs(row[Z]) >= ENDCAP_Z - 1e-3:
         slope = abs(row[Z]) / math.hypot(row[X], row[Y])
@@ -254,17 +255,18 @@ def hadron(
 ) -> Any:  # fmt: skip
     """Deposit what a hadron leaves: ionisation up to its first interaction, then part of its energy around there."""
     depth = INTERACTION * exponential(state)
-    step = 2.0
+    step, left = 2.0, energy
     end = min(depth, LENGTH + 5.0)
     if is_charged:
         along = 0.5 * step
-        while along < end:
+        while along < end and left > 0.0:
             number = crystal_at(frame, along, 0.0, 0.0, exists)
             if number != NONE:
-                n_touched = added(deposit, touched, n_touched, number, min(MIP * step, energy))
+                n_touched = added(deposit, touched, n_touched, number, min(MIP * step, left))
+            left -= MIP * step
             along += step
-    if depth < LENGTH:
-        left = energy * 0.7 * uniform(state) * (1.0 - depth / (LENGTH + INTERACTION))
+    if depth < LENGTH and left > 0.0:
+        left *= 0.7 * uniform(state) * (1.0 - depth / (LENGTH + INTERACTION))
         angle = 2.0 * math.pi * uniform(state)
         x, y = math.cos(angle), math.sin(angle)
         for k in range(N_HADRON):

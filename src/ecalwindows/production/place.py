@@ -17,7 +17,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -26,7 +25,7 @@ from ecalwindows.dataset.manifest import FOLDER
 from ecalwindows.dataset.output import written_aside
 from ecalwindows.errors import SettingsError
 from ecalwindows.production.errors import ProductionError
-from ecalwindows.production.plan import FORM, Plan
+from ecalwindows.production.plan import FORM, Plan, content_digest
 from ecalwindows.production.settings import read_production
 
 SUFFIXES: dict[Format, str] = {"parquet": ".parquet", "ndjson": ".ndjson.zst", "tfrecord": "", "matches": ".parquet"}
@@ -99,8 +98,7 @@ def make_folders(place: Place) -> None:
 
 def write_plan(plan: Plan, path: Path) -> None:
     """Write a plan with its digest, whole. Raises OutputError."""
-    values = json.loads(plan.content)
-    content = {"digest": _digest(values), "plan": values}
+    content = {"digest": plan.digest, "plan": json.loads(plan.content)}
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_aside([path]) as (aside,):
         aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -121,18 +119,13 @@ def read_plan(path: Path) -> Plan:
             expected="a plan as `ecalwindows production` writes it", where=str(path),
             todo="restore it, or make all again with `ecalwindows production run FILE --redo`",
         ) from error  # fmt: skip
-    if _digest(content["plan"]) != content.get("digest"):
+    if content_digest(content["plan"]) != content.get("digest"):
         raise ProductionError(
             "the plan was edited: its content is not that of its digest",
             expected="the plan as it was written: parts that exist were made by it", where=str(path),
             todo="change the YAML file instead; `ecalwindows production run FILE --redo` makes all again",
         )  # fmt: skip
     return plan
-
-
-def _digest(values: Any) -> str:
-    """Of what stands in the file: a later version may know more settings than it has."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def find_place(path: str | Path) -> Place:

@@ -80,7 +80,7 @@ class Plan(Model):
 
 
 def content_digest(content: Any) -> str:
-    """The hash of a plan as it is stored: settings that later versions know too do not change it."""
+    """The hash of a plan as it is stored: a later version may know more settings than it has."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -120,7 +120,7 @@ def _ratio(above: Floats, below: Floats) -> Floats:
     return np.asarray(np.divide(above, below, out=np.full(above.shape, -1.0), where=below > 0))
 
 
-def _distance(found: Clusters, eta: Floats, phi: Floats) -> Floats:
-    """Distances in eta and phi, (n_clusters, n_particles)."""
+def _distance(found: Clusters, eta: Floats, phi: Floats) -> NDArray[np.float32]:
+    """Distances in eta and phi, (n_clusters, n_particles), to float32's precision, as the positions are stored."""
     dphi = np.remainder(found.phi[:, None] - phi + np.pi, 2 * np.pi) - np.pi
-    return np.asarray(np.hypot(found.eta[:, None] - eta, dphi))
+    return np.asarray(np.hypot(found.eta[:, None] - eta, dphi).astype(np.float32))

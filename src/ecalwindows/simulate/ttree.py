@@ -82,10 +82,11 @@ def _root() -> Any:
     """ROOT with the code above compiled."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the wheel says at each import that it is young
-        import ROOT  # type: ignore[import-not-found,unused-ignore]
+        import ROOT  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     ROOT.gROOT.SetBatch(True)
     ROOT.gInterpreter.Declare(CODE)
+    ROOT.ecalwindows_simulate.Tree.fill.__release_gil__ = True  # other threads simulate while it writes
     return ROOT
 
 
@@ -101,6 +102,7 @@ class TTreeWriter:
         self.folder = self.file.mkdir("recosimdumper")
         self.folder.cd()
         self.tree = root.TTree("caloTree", "caloTree")
+        self.tree.SetAutoFlush(500)
         self.filler = root.ecalwindows_simulate.Tree(self.tree)
         self.vectors = [self._add(root, branch) for branch in branches]
 

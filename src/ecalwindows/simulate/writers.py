@@ -57,7 +57,7 @@ class RNTupleWriter:
     def __init__(self, path: Path, branches: tuple[OutBranch, ...]) -> None:
         import uproot
 
-        self.file = uproot.recreate(path, compression=uproot.ZSTD(1))
+        self.file = uproot.recreate(path, compression=uproot.ZSTD(5))
         empty = {b.name: as_awkward(Column((np.zeros(1, np.int64),) * b.depth, np.zeros(0, b.dtype))) for b in branches}
         self.tuple = self.file.mkdir(FOLDER).mkrntuple(TREE, empty)
 
