@@ -55,6 +55,15 @@ def test_a_job_held_for_memory_says_so_and_runs_again_with_more(ground: Ground) 
     assert made.digest() == ground.digest(files_per_job=12)
 
 
+def test_a_job_that_may_have_no_more_memory_fails(ground: Ground) -> None:
+    memory = {"request_memory": "10 MB", "max_memory": "20 MB"}
+    made = ground.begun("greedy", files_per_job=12, max_retries=0, htcondor=memory).submit()
+    assert made.ended() > 0, made.told("the DAG ended well")
+    assert "MB; it may have no more" in next(made.submitted.glob("*.nodes.log")).read_text()
+    assert "1 of 1 parts are not whole" in (made.submitted / "finish.log").read_text()
+    assert not made.dataset.exists()
+
+
 def test_a_removed_dag_leaves_no_record_and_resume_makes_the_rest(ground: Ground) -> None:
     made = ground.begun("removed", files_per_job=3)
     made.close_gate()

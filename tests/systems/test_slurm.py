@@ -25,7 +25,7 @@ pytest.importorskip("distributed", reason="needs the extra dask")
 pytestmark = pytest.mark.slurm
 SCRIPT = Path(__file__).parents[2] / "tools" / "slurm.sh"
 N, BAD = 8, (3,)
-LIMIT = 120.0
+LIMIT = 240.0
 SCHEDULER = """
 import sys
 import distributed

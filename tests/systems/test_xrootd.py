@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from golden_files import GOLDEN
 from test_cli import attempt, command, run
+from xrootd_server import started_server
 
 pytestmark = pytest.mark.xrootd
-SERVER = Path(__file__).parents[2] / "tools" / "xrootd-server.sh"
-PORT = "21094"
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[tuple[str, Path]]:
-    """The URL of a server's root, and the folder that it serves: one that the server's own user may enter."""
-    if os.geteuid() != 0:
-        pytest.skip("starting a server needs root")
-    folder = Path(tempfile.mkdtemp(prefix="ecalwindows-xrootd-", dir="/tmp"))
-    folder.chmod(0o755)
-    environment = os.environ | {"XRD_DIR": str(folder), "XRD_PORT": PORT, "XRD_DATA": str(folder / "data")}
-    up = subprocess.run(["bash", SERVER, "up"], env=environment, capture_output=True, text=True, check=False)
-    assert up.returncode == 0, up.stderr  # a server that does not come up fails the run: nothing is skipped silently
-    (folder / "data" / "dumps" / "deep").mkdir(parents=True)
-    for name, place in {"electrons.root": "dumps", "photons.root": "dumps/deep"}.items():
-        shutil.copy(GOLDEN / name, folder / "data" / place / name)
-    subprocess.run(["chmod", "-R", "a+rX", folder / "data"], check=True)
-    yield f"root://localhost:{PORT}/", folder / "data"
-    subprocess.run(["bash", SERVER, "down"], env=environment, check=True)
-    shutil.rmtree(folder)
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The URL of a server's root, and the folder that it serves."""
+    folder = tmp_path_factory.mktemp("inputs")
+    (folder / "deep").mkdir()
+    for name, place in {"electrons.root": ".", "photons.root": "deep"}.items():
+        shutil.copy(GOLDEN / name, folder / place / name)
+    with started_server(21094) as made:
+        made.take(folder, "dumps")
+        yield made.url, made.folder
 
 
 def test_a_remote_file_gives_the_bytes_of_a_local_one(served: tuple[str, Path], tmp_path: Path) -> None:

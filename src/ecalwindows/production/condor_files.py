@@ -152,8 +152,8 @@ def _growing_memory(settings: HTCondor) -> dict[str, str]:
     return {
         "request_memory": f"max({{{first}, min({{{most}, int((MemoryUsage ?: 0) * 1.5)}})}})",
         "periodic_hold": "JobStatus == 2 && (MemoryUsage ?: 0) > (MemoryProvisioned ?: RequestMemory)",
-        "periodic_hold_reason": 'strcat("memory: ", MemoryUsage, " MB used of ", MemoryProvisioned, '
-        f'" MB; it runs again with more, at most {most} MB")',
+        "periodic_hold_reason": 'strcat("memory: ", MemoryUsage, " MB used of ", MemoryProvisioned, " MB; ", '
+        f'ifThenElse({may_grow}, "it runs again with more, at most {most} MB", "it may have no more"))',
         "periodic_hold_subcode": str(MEMORY_HOLD),
         "periodic_release": f"{is_held} && {may_grow}",
         "periodic_remove": f"JobStatus == 5 && {is_held} && !({may_grow})",

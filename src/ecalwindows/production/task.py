@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ecalwindows.dataset.formats import Format
 from ecalwindows.dataset.manifest import FOLDER, file_record, read_manifest, write_manifest
-from ecalwindows.errors import EcalWindowsError, OutputError, SettingsError
+from ecalwindows.errors import OutputError, SettingsError
 from ecalwindows.production.errors import ChangedError, one_line
 from ecalwindows.production.kinds import KINDS, MadePart
 from ecalwindows.production.listing import entry_of, read_sources
@@ -39,7 +39,7 @@ def run_task(place: Place, plan: Plan, number: int, *, executor: str, scratch: P
         check_unchanged(plan, job)
         with scratch_folder(scratch or place.scratch, job.part) as folder:
             made, manifests = _made(place, plan, job, folder)
-    except (EcalWindowsError, OSError, MemoryError) as error:
+    except Exception as error:
         failed = _ended(attempt, began, one_line(error))
         _write_failure(state.model_copy(update={"outcome": "failed", "attempts": _attempts(before, failed)}), place)
         raise
