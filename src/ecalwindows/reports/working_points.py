@@ -61,7 +61,7 @@ def _map(study: Study) -> list[str]:
     at_end = int(((made.level == 0) | (made.level == len(thresholds) - 1)).sum())
     if at_end:
         lines.append(
-            f"note: {number(at_end, 'bin')} lie at an end of the scan, {thresholds[0]:g} or {thresholds[-1]:g}: the best"
+            f"note: {number(at_end, 'bin')} lie at an end of the scan ({thresholds[0]:g}, {thresholds[-1]:g}): the best"
             " may be beyond"
         )
     thin = made.is_thin.reshape(bins.shape)
