@@ -57,6 +57,13 @@ def _map(study: Study) -> list[str]:
         f"map: {made.threshold.min():.2g} to {made.threshold.max():.2g}; neighbours differ by a factor of at most"
         f" {step:.2f} ({MOST_FACTOR:g} allowed)"
     ]
+    thresholds = study.scan.thresholds
+    at_end = int(((made.level == 0) | (made.level == len(thresholds) - 1)).sum())
+    if at_end:
+        lines.append(
+            f"note: {number(at_end, 'bin')} lie at an end of the scan ({thresholds[0]:g}, {thresholds[-1]:g}): the best"
+            " may be beyond"
+        )
     thin = made.is_thin.reshape(bins.shape)
     if thin.any():
         lines.append(
