@@ -59,6 +59,10 @@ Examples:
     show_default=True,
     help="Range of the mean number of interactions, flat.",
 )
+@click.option(
+    "--pileup-source", type=click.Choice(["parametrised", "pythia8"]), default="parametrised", show_default=True,
+    help="Interactions from a fast parametrisation, or from Pythia 8 (needs the extra pythia8; half a minute more).",
+)  # fmt: skip
 @click.option("--conditions", default="run3", show_default=True, metavar="FILE", help="Detector conditions, YAML.")
 @click.option("--seed", default=1, show_default=True, metavar="N", help="The same seed gives the same events.")
 @click.option("-j", "--jobs", default=0, metavar="N", help="Threads [all cores]; the events do not depend on it.")
@@ -113,6 +117,7 @@ def chosen(options: dict[str, Any]) -> Any:
         seed=options["seed"],
         gun=gun,
         pileup=None if options["pileup"] == "off" else options["pileup"],
+        pileup_source=options["pileup_source"],
         conditions=read_conditions(options["conditions"]),
         format=options["format_name"],
         jobs=options["jobs"],

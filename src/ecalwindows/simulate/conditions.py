@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -15,6 +15,9 @@ PACKAGED = "run3"
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Tilt = Annotated[float, Field(gt=-1, lt=1)]
+Number = TypeVar("Number")
+Triple = tuple[Number, Number, Number]
 Table = Annotated[tuple[float, ...], Field(min_length=2)]
 
 
@@ -48,12 +51,18 @@ class Conditions(BaseModel):
     seed_endcap_et_gev: NotNegative = Field(description="Least Et of a PF seed, endcaps.")
     shower_width_cm: Positive = Field(description="Width of the Gaussians that share the energy.")
     supercluster_seed_et_gev: NotNegative = Field(description="Least Et of the seed of a supercluster.")
-    pileup_charged_per_eta: NotNegative = Field(description="Charged hadrons per interaction and unit of eta.")
-    pileup_pions_per_charged: NotNegative = Field(description="Neutral pions per charged hadron.")
-    pileup_neutrals_per_charged: NotNegative = Field(description="Other neutral hadrons per charged hadron.")
     pileup_activity: Annotated[float, Field(ge=1)] = Field(description="Shape of the gamma distribution of activity.")
-    pileup_pt_scale_gev: Positive = Field(description="Scale p of the spectrum pt (1 + pt / p)^-n.")
-    pileup_pt_power: Annotated[float, Field(gt=4)] = Field(description="Power n of that spectrum.")
+    pileup_per_eta: Triple[NotNegative] = Field(
+        description="Particles per interaction and unit of eta: charged hadrons, neutral pions, other neutral hadrons."
+    )
+    pileup_eta_tilt: Triple[Tilt] = Field(description="The density goes from 1 - tilt at eta 0 to 1 + tilt at 3.3.")
+    pileup_pt_scale_gev: Triple[Positive] = Field(description="Scale p of their spectrum pt (1 + pt / p)^-n.")
+    pileup_pt_power: Triple[Annotated[float, Field(gt=4)]] = Field(description="Power n of that spectrum.")
+    pileup_pt_tilt: Triple[Tilt] = Field(description="The scale goes from 1 - tilt at eta 0 to 1 + tilt at 3.3.")
+
+    pileup_response: Annotated[float, Field(gt=0, le=1)] = Field(
+        description="Share of the pile-up's deposits that counts: an effective number (docs/simulation.md)."
+    )
 
     @model_validator(mode="after")
     def _tables_fit(self) -> Conditions:

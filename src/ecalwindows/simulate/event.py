@@ -16,7 +16,7 @@ from ecalwindows.kernels.clustering import clusters, sums_and_positions
 from ecalwindows.kernels.crystals import N_CRYSTALS, NONE, Crystals
 from ecalwindows.kernels.draws import stream
 from ecalwindows.kernels.electronics import hits_above_threshold, read_out
-from ecalwindows.kernels.pileup import aimed, particle_deposits, pileup_deposits, taken
+from ecalwindows.kernels.pileup import NO_LIBRARY, Library, aimed, particle_deposits, pileup_deposits, taken
 from ecalwindows.kernels.scores import noise_sums
 from ecalwindows.kernels.superclusters import superclusters
 from ecalwindows.simulate.branches import NOISES, SHAPES, Nested
@@ -66,9 +66,13 @@ class Workspace:
 
 @dataclass(frozen=True)
 class Detector:
-    """Conditions in the form that kernels take. Made once."""
+    """Conditions in the form that kernels take. Made once.
+
+    library : interactions of the pile-up; parametrised ones where it is empty
+    """
 
     conditions: Conditions
+    library: Library = NO_LIBRARY
     crystals: Crystals = field(init=False)
     lowest: float = field(init=False)
 
@@ -91,13 +95,11 @@ class Detector:
         return np.array([c.seed_barrel_gev, c.seed_endcap_gev, c.seed_endcap_et_gev])
 
     @property
-    def spectrum(self) -> tuple[float, ...]:
-        """What `kernels.pileup.interaction` takes."""
+    def spectrum(self) -> NDArray[np.float64]:
+        """What `kernels.pileup.interaction` takes, (3, 5)."""
         c = self.conditions
-        return (
-            c.pileup_charged_per_eta, c.pileup_pions_per_charged, c.pileup_neutrals_per_charged, c.pileup_activity,
-            c.pileup_pt_scale_gev, c.pileup_pt_power,
-        )  # fmt: skip
+        columns = (c.pileup_per_eta, c.pileup_eta_tilt, c.pileup_pt_scale_gev, c.pileup_pt_power, c.pileup_pt_tilt)
+        return np.array(columns).T.copy()
 
 
 def simulated_event(
@@ -149,11 +151,13 @@ def pileup_hits(
     """The event's pile-up numbers and the deposits of all other interactions together."""
     mean = 0.0 if pileup is None else rng.uniform(*pileup)
     interactions = int(rng.poisson(mean))
+    c = detector.conditions
     n, sum_pt = pileup_deposits(
-        stream(seed, number, PILEUP), interactions, detector.conditions.vertex_width_cm, detector.spectrum,
-        *detector.around, detector.crystals.exists, work.deposit, work.touched,
+        stream(seed, number, PILEUP), interactions, c.vertex_width_cm, 1.0 / c.pileup_response, c.pileup_activity,
+        detector.spectrum, detector.library, *detector.around, detector.crystals.exists, work.deposit, work.touched,
     )  # fmt: skip
     cells, energies = taken(work.deposit, work.touched, n, LEAST_DEPOSIT)
+    energies *= c.pileup_response
     numbers = {
         "truePU": mean, "obsPU": float(interactions), "nVtx": 1 + int(rng.binomial(interactions, 0.7)),
         "rho": sum_pt / (2 * math.pi * 6.0),

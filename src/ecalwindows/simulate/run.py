@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from ecalwindows.dataset.output import check_output, written_aside
 from ecalwindows.errors import SettingsError
@@ -20,14 +21,22 @@ CHUNK = 100
 """Events that are simulated, kept in memory and written together; the events do not depend on it."""
 
 
+Source = Literal["parametrised", "pythia8"]
+
+
 @dataclass(frozen=True)
 class SimulationSettings:
-    """What to simulate. pileup : range of the mean number of interactions or None; format None: the best there is."""
+    """What to simulate.
+
+    pileup : range of the mean number of interactions or None; pileup_source : where they come from
+    format : None is the best there is
+    """
 
     events: int = 1000
     seed: int = 1
     gun: Gun = field(default_factory=Gun)
     pileup: tuple[float, float] | None = (55.0, 75.0)
+    pileup_source: Source = "parametrised"
     conditions: Conditions = field(default_factory=read_conditions)
     format: Format | None = None
     jobs: int = 0
@@ -61,7 +70,7 @@ def simulate_file(
         writer = opened(aside, format, out)
         try:
             for n_events, columns in simulated_chunks(
-                settings.events, settings.seed, settings.gun, settings.pileup, Detector(settings.conditions), out,
+                settings.events, settings.seed, settings.gun, settings.pileup, detector_of(settings), out,
                 chunk=settings.chunk, jobs=settings.jobs,
             ):  # fmt: skip
                 writer.write(n_events, columns)
@@ -72,6 +81,15 @@ def simulate_file(
         finally:
             writer.close()
     return Simulated(path, format, done, clusters)
+
+
+def detector_of(settings: SimulationSettings) -> Detector:
+    """The detector, with interactions of Pythia where they are asked for. Raises MissingExtraError."""
+    if settings.pileup_source == "parametrised" or settings.pileup is None:
+        return Detector(settings.conditions)
+    from ecalwindows.simulate.minimum_bias import minimum_bias
+
+    return Detector(settings.conditions, minimum_bias(settings.seed))
 
 
 def checked(settings: SimulationSettings) -> SimulationSettings:
