@@ -91,6 +91,15 @@ def test_a_missing_library_names_its_extra(tmp_path: Path, monkeypatch: pytest.M
     assert not list(tmp_path.iterdir())
 
 
+def test_pile_up_from_pythia_names_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ecalwindows.simulate.minimum_bias as minimum_bias
+
+    monkeypatch.setattr(minimum_bias, "has_pythia", lambda: False)
+    ran = attempt("simulate", "-o", str(tmp_path / "out.root"), "-n", "1", "--pileup-source", "pythia8")
+    assert ran.code == 2 and all(part in ran.err for part in PARTS) and 'pip install "ecalwindows[pythia8]"' in ran.err
+    assert not list(tmp_path.iterdir())
+
+
 def test_without_an_output_the_usage_is_told() -> None:
     ran = attempt("simulate")
     assert ran.code == 2 and "-o FILE" in ran.err

@@ -65,12 +65,13 @@ def simulate_file(
     path, format = Path(path), settings.format or ("ttree" if has_root() else "rntuple")
     out = branches(with_pileup=settings.pileup is not None)
     check_output(path, overwrite=True)
+    detector = detector_of(settings)
     done = clusters = 0
     with written_aside([path]) as (aside,):
         writer = opened(aside, format, out)
         try:
             for n_events, columns in simulated_chunks(
-                settings.events, settings.seed, settings.gun, settings.pileup, detector_of(settings), out,
+                settings.events, settings.seed, settings.gun, settings.pileup, detector, out,
                 chunk=settings.chunk, jobs=settings.jobs,
             ):  # fmt: skip
                 writer.write(n_events, columns)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.kernels.pileup import HADRON, SHOWERING, WIDEST_ETA, Library, interactions
+from ecalwindows.kernels.pileup import HADRON, WIDEST_ETA, Library, interactions
 from ecalwindows.simulate.conditions import Conditions
 from ecalwindows.simulate.event import Detector
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 ETA_EDGES = (0.0, 1.0, 1.5, 2.0, 2.5, 3.0)
 PT_THRESHOLDS = (0.2, 0.3, 0.5, 1.0, 2.0)
@@ -28,12 +30,10 @@ def parametrised(conditions: Conditions, n: int, seed: int) -> Library:
     return Library(np.concatenate([[0], np.cumsum(counts)]), particles)
 
 
-def of_kind(library: Library) -> tuple[Floats, Floats, Floats]:
-    """The particles (m, 5) of each of KINDS."""
-    particles = library.particles
-    is_hadron, charged = particles[:, KIND] == HADRON, particles[:, CHARGE] != 0
-    photon = (particles[:, KIND] == SHOWERING) & ~charged
-    return particles[is_hadron & charged], particles[photon], particles[is_hadron & ~charged]
+def of_kind(library: Library) -> tuple[Mask, Mask, Mask]:
+    """Which particles are of each of KINDS (bool, (m,) each)."""
+    is_hadron, charged = library.particles[:, KIND] == HADRON, library.particles[:, CHARGE] != 0
+    return is_hadron & charged, ~is_hadron & ~charged, is_hadron & ~charged
 
 
 def fitted(library: Library) -> dict[str, Any]:
@@ -45,7 +45,8 @@ def fitted(library: Library) -> dict[str, Any]:
     The activity's shape gives the number of charged hadrons its variance beyond Poisson's.
     """
     n, columns = len(library.offsets) - 1, []
-    for i, particles in enumerate(of_kind(library)):
+    for i, mask in enumerate(of_kind(library)):
+        particles = library.particles[mask]
         per_pion = (2.0, 2.0, 3.0) if i == PHOTONS else (1.0, 1.0, 1.0)
         pt, place = particles[:, PT], 2 * np.abs(particles[:, ETA]) / WIDEST_ETA - 1
         first, second = per_pion[1] * pt.mean(), per_pion[2] * (pt**2).mean()
@@ -61,56 +62,58 @@ def fitted(library: Library) -> dict[str, Any]:
 
 
 def _activity(library: Library) -> float:
-    particles = library.particles
-    charged = (particles[:, KIND] == HADRON) & (particles[:, CHARGE] != 0)
-    total = np.concatenate([[0], np.cumsum(charged)])
-    counts = np.diff(total[library.offsets])
+    counts = per_interaction(library, of_kind(library)[0])[:, 0]
     return float(counts.mean() ** 2 / (counts.var() - counts.mean()))
 
 
-def by_eta(library: Library) -> dict[str, Floats]:
-    """For each kind, per interaction: number and sum of pt [GeV] in the bins of abs(eta), (2, bins, 2).
-
-    The second number is the statistical error, from the differences between interactions.
-    """
+def per_interaction(library: Library, chosen: Mask) -> Floats:
+    """Number and sum of pt [GeV] of the chosen particles in each interaction, (n, 2)."""
     n = len(library.offsets) - 1
-    owner = np.repeat(np.arange(n), np.diff(library.offsets))
-    found = {}
-    masks = _masks(library)
-    for name, mask in zip(KINDS, masks, strict=True):
-        rows = [
-            _mean(owner, mask & (library.particles[:, PT] > 0.0) & _within(library, low, high), library, n)
-            for low, high in pairwise(ETA_EDGES)
-        ]
-        found[name] = np.moveaxis(np.array(rows), 0, 1)
-    return found
+    owner, pt = np.repeat(np.arange(n), np.diff(library.offsets))[chosen], library.particles[chosen, PT]
+    return np.stack([np.bincount(owner, None, n).astype(float), np.bincount(owner, pt, n)], axis=1)
 
 
-def above_thresholds(library: Library) -> dict[str, Floats]:
-    """For each kind the number per interaction above PT_THRESHOLDS within the last of ETA_EDGES, with its error."""
-    n = len(library.offsets) - 1
-    owner = np.repeat(np.arange(n), np.diff(library.offsets))
-    near = _within(library, 0.0, ETA_EDGES[-1])
-    return {
-        name: np.array(
-            [_mean(owner, mask & near & (library.particles[:, PT] > pt), library, n)[0] for pt in PT_THRESHOLDS]
-        )
-        for name, mask in zip(KINDS, _masks(library), strict=True)
-    }
+@dataclass(frozen=True)
+class Row:
+    """A mean per interaction in both sources, and the statistical error of their ratio."""
+
+    name: str
+    theirs: float
+    ours: float
+    error: float
+
+    @property
+    def ratio(self) -> float:
+        """Parametrisation over Pythia."""
+        return self.ours / self.theirs
 
 
-def _masks(library: Library) -> tuple[Any, Any, Any]:
-    particles = library.particles
-    is_hadron, charged = particles[:, KIND] == HADRON, particles[:, CHARGE] != 0
-    return is_hadron & charged, ~is_hadron & ~charged, is_hadron & ~charged
+def compared(theirs: Library, ours: Library) -> list[Row]:
+    """Number and sum of pt by abs(eta), and numbers above thresholds of pt, for each kind."""
+    rows = []
+    for name, *masks in zip(KINDS, of_kind(theirs), of_kind(ours), strict=True):
+        for low, high in pairwise(ETA_EDGES):
+            values = [
+                per_interaction(library, mask & within(library, low, high))
+                for library, mask in zip((theirs, ours), masks, strict=True)
+            ]
+            for k, what in enumerate(("", "sum of pt [GeV] of ")):
+                rows.append(_row(f"{what}{name}, abs(eta) {low:g}-{high:g}", *(value[:, k] for value in values)))
+        for least in PT_THRESHOLDS:
+            values = [
+                per_interaction(library, mask & within(library, 0, ETA_EDGES[-1]) & (library.particles[:, PT] > least))
+                for library, mask in zip((theirs, ours), masks, strict=True)
+            ]
+            rows.append(_row(f"{name} above {least:g} GeV of pt", *(value[:, 0] for value in values)))
+    return rows
 
 
-def _within(library: Library, low: float, high: float) -> Any:
+def within(library: Library, low: float, high: float) -> Mask:
+    """Which particles are in this range of abs(eta)."""
     eta = np.abs(library.particles[:, ETA])
-    return (eta >= low) & (eta < high)
+    return np.asarray((eta >= low) & (eta < high))
 
 
-def _mean(owner: Any, chosen: Any, library: Library, n: int) -> list[tuple[float, float]]:
-    """Number and sum of pt of the chosen particles per interaction, each with its statistical error."""
-    both = (np.bincount(owner[chosen], weights, n) for weights in (None, library.particles[chosen, PT]))
-    return [(float(x.mean()), float(x.std() / np.sqrt(n))) for x in both]
+def _row(name: str, theirs: Floats, ours: Floats) -> Row:
+    spread = [x.std() / x.mean() / np.sqrt(len(x)) for x in (theirs, ours)]
+    return Row(name, float(theirs.mean()), float(ours.mean()), float(np.hypot(*spread) * ours.mean() / theirs.mean()))

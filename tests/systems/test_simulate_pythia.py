@@ -1,0 +1,95 @@
+"""Pile-up from Pythia 8: the parametrisation beside it, published densities, files made from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import uproot
+from test_cli import run
+
+from ecalwindows.kernels.pileup import Library
+from ecalwindows.simulate import read_conditions
+from ecalwindows.simulate.minimum_bias import minimum_bias
+from ecalwindows.simulate.tuning import Row, compared, fitted, of_kind, parametrised, per_interaction, within
+
+pytestmark = pytest.mark.pythia8
+pytest.importorskip("pythia8mc", reason="Pythia's Python bindings are not installed (extra `pythia8`)")
+
+INTERACTIONS = 5000
+BY_ETA, BY_PT = 0.10, 0.15
+"""What the shape of the parametrisation may be off, beside the statistical error: in a bin of eta, above a pt."""
+
+
+@pytest.fixture(scope="module")
+def theirs() -> Library:
+    return minimum_bias(3, INTERACTIONS, least=0.0)
+
+
+@pytest.fixture(scope="module")
+def rows(theirs: Library) -> list[Row]:
+    return compared(theirs, parametrised(read_conditions(), 4 * INTERACTIONS, 3))
+
+
+def test_the_parametrisation_gives_the_same_numbers_and_energies_by_eta(rows: list[Row]) -> None:
+    by_eta = [row for row in rows if "abs(eta)" in row.name]
+    assert len(by_eta) == 3 * 2 * 5
+    assert [row for row in by_eta if abs(row.ratio - 1) > BY_ETA + 3 * row.error] == []
+
+
+def test_the_parametrisation_has_the_same_spectra(rows: list[Row]) -> None:
+    by_pt = [row for row in rows if "above" in row.name]
+    assert len(by_pt) == 3 * 5
+    assert [row for row in by_pt if abs(row.ratio - 1) > BY_PT + 3 * row.error] == []
+
+
+def test_the_packaged_numbers_are_those_of_the_fit(theirs: Library) -> None:
+    fit, conditions = fitted(theirs), read_conditions()
+    np.testing.assert_allclose(fit["pileup_per_eta"], conditions.pileup_per_eta, rtol=0.06)
+    np.testing.assert_allclose(fit["pileup_eta_tilt"], conditions.pileup_eta_tilt, atol=0.06)
+    own = (conditions.pileup_pt_scale_gev, conditions.pileup_pt_power)
+    np.testing.assert_allclose(
+        mean_pt(fit["pileup_pt_scale_gev"], fit["pileup_pt_power"]), mean_pt(*own), rtol=0.05
+    )  # fmt: skip
+
+
+def mean_pt(scale: Any, power: Any) -> Any:
+    """Of the spectrum pt (1 + pt / scale)^-power."""
+    return 2 * np.asarray(scale) / (np.asarray(power) - 3)
+
+
+def test_the_charged_density_is_near_the_measured_one(theirs: Library) -> None:
+    """5.49 +- 0.17 charged hadrons per unit of eta (CMS, 13 TeV, PLB 751 (2015) 143); here also those of weak decays,
+    some 12 %, and 13.6 TeV, some 1 %."""
+    density = per_interaction(theirs, of_kind(theirs)[0] & within(theirs, 0, 0.5))[:, 0].mean()
+    assert density == pytest.approx(5.49 * 1.13, rel=0.08)
+
+
+def test_the_same_seed_gives_the_same_interactions(theirs: Library) -> None:
+    again, other = minimum_bias(3, 500, least=0.0), minimum_bias(4, 500, least=0.0)
+    np.testing.assert_array_equal(again.particles, theirs.particles[: len(again.particles)])
+    assert len(other.particles) != len(again.particles)
+
+
+def test_files_made_with_it_have_the_pile_up_of_the_parametrisation(tmp_path: Path) -> None:
+    options = ("-n", "60", "--pileup", "40", "--seed", "5", "--format", "rntuple", "-q")
+    means = []
+    for name, more in (("pythia", ("--pileup-source", "pythia8")), ("own", ())):
+        run("simulate", "-o", str(tmp_path / f"{name}.root"), *options, *more)
+        with uproot.open(tmp_path / f"{name}.root") as file:
+            events = file["recosimdumper/caloTree"].arrays(["caloParticlePU_totEnergy", "pfCluster_eta"])
+        means.append(
+            (np.mean(events["caloParticlePU_totEnergy"]), np.mean([len(eta) for eta in events["pfCluster_eta"]]))
+        )
+    np.testing.assert_allclose(means[0], means[1], rtol=0.1)
+
+
+def test_threads_do_not_change_the_events(tmp_path: Path) -> None:
+    options = ("-n", "4", "--pileup", "10", "--pileup-source", "pythia8", "--format", "rntuple", "-q")
+    for jobs in ("1", "2"):
+        run("simulate", "-o", str(tmp_path / f"{jobs}.root"), *options, "-j", jobs)
+    with uproot.open(tmp_path / "1.root") as one, uproot.open(tmp_path / "2.root") as other:
+        first, second = (file["recosimdumper/caloTree"].arrays() for file in (one, other))
+    assert first.tolist() == second.tolist()
