@@ -52,14 +52,8 @@ coverage: $(TEST) ## at least 95 % of the lines of the pure middle and its kerne
 		--cov --cov-report=
 	@$(RUN) coverage report --fail-under=95 --include='$(subst $(space),$(comma),$(COUNTED))'
 
-<<<<<<< HEAD
 # A process each: TensorFlow, XRootD and ROOT crash in one; what a star means shares one (an HTCondor pool).
-SYSTEM_TESTS := croissant tensorflow xrootd production_xrootd simulate_ttree htcondor* slurm
-=======
-# A process each: TensorFlow, XRootD and ROOT crash in one. Not here yet: the HTCondor tests (they pass one by one, not yet
-# shown together): pytest -m htcondor tests/systems
-SYSTEM_TESTS := croissant tensorflow xrootd production_xrootd simulate_ttree simulate_pythia
->>>>>>> i5
+SYSTEM_TESTS := croissant tensorflow xrootd production_xrootd simulate_ttree simulate_pythia htcondor* slurm
 test-systems: $(SYSTEMS) ## tests against real servers; none may be skipped
 	@set -e; for name in $(SYSTEM_TESTS); do $(RUN) pytest --no-skips tests/systems/test_$$name.py; done
 
@@ -89,11 +83,7 @@ $(VENV)/bin/python:
 
 $(TEST): EXTRAS = test
 $(DEV): EXTRAS = dev
-<<<<<<< HEAD
-$(SYSTEMS): EXTRAS = test,xrootd,htcondor,dask,tensorflow,croissant,simulate
-=======
-$(SYSTEMS): EXTRAS = test,xrootd,htcondor,tensorflow,croissant,simulate,pythia8
->>>>>>> i5
+$(SYSTEMS): EXTRAS = test,xrootd,htcondor,dask,tensorflow,croissant,simulate,pythia8mc
 $(TEST) $(DEV) $(SYSTEMS): pyproject.toml | $(VENV)/bin/python
 	@echo "installing ecalwindows[$(EXTRAS)] into $(VENV) (about a minute)"
 	@$(RUN) pip install -qq --editable ".[$(EXTRAS)]"

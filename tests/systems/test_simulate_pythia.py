@@ -16,7 +16,7 @@ from ecalwindows.simulate.minimum_bias import minimum_bias
 from ecalwindows.simulate.tuning import Row, compared, fitted, of_kind, parametrised, per_interaction, within
 
 pytestmark = pytest.mark.pythia8
-pytest.importorskip("pythia8mc", reason="Pythia's Python bindings are not installed (extra `pythia8`)")
+pytest.importorskip("pythia8mc", reason="Pythia's Python bindings are not installed (extra `pythia8mc`)")
 
 INTERACTIONS = 5000
 BY_ETA, BY_PT = 0.10, 0.15

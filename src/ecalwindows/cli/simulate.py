@@ -61,7 +61,7 @@ Examples:
 )
 @click.option(
     "--pileup-source", type=click.Choice(["parametrised", "pythia8"]), default="parametrised", show_default=True,
-    help="Interactions from a fast parametrisation, or from Pythia 8 (needs the extra pythia8; half a minute more).",
+    help="Interactions from a fast parametrisation, or from Pythia 8 (needs the extra pythia8mc; half a minute more).",
 )  # fmt: skip
 @click.option("--conditions", default="run3", show_default=True, metavar="FILE", help="Detector conditions, YAML.")
 @click.option("--seed", default=1, show_default=True, metavar="N", help="The same seed gives the same events.")

@@ -1,4 +1,4 @@
-"""Minimum-bias interactions from Pythia 8 (arXiv:2203.11601; extra `pythia8`): a library from which pile-up is drawn.
+"""Minimum-bias interactions from Pythia 8 (arXiv:2203.11601; extra `pythia8mc`): a library from which pile-up is drawn.
 
 Inelastic proton-proton collisions at 13.6 TeV in CMS's tune CP5 (EPJC 80 (2020) 4), with the NNPDF3.1 NNLO set that
 Pythia brings along. Particles of long life decay within the tracker's volume as straight lines from the vertex.
@@ -47,7 +47,7 @@ def minimum_bias(seed: int, n: int = INTERACTIONS, least: float = SOFTEST_PHOTON
     Raises MissingExtraError without Pythia.
     """
     if not has_pythia():
-        raise missing_extra("pythia8mc", "pythia8", "simulate pile-up from Pythia's interactions")
+        raise missing_extra("pythia8mc", "pythia8mc", "simulate pile-up from Pythia's interactions")
     import pythia8mc
 
     pythia = pythia8mc.Pythia("", False)
