@@ -96,7 +96,8 @@ def test_pile_up_from_pythia_names_its_extra(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(minimum_bias, "has_pythia", lambda: False)
     ran = attempt("simulate", "-o", str(tmp_path / "out.root"), "-n", "1", "--pileup-source", "pythia8")
-    assert ran.code == 2 and all(part in ran.err for part in PARTS) and 'pip install "ecalwindows[pythia8mc]"' in ran.err
+    assert ran.code == 2 and all(part in ran.err for part in PARTS)
+    assert 'pip install "ecalwindows[pythia8mc]"' in ran.err
     assert not list(tmp_path.iterdir())
 
 
