@@ -10,7 +10,8 @@ import numpy as np
 from ecalwindows.config import WindowSettings, window_settings
 from ecalwindows.dumper.branches import EVERYTHING, branches_needed
 from ecalwindows.dumper.columns import Ragged
-from ecalwindows.dumper.read import Input, events_of
+from ecalwindows.dumper.headers import Input
+from ecalwindows.dumper.read import events_of
 from ecalwindows.events import Events
 
 FILE_TYPES = {"int": np.int32, "float": np.float32}

@@ -20,7 +20,8 @@ from reference.mustache import in_geometric_mustache
 from ecalwindows.batch import WindowBatch
 from ecalwindows.config import WindowSettings
 from ecalwindows.dumper.branches import EVERYTHING
-from ecalwindows.dumper.read import check_inputs, read_events
+from ecalwindows.dumper.headers import check_inputs
+from ecalwindows.dumper.read import read_events
 from ecalwindows.errors import OutputError
 from ecalwindows.geometry import GEOMETRIES
 from ecalwindows.pipeline import make_windows

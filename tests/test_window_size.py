@@ -17,7 +17,8 @@ from test_docs import DOCS
 
 from ecalwindows.config import WindowSettings, read_settings, window_settings
 from ecalwindows.dumper.branches import SIMHITS
-from ecalwindows.dumper.read import check_inputs, read_events
+from ecalwindows.dumper.headers import check_inputs
+from ecalwindows.dumper.read import read_events
 from ecalwindows.events import selected_events
 from ecalwindows.geometry import GEOMETRIES, Geometry, Piece
 from ecalwindows.kernels.containment import shares_inside, smallest_box

@@ -8,19 +8,17 @@ import resource
 import socket
 import sys
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from ecalwindows.dataset.finishing.agreement import check_agreement, check_same_windows
 from ecalwindows.dataset.finishing.croissant import croissant_text
 from ecalwindows.dataset.finishing.description import About, Form, described, told
 from ecalwindows.dataset.finishing.identity import IDS, Keys, SeenEvents, has_identity, part_keys
+from ecalwindows.dataset.finishing.laying_out import write_layout
 from ecalwindows.dataset.finishing.parts import (
     Part,
     checked_parts,
@@ -29,10 +27,9 @@ from ecalwindows.dataset.finishing.parts import (
     listed,
     parts_error,
 )
-from ecalwindows.dataset.finishing.routing import Written, route_part, write_empty
 from ecalwindows.dataset.folder_output import check_folder, folder_written_aside, is_dataset
 from ecalwindows.dataset.layout import RECORD
-from ecalwindows.dataset.manifest import FOLDER, file_record, write_manifest
+from ecalwindows.dataset.manifest import FOLDER
 from ecalwindows.dataset.output import written_aside
 from ecalwindows.dataset.parquet.index import INDEX, write_parquet_index
 from ecalwindows.dataset.record import DataFile, DatasetRecord, read_record
@@ -40,7 +37,6 @@ from ecalwindows.dataset.splits import Splits
 from ecalwindows.errors import InputError, SettingsError
 from ecalwindows.reports.card import card
 
-T = TypeVar("T")
 CROISSANT, CARD = "croissant.json", "README.md"
 
 Progress = Callable[[int, int, int], None]
@@ -124,7 +120,8 @@ def finalize_dataset(
             home = aside / FOLDER if flat else aside
             home.mkdir(exist_ok=True)
             written = [
-                _write_layout(each, splits, aside, steps, flat, workers, is_copy=each is not parts) for each in forms
+                write_layout(each, splits, aside, steps.one_more, flat, workers, is_copy=each is not parts)
+                for each in forms
             ]
             record = described(written, events, splits, fields | {"bad_inputs": bad})
             write_record(record, home)
@@ -215,77 +212,6 @@ def _finish_in_place(folder: Path, record: DatasetRecord) -> None:
     if record.format == "parquet":
         write_parquet_index(folder, [file.name for file in record.files])
     write_record(record, folder / FOLDER)
-
-
-def _write_layout(
-    parts: Sequence[Part],
-    splits: Splits | None,
-    out: Path,
-    steps: _Steps,
-    flat: Mapping[str, str] | None,
-    workers: int,
-    *,
-    is_copy: bool,
-) -> Form:
-    """Data and manifests in the finished layout, or a flat one; the files by split, then by part."""
-    format = parts[0].manifest.format
-    base = out if flat else out / format
-    manifests = (out / FOLDER if flat else out) / "manifests" / (format if is_copy else "")
-    files: list[DataFile] = []
-    names = [flat[part.name] if flat else f"part-{number:05d}" for number, part in enumerate(parts)]
-    routed = _in_order(lambda part, name: route_part(part, name, splits, base, bool(flat)), parts, names, workers)
-    for number, (part, name, written) in enumerate(zip(parts, names, routed, strict=True)):
-        if number == len(parts) - 1 and splits:
-            filled = {file.split for file in files} | {each.split for each in written}
-            empty = [split for split in splits.names if split not in filled]
-            written += [each for split in empty for each in write_empty(part, name, split, base)]
-        files += _recorded(part, name, written, out, manifests)
-        steps.one_more()
-    order = {name: place for place, name in enumerate(splits.names)} if splits else {}
-    files.sort(key=lambda file: order.get(file.split or "", 0))
-    if format == "parquet":
-        for split in splits.names if splits else [None]:
-            held = [file.name.rpartition("/")[2] for file in files if file.split == split]
-            write_parquet_index(base / split if split else base, held)
-    return Form(parts, files)
-
-
-def _in_order(work: Callable[[Part, str], T], parts: Sequence[Part], names: Sequence[str], workers: int) -> Iterator[T]:
-    """What `work` makes of each part, in their order; by threads, of which each is at most some parts ahead."""
-    if workers < 2:
-        yield from map(work, parts, names)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        ahead = deque[Future[T]]()
-        try:
-            for part, name in zip(parts, names, strict=True):
-                ahead.append(pool.submit(work, part, name))
-                if len(ahead) > 2 * workers:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        finally:
-            for future in ahead:
-                future.cancel()
-
-
-def _recorded(part: Part, name: str, written: Sequence[Written], out: Path, manifests: Path) -> list[DataFile]:
-    """The files of a part with their checksums; writes the manifest of the part."""
-    records = [file_record(each.path, out) for each in written]
-    files = [
-        DataFile(name=record.name, bytes=record.bytes, sha256=record.sha256, windows=each.windows, split=each.split)
-        for record, each in zip(records, written, strict=True)
-    ]
-    rows = sum(file.windows or 0 for file in files)
-    if rows != part.manifest.rows:
-        raise parts_error(
-            f"{part.name} gave {rows:,} windows, but holds {part.manifest.rows:,}", "all of them", part.base,
-            "check that nothing else writes to the folder, and run again",
-        )  # fmt: skip
-    notes = part.manifest.notes | {"part": part.name}
-    manifest = part.manifest.model_copy(update={"files": records, "notes": notes})
-    write_manifest(manifest, manifests / f"{name}.json")
-    return files
 
 
 def write_record(record: DatasetRecord, folder: Path) -> None:

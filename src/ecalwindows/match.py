@@ -12,7 +12,8 @@ from ecalwindows.config import WindowSettings
 from ecalwindows.dataset.flat_tables import FlatWriter
 from ecalwindows.dataset.manifest import Manifest, file_record, manifest_path, write_manifest
 from ecalwindows.dataset.output import check_output, is_special, no_empty_folders, written_aside
-from ecalwindows.dumper.read import Inputs, no_events
+from ecalwindows.dumper.headers import Inputs
+from ecalwindows.dumper.read import no_events
 from ecalwindows.run import (
     Progress,
     Reading,

@@ -18,8 +18,9 @@ from ecalwindows.dataset.manifest import InputRecord, Manifest, adler32, file_re
 from ecalwindows.dataset.output import check_output, is_special, no_empty_folders, written_aside
 from ecalwindows.dataset.parquet.definition import FeaturesDefinition, features_definition
 from ecalwindows.dumper.duplicates import SeenEvents
+from ecalwindows.dumper.headers import Input, Inputs, check_inputs
 from ecalwindows.dumper.inputs import input_files
-from ecalwindows.dumper.read import Input, Inputs, check_inputs, no_events, read_events
+from ecalwindows.dumper.read import no_events, read_events
 from ecalwindows.errors import BadFileError, OutputError
 from ecalwindows.events import Events, selected_events
 from ecalwindows.pipeline import Counts, Made, make_windows

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.dumper.branches import BRANCHES
 from ecalwindows.dumper.columns import column_names, read_columns
-from ecalwindows.dumper.read import open_tree
+from ecalwindows.dumper.headers import open_tree
 from ecalwindows.errors import BadFileError, near
 
 IDS = tuple(branch.name for branch in BRANCHES if branch.part == "event" and branch.key in ("run", "lumi", "event"))

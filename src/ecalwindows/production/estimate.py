@@ -9,7 +9,7 @@ from pathlib import Path
 from ecalwindows.config import WindowSettings
 from ecalwindows.dataset.formats import Format
 from ecalwindows.dataset.parquet.definition import features_definition
-from ecalwindows.dumper.read import check_inputs
+from ecalwindows.dumper.headers import check_inputs
 from ecalwindows.errors import SettingsError
 from ecalwindows.pipeline import Counts
 from ecalwindows.production.plan import Plan

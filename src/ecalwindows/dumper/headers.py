@@ -1,0 +1,216 @@
+"""Headers of dumper files, all checked before the first event is read: trees, branches and their types, events."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ecalwindows.config import WindowSettings
+from ecalwindows.dumper import columns as dump
+from ecalwindows.dumper.branches import PILEUP_BRANCHES, Branch, branches_needed
+from ecalwindows.errors import BadFileError, EcalWindowsError, SettingsError, near
+from ecalwindows.remote import is_remote, remote_filesystem
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Input:
+    """A checked input file: what is read of it.
+
+    branches : those to read; absent : needed ones that take their defaults
+    n_events : entries of the tree; start, stop : those that the run takes; n_bytes : size of the file
+    """
+
+    path: str
+    n_events: int
+    branches: tuple[Branch, ...]
+    absent: tuple[Branch, ...]
+    use_pileup: bool
+    start: int = 0
+    stop: int = 0
+    n_bytes: int = 0
+
+
+@dataclass
+class Inputs:
+    """All inputs of a run, checked: those to read, and those that were left out with their errors."""
+
+    files: list[Input] = field(default_factory=list)
+    bad: list[BadFileError] = field(default_factory=list)
+
+    @property
+    def n_events(self) -> int:
+        """Events that the run takes."""
+        return sum(file.stop - file.start for file in self.files)
+
+    @property
+    def absent(self) -> dict[str, float]:
+        """Absent branches of any file and their defaults."""
+        return {b.name: b.default for file in self.files for b in file.absent if b.default is not None}
+
+
+def check_inputs(
+    paths: Sequence[str],
+    settings: WindowSettings,
+    wanted: Collection[str],
+    *,
+    events: tuple[int | None, int | None] = (None, None),
+    skip_bad_files: bool = False,
+) -> Inputs:
+    """Open every file, look at its tree and branches, and choose what to read; no event is read.
+
+    wanted : dataset columns and hit components that the outputs hold
+    events : (start, stop) of all inputs taken one after the other, as in a Python slice; None for the end of the range
+    Raises the error of the first bad file, unless `skip_bad_files`.
+    """
+    inputs = Inputs()
+    for path in paths:
+        try:
+            with open_tree(path, settings.tree) as tree:
+                inputs.files.append(_checked(path, tree, settings, wanted))
+        except BadFileError as error:
+            if not skip_bad_files:
+                raise
+            inputs.bad.append(error)
+    inputs.files = _ranges(inputs.files, *events)
+    return inputs
+
+
+def _ranges(files: list[Input], start: int | None, stop: int | None) -> list[Input]:
+    """The same files with the events taken of each."""
+    first, last = start or 0, np.iinfo(np.int64).max if stop is None else stop
+    if first < 0 or last < first:
+        raise SettingsError(
+            f"the range of events {start}:{stop} means nothing",
+            expected="START:STOP with 0 <= START <= STOP, counted over all inputs; either may be left out",
+            where="--events",
+            todo="correct it, for example --events 0:1000",
+        )
+    chosen, before = [], 0
+    for file in files:
+        begin, end = (min(max(edge - before, 0), file.n_events) for edge in (first, last))
+        chosen.append(replace(file, start=int(begin), stop=int(end)))
+        before += file.n_events
+    return chosen
+
+
+@contextmanager
+def open_tree(path: str, tree_name: str) -> Iterator[Any]:
+    """The TTree or RNTuple of a file; whatever goes wrong with it, now or while it is read, is a BadFileError."""
+    import uproot
+
+    if not is_remote(path) and not os.path.isfile(path):
+        raise bad_file(path, "it is not a file", "an existing ROOT file", "check the path")
+    if path.startswith("root://"):
+        remote_filesystem(path)
+    try:
+        with uproot.open({path: None}, **({} if is_remote(path) else {"handler": uproot.MemmapSource})) as file:
+            _refuse_cut(path, file)
+            yield _tree(path, file, tree_name)
+    except (EcalWindowsError, MemoryError, KeyboardInterrupt, GeneratorExit):
+        raise
+    except Exception as error:
+        there = "check the URL, the server and your credentials" if is_remote(path) else "copy or make it again"
+        raise bad_file(
+            path,
+            f"it cannot be read as a ROOT file: {one_line(error)}",
+            "a whole ROOT file",
+            f"{there}, or go on without it: --skip-bad-files",
+        ) from error
+
+
+def _refuse_cut(path: str, file: Any) -> None:
+    """Raise BadFileError when the file is shorter than its header says."""
+    there, said = int(file.file.source.num_bytes), int(file.file.fEND)
+    if there < said:
+        raise bad_file(
+            path,
+            f"it is cut off: {there:,} bytes of {said:,}",
+            "a whole ROOT file",
+            "copy or make it again, or go on without it: --skip-bad-files",
+        )
+
+
+def _tree(path: str, file: Any, name: str) -> Any:
+    import uproot
+
+    try:
+        tree = file[name]
+    except uproot.KeyInFileError:
+        found = [f"{key} ({kind})" for key, kind in file.classnames(cycle=False).items()]
+        raise bad_file(
+            path,
+            f"it has no tree '{name}'; it holds: {', '.join(found[:8]) or 'nothing'}",
+            "the tree of RecoSimDumper",
+            "give its path as the setting `tree`, or go on without the file: --skip-bad-files",
+        ) from None
+    if not isinstance(tree, uproot.TTree) and not hasattr(tree, "to_akform"):
+        raise bad_file(
+            path, f"'{name}' is a {tree.classname}", "a TTree or RNTuple", "give another `tree` in the settings"
+        )
+    return tree
+
+
+def _checked(path: str, tree: Any, settings: WindowSettings, wanted: Collection[str]) -> Input:
+    names = set(dump.column_names(tree))
+    use_pileup = _use_pileup(path, names, settings)
+    needed = branches_needed(wanted, settings, use_pileup=use_pileup)
+    for branch in needed:
+        if branch.name in names:
+            _check_type(path, tree, branch)
+        elif branch.default is None:
+            option = f"; {branch.without} does without it" if branch.without else ""
+            raise bad_file(
+                path,
+                f"the required branch '{branch.name}' is missing",
+                near(branch.name, names) if names else "the branches of RecoSimDumper; the tree has none",
+                f"make the dump with this branch{option}; or go on without the file: --skip-bad-files",
+            )
+    n_events = int(tree.num_entries)
+    present = tuple(branch for branch in needed if branch.name in names)
+    absent = tuple(branch for branch in needed if branch.name not in names)
+    return Input(path, n_events, present, absent, use_pileup, 0, n_events, int(tree.file.source.num_bytes))
+
+
+def _use_pileup(path: str, names: set[str], settings: WindowSettings) -> bool:
+    missing = [branch.name for branch in PILEUP_BRANCHES if branch.name not in names]
+    if settings.pileup == "on" and missing:
+        raise bad_file(
+            path,
+            f"the pile-up branch '{missing[0]}' is missing",
+            "the pile-up branches, since `pileup` is on",
+            "--pileup auto uses them where they are, --pileup off does without",
+        )
+    if settings.pileup == "auto" and 0 < len(missing) < len(PILEUP_BRANCHES):
+        log.warning("%s: counts as a dump without pile-up, as '%s' is missing", path, missing[0])
+    return settings.pileup != "off" and not missing
+
+
+def _check_type(path: str, tree: Any, branch: Branch) -> None:
+    found = dump.column_type(tree, branch.name)
+    kinds = "iu" if branch.kind == "int" else "fiu"
+    if found is None or found.depth != branch.depth or found.dtype.kind not in kinds:
+        said = str(found) if found else getattr(tree[branch.name], "typename", "unknown")
+        raise bad_file(
+            path,
+            f"branch '{branch.name}' has type {said}",
+            "vector<" * branch.depth + branch.kind + ">" * branch.depth,
+            "make the dump again; or go on without the file: --skip-bad-files",
+        )
+
+
+def bad_file(path: str, found: str, expected: str, todo: str) -> BadFileError:
+    """The error of a file."""
+    return BadFileError(found, expected=expected, where=path, todo=todo)
+
+
+def one_line(error: Exception) -> str:
+    """What a library says, in a line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
