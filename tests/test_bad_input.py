@@ -19,6 +19,9 @@ import uproot
 from golden_files import GOLDEN, read_ndjson
 from test_cli import Ran, attempt, command, run
 
+from ecalwindows import write_windows
+from ecalwindows.errors import BadFileError
+
 ELECTRONS = GOLDEN / "electrons.root"
 PARTS = ("expected:", "where:", "next:")
 
@@ -46,6 +49,18 @@ def tree_file(path: Path, change: Callable[[dict[str, Any]], None] = lambda _: N
 
 
 IN_RNTUPLE = ("--tree", "caloTree")
+
+
+def test_what_is_found_does_not_depend_on_where_the_file_stands(tmp_path: Path) -> None:
+    """Records tell it, and are the same wherever a dataset is made."""
+    found = []
+    for folder in (tmp_path, tmp_path / "deep" / ("x" * 200)):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "two  lines.root").write_bytes(ELECTRONS.read_bytes()[:20])
+        with pytest.raises(BadFileError) as error:
+            write_windows([str(folder / "two  lines.root")], tmp_path / "out.parquet")
+        found.append(error.value.found)
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("tenth", range(10))

@@ -120,7 +120,7 @@ def open_tree(path: str, tree_name: str) -> Iterator[Any]:
         there = "check the URL, the server and your credentials" if is_remote(path) else "copy or make it again"
         raise bad_file(
             path,
-            f"it cannot be read as a ROOT file: {one_line(error)}",
+            f"it cannot be read as a ROOT file: {_one_line(error, path)}",
             "a whole ROOT file",
             f"{there}, or go on without it: --skip-bad-files",
         ) from error
@@ -211,6 +211,7 @@ def bad_file(path: str, found: str, expected: str, todo: str) -> BadFileError:
     return BadFileError(found, expected=expected, where=path, todo=todo)
 
 
-def one_line(error: Exception) -> str:
-    """What a library says, in a line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+def _one_line(error: Exception, path: str) -> str:
+    """What a library says, in a line that is the same wherever the file stands."""
+    said = " ".join(str(error).split()).replace(" ".join(path.split()), "the file")
+    return said[:200] or type(error).__name__
