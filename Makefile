@@ -39,7 +39,7 @@ simulation-page: $(TEST) ## bring the tables of docs/simulation.md up to date (m
 	@$(VENV)/bin/python tools/simulation_page.py
 
 test: $(TEST) ## all tests that need no other system
-	@$(RUN) pytest -n $(JOBS) --ignore=tests/systems
+	@$(RUN) pytest -n $(JOBS) -m "not slow" --ignore=tests/systems
 
 lint: $(DEV) ## ruff and mypy
 	@$(RUN) ruff check
@@ -54,7 +54,8 @@ coverage: $(TEST) ## at least 95 % of the lines of the pure middle and its kerne
 
 # A process each: TensorFlow, XRootD and ROOT crash in one; what a star means shares one (an HTCondor pool).
 SYSTEM_TESTS := croissant tensorflow xrootd production_xrootd simulate_ttree simulate_pythia htcondor* slurm
-test-systems: $(SYSTEMS) ## tests against real servers; none may be skipped
+test-systems: $(SYSTEMS) ## tests against real servers, and slow ones; none may be skipped
+	@$(RUN) pytest --no-skips -n $(JOBS) -m slow --ignore=tests/systems
 	@set -e; for name in $(SYSTEM_TESTS); do $(RUN) pytest --no-skips tests/systems/test_$$name.py; done
 
 working-points: $(TEST) ## the packaged working points, derived anew from the simulation (some minutes); WORK=folder
