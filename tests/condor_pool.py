@@ -46,6 +46,14 @@ fi
 """What jobs read first (as the setup.sh of a view): they wait while there is a file `closed`."""
 
 
+FILL = """
+if [ -n "$_CONDOR_SCRATCH_DIR" ]; then
+    held=$(head -c 60000000 /dev/zero | tr '\\0' x); sleep 10; unset held
+fi
+"""
+"""Has jobs hold 60 MB for so long that the pool surely sees it."""
+
+
 @dataclass(frozen=True)
 class Pool:
     """A running pool; commands run inside it, as the user to whom jobs belong."""
@@ -120,6 +128,12 @@ class OnPool:
     def close_gate(self) -> None:
         """From now on jobs wait before they do anything."""
         (self.gate / "closed").touch()
+
+    def fill_memory(self) -> OnPool:
+        """Have the jobs use memory before they begin."""
+        with (self.gate / "setup.sh").open("a") as file:
+            file.write(FILL)
+        return self
 
     def open_gate(self) -> None:
         (self.gate / "open").touch()

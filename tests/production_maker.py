@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -43,6 +44,11 @@ def write_inputs(folder: Path, n: int, bad: Sequence[int] = ()) -> list[Path]:
         else:
             write_input(path, number)
     return paths
+
+
+def interruptible() -> None:
+    """For `preexec_fn`: Ctrl-C reaches the program, also where the tests were started in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def write_yaml(path: Path, **settings: Any) -> Path:

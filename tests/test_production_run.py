@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from production_maker import GARBAGE, copied, write_input, write_inputs, write_yaml
+from production_maker import GARBAGE, copied, interruptible, write_input, write_inputs, write_yaml
 from test_cli import attempt, command, run
 
 from ecalwindows.dataset.record import read_record
@@ -280,7 +280,7 @@ def test_status_and_report_of_a_finished_production(mine: Path) -> None:
 def start(file: Path, workers: int = 2) -> subprocess.Popen[str]:
     """A run in a process group of its own."""
     words = [sys.executable, "-m", "ecalwindows", "production", "resume", str(file), "-j", str(workers), "-q"]
-    return subprocess.Popen(words, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(words, start_new_session=True, preexec_fn=interruptible, stderr=subprocess.PIPE, text=True)
 
 
 def children(pid: int) -> list[int]:

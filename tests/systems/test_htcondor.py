@@ -49,7 +49,8 @@ def _killed(made: OnPool) -> str | None:
 
 
 def test_a_job_held_for_memory_says_so_and_runs_again_with_more(ground: Ground) -> None:
-    made = ground.begun("held", files_per_job=12, htcondor={"request_memory": "10 MB", "max_memory": "2 GB"}).submit()
+    memory = {"request_memory": "10 MB", "max_memory": "2 GB"}
+    made = ground.begun("held", files_per_job=12, htcondor=memory).fill_memory().submit()
     made.succeeds()
     assert "it runs again with more" in next(made.submitted.glob("*.nodes.log")).read_text()
     assert made.digest() == ground.digest(files_per_job=12)
@@ -57,7 +58,7 @@ def test_a_job_held_for_memory_says_so_and_runs_again_with_more(ground: Ground) 
 
 def test_a_job_that_may_have_no_more_memory_fails(ground: Ground) -> None:
     memory = {"request_memory": "10 MB", "max_memory": "20 MB"}
-    made = ground.begun("greedy", files_per_job=12, max_retries=0, htcondor=memory).submit()
+    made = ground.begun("greedy", files_per_job=12, max_retries=0, htcondor=memory).fill_memory().submit()
     assert made.ended() > 0, made.told("the DAG ended well")
     assert "MB; it may have no more" in next(made.submitted.glob("*.nodes.log")).read_text()
     assert "1 of 1 parts are not whole" in (made.submitted / "finish.log").read_text()

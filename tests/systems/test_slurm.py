@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from production_maker import write_inputs, write_yaml
+from production_maker import interruptible, write_inputs, write_yaml
 from test_cli import command, run
 
 from ecalwindows.production.digest import dataset_digest
@@ -81,7 +81,14 @@ def attempts(base: Path, name: str) -> list[Attempt]:
 def start(file: Path, *words: str) -> subprocess.Popen[str]:
     """A run in a process group of its own."""
     said = [sys.executable, "-m", "ecalwindows", "production", "resume", str(file), "--executor", "dask", *words]
-    return subprocess.Popen(said, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        said,
+        start_new_session=True,
+        preexec_fn=interruptible,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def is_there(pid: int) -> bool:
