@@ -48,10 +48,10 @@ fi
 
 FILL = """
 if [ -n "$_CONDOR_SCRATCH_DIR" ]; then
-    held=$(head -c 60000000 /dev/zero | tr '\\0' x); sleep 10; unset held
+    held=$(head -c 200000000 /dev/zero | tr '\\0' x); sleep 10; unset held
 fi
 """
-"""Has jobs hold 60 MB for so long that the pool surely sees it."""
+"""Has jobs hold 200 MB for so long that the pool surely sees it."""
 
 
 @dataclass(frozen=True)

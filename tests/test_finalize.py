@@ -24,7 +24,8 @@ from flat_folders import change_manifest, contents, flat_folder, manifest_file, 
 from golden_files import GOLDEN, read_ndjson
 from test_cli import attempt, run
 
-from ecalwindows import finalize as driver
+from ecalwindows import finalize
+from ecalwindows.dataset.finishing import laying_out
 from ecalwindows.dataset.finishing.description import About
 from ecalwindows.dataset.layout import data_files
 from ecalwindows.dataset.manifest import problems, read_manifest
@@ -709,7 +710,7 @@ def test_a_crash_leaves_what_was_there(made, tmp_path, monkeypatch, failure, the
     out = tmp_path / "out"
     if there_before:
         finalize_dataset(made["parquet"], out)
-    before, route, n = contents(tmp_path), driver.route_part, []
+    before, route, n = contents(tmp_path), laying_out.route_part, []
 
     def breaks(*arguments: Any) -> Any:
         n.append(1)
@@ -717,7 +718,7 @@ def test_a_crash_leaves_what_was_there(made, tmp_path, monkeypatch, failure, the
             raise failure
         return route(*arguments)
 
-    monkeypatch.setattr(driver, "route_part", breaks)
+    monkeypatch.setattr(laying_out, "route_part", breaks)
     expected = OutputError if isinstance(failure, OSError) else KeyboardInterrupt
     with pytest.raises(expected):
         finalize_dataset(made["parquet"], out, overwrite=True, splits=SPLITS)
@@ -732,7 +733,7 @@ def test_a_crash_in_place_leaves_no_half_written_record(parts, monkeypatch):
     def full(*_: Any) -> str:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(driver, "croissant_text", full)
+    monkeypatch.setattr(finalize, "croissant_text", full)
     with pytest.raises(OutputError, match="No space left"):
         finalize_dataset(parts, about=About(version="2"))
     assert contents(parts) == before

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import strategies
@@ -55,7 +56,7 @@ def test_every_column_has_its_unit_and_meaning(table: Path) -> None:
     assert schema.names == list(MATCH_COLUMNS)
     for field in schema:
         column = MATCH_COLUMNS[field.name]
-        assert not field.nullable and field.type.to_pandas_dtype() == np.dtype(column.dtype).type
+        assert not field.nullable and field.type == pa.from_numpy_dtype(np.dtype(column.dtype))
         assert field.metadata == {b"unit": column.unit.encode(), b"meaning": column.meaning.encode()}
     assert json.loads(schema.metadata[b"ecalwindows"])["settings"]["sample"] == "e"
 
