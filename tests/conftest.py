@@ -12,9 +12,12 @@ import pytest
 
 os.environ["MPLBACKEND"] = "Agg"
 
-# The first example of a kernel may compile it: no deadline. Uncompiled kernels are slow: fewer examples.
-hypothesis.settings.register_profile("compiled", deadline=None, print_blob=True)
+# The first example of a kernel may compile it: no deadline. A gate must say the same twice: the same examples in each
+# run. Uncompiled kernels are slow: fewer examples. After a change of a kernel or of a property test run
+# `pytest --hypothesis-profile thorough`, where each run has other examples, and more.
+hypothesis.settings.register_profile("compiled", deadline=None, derandomize=True, database=None)
 hypothesis.settings.register_profile("uncompiled", hypothesis.settings.get_profile("compiled"), max_examples=25)
+hypothesis.settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=3000)
 hypothesis.settings.load_profile("uncompiled" if os.environ.get("NUMBA_DISABLE_JIT") == "1" else "compiled")
 
 

@@ -15,6 +15,7 @@ from reference.pipeline import Settings
 from ecalwindows.batch import WindowBatch, check_batch
 from ecalwindows.dumper.read import no_events
 from ecalwindows.pipeline import Made, make_windows
+from ecalwindows.relabelling import relabelled
 from ecalwindows.schema import CLUSTER_COLUMNS, COLUMNS, EVENT_COLUMNS, HIT_COMPONENTS, WINDOW_COLUMNS
 from ecalwindows.working_points import BinnedWorkingPoints, packaged_working_points
 
@@ -94,8 +95,7 @@ def test_absent_optional_branches_take_their_defaults(case: Any) -> None:
 @given(strategies.cases(broken=True))
 def test_equals_the_slow_twin_with_nan_and_infinities(case: Any) -> None:
     events, settings = case
-    with np.errstate(all="ignore"):
-        made = made_of(events, settings)
+    made = made_of(events, settings)
     assert_equals_reference(made, *reference.windows(events, settings, strategies.threshold))
 
 
@@ -158,6 +158,20 @@ def test_every_unmatched_window_is_drawn_equally_often() -> None:
     np.add.at(chosen, made_of(rows, settings).batch.column("seed_index"), 1)
     assert chosen[0] == chosen[1] == 2000
     assert (np.abs(chosen[2:] - 2000 / 7) < 5 * np.sqrt(2000 / 7)).all(), chosen
+
+
+@pytest.mark.parametrize(("raw", "passes"), [(5.0, True), (np.nan, False), (np.inf, False)])
+def test_no_score_passes_where_the_seed_has_no_raw_et(raw: float, passes: bool) -> None:
+    event = one_matched_and_eight_unmatched()
+    for branch, value in {"eta": -0.5, "phi": -2.6, "sim_fraction": [np.inf], "simEnergy_sharedXtals": [0.5]}.items():
+        event[f"pfCluster_{branch}"][2] = value
+    event["pfCluster_rawEnergy"][0] = raw
+    batch = made_of([event], Settings(pileup="off", require_gen_in_window=False)).batch
+    assert batch.column("cl_index").tolist() == [0, 2]
+    assert batch.column("is_calo_matched").tolist() == [True, True]
+    assert batch.column("in_scluster").tolist() == [True, passes]
+    again = relabelled(batch, WORKING_POINTS, pu_limit=1e6)
+    assert again.column("in_scluster").tolist() == [True, passes]
 
 
 def one_matched_and_eight_unmatched() -> dict[str, Any]:

@@ -123,8 +123,7 @@ def test_the_rule_where_the_dump_holds_nan_and_infinities(case: Any) -> None:
     for event in events:  # nothing is stored that tells -infinity from +infinity
         for branch in ("pfCluster_rawEnergy", "pfCluster_simEnergy_sharedXtalsPU"):
             event[branch] = [np.inf if energy == -np.inf else energy for energy in event[branch]]
-    with np.errstate(all="ignore"):
-        assert_relabelled(events, settings)
+    assert_relabelled(events, settings)
 
 
 def assert_relabelled(events: Any, settings: Any) -> None:

@@ -68,7 +68,8 @@ def test_bootstrap_weights_are_poisson_numbers_of_events_and_rounds_alone() -> N
     np.testing.assert_array_equal(resolution.poisson_weights(keys[::-1], rounds), weights[:, ::-1])
 
 
-@given(st.lists(st.sampled_from([0.0, 0.3, 1.0, 4.0]), min_size=24, max_size=24))
+# Costs are binary fractions: their sums are exact in any order.
+@given(st.lists(st.sampled_from([0.0, 0.25, 1.0, 4.0]), min_size=24, max_size=24))
 def test_no_other_level_of_a_bin_and_no_flat_map_costs_less_than_the_smooth_one(numbers: list[float]) -> None:
     cost = np.array(numbers).reshape(2, 3, 4)
     flat = [slow.smoothest_cost(cost, np.full((2, 3), k), 0.5, 1) for k in range(4)]
@@ -79,7 +80,7 @@ def test_no_other_level_of_a_bin_and_no_flat_map_costs_less_than_the_smooth_one(
         for k in range(4):
             other = level.copy()
             other[place] = k
-            assert ours <= slow.smoothest_cost(cost, other, 0.5, 1) + 1e-9
+            assert ours <= slow.smoothest_cost(cost, other, 0.5, 1)
 
 
 def test_a_smooth_map_of_free_bins_is_their_best() -> None:

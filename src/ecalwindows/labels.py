@@ -100,11 +100,11 @@ def pileup_fraction(events: Events, cluster: Index, signal: Numbers, matched: Fl
 
 
 def seed_thresholds(events: Events, members: Members, threshold: Threshold) -> Numbers:
-    """The working point of each window, inf where the window is unmatched or the seed has no finite raw Et."""
+    """The working point of each window; NaN, which nothing passes, if unmatched or its seed has no finite raw Et."""
     eta = float64(events.cluster["eta"])[members.seed]
     et_raw = arithmetic.transverse(float64(events.cluster["rawEnergy"])[members.seed], eta)
     usable = (members.calo >= 0) & np.isfinite(et_raw)
-    least = np.full(len(members), np.inf)
+    least = np.full(len(members), np.nan)
     least[usable] = threshold(et_raw[usable], np.abs(eta[usable]))
     return least
 

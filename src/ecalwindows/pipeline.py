@@ -56,6 +56,7 @@ class Made:
     min_et_seed: float
 
 
+@np.errstate(invalid="ignore", over="ignore", divide="ignore")  # infinities of the dump: stored as the sentinel
 def make_windows(events: Events, settings: WindowSettings, threshold: Threshold, *, use_pileup: bool) -> Made:
     """All windows of the events that the settings keep (windows.md). Pure: the same events give the same bits."""
     owners = association(events, min_cluster_score=settings.min_cluster_score)

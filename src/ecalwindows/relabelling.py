@@ -61,16 +61,17 @@ def in_supercluster(batch: WindowBatch, window: NDArray[np.int64], threshold: Th
     """The label `in_scluster` (windows.md section 5), bool (n_pairs,). `window` : the window of each pair."""
     fraction, score = batch.column("cluster_PUfrac"), batch.column("calo_score")
     passes = (fraction != SENTINEL) & (fraction < pu_limit)  # the sentinel stands for infinity, or for no number
-    reaches = (score >= window_thresholds(batch, threshold)[window]) | (score == SENTINEL)  # an infinite score
+    least = window_thresholds(batch, threshold)[window]
+    reaches = (score >= least) | ((score == SENTINEL) & ~np.isnan(least))  # the sentinel stands for an infinite score
     flags: Flags = batch.column("is_seed") | (batch.column("is_calo_matched") & passes & reaches)
     return flags
 
 
 def window_thresholds(batch: WindowBatch, threshold: Threshold) -> NDArray[np.float64]:
-    """The working point of each window, inf where it is unmatched or its seed has no raw energy. (n_windows,)"""
+    """The working point of each window; NaN, which nothing passes, if unmatched or its seed has no raw energy."""
     energy, eta = batch.column("en_seed"), batch.column("seed_eta").astype(np.float64)
     usable = batch.column("is_seed_calo_matched") & (energy != SENTINEL)
-    least = np.full(len(batch), np.inf)
+    least = np.full(len(batch), np.nan)
     et_raw = arithmetic.transverse(energy.astype(np.float64), eta)
     least[usable] = threshold(et_raw[usable], np.abs(eta[usable]))
     return least

@@ -21,6 +21,9 @@ Numbers = NDArray[np.float64]
 TOLERANCE = 1e-6
 """Relative: some 16 halves of a float32 step."""
 
+SMALLEST = float(np.finfo(np.float32).tiny)
+"""Below it float32 loses digits, down to 0."""
+
 SETTING = "setting "
 """What stands before the name of a setting among the needs of a part."""
 
@@ -104,7 +107,7 @@ def close(a: Array, b: Array, scale: Any = 0.0) -> Flags:
     """
     a, b = np.where(a == SENTINEL, np.nan, a), np.where(b == SENTINEL, np.nan, b)
     with np.errstate(invalid="ignore"):
-        equal = np.abs(a - b) <= TOLERANCE * np.maximum(np.maximum(np.abs(a), np.abs(b)), scale)
+        equal = np.abs(a - b) <= TOLERANCE * np.maximum(np.maximum(np.abs(a), np.abs(b)), scale) + SMALLEST
     return flags(np.logical_or(equal, ~np.isfinite(a) & ~np.isfinite(b)))
 
 
