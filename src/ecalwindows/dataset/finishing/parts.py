@@ -168,8 +168,9 @@ def _read_part(part: Part) -> tuple[Part, list[str]]:
     manifest, schema = part.manifest, None
     try:
         if manifest.format == "parquet":
-            rows = {path.relative_to(part.base).as_posix(): pq.read_metadata(path).num_rows for path in part.data}
-            schema = pq.read_schema(part.data[0])
+            footers = {path.relative_to(part.base).as_posix(): pq.read_metadata(path) for path in part.data}
+            rows = {name: footer.num_rows for name, footer in footers.items()}
+            schema = next(iter(footers.values())).schema.to_arrow_schema()
         else:
             count = count_lines if manifest.format == "ndjson" else count_records
             rows = {path.relative_to(part.base).as_posix(): count(path) for path in part.data}

@@ -20,8 +20,8 @@ def write_parquet_index(folder: Path, names: Sequence[str]) -> None:
     `_common_metadata` : the schema; `_type.txt` : the Awkward type, for people.
     Raises OutputError when they can't be written.
     """
-    schema = pq.read_schema(folder / names[0])
     row_groups = _row_groups(folder, names)
+    schema = row_groups.schema.to_arrow_schema()
     with written_aside([folder / name for name in INDEX]) as (common, metadata, text):
         pq.write_metadata(schema, common)
         row_groups.write_metadata_file(str(metadata))
