@@ -20,6 +20,7 @@ from test_ndjson_reader import LINES, TEXT, archive, file_of
 from ecalwindows.dataset.manifest import manifest_path, problems, read_manifest
 from ecalwindows.dataset.parquet.definition import GROUPS, features_definition
 from ecalwindows.dataset.readers import read_batches
+from ecalwindows.dataset.record import read_record
 from ecalwindows.filling import RULES, can_have
 from ecalwindows.schema import COLUMNS
 
@@ -277,6 +278,22 @@ def test_a_finished_dataset_is_an_input(tmp_path: Path, own: Path) -> None:
     after = read_manifest(manifest_path(tmp_path / "w.ndjson.gz"))
     assert after.settings == read_manifest(manifest_path(own)).settings and after.counts
     assert "legacy_labels" not in after.notes
+
+
+@pytest.mark.parametrize("name", ["w.ndjson.zst", "w.parquet", ""])
+def test_a_finished_dataset_with_splits_is_an_input(tmp_path: Path, name: str) -> None:
+    parts, done = tmp_path / "parts", tmp_path / "done"
+    format = [] if name else ["--format", "tfrecord"]
+    run("windows", str(GOLDEN / "electrons.root"), "-o", str(parts / name), *format)
+    run("finalize", str(parts), "-o", str(done), "--split", "train=0.5,test=0.5")
+    whole = run("convert", str(done), "-o", str(tmp_path / "whole.ndjson")).out
+    assert "bad file" not in whole
+    rows = len((tmp_path / "whole.ndjson").read_bytes().splitlines())
+    assert rows == read_record(done / "dataset.json").counts["windows_kept"]
+    victim = max(done.glob("*/test/**/*part-00000.*"), key=lambda path: path.stat().st_size)
+    victim.write_bytes(b"")
+    ran = attempt("convert", str(done), "-o", str(tmp_path / "cut.ndjson"))
+    assert ran.code == 2 and str(victim) in ran.err
 
 
 def test_other_settings_do_not_go_to_one_output(tmp_path: Path, own: Path) -> None:

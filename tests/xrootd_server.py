@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -36,10 +37,12 @@ class Server:
 
 
 @contextmanager
-def started_server(port: int) -> Iterator[Server]:
-    """A server, in a folder that its own user may enter."""
+def started_server() -> Iterator[Server]:
+    """A server at a free port, in a folder that its own user may enter."""
     if os.geteuid() != 0:
         pytest.skip("starting a server needs root")
+    with socket.create_server(("", 0)) as free:
+        port = free.getsockname()[1]
     folder = Path(tempfile.mkdtemp(prefix="ecalwindows-xrootd-", dir="/tmp"))
     folder.chmod(0o755)
     environment = os.environ | {"XRD_DIR": str(folder), "XRD_PORT": str(port), "XRD_DATA": str(folder / "data")}

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ecalwindows.dataset.formats import OutputPlan, Writer, open_writers, output_plan
 from ecalwindows.dataset.inputs import input_files
+from ecalwindows.dataset.layout import format_of
 from ecalwindows.dataset.manifest import Manifest, file_record, write_manifest
 from ecalwindows.dataset.ndjson.reader import ReadNotes
 from ecalwindows.dataset.ndjson.text_source import Limits
@@ -194,7 +195,7 @@ def _convert_file(
             done.clusters += len(batch.pair_cluster)
             if progress:
                 progress(done.n_done, done.n_files, done.windows)
-        _check_rows(each, done.windows - began)
+        _check_whole(each, done.windows - began)
     except BadFileError as error:
         if not task.skip_bad_files:
             raise
@@ -203,11 +204,20 @@ def _convert_file(
     done.n_done += 1
 
 
-def _check_rows(each: Source, rows: int) -> None:
+def _check_whole(each: Source, rows: int) -> None:
     """Raise BadFileError when a file lost windows since its manifest was written, which text alone does not tell."""
-    if each.manifest and each.manifest.format != "tfrecord" and rows < each.manifest.rows:
+    if each.manifest is None:
+        return
+    files = [record for record in each.manifest.files if format_of(PurePosixPath(record.name).name)]
+    bytes, said = each.path.stat().st_size, {record.bytes for record in files if each.is_named(record.name)}
+    lost = None
+    if len(files) == 1 and rows < each.manifest.rows:
+        lost = f"it has {rows:,} windows, its manifest says {each.manifest.rows:,}"
+    elif said and bytes not in said:  # of splits a manifest tells no windows
+        lost = f"it has {bytes:,} bytes, its manifest says {said.pop():,}"
+    if lost:
         raise BadFileError(
-            f"it has {rows:,} windows, its manifest says {each.manifest.rows:,}",
+            lost,
             expected="a file as it was when its manifest was written",
             where=str(each.path),
             todo="make the part again, or keep what there is with --skip-bad-files",

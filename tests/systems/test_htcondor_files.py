@@ -21,7 +21,7 @@ pytestmark = pytest.mark.htcondor
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("inputs")
     write_inputs(folder, 6, bad=(3,))
-    with started_server(21096) as made:
+    with started_server() as made:
         made.take(folder, "dumps")
         yield made
 

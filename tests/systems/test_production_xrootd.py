@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from production_maker import write_inputs, write_yaml
+from production_maker import write_input, write_inputs, write_yaml
 from test_cli import attempt, run
 from xrootd_server import Server, started_server
 
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.xrootd
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("inputs")
     write_inputs(folder, 6, bad=(3,))
-    with started_server(21095) as made:
+    with started_server() as made:
         made.take(folder, "dumps")
         yield made
 
@@ -107,6 +108,50 @@ def test_the_outputs_of_the_old_scripts_go_to_the_instance_of_eos(server: Server
     run("production", "run", f"{tmp_path}/tf/production.yaml", "-j", "1")
     names = sorted(path.name for path in on_server(server, "eos/user/e/ecal/tfrecord").glob("t*/calo_matched/*"))
     assert names == [f"calomatch_records_{number}.proto" for number in (1, 1, 2, 2)]
+    url = f"{server.url}/eos/user/e/ecal/ndjson"
+    words = f"-i {url} -nfg 2 -o {tmp_path}/again/tfrecord -f 11 -tf 0.5 -q espresso -cf {tmp_path}/again/work"
+    run("condor", "tfrecord", *words.split())
+    run("production", "run", f"{tmp_path}/again/work/production.yaml", "-j", "1")
+    there = on_server(server, "eos/user/e/ecal/tfrecord")
+    assert dataset_digest(tmp_path / "again/tfrecord") == dataset_digest(there), "the input may be there too"
+
+
+@pytest.mark.parametrize("inputs", ["finished", "finished/ndjson/*/*.ndjson.zst"])
+def test_finished_windows_on_a_server_become_the_same_as_those_here(
+    server: Server, tmp_path: Path, inputs: str
+) -> None:
+    write_inputs(tmp_path / "dumps", 3)
+    run("production", "run", str(write_yaml(tmp_path / "ndjson.yaml", formats=["ndjson"])), "-j", "1")
+    shutil.rmtree(on_server(server, "finished"), ignore_errors=True)
+    server.take(tmp_path / "dataset", "finished")
+    digests = []
+    for number, place in enumerate((f"{tmp_path}/dataset", f"{server.url}/finished")):
+        output = tmp_path / f"parquet_{number}"
+        samples = [{"name": "ele", "inputs": [place + inputs.removeprefix("finished")]}]
+        values = {"kind": "convert", "windows": {}, "formats": ["parquet"], "files_per_job": 6, "samples": samples}
+        file = write_yaml(tmp_path / f"{number}.yaml", output=str(output), **values)
+        run("production", "run", str(file), "-j", "1")
+        digests.append(dataset_digest(output))
+        assert not list((tmp_path / f"parquet_{number}.production" / "scratch").rglob("*"))
+    assert digests[0] == digests[1]
+    record = read_record(output / "dataset.json")
+    assert record.counts["events"] == 12 and len(record.inputs) == 3, "as the manifests on the server tell"
+
+
+def test_a_cut_file_on_the_server_is_told_by_its_url(server: Server, tmp_path: Path) -> None:
+    folder = on_server(server, "legacy")
+    folder.mkdir()
+    for number, part in {1: 1, 2: 2}.items():
+        made = tmp_path / f"{number}.ndjson.gz"
+        run("windows", str(write_input(tmp_path / "dump.root", number)), "-o", str(made), "--maxnocalow", "3")
+        whole = made.read_bytes()
+        (folder / f"clusters_data_{number}.ndjson.gz").write_bytes(whole[: len(whole) // part])
+    samples = [{"name": "ele", "inputs": [f"{server.url}/legacy"]}]
+    values = {"kind": "convert", "windows": {}, "splits": {}, "formats": ["parquet"], "samples": samples}
+    file = write_yaml(tmp_path / "p.yaml", output=str(tmp_path / "out"), **values)
+    run("production", "run", str(file), "-j", "1")
+    said = run("production", "status", str(file)).out
+    assert f"{server.url}/legacy/clusters_data_2.ndjson.gz" in said and "inputs." not in said
 
 
 def test_an_empty_folder_on_the_server_may_be_there(server: Server, tmp_path: Path) -> None:

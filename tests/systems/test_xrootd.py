@@ -21,7 +21,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     (folder / "deep").mkdir()
     for name, place in {"electrons.root": ".", "photons.root": "deep"}.items():
         shutil.copy(GOLDEN / name, folder / place / name)
-    with started_server(21094) as made:
+    with started_server() as made:
         made.take(folder, "dumps")
         yield made.url, made.folder
 

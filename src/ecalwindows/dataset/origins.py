@@ -52,6 +52,10 @@ class Source:
         """What manifest and file note."""
         return dict(self.told.get("notes") or {}) | (self.manifest.notes if self.manifest else {})
 
+    def is_named(self, name: str) -> bool:
+        """Whether a name in its manifest, relative to a folder above, means this file."""
+        return Path(*self.path.absolute().parts[-len(Path(name).parts) :]) == Path(name)
+
     @property
     def events(self) -> Path | None:
         """The table of events beside it."""

@@ -83,21 +83,35 @@ def parquet_rows(path: str | PathLike[str]) -> int:
 
 def file_manifest(path: Path) -> Manifest | None:
     """The manifest of the part that a data file belongs to: in a flat folder or a finished dataset; None without."""
-    folder = path.absolute().parent
-    if folder.name in (MATCHED, UNMATCHED):
+    path = path.absolute()
+    beside, *others = manifest_places(path)
+    found = beside if beside.is_file() else next((place for place in others if _tells_of(place, path)), None)
+    return read_manifest(found) if found else None
+
+
+def manifest_places(path: Path) -> list[Path]:
+    """Where the manifest of a data file may stand: beside it in a flat folder; in a finished dataset around it."""
+    if path.parent.name in (MATCHED, UNMATCHED):
         part = stem_of(path.name).removeprefix("nocalomatch_").removeprefix("calomatch_")
-        places = [folder.parent / FOLDER / "manifests" / f"{part}.proto.json"]
+        places = [path.parents[1] / FOLDER / "manifests" / f"{part}.proto.json"]
     else:
         part, places = stem_of(path.name), [manifest_path(path)]
-    for base in path.absolute().parents[:4]:
-        inside = path.absolute().relative_to(base)
-        if (base / RECORD).is_file() and inside.parts[0] in FORMATS:
-            places += [base / "manifests" / inside.parts[0] / f"{part}.json", base / "manifests" / f"{part}.json"]
-        named = base / FOLDER / "manifests" / f"{part}.json"  # of a production with the flat layout
-        if named.is_file() and inside.as_posix() in {record.name for record in read_manifest(named).files}:
-            places.append(named)
-    found = next((place for place in places if place.is_file()), None)
-    return read_manifest(found) if found else None
+    for base in path.parents[:4]:
+        format = path.relative_to(base).parts[0]
+        if format in FORMATS:
+            places += [base / "manifests" / format / f"{part}.json", base / "manifests" / f"{part}.json"]
+        places.append(base / FOLDER / "manifests" / f"{part}.json")  # of a production with the flat layout
+    return places
+
+
+def _tells_of(place: Path, path: Path) -> bool:
+    """Whether a manifest of a finished dataset is there, and is that of a data file."""
+    if not place.is_file():
+        return False
+    if place.parents[1].name == FOLDER:
+        inside = path.relative_to(place.parents[2]).as_posix()
+        return inside in {record.name for record in read_manifest(place).files}
+    return any((base / RECORD).is_file() for base in place.parents[1:3])
 
 
 def told_by_file(path: Path) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def input_files(inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]
         raise InputError(
             "no input", expected="at least one file, folder, glob or URL", where="the inputs", todo="name one"
         )
-    _refuse_twice(files)
+    refuse_twice(files)
     return files
 
 
@@ -74,7 +74,8 @@ def _some(found: list[str], given: str, expected: str) -> list[str]:
     return found
 
 
-def _refuse_twice(files: Sequence[str]) -> None:
+def refuse_twice(files: Sequence[str]) -> None:
+    """Raise InputError when a file is given twice, also by another path."""
     seen: dict[str, str] = {}
     for file in files:
         real = file if is_remote(file) else os.path.realpath(file)

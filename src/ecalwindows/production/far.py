@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ecalwindows.dataset.manifest import FOLDER
-from ecalwindows.errors import OutputError, missing_extra
+from ecalwindows.dataset.manifest import FOLDER, adler32
+from ecalwindows.errors import BadFileError, OutputError, missing_extra
 from ecalwindows.production.errors import ServerError
 
 WAITS = (1.0, 4.0, 10.0, 20.0)
@@ -69,17 +68,35 @@ class FarFolder:
     def put(self, source: Path, name: str) -> None:
         """Copy a local file there; compare size and checksum at the far end. Raises OutputError when they differ."""
 
+        status = self._copied(str(source.absolute()), f"{self.server}/{self._at(name)}")
+        if not status.ok:
+            raise self._error(f"it cannot be copied there: {status.message}", name)
+        self.check(source, name)
+
+    def get(self, name: str, target: Path) -> None:
+        """Copy a file from there; compare size and checksum. Raises BadFileError for one that cannot be had whole."""
+        status = self._copied(f"{self.server}/{self._at(name)}", str(target.absolute()))
+        try:
+            if not status.ok:
+                raise self._error(f"it cannot be copied from there: {status.message}", name)
+            self.check(target, name)
+        except OutputError as error:
+            raise BadFileError(
+                error.found, expected="a file that the server gives", where=error.where,
+                todo="check the URL, the server and your credentials (voms-proxy-info, klist)",
+            ) from error  # fmt: skip
+
+    def _copied(self, source: str, target: str) -> Any:
+        """The status of a copy."""
+
         def copy() -> tuple[Any, Any]:
             job = self._client.CopyProcess()
-            job.add_job(str(source.absolute()), f"{self.server}/{self._at(name)}", force=True, mkdir=True)
+            job.add_job(source, target, force=True, mkdir=True)
             job.prepare()
             status, results = job.run()
             return status, results
 
-        status, _ = self._try(copy)
-        if not status.ok:
-            raise self._error(f"it cannot be copied there: {status.message}", name)
-        self.check(source, name)
+        return self._try(copy)[0]
 
     def check(self, source: Path, name: str) -> None:
         """Raise OutputError when a file differs from a local one in size or checksum."""
@@ -160,15 +177,6 @@ def _dir_flag() -> int:
     from XRootD.client.flags import StatInfoFlags
 
     return int(StatInfoFlags.IS_DIR)
-
-
-def adler32(path: Path) -> str:
-    """The checksum that XRootD and EOS keep, as eight hexadecimal digits."""
-    value = 1
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            value = zlib.adler32(piece, value)
-    return f"{value:08x}"
 
 
 def local_files(folder: Path) -> list[str]:

@@ -9,11 +9,21 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from ecalwindows.batch import WindowBatch
-from ecalwindows.dataset.layout import FORMATS, MATCHED, RECORD, UNMATCHED, data_files, format_of, record_path
+from ecalwindows.dataset.layout import (
+    FORMATS,
+    MATCHED,
+    RECORD,
+    UNMATCHED,
+    data_files,
+    format_of,
+    natural_key,
+    record_path,
+)
 from ecalwindows.dataset.parquet.reader import Ranges, parquet_index, read_batches
 from ecalwindows.dataset.record import DatasetRecord
 from ecalwindows.errors import BadFileError, InputError
@@ -64,12 +74,14 @@ def _split_of(places: Sequence[str]) -> str | None:
 
 
 def _remote_files(url: str) -> tuple[File, ...]:
-    """The data files at a URL: a file, or a folder laid out as a local one."""
+    """The data files at a URL: a file, a folder laid out as a local one, or a glob's matches."""
     filesystem, root = remote_filesystem(url)
     try:
+        if set(root) & set("*?["):
+            return _matches(url, [str(name) for name in filesystem.glob(root)])
         if format_of(posixpath.basename(root)) and not filesystem.isdir(root):
             return (File(url, format_of(posixpath.basename(root))),)
-        names = sorted(str(name) for name in filesystem.find(root))
+        names = sorted((str(name) for name in filesystem.find(root)), key=natural_key)
     except OSError as error:
         raise _no_data(f"the server cannot list it: {' '.join(str(error).split())}", url) from error
     places = [PurePosixPath(name).relative_to(PurePosixPath(root)) for name in names]
@@ -83,6 +95,14 @@ def _remote_files(url: str) -> tuple[File, ...]:
                 for place in inside
             )
     raise _no_data("there are no data", url)
+
+
+def _matches(url: str, names: Sequence[str]) -> tuple[File, ...]:
+    parts = urlsplit(url)
+    found = [f"{parts.scheme}://{parts.netloc}//{name.lstrip('/')}" for name in sorted(names, key=natural_key)]
+    if not found:
+        raise _no_data("no file matches", url)
+    return tuple(File(file, format_of(posixpath.basename(file))) for file in found)
 
 
 def _no_data(found: str, url: str) -> InputError:
