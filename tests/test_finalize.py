@@ -132,6 +132,21 @@ def test_a_dataset_of_several_formats_is_valid(together, kind):
     assert attempt("validate", str(together / kind)).code == 0
 
 
+def test_all_formats_that_can_be_are_relabelled(together, split, tmp_path):
+    words = ["--wp-file", str(GOLDEN / "wp_test.json"), "-o"]
+    said = run("relabel", str(together), *words, str(tmp_path / "all")).out
+    assert "without tfrecord: `ecalwindows convert` makes it of the new dataset" in said
+    assert [form.format for form in read_record(tmp_path / "all" / "dataset.json").forms] == ["parquet", "ndjson"]
+    assert attempt("validate", str(tmp_path / "all")).code == 0
+    for kind in ("parquet", "ndjson"):
+        alone = run("relabel", str(split[kind]), *words, str(tmp_path / kind)).out
+        assert alone.splitlines()[1:5] == said.splitlines()[1:5], "each window is counted once"
+        data = [path for path in (tmp_path / kind / kind).rglob("*") if path.is_file()]
+        assert data and all(
+            (tmp_path / "all" / path.relative_to(tmp_path / kind)).read_bytes() == path.read_bytes() for path in data
+        )
+
+
 def test_a_damaged_copy_is_found(together, tmp_path):
     own = Path(shutil.copytree(together, tmp_path / "own"))
     file = next((own / "ndjson" / "train").glob("*.ndjson.zst"))

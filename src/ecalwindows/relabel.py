@@ -16,7 +16,7 @@ from ecalwindows.dataset.manifest import FOLDER, Manifest, file_record, problems
 from ecalwindows.dataset.ndjson.text_file import Compression
 from ecalwindows.dataset.output import check_output, written_aside
 from ecalwindows.dataset.parquet.index import write_parquet_index
-from ecalwindows.dataset.record import DatasetRecord, Digest, read_record
+from ecalwindows.dataset.record import DataFile, DatasetRecord, Digest, read_record
 from ecalwindows.dataset.rewriting import Origin, rewriter, source_batches
 from ecalwindows.errors import InputError, OutputError, SettingsError
 from ecalwindows.finalize import write_record
@@ -90,8 +90,10 @@ def _relabel_file(path: Path, output: Path, task: Task, overwrite: bool, progres
         progress(1, 1, task.report.windows)
 
 
-def _rewrite(path: Path, place: Path, origin: Origin, compression: Compression, task: Task) -> None:
-    """The windows of a file with new labels, to a place."""
+def _rewrite(
+    path: Path, place: Path, origin: Origin, compression: Compression, task: Task, *, counts: bool = True
+) -> None:
+    """The windows of a file with new labels, to a place. `counts` : not a copy of others that are counted"""
     limit = pu_limit_of(path, origin, task)
     told = origin.source.told
     own = told | {"settings": task.told(origin.settings), "working_points_sha256": task.digest}
@@ -99,7 +101,8 @@ def _rewrite(path: Path, place: Path, origin: Origin, compression: Compression, 
     with rewriter(place, origin, compression, metadata) as writer:
         for batch in source_batches(path, origin):
             after = relabelled(batch, task.threshold, pu_limit=limit)
-            task.report.count(batch, after)
+            if counts:
+                task.report.count(batch, after)
             writer.write(after)
     task.report.n_files += 1
 
@@ -118,18 +121,23 @@ def _manifest(manifest: Manifest, task: Task, files: list[Any]) -> Manifest:
 
 
 def _relabel_folder(folder: Path, output: Path, task: Task, overwrite: bool, progress: Progress | None) -> None:
-    """A flat folder of parts or a finished dataset: every part, its manifest, and the record where there is one."""
+    """A flat folder of parts or a finished dataset: every part in each format that can be relabelled, its manifest,
+    and the record where there is one.
+    """
     if output.absolute() == folder.absolute() or folder.absolute() in output.absolute().parents:
         raise OutputError(
             "the output lies in the dataset", expected="a folder of its own", where=str(output), todo="name another"
         )
     check_folder(output, overwrite=overwrite)
     manifests = list(_manifests(folder))
+    main = manifests[0][1].format if manifests else ""
+    task.report.left_out = sorted({each.format for _, each in manifests} & {"tfrecord"} - {main})
+    manifests = [(path, each) for path, each in manifests if each.format not in task.report.left_out]
     origins = {name: relabelled_origin(folder / name, task) for _, manifest in manifests for name in _data(manifest)}
     task.report.replaced = output.is_dir() and any(output.iterdir())
     with folder_written_aside(output) as aside:
         for path, manifest in manifests:
-            _relabel_part(folder, aside, manifest, origins, task)
+            _relabel_part(folder, aside, manifest, origins, task, counts=manifest.format == main)
             after = _manifest(manifest, task, [file_record(aside / each.name, aside) for each in manifest.files])
             write_manifest(after, aside / path.relative_to(folder))
             if progress:
@@ -139,10 +147,13 @@ def _relabel_folder(folder: Path, output: Path, task: Task, overwrite: bool, pro
 
 
 def _manifests(folder: Path) -> Iterator[tuple[Path, Manifest]]:
-    """The manifests of a folder. Raises InputError where there are none, or data are not what they say."""
+    """The manifests of a folder, those of copies in further formats last.
+
+    Raises InputError where there are none, or data are not what they say.
+    """
     base = folder / "manifests" if (folder / RECORD).is_file() else folder / FOLDER / "manifests"
     known = set[str]()
-    for path in sorted(base.glob("[!.]*.json")):
+    for path in (*sorted(base.glob("[!.]*.json")), *sorted(base.glob("[!.]*/[!.]*.json"))):
         manifest = read_manifest(path)
         if wrong := problems(manifest, folder):
             raise InputError(
@@ -162,13 +173,15 @@ def _data(manifest: Manifest) -> list[str]:
     return [each.name for each in manifest.files if format_of(Path(each.name).name) == manifest.format]
 
 
-def _relabel_part(folder: Path, aside: Path, manifest: Manifest, origins: dict[str, Origin], task: Task) -> None:
+def _relabel_part(
+    folder: Path, aside: Path, manifest: Manifest, origins: dict[str, Origin], task: Task, *, counts: bool
+) -> None:
     for each in manifest.files:
         target = aside / each.name
         target.parent.mkdir(parents=True, exist_ok=True)
         if each.name in origins:
             compression = output_plan(target, None, origins[each.name].definition).compression
-            _rewrite(folder / each.name, target, origins[each.name], compression, task)
+            _rewrite(folder / each.name, target, origins[each.name], compression, task, counts=counts)
         else:
             shutil.copyfile(folder / each.name, target)
 
@@ -187,15 +200,21 @@ def _finish(folder: Path, aside: Path, output: Path, task: Task) -> None:
 def _record(record: DatasetRecord, aside: Path, output: Path, task: Task) -> DatasetRecord:
     """The record of a dataset after new working points: another dataset, derived from the first."""
     digest = Digest(name=task.wp_name, sha256=task.digest)
-    renewed = {each.name: file_record(aside / each.name, aside) for each in record.files}
+    copies = [copy for copy in record.copies if copy.format not in task.report.left_out]
+
+    def renewed(files: list[DataFile]) -> list[DataFile]:
+        made = [file_record(aside / file.name, aside) for file in files]
+        return [
+            file.model_copy(update={"bytes": own.bytes, "sha256": own.sha256})
+            for file, own in zip(files, made, strict=True)
+        ]
+
     return record.model_copy(
         update={
             "name": output.absolute().name,
             "derived_from": [record.title],
-            "files": [
-                file.model_copy(update={"bytes": renewed[file.name].bytes, "sha256": renewed[file.name].sha256})
-                for file in record.files
-            ],
+            "files": renewed(record.files),
+            "copies": [copy.model_copy(update={"files": renewed(copy.files)}) for copy in copies],
             "samples": [sample.model_copy(update={"working_points": digest}) for sample in record.samples],
             "finalised_with": record.finalised_with | {"ecalwindows": f"{version} ({revision})"},
         }

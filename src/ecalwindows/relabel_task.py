@@ -24,6 +24,7 @@ class Relabelled:
 
     gained, lost : clusters that are in the true supercluster now, and those that no longer are
     changed : windows with such a cluster
+    left_out : formats of the dataset that cannot be relabelled; its others are
     """
 
     windows: int = 0
@@ -34,6 +35,7 @@ class Relabelled:
     n_files: int = 0
     outputs: list[Path] = field(default_factory=list)
     replaced: bool = False
+    left_out: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     def count(self, before: WindowBatch, after: WindowBatch) -> None:

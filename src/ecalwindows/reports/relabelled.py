@@ -16,5 +16,7 @@ def relabelled_summary(done: Relabelled) -> str:
     ]
     lines = [f"{name:<24}{number:>13,}  {words}".rstrip() for name, number, words in rows]
     lines.append(f"{done.seconds:.1f} s")
+    if done.left_out:
+        lines.append(f"without {', '.join(done.left_out)}: `ecalwindows convert` makes it of the new dataset")
     verb = "replaced" if done.replaced else "written"
     return "\n".join([*lines, *(f"{verb}: {path}" for path in done.outputs)])
