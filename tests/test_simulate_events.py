@@ -12,7 +12,7 @@ from ecalwindows.kernels.crystals import N_CRYSTALS
 from ecalwindows.simulate import Gun, read_conditions
 from ecalwindows.simulate.branches import Nested, branches
 from ecalwindows.simulate.chunks import column, simulated_chunks
-from ecalwindows.simulate.event import Detector, Workspace, simulated_event
+from ecalwindows.simulate.event import Detector, Workspace, run_number, simulated_event
 
 pytestmark = pytest.mark.compiled
 
@@ -184,3 +184,8 @@ def test_the_detector_looks_alike_on_both_sides_and_all_around(detector: Detecto
     whole = share[inside].mean()
     for part in (eta < 0, eta > 0, *((phi >= low) & (phi < low + np.pi / 2) for low in np.arange(-2, 2) * np.pi / 2)):
         assert abs(share[inside & part].mean() - whole) < 4 * error
+
+
+@pytest.mark.parametrize(("seed", "run"), [(1, 1), (77, 77), (2**31 - 1, 2**31 - 1), (2**31, 1), (0, 2**31 - 1)])
+def test_the_run_is_the_seed_so_that_files_of_several_seeds_are_one_sample(seed: int, run: int) -> None:
+    assert run_number(seed) == run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,24 @@ import pytest
 
 from ecalwindows.errors import SettingsError
 from ecalwindows.kernels import tracker
-from ecalwindows.kernels.crystals import N_BARREL, NONE, barrel_crystal, endcap_crystal
+from ecalwindows.kernels.cluster_shapes import covariances
+from ecalwindows.kernels.crystals import (
+    N_BARREL,
+    N_CRYSTALS,
+    N_TOWERS,
+    NONE,
+    barrel_crystal,
+    endcap_crystal,
+    shifted,
+    tower_beside,
+    tower_of,
+)
 from ecalwindows.kernels.draws import hashed, normal, poisson, quantile, stream, uniform
+from ecalwindows.kernels.electronics import read_in_full, reconstructed
 from ecalwindows.kernels.pileup import aimed
 from ecalwindows.simulate import Gun, read_conditions
 from ecalwindows.simulate.event import Detector, Workspace, particle_hits, simulated_event
-from ecalwindows.simulate.gun import Particles
+from ecalwindows.simulate.gun import APART_ETA, APART_PHI, Particles, generated
 from ecalwindows.simulate.physics import (
     central_showers,
     core_width,
@@ -230,3 +243,62 @@ def test_bad_conditions_are_refused(tmp_path: Any, change: str, words: list[str]
     with pytest.raises(SettingsError) as caught:
         read_conditions(path)
     assert all(word in str(caught.value) for word in words)
+
+
+@pytest.mark.compiled
+def test_particles_keep_apart_unless_they_shall_overlap() -> None:
+    """Where there is room; those that overlap lie within a window of the one before."""
+    for number in range(500):
+        made = generated(Gun(per_event=4), np.random.default_rng(number), 3.6)
+        for i, j in combinations(range(4), 2):
+            across = abs(math.remainder(made.phi[i] - made.phi[j], 2 * math.pi))
+            assert abs(made.eta[i] - made.eta[j]) >= APART_ETA or across >= APART_PHI
+    crowd = generated(Gun(per_event=200), np.random.default_rng(0), 3.6)
+    assert len(crowd.pt) == 200 and np.all(np.abs(crowd.eta) <= 3)
+
+
+def test_crystals_of_negative_energy_move_no_mean_but_count_in_the_sum() -> None:
+    """As in CMS's EcalClusterTools: with them the mean would lie far outside the block."""
+    block = np.zeros((5, 5))
+    block[2, 2], block[2, 3], block[0, 0] = 1.0, 0.5, -0.49
+    out = np.zeros(5)
+    covariances(17 * 360, block, block.sum(), out)
+    weights = np.array([4.7 + math.log(energy / block.sum()) for energy in (1.0, 0.5)])
+    steps = np.array([0.0, 1.0]) - 0.5 / 1.5
+    assert out[4] == pytest.approx(0.01745 * math.sqrt((weights * steps**2).sum() / weights.sum()))
+    assert out[2] == out[3] == 0
+
+
+def test_what_is_far_from_towers_with_energy_is_zero_suppressed(detector: Detector) -> None:
+    crystals, least = detector.crystals, np.array([3.0, 3.0])
+    centre = next(number for number in range(85 * 360 + 100, N_BARREL) if not crystals.dead[number])
+    for et, is_full in ((2.4, False), (2.6, True)):
+        measured, full = np.full(N_CRYSTALS, np.nan), np.zeros(N_TOWERS, np.bool_)
+        measured[centre] = et * math.cosh(crystals.eta[centre])
+        beside, far = shifted(centre, 5, 0, crystals.exists), shifted(centre, 10, 0, crystals.exists)
+        measured[beside] = measured[far] = -0.1
+        read_in_full(measured, 2.5, crystals, np.zeros(N_TOWERS), full)
+        assert full.sum() == (9 if is_full else 0)
+        key = np.uint64(1)
+        assert reconstructed(centre, key, crystals, measured, full, least) == measured[centre]
+        assert reconstructed(beside, key, crystals, measured, full, least) == (-0.1 if is_full else 0)
+        assert reconstructed(far, key, crystals, measured, full, least) == 0
+
+
+def test_each_crystal_has_a_tower_and_towers_have_25_crystals_at_most(detector: Detector) -> None:
+    numbers = np.flatnonzero(detector.crystals.exists)
+    towers = np.array([tower_of(number) for number in numbers])
+    count = np.bincount(towers, minlength=N_TOWERS)
+    assert np.all(count[: 34 * 72] == 25) and count.max() == 25 and len(count) == N_TOWERS
+    assert tower_beside(0, -1, 0) == tower_beside(33 * 72, 1, 0) == -1 and tower_beside(71, 0, 1) == 0
+    assert tower_beside(34 * 72, 0, -1) == -1 and tower_beside(34 * 72, 1, 1) == 34 * 72 + 21
+
+
+@pytest.mark.compiled
+def test_full_5x5_shapes_of_a_satellite_are_those_of_the_shower_that_it_shares_crystals_with(
+    detector: Detector,
+) -> None:
+    """Their centre is the crystal with most energy, whatever its share in it: R9 far above 1, as in CMS."""
+    gun, work = Gun("photon", (200.0, 200.0), (0.2, 0.8), 2), Workspace()
+    r9 = np.concatenate([simulated_event(i, 4, gun, None, detector, work)["pfCluster_full5x5_r9"] for i in range(20)])
+    assert (r9 > 10).any() and (np.abs(r9 - 0.95) < 0.1).sum() >= 20

@@ -5,11 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from ecalwindows.batch import WindowBatch
@@ -38,13 +40,6 @@ Floats = NDArray[np.float64]
 ENERGIES = (10.0, 30.0, 100.0)
 N_SHOWERS = 400
 ETA_EDGES = (0.0, 0.5, 1.0, 1.3, 1.4, 1.479, 1.55, 1.65, 1.8, 2.0, 2.3, 2.6, 3.0)
-
-CMS_CLUSTERS = {
-    "et_cluster": (68, 131), "cluster_deta": (0.013, 0.068), "cluster_dphi": (0.0, 0.29), "cl_nxtals": (6.3, 8.4),
-    "cl_r9": (0.98, 0.05), "cl_etaWidth": (0.0064, 0.0067),
-}  # fmt: skip
-CMS_WINDOWS = {"max_et_cluster": (234, 144), "max_deta_cluster": (0.080, 0.065), "max_dphi_cluster": (0.33, 0.24)}
-"""Mean and standard deviation in CMS's sample: electrons and photons, pt 1-500 GeV, 2023; matched windows."""
 
 
 def write_validation(folder: str | Path, settings: SimulationSettings) -> Iterator[str]:
@@ -129,13 +124,22 @@ def _phi_spread(folder: Path, settings: SimulationSettings) -> str:
 
 
 def _windows(folder: Path, settings: SimulationSettings) -> str:
-    batches = _made(replace(settings, gun=Gun("mixed")))
-    rows = [row for name, known in CMS_CLUSTERS.items() for row in _moments(name, _pairs(batches, name), known)]
-    for name, known in CMS_WINDOWS.items():
+    batches, published = _made(replace(settings, gun=Gun("mixed"))), published_windows()
+    rows = [
+        row for name, known in published["clusters"].items() for row in _moments(name, _pairs(batches, name), known)
+    ]
+    for name, known in published["windows"].items():
         rows += _moments(name, np.concatenate([batch.window[name] for batch in batches]), known)
     return table("Windows: non-overlapping, v3, matched, no gen check; electrons and photons, pt 1-500 GeV", rows) + (
         "\n" + _by_eta(folder, batches)
     )
+
+
+def published_windows() -> dict[str, dict[str, tuple[float, float]]]:
+    """Mean and standard deviation of columns of `clusters` and of `windows` in a sample of CMS."""
+    text = (files("ecalwindows") / "data" / "published" / "windows_2023.yaml").read_text(encoding="utf-8")
+    published: dict[str, dict[str, tuple[float, float]]] = yaml.safe_load(text)
+    return published
 
 
 def _moments(name: str, values: Any, known: tuple[float, float]) -> list[Comparison]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ecalwindows.kernels.crystals import N_BARREL, NONE, Crystals, shifted
-from ecalwindows.kernels.electronics import energy_in
+from ecalwindows.kernels.electronics import reconstructed
 from ecalwindows.kernels.jit import kernel
 
 W0 = 4.7
@@ -35,39 +35,60 @@ def widths(eta: float, phi: float, energy: float, cells: Any, energies: Any, cry
 
 
 @kernel
-def steps(number: int, i: int, j: int, mean_i: float, mean_j: float) -> Any:
-    """Crystals between the mean position and the crystal (i, j) steps from `number`, along eta and along phi.
-
-    In the endcap: along the radius, and around (CMS's getDPhiEndcap, never negative).
-    """
-    if number < N_BARREL:
-        return i - mean_i, j - mean_j
+def centre_of(number: int) -> Any:
+    """Where an endcap crystal stands, in crystals from the beam, as CMS numbers them for shapes: there is no 0."""
     inside = (number - N_BARREL) % 10000
-    x0, y0 = float(inside // 100) - 49.5, float(inside % 100) - 49.5
+    x, y = inside // 100 - 49, inside % 100 - 49
+    return float(x - 1 if x <= 0 else x), float(y - 1 if y <= 0 else y)
+
+
+@kernel
+def steps(number: int, i: int, j: int) -> Any:
+    """Crystals from `number` to the one (i, j) steps away, along eta and phi; in endcaps along the radius, and 0."""
+    if number < N_BARREL:
+        return float(i), float(j)
+    x, y = centre_of(number)
+    return math.hypot(x + i, y + j) - math.hypot(x, y), 0.0
+
+
+@kernel
+def around(number: int, i: int, j: int, mean_i: float, mean_j: float) -> Any:
+    """Crystals in phi between a mean position and the crystal (i, j) steps from an endcap crystal; never negative, as
+    CMS's getDPhiEndcap.
+    """
+    x0, y0 = centre_of(number)
     x, y, mx, my = x0 + i, y0 + j, x0 + mean_i, y0 + mean_j
-    r, mean_r = math.hypot(x, y), math.hypot(mx, my)
-    cosine = (x * mx + y * my) / max(r * mean_r, 1e-12)
-    return r - mean_r, r * math.acos(min(max(cosine, -1.0), 1.0))
+    cosine = (x * mx + y * my) / max(math.hypot(x, y) * math.hypot(mx, my), 1e-12)
+    return math.hypot(x, y) * math.acos(min(max(cosine, -1.0), 1.0))
 
 
 @kernel
 def covariances(number: int, block: Any, total: float, out: Any) -> None:
-    """Write sigmaIetaIeta, the covariance, sigmaIphiIphi of a 5x5 block of energies, with logarithmic weights."""
-    mean_i, mean_j, energy = 0.0, 0.0, 0.0
+    """Write sigmaIetaIeta, the covariance, sigmaIphiIphi of a 5x5 block of energies, with logarithmic weights.
+
+    As in CMS, crystals of negative energy count in the sum of the block alone.
+    """
+    mean_i, mean_j, mean_up, mean_across, energy = 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(5):
         for j in range(5):
-            mean_i += block[i, j] * (i - 2)
-            mean_j += block[i, j] * (j - 2)
-            energy += block[i, j]
+            if block[i, j] > 0.0:
+                up, across = steps(number, i - 2, j - 2)
+                mean_i += block[i, j] * (i - 2)
+                mean_j += block[i, j] * (j - 2)
+                mean_up += block[i, j] * up
+                mean_across += block[i, j] * across
+                energy += block[i, j]
     if not energy > 0.0 or not total > 0.0:
         return
-    mean_i, mean_j = mean_i / energy, mean_j / energy
     norm, ee, ep, pp = 0.0, 0.0, 0.0, 0.0
     for i in range(5):
         for j in range(5):
             weight = W0 + math.log(block[i, j] / total) if block[i, j] > 0.0 else 0.0
             if weight > 0.0:
-                up, across = steps(number, i - 2, j - 2, mean_i, mean_j)
+                up, across = steps(number, i - 2, j - 2)
+                up, across = up - mean_up / energy, across - mean_across / energy
+                if number >= N_BARREL:
+                    across = around(number, i - 2, j - 2, mean_i / energy, mean_j / energy)
                 norm += weight
                 ee += weight * up * up
                 ep += weight * up * across
@@ -93,11 +114,12 @@ def block_shapes(number: int, block: Any, energy: float, out: Any) -> None:
 @kernel
 def shapes(
     offsets: Any, cells: Any, fractions: Any, energy: Any, eta: Any, phi: Any, key: Any, crystals: Crystals,
-    measured: Any, part: Any,
+    measured: Any, part: Any, full_readout: Any, least: Any,
 ) -> Any:  # fmt: skip
     """Of each cluster: widths (n, 2), shapes of its own crystals and of all (full 5x5), each (n, N_SHAPES).
 
-    part float64 (N_CRYSTALS,): work space, 0 before and after
+    The latter, as in CMS, around the crystal of the cluster that has most energy whatever the cluster's share in it.
+    part float64 (N_CRYSTALS,): work space, 0 before and after; full_readout, least: see `electronics.reconstructed`
     """
     n = len(energy)
     width, own, full = np.zeros((n, 2)), np.zeros((n, N_SHAPES)), np.zeros((n, N_SHAPES))
@@ -106,14 +128,17 @@ def shapes(
         rows = slice(offsets[c], offsets[c + 1])
         energies = fractions[rows] * measured[cells[rows]]
         width[c, 0], width[c, 1] = widths(eta[c], phi[c], energy[c], cells[rows], energies, crystals)
-        highest = cells[rows][np.argmax(energies)]
+        highest, centre = cells[rows][np.argmax(energies)], cells[rows][np.argmax(measured[cells[rows]])]
         part[cells[rows]] = fractions[rows]
         for i in range(5):
             for j in range(5):
                 number = shifted(highest, i - 2, j - 2, crystals.exists)
-                whole[i, j] = 0.0 if number == NONE else energy_in(number, key, crystals, measured)
-                block[i, j] = 0.0 if number == NONE else whole[i, j] * part[number]
+                block[i, j] = 0.0 if number == NONE or part[number] == 0.0 else measured[number] * part[number]
+                number = shifted(centre, i - 2, j - 2, crystals.exists)
+                whole[i, j] = (
+                    0.0 if number == NONE else reconstructed(number, key, crystals, measured, full_readout, least)
+                )
         part[cells[rows]] = 0.0
         block_shapes(highest, block, energy[c], own[c])
-        block_shapes(highest, whole, energy[c], full[c])
+        block_shapes(centre, whole, energy[c], full[c])
     return width, own, full

@@ -22,6 +22,8 @@ GAP_ETA, GAP_PHI, GAP_SLOPE, GAP_DEPTH = 0.015, 0.025, 0.024, 6.0
 in phi). Half of their effective width [crystals]. As crystals point 3 degrees past the vertex, a gap moves sideways by
 GAP_SLOPE crystals per cm of depth; at GAP_DEPTH [cm] it is where it belongs."""
 N_BARREL, N_CRYSTALS = 61200, 81200
+N_BARREL_TOWERS, N_TOWERS = 34 * 72, 34 * 72 + 2 * 20 * 20
+"""Towers of 5x5 crystals, numbered as the crystals are."""
 NONE = -1
 
 
@@ -95,6 +97,26 @@ def shifted(number: int, first: int, second: int, exists: Any) -> Any:
         return NONE
     there = number - inside + i * 100 + j
     return there if exists[there] else NONE
+
+
+@lean_kernel
+def tower_of(number: int) -> Any:
+    """The tower of a crystal."""
+    if number < N_BARREL:
+        return number // 360 // 5 * 72 + number % 360 // 5
+    side, inside = (number - N_BARREL) // 10000, (number - N_BARREL) % 10000
+    return N_BARREL_TOWERS + side * 400 + inside // 100 // 5 * 20 + inside % 100 // 5
+
+
+@lean_kernel
+def tower_beside(tower: int, first: int, second: int) -> Any:
+    """The tower some steps away in eta and phi, or in x and y; NONE where there is none."""
+    if tower < N_BARREL_TOWERS:
+        i = tower // 72 + first
+        return i * 72 + (tower % 72 + second) % 72 if 0 <= i < 34 else NONE
+    side, inside = (tower - N_BARREL_TOWERS) // 400, (tower - N_BARREL_TOWERS) % 400
+    i, j = inside // 20 + first, inside % 20 + second
+    return N_BARREL_TOWERS + side * 400 + i * 20 + j if 0 <= i < 20 and 0 <= j < 20 else NONE
 
 
 @lean_kernel

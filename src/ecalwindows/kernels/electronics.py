@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.kernels.crystals import Crystals
+from ecalwindows.kernels.crystals import N_BARREL, N_TOWERS, NONE, Crystals, tower_beside, tower_of
 from ecalwindows.kernels.draws import hashed, quantile
 from ecalwindows.kernels.jit import kernel, lean_kernel
 
@@ -39,6 +39,37 @@ def energy_in(number: int, key: Any, crystals: Crystals, measured: Any) -> Any:
     if math.isnan(measured[number]):
         measured[number] = 0.0 if crystals.dead[number] else noise_in(number, key, crystals)
     return measured[number]
+
+
+@kernel
+def read_in_full(measured: Any, least_et: float, crystals: Crystals, tower_et: Any, full: Any) -> None:
+    """Write to `full` bool (N_TOWERS,) which towers of 5x5 crystals are read out without zero suppression: those with
+    Et of at least `least_et` [GeV], and those around them.
+
+    tower_et : float64 (N_TOWERS,), work space
+    """
+    tower_et[:], full[:] = 0.0, False
+    for number in range(len(measured)):
+        if not math.isnan(measured[number]):
+            tower_et[tower_of(number)] += measured[number] / math.cosh(crystals.eta[number])
+    for tower in range(N_TOWERS):
+        if tower_et[tower] >= least_et:
+            for first in range(-1, 2):
+                for second in range(-1, 2):
+                    beside = tower_beside(tower, first, second)
+                    if beside != NONE:
+                        full[beside] = True
+
+
+@lean_kernel
+def reconstructed(number: int, key: Any, crystals: Crystals, measured: Any, full: Any, least: Any) -> Any:
+    """Energy of the hit of a crystal [GeV], 0 where its readout was suppressed.
+
+    least : energy over the width of the noise that is always read out, in the barrel and in the endcaps
+    """
+    energy = energy_in(number, key, crystals, measured)
+    limit = crystals.noise[number] * (least[0] if number < N_BARREL else least[1])
+    return energy if energy >= limit or full[tower_of(number)] else 0.0
 
 
 @kernel

@@ -46,6 +46,15 @@ class Conditions(BaseModel):
     )
     calibration_spread: NotNegative = Field(description="Relative error of the calibration of a crystal.")
     dead_share: Annotated[float, Field(ge=0, lt=1)] = Field(description="Share of dead crystals.")
+    full_readout_et_gev: NotNegative = Field(
+        description="Et of a tower of 5x5 crystals from which on it and its neighbours are read out in full."
+    )
+    suppression_sigmas_barrel: NotNegative = Field(
+        description="Least energy that is read out elsewhere over the width of the noise, barrel."
+    )
+    suppression_sigmas_endcap: NotNegative = Field(
+        description="Least energy that is read out elsewhere over the width of the noise, endcaps."
+    )
     seed_barrel_gev: Positive = Field(description="Least energy of a PF seed, barrel.")
     seed_endcap_gev: Positive = Field(description="Least energy of a PF seed, endcaps.")
     seed_endcap_et_gev: NotNegative = Field(description="Least Et of a PF seed, endcaps.")

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from ecalwindows.kernels import tracker
 from ecalwindows.kernels.cluster_shapes import shapes
 from ecalwindows.kernels.clustering import clusters, sums_and_positions
-from ecalwindows.kernels.crystals import N_CRYSTALS, NONE, Crystals
+from ecalwindows.kernels.crystals import N_CRYSTALS, N_TOWERS, NONE, Crystals
 from ecalwindows.kernels.draws import stream
-from ecalwindows.kernels.electronics import hits_above_threshold, read_out
+from ecalwindows.kernels.electronics import hits_above_threshold, read_in_full, read_out
 from ecalwindows.kernels.pileup import NO_LIBRARY, Library, aimed, particle_deposits, pileup_deposits, taken
 from ecalwindows.kernels.scores import noise_sums
 from ecalwindows.kernels.superclusters import superclusters
@@ -61,6 +61,7 @@ class Workspace:
         self.measured = np.full(N_CRYSTALS, np.nan)
         self.role = np.zeros(N_CRYSTALS, np.int8)
         self.labels = np.full(N_CRYSTALS, NONE, np.int32)
+        self.tower_et, self.full_readout = np.zeros(N_TOWERS), np.zeros(N_TOWERS, np.bool_)
         self.is_hit = np.zeros(N_CRYSTALS, np.bool_)
 
 
@@ -95,6 +96,12 @@ class Detector:
         return np.array([c.seed_barrel_gev, c.seed_endcap_gev, c.seed_endcap_et_gev])
 
     @property
+    def suppression(self) -> NDArray[np.float64]:
+        """Least energy over the width of the noise that is always read out, in the barrel and in the endcaps."""
+        c = self.conditions
+        return np.array([c.suppression_sigmas_barrel, c.suppression_sigmas_endcap])
+
+    @property
     def spectrum(self) -> NDArray[np.float64]:
         """What `kernels.pileup.interaction` takes, (3, 5)."""
         c = self.conditions
@@ -115,7 +122,7 @@ def simulated_event(
     surroundings, soft = pileup_hits(pileup, rng, number, seed, detector, work)
     measured_energies(signal, soft, number, seed, detector, work)
     found = pf_clusters(number, seed, detector, work)
-    columns = {"runId": 1, "lumiId": 1 + number // 100, "eventId": number + 1} | surroundings
+    columns = {"runId": run_number(seed), "lumiId": 1 + number // 100, "eventId": number + 1} | surroundings
     columns |= calo_branches(particles, signal, detector.crystals) | sim_hit_branches(signal, detector.crystals)
     columns |= cluster_branches(found, number, seed, detector, work)
     columns |= score_branches(found, signal, columns, work)
@@ -126,6 +133,11 @@ def simulated_event(
     work.measured[:] = np.nan
     work.deposited[:] = 0
     return columns
+
+
+def run_number(seed: int) -> int:
+    """The run: the seed, so that files of several seeds are one sample without an event twice (from 1 to 2^31 - 1)."""
+    return 1 + (seed - 1) % (2**31 - 1)
 
 
 def particle_hits(particles: Particles, number: int, seed: int, detector: Detector, work: Workspace) -> Deposits:
@@ -192,9 +204,10 @@ def pf_clusters(number: int, seed: int, detector: Detector, work: Workspace) -> 
 def cluster_branches(found: Clusters, number: int, seed: int, detector: Detector, work: Workspace) -> dict[str, Any]:
     """pfCluster_* and pfClusterHit_* but the scores."""
     key, crystals = stream(seed, number, ELECTRONICS)[0], detector.crystals
+    read_in_full(work.measured, detector.conditions.full_readout_et_gev, crystals, work.tower_et, work.full_readout)
     width, own, full = shapes(
         found.offsets, found.cells, found.fractions, found.raw, found.eta, found.phi, key, crystals, work.measured,
-        work.part,
+        work.part, work.full_readout, detector.suppression,
     )  # fmt: skip
     counts, cells = np.diff(found.offsets), found.cells
     columns: dict[str, Any] = {

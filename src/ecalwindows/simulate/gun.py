@@ -44,6 +44,11 @@ class Particles:
         return self.pt * np.cosh(self.eta)
 
 
+APART_ETA, APART_PHI, TRIES = 0.5, 1.0, 50
+"""Particles that shall not overlap are so far apart in eta or phi that no window of one holds clusters of another, as
+in CMS's samples. Where there is no room after so many tries they are not."""
+
+
 def generated(gun: Gun, rng: np.random.Generator, vertex_width: float) -> Particles:
     """The particles of one event."""
     n = gun.per_event
@@ -55,6 +60,8 @@ def generated(gun: Gun, rng: np.random.Generator, vertex_width: float) -> Partic
     if gun.overlap:
         eta[1::2] = np.clip(eta[: n - n % 2 : 2] + 0.2 * (near_eta[1::2] - 0.5), low, high)
         phi[1::2] = np.remainder(phi[: n - n % 2 : 2] + 1.2 * (near_phi[1::2] - 0.5) + math.pi, 2 * math.pi) - math.pi
+    else:
+        _set_apart(eta, phi, gun.eta, rng)
     return Particles(
         pdg_id=np.where(is_electron, -11 * charge, 22),
         charge=charge,
@@ -63,3 +70,14 @@ def generated(gun: Gun, rng: np.random.Generator, vertex_width: float) -> Partic
         phi=phi,
         z=vertex_width * rng.standard_normal(),
     )
+
+
+def _set_apart(eta: Floats, phi: Floats, limits: tuple[float, float], rng: np.random.Generator) -> None:
+    """Draw the directions of those anew, in place, that lie close to one before."""
+    low, high = limits
+    for i in range(1, len(eta)):  # a handful
+        for _ in range(TRIES):
+            across = np.abs(np.remainder(phi[:i] - phi[i] + math.pi, 2 * math.pi) - math.pi)
+            if not ((np.abs(eta[:i] - eta[i]) < APART_ETA) & (across < APART_PHI)).any():
+                break
+            eta[i], phi[i] = low + (high - low) * rng.random(), math.pi * (2 * rng.random() - 1)
