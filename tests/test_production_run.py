@@ -167,6 +167,17 @@ def test_another_licence_is_only_finalised_again(mine: Path) -> None:
     assert read_record(mine.parent / "dataset" / "dataset.json").licence == "MIT"
 
 
+def test_what_the_file_no_longer_says_is_not_in_the_record(mine: Path, digest: str) -> None:
+    before = mine.read_text()
+    said = {"licence": "MIT", "citation": "a paper", "contact": "me", "date": "2026-01-31", "derived_from": ["old@1"]}
+    mine.write_text(yaml.safe_dump(yaml.safe_load(before) | said))
+    run("production", "run", str(mine), "-j", "0")
+    assert dataset_digest(mine.parent / "dataset") != digest
+    mine.write_text(before)
+    run("production", "run", str(mine), "-j", "0")
+    assert dataset_digest(mine.parent / "dataset") == digest
+
+
 def test_strict_refuses_a_bad_input_and_leaves_no_record(dumps: Path, tmp_path: Path) -> None:
     file = begun(tmp_path, dumps)
     ran = attempt("production", "run", str(file), "-j", "0", "--strict")

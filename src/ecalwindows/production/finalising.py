@@ -114,7 +114,7 @@ def _finalise(place: Place, plan: Plan, target: Path, workers: int) -> None:
     production = plan.production
     about = About(
         name=production.name, version=production.version, day=production.day, licence=production.licence,
-        citation=production.citation, contact=production.contact, derived_from=production.derived_from,
+        citation=production.citation, contact=production.contact, derived_from=production.derived_from, is_all=True,
     )  # fmt: skip
     formats = sorted(production.formats, key=FORMATS.index)
     first, *others = [merge_rest(place, plan, format) for format in formats]
