@@ -285,6 +285,32 @@ def test_status_and_report_of_a_finished_production(mine: Path) -> None:
     assert f"jobs done{N:>27}" in report and (mine.parent / "jobs.png").stat().st_size > 1000
 
 
+def test_pictures_go_into_new_folders_too_and_wrong_names_are_told(mine: Path) -> None:
+    run("production", "report", str(mine), "--plot", str(mine.parent / "new" / "jobs.svg"))
+    assert (mine.parent / "new" / "jobs.svg").is_file()
+    ran = attempt("production", "report", str(mine), "--plot", str(mine.parent / "jobs.txt"))
+    assert ran.code == 2 and "cannot be written as '.txt'" in ran.err, ran.err
+
+
+def test_status_names_the_inputs_to_blame_and_that_nobody_goes_on(tmp_path: Path) -> None:
+    paths = write_inputs(tmp_path / "dumps", 3)
+    shutil.copy(paths[1], tmp_path / "dumps" / "again.root")
+    file = write_yaml(tmp_path / "p.yaml", files_per_job=10)
+    assert attempt("production", "run", str(file), "-j", "0").code == 2
+    told = run("production", "status", str(file), "--watch").out
+    assert "failed: ele-00000: event" in told and "stands twice" in told and "nobody runs it" in told
+    inputs = [line.rpartition("/")[2] for line in told.splitlines() if line.startswith("  input: ")]
+    assert inputs == ["again.root", "dump_001.root"]
+
+
+def test_folders_and_links_to_nothing_that_are_called_root(dumps: Path, tmp_path: Path) -> None:
+    file = begun(tmp_path, dumps, files_per_job=10)
+    (tmp_path / "dumps" / "folder.root").mkdir()
+    (tmp_path / "dumps" / "link.root").symlink_to(tmp_path / "nothing")
+    out = run("production", "run", str(file), "-j", "0").out
+    assert f"{N + 1} inputs, 2 left out" in out and "link.root: it is not a file" in out
+
+
 # ---- processes that die ----
 
 

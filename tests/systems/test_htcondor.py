@@ -96,7 +96,8 @@ def test_a_part_that_cannot_be_made_fails_the_dag_and_is_named(ground: Ground) -
     assert made.ended() > 0, made.told("the DAG ended well")
     assert "2 of 12 parts are not whole" in (made.submitted / "finish.log").read_text()
     assert list(made.submitted.glob("*.rescue001")) and not made.dataset.exists()
-    status = made.command("status").stdout
+    status = made.command("status", "--watch").stdout
+    assert f"DAG {made.cluster}: it has ended without a dataset; see {made.submitted}/finish.log" in status, status
     assert status.count("failed: ele-") == 2 and all(f"dump_{number:03d}.root" in status for number in BAD), status
 
 

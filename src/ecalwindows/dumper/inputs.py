@@ -34,10 +34,11 @@ def input_files(inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]
 def _local_files(given: str) -> list[str]:
     if os.path.isdir(given):
         folder = glob.escape(given)
-        found = sorted(glob.glob(os.path.join(folder, "**", "*.root"), recursive=True))
+        named = glob.glob(os.path.join(folder, "**", "*.root"), recursive=True)
+        found = sorted(path for path in named if not os.path.isdir(path))
         return _some(found, given, "a folder with *.root files in it, at any depth")
-    if os.path.exists(given) or not GLOB_CHARACTERS & set(given):
-        return _some([given] if os.path.exists(given) else [], given, "an existing file or folder")
+    if os.path.lexists(given) or not GLOB_CHARACTERS & set(given):  # a link to nothing is a file that cannot be read
+        return _some([given] if os.path.lexists(given) else [], given, "an existing file or folder")
     found = sorted(path for path in glob.glob(given, recursive=True) if not os.path.isdir(path))
     return _some(found, given, "a glob that matches files (** for any depth)")
 
