@@ -202,13 +202,14 @@ def test_wrong_options(tmp_path: Path, options: list[str], words: str) -> None:
     [
         ("overlp: true", "nearest: overlap"),
         ("overlap: [1, 2", "not YAML"),
+        ("overlap: true\nscore: sim_fraction\noverlap: false", "'overlap' stands twice"),
         ("- overlap", "a mapping"),
         ("overlap: sometimes", "overlap"),
         ("geometry: {up: [{coefficients: [1]}]}", "geometry"),
         ("geometry: {up: [{below: 1, coefficients: [1]}], down: [{coefficients: [1]}], width: []}", "geometry"),
         ("!!python/object/apply:os.system ['touch hacked']", "not YAML"),
     ],
-    ids=["unknown", "broken", "list", "wrong-value", "half-geometry", "geometry-with-an-end", "python-object"],
+    ids=["unknown", "broken", "twice", "list", "wrong-value", "half-geometry", "geometry-with-an-end", "python-object"],
 )  # fmt: skip
 def test_wrong_settings_files(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "s.yaml").write_text(text)
