@@ -112,6 +112,10 @@ def test_changed_settings_are_told_by_name() -> None:
     lines = setting_changes(old, production(files_per_job=3), [source.model_copy(update={"sha256": "2"})])
     assert lines == ["files_per_job: was 2, is 3", "/wp.json: its content has changed"]
     assert setting_changes(old, production(licence="MIT", output="/elsewhere"), [source]) == []
+    samples = [{"name": "ele", "inputs": "/d/ele", "flavour": 11}, {"name": "jet", "inputs": ["/d/pho"]}]
+    assert setting_changes(old, production(samples=samples), [source]) == [
+        "sample 'jet': it is new", "sample 'pho': it is gone",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

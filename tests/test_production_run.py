@@ -272,6 +272,32 @@ def test_an_output_that_holds_something_else_is_refused(dumps: Path, tmp_path: P
     assert (tmp_path / "dataset" / "thesis.tex").read_text() == "precious"
 
 
+def test_what_somebody_put_beside_the_dataset_is_not_removed_with_it(mine: Path) -> None:
+    notes = mine.parent / "dataset" / "notes.txt"
+    notes.write_text("precious")
+    mine.write_text(mine.read_text().replace("CC-BY-4.0", "MIT"))
+    ran = attempt("production", "run", str(mine), "-j", "0")
+    assert ran.code == 2 and "notes.txt" in ran.err and "move that elsewhere" in ran.err
+    assert notes.read_text() == "precious"
+
+
+def test_a_record_that_cannot_be_read_is_told_with_the_way_out(mine: Path, digest: str) -> None:
+    (mine.parent / "dataset" / "dataset.json").write_text("garbage")
+    ran = attempt("production", "resume", str(mine), "-j", "0")
+    assert ran.code == 2 and "remove the folder of the dataset" in ran.err
+    shutil.rmtree(mine.parent / "dataset")
+    run("production", "resume", str(mine), "-j", "0")
+    assert dataset_digest(mine.parent / "dataset") == digest
+
+
+@pytest.mark.parametrize("work", ["dataset", "dataset/work"])
+def test_a_work_folder_in_the_dataset_is_refused_before_jobs_run(work: str, dumps: Path, tmp_path: Path) -> None:
+    file = begun(tmp_path, dumps, work_folder=str(tmp_path / work))
+    ran = attempt("production", "run", str(file), "-j", "0")
+    assert ran.code == 2 and "the work folder is in the folder of the dataset" in ran.err
+    assert not (tmp_path / "dataset").exists()
+
+
 def test_the_plan_is_told_with_sizes_and_jobs(dumps: Path, tmp_path: Path) -> None:
     out = run("production", "plan", str(begun(tmp_path, dumps)), "--jobs", "--estimate").out
     assert f"ele{N:>31}" in out and "job 5: ele-00005" in out and "time of one processor" in out

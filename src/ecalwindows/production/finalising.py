@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ecalwindows.dataset.finishing.description import About
+from ecalwindows.dataset.finishing.parts import listed
 from ecalwindows.dataset.layout import FORMATS, RECORD
 from ecalwindows.dataset.manifest import FOLDER, file_record
 from ecalwindows.dataset.output import written_aside
 from ecalwindows.dataset.record import read_record
 from ecalwindows.errors import EcalWindowsError
-from ecalwindows.finalize import finalize_dataset
+from ecalwindows.finalize import CARD, CROISSANT, finalize_dataset
 from ecalwindows.finalize_matches import finalize_matches
 from ecalwindows.production.checks import Verdict
 from ecalwindows.production.errors import ProductionError
@@ -29,6 +30,9 @@ from ecalwindows.production.state import process_start
 from ecalwindows.remote import is_remote
 
 MOST_NAMED = 10
+
+OURS = {RECORD, CARD, CROISSANT, "manifests", "run", *FORMATS}
+"""What stands in the folder of a finished dataset."""
 
 
 def target_of(production: Production) -> Path:
@@ -85,17 +89,49 @@ def refuse_unfinished(place: Place, plan: Plan, found: Sequence[Verdict]) -> Non
 
 
 def check_targets(production: Production) -> None:
-    """Raise ProductionError when the folder of the dataset holds something else."""
+    """Raise ProductionError when the folder of the dataset holds something else, also beside the dataset, or is to hold
+    the work folder: it is replaced as a whole.
+    """
     if is_remote(production.output):
         _check_far(production)
     target, record = target_of(production), home(production) / RECORD
-    if record.is_file() and read_record(record).name == production.name:
+    if production.work.absolute().is_relative_to(target.absolute()):
+        raise ProductionError(
+            "the work folder is in the folder of the dataset", expected="a folder beside it",
+            where=str(production.work), todo="name another with work_folder in the YAML file, or leave that out",
+        )  # fmt: skip
+    name = _name_in(record)
+    if name == production.name:
+        _refuse_foreign(target, production)
         return
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        what = f"the dataset '{read_record(record).name}'" if record.is_file() else "something else"
+        what = f"the dataset '{name}'" if name else "something else"
         raise ProductionError(
             f"the output holds {what}", expected=f"no such folder, or the dataset '{production.name}'",
             where=str(target), todo="name another output, or remove it",
+        )  # fmt: skip
+
+
+def _name_in(record: Path) -> str | None:
+    """The name of the dataset of a record, None where there is none. Raises ProductionError."""
+    if not record.is_file():
+        return None
+    try:
+        return read_record(record).name
+    except EcalWindowsError as error:
+        raise ProductionError(
+            error.found, expected=error.expected, where=error.where,
+            todo="remove the folder of the dataset: `ecalwindows production resume FILE` makes it again of its parts",
+        ) from error  # fmt: skip
+
+
+def _refuse_foreign(target: Path, production: Production) -> None:
+    """Raise ProductionError for what somebody has put beside the dataset. In layout flat nothing tells it apart."""
+    foreign = sorted({path.name for path in target.iterdir() if path.name[0] != "."} - OURS)
+    if foreign and production.layout == "dataset":
+        raise ProductionError(
+            f"the folder of the dataset holds what is not of the dataset: {listed(foreign)}",
+            expected="nothing else: it is replaced as a whole", where=str(target), todo="move that elsewhere",
         )  # fmt: skip
 
 
