@@ -329,6 +329,19 @@ def test_status_names_the_inputs_to_blame_and_that_nobody_goes_on(tmp_path: Path
     assert inputs == ["again.root", "dump_001.root"]
 
 
+@pytest.mark.parametrize("settings", [{}, {"merge": 2}, {"kind": "matches", "splits": {}}], ids=str)
+def test_the_same_events_in_two_jobs_are_told_with_their_inputs(settings: dict[str, Any], tmp_path: Path) -> None:
+    paths = write_inputs(tmp_path / "dumps", 4)
+    shutil.copy(paths[0], tmp_path / "dumps" / "last.root")
+    file = write_yaml(tmp_path / "p.yaml", **settings)
+    ran = attempt("production", "run", str(file), "-j", "0")
+    assert ran.code == 2 and not (tmp_path / "dataset").exists()
+    told = ran.err.partition("  next:")
+    assert "/dump_000.root'" in told[0] and "/last.root'" in told[0] and "leave the inputs out" in told[2], ran.err
+    (tmp_path / "dumps" / "last.root").unlink()
+    assert "finalised" in run("production", "resume", str(file), "-j", "0").out
+
+
 def test_folders_and_links_to_nothing_that_are_called_root(dumps: Path, tmp_path: Path) -> None:
     file = begun(tmp_path, dumps, files_per_job=10)
     (tmp_path / "dumps" / "folder.root").mkdir()

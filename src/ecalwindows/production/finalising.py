@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from ecalwindows.dataset.layout import FORMATS, RECORD
 from ecalwindows.dataset.manifest import FOLDER, file_record
 from ecalwindows.dataset.output import written_aside
 from ecalwindows.dataset.record import read_record
-from ecalwindows.errors import EcalWindowsError
+from ecalwindows.errors import EcalWindowsError, InputError
 from ecalwindows.finalize import CARD, CROISSANT, finalize_dataset
 from ecalwindows.finalize_matches import finalize_matches
 from ecalwindows.production.checks import Verdict
@@ -24,7 +25,7 @@ from ecalwindows.production.far import far_name, publish, published_as
 from ecalwindows.production.merging import merge_rest
 from ecalwindows.production.names import flat_names
 from ecalwindows.production.place import Place
-from ecalwindows.production.plan import Plan
+from ecalwindows.production.plan import Plan, merges_of
 from ecalwindows.production.settings import ABOUT_DATASET, Production
 from ecalwindows.production.state import process_start
 from ecalwindows.remote import is_remote
@@ -58,7 +59,10 @@ def finalise(place: Place, plan: Plan, found: Sequence[Verdict], *, workers: int
     place.finalised.unlink(missing_ok=True)
     target = target_of(plan.production)
     clear_left(target)
-    _finalise(place, plan, target, workers)
+    try:
+        _finalise(place, plan, target, workers)
+    except InputError as error:
+        raise _with_inputs(error, plan) from error
     write_run(plan, found, home(plan.production))
     if is_remote(plan.production.output):
         publish(target, plan.production.output)
@@ -167,6 +171,21 @@ def _finalise(place: Place, plan: Plan, target: Path, workers: int) -> None:
         overwrite=True,
         workers=workers,
     )
+
+
+def _with_inputs(error: InputError, plan: Plan) -> EcalWindowsError:
+    """What parts do not agree in, with the inputs of the parts that are named: those are what people can change."""
+    parts = {job.part: [entry.path for entry in job.inputs] for job in plan.jobs}
+    merges = {each.part: [path for n in each.jobs for path in parts[plan.jobs[n].part]] for each in merges_of(plan)}
+    named = {part: paths for part, paths in (merges or parts).items() if re.search(rf"\b{part}\b", error.found)}
+    if len(named) < 2:
+        return error
+    lines = "".join(f"\n    {part}: {listed([repr(path) for path in paths], 3)}" for part, paths in named.items())
+    return ProductionError(
+        f"{error.found}{lines}", expected=error.expected, where=error.where,
+        todo="leave the inputs out that are twice, or put them into samples of their own; then `ecalwindows production "
+        "resume FILE`",
+    )  # fmt: skip
 
 
 def clear_left(target: Path) -> None:

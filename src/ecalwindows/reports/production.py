@@ -107,7 +107,8 @@ def done_text(done: Done) -> str:
     n_bad = len(done.bad)
     lines.append(f"{plan.n_inputs:,} inputs, {n_bad:,} left out" if n_bad else f"{plan.n_inputs:,} inputs")
     lines += quarantine_lines(done.bad)
-    lines.append(f"{'finalised' if done.finalised else 'nothing to do'}: {shown(plan.production.output)}")
+    as_it_was = "nothing to do" if not done.n_todo else "the dataset stays as it was"
+    lines.append(f"{'finalised' if done.finalised else as_it_was}: {shown(plan.production.output)}")
     return "\n".join(lines)
 
 
