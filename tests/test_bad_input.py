@@ -8,7 +8,9 @@ import re
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ from golden_files import GOLDEN, read_ndjson
 from test_cli import Ran, attempt, command, run
 
 from ecalwindows import write_windows
-from ecalwindows.errors import BadFileError
+from ecalwindows.dumper.inputs import input_files
+from ecalwindows.errors import BadFileError, InputError
 
 ELECTRONS = GOLDEN / "electrons.root"
 PARTS = ("expected:", "where:", "next:")
@@ -202,13 +205,14 @@ def test_wrong_options(tmp_path: Path, options: list[str], words: str) -> None:
     [
         ("overlp: true", "nearest: overlap"),
         ("overlap: [1, 2", "not YAML"),
+        ("overlap: true\nscore: sim_fraction\noverlap: false", "'overlap' stands twice"),
         ("- overlap", "a mapping"),
         ("overlap: sometimes", "overlap"),
         ("geometry: {up: [{coefficients: [1]}]}", "geometry"),
         ("geometry: {up: [{below: 1, coefficients: [1]}], down: [{coefficients: [1]}], width: []}", "geometry"),
         ("!!python/object/apply:os.system ['touch hacked']", "not YAML"),
     ],
-    ids=["unknown", "broken", "list", "wrong-value", "half-geometry", "geometry-with-an-end", "python-object"],
+    ids=["unknown", "broken", "twice", "list", "wrong-value", "half-geometry", "geometry-with-an-end", "python-object"],
 )  # fmt: skip
 def test_wrong_settings_files(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "s.yaml").write_text(text)
@@ -224,6 +228,32 @@ def test_same_file_twice(tmp_path: Path) -> None:
     link = tmp_path / "link.root"
     link.symlink_to(ELECTRONS)
     assert "twice" in refused(tmp_path, str(ELECTRONS), str(link)).err
+
+
+def test_a_folder_that_cannot_be_listed_is_not_passed_over() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        (Path(name) / "open.root").touch()
+        (Path(name) / "below").mkdir()
+        (Path(name) / "below" / "closed.root").touch()
+        Path(name).chmod(0o755)
+        for given in (name, f"{name}/**/*.root"):
+            assert len(input_files(given)) == 2
+            (Path(name) / "below").chmod(0o700 if os.geteuid() == 0 else 0)
+            with not_root(), pytest.raises(InputError, match="a folder cannot be listed"):
+                input_files(given)
+            (Path(name) / "below").chmod(0o755)
+
+
+@contextmanager
+def not_root() -> Iterator[None]:
+    """As a user who may not read everything."""
+    me = os.geteuid()
+    if me == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(me)
 
 
 def test_same_event_in_two_files_names_both_and_an_option_keeps_the_first(tmp_path: Path) -> None:

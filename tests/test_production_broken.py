@@ -68,6 +68,25 @@ def test_files_that_may_not_grow_as_on_a_full_disk(workers: str, dumps: Path, di
     check_resumed(file, digest)
 
 
+def test_half_a_cache_of_compiled_code_is_never_left(
+    dumps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    file = begun(tmp_path, dumps, files_per_job=N, max_retries=0)
+    words = ["production", "run", str(file), "-j", "1"]
+    ran = subprocess.run(
+        [sys.executable, "-c", LIMITED, "20000", *words], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert ran.returncode == 2 and "which compile again: [Errno 27]" in ran.stderr, ran.stderr
+    assert "ele-00000: failed: " in ran.stderr and "File too large" in ran.stderr.partition("ele-00000: failed: ")[2]
+    left = [path for path in (tmp_path / "dataset.production" / "numba").rglob("*") if path.is_file()]
+    assert all(path.stat().st_size < 20000 for path in left), left  # nothing is cut off
+    (tmp_path / "dataset.production" / "numba" / ".half.partial").mkdir(parents=True)  # as kill -9 leaves it
+    ran = command("production", "resume", str(file), "-j", "1")
+    assert ran.returncode == 0, ran.stderr
+    assert [path.name[0] == "." for path in (tmp_path / "dataset.production" / "numba").iterdir()] == [False]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
 def test_a_disk_that_is_full(dumps: Path, digest: str, tmp_path: Path) -> None:
     disk = tmp_path / "disk"

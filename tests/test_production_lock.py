@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ecalwindows.production.errors import LockedError
-from ecalwindows.production.lock import locked
+from ecalwindows.production.lock import has_runner, locked
 from ecalwindows.production.state import is_alive, process_start
 
 HOLD = """
@@ -57,6 +57,16 @@ def test_when_the_first_has_ended_nothing_is_told(tmp_path: Path) -> None:
     with locked(tmp_path / "lock", told.append):
         assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
     assert told == [] and (tmp_path / "lock").read_text() == ""
+
+
+def test_status_can_tell_whether_somebody_runs_it(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert not has_runner(path)
+    with locked(path, print):
+        assert has_runner(path)
+    assert not has_runner(path)
+    assert not has_runner(written(path, pid=os.getpid()))  # that number is another process now
+    assert has_runner(written(path, host="elsewhere"))  # for all that can be seen from here
 
 
 def test_a_killed_runner_is_taken_over_and_told(tmp_path: Path) -> None:

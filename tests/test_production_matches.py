@@ -66,7 +66,10 @@ def test_a_second_run_has_nothing_to_do(finished: Path) -> None:
         pytest.param({"kind": "matches", "formats": ["ndjson"]}, "kind 'matches' makes matches", id="other format"),
         pytest.param({"kind": "windows", "formats": ["matches"]}, "kind 'windows' makes parquet", id="other kind"),
         pytest.param({"formats": ["matches", "parquet"]}, "kind 'windows' makes parquet", id="two kinds"),
-        pytest.param({"formats": ["matches"]}, "is not split", id="splits"),
+        pytest.param({"formats": ["matches"]}, "'splits' says nothing to kind", id="splits"),
+        pytest.param({"kind": "matches", "splits": {}, "merge": 2}, "'merge' says nothing", id="merge"),
+        pytest.param({"kind": "matches", "splits": {}, "features_def": "seed"}, "'features_def' says", id="features"),
+        pytest.param({"kind": "matches", "splits": {}, "layout": "flat"}, "no names for matches", id="flat"),
     ],
 )
 def test_settings_that_do_not_fit_are_told(tmp_path: Path, settings: dict[str, object], words: str) -> None:

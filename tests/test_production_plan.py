@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from production_maker import write_yaml
 
 from ecalwindows.errors import EcalWindowsError, SettingsError
@@ -112,6 +113,10 @@ def test_changed_settings_are_told_by_name() -> None:
     lines = setting_changes(old, production(files_per_job=3), [source.model_copy(update={"sha256": "2"})])
     assert lines == ["files_per_job: was 2, is 3", "/wp.json: its content has changed"]
     assert setting_changes(old, production(licence="MIT", output="/elsewhere"), [source]) == []
+    samples = [{"name": "ele", "inputs": "/d/ele", "flavour": 11}, {"name": "jet", "inputs": ["/d/pho"]}]
+    assert setting_changes(old, production(samples=samples), [source]) == [
+        "sample 'jet': it is new", "sample 'pho': it is gone",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -202,6 +207,10 @@ def test_a_production_is_found_by_any_of_its_names(tmp_path: Path) -> None:
     write_plan(made_plan(production(), LISTING), work / "plan.json")
     for name in (file, work, work / "plan.json", tmp_path / "dataset"):
         assert find_place(name).work == work
+    file = tmp_path / "new.yaml"
+    file.write_text(yaml.safe_dump(TWO | {"output": str(tmp_path / "not begun")}))
+    with pytest.raises(EcalWindowsError, match="there is no production"):
+        find_place(file)
     with pytest.raises(EcalWindowsError, match="there is no production"):
         find_place(tmp_path / "nothing")
 

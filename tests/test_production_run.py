@@ -167,6 +167,17 @@ def test_another_licence_is_only_finalised_again(mine: Path) -> None:
     assert read_record(mine.parent / "dataset" / "dataset.json").licence == "MIT"
 
 
+def test_what_the_file_no_longer_says_is_not_in_the_record(mine: Path, digest: str) -> None:
+    before = mine.read_text()
+    said = {"licence": "MIT", "citation": "a paper", "contact": "me", "date": "2026-01-31", "derived_from": ["old@1"]}
+    mine.write_text(yaml.safe_dump(yaml.safe_load(before) | said))
+    run("production", "run", str(mine), "-j", "0")
+    assert dataset_digest(mine.parent / "dataset") != digest
+    mine.write_text(before)
+    run("production", "run", str(mine), "-j", "0")
+    assert dataset_digest(mine.parent / "dataset") == digest
+
+
 def test_strict_refuses_a_bad_input_and_leaves_no_record(dumps: Path, tmp_path: Path) -> None:
     file = begun(tmp_path, dumps)
     ran = attempt("production", "run", str(file), "-j", "0", "--strict")
@@ -261,6 +272,32 @@ def test_an_output_that_holds_something_else_is_refused(dumps: Path, tmp_path: P
     assert (tmp_path / "dataset" / "thesis.tex").read_text() == "precious"
 
 
+def test_what_somebody_put_beside_the_dataset_is_not_removed_with_it(mine: Path) -> None:
+    notes = mine.parent / "dataset" / "notes.txt"
+    notes.write_text("precious")
+    mine.write_text(mine.read_text().replace("CC-BY-4.0", "MIT"))
+    ran = attempt("production", "run", str(mine), "-j", "0")
+    assert ran.code == 2 and "notes.txt" in ran.err and "move that elsewhere" in ran.err
+    assert notes.read_text() == "precious"
+
+
+def test_a_record_that_cannot_be_read_is_told_with_the_way_out(mine: Path, digest: str) -> None:
+    (mine.parent / "dataset" / "dataset.json").write_text("garbage")
+    ran = attempt("production", "resume", str(mine), "-j", "0")
+    assert ran.code == 2 and "remove the folder of the dataset" in ran.err
+    shutil.rmtree(mine.parent / "dataset")
+    run("production", "resume", str(mine), "-j", "0")
+    assert dataset_digest(mine.parent / "dataset") == digest
+
+
+@pytest.mark.parametrize("work", ["dataset", "dataset/work"])
+def test_a_work_folder_in_the_dataset_is_refused_before_jobs_run(work: str, dumps: Path, tmp_path: Path) -> None:
+    file = begun(tmp_path, dumps, work_folder=str(tmp_path / work))
+    ran = attempt("production", "run", str(file), "-j", "0")
+    assert ran.code == 2 and "the work folder is in the folder of the dataset" in ran.err
+    assert not (tmp_path / "dataset").exists()
+
+
 def test_the_plan_is_told_with_sizes_and_jobs(dumps: Path, tmp_path: Path) -> None:
     out = run("production", "plan", str(begun(tmp_path, dumps)), "--jobs", "--estimate").out
     assert f"ele{N:>31}" in out and "job 5: ele-00005" in out and "time of one processor" in out
@@ -272,6 +309,45 @@ def test_status_and_report_of_a_finished_production(mine: Path) -> None:
     assert f"all{N:>31}         0         0         0" in status and "the dataset is finished" in status
     report = run("production", "report", str(mine), "--plot", str(mine.parent / "jobs.png")).out
     assert f"jobs done{N:>27}" in report and (mine.parent / "jobs.png").stat().st_size > 1000
+
+
+def test_pictures_go_into_new_folders_too_and_wrong_names_are_told(mine: Path) -> None:
+    run("production", "report", str(mine), "--plot", str(mine.parent / "new" / "jobs.svg"))
+    assert (mine.parent / "new" / "jobs.svg").is_file()
+    ran = attempt("production", "report", str(mine), "--plot", str(mine.parent / "jobs.txt"))
+    assert ran.code == 2 and "cannot be written as '.txt'" in ran.err, ran.err
+
+
+def test_status_names_the_inputs_to_blame_and_that_nobody_goes_on(tmp_path: Path) -> None:
+    paths = write_inputs(tmp_path / "dumps", 3)
+    shutil.copy(paths[1], tmp_path / "dumps" / "again.root")
+    file = write_yaml(tmp_path / "p.yaml", files_per_job=10)
+    assert attempt("production", "run", str(file), "-j", "0").code == 2
+    told = run("production", "status", str(file), "--watch").out
+    assert "failed: ele-00000: event" in told and "stands twice" in told and "nobody runs it" in told
+    inputs = [line.rpartition("/")[2] for line in told.splitlines() if line.startswith("  input: ")]
+    assert inputs == ["again.root", "dump_001.root"]
+
+
+@pytest.mark.parametrize("settings", [{}, {"merge": 2}, {"kind": "matches", "splits": {}}], ids=str)
+def test_the_same_events_in_two_jobs_are_told_with_their_inputs(settings: dict[str, Any], tmp_path: Path) -> None:
+    paths = write_inputs(tmp_path / "dumps", 4)
+    shutil.copy(paths[0], tmp_path / "dumps" / "last.root")
+    file = write_yaml(tmp_path / "p.yaml", **settings)
+    ran = attempt("production", "run", str(file), "-j", "0")
+    assert ran.code == 2 and not (tmp_path / "dataset").exists()
+    told = ran.err.partition("  next:")
+    assert "/dump_000.root'" in told[0] and "/last.root'" in told[0] and "leave the inputs out" in told[2], ran.err
+    (tmp_path / "dumps" / "last.root").unlink()
+    assert "finalised" in run("production", "resume", str(file), "-j", "0").out
+
+
+def test_folders_and_links_to_nothing_that_are_called_root(dumps: Path, tmp_path: Path) -> None:
+    file = begun(tmp_path, dumps, files_per_job=10)
+    (tmp_path / "dumps" / "folder.root").mkdir()
+    (tmp_path / "dumps" / "link.root").symlink_to(tmp_path / "nothing")
+    out = run("production", "run", str(file), "-j", "0").out
+    assert f"{N + 1} inputs, 2 left out" in out and "link.root: it is not a file" in out
 
 
 # ---- processes that die ----

@@ -88,10 +88,23 @@ class WindowSettings(BaseModel):
         return None if self.flavour == "auto" else self.flavour
 
 
+class _OnceLoader(yaml.SafeLoader):
+    """Refuses a name that stands twice in a mapping, of which YAML readers silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping of a node. Raises ConstructorError."""
+        seen = set[str]()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"'{key.value}' stands twice", key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep=deep)
+
+
 def read_settings(path: str | Path) -> dict[str, Any]:
     """The mapping in a YAML file (an empty file is an empty mapping); nothing is checked but its form."""
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = _OnceLoader(Path(path).read_text(encoding="utf-8")).get_single_data()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
             f"the settings file cannot be read: {getattr(error, 'strerror', None) or error}",

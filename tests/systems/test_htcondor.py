@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from condor_pool import BAD, Ground, OnPool
 
 from ecalwindows.dataset.record import read_record
 
 pytestmark = pytest.mark.htcondor
+
+MATCHES: dict[str, Any] = {"kind": "matches", "formats": ["matches"], "splits": {}, "windows": {}, "files_per_job": 3}
 
 
 def test_submit_alone_makes_the_dataset_of_a_local_run(ground: Ground) -> None:
@@ -19,6 +23,14 @@ def test_submit_alone_makes_the_dataset_of_a_local_run(ground: Ground) -> None:
     assert len(read_record(made.dataset / "dataset.json").bad_inputs) == len(BAD)
     assert len(list((made.place.work / "numba").iterdir())) == 1
     assert "0 of them made now" in made.command("run", "-j", "1").stdout
+
+
+def test_tables_of_matched_clusters_are_made_like_windows(ground: Ground) -> None:
+    made = ground.begun("matches", **MATCHES).submit()
+    made.succeeds()
+    assert made.digest() == ground.digest(**MATCHES)
+    record = read_record(made.dataset / "dataset.json")
+    assert record.format == "matches" and record.windows > 0 and len(record.bad_inputs) == len(BAD)
 
 
 def test_jobs_that_are_removed_killed_or_held_by_hand(ground: Ground) -> None:
@@ -84,7 +96,8 @@ def test_a_part_that_cannot_be_made_fails_the_dag_and_is_named(ground: Ground) -
     assert made.ended() > 0, made.told("the DAG ended well")
     assert "2 of 12 parts are not whole" in (made.submitted / "finish.log").read_text()
     assert list(made.submitted.glob("*.rescue001")) and not made.dataset.exists()
-    status = made.command("status").stdout
+    status = made.command("status", "--watch").stdout
+    assert f"DAG {made.cluster}: it has ended without a dataset; see {made.submitted}/finish.log" in status, status
     assert status.count("failed: ele-") == 2 and all(f"dump_{number:03d}.root" in status for number in BAD), status
 
 

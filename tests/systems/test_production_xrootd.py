@@ -41,6 +41,34 @@ def on_server(server: Server, name: str) -> Path:
     return server.folder / name
 
 
+def test_a_folder_that_the_server_does_not_list_is_not_passed_over(server: Server, tmp_path: Path) -> None:
+    server.take(write_inputs(tmp_path / "all" / "closed", 1)[0].parents[1], "all")
+    write_inputs(on_server(server, "all"), 2)
+    (on_server(server, "all") / "empty").mkdir()
+    files = [
+        write_yaml(tmp_path / f"{n}.yaml", samples=[{"name": "ele", "inputs": f"{server.url}/{given}"}])
+        for n, given in enumerate(("all", "all/**/*.root"))
+    ]
+    (on_server(server, "all") / "closed").chmod(0o700)
+    for file in files:
+        ran = attempt("production", "plan", str(file))
+        assert ran.code == 2 and "all/closed is closed" in ran.err
+    (on_server(server, "all") / "closed").chmod(0o755)
+    for file in files:
+        assert f"ele{3:>31}" in run("production", "plan", str(file)).out
+
+
+def test_files_whose_names_look_like_globs_are_themselves(server: Server, tmp_path: Path) -> None:
+    write_input(tmp_path / "odd" / "dump[1].root", 0)
+    write_input(tmp_path / "odd" / "dump1.root", 1)
+    server.take(tmp_path / "odd", "odd")
+    samples = [{"name": "ele", "inputs": f"{server.url}/odd"}]
+    file = write_yaml(tmp_path / "p.yaml", samples=samples)
+    run("production", "run", str(file), "-j", "0")
+    inputs = read_record(tmp_path / "dataset" / "dataset.json").inputs
+    assert sorted(each.name.rpartition("/")[2] for each in inputs) == ["dump1.root", "dump[1].root"]
+
+
 def test_input_and_output_on_a_server(server: Server, tmp_path: Path) -> None:
     file = begun(server, tmp_path, f"{server.url}/out/plain")
     assert "6 inputs, 1 left out" in run("production", "run", str(file), "-j", "1").out

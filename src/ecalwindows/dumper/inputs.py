@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from ecalwindows.errors import InputError
@@ -33,11 +34,15 @@ def input_files(inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]
 
 def _local_files(given: str) -> list[str]:
     if os.path.isdir(given):
+        _refuse_closed_folders(given)
         folder = glob.escape(given)
-        found = sorted(glob.glob(os.path.join(folder, "**", "*.root"), recursive=True))
+        named = glob.glob(os.path.join(folder, "**", "*.root"), recursive=True)
+        found = sorted(path for path in named if not os.path.isdir(path))
         return _some(found, given, "a folder with *.root files in it, at any depth")
-    if os.path.exists(given) or not GLOB_CHARACTERS & set(given):
-        return _some([given] if os.path.exists(given) else [], given, "an existing file or folder")
+    if os.path.lexists(given) or not GLOB_CHARACTERS & set(given):  # a link to nothing is a file that cannot be read
+        return _some([given] if os.path.lexists(given) else [], given, "an existing file or folder")
+    if "**" in given:
+        _refuse_closed_folders(_above_glob(given))
     found = sorted(path for path in glob.glob(given, recursive=True) if not os.path.isdir(path))
     return _some(found, given, "a glob that matches files (** for any depth)")
 
@@ -48,10 +53,12 @@ def _remote_files(given: str) -> list[str]:
         return [given]  # whether it exists is seen when it is opened
     filesystem, root = remote_filesystem(given)
     try:
-        if GLOB_CHARACTERS & set(path):
-            found = filesystem.glob(root)
+        if GLOB_CHARACTERS & set(path) and not filesystem.isfile(root):
+            found = filesystem.glob(root, on_error="raise")
+            if "**" in root:
+                _listed(filesystem, _above_glob(root))
         elif filesystem.isdir(root):
-            found = [name for name in filesystem.find(root) if name.endswith(".root")]
+            found = [name for name in _listed(filesystem, root) if name.endswith(".root")]
         else:
             return [given]
     except OSError as error:
@@ -64,6 +71,38 @@ def _remote_files(given: str) -> list[str]:
     server = given[: given.index("://") + 3] + urlsplit(given).netloc
     urls = [f"{server}//{name.lstrip('/')}" for name in sorted(found)]
     return _some(urls, given, "a folder with *.root files in it, or a glob that matches files")
+
+
+def _above_glob(text: str) -> str:
+    """The folder above the first part of a glob that is a pattern."""
+    first = min(text.index(character) for character in GLOB_CHARACTERS if character in text)
+    return text[:first].rpartition("/")[0] or ("/" if text.startswith("/") else ".")
+
+
+def _refuse_closed_folders(folder: str) -> None:
+    """Raise InputError for a folder below that cannot be listed: a glob passes it over without a word."""
+
+    def refuse(error: OSError) -> None:
+        raise InputError(
+            f"a folder cannot be listed: {error.strerror}", expected="folders that you may read: their files would be "
+            "left out without a word", where=str(error.filename), todo="mend that (chmod, klist), or name other inputs",
+        ) from error  # fmt: skip
+
+    if os.path.isdir(folder):
+        for _ in os.walk(folder, onerror=refuse):
+            pass
+
+
+def _listed(filesystem: Any, folder: str) -> list[str]:
+    """The files below a folder of a server. Raises OSError, also for a folder in it that the server does not list,
+    which fsspec passes over: of such a one it says that it holds itself.
+    """
+    found = filesystem.find(folder, withdirs=True, detail=True, on_error="raise")
+    above = {name.rpartition("/")[0] for name in found}
+    for name in (name for name, info in found.items() if info["type"] == "directory" and name not in above):
+        if [each["name"].rstrip("/") for each in filesystem.ls(name, detail=True)] == [name.rstrip("/")]:
+            raise PermissionError(f"the folder {name} is closed")
+    return [name for name, info in found.items() if info["type"] != "directory"]
 
 
 def _some(found: list[str], given: str, expected: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from ecalwindows.plots.style import cms_style
+from ecalwindows.plots.style import cms_style, save_figure
 
 
 def jobs_figure(ends: Sequence[float], seconds: Sequence[float], events: Sequence[int]) -> Any:
@@ -34,6 +34,6 @@ def _jobs_figure(ends: Sequence[float], seconds: Sequence[float], events: Sequen
 
 
 def save(figure: Any, path: str | Path) -> None:
-    """Write the figure; the suffix tells the format."""
+    """Write the figure; the suffix tells the format. Raises OutputError where that cannot be."""
     with cms_style(14):
-        figure.savefig(path, dpi=150)
+        save_figure(figure, Path(path))

@@ -92,11 +92,13 @@ def _wrong_sizes(manifest: Manifest, base: Path) -> list[str]:
 
 
 def clear_strays(place: Place, plan: Plan) -> None:
-    """Remove what belongs to no job of the plan: scratch of the dead, parts and states of former plans.
+    """Remove what belongs to no job of the plan: what the dead left half made, parts and states of former plans.
 
     The caller holds the production: nothing else writes there.
     """
     clear_scratch(place)
+    for folder in (place.work / "numba").glob(".*"):  # a copy of compiled code that was stopped
+        shutil.rmtree(folder, ignore_errors=True)
     parts = {job.part for job in plan.jobs}
     for path in (place.work / "jobs").glob("*"):
         if path.suffix != ".json" or path.stem not in parts:

@@ -151,15 +151,28 @@ def refuse_if_queued(place: Place, *, break_lock: bool = False) -> None:
     _submitted(place).unlink(missing_ok=True)
 
 
-def queue_lines(place: Place) -> list[str]:
-    """How the jobs in the queue stand, and why held ones are held; nothing when none is there."""
+def queue_lines(place: Place) -> tuple[list[str], bool]:
+    """How the jobs of the last submission stand, and why held ones are held; and whether its DAG is in the queue, for
+    all that is known. Nothing when nothing was submitted.
+    """
     submitted = last_submission(place)
     if submitted is None:
-        return []
+        return [], False
     try:
-        jobs = [job for job in jobs_in_queue(submitted) if job.get("ClusterId") != submitted.cluster]
+        found = jobs_in_queue(submitted)
     except EcalWindowsError as error:
-        return [f"HTCondor, DAG {submitted.cluster}: {error.found}"]
+        return [f"HTCondor, DAG {submitted.cluster}: {error.found}"], True
+    return _ended_lines(place, submitted) if not found else _queued_lines(submitted, found), bool(found)
+
+
+def _ended_lines(place: Place, submitted: Submitted) -> list[str]:
+    log = submitted.folder / "finish.log"
+    why = "" if place.finalised.is_file() else f" without a dataset; see {log if log.is_file() else submitted.folder}"
+    return [f"HTCondor, DAG {submitted.cluster}: it has ended{why}"]
+
+
+def _queued_lines(submitted: Submitted, found: Sequence[dict[str, Any]]) -> list[str]:
+    jobs = [job for job in found if job.get("ClusterId") != submitted.cluster]
     counts = [f"{n} {name}" for code, name in STATES.items() if (n := sum(job["JobStatus"] == code for job in jobs))]
     lines = [f"HTCondor, DAG {submitted.cluster}: {', '.join(counts) or 'none of its jobs in the queue'}"]
     held = [job for job in jobs if job["JobStatus"] == HELD]

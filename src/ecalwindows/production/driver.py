@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -66,6 +66,11 @@ def run_production(
             with (elsewhere or local_pool(workers))(place, plan, len(todo)) as pool:
                 done.pool = run_jobs(pool, place, plan, todo, progress)
         found = verdicts(place, plan, deep=False, strict=production.strict)  # finalising compares checksums
+        found = [
+            replace(each, what="failed", reason=done.pool.failed.get(number, each.reason))
+            if each.what == "missing" and number in done.pool.failed else each
+            for number, each in enumerate(found)
+        ]  # fmt: skip
         done.finalised = finalise(place, plan, found, workers=workers)
     done.windows = sum(each.state.windows for each in found if each.state)
     done.bad = [(bad.path, bad.reason) for each in found if each.state for bad in each.state.bad]

@@ -5,17 +5,19 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from ecalwindows.dataset.finishing.description import About
+from ecalwindows.dataset.finishing.parts import listed
 from ecalwindows.dataset.layout import FORMATS, RECORD
 from ecalwindows.dataset.manifest import FOLDER, file_record
 from ecalwindows.dataset.output import written_aside
 from ecalwindows.dataset.record import read_record
-from ecalwindows.errors import EcalWindowsError
-from ecalwindows.finalize import finalize_dataset
+from ecalwindows.errors import EcalWindowsError, InputError
+from ecalwindows.finalize import CARD, CROISSANT, finalize_dataset
 from ecalwindows.finalize_matches import finalize_matches
 from ecalwindows.production.checks import Verdict
 from ecalwindows.production.errors import ProductionError
@@ -23,12 +25,15 @@ from ecalwindows.production.far import far_name, publish, published_as
 from ecalwindows.production.merging import merge_rest
 from ecalwindows.production.names import flat_names
 from ecalwindows.production.place import Place
-from ecalwindows.production.plan import Plan
+from ecalwindows.production.plan import Plan, merges_of
 from ecalwindows.production.settings import ABOUT_DATASET, Production
 from ecalwindows.production.state import process_start
 from ecalwindows.remote import is_remote
 
 MOST_NAMED = 10
+
+OURS = {RECORD, CARD, CROISSANT, "manifests", "run", *FORMATS}
+"""What stands in the folder of a finished dataset."""
 
 
 def target_of(production: Production) -> Path:
@@ -54,7 +59,10 @@ def finalise(place: Place, plan: Plan, found: Sequence[Verdict], *, workers: int
     place.finalised.unlink(missing_ok=True)
     target = target_of(plan.production)
     clear_left(target)
-    _finalise(place, plan, target, workers)
+    try:
+        _finalise(place, plan, target, workers)
+    except InputError as error:
+        raise _with_inputs(error, plan) from error
     write_run(plan, found, home(plan.production))
     if is_remote(plan.production.output):
         publish(target, plan.production.output)
@@ -85,17 +93,49 @@ def refuse_unfinished(place: Place, plan: Plan, found: Sequence[Verdict]) -> Non
 
 
 def check_targets(production: Production) -> None:
-    """Raise ProductionError when the folder of the dataset holds something else."""
+    """Raise ProductionError when the folder of the dataset holds something else, also beside the dataset, or is to hold
+    the work folder: it is replaced as a whole.
+    """
     if is_remote(production.output):
         _check_far(production)
     target, record = target_of(production), home(production) / RECORD
-    if record.is_file() and read_record(record).name == production.name:
+    if production.work.absolute().is_relative_to(target.absolute()):
+        raise ProductionError(
+            "the work folder is in the folder of the dataset", expected="a folder beside it",
+            where=str(production.work), todo="name another with work_folder in the YAML file, or leave that out",
+        )  # fmt: skip
+    name = _name_in(record)
+    if name == production.name:
+        _refuse_foreign(target, production)
         return
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        what = f"the dataset '{read_record(record).name}'" if record.is_file() else "something else"
+        what = f"the dataset '{name}'" if name else "something else"
         raise ProductionError(
             f"the output holds {what}", expected=f"no such folder, or the dataset '{production.name}'",
             where=str(target), todo="name another output, or remove it",
+        )  # fmt: skip
+
+
+def _name_in(record: Path) -> str | None:
+    """The name of the dataset of a record, None where there is none. Raises ProductionError."""
+    if not record.is_file():
+        return None
+    try:
+        return read_record(record).name
+    except EcalWindowsError as error:
+        raise ProductionError(
+            error.found, expected=error.expected, where=error.where,
+            todo="remove the folder of the dataset: `ecalwindows production resume FILE` makes it again of its parts",
+        ) from error  # fmt: skip
+
+
+def _refuse_foreign(target: Path, production: Production) -> None:
+    """Raise ProductionError for what somebody has put beside the dataset. In layout flat nothing tells it apart."""
+    foreign = sorted({path.name for path in target.iterdir() if path.name[0] != "."} - OURS)
+    if foreign and production.layout == "dataset":
+        raise ProductionError(
+            f"the folder of the dataset holds what is not of the dataset: {listed(foreign)}",
+            expected="nothing else: it is replaced as a whole", where=str(target), todo="move that elsewhere",
         )  # fmt: skip
 
 
@@ -114,7 +154,7 @@ def _finalise(place: Place, plan: Plan, target: Path, workers: int) -> None:
     production = plan.production
     about = About(
         name=production.name, version=production.version, day=production.day, licence=production.licence,
-        citation=production.citation, contact=production.contact, derived_from=production.derived_from,
+        citation=production.citation, contact=production.contact, derived_from=production.derived_from, is_all=True,
     )  # fmt: skip
     formats = sorted(production.formats, key=FORMATS.index)
     first, *others = [merge_rest(place, plan, format) for format in formats]
@@ -131,6 +171,21 @@ def _finalise(place: Place, plan: Plan, target: Path, workers: int) -> None:
         overwrite=True,
         workers=workers,
     )
+
+
+def _with_inputs(error: InputError, plan: Plan) -> EcalWindowsError:
+    """What parts do not agree in, with the inputs of the parts that are named: those are what people can change."""
+    parts = {job.part: [entry.path for entry in job.inputs] for job in plan.jobs}
+    merges = {each.part: [path for n in each.jobs for path in parts[plan.jobs[n].part]] for each in merges_of(plan)}
+    named = {part: paths for part, paths in (merges or parts).items() if re.search(rf"\b{part}\b", error.found)}
+    if len(named) < 2:
+        return error
+    lines = "".join(f"\n    {part}: {listed([repr(path) for path in paths], 3)}" for part, paths in named.items())
+    return ProductionError(
+        f"{error.found}{lines}", expected=error.expected, where=error.where,
+        todo="leave the inputs out that are twice, or put them into samples of their own; then `ecalwindows production "
+        "resume FILE`",
+    )  # fmt: skip
 
 
 def clear_left(target: Path) -> None:

@@ -50,7 +50,7 @@ class Kind:
 
     home : module and name of its PartKind; formats : that it can make
     settings, of_samples : settings of a production, and of a sample, that have a meaning for it alone
-    splits : what it makes can be split by event
+    without : settings of any production that have no meaning for it
     reads_beside : it reads what stands beside its inputs (manifests, tables of events), which must be there
     """
 
@@ -59,7 +59,7 @@ class Kind:
     formats: tuple[Format, ...]
     settings: tuple[str, ...] = ()
     of_samples: tuple[str, ...] = ()
-    splits: bool = True
+    without: tuple[str, ...] = ()
     reads_beside: bool = False
 
     @property
@@ -89,7 +89,7 @@ KINDS = {
         home="matches_kind:MatchedParts",
         formats=("matches",),
         settings=("windows",),
-        splits=False,
+        without=("splits", "merge", "features_def"),
     ),
 }
 """By the name that stands in the YAML file."""
@@ -104,8 +104,8 @@ def kind_problem(name: str, formats: Sequence[str], given: dict[str, Any], of_sa
     wrong = [format for format in formats if format not in kind.formats]
     if wrong:
         return f"kind '{name}' makes {', '.join(kind.formats)}, not {', '.join(wrong)}"
-    if given.get("splits") and not kind.splits:
-        return f"kind '{name}' is not split: the studies split it by event themselves"
+    if said := [setting for setting in kind.without if given.get(setting)]:
+        return f"'{said[0]}' says nothing to kind '{name}': leave it out"
     for held, of in ((given, "settings"), (of_samples, "of_samples")):
         for other in KINDS.values():
             foreign = [setting for setting in getattr(other, of) if setting not in getattr(kind, of)]

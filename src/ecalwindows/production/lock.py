@@ -41,6 +41,19 @@ def locked(path: Path, tell: Tell, *, break_lock: bool = False) -> Iterator[None
         os.close(file)
 
 
+def has_runner(path: Path) -> bool:
+    """Whether a runner holds the production; one on another host may, for all that can be seen from here."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        owner = _owner(file)
+    finally:
+        os.close(file)
+    return bool(owner) and _is_alive(owner) is not False
+
+
 def _take(file: int, path: Path, tell: Tell, break_lock: bool) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -61,12 +74,16 @@ def _take(file: int, path: Path, tell: Tell, break_lock: bool) -> None:
 
 def _take_over(owner: dict[str, Any], path: Path, tell: Tell, break_lock: bool) -> None:
     """Tell that a dead owner is replaced; refuse to replace one that lives, or may live."""
-    alive = is_alive(str(owner.get("host")), int(owner.get("pid", 0)), str(owner.get("pid_started")))
+    alive = _is_alive(owner)
     if alive:
         raise _locked(owner, path, "wait for it, or stop it", sure=True)
     if alive is None and not break_lock:
         raise _locked(owner, path, "look there; if it is dead, run again with --break-lock", sure=False)
     tell(f"took the production over from {_who(owner)}, which {'is dead' if alive is False else 'left no sign'}")
+
+
+def _is_alive(owner: dict[str, Any]) -> bool | None:
+    return is_alive(str(owner.get("host")), int(owner.get("pid", 0)), str(owner.get("pid_started")))
 
 
 def _owner(file: int) -> dict[str, Any]:

@@ -28,6 +28,8 @@ def flat_problem(production: Production) -> str | None:
         return "the NDJSON of layout dataset is compressed with zst: leave out compression" if wrong else None
     if len(production.samples) > 1 or len(production.formats) > 1:
         return "layout flat is for one sample and one format: its names tell neither"
+    if unnamed := [format for format in production.formats if format not in STEMS]:
+        return f"layout flat has no names for {unnamed[0]}: leave out layout"
     if production.merge:
         return "parts of layout flat are not merged: leave out merge, and give more files_per_job"
     if production.splits and production.formats == ("ndjson",):

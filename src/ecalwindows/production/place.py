@@ -131,12 +131,11 @@ def read_plan(path: Path) -> Plan:
 def find_place(path: str | Path) -> Place:
     """The production meant by a YAML file, a plan, a work folder, or the folder of the dataset.
 
-    Raises SettingsError where there is none.
+    Raises SettingsError where there is none, or it was not begun.
     """
     path = Path(path)
-    if path.is_file() and path.suffix in (".yaml", ".yml"):
-        return Place(read_production(path).work)
-    for folder in _candidates(path):
+    of_file = path.is_file() and path.suffix in (".yaml", ".yml")
+    for folder in [read_production(path).work] if of_file else _candidates(path):
         if (folder / PLAN).is_file():
             return Place(folder.absolute())
     raise SettingsError(

@@ -155,10 +155,13 @@ def is_same(old: Entry, new: Entry) -> bool:
 def setting_changes(old: Plan, production: Production, sources: Sequence[Source]) -> list[str]:
     """Lines `name: was x, is y` for settings that decide the content of parts."""
     before, after = _decisive(old.production), _decisive(production)
-    lines = [
+    was, now_is = ({sample.name for sample in each.samples} for each in (old.production, production))
+    lines = [f"sample '{name}': it is {'new' if name in now_is else 'gone'}" for name in sorted(was ^ now_is)]
+    told = tuple(f"sample '{name}', " for name in was ^ now_is)
+    lines += [
         f"{name}: was {json.dumps(before.get(name))}, is {json.dumps(after.get(name))}"
         for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
+        if before.get(name) != after.get(name) and not name.startswith(told)
     ]
     held = {source.path: source.sha256 for source in old.sources}
     now = {source.path: source.sha256 for source in sources}

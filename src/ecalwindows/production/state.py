@@ -35,6 +35,7 @@ class Attempt(Model):
     seconds: float = 0.0
     peak_memory_mb: float = 0.0
     error: str | None = None
+    where: str | None = Field(None, description="Where the error is: an input, a file, a folder.")
 
 
 class JobState(Model):

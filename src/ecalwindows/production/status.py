@@ -18,10 +18,12 @@ STANDINGS: tuple[Standing, ...] = ("done", "running", "waiting", "failed")
 
 @dataclass(frozen=True)
 class Failure:
-    """A job that failed: its first input, the error in one line, where the log is."""
+    """A job that failed: the inputs to blame (all of the job where the error names none), the error in one line, where
+    the log is.
+    """
 
     part: str
-    input: str
+    inputs: tuple[str, ...]
     error: str
     log: Path
 
@@ -42,24 +44,22 @@ class Status:
         """Over all samples."""
         return sum(self.counts.values(), Counter())
 
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing runs or waits."""
-        return not (self.total["running"] or self.total["waiting"])
 
+def status_of(place: Place, *, is_run: bool = True) -> Status:
+    """How a production stands, as its jobs have written it down; the parts themselves are not read.
 
-def status_of(place: Place) -> Status:
-    """How a production stands, as its jobs have written it down; the parts themselves are not read."""
+    is_run : somebody runs it; else no job on another host does any more
+    """
     plan = read_plan(place.plan)
     status = Status(plan.production.name, {sample.name: Counter() for sample in plan.production.samples})
     for job in plan.jobs:
-        _add(status, place, job, read_state(place.state(job.part)))
+        _add(status, place, job, read_state(place.state(job.part)), is_run)
     status.finalised = place.finalised.is_file()
     return status
 
 
-def _add(status: Status, place: Place, job: Job, state: JobState | None) -> None:
-    standing = standing_of(job, state)
+def _add(status: Status, place: Place, job: Job, state: JobState | None, is_run: bool) -> None:
+    standing = standing_of(job, state, is_run=is_run)
     status.counts[job.sample][standing] += 1
     if state is None or standing == "waiting":
         return
@@ -67,16 +67,24 @@ def _add(status: Status, place: Place, job: Job, state: JobState | None) -> None
     status.bad += [(bad.path, bad.reason) for bad in state.bad]
     if standing == "failed":
         reason = state.error or f"its process ended without a word on {state.attempts[-1].host}"
-        status.failures.append(Failure(job.part, job.inputs[0].path, reason, place.log(job.part)))
+        status.failures.append(Failure(job.part, _to_blame(job, state), reason, place.log(job.part)))
 
 
-def standing_of(job: Job, state: JobState | None) -> Standing:
+def _to_blame(job: Job, state: JobState) -> tuple[str, ...]:
+    """The inputs that the error of a job is about; all of them where it does not tell."""
+    paths = tuple(entry.path for entry in job.inputs)
+    where = (state.attempts[-1].where if state.attempts else None) or ""
+    return (where,) if where in paths else tuple(path for path in paths if path in where.split(" and ")) or paths
+
+
+def standing_of(job: Job, state: JobState | None, *, is_run: bool = True) -> Standing:
     """How one job stands; one that belongs to inputs or settings of before waits."""
     if state is None or state.digest != job.digest:
         return "waiting"
     if state.outcome == "running":
         last = state.attempts[-1]
-        return "failed" if is_alive(last.host, last.pid, last.pid_started) is False else "running"
+        alive = is_alive(last.host, last.pid, last.pid_started)
+        return "running" if alive or (alive is None and is_run) else "failed"
     return state.outcome
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ecalwindows.dataset.formats import Format
 from ecalwindows.dataset.manifest import FOLDER, file_record, read_manifest, write_manifest
-from ecalwindows.errors import OutputError, SettingsError
+from ecalwindows.errors import EcalWindowsError, OutputError, SettingsError
 from ecalwindows.production.errors import ChangedError, one_line
 from ecalwindows.production.kinds import KINDS, MadePart
 from ecalwindows.production.listing import entry_of, read_sources
@@ -40,7 +40,8 @@ def run_task(place: Place, plan: Plan, number: int, *, executor: str, scratch: P
         with scratch_folder(scratch or place.scratch, job.part) as folder:
             made, manifests = _made(place, plan, job, folder)
     except Exception as error:
-        failed = _ended(attempt, began, one_line(error))
+        where = error.where if isinstance(error, EcalWindowsError) else None
+        failed = _ended(attempt, began, one_line(error)).model_copy(update={"where": where})
         _write_failure(state.model_copy(update={"outcome": "failed", "attempts": _attempts(before, failed)}), place)
         raise
     done = {

@@ -80,10 +80,16 @@ def status_text(status: Status) -> str:
         lines.append(f"{name:<24}" + "".join(f"{counts[standing]:>10,}" for standing in STANDINGS))
     lines.append(f"{status.windows:,} windows; {'the dataset is finished' if status.finalised else 'no dataset yet'}")
     for each in status.failures[:MOST_LISTED]:
-        lines += [f"failed: {each.part}: {each.error}", f"  input: {shown(each.input)}", f"  log:   {shown(each.log)}"]
+        lines += [f"failed: {each.part}: {each.error}", *_input_lines(each.inputs), f"  log:   {shown(each.log)}"]
     if len(status.failures) > MOST_LISTED:
         lines.append(f"failed: {len(status.failures) - MOST_LISTED} more")
     return "\n".join(lines + quarantine_lines(status.bad))
+
+
+def _input_lines(inputs: Sequence[str], most: int = 3) -> list[str]:
+    """The first ones, a line each, and how many more there are."""
+    more = [f"         and {len(inputs) - most} more"] if len(inputs) > most else []
+    return [f"  input: {shown(path)}" for path in inputs[:most]] + more
 
 
 def quarantine_lines(bad: Sequence[tuple[str, str]]) -> list[str]:
@@ -101,7 +107,8 @@ def done_text(done: Done) -> str:
     n_bad = len(done.bad)
     lines.append(f"{plan.n_inputs:,} inputs, {n_bad:,} left out" if n_bad else f"{plan.n_inputs:,} inputs")
     lines += quarantine_lines(done.bad)
-    lines.append(f"{'finalised' if done.finalised else 'nothing to do'}: {shown(plan.production.output)}")
+    as_it_was = "nothing to do" if not done.n_todo else "the dataset stays as it was"
+    lines.append(f"{'finalised' if done.finalised else as_it_was}: {shown(plan.production.output)}")
     return "\n".join(lines)
 
 

@@ -16,25 +16,27 @@ Examples:
 """
 )
 @click.argument("file", metavar="FILE|FOLDER")
-@click.option("--watch", is_flag=True, help="Show it again and again, until nothing runs or waits.")
+@click.option("--watch", is_flag=True, help="Show it again and again, as long as it is run.")
 @click.option("--every", type=click.FloatRange(min=0.1), default=5.0, show_default=True, help="Seconds between.")
 def status(file: str, watch: bool, every: float) -> None:
     """Tell how a production stands: jobs done, running, waiting and failed, by sample; and why those failed."""
     from ecalwindows.production.condor import queue_lines
+    from ecalwindows.production.lock import has_runner
     from ecalwindows.production.place import find_place
     from ecalwindows.production.status import status_of
     from ecalwindows.reports.production import status_text
 
     place = find_place(file)
     while True:
-        now = status_of(place)
+        queued, is_queued = queue_lines(place)
+        is_run = is_queued or has_runner(place.lock)
+        now = status_of(place, is_run=is_run)
         if watch and sys.stdout.isatty():
             click.clear()
-        click.echo(status_text(now))
-        queued = queue_lines(place)
-        if queued:
-            click.echo("\n".join(queued))
-        if not watch or now.is_over:
+        click.echo("\n".join([status_text(now), *queued]))
+        if not is_run and not now.finalised:
+            click.echo("nobody runs it: `resume` (or `submit --resume`) makes what is missing, or tells why it cannot")
+        if not watch or not is_run:
             return
         time.sleep(every)
 

@@ -36,6 +36,7 @@ class About:
     """What people say of a dataset; what is None or empty is taken from the record that stands there, if any.
 
     derived_from : names (name@version), or paths of datasets; normalisation, reweighting : files
+    is_all : this is all there is to say: nothing is taken from the record but its known issues
     """
 
     name: str | None = None
@@ -47,6 +48,7 @@ class About:
     derived_from: Sequence[str] = ()
     normalisation: Sequence[str | Path] = ()
     reweighting: Sequence[str | Path] = ()
+    is_all: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def told(about: About, place: Path, previous: DatasetRecord | None) -> dict[str,
 
     Raises SettingsError for a name that cannot be one, and for files and datasets that are not there.
     """
-    old = previous.model_dump(by_alias=False) if previous else {}
+    old = previous.model_dump(by_alias=False) if previous and not about.is_all else {}
     fields: dict[str, Any] = {
         "name": about.name or old.get("name") or place.absolute().resolve().name,
         "version": about.version or old.get("version") or FIRST_VERSION,
