@@ -25,7 +25,7 @@ PATIENCE = 500
 TOLD = 1e-6
 """Further off, both distributions cannot hold at once: that is told."""
 RANGE = 1e-4, 1e4
-"""Of photons' second weight: where both distributions cannot hold at once, nothing else keeps it from 0 and infinity."""
+"""Of photons' second weight: where both distributions cannot hold, nothing else keeps it from 0 and infinity."""
 
 REPLICAS = 200
 """Bootstrap replicas of the counts, from which the errors come."""
