@@ -147,6 +147,16 @@ def test_factors_one_after_the_other_spoil_each_other() -> None:
     assert ncls / ncls.sum() == pytest.approx(electrons.sum(axis=1) / electrons.sum(), rel=1e-6)
 
 
+def test_weights_are_numbers_where_both_distributions_cannot_hold() -> None:
+    """Low Et has 1 cluster, high Et 2: photons flat in Et are half and half in clusters, and electrons are not."""
+    bins = Bins(np.array([0.0, 50, 100]), np.array([0.0, 3]), np.array([1.0, 2, 3]))
+    counts = {ELECTRON: np.array([[[900.0, 100], [900, 100]]]), PHOTON: np.array([[[1000.0, 0], [0, 1000]]])}
+    fit = fitted(counts, bins, bins.area, least=25, cap=None)
+    assert fit.off > 0.1, "and that is told"
+    assert np.isfinite(fit.weights(PHOTON)).all() and np.isfinite(fit.to_electrons_error).all()
+    assert fit.to_electrons.max() < 2e4
+
+
 @pytest.mark.parametrize(("chi2", "dof", "probability"), [(3.841, 1, 0.05), (18.307, 10, 0.05), (149.449, 100, 0.001),
                                                           (0.0, 3, 1.0), (2.0, 0, 1.0), (1e4, 7, 0.0)])  # fmt: skip
 def test_chi2_probability_is_that_of_the_tables(chi2: float, dof: int, probability: float) -> None:
@@ -362,6 +372,7 @@ def test_halves_that_share_events(tmp_path: Path) -> None:
         pytest.param(("--eta-bins", "a,b"), "'a,b' is no list of numbers", id="words"),
         pytest.param(("--ncls-bins", "2.5"), "'2.5' tells no bins", id="half a bin"),
         pytest.param(("--cap", "0.5"), "the cap is 0.5", id="cap"),
+        pytest.param(("--cap", "nan"), "the cap is nan", id="cap is no number"),
     ],
 )
 def test_options_that_mean_nothing(place: Path, tmp_path: Path, arguments: tuple[str, ...], found: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,27 @@ def test_pile_up_from_pythia_names_its_extra(tmp_path: Path, monkeypatch: pytest
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("module", "extra", "arguments"),
+    [("ROOT", "simulate", ("--format", "ttree")), ("pythia8mc", "pythia8mc", ("--pileup-source", "pythia8"))],
+)
+def test_a_broken_library_says_what_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, extra: str, arguments: tuple[str, ...]
+) -> None:
+    import ecalwindows.simulate.ttree as ttree
+
+    monkeypatch.setattr(ttree, "_root", ttree._root.__wrapped__)  # not what another test has imported
+    (tmp_path / module).mkdir()
+    (tmp_path / module / "__init__.py").write_text("raise ImportError('libNone.so: cannot open shared object file')")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == module]:
+        monkeypatch.delitem(sys.modules, name)
+    ran = attempt("simulate", "-o", str(tmp_path / "out.root"), "-n", "1", *arguments)
+    assert ran.code == 2 and all(part in ran.err for part in PARTS)
+    assert "libNone.so" in ran.err and f"ecalwindows[{extra}]" in ran.err
+    assert {path.name for path in tmp_path.iterdir()} == {module}
+
+
 def test_without_an_output_the_usage_is_told() -> None:
     ran = attempt("simulate")
     assert ran.code == 2 and "-o FILE" in ran.err
@@ -127,3 +149,16 @@ def test_the_validation_writes_its_page_and_plots(tmp_path: Path, monkeypatch: p
     plots = {path.name for path in (tmp_path / "out").glob("*.png")}
     names = ("resolution", "bremsstrahlung", "phi_spread", "clusters_by_eta", "energy_by_eta")
     assert plots == {f"{name}.png" for name in names}
+
+
+def test_a_validation_refuses_what_it_would_not_heed(tmp_path: Path) -> None:
+    ran = attempt("simulate", "--validate", str(tmp_path / "out"), "--particle", "photon", "--format", "rntuple")
+    assert ran.code == 2 and "leave out --particle, --format" in ran.err
+    ran = attempt("simulate", "--validate", str(tmp_path / "out"), "-o", str(tmp_path / "out.root"))
+    assert ran.code == 2 and "not both" in ran.err
+
+
+def test_a_validation_needs_some_events(tmp_path: Path) -> None:
+    ran = attempt("simulate", "--validate", str(tmp_path / "out"), "-n", "0")
+    assert ran.code == 2 and all(part in ran.err for part in PARTS) and "0 events" in ran.err
+    assert not (tmp_path / "out" / "resolution.png").exists()

@@ -222,6 +222,13 @@ def test_clusters_of_the_endcaps_are_harder(detector: Detector) -> None:
     assert 2 * np.median(energy[barrel]) < np.median(energy[(np.abs(eta) > 1.6) & ~inner]) < np.median(energy[inner])
 
 
+def test_conditions_that_are_not_named_are_those_of_run3(tmp_path: Any) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("pileup_response: 1\n")
+    mine = read_conditions(path)
+    assert mine == read_conditions().model_copy(update={"name": str(path), "pileup_response": 1.0})
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -70,3 +70,13 @@ def missing_extra(library: str, extra: str, purpose: str) -> MissingExtraError:
         where="this Python environment",
         todo=f'pip install "ecalwindows[{extra}]"',
     )
+
+
+def broken_extra(library: str, extra: str, purpose: str, error: ImportError) -> MissingExtraError:
+    """The error for an optional library that is there, but cannot be imported."""
+    return MissingExtraError(
+        f"the library '{library}' cannot be imported: {error}",
+        expected=f"it, to {purpose}",
+        where="this Python environment",
+        todo=f'pip install --force-reinstall "ecalwindows[{extra}]", or mend what is named above',
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from ecalwindows.dataset.output import check_output, written_aside
 from ecalwindows.errors import InputError, SettingsError
 from ecalwindows.studies.columns_out import Columns as Table
 from ecalwindows.studies.columns_out import write_columns
-from ecalwindows.studies.reweighting import Bins, Fit, Floats, fitted
+from ecalwindows.studies.reweighting import TOLD, Bins, Fit, Floats, fitted
 from ecalwindows.studies.reweighting_bins import Choice, chosen_bins
 from ecalwindows.studies.reweighting_closure import Closure, closure_tests
 from ecalwindows.studies.reweighting_data import NAMES, Progress, Sample, halves
@@ -93,7 +94,7 @@ def reweight_datasets(
 
 def derived(derive: Sample, other: Sample, options: Options) -> Reweighted:
     """The weights from one half, held against the other. Raises InputError where a flavour has too few windows."""
-    if options.cap is not None and options.cap <= 1:
+    if options.cap is not None and not 1 < options.cap < math.inf:
         raise SettingsError(
             f"the cap is {options.cap:g}", expected="a number above 1, the mean of the weights", where="--cap",
             todo="give a larger one, or none",
@@ -150,7 +151,7 @@ def _notes(fit: Fit, options: Options) -> list[str]:
             )
     if not fit.is_free.all():
         notes.append(f"{int((~fit.is_free).sum())} ncls - eta bins lack a flavour (weight 1): give other --ncls-bins")
-    if fit.off > 1e-6:
+    if fit.off > TOLD:
         notes.append(
             f"both distributions cannot hold at once: sums are up to {fit.off:.1%} off after {fit.iterations:,} steps; "
             "give fewer bins"

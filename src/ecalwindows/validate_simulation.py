@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ecalwindows.batch import WindowBatch
 from ecalwindows.config import WindowSettings
 from ecalwindows.dataset.output import check_output, written_aside
+from ecalwindows.errors import SettingsError
 from ecalwindows.plots.simulation import draw_curves, draw_phi_spread
 from ecalwindows.reports.simulation import Comparison, plain_table, table
 from ecalwindows.run import write_windows
@@ -39,6 +40,8 @@ Floats = NDArray[np.float64]
 
 ENERGIES = (10.0, 30.0, 100.0)
 N_SHOWERS = 400
+FEWEST = 20
+"""Events below which there may be no cluster of a kind."""
 ETA_EDGES = (0.0, 0.5, 1.0, 1.3, 1.4, 1.479, 1.55, 1.65, 1.8, 2.0, 2.3, 2.6, 3.0)
 
 
@@ -50,6 +53,11 @@ def write_validation(folder: str | Path, settings: SimulationSettings) -> Iterat
     """
     settings, page = checked(settings), Path(folder) / "validation.md"
     check_output(page, overwrite=True)
+    if settings.events < FEWEST:
+        raise SettingsError(
+            f"{settings.events} events", expected=f"{FEWEST} or more to compare with, better 3000", where="-n",
+            todo="give more with -n, or write a file with -o instead of --validate",
+        )  # fmt: skip
     parts = []
     for name, part in (
         ("showers", _showers), ("tracks", _tracks), ("phi spread", _phi_spread), ("windows", _windows),

@@ -71,7 +71,9 @@ Examples:
     help="ttree needs the extra simulate [ttree where it is installed].",
 )  # fmt: skip
 @click.option(
-    "--validate", metavar="FOLDER", help="Write tables and plots of the simulation itself, instead of a file."
+    "--validate",
+    metavar="FOLDER",
+    help="Write tables and plots of the simulation itself, instead of a file; takes -n, pile-up, conditions, seed, -j.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 def simulate(output: str | None, validate: str | None, **options: Any) -> None:
@@ -82,7 +84,12 @@ def simulate(output: str | None, validate: str | None, **options: Any) -> None:
     from ecalwindows.cli.progress import progress, warnings_shown
 
     if (output is None) == (validate is None):
-        raise click.UsageError("name the file to write (-o FILE) or the folder of a validation (--validate FOLDER)")
+        both = "not both: " if output is not None else ""
+        raise click.UsageError(
+            both + "name the file to write (-o FILE) or the folder of a validation (--validate FOLDER)"
+        )
+    if validate is not None:
+        refuse_unused(click.get_current_context())
     quiet = options["quiet"]
     if validate is not None:
         from ecalwindows.validate_simulation import write_validation
@@ -100,6 +107,22 @@ def simulate(output: str | None, validate: str | None, **options: Any) -> None:
         click.echo(f"{done.path}: {done.events:,} events with {done.clusters:,} clusters, as {NAMES[done.format]}")
         if done.format == "rntuple" and options["format_name"] is None:
             click.echo('TTrees need ROOT: pip install "ecalwindows[simulate]"; `ecalwindows windows` reads both')
+
+
+UNUSED = ("particle", "pt", "eta", "per_event", "overlap_particles", "format_name")
+"""A validation has samples of its own."""
+
+
+def refuse_unused(context: click.Context) -> None:
+    """Refuse options that a validation would not heed."""
+    given = [
+        parameter.opts[-1]
+        for parameter in context.command.params
+        if parameter.name in UNUSED
+        and context.get_parameter_source(str(parameter.name)) is not click.core.ParameterSource.DEFAULT
+    ]
+    if given:
+        raise click.UsageError(f"--validate makes samples of its own: leave out {', '.join(given)}")
 
 
 NAMES = {"ttree": "TTree", "rntuple": "RNTuple"}

@@ -89,7 +89,7 @@ def _same_length(points: tuple[float, ...], values: tuple[float, ...], name: str
 
 
 def read_conditions(name: str | Path = PACKAGED) -> Conditions:
-    """The packaged conditions `run3`, or those of a YAML file.
+    """The packaged conditions `run3`, or those of a YAML file; what it does not name is as in `run3`.
 
     Raises SettingsError when the file cannot be read or does not hold conditions.
     """
@@ -104,7 +104,7 @@ def read_conditions(name: str | Path = PACKAGED) -> Conditions:
         if key not in Conditions.model_fields:
             raise _bad(f"unknown key '{key}'", name, near(str(key), Conditions.model_fields))
     try:
-        return Conditions.model_validate(values)
+        return Conditions.model_validate(yaml.safe_load(_text(PACKAGED)) | {"name": str(name)} | values)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "tables"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.errors import missing_extra
+from ecalwindows.errors import broken_extra, missing_extra
 from ecalwindows.kernels.draws import stream
 from ecalwindows.kernels.pileup import HADRON, SHOWERING, SOFTEST_PHOTON, WIDEST_ETA, Library
 
@@ -31,6 +31,7 @@ SETTINGS = (
     "SigmaProcess:alphaSorder = 2", "SigmaProcess:alphaSvalue = 0.118", "SigmaTotal:zeroAXB = off",
     "SigmaTotal:mode = 0", "SigmaTotal:sigmaEl = 22.08", "SigmaTotal:sigmaTot = 101.037",
 )  # fmt: skip
+PURPOSE = "simulate pile-up from Pythia's interactions"
 NEUTRAL = (22, 130, 310, 2112, 3122, 3322)
 SHOWERERS = (11, 22)
 UNSEEN = (12, 14, 16)
@@ -47,8 +48,11 @@ def minimum_bias(seed: int, n: int = INTERACTIONS, least: float = SOFTEST_PHOTON
     Raises MissingExtraError without Pythia.
     """
     if not has_pythia():
-        raise missing_extra("pythia8mc", "pythia8mc", "simulate pile-up from Pythia's interactions")
-    import pythia8mc
+        raise missing_extra("pythia8mc", "pythia8mc", PURPOSE)
+    try:
+        import pythia8mc
+    except ImportError as error:
+        raise broken_extra("pythia8mc", "pythia8mc", PURPOSE, error) from error
 
     pythia = pythia8mc.Pythia("", False)
     for line in (*SETTINGS, "Random:setSeed = on", f"Random:seed = {1 + int(stream(seed, 0, 0)[0]) % SEEDS}"):

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 import awkward as ak
 import numpy as np
 
-from ecalwindows.errors import missing_extra
+from ecalwindows.errors import broken_extra, missing_extra
 from ecalwindows.simulate.branches import OutBranch
 from ecalwindows.simulate.chunks import Column
 
@@ -40,7 +40,10 @@ def opened(path: Path, format: Format, branches: tuple[OutBranch, ...]) -> Write
         raise missing_extra("ROOT", "simulate", "write TTrees (RNTuple needs none: --format rntuple)")
     from ecalwindows.simulate.ttree import TTreeWriter
 
-    return TTreeWriter(path, branches)
+    try:
+        return TTreeWriter(path, branches)
+    except ImportError as error:
+        raise broken_extra("ROOT", "simulate", "write TTrees (RNTuple needs none: --format rntuple)", error) from error
 
 
 def as_awkward(column: Column) -> Any:

@@ -20,6 +20,12 @@ ELECTRON, PHOTON = 11, 22
 MOST_ITERATIONS = 10_000
 CLOSE = 1e-10
 """The fit ends when no sum is further from its target, relatively."""
+PATIENCE = 500
+"""Steps after which the fit ends if it comes no closer."""
+TOLD = 1e-6
+"""Further off, both distributions cannot hold at once: that is told."""
+RANGE = 1e-4, 1e4
+"""Of photons' second weight: where both distributions cannot hold, nothing else keeps it from 0 and infinity."""
 
 REPLICAS = 200
 """Bootstrap replicas of the counts, from which the errors come."""
@@ -188,18 +194,29 @@ def _solved(replicas: Mapping[int, Floats], target: Floats, group: Rows, is_free
     n_members = _by_group(is_free.astype(np.float64), group)
     shape_totals = (shape / np.maximum(n_members, 1)).sum(axis=-1, keepdims=True)
     flat, second = np.ones_like(rows), np.ones((*photons.shape[:2], photons.shape[3]))
-    off, iteration = np.inf, 0
+    off, earlier, iteration = np.inf, np.inf, 0
     while iteration < MOST_ITERATIONS and off > CLOSE:
         iteration += 1
         flat = _ratio(rows, np.einsum("reij,rej->rei", photons, second))
         sums = np.einsum("reij,rei->rej", photons, flat)
         fixed = (sums * second * ~is_free).sum(axis=-1, keepdims=True)
         wanted = shape * _ratio(np.maximum(totals - fixed, 0), shape_totals)
-        second = np.where(is_free, _ratio(wanted, _by_group(sums * is_free, group)), 1.0)
+        free = np.where(is_free, _ratio(wanted, _by_group(sums * is_free, group)), 1.0)
+        second = np.where(free > 0, np.clip(free, *RANGE), 0.0)
         now = np.einsum("reij,rej->rei", photons, second) * flat
-        off = float(np.max(np.abs(now - rows)[0] / np.maximum(rows[0], 1e-300) * (rows[0] > 0)))
-    flat, second = _shared_scale(flat, second, photons, is_free)
+        off = max(_distance(now[0], rows[0]), _distance(second[0], free[0]))
+        if iteration % PATIENCE == 0:
+            if off > 0.99 * earlier:
+                break
+            earlier = off
+    if off <= TOLD:
+        flat, second = _shared_scale(flat, second, photons, is_free)
     return {ELECTRON: flat_electrons, PHOTON: flat}, second, off, iteration
+
+
+def _distance(found: Floats, wanted: Floats) -> float:
+    """The largest relative one, where something is wanted."""
+    return float(np.max(np.abs(found - wanted) / np.where(wanted > 0, wanted, np.inf)))
 
 
 def _shared_scale(flat: Floats, second: Floats, photons: Floats, is_free: Flags) -> tuple[Floats, Floats]:

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 NEEDED = ("flavour", "et_seed", "seed_eta", "ncls")
 NAMES = {ELECTRON: "electrons", PHOTON: "photons"}
 HALVES = parse_split("derive=1/2,check=1/2")
-"""Which half an event falls in follows from its run, lumi and event alone."""
+"""Which half an event falls in follows from its sample (where window_index tells it), run, lumi and event alone."""
 
 Progress = Callable[[int, int, int], None]
 """Called with files done, files in all and windows so far."""
