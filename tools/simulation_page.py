@@ -25,7 +25,7 @@ if __name__ == "__main__":
         tables = (Path(folder) / "validation.md").read_text(encoding="utf-8").partition("\n\n")[2]
         shutil.copyfile(Path(folder) / "phi_spread.png", DOCS / "phi_spread.png")
     text, n = re.subn(
-        r"(?<=; with `-n 3000`:\n\n).*?(?=\n!\[clusters)",
+        r"(?<=The tables, with `-n 3000`:\n\n).*?(?=\n!\[clusters)",
         lambda _: re.sub(r"^##? ", "### ", tables, flags=re.MULTILINE),
         page.read_text(encoding="utf-8"),
         flags=re.DOTALL,
