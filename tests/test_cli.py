@@ -168,6 +168,19 @@ def test_output_to_a_pipe_keeps_words_out_of_it() -> None:
     assert "windows kept" in ran.stderr
 
 
+@pytest.mark.parametrize("kind", ["windows", "convert"])
+def test_an_open_file_is_written_and_its_name_stays(kind: str, tmp_path: Path) -> None:
+    """Such as /dev/stdout of a shell that redirects it: a file must not take its place in /dev."""
+    run("windows", ELECTRONS, "-o", str(tmp_path / "w.ndjson"))
+    with (tmp_path / "redirected").open("wb") as file:
+        name, link = f"/dev/fd/{file.fileno()}", tmp_path / "stdout"
+        link.symlink_to(name)
+        source = ELECTRONS if kind == "windows" else str(tmp_path / "w.ndjson")
+        run(kind, source, "-o", str(link), "--format", "ndjson")
+    assert link.is_symlink()
+    assert (tmp_path / "redirected").read_bytes() == (tmp_path / "w.ndjson").read_bytes()
+
+
 def test_debug_tells_every_candidate() -> None:
     ran = run("windows", str(GOLDEN / "edge.root"), "-o", os.devnull, "--format", "ndjson", "-d")
     lines = ran.out.splitlines()

@@ -11,8 +11,19 @@ from ecalwindows.errors import OutputError
 
 
 def is_special(path: Path) -> bool:
-    """Whether the path is a device or pipe, which is written directly."""
-    return path.exists() and not path.is_file() and not path.is_dir()
+    """Whether the path is a device or pipe, or names an open file (/dev/stdout): all these are written directly."""
+    return path.exists() and not path.is_dir() and (not path.is_file() or _is_open_file(path))
+
+
+def _is_open_file(path: Path) -> bool:
+    """Whether a path leads to a file by way of one that a process has open, as /dev/stdout and /dev/fd/3 do."""
+    while True:
+        place = Path(os.path.realpath(path.parent)) / path.name
+        if place.parts[:2] == ("/", "proc"):
+            return True
+        if not place.is_symlink():
+            return False
+        path = place.parent / place.readlink()
 
 
 def check_output(path: Path, *, overwrite: bool) -> None:
