@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ecalwindows.errors import OutputError
 
+OPEN_FILES = re.compile(r"/dev|/dev/fd|/proc/\d+/(task/\d+/)?fd")
+"""Folders of devices and of what processes have open: names in them must never be replaced."""
+
 
 def is_special(path: Path) -> bool:
-    """Whether the path is a device or pipe, which is written directly."""
-    return path.exists() and not path.is_file() and not path.is_dir()
+    """Whether the path is a device, a pipe, or an open file (/dev/stdout, wherever it leads): written directly."""
+    if path.is_dir():
+        return False
+    return (path.exists() and not path.is_file()) or bool(OPEN_FILES.fullmatch(str(path.parent.resolve())))
+
+
+def is_replaced(path: Path) -> bool:
+    """Whether a file stands under the output's name that will be replaced."""
+    return path.is_file() and not is_special(path)
 
 
 def check_output(path: Path, *, overwrite: bool) -> None:
@@ -65,7 +76,7 @@ def written_aside(paths: list[Path]) -> Iterator[list[Path]]:
                 if place != path:
                     place.replace(path)
         except OSError as error:
-            raise cannot_write(paths[0], error) from error
+            raise cannot_write(paths[-1], error) from error
     finally:
         for place, path in zip(places, paths, strict=True):
             if place != path:
