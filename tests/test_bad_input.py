@@ -191,6 +191,7 @@ def test_a_dumper_file_is_no_working_point_file(tmp_path: Path) -> None:
         (["--flavour", "electron"], "flavour"),
         (["--sample", "a b"], "sample"),
         (["--events", "5:2"], "--events"),
+        (["--events=-5:"], "the range of events -5: means nothing"),
         (["--format", "parqet"], "nearest: parquet"),
         (["-f", "/nowhere.json"], "features definition"),
     ],
@@ -210,9 +211,10 @@ def test_wrong_options(tmp_path: Path, options: list[str], words: str) -> None:
         ("overlap: sometimes", "overlap"),
         ("geometry: {up: [{coefficients: [1]}]}", "geometry"),
         ("geometry: {up: [{below: 1, coefficients: [1]}], down: [{coefficients: [1]}], width: []}", "geometry"),
+        ("geometry: {up: [{coefficients: [.nan]}]}", "finite number"),
         ("!!python/object/apply:os.system ['touch hacked']", "not YAML"),
     ],
-    ids=["unknown", "broken", "twice", "list", "wrong-value", "half-geometry", "geometry-with-an-end", "python-object"],
+    ids=["unknown", "broken", "twice", "list", "wrong", "half-geometry", "geometry-with-an-end", "nan", "python-object"],
 )  # fmt: skip
 def test_wrong_settings_files(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "s.yaml").write_text(text)
@@ -294,6 +296,7 @@ def test_disk_full_half_way(tmp_path: Path, name: str) -> None:
     )  # fmt: skip
     assert ran.returncode == 2, ran.stderr
     assert "error: the output cannot be written" in ran.stderr and "Traceback" not in ran.stderr
+    assert f"where:    {tmp_path / name}\n" in ran.stderr
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_bytes() == b"the old one"
 

@@ -15,6 +15,7 @@ import pytest
 from golden_files import GOLDEN, read_ndjson
 
 from ecalwindows.cli.main import main
+from ecalwindows.dataset.output import is_special
 
 ELECTRONS = str(GOLDEN / "electrons.root")
 
@@ -179,6 +180,24 @@ def test_an_open_file_is_written_and_its_name_stays(kind: str, tmp_path: Path) -
         run(kind, source, "-o", str(link), "--format", "ndjson")
     assert link.is_symlink()
     assert (tmp_path / "redirected").read_bytes() == (tmp_path / "w.ndjson").read_bytes()
+
+
+@pytest.mark.parametrize("format_name", ["ndjson", "parquet"])
+def test_output_that_the_shell_redirects_goes_into_its_file(tmp_path: Path, format_name: str) -> None:
+    """As with `-o /dev/stdout > windows.parquet`: what a process has open is written through, whatever it is."""
+    redirected, named = tmp_path / "redirected", tmp_path / f"named.{format_name}"
+    arguments = ["windows", ELECTRONS, "-o", "/dev/fd/1", "--format", format_name, "-q"]
+    with redirected.open("wb") as file:
+        ran = subprocess.run([sys.executable, "-m", "ecalwindows", *arguments], stdout=file, check=False)
+    assert ran.returncode == 0
+    run("windows", ELECTRONS, "-o", str(named))
+    assert redirected.read_bytes() == named.read_bytes()
+
+
+def test_links_in_dev_are_never_replaced(tmp_path: Path) -> None:
+    """Whether they lead to a terminal, a file or nothing; a folder in /dev is a place like others."""
+    assert all(is_special(Path("/dev") / name) for name in ("stdout", "stderr", "fd/1", "null", "fd/99"))
+    assert not is_special(Path("/dev/shm/windows.parquet")) and not is_special(tmp_path / "windows.parquet")
 
 
 def test_debug_tells_every_candidate() -> None:

@@ -15,7 +15,7 @@ from test_cli import attempt, run
 from ecalwindows.dataset.finishing.croissant import croissant_text
 from ecalwindows.dataset.finishing.description import About
 from ecalwindows.dataset.record import KnownIssue, read_record
-from ecalwindows.errors import InputError, SettingsError
+from ecalwindows.errors import InputError, SettingsError, near
 from ecalwindows.finalize import finalize_dataset
 from ecalwindows.history import datasets_below, note_issue
 from ecalwindows.reports.card import card
@@ -191,3 +191,7 @@ def test_a_folder_may_be_called_note(tmp_path, monkeypatch):
 @pytest.mark.parametrize("arguments", [("log", "--help"), ("log", "note", "--help")], ids=" ".join)
 def test_help(arguments):
     assert "ecalwindows log note datasets/ndjson_2022" in run(*arguments).out
+
+
+def test_near_names_stand_once_though_several_groups_have_them() -> None:
+    assert near("in_mustche", ["in_mustache", "in_mustache", "rho"]) == "one of the known names; nearest: in_mustache"

@@ -13,6 +13,7 @@ import uproot
 from golden_files import GOLDEN
 from test_cli import run
 
+from ecalwindows.errors import WorkingPointError
 from ecalwindows.working_points import (
     HISTOGRAM,
     PACKAGED,
@@ -47,6 +48,21 @@ def expected(data: dict[str, Any], et: float, eta: float) -> float:
     row = sum(edge <= et for edge in et_edges[1:-1])
     column = sum(edge <= eta for edge in eta_edges[1:-1])
     return float(values[row, column])
+
+
+@pytest.mark.parametrize("kind", ["json", "root"])
+def test_a_map_with_nan_is_refused(tmp_path: Path, kind: str) -> None:
+    """NaN would pass no score, and so take every cluster but the seeds out of the truth without a word."""
+    data, file = correction(), tmp_path / f"wp.{kind}"
+    data["content"][0] = float("nan")
+    if kind == "root":
+        write_histogram(file, *binned(data))
+    else:
+        whole = json.loads((GOLDEN / "wp_test.json").read_text())
+        whole["corrections"][0]["data"] = data
+        file.write_text(json.dumps(whole))
+    with pytest.raises(WorkingPointError, match=r"broken: .*NaN"):
+        read_working_points(file)
 
 
 @pytest.mark.parametrize("kind", ["json", "root"])

@@ -19,7 +19,7 @@ from ecalwindows.dataset.manifest import Manifest, file_record, write_manifest
 from ecalwindows.dataset.ndjson.reader import ReadNotes
 from ecalwindows.dataset.ndjson.text_source import Limits
 from ecalwindows.dataset.origins import FLOAT32, LEGACY, Source, input_records, shared_origin, source, summed_counts
-from ecalwindows.dataset.output import check_output, is_special, no_empty_folders, written_aside
+from ecalwindows.dataset.output import check_output, is_replaced, is_special, no_empty_folders, written_aside
 from ecalwindows.dataset.parquet.definition import FeaturesDefinition, features_definition
 from ecalwindows.dataset.parquet.tables import empty_batch
 from ecalwindows.dataset.readers import read_batches
@@ -87,7 +87,7 @@ def convert_files(
     began, task = time.monotonic(), task or Task()
     files = input_files(inputs)
     jobs = [(plan, group) for plan, group in planned(files, Path(output), task)]
-    done = Conversion(n_files=len(files), replaced=any(plan.paths[-1].is_file() for plan, _ in jobs))
+    done = Conversion(n_files=len(files), replaced=any(is_replaced(plan.paths[-1]) for plan, _ in jobs))
     with no_empty_folders([path for plan, _ in jobs for path in plan.paths]):
         for plan, _ in jobs:
             for path in plan.paths:

@@ -55,7 +55,7 @@ class MissingExtraError(EcalWindowsError):
 
 def near(name: str, known: Iterable[str], *, most: int = 5) -> str:
     """The known names, nearest first: for the `expected` part of an error about an unknown name."""
-    names = sorted(known)
+    names = sorted(set(known))
     close = difflib.get_close_matches(name, names, n=most, cutoff=0.5)
     if close:
         return "one of the known names; nearest: " + ", ".join(close)

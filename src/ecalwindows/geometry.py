@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Bounds = NDArray[np.float64]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Piece(BaseModel):
@@ -21,10 +22,10 @@ class Piece(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    below: float | None = Field(None, description="The piece holds for a < below; the last piece has none.")
+    below: Finite | None = Field(None, description="The piece holds for a < below; the last piece has none.")
     inclusive: bool = Field(False, description="The piece holds for a = below too.")
-    origin: float = Field(0.0, description="Where d is 0.")
-    coefficients: Annotated[tuple[float, ...], Field(min_length=1)] = Field(description="c0, c1, ...")
+    origin: Finite = Field(0.0, description="Where d is 0.")
+    coefficients: Annotated[tuple[Finite, ...], Field(min_length=1)] = Field(description="c0, c1, ...")
 
     def value(self, a: Bounds) -> Bounds:
         """The polynomial at `a`, term by term from the left (the order decides the last bit)."""

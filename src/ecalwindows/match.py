@@ -11,7 +11,7 @@ from typing import Any
 from ecalwindows.config import WindowSettings
 from ecalwindows.dataset.flat_tables import FlatWriter
 from ecalwindows.dataset.manifest import Manifest, file_record, manifest_path, write_manifest
-from ecalwindows.dataset.output import check_output, is_special, no_empty_folders, written_aside
+from ecalwindows.dataset.output import check_output, is_replaced, is_special, no_empty_folders, written_aside
 from ecalwindows.dumper.headers import Inputs
 from ecalwindows.dumper.read import no_events
 from ecalwindows.run import (
@@ -60,7 +60,7 @@ def write_matches(
         check_output(path, overwrite=overwrite)
         checked = checked_inputs(inputs, settings, list(MATCH_COLUMNS), reading)
         refuse_input_as_output(path, checked)
-        report = MatchReport(output=path, replaced=path.is_file())
+        report = MatchReport(output=path, replaced=is_replaced(path))
         origin = data_origin(settings, None)
         with (
             written_aside([path]) as (place,),

@@ -14,7 +14,7 @@ from ecalwindows.dataset.formats import output_plan
 from ecalwindows.dataset.layout import RECORD, data_files, format_of
 from ecalwindows.dataset.manifest import FOLDER, Manifest, file_record, problems, read_manifest, write_manifest
 from ecalwindows.dataset.ndjson.text_file import Compression
-from ecalwindows.dataset.output import check_output, written_aside
+from ecalwindows.dataset.output import check_output, is_replaced, written_aside
 from ecalwindows.dataset.parquet.index import write_parquet_index
 from ecalwindows.dataset.record import DataFile, DatasetRecord, Digest, read_record
 from ecalwindows.dataset.rewriting import Origin, rewriter, source_batches
@@ -75,7 +75,7 @@ def _relabel_file(path: Path, output: Path, task: Task, overwrite: bool, progres
         if target.exists() and target.samefile(path):
             raise OutputError("the output is the input", expected="another file", where=str(path), todo="name another")
         check_output(target, overwrite=overwrite)
-    task.report.replaced = plan.path.is_file()
+    task.report.replaced = is_replaced(plan.path)
     with written_aside(targets) as places:
         if events is not None and len(targets) > 1:
             shutil.copyfile(events, places[0])

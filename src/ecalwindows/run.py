@@ -15,7 +15,7 @@ from typing import Any
 from ecalwindows.config import WindowSettings
 from ecalwindows.dataset.formats import OutputPlan, Writer, open_writers, output_plan
 from ecalwindows.dataset.manifest import InputRecord, Manifest, adler32, file_record, write_manifest
-from ecalwindows.dataset.output import check_output, is_special, no_empty_folders, written_aside
+from ecalwindows.dataset.output import check_output, is_replaced, is_special, no_empty_folders, written_aside
 from ecalwindows.dataset.parquet.definition import FeaturesDefinition, features_definition
 from ecalwindows.dumper.duplicates import SeenEvents
 from ecalwindows.dumper.headers import Input, Inputs, check_inputs
@@ -178,7 +178,7 @@ def write_windows(
             check_output(path, overwrite=overwrite)
         checked, threshold = prepared(inputs, settings, plan.wanted, reading)
         refuse_input_as_output(plan.path, checked)
-        report = Report(outputs=plan.paths, replaced=plan.paths[-1].is_file())
+        report = Report(outputs=plan.paths, replaced=is_replaced(plan.paths[-1]))
         made = iter_made(checked, settings, threshold, reading=reading, report=report, observer=observer)
         origin = data_origin(settings, threshold)
         with written_aside(plan.paths) as places, ExitStack() as stack:

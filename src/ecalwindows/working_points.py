@@ -166,6 +166,8 @@ def _from_root(path: Path) -> WorkingPoints:
                 todo="give a working-point file with --wp-file",
             )
         values, et_edges, eta_edges = histogram.to_numpy()
+        if np.isnan(values).any():
+            raise ValueError(f"{np.isnan(values).sum()} of {values.size} bins of '{HISTOGRAM}' are NaN")
     return BinnedWorkingPoints(values, et_edges, eta_edges, f"{HISTOGRAM} of {path.name}")
 
 
@@ -183,9 +185,16 @@ def _from_json(content: bytes, path: Path) -> WorkingPoints:
             where=str(path),
             todo="give a working-point file with --wp-file (weights files look alike)",
         )
-    data = json.loads(content)
+    data = json.loads(content, parse_constant=_no_nan)
     _clamp(data)
     return WorkingPoints(json.dumps(data))
+
+
+def _no_nan(literal: str) -> float:
+    """Infinity, which edges may be; a threshold of NaN would be a label of nobody's making."""
+    if literal == "NaN":
+        raise ValueError("it holds NaN")
+    return float(literal)
 
 
 def _clamp(node: Any) -> None:

@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ecalwindows.errors import OutputError
 
+OPEN_FILES = re.compile(r"/dev|/dev/fd|/proc/\d+/(task/\d+/)?fd")
+"""Folders of devices and of what processes have open: names in them must never be replaced."""
+
+MOST_LINKS = 40
+"""That are followed, as Linux does."""
+
 
 def is_special(path: Path) -> bool:
-    """Whether the path is a device or pipe, or names an open file (/dev/stdout): all these are written directly."""
-    return path.exists() and not path.is_dir() and (not path.is_file() or _is_open_file(path))
+    """Whether the path is a device, a pipe, or an open file (/dev/stdout, wherever it leads): written directly."""
+    return not path.is_dir() and ((path.exists() and not path.is_file()) or _is_open_file(path))
 
 
 def _is_open_file(path: Path) -> bool:
-    """Whether a path leads to a file by way of one that a process has open, as /dev/stdout and /dev/fd/3 do."""
-    while True:
-        place = Path(os.path.realpath(path.parent)) / path.name
-        if place.parts[:2] == ("/", "proc"):
+    """Whether a path, or a link that it leads over, is in one of those folders."""
+    for _ in range(MOST_LINKS):
+        place = path.parent.resolve() / path.name
+        if OPEN_FILES.fullmatch(str(place.parent)):
             return True
         if not place.is_symlink():
             return False
         path = place.parent / place.readlink()
+    return False
+
+
+def is_replaced(path: Path) -> bool:
+    """Whether a file stands under the output's name that will be replaced."""
+    return path.is_file() and not is_special(path)
 
 
 def check_output(path: Path, *, overwrite: bool) -> None:
@@ -76,7 +89,7 @@ def written_aside(paths: list[Path]) -> Iterator[list[Path]]:
                 if place != path:
                     place.replace(path)
         except OSError as error:
-            raise cannot_write(paths[0], error) from error
+            raise cannot_write(paths[-1], error) from error
     finally:
         for place, path in zip(places, paths, strict=True):
             if place != path:

@@ -88,7 +88,7 @@ def _ranges(files: list[Input], start: int | None, stop: int | None) -> list[Inp
     first, last = start or 0, np.iinfo(np.int64).max if stop is None else stop
     if first < 0 or last < first:
         raise SettingsError(
-            f"the range of events {start}:{stop} means nothing",
+            f"the range of events {'' if start is None else start}:{'' if stop is None else stop} means nothing",
             expected="START:STOP with 0 <= START <= STOP, counted over all inputs; either may be left out",
             where="--events",
             todo="correct it, for example --events 0:1000",
