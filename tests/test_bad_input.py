@@ -214,7 +214,7 @@ def test_wrong_options(tmp_path: Path, options: list[str], words: str) -> None:
         ("geometry: {up: [{coefficients: [.nan]}]}", "finite number"),
         ("!!python/object/apply:os.system ['touch hacked']", "not YAML"),
     ],
-    ids=["unknown", "broken", "twice", "list", "wrong", "half-geometry", "geometry-with-an-end", "nan", "python-object"],
+    ids=["unknown", "broken", "twice", "list", "wrong", "half-geometry", "geometry-with-an-end", "nan", "python"],
 )  # fmt: skip
 def test_wrong_settings_files(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "s.yaml").write_text(text)
