@@ -177,7 +177,8 @@ def _with_inputs(error: InputError, plan: Plan) -> EcalWindowsError:
     """What parts do not agree in, with the inputs of the parts that are named: those are what people can change."""
     parts = {job.part: [entry.path for entry in job.inputs] for job in plan.jobs}
     merges = {each.part: [path for n in each.jobs for path in parts[plan.jobs[n].part]] for each in merges_of(plan)}
-    named = {part: paths for part, paths in (merges or parts).items() if re.search(rf"\b{part}\b", error.found)}
+    of_parts = merges or parts
+    named = {part: of_parts[part] for part in of_parts if re.search(rf"\b{re.escape(part)}\b", error.found)}
     if len(named) < 2:
         return error
     lines = "".join(f"\n    {part}: {listed([repr(path) for path in paths], 3)}" for part, paths in named.items())
