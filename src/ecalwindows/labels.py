@@ -100,11 +100,19 @@ def pileup_fraction(events: Events, cluster: Index, signal: Numbers, matched: Fl
 
 
 def seed_thresholds(events: Events, members: Members, threshold: Threshold) -> Numbers:
-    """The working point of each window; NaN, which nothing passes, if unmatched or its seed has no finite raw Et."""
-    eta = float64(events.cluster["eta"])[members.seed]
-    et_raw = arithmetic.transverse(float64(events.cluster["rawEnergy"])[members.seed], eta)
-    usable = (members.calo >= 0) & np.isfinite(et_raw)
-    least = np.full(len(members), np.nan)
+    """`thresholds_at` the seeds of windows."""
+    raw, eta = (float64(events.cluster[name])[members.seed] for name in ("rawEnergy", "eta"))
+    return thresholds_at(raw, eta, members.calo >= 0, threshold)
+
+
+def thresholds_at(raw: Numbers, eta: Numbers, matched: Flags, threshold: Threshold) -> Numbers:
+    """The working point of each window; NaN, which nothing passes, if unmatched or its seed has no finite raw Et.
+
+    raw, eta : of the seed [GeV], float64 (n_windows,); matched : whether it is matched, bool (n_windows,)
+    """
+    et_raw = arithmetic.transverse(raw, eta)
+    usable = matched & np.isfinite(et_raw)
+    least = np.full(len(raw), np.nan)
     least[usable] = threshold(et_raw[usable], np.abs(eta[usable]))
     return least
 

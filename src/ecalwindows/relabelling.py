@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.batch import Array, WindowBatch
 from ecalwindows.kernels import features as arithmetic
-from ecalwindows.labels import Threshold
+from ecalwindows.labels import Threshold, thresholds_at
 from ecalwindows.schema import SENTINEL
 
 Flags = NDArray[np.bool_]
@@ -68,13 +68,9 @@ def in_supercluster(batch: WindowBatch, window: NDArray[np.int64], threshold: Th
 
 
 def window_thresholds(batch: WindowBatch, threshold: Threshold) -> NDArray[np.float64]:
-    """The working point of each window; NaN, which nothing passes, if unmatched or its seed has no raw energy."""
-    energy, eta = batch.column("en_seed"), batch.column("seed_eta").astype(np.float64)
-    usable = batch.column("is_seed_calo_matched") & (energy != SENTINEL)
-    least = np.full(len(batch), np.nan)
-    et_raw = arithmetic.transverse(energy.astype(np.float64), eta)
-    least[usable] = threshold(et_raw[usable], np.abs(eta[usable]))
-    return least
+    """`labels.thresholds_at` the seeds of windows, of which the sentinel stands for no raw energy."""
+    raw, eta = (batch.column(name).astype(np.float64) for name in ("en_seed", "seed_eta"))
+    return thresholds_at(raw, eta, batch.column("is_seed_calo_matched") & (raw != SENTINEL), threshold)
 
 
 def supercluster_columns(batch: WindowBatch, window: NDArray[np.int64], inside: Flags) -> dict[str, Array]:

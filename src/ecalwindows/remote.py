@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from ecalwindows.errors import missing_extra
 
@@ -10,6 +11,12 @@ from ecalwindows.errors import missing_extra
 def is_remote(path: str) -> bool:
     """Whether the path is a URL (root://host//file) and not a local one."""
     return "://" in path
+
+
+def server_of(url: str) -> str:
+    """The server of a URL, as URLs begin: root://host:port."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def remote_filesystem(url: str) -> tuple[Any, str]:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ecalwindows.errors import InputError
-from ecalwindows.remote import is_remote, remote_filesystem
+from ecalwindows.remote import is_remote, remote_filesystem, server_of
 
 GLOB_CHARACTERS = frozenset("*?[")
 
@@ -68,8 +68,7 @@ def _remote_files(given: str) -> list[str]:
             where=given,
             todo="check the URL and your credentials (voms-proxy-info, klist)",
         ) from error
-    server = given[: given.index("://") + 3] + urlsplit(given).netloc
-    urls = [f"{server}//{name.lstrip('/')}" for name in sorted(found)]
+    urls = [f"{server_of(given)}//{name.lstrip('/')}" for name in sorted(found)]
     return _some(urls, given, "a folder with *.root files in it, or a glob that matches files")
 
 

@@ -43,19 +43,21 @@ def centre_of(number: int) -> Any:
 
 
 @kernel
-def steps(number: int, i: int, j: int) -> Any:
-    """Crystals from `number` to the one (i, j) steps away, along eta and phi; in endcaps along the radius, and 0."""
+def along(number: int, i: int, j: int) -> Any:
+    """Crystals from `number` to the one (i, j) steps away, along eta; in endcaps along the radius."""
     if number < N_BARREL:
-        return float(i), float(j)
+        return float(i)
     x, y = centre_of(number)
-    return math.hypot(x + i, y + j) - math.hypot(x, y), 0.0
+    return math.hypot(x + i, y + j) - math.hypot(x, y)
 
 
 @kernel
 def around(number: int, i: int, j: int, mean_i: float, mean_j: float) -> Any:
-    """Crystals in phi between a mean position and the crystal (i, j) steps from an endcap crystal; never negative, as
+    """Crystals in phi from a mean position to the crystal (i, j) steps from `number`; in endcaps never negative, as
     CMS's getDPhiEndcap.
     """
+    if number < N_BARREL:
+        return j - mean_j
     x0, y0 = centre_of(number)
     x, y, mx, my = x0 + i, y0 + j, x0 + mean_i, y0 + mean_j
     cosine = (x * mx + y * my) / max(math.hypot(x, y) * math.hypot(mx, my), 1e-12)
@@ -68,27 +70,24 @@ def covariances(number: int, block: Any, total: float, out: Any) -> None:
 
     As in CMS, crystals of negative energy count in the sum of the block alone.
     """
-    mean_i, mean_j, mean_up, mean_across, energy = 0.0, 0.0, 0.0, 0.0, 0.0
+    mean_i, mean_j, mean_up, energy = 0.0, 0.0, 0.0, 0.0
     for i in range(5):
         for j in range(5):
             if block[i, j] > 0.0:
-                up, across = steps(number, i - 2, j - 2)
                 mean_i += block[i, j] * (i - 2)
                 mean_j += block[i, j] * (j - 2)
-                mean_up += block[i, j] * up
-                mean_across += block[i, j] * across
+                mean_up += block[i, j] * along(number, i - 2, j - 2)
                 energy += block[i, j]
     if not energy > 0.0 or not total > 0.0:
         return
+    mean_i, mean_j, mean_up = mean_i / energy, mean_j / energy, mean_up / energy
     norm, ee, ep, pp = 0.0, 0.0, 0.0, 0.0
     for i in range(5):
         for j in range(5):
             weight = W0 + math.log(block[i, j] / total) if block[i, j] > 0.0 else 0.0
             if weight > 0.0:
-                up, across = steps(number, i - 2, j - 2)
-                up, across = up - mean_up / energy, across - mean_across / energy
-                if number >= N_BARREL:
-                    across = around(number, i - 2, j - 2, mean_i / energy, mean_j / energy)
+                up = along(number, i - 2, j - 2) - mean_up
+                across = around(number, i - 2, j - 2, mean_i, mean_j)
                 norm += weight
                 ee += weight * up * up
                 ep += weight * up * across

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ecalwindows.kernels.draws import mixed
 from ecalwindows.kernels.jit import kernel
 
 
@@ -17,7 +18,5 @@ def text_hashes(offsets: Any, data: Any, start: Any) -> Any:
         x = np.uint64(start)
         for place in range(offsets[row], offsets[row + 1]):
             x = (x ^ np.uint64(data[place])) * np.uint64(0x100000001B3)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        result[row] = x ^ (x >> np.uint64(31))
+        result[row] = mixed(x)
     return result

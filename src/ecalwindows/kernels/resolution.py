@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ecalwindows.kernels.draws import GOLDEN, mixed
 from ecalwindows.kernels.jit import kernel
 
 POISSON = np.array(
@@ -24,10 +25,7 @@ def poisson_weights(key: Any, round_key: Any) -> Any:
     weights = np.zeros((len(round_key), len(key)), np.uint8)
     for b in range(len(round_key)):
         for i in range(len(key)):
-            x = (key[i] ^ round_key[b]) + np.uint64(0x9E3779B97F4A7C15)
-            x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            x = x ^ (x >> np.uint64(31))
+            x = mixed((key[i] ^ round_key[b]) + GOLDEN)
             uniform = np.float64(x >> np.uint64(11)) * 2.0**-53
             count = 0
             while count < 10 and uniform >= POISSON[count]:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from ecalwindows.dataset.manifest import FOLDER, adler32
 from ecalwindows.errors import BadFileError, OutputError, missing_extra
 from ecalwindows.production.errors import ServerError
+from ecalwindows.remote import server_of
 
 WAITS = (1.0, 4.0, 10.0, 20.0)
 """Seconds between tries when a server does not answer."""
@@ -40,9 +41,8 @@ class FarFolder:
 
     def __init__(self, url: str) -> None:
         client = _client()
-        parts = urlsplit(url)
-        self.url, self.path = url.rstrip("/"), "/" + parts.path.strip("/")
-        self.server = f"{parts.scheme}://{parts.netloc}"
+        self.url, self.path = url.rstrip("/"), "/" + urlsplit(url).path.strip("/")
+        self.server = server_of(url)
         self._client, self._files = client, client.FileSystem(self.server)
 
     def bytes_of(self, name: str) -> int | None:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from ecalwindows.dataset.layout import RECORD
 from ecalwindows.dataset.readers import manifest_places
 from ecalwindows.production.far import FarFolder
+from ecalwindows.remote import server_of
 
 
 def fetched(url: str, folder: Path) -> Path:
@@ -15,9 +16,8 @@ def fetched(url: str, folder: Path) -> Path:
 
     Raises BadFileError for a file that cannot be had whole, ServerError for a server that does not answer.
     """
-    parts = urlsplit(url)
-    server = FarFolder(f"{parts.scheme}://{parts.netloc}/")
-    name = PurePosixPath(parts.path.strip("/"))
+    server = FarFolder(f"{server_of(url)}/")
+    name = PurePosixPath(urlsplit(url).path.strip("/"))
     server.get(str(name), folder / name)
     records = [folder / base / RECORD for base in name.parents[:4]]
     for place in (*manifest_places(folder / name), *records):

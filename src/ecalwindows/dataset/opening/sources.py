@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -27,7 +26,7 @@ from ecalwindows.dataset.layout import (
 from ecalwindows.dataset.parquet.reader import Ranges, parquet_index, read_batches
 from ecalwindows.dataset.record import DatasetRecord
 from ecalwindows.errors import BadFileError, InputError
-from ecalwindows.remote import is_remote, remote_filesystem
+from ecalwindows.remote import is_remote, remote_filesystem, server_of
 
 log = logging.getLogger(__name__)
 
@@ -98,8 +97,7 @@ def _remote_files(url: str) -> tuple[File, ...]:
 
 
 def _matches(url: str, names: Sequence[str]) -> tuple[File, ...]:
-    parts = urlsplit(url)
-    found = [f"{parts.scheme}://{parts.netloc}//{name.lstrip('/')}" for name in sorted(names, key=natural_key)]
+    found = [f"{server_of(url)}//{name.lstrip('/')}" for name in sorted(names, key=natural_key)]
     if not found:
         raise _no_data("no file matches", url)
     return tuple(File(file, format_of(posixpath.basename(file))) for file in found)
