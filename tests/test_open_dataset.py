@@ -22,7 +22,7 @@ from test_cli import run
 import ecalwindows
 from ecalwindows import open_dataset
 from ecalwindows.batch import WindowBatch
-from ecalwindows.dataset.opening import opened
+from ecalwindows.dataset.opening import opened, training
 from ecalwindows.dataset.opening.opened import Dataset
 from ecalwindows.dataset.opening.padding import PaddedBatch
 from ecalwindows.dataset.parquet.definition import features_definition
@@ -85,7 +85,7 @@ def indices(data: Dataset) -> list[str]:
 
 
 def test_it_is_there_under_the_name_of_the_package() -> None:
-    assert ecalwindows.open_dataset is opened.open_dataset
+    assert ecalwindows.open_dataset is training.open_dataset
 
 
 def test_all_windows_as_arrow_and_awkward(file: Path) -> None:

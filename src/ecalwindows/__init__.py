@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ecalwindows.api import iterate_windows, windows
     from ecalwindows.config import WindowSettings
-    from ecalwindows.dataset.opening.opened import open_dataset
+    from ecalwindows.dataset.opening.training import open_dataset
     from ecalwindows.run import Reading, write_windows
     from ecalwindows.version import version as __version__
 
@@ -21,7 +21,7 @@ _HOMES = {
     "windows": "ecalwindows.api",
     "iterate_windows": "ecalwindows.api",
     "write_windows": "ecalwindows.run",
-    "open_dataset": "ecalwindows.dataset.opening.opened",
+    "open_dataset": "ecalwindows.dataset.opening.training",
     "Reading": "ecalwindows.run",
     "WindowSettings": "ecalwindows.config",
 }

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ecalwindows.dataset.groups import column_groups
-from ecalwindows.dataset.opening.opened import open_dataset
 from ecalwindows.dataset.opening.scan import Scan
 from ecalwindows.dataset.opening.sources import File
+from ecalwindows.dataset.opening.training import open_dataset
 from ecalwindows.dataset.output import check_output, written_aside
 from ecalwindows.errors import InputError
 from ecalwindows.schema import COLUMNS

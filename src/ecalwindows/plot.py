@@ -10,9 +10,9 @@ from pathlib import Path
 
 from ecalwindows.batch import WindowBatch
 from ecalwindows.dataset.folder_output import check_folder, folder_written_aside
-from ecalwindows.dataset.opening.opened import open_dataset
 from ecalwindows.dataset.opening.scan import Scan
 from ecalwindows.dataset.opening.sources import File
+from ecalwindows.dataset.opening.training import open_dataset
 from ecalwindows.errors import InputError, SettingsError, near
 from ecalwindows.remote import is_remote
 from ecalwindows.reports.gallery import MARK, PAGE, gallery

@@ -25,7 +25,8 @@ from ecalwindows.dataset.finding import (
     window_name,
 )  # fmt: skip
 from ecalwindows.dataset.layout import record_path
-from ecalwindows.dataset.opening.opened import Dataset, open_dataset
+from ecalwindows.dataset.opening.opened import Dataset
+from ecalwindows.dataset.opening.training import open_dataset
 from ecalwindows.dataset.output import no_empty_folders
 from ecalwindows.dataset.record import read_record
 from ecalwindows.dumper.branches import EVERYTHING

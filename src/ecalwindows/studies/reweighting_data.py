@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ecalwindows.batch import WindowBatch
 from ecalwindows.dataset.finishing.identity import IDS, Keys, batch_keys
-from ecalwindows.dataset.opening.opened import Dataset, open_dataset
+from ecalwindows.dataset.opening.opened import Dataset
+from ecalwindows.dataset.opening.training import open_dataset
 from ecalwindows.dataset.splits import parse_split
 from ecalwindows.errors import InputError
 from ecalwindows.schema import SENTINEL
