@@ -31,9 +31,10 @@ from ecalwindows.dataset.layout import data_files
 from ecalwindows.dataset.manifest import problems, read_manifest
 from ecalwindows.dataset.parquet.definition import features_definition
 from ecalwindows.dataset.record import DatasetRecord, KnownIssue, read_record
-from ecalwindows.dataset.splits import event_hash, parse_split, sample_key
+from ecalwindows.dataset.splits import parse_split
 from ecalwindows.dataset.tfrecord.reader import read_batches as read_records
 from ecalwindows.errors import EcalWindowsError, InputError, OutputError, SettingsError
+from ecalwindows.event_hash import event_hash, sample_key
 from ecalwindows.finalize import finalize_dataset
 from ecalwindows.history import note_issue
 

@@ -13,7 +13,7 @@ import ecalwindows
 
 SOURCE = Path(ecalwindows.__file__).parent
 MIDDLE = ("association", "windowing", "labels", "features")
-UNDER_MIDDLE = ("kernels", "geometry", "schema", "batch", "events", "errors")
+UNDER_MIDDLE = ("kernels", "geometry", "schema", "batch", "events", "errors", "event_hash")
 
 
 def modules(*places: str) -> list[Path]:

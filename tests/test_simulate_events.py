@@ -12,7 +12,8 @@ from ecalwindows.kernels.crystals import N_CRYSTALS
 from ecalwindows.simulate import Gun, read_conditions
 from ecalwindows.simulate.branches import Nested, branches
 from ecalwindows.simulate.chunks import column, simulated_chunks
-from ecalwindows.simulate.event import Detector, Workspace, run_number, simulated_event
+from ecalwindows.simulate.event import Detector, run_number, simulated_event
+from ecalwindows.simulate.workspace import Workspace
 
 pytestmark = pytest.mark.compiled
 

@@ -33,9 +33,7 @@ from ecalwindows.kernels.tracker import COLUMNS
 from ecalwindows.simulate import Gun, read_conditions
 from ecalwindows.simulate.branches import Nested
 from ecalwindows.simulate.event import (
-    Clusters,
     Detector,
-    Workspace,
     measured_energies,
     particle_hits,
     pf_clusters,
@@ -43,6 +41,7 @@ from ecalwindows.simulate.event import (
 )
 from ecalwindows.simulate.gun import Particles, generated
 from ecalwindows.simulate.truth import Deposits
+from ecalwindows.simulate.workspace import Clusters, Workspace
 
 pytestmark = pytest.mark.compiled
 

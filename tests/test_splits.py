@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecalwindows.dataset.splits import event_hash, parse_split, sample_key
+from ecalwindows.dataset.splits import parse_split
 from ecalwindows.errors import SettingsError
+from ecalwindows.event_hash import event_hash, sample_key
 
 int64 = st.integers(-(2**63), 2**63 - 1)
 THREE = parse_split("train=0.8,validation=0.1,test=0.1")

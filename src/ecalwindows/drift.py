@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.batch import Array, WindowBatch
+from ecalwindows.event_hash import splitmix64
 from ecalwindows.schema import COLUMNS, SENTINEL
-from ecalwindows.windowing import splitmix64
 
 MOST = 100_000
 """Windows, and clusters, that are kept for quantiles and KS distances; bounds the memory."""

@@ -13,7 +13,7 @@ from ecalwindows.batch import WindowBatch
 from ecalwindows.comparison import taken
 from ecalwindows.dataset.opening.sources import File, dataset_files, file_batches, file_index
 from ecalwindows.dataset.seen_windows import text_keys
-from ecalwindows.dataset.splits import event_hash
+from ecalwindows.event_hash import event_hash
 
 Words = NDArray[np.uint64]
 Done = Callable[[File], None]

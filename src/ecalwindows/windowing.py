@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.association import Association
+from ecalwindows.event_hash import hash_chain, splitmix64
 from ecalwindows.events import Events, Index, float64
 from ecalwindows.geometry import Geometry
 from ecalwindows.kernels import features as arithmetic
@@ -97,20 +98,10 @@ def gen_inside(events: Events, seed: Index, event: Index, calo: Index, bounds: N
     return inside
 
 
-def splitmix64(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """One step of the SplitMix64 generator (Steele, Lea, Flood, OOPSLA 2014), elementwise modulo 2^64."""
-    z = x + np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
-
-
 def draw_keys(draw_seed: int, run: Index, lumi: Index, event: Index, seed_index: Index) -> NDArray[np.uint64]:
     """A random number for each window that depends on its identity alone, uint64 (n_windows,)."""
-    key = splitmix64(np.full(len(run), draw_seed % 2**64, dtype=np.uint64))
-    for number in (run, lumi, event, seed_index):
-        key = splitmix64(key ^ np.asarray(number, dtype=np.int64).view(np.uint64))
-    return key
+    start = splitmix64(np.full(len(run), draw_seed % 2**64, dtype=np.uint64))
+    return hash_chain(start, run, lumi, event, seed_index)
 
 
 def windows_kept(events: Events, seeds: Seeds, *, maxnocalow: int, draw_seed: int) -> Flags:

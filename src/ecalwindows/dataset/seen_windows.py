@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.batch import Text, WindowBatch
 from ecalwindows.dataset.finishing.identity import IDS, batch_keys
-from ecalwindows.dataset.splits import event_hash
+from ecalwindows.event_hash import event_hash
 from ecalwindows.kernels.hashing import text_hashes
 from ecalwindows.sorted_blocks import SortedBlocks
 

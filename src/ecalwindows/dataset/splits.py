@@ -14,18 +14,17 @@ dataset is remade or grows; it may change side when the shares or their order ch
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.errors import SettingsError
+from ecalwindows.event_hash import Words
 
 METHOD = "splitmix64 chain over run, lumi, event, started with BLAKE2b-64 of the sample (dataset/splits.py)"
 """What a dataset record says of how events were split."""
@@ -36,7 +35,6 @@ RESERVED = ("calo_matched", "no_calo_matched")
 
 EXAMPLE = "train=0.8,validation=0.1,test=0.1"
 
-Words = NDArray[np.uint64]
 Integers = NDArray[np.int64]
 
 
@@ -108,31 +106,3 @@ def _share(name: str, text: str) -> Fraction:
 
 def _wrong(found: str, expected: str) -> SettingsError:
     return SettingsError(found, expected=expected, where="--split", todo=f"write it like --split {EXAMPLE}")
-
-
-def sample_key(sample: str) -> np.uint64:
-    """The number with which the hash of the events of a sample starts."""
-    return np.uint64(int.from_bytes(hashlib.blake2b(sample.encode(), digest_size=8).digest(), "little"))
-
-
-def event_hash(sample: np.uint64 | Words, run: Any, lumi: Any, event: Any) -> Words:
-    """The hash of each event, uint64 (n,).
-
-    sample : `sample_key` of the sample, one for all or (n,); run, lumi, event : integers (n,)
-    """
-    run = np.asarray(run, dtype=np.int64)
-    key = np.broadcast_to(np.asarray(sample, dtype=np.uint64), run.shape)
-    for number in (run, lumi, event):
-        key = splitmix64(key ^ np.asarray(number, dtype=np.int64).view(np.uint64))
-    return key
-
-
-def splitmix64(x: Words) -> Words:
-    """One step of the SplitMix64 generator (Steele, Lea, Flood, OOPSLA 2014), elementwise modulo 2^64.
-
-    A promise to datasets that exist: it stays as it is, whatever other draws do.
-    """
-    z = x + np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))

@@ -69,7 +69,7 @@ def safe_folder(wanted: Path) -> Path:
 def sources_digest() -> str:
     """Hash of all kernel sources: numba itself does not see when a kernel that another one calls has changed."""
     digest = hashlib.sha256(f"{sys.version} {numba.__version__}".encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    for source in sorted({Path(__file__), *Path(__file__).parents[1].rglob("kernels/*.py")}):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 

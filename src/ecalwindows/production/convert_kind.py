@@ -17,7 +17,7 @@ from ecalwindows.dataset.parquet.definition import features_definition
 from ecalwindows.dumper.inputs import refuse_twice
 from ecalwindows.errors import BadFileError, EcalWindowsError, InputError
 from ecalwindows.production.fetching import fetched
-from ecalwindows.production.kinds import MadePart
+from ecalwindows.production.parts import MadePart
 from ecalwindows.production.plan import Job, Plan
 from ecalwindows.production.state import BadInput
 from ecalwindows.remote import is_remote

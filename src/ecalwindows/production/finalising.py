@@ -161,13 +161,14 @@ def _finalise(place: Place, plan: Plan, target: Path, workers: int) -> None:
     if production.kind == "matches":
         finalize_matches(first, target, about=about, overwrite=True)
         return
+    is_flat = production.layout == "flat"
     finalize_dataset(
         first,
         target,
         copies=others,
         about=about,
         splits=production.split_rule,
-        flat=flat_names(plan),
+        flat=flat_names(production.formats[0], [job.part for job in plan.jobs]) if is_flat else None,
         overwrite=True,
         workers=workers,
     )

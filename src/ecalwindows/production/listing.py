@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ecalwindows.errors import InputError, SettingsError
-from ecalwindows.production.kinds import KINDS
+from ecalwindows.production.parts import part_maker
 from ecalwindows.production.plan import Entry, Source
 from ecalwindows.production.settings import Production
 from ecalwindows.remote import is_remote, remote_filesystem
@@ -20,7 +20,7 @@ AT_ONCE = 8
 
 def listed_inputs(production: Production, *, checksums: bool = False) -> dict[str, list[Entry]]:
     """The inputs of each sample in order. Raises InputError for nothing, and for a file in two samples."""
-    files_of = KINDS[production.kind].maker.input_files
+    files_of = part_maker(production.kind).input_files
     paths = {sample.name: files_of(sample.inputs) for sample in production.samples}
     _refuse_twice(paths)
     with ThreadPoolExecutor(AT_ONCE) as pool:

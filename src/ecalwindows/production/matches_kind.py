@@ -9,7 +9,7 @@ from ecalwindows.dataset.formats import Format
 from ecalwindows.dumper.inputs import input_files
 from ecalwindows.match import write_matches
 from ecalwindows.production.answers import answered
-from ecalwindows.production.kinds import MadePart
+from ecalwindows.production.parts import MadePart
 from ecalwindows.production.plan import Job, Plan
 from ecalwindows.production.state import BadInput
 from ecalwindows.run import Reading

@@ -16,7 +16,7 @@ from ecalwindows.errors import EcalWindowsError, SettingsError, near
 from ecalwindows.production.dask_settings import Dask
 from ecalwindows.production.htcondor_settings import HTCondor
 from ecalwindows.production.kinds import KINDS, kind_problem
-from ecalwindows.production.names import flat_problem
+from ecalwindows.production.names import STEMS
 from ecalwindows.remote import is_remote
 from ecalwindows.working_points import is_packaged
 
@@ -126,7 +126,7 @@ class Production(Model):
         for what, names in named:
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"the {what} '{twice[0]}' is named twice")
-        if problem := self._kind_problem() or flat_problem(self):
+        if problem := self._kind_problem() or self._layout_problem():
             raise ValueError(problem)
         if self.weights and "tfrecord" not in self.formats:
             raise ValueError("weights go into TFRecord only: add tfrecord to formats, or leave weights out")
@@ -139,6 +139,21 @@ class Production(Model):
         if KINDS[self.kind].reads_beside and self.htcondor.files == "transfer":
             return f"kind '{self.kind}' reads what stands beside its inputs: htcondor.files cannot be transfer"
         return kind_problem(self.kind, self.formats, dict(self), of_samples)
+
+    def _layout_problem(self) -> str | None:
+        """Why settings do not go with the layout of a production; None where they do."""
+        if self.layout == "dataset":
+            wrong = self.compression != "zst"
+            return "the NDJSON of layout dataset is compressed with zst: leave out compression" if wrong else None
+        if len(self.samples) > 1 or len(self.formats) > 1:
+            return "layout flat is for one sample and one format: its names tell neither"
+        if unnamed := [format for format in self.formats if format not in STEMS]:
+            return f"layout flat has no names for {unnamed[0]}: leave out layout"
+        if self.merge:
+            return "parts of layout flat are not merged: leave out merge, and give more files_per_job"
+        if self.splits and self.formats == ("ndjson",):
+            return "NDJSON of layout flat is not split: leave out splits"
+        return None
 
     def suffix(self, format: Format) -> str:
         """The end of the names of parts in a format; those of TFRecord are folders."""

@@ -15,8 +15,8 @@ from ecalwindows.dataset.formats import Format
 from ecalwindows.dataset.manifest import FOLDER, file_record, read_manifest, write_manifest
 from ecalwindows.errors import EcalWindowsError, OutputError, SettingsError
 from ecalwindows.production.errors import ChangedError, one_line
-from ecalwindows.production.kinds import KINDS, MadePart
 from ecalwindows.production.listing import entry_of, read_sources
+from ecalwindows.production.parts import MadePart, part_maker
 from ecalwindows.production.place import Place, manifest_name
 from ecalwindows.production.plan import Job, Plan, is_same, told_name
 from ecalwindows.production.state import Attempt, JobState, new_attempt, read_state, write_state
@@ -119,7 +119,7 @@ def scratch_folder(above: Path, part: str) -> Iterator[Path]:
 def _made(place: Place, plan: Plan, job: Job, folder: Path) -> tuple[MadePart, dict[Format, str]]:
     """All formats of the part made first, then brought to their place."""
     made = MadePart()
-    maker = KINDS[plan.production.kind].maker
+    maker = part_maker(plan.production.kind)
     for format in plan.production.formats:
         (folder / format).mkdir()
         made = maker.make(plan, job, format, folder / format)

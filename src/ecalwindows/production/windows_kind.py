@@ -12,7 +12,7 @@ from ecalwindows.dumper.inputs import input_files
 from ecalwindows.events import Events
 from ecalwindows.pipeline import Made
 from ecalwindows.production.answers import answered
-from ecalwindows.production.kinds import MadePart
+from ecalwindows.production.parts import MadePart
 from ecalwindows.production.plan import Job, Plan
 from ecalwindows.production.state import BadInput
 from ecalwindows.reports.seeds import seed_lines

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.simulate.branches import Nested, OutBranch
-from ecalwindows.simulate.event import Detector, Workspace, simulated_event
+from ecalwindows.simulate.event import Detector, simulated_event
 from ecalwindows.simulate.gun import Gun
+from ecalwindows.simulate.workspace import Workspace
 
 Index = NDArray[np.int64]
 

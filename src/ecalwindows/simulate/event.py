@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ecalwindows.kernels import tracker
 from ecalwindows.kernels.cluster_shapes import shapes
 from ecalwindows.kernels.clustering import clusters, sums_and_positions
-from ecalwindows.kernels.crystals import N_CRYSTALS, N_TOWERS, NONE, Crystals
+from ecalwindows.kernels.crystals import Crystals
 from ecalwindows.kernels.draws import stream
 from ecalwindows.kernels.electronics import hits_above_threshold, read_in_full, read_out
 from ecalwindows.kernels.pileup import NO_LIBRARY, Library, aimed, particle_deposits, pileup_deposits, taken
@@ -31,38 +31,12 @@ from ecalwindows.simulate.truth import (
     score_branches,
     sim_hit_branches,
 )
+from ecalwindows.simulate.workspace import Clusters, Workspace
 
 SIGNAL_POINTS = 100.0
 LEAST_DEPOSIT = 1e-5
 GUN, ELECTRONICS, PILEUP, PARTICLE = range(4)
 """Purposes of random streams; particle i has stream PARTICLE + i."""
-
-
-@dataclass(frozen=True)
-class Clusters:
-    """PF clusters of an event, CSR by cluster: crystals and fractions; energies [GeV], angles [rad]."""
-
-    seed: NDArray[np.int32]
-    offsets: NDArray[np.int64]
-    cells: NDArray[np.int32]
-    fractions: NDArray[np.float64]
-    raw: NDArray[np.float64]
-    eta: NDArray[np.float64]
-    phi: NDArray[np.float64]
-    energy: NDArray[np.float64]
-
-
-class Workspace:
-    """Arrays by crystal that events use in turn; each event leaves them as it found them. One for each thread."""
-
-    def __init__(self) -> None:
-        self.deposit, self.part, self.truth, self.deposited = (np.zeros(N_CRYSTALS) for _ in range(4))
-        self.touched = np.zeros(N_CRYSTALS, np.int32)
-        self.measured = np.full(N_CRYSTALS, np.nan)
-        self.role = np.zeros(N_CRYSTALS, np.int8)
-        self.labels = np.full(N_CRYSTALS, NONE, np.int32)
-        self.tower_et, self.full_readout = np.zeros(N_TOWERS), np.zeros(N_TOWERS, np.bool_)
-        self.is_hit = np.zeros(N_CRYSTALS, np.bool_)
 
 
 @dataclass(frozen=True)

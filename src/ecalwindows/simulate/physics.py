@@ -16,7 +16,8 @@ from ecalwindows.kernels.electronics import energy_in, read_out
 from ecalwindows.kernels.pileup import aimed, taken
 from ecalwindows.kernels.showers import CRITICAL, N_SLICES, longitudinal, set_frame, shower
 from ecalwindows.simulate.conditions import Conditions
-from ecalwindows.simulate.event import SIGNAL_POINTS, Detector, Workspace
+from ecalwindows.simulate.event import SIGNAL_POINTS, Detector
+from ecalwindows.simulate.workspace import Workspace
 
 Floats = NDArray[np.float64]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,7 @@ from ecalwindows.kernels.crystals import Crystals
 from ecalwindows.kernels.scores import N_SHARED, RECO, SIM, SIM_WHOLE, shared
 from ecalwindows.simulate.branches import Nested
 from ecalwindows.simulate.gun import Particles
-
-if TYPE_CHECKING:
-    from ecalwindows.simulate.event import Clusters, Workspace
+from ecalwindows.simulate.workspace import Clusters, Workspace
 
 Floats = NDArray[np.float64]
 BARREL_ETA = 1.479

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ecalwindows import features
 from ecalwindows.association import Association, association
 from ecalwindows.config import WindowSettings
-from ecalwindows.dataset.splits import event_hash, sample_key, splitmix64
+from ecalwindows.event_hash import event_hash, sample_key, splitmix64
 from ecalwindows.events import Events, Index, float64
 from ecalwindows.features import Columns
 from ecalwindows.kernels import windowing as kernels

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.dataset.splits import splitmix64
+from ecalwindows.event_hash import splitmix64
 from ecalwindows.kernels import resolution as kernels
 from ecalwindows.studies.caloparticles import Bins, Flags, Index, Numbers, Sample, rows_by_bin
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from ecalwindows.batch import WindowBatch
 from ecalwindows.dataset.finishing.parts import Part
 from ecalwindows.dataset.ndjson.lines import as_lines, line_pieces
-from ecalwindows.dataset.splits import event_hash, sample_key
 from ecalwindows.dataset.tfrecord.records import record_pieces
 from ecalwindows.errors import InputError
+from ecalwindows.event_hash import event_hash, sample_key
 
 Keys = NDArray[np.uint64]
 IDS = ("run_id", "lumi_id", "event_id")
