@@ -121,7 +121,7 @@ def production(tmp_path: Path, text: bytes = TEXT, name: str = "clusters_data_0.
 def test_a_production_with_nan_and_a_cut_line(tmp_path: Path) -> None:
     text = TEXT.replace(b'"rho": 15.98', b'"rho": NaN, "x": -Infinity, "y": 15.98', 1)[:-100]
     ran = run("convert", str(production(tmp_path, text)), "-o", str(tmp_path / "w.parquet"), "--flavour", "11")
-    assert "\n1 unusable line (cut)\n" in ran.out
+    assert "\n1 unusable line: cut at the end of the text\n" in ran.out
     assert f"line {len(LINES)}: cut" in ran.out
     assert "left out, no columns of ours: x, y\n" in ran.out
     array = ak.from_parquet(tmp_path / "w.parquet")

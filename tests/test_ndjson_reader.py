@@ -224,14 +224,14 @@ def test_a_line_with_another_value_is_unusable(tmp_path: Path, field: str, text:
     ("change", "reason"),
     [
         pytest.param(lambda text: text[:-9] + b"\n", "not JSON", id="cut"),
-        pytest.param(lambda text: text.replace(b'"rho"', b'"rhi"'), "lacks rho", id="a-name-damaged"),
-        pytest.param(lambda text: text.replace(b'"cl_index"', b'"cl_indes"', 1), "lacks cl_index", id="in-a-cluster"),
+        pytest.param(lambda text: text.replace(b'"rho"', b'"rhi"'), "a field is missing (rho)", id="a-name-damaged"),
+        pytest.param(lambda text: text.replace(b'"cl_index"', b'"cl_indes"', 1), "a field is missing (cl_index)", id="in-a-cluster"),
         pytest.param(lambda _: b"[]\n", "no object with a list of clusters", id="another-thing"),
         pytest.param(lambda text: text.replace(b'"rho": ', b'"rho": "'), "not JSON", id="quotes"),
         pytest.param(
-            lambda text: text.replace(b'"rho": ', b'"rho": true, "rhi": '), "a field holds something else", id="kind"
+            lambda text: text.replace(b'"rho": ', b'"rho": true, "rhi": '), r"a field has a value of another kind (rho is true)", id="kind"
         ),
-        pytest.param(lambda text: text.replace(b'"rho"', b'"\xff": 1, "rho"'), "not JSON ('utf-8'", id="no-utf-8"),
+        pytest.param(lambda text: text.replace(b'"rho"', b'"\xff": 1, "rho"'), "not UTF-8 (byte", id="no-utf-8"),
     ],
 )
 def test_the_reason_is_told(tmp_path: Path, change: Any, reason: str) -> None:
@@ -499,7 +499,7 @@ def test_all_of_the_text_is_bounded(tmp_path: Path, suffix: str) -> None:
 
 def both(text: bytes) -> None:
     """Compare what the tables make of a text with the twin."""
-    layout = file_layout(LINES[:3], None)
+    layout = file_layout(LINES[:3])
     assert layout is not None
     tables = Tables(layout, 100)
     tables.load(text if text.endswith(b"\n") else text + b"\n", 0)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -16,7 +18,8 @@ from ecalwindows.dataset.formats import OutputPlan, Writer, open_writers, output
 from ecalwindows.dataset.inputs import input_files
 from ecalwindows.dataset.layout import format_of
 from ecalwindows.dataset.manifest import Manifest, file_record, write_manifest
-from ecalwindows.dataset.ndjson.reader import ReadNotes
+from ecalwindows.dataset.ndjson.reader import ReadNotes, warning_of
+from ecalwindows.dataset.ndjson.reader import in_order as in_order_of_reasons
 from ecalwindows.dataset.ndjson.text_source import Limits
 from ecalwindows.dataset.origins import FLOAT32, LEGACY, Source, input_records, shared_origin, source, summed_counts
 from ecalwindows.dataset.output import check_output, is_replaced, is_special, no_empty_folders, written_aside
@@ -27,6 +30,8 @@ from ecalwindows.errors import BadFileError, OutputError
 from ecalwindows.filling import filled_batch, needed
 from ecalwindows.fitting import fitted, in_order, with_columns
 from ecalwindows.version import revision, version
+
+log = logging.getLogger(__name__)
 
 NAMES = {"parquet": "records_{}.parquet", "ndjson": "clusters_data_{}.ndjson.zst"}
 """Names of outputs in a folder, by number from 0 on."""
@@ -138,7 +143,7 @@ def _convert_group(
     plan: OutputPlan, files: list[Path], task: Task, done: Conversion, progress: Progress | None
 ) -> None:
     """One output."""
-    before, unusable, n_bad = done.windows, done.notes.unusable + done.notes.cut, len(done.bad)
+    before, reasons, n_bad = done.windows, Counter(done.notes.reasons), len(done.bad)
     sources = list(_sources(files, task, done))
     if not sources:
         return
@@ -165,8 +170,10 @@ def _convert_group(
         "converted_with": {"version": version, "revision": revision},
         "filled": in_order(filled),
         "absent": in_order(absent),
-        "unusable_lines": done.notes.unusable + done.notes.cut - unusable,
+        "unusable_lines": (done.notes.reasons - reasons).total(),
     }
+    if unusable := in_order_of_reasons(done.notes.reasons - reasons):
+        notes["unusable"] = unusable
     _record(plan, sources, origin, done.windows - before, done.bad[n_bad:], notes)
 
 
@@ -187,7 +194,7 @@ def _convert_file(
 ) -> None:
     """All windows of one file; of a bad one those before the bad place, when that is asked for."""
     columns = None if each.columns is None else needed(plan.wanted, each.columns)
-    began = done.windows
+    began, reasons, n_told = done.windows, Counter(done.notes.reasons), len(done.notes.told)
     try:
         for batch in read_batches(each.path, columns=columns, limits=task.limits, notes=done.notes):
             writer.write(with_columns(filled_batch(batch, plan.wanted, flavour=task.flavour), plan))
@@ -201,6 +208,8 @@ def _convert_file(
             raise
         done.bad.append(error)
         done.kept[str(each.path)] = done.windows - began
+    if unusable := done.notes.reasons - reasons:
+        log.warning("%s", warning_of(unusable, done.windows - began, done.notes.told[n_told:]))
     done.n_done += 1
 
 

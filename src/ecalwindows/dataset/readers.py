@@ -16,6 +16,7 @@ from ecalwindows.dataset.layout import FORMATS, MATCHED, RECORD, UNMATCHED, stem
 from ecalwindows.dataset.manifest import FOLDER, Manifest, manifest_path, read_manifest
 from ecalwindows.dataset.ndjson import reader as ndjson_reader
 from ecalwindows.dataset.ndjson.reader import ReadNotes as ReadNotes
+from ecalwindows.dataset.ndjson.reader import warning_of as warning_of
 from ecalwindows.dataset.ndjson.text_source import Limits, is_archive
 from ecalwindows.dataset.parquet import reader as parquet_reader
 from ecalwindows.dataset.tfrecord import reader as tfrecord_reader

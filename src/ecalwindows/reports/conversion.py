@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ecalwindows.convert import Conversion
+from ecalwindows.dataset.ndjson.reader import in_order
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
 
 MOST_NAMES = 12
@@ -16,10 +17,7 @@ def summary(done: Conversion) -> str:
         f"{'windows':<24}{done.windows:>13,}  with {_number(done.clusters, 'cluster')}",
     ]
     notes = done.notes
-    if notes.cut:
-        lines.append(f"{_number(notes.cut, 'unusable line')} (cut)")
-    if notes.unusable:
-        lines.append(f"{_number(notes.unusable, 'unusable line')} (no window)")
+    lines += [f"{_number(n, 'unusable line')}: {reason}" for reason, n in in_order(notes.reasons).items()]
     lines += [f"  {told}" for told in notes.told]
     told = (
         ("filled from other columns", done.filled),

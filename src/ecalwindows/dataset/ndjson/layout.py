@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -107,10 +107,9 @@ def _packed(names: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.uint64
     return words.astype(np.uint64), np.frombuffer(full, dtype="<u8").reshape(-1, width // 8).astype(np.uint64)
 
 
-def file_layout(lines: Iterable[bytes], wanted: Collection[str] | None) -> Layout | None:
+def file_layout(lines: Iterable[bytes]) -> Layout | None:
     """The layout that the first lines tell, None where none of them is a window.
 
-    wanted : names of columns and hit components; None for all
     A field counts when more than half of these lines have it; so one damaged line changes nothing.
     """
     windows = _first_windows(lines)
@@ -119,14 +118,11 @@ def file_layout(lines: Iterable[bytes], wanted: Collection[str] | None) -> Layou
     clusters = [window["clusters"][0] for window in windows if window["clusters"]]
     window, cluster = _usual(windows), _usual(clusters)
     lengths = Counter(len(hit) for one in clusters for hit in _hits(one))
-    known = [name for name in window if name in COLUMNS and COLUMNS[name].level == "window"]
-    of_clusters = [name for name in cluster if name in COLUMNS and COLUMNS[name].level == "cluster"]
     components = lengths.most_common(1)[0][0] if lengths else len(HIT_NAMES)
     has_hits = "cl_hits" in cluster and 3 <= components <= len(HIT_NAMES)
-    has_hits = has_hits and (wanted is None or not set(HIT_NAMES).isdisjoint(wanted))
     layout = Layout(
-        tuple(name for name in known if wanted is None or name in wanted),
-        tuple(name for name in of_clusters if wanted is None or name in {*wanted, "is_seed"}),
+        tuple(name for name in window if name in COLUMNS and COLUMNS[name].level == "window"),
+        tuple(name for name in cluster if name in COLUMNS and COLUMNS[name].level == "cluster"),
         components if has_hits else 0,
     )
     fields = [set(layout.window) | {"clusters"}, set(layout.cluster) | ({"cl_hits"} if has_hits else set())]

@@ -7,7 +7,8 @@ at the first lines, and at what is too rare or too odd for a kernel.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from typing import Any
@@ -21,7 +22,20 @@ from ecalwindows.dataset.ndjson.text_source import Chunk, Limits, bad_text, text
 from ecalwindows.schema import COLUMNS
 
 MOST_TOLD = 5
-"""Unusable lines of a file that are told by number and reason."""
+"""Unusable lines of a file that are reported with number and reason."""
+
+MOST_EXAMINED = 1000
+"""Unusable lines of a file of which the reason is found; further ones are counted as `NOT_EXAMINED`."""
+
+CUT = "cut at the end of the text"
+NOT_UTF8 = "not UTF-8"
+NOT_JSON = "not JSON"
+NO_CLUSTERS = "no object with a list of clusters"
+FIELD_MISSING = "a field is missing"
+WRONG_VALUE = "a field has a value of another kind"
+NOT_EXAMINED = "reason not examined"
+REASONS = (CUT, NOT_UTF8, NOT_JSON, NO_CLUSTERS, FIELD_MISSING, WRONG_VALUE, NOT_EXAMINED)
+"""Why a line is no window: the keys of `ReadNotes.reasons`, and of `unusable` in the notes of manifests."""
 
 
 @dataclass
@@ -30,6 +44,7 @@ class ReadNotes:
 
     windows : usable lines
     unusable, cut : lines that are no window: in the middle, and at the end of a text without a newline
+    reasons : both of them by reason, one of `REASONS`
     told : file, line number and reason of the first of them
     unknown : fields that are no columns
     lacking : fields that only some lines have, which are left out
@@ -39,6 +54,7 @@ class ReadNotes:
     windows: int = 0
     unusable: int = 0
     cut: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
     told: list[str] = field(default_factory=list)
     unknown: set[str] = field(default_factory=set)
     lacking: set[str] = field(default_factory=set)
@@ -58,16 +74,18 @@ def read_batches(
     path : .ndjson, .ndjson.gz, .ndjson.zst, or a tar archive of such text (.tar, .tar.gz, .tgz)
     columns : names of columns and hit components wanted, of those that the file has; all by default
     notes : gets what else there is to tell
-    Which columns a file has, its first lines tell; a later line that lacks one is unusable.
+    Which columns a file has, its first lines tell; a later line that lacks one is unusable, whatever is wanted: the
+    number of windows does not depend on `columns`.
     Raises BadFileError for a file that is cut, damaged, beyond the limits or without a window; batches of all whole
     lines before that come first.
     """
     notes = ReadNotes() if notes is None else notes
-    reader = Reader(fspath(path), rows, columns, notes)
+    reader, reasons_before = Reader(fspath(path), rows, columns, notes), Counter(notes.reasons)
     for chunk in text_chunks(path, limits or Limits(), notes.skipped):
         yield from reader.batches(chunk)
-    if reader.layout is None and reader.n_refused:
-        raise bad_text("none of its lines is a window", fspath(path))
+    if reader.n_refused and not reader.n_windows:
+        reasons = described(notes.reasons - reasons_before)
+        raise bad_text(f"none of its lines is a window: {reasons}", fspath(path))
 
 
 class Reader:
@@ -78,14 +96,14 @@ class Reader:
         self.layout: Layout | None = None
         self.n_lines = 0
         self._tables: Tables | None = None
-        self.n_refused = 0
+        self.n_refused = self.n_windows = 0
 
     def batches(self, chunk: Chunk) -> Iterator[WindowBatch]:
         """The windows of a chunk."""
         if chunk.is_first:
             self.n_lines = 0
         if self.layout is None:
-            self.layout = file_layout(first_lines(chunk.text), self.wanted)
+            self.layout = file_layout(first_lines(chunk.text))
         if self.layout is None:
             self._refuse_all(chunk)
             return
@@ -96,6 +114,7 @@ class Reader:
             done = tables.read()
             self._tell(tables, chunk)
             if tables.n_windows:
+                self.n_windows += tables.n_windows
                 self.notes.windows += tables.n_windows
                 yield batch_of(tables, self.wanted)
                 tables.clear()
@@ -123,9 +142,16 @@ class Reader:
         self.notes.cut += is_cut
         self.notes.unusable += not is_cut
         self.n_refused += 1
+        if is_cut:
+            reason, detail = CUT, ""
+        elif self.n_refused <= MOST_EXAMINED:
+            reason, detail = why_unusable(line, self.layout)
+        else:
+            reason, detail = NOT_EXAMINED, ""
+        self.notes.reasons[reason] += 1
         if self.n_refused <= MOST_TOLD:
             place = f"{self.path}{f' ({member})' if member else ''}, line {number + 1}"
-            self.notes.told.append(f"{place}: {'cut' if is_cut else why_unusable(line, self.layout)}")
+            self.notes.told.append(f"{place}: {reason}{f' ({detail})' if detail else ''}")
 
 
 def first_lines(text: bytes) -> Iterator[bytes]:
@@ -137,38 +163,87 @@ def first_lines(text: bytes) -> Iterator[bytes]:
         first = last + 1
 
 
-def why_unusable(line: bytes, layout: Layout | None) -> str:
-    """What is wrong with a line, in a few words."""
+def why_unusable(line: bytes, layout: Layout | None) -> tuple[str, str]:
+    """Why a line is no window: one of `REASONS`, and what exactly is wrong with it, in a few words."""
     try:
-        window = json.loads(line)
+        window = json.loads(line.decode())
+    except UnicodeDecodeError as error:
+        return NOT_UTF8, f"byte {error.start + 1}"
     except (ValueError, RecursionError) as error:
-        return f"not JSON ({str(error)[:60]})"
+        return NOT_JSON, str(error)[:60]
     if not isinstance(window, dict) or not isinstance(window.get("clusters"), list) or layout is None:
-        return "no object with a list of clusters"
+        return NO_CLUSTERS, ""
     clusters = [cluster for cluster in window["clusters"] if isinstance(cluster, dict)]
-    lacking = [name for name in layout.window if name not in window]
-    lacking += [name for name in layout.of_cluster if any(name not in cluster for cluster in clusters)]
-    if lacking:
-        return f"lacks {', '.join(lacking[:3])}{' ...' if len(lacking) > 3 else ''}"
-    return "a field holds something else than it should"
+    if len(clusters) < len(window["clusters"]):
+        return NO_CLUSTERS, "a cluster is no object"
+    missing = [name for name in layout.window if name not in window]
+    missing += [name for name in layout.of_cluster if any(name not in cluster for cluster in clusters)]
+    if missing:
+        return FIELD_MISSING, f"{', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}"
+    levels = ((layout.window, [window]), (layout.cluster, clusters))
+    wrong = (
+        (name, one[name])
+        for names, objects in levels
+        for one in objects
+        for name in names
+        if not _may_be(one[name], COLUMNS[name].dtype)
+    )
+    name, value = next(wrong, ("", None))
+    return WRONG_VALUE, f"{name} is {json.dumps(value)[:30]}" if name else ""
+
+
+def _may_be(value: Any, dtype: str) -> bool:
+    """Whether a JSON value is of the kind of a column; not exact, for the words of an error only."""
+    if dtype == "str":
+        return isinstance(value, str)
+    if dtype.startswith("float"):
+        return value is None or type(value) in (int, float)
+    if dtype == "bool":
+        return value in (0, 1)
+    return type(value) in (int, float) and value == value and abs(value) < 2 ** (31 if dtype == "int32" else 63)
+
+
+def described(reasons: Mapping[str, int]) -> str:
+    """Counts by reason, for people: "3 not JSON, 1 a field is missing"."""
+    return ", ".join(f"{reasons[reason]:,} {reason}" for reason in REASONS if reasons.get(reason))
+
+
+def in_order(reasons: Mapping[str, int]) -> dict[str, int]:
+    """Counts by reason in the order of `REASONS`, for manifests."""
+    return {reason: reasons[reason] for reason in REASONS if reasons.get(reason)}
+
+
+def warning_of(reasons: Mapping[str, int], windows: int, told: Sequence[str]) -> str:
+    """The warning about a text of which some lines are no windows.
+
+    reasons : its unusable lines by reason; windows : its usable ones; told : the first unusable ones
+    """
+    n = sum(reasons.values())
+    lines = "line is no window and is" if n == 1 else "lines are no windows and are"
+    return f"{n:,} of {n + windows:,} {lines} left out: {described(reasons)}; the first: {told[0]}"
 
 
 def batch_of(tables: Tables, wanted: Collection[str] | None) -> WindowBatch:
     """The windows in the tables as a batch."""
     layout, n_pairs = tables.layout, tables.n_pairs
+    names = layout.names if wanted is None else layout.names & frozenset(wanted)
     window = {
-        name: tables.window.column(i, name, tables.n_windows) for i, name in enumerate(layout.window) if is_number(name)
+        name: tables.window.column(i, name, tables.n_windows)
+        for i, name in enumerate(layout.window)
+        if name in names and is_number(name)
     }
-    pair = {name: tables.pair.column(i, name, n_pairs) for i, name in enumerate(layout.cluster)}
+    pair = {
+        name: tables.pair.column(i, name, n_pairs)
+        for i, name in enumerate(layout.cluster)
+        if name in names or name == "is_seed"
+    }
     offsets = tables.ends[: tables.n_windows + 1].copy()
     seeds = seed_rows(offsets, pair.get("is_seed"))
-    if wanted is not None and "is_seed" not in wanted:
+    if "is_seed" not in names:
         pair.pop("is_seed", None)
-    hits = {name: tables.hit_column(i) for i, name in enumerate(HIT_NAMES[: layout.components])}
-    if wanted is not None:
-        hits = {name: column for name, column in hits.items() if name in wanted}
+    hits = {name: tables.hit_column(i) for i, name in enumerate(HIT_NAMES[: layout.components]) if name in names}
     return WindowBatch(
-        window_index=tables.names(), window=window, cluster={}, pair=pair, window_offsets=offsets,
+        window_index=tables.names(wanted="window_index" in names), window=window, cluster={}, pair=pair, window_offsets=offsets,
         pair_cluster=np.arange(n_pairs), window_seed=seeds,
         hits_offsets=tables.hit_ends[: n_pairs + 1].copy() if hits else np.zeros(n_pairs + 1, np.int64), hits=hits,
         events={},

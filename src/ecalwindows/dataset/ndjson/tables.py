@@ -179,10 +179,10 @@ class Tables:
         numbers = self.hits[: self.state[at.N_HITS], place]
         return stored(numbers, numbers, HIT_COMPONENTS[place][1])
 
-    def names(self) -> Text:
-        """`window_index` of the windows; empty where the file has none."""
+    def names(self, *, wanted: bool = True) -> Text:
+        """`window_index` of the windows; empty where the file has none, or it is not wanted."""
         offsets = self.name_ends[: self.n_windows + 1].copy()
-        if "window_index" not in self.layout.window:
+        if not wanted or "window_index" not in self.layout.window:
             return Text(np.zeros_like(offsets), np.zeros(0, dtype=np.uint8))
         return renamed(Text(offsets, self.name_bytes[: offsets[-1]].copy()), self.renamed)
 

@@ -5,6 +5,7 @@ Nothing is ever written, and names in archives are looked at only to tell them.
 
 from __future__ import annotations
 
+import codecs
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,14 @@ ZSTD_FEED = 1 << 10
 
 CHUNK = 1 << 22
 """About as many bytes of whole lines are handed on at a time."""
+
+OTHER_MARKS = {
+    codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32", codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}  # fmt: skip
+"""How a text begins that is not UTF-8; the longer marks first, since one of them begins as another does."""
+
+LONGEST_MARK = 4
 
 
 @dataclass(frozen=True)
@@ -64,9 +73,9 @@ def text_chunks(path: str | PathLike[str], limits: Limits, skipped: list[str]) -
             pieces = within(decompressed(iter(lambda: file.read(RAW_PIECE), b""), name), limits)
             if is_archive(name):
                 for member, content in members(pieces, skipped, StreamError):
-                    yield from line_chunks(content, limits, member)
+                    yield from line_chunks(without_mark(content), limits, member)
             else:
-                yield from line_chunks(pieces, limits, "")
+                yield from line_chunks(without_mark(pieces), limits, "")
     except StreamError as error:
         raise bad_text(str(error), name) from error
     except OSError as error:
@@ -144,6 +153,30 @@ def within(pieces: Iterable[bytes], limits: Limits) -> Iterator[bytes]:
         if total > most:
             raise StreamError(f"its text has more than {limits.max_decompressed_gb:g} GB (--max-decompressed-gb)")
         yield piece
+
+
+def without_mark(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces of a text without its byte order mark; raises StreamError for UTF-16 and UTF-32."""
+    pieces, head = iter(pieces), b""
+    while len(head) < LONGEST_MARK and (piece := next(pieces, None)) is not None:
+        head += piece
+    if encoding := _other_encoding(head[:LONGEST_MARK]):
+        raise StreamError(f"the text is {encoding}, not UTF-8 (make it UTF-8 with `iconv -f {encoding} -t UTF-8`)")
+    if head.startswith(b"\0"):
+        raise StreamError("the file begins with zero bytes, and not with text")
+    yield head.removeprefix(codecs.BOM_UTF8)
+    yield from pieces
+
+
+def _other_encoding(head: bytes) -> str | None:
+    """The encoding of a text that is not UTF-8, from its mark or from where its first characters have zero bytes."""
+    for mark, name in OTHER_MARKS.items():
+        if head.startswith(mark):
+            return name
+    zeros = tuple(byte == 0 for byte in head)
+    if zeros in ((False, True, True, True), (True, True, True, False)):
+        return "UTF-32"
+    return "UTF-16" if zeros[:2] in ((False, True), (True, False)) and any(head) else None
 
 
 def line_chunks(pieces: Iterable[bytes], limits: Limits, member: str) -> Iterator[Chunk]:

@@ -7,7 +7,7 @@ import posixpath
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
@@ -36,11 +36,15 @@ ROWS = 8192
 
 @dataclass(frozen=True)
 class File:
-    """A data file: its path or URL, the format that its name tells (None: it tells none), the split it is in."""
+    """A data file: its path or URL, the format that its name tells (None: it tells none), the split it is in.
+
+    warned : warnings about it that were given, so that none is given twice where a file is read several times
+    """
 
     path: str
     format: str | None
     split: str | None = None
+    warned: set[str] = field(default_factory=set, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -171,8 +175,17 @@ def _all_batches(
         return
     from ecalwindows.dataset import readers
 
+    notes = readers.ReadNotes()
     with _local_copy(file.path) as path:
-        yield from readers.read_batches(path, rows=rows, columns=columns)
+        yield from readers.read_batches(path, rows=rows, columns=columns, notes=notes)
+    if notes.reasons:
+        _warn_once(file, readers.warning_of(notes.reasons, notes.windows, notes.told))
+
+
+def _warn_once(file: File, warning: str) -> None:
+    if warning not in file.warned:
+        file.warned.add(warning)
+        log.warning("%s", warning)
 
 
 @contextmanager
