@@ -244,7 +244,8 @@ def batch_of(tables: Tables, wanted: Collection[str] | None) -> WindowBatch:
     hits = {name: tables.hit_column(i) for i, name in enumerate(HIT_NAMES[: layout.components]) if name in names}
     return WindowBatch(
         window_index=tables.names(wanted="window_index" in names),
-        window=window, cluster={}, pair=pair, window_offsets=offsets, pair_cluster=np.arange(n_pairs), window_seed=seeds,
+        window=window, cluster={}, pair=pair, window_offsets=offsets, pair_cluster=np.arange(n_pairs),
+        window_seed=seeds,
         hits_offsets=tables.hit_ends[: n_pairs + 1].copy() if hits else np.zeros(n_pairs + 1, np.int64), hits=hits,
         events={},
     )  # fmt: skip
