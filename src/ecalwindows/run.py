@@ -135,7 +135,7 @@ def prepared(
     inputs: Any, settings: WindowSettings, wanted: Collection[str], reading: Reading
 ) -> tuple[Inputs, WorkingPoints]:
     """Working points read and all headers checked: what can fail early fails here."""
-    threshold = read_working_points(settings.wp_file)
+    threshold = read_working_points(settings.wp_file, settings.assoc_strategy)
     return checked_inputs(inputs, settings, wanted, reading), threshold
 
 
