@@ -31,8 +31,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 def model_named(module: str, name: str) -> type[BaseModel]:
     """Return the settings model of that name."""
-    model = getattr(importlib.import_module(module), name)
-    assert issubclass(model, BaseModel)
+    model: type[BaseModel] = getattr(importlib.import_module(module), name)
     return model
 
 
