@@ -1,4 +1,4 @@
-"""Update the tables and the picture of docs/simulation.md; this takes some minutes.
+"""Bring the tables and the picture of docs/simulation.md up to date, some minutes.
 
 make simulation-page
 """
@@ -31,5 +31,5 @@ if __name__ == "__main__":
         flags=re.DOTALL,
     )
     if n != 1:
-        raise SystemExit(f"{page}: the place for the tables was not found")
+        raise SystemExit(f"{page}: the tables have no place")
     page.write_text(text, encoding="utf-8")

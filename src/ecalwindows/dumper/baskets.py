@@ -9,7 +9,7 @@ it says so). The baskets of a branch are kept until all are there, then decoded 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,13 +128,9 @@ class FlatVectors(uproot.interpretation.Interpretation):  # type: ignore[misc]
         """Decode entries [start, stop) of all baskets (see `uproot.interpretation.Interpretation.final_array`)."""
         branch = others[1]
         parts = []  # (basket's first entry, basket, first and last + 1 entry in it)
-        for number in sorted(baskets):
-            begin, end = int(entry_offsets[number]), int(entry_offsets[number + 1])
-            if len(baskets[number]) != end - begin:
-                raise self._damaged(branch, begin)
-            first, last = max(start, begin), min(stop, end)
-            if first < last:
-                parts.append((begin, baskets[number], first - begin, last - begin))
+        for number, first, last in basket_ranges(branch, self.name, baskets, start, stop, entry_offsets):
+            begin = int(entry_offsets[number])
+            parts.append((begin, baskets[number], first - begin, last - begin))
         itemsize, depth = self.kind.dtype.itemsize, self.kind.depth
         n_items = np.int64(0)
         list_offsets = np.zeros(stop - start + 1, dtype=np.int64)
@@ -163,7 +159,62 @@ class FlatVectors(uproot.interpretation.Interpretation):  # type: ignore[misc]
         return BadFileError(
             f"the bytes of branch '{self.name}', entry {entry}, don't decode",
             expected=f"a {self.kind} whose sizes add up to the entry's length",
-            where=f"{branch.file.file_path}, {branch.object_path}",
+            where=str(branch.file.file_path),
+            todo="copy or make the file again; or leave it out",
+        )
+
+
+class FlatNumbers(uproot.AsDtype):  # type: ignore[misc]
+    """`uproot.AsDtype` that refuses baskets with other numbers of entries than their branch says.
+
+    uproot itself copies what is there to where it should be: a basket of one entry into all entries of its range.
+    """
+
+    def __init__(self, way: Any) -> None:
+        super().__init__(way.from_dtype, way.to_dtype)
+
+    def final_array(self, baskets: Mapping[int, Any], start: int, stop: int, entry_offsets: Any, *others: Any) -> Any:
+        """The numbers of entries [start, stop) (see `uproot.interpretation.Interpretation.final_array`)."""
+        branch = others[1]
+        if start < stop:
+            list(basket_ranges(branch, branch.name, baskets, start, stop, entry_offsets))
+        return super().final_array(baskets, start, stop, entry_offsets, *others)
+
+
+def check_basket(branch: Any, name: str, number: int, held: int, entry_offsets: Any) -> None:
+    """Raise BadFileError unless a basket holds as many entries as its branch says."""
+    begin, end = int(entry_offsets[number]), int(entry_offsets[number + 1])
+    if held != end - begin:
+        raise BadFileError(
+            f"the basket of branch '{name}' that begins with entry {begin}, has {held:,} entries, not {end - begin:,}",
+            expected="baskets that hold the entries which their branch says",
+            where=str(branch.file.file_path),
+            todo="copy or make the file again; or leave it out",
+        )
+
+
+def basket_ranges(
+    branch: Any, name: str, baskets: Mapping[int, Any], start: int, stop: int, entry_offsets: Any
+) -> Iterator[tuple[int, int, int]]:
+    """The parts of entries [start, stop) by basket: its number, the first entry and the one after the last.
+
+    Raises BadFileError when a basket has other entries than its branch says, and when there are not all entries, each
+    once and in order.
+    """
+    at = start
+    for number in sorted(baskets):
+        check_basket(branch, name, number, len(baskets[number]), entry_offsets)
+        first, last = max(start, int(entry_offsets[number])), min(stop, int(entry_offsets[number + 1]))
+        if first < last:
+            if first != at:
+                break
+            yield number, first, last
+            at = last
+    if at != stop and start < stop:
+        raise BadFileError(
+            f"the baskets of branch '{name}' end at entry {at}, before entry {stop}, or overlap",
+            expected="baskets that follow each other and hold all entries",
+            where=str(branch.file.file_path),
             todo="copy or make the file again; or leave it out",
         )
 

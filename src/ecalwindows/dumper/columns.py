@@ -9,13 +9,23 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import awkward as ak
 import numpy as np
 import uproot
 
-from ecalwindows.dumper.baskets import ColumnType, FlatVectors, Ragged, is_vector_of_numbers
+from ecalwindows.dumper.baskets import (
+    ColumnType,
+    FlatNumbers,
+    FlatVectors,
+    Ragged,
+    check_basket,
+    is_vector_of_numbers,
+)
+from ecalwindows.dumper.coverage import TODO, check_coverage
+from ecalwindows.dumper.coverage import is_rntuple as _is_rntuple
 from ecalwindows.errors import BadFileError
 
 __all__ = ["ColumnType", "Ragged", "bytes_per_entry", "cluster_boundaries", "column_names", "column_type",
@@ -48,11 +58,13 @@ def read_columns(
     fast: False takes the plain way for all columns (same result, slower).
     While it reads, the uncompressed baskets live beside the columns: about twice `bytes_per_entry` an entry.
 
-    Raises `uproot.KeyInFileError` for a missing column, BadFileError for one that is not of numbers (`column_type`)
-    or whose bytes don't decode; what uproot raises when the file cannot be read or decompressed passes through.
+    Raises `uproot.KeyInFileError` for a missing column, BadFileError for one that is not of numbers (`column_type`),
+    has more or fewer entries than the tree (`check_coverage`), or whose bytes don't decode; what uproot raises when
+    the file cannot be read or decompressed passes through.
     """
     names = list(dict.fromkeys(names))
     types = {name: _known_type(tree, name) for name in names}
+    check_coverage(tree, names)
     entry_stop = max(min(entry_stop, tree.num_entries), 0)
     entry_start = min(max(entry_start, 0), entry_stop)
     columns: dict[str, Ragged] = {}
@@ -61,7 +73,29 @@ def read_columns(
     rest = {name: types[name] for name in names if name not in columns}
     if rest:
         columns |= _read_plain(tree, rest, entry_start, entry_stop)
+    for name, column in columns.items():
+        _check_lengths(tree, name, column, entry_stop - entry_start)
     return {name: columns[name] for name in names}
+
+
+def _check_lengths(tree: Any, name: str, column: Ragged, n_entries: int) -> None:
+    """Raise BadFileError unless the column has so many entries, and lists that follow each other and end in it."""
+    n = n_entries
+    for offsets in column.offsets:
+        if len(offsets) != n + 1 or offsets[0] != 0 or (np.diff(offsets) < 0).any():
+            raise _wrong_lengths(tree, name, f"{len(offsets) - 1:,} lists, some of negative length", n)
+        n = int(offsets[-1])
+    if len(column.content) != n:
+        raise _wrong_lengths(tree, name, f"{len(column.content):,} values", n)
+
+
+def _wrong_lengths(tree: Any, name: str, found: str, n: int) -> BadFileError:
+    return BadFileError(
+        f"branch '{name}' has {found} where its tables say {n:,}",
+        expected="as many values as the lengths of its lists add up to",
+        where=str(tree.file.file_path),
+        todo=TODO,
+    )
 
 
 def bytes_per_entry(tree: Any, names: Iterable[str]) -> float:
@@ -122,10 +156,6 @@ def step_bounds(
     return bounds
 
 
-def _is_rntuple(tree: Any) -> bool:
-    return isinstance(tree, uproot.behaviors.RNTuple.HasFields)
-
-
 def _type_of_form(form: Any) -> ColumnType | None:
     depth = 0
     while isinstance(form, ak.forms.ListOffsetForm) and "__array__" not in form.parameters:
@@ -161,9 +191,9 @@ def _read_flat(tree: Any, types: Mapping[str, ColumnType], start: int, stop: int
     ways: list[tuple[str, Any]] = []
     for name, kind in types.items():
         branch = tree[name]
-        if kind.depth == 0:
-            ways.append((name, branch.interpretation))
-        elif is_vector_of_numbers(branch, kind):
+        if kind.depth == 0 and type(branch.interpretation) is uproot.AsDtype:
+            ways.append((name, FlatNumbers(branch.interpretation)))
+        elif kind.depth > 0 and is_vector_of_numbers(branch, kind):
             ways.append((name, FlatVectors(name, kind)))
     if not ways:
         return {}
@@ -181,9 +211,19 @@ def _read_plain(tree: Any, types: Mapping[str, ColumnType], start: int, stop: in
     if _is_rntuple(tree):
         arrays = tree.arrays(filter_name=list(types), entry_start=start, entry_stop=stop, array_cache=None)
     else:
+        for name in types:
+            _check_baskets(tree[name], start, stop)
         ways = [(name, tree[name].interpretation) for name in types]
         arrays = tree.arrays(ways, entry_start=start, entry_stop=stop, how=dict, array_cache=None)
     return {name: _ragged(arrays[name], kind) for name, kind in types.items()}
+
+
+def _check_baskets(branch: Any, start: int, stop: int) -> None:
+    """Raise BadFileError for a basket of entries [start, stop) that holds others than its branch says."""
+    edges = branch.entry_offsets
+    for number, (first, last) in enumerate(pairwise(edges)):
+        if first < stop and start < last:
+            check_basket(branch, branch.name, number, branch.basket(number).num_entries, edges)
 
 
 def _ragged(array: ak.Array, kind: ColumnType) -> Ragged:

@@ -15,6 +15,8 @@ from ecalwindows.dumper import columns as dump
 from ecalwindows.dumper.branches import BRANCHES, PILEUP_BRANCHES, PILEUP_TOTAL, Branch, Part
 from ecalwindows.dumper.columns import Ragged
 from ecalwindows.dumper.headers import Input, bad_file, open_tree
+from ecalwindows.dumper.values import check_values, integers
+from ecalwindows.errors import BadFileError
 from ecalwindows.events import Events, Index
 
 log = logging.getLogger(__name__)
@@ -32,7 +34,9 @@ def read_events(
     with open_tree(file.path, settings.tree) as tree:
         names = list(dict.fromkeys(branch.name for branch in file.branches))
         for start, stop in _steps(tree, names, file, memory_bytes, most_events):
-            yield start, events_of(file, dump.read_columns(tree, names, start, stop), start, stop)
+            events = events_of(file, dump.read_columns(tree, names, start, stop), start, stop)
+            check_values(events, file.branches, file.path, start)
+            yield start, events
 
 
 def _steps(
@@ -57,9 +61,9 @@ def events_of(file: Input, columns: Mapping[str, Ragged], start: int, stop: int)
     hits_offsets, hits = parts.nested("hits", cluster_offsets)
     simhits_offsets, simhits = parts.nested("simhits", calo_offsets) if parts.has("simhits") else (None, None)
     return Events(
-        run=event["run"].astype(np.int64),
-        lumi=event["lumi"].astype(np.int64),
-        event=event["event"].astype(np.int64),
+        run=event["run"].astype(np.int64, copy=False),
+        lumi=event["lumi"].astype(np.int64, copy=False),
+        event=event["event"].astype(np.int64, copy=False),
         scalars=event,
         cluster_offsets=cluster_offsets,
         cluster=parts.numbers("cluster", cluster_offsets),
@@ -71,7 +75,7 @@ def events_of(file: Input, columns: Mapping[str, Ragged], start: int, stop: int)
         supercluster_offsets=supercluster_offsets,
         supercluster=parts.numbers("supercluster", supercluster_offsets),
         member_offsets=member_offsets,
-        member=member["member"].astype(np.int64),
+        member=member["member"].astype(np.int64, copy=False),
         hits_offsets=hits_offsets,
         hits=hits,
         simhits_offsets=simhits_offsets,
@@ -110,42 +114,41 @@ class _Parts:
     def offsets(self, part: Part) -> Index:
         """Offsets by event of a part; those of the first branch read (the others must agree)."""
         for branch in self._read(part).values():
-            return self.columns[branch.name].offsets[0]
+            return self._column(branch).offsets[0]
         return np.zeros(self.n_events + 1, dtype=np.int64)
 
     def numbers(self, part: Part, offsets: Index) -> dict[str, NDArray[Any]]:
         """The columns of one number a row; integers as int32 but for the ids."""
         read, found = self._read(part), {}
+        first = next((branch.name for branch in read.values()), "")
         for key, branch in _DEFAULTS[part].items():
             if key in read:
-                column = self.columns[branch.name]
+                column = self._column(branch)
                 if column.offsets:
-                    self._same(branch, column.offsets[0], offsets, np.arange(len(offsets)))
-                found[key] = column.content if branch.kind == "float" or part == "event" else _int32(column.content)
+                    self._same(branch, column.offsets[0], offsets, None, f"'{first}' has")
+                found[key] = self._values(branch, column)
             else:
-                kind = np.float32 if branch.kind == "float" else np.int32
-                found[key] = np.full(offsets[-1], branch.default or 0, dtype=kind)
+                found[key] = _default(branch, offsets[-1])
         return found
 
     def nested(self, part: Part, outer: Index) -> tuple[Index, dict[str, NDArray[Any]]]:
         """The inner offsets and the columns of a part with vectors of vectors; empty where nothing was read."""
         read = self._read(part)
         inner = np.zeros(outer[-1] + 1, dtype=np.int64)
+        first = next((branch.name for branch in read.values()), "")
         for place, branch in enumerate(read.values()):
-            column = self.columns[branch.name]
-            self._same(branch, column.offsets[0], outer, np.arange(len(outer)))
+            column = self._column(branch)
+            self._same(branch, column.offsets[0], outer, None, f"the event has {OUTER[part]}:")
             inner = column.offsets[1] if place == 0 else inner
-            self._same(branch, column.offsets[1], inner, outer)
+            self._same(branch, column.offsets[1], inner, outer, f"'{first}' has")
         found = {}
         for key, branch in _DEFAULTS[part].items():
             if key in read:
-                content = self.columns[branch.name].content
-                found[key] = content if branch.kind == "float" else _int32(content)
+                found[key] = self._values(branch, self._column(branch))
             else:
-                kind = np.float32 if branch.kind == "float" else np.int32
-                found[key] = np.full(inner[-1], branch.default or 0, dtype=kind)
+                found[key] = _default(branch, inner[-1])
         if part == "score":
-            found["score"] = self.columns[read["score"].name].content if read else np.empty(0, np.float64)
+            found["score"] = self._column(read["score"]).content if read else np.empty(0, np.float64)
         return inner, found
 
     def check_scores(self, inner: Index, cluster_offsets: Index, calo_offsets: Index) -> None:
@@ -154,22 +157,47 @@ class _Parts:
             return
         n_calos = np.repeat(np.diff(calo_offsets), np.diff(cluster_offsets))
         expected = np.concatenate([[0], np.cumsum(n_calos)])
-        self._same(self._read("score")["score"], inner, expected, cluster_offsets)
+        self._same(self._read("score")["score"], inner, expected, cluster_offsets, "the event has caloparticles:")
 
-    def _same(self, branch: Branch, found: Index, expected: Index, event_rows: Index) -> None:
-        """Raise when offsets differ; `event_rows[i]` is the row of `expected` where event i begins."""
+    def _column(self, branch: Branch) -> Ragged:
+        """A branch that was read. Raises BadFileError unless it has a row for each event."""
+        column = self.columns[branch.name]
+        if column.n_entries != self.n_events:
+            raise self._bad(
+                f"branch '{branch.name}' has {column.n_entries:,} entries from entry {self.start} on, "
+                f"not {self.n_events:,}"
+            )
+        return column
+
+    def _values(self, branch: Branch, column: Ragged) -> NDArray[Any]:
+        return column.content if branch.kind == "float" else integers(branch, column.content, self.file.path)
+
+    def _same(self, branch: Branch, found: Index, expected: Index, event_rows: Index | None, other: str) -> None:
+        """Raise unless the offsets are the same. `other` : what has as many values as it should, for the error.
+
+        event_rows : the row where each event begins; None where a row is an event
+        """
         if np.array_equal(found, expected):
             return
-        n = min(len(found), len(expected))
-        row = int(np.argmax(found[:n] != expected[:n])) if (found[:n] != expected[:n]).any() else n
-        event = int(np.searchsorted(event_rows, row, side="left")) - 1
-        raise bad_file(
-            self.file.path,
-            f"branch '{branch.name}' has another number of values than its fellows in entry {self.start + event}",
-            "as many clusters, caloparticles and hits in all branches of an event",
+        row = int(np.argmax(np.diff(found) != np.diff(expected)))
+        where = f"entry {self.start + row}"
+        if event_rows is not None:
+            event = int(np.searchsorted(event_rows, row, side="right")) - 1
+            where = f"entry {self.start + event}, row {row - event_rows[event]}"
+        n, right = (int(offsets[row + 1] - offsets[row]) for offsets in (found, expected))
+        raise self._bad(f"branch '{branch.name}' has {n:,} values in {where}; {other} {right:,}")
+
+    def _bad(self, found: str) -> BadFileError:
+        return bad_file(
+            self.file.path, found, "as many clusters, caloparticles and hits in all branches of an event",
             "make the dump again; or go on without the file: --skip-bad-files",
-        )
+        )  # fmt: skip
 
 
-def _int32(column: NDArray[Any]) -> NDArray[np.int32]:
-    return column.astype(np.int32, copy=False)
+OUTER: dict[Part, str] = {"score": "clusters", "hits": "clusters", "member": "superclusters",
+                          "simhits": "caloparticles"}  # fmt: skip
+"""What has vectors of vectors: one inner vector for each."""
+
+
+def _default(branch: Branch, n: int) -> NDArray[Any]:
+    return np.full(n, branch.default or 0, dtype=np.float32 if branch.kind == "float" else np.int32)

@@ -9,7 +9,8 @@ What ROOT (TBufferFile, TCollectionProxy streaming) writes for one entry, all nu
     list      4 bytes number of items, then the items
 
 Both depths are lists after 6 bytes, so the same two loops read both: `count_items` checks the headers and sizes the
-output, `fill_items` copies. Neither reads outside the entry or the buffer, whatever the bytes say. Items are copied
+output, `fill_items` copies. Neither reads outside the entry or the buffer, whatever the bytes say, and neither writes
+beyond its outputs: what does not fit them is an entry that cannot be read. Items are copied
 as bytes, still big-endian: turning all of them round at the end is one quick NumPy call. Unsigned indices spare
 numba's test for negative ones, which would keep the copy from being vectorised (2 to 3 times slower). Both loops also
 run as plain Python (NUMBA_DISABLE_JIT=1): bytes are widened before they are shifted.
@@ -53,7 +54,10 @@ def count_items(
     list_offsets is not to be used); items is n_items plus the items found.
     """
     items = n_items
+    last_fitting = min(last, first + len(list_offsets) - 1, len(byte_offsets) - 1)
     for entry in range(first, last):
+        if entry >= last_fitting:
+            return entry, items
         start = np.int64(byte_offsets[entry])
         stop = np.int64(byte_offsets[entry + 1])
         if start < 0 or stop > len(data) or stop - start < 10:
@@ -91,6 +95,8 @@ def fill_items(
 
     Returns -1, or the first entry of the basket whose lists don't add up to its length.
     """
+    if n_lists < 0 or n_lists >= len(item_offsets):
+        return first
     n_items = item_offsets[n_lists]
     for entry in range(first, last):
         at = np.int64(byte_offsets[entry]) + 6
@@ -105,6 +111,8 @@ def fill_items(
             at += 4
             # leaves room for the sizes to come: neither they nor the output are overrun
             if size * itemsize > stop - at - 4 * left:
+                return entry
+            if n_lists + 1 >= len(item_offsets) or (n_items + size) * itemsize > len(content):
                 return entry
             source = np.uint64(at)
             target = np.uint64(n_items * itemsize)

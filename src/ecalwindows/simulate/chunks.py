@@ -1,4 +1,4 @@
-"""Events in chunks, as flat columns with offsets; they do not depend on the chunks and on the number of threads."""
+"""Events in chunks, as flat columns with offsets; the same whatever the chunks and however many threads."""
 
 from __future__ import annotations
 
@@ -22,20 +22,14 @@ Index = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Column:
-    """A branch of several events.
-
-    Attributes
-    ----------
-    offsets : one array int64 per level of vectors, the outer level first
-    values : the values of all events, one after another
-    """
+    """A branch of some events: offsets of each level, from the events inwards, and the flat values."""
 
     offsets: tuple[Index, ...]
     values: NDArray[Any]
 
 
 def column(branch: OutBranch, events: list[Any]) -> Column:
-    """The column of a branch, from the values that `simulated_event` returned for it."""
+    """The column of what `simulated_event` gave for a branch."""
     if branch.depth == 0:
         return Column((), np.array(events, branch.dtype))
     if branch.depth == 1:
@@ -58,32 +52,24 @@ def simulated_chunks(
     n_events: int, seed: int, gun: Gun, pileup: tuple[float, float] | None, detector: Detector,
     branches: tuple[OutBranch, ...], *, chunk: int, jobs: int,
 ) -> Iterator[tuple[int, dict[str, Column]]]:  # fmt: skip
-    """Simulate events in chunks; yields (number of events, columns by name) of each chunk, in the order of the events.
-
-    Parameters
-    ----------
-    n_events, seed, gun, pileup, detector : see `simulated_event`
-    branches : to be returned
-    chunk : number of events per chunk
-    jobs : number of threads; at most jobs + 1 chunks are in memory
-    """
-    thread_data = local()
+    """(number of events, columns) of each chunk, in the order of the events. At most jobs + 1 chunks are in memory."""
+    mine = local()
 
     def simulated(start: int) -> tuple[int, dict[str, Column]]:
-        if not hasattr(thread_data, "work"):
-            thread_data.work = Workspace()
-        indices = range(start, min(start + chunk, n_events))
-        events = [simulated_event(index, seed, gun, pileup, detector, thread_data.work) for index in indices]
+        if not hasattr(mine, "work"):
+            mine.work = Workspace()
+        numbers = range(start, min(start + chunk, n_events))
+        events = [simulated_event(number, seed, gun, pileup, detector, mine.work) for number in numbers]
         return len(events), {b.name: column(b, [event[b.name] for event in events]) for b in branches}
 
     if jobs == 1:
         yield from map(simulated, range(0, n_events, chunk))
         return
-    pending: deque[Future[tuple[int, dict[str, Column]]]] = deque()
+    waiting: deque[Future[tuple[int, dict[str, Column]]]] = deque()
     with ThreadPoolExecutor(jobs) as pool:
         for start in range(0, n_events, chunk):
-            pending.append(pool.submit(simulated, start))
-            if len(pending) > jobs:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+            waiting.append(pool.submit(simulated, start))
+            if len(waiting) > jobs:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
