@@ -6,13 +6,14 @@ JOBS   ?= 2
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo sample simulation-page working-points test lint coverage test-systems bench dist clean
+.PHONY: help demo sample simulation-page working-points test lint coverage test-systems docs bench dist clean
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # What is installed is kept in stamp files: a second call installs nothing until pyproject.toml changes.
 TEST    := $(VENV)/.installed-test
 DEV     := $(VENV)/.installed-dev
 SYSTEMS := $(VENV)/.installed-systems
+DOCS    := $(VENV)/.installed-docs
 RUN     := $(VENV)/bin/python -m
 
 # "At least 95 % of the pure middle": these files, counted with the kernels run as plain Python.
@@ -64,12 +65,16 @@ working-points: $(TEST) ## the packaged working points, derived anew from the si
 bench: $(TEST) ## time and memory beside plain uproot and Awkward Array
 	@$(VENV)/bin/python benchmarks/run.py $(BENCH)
 
+docs: $(DOCS) ## the documentation site in site/
+	@NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --quiet
+	@echo "open site/index.html"
+
 dist: $(DEV) ## sdist and wheel in dist/
 	@rm -rf dist
 	@$(RUN) build --outdir dist
 
 clean: ## remove all that make made
-	rm -rf "$(VENV)" demo dist working-points benchmarks/data benchmarks/.rootvenv .coverage .coverage.* \
+	rm -rf "$(VENV)" demo dist site working-points benchmarks/data benchmarks/.rootvenv .coverage .coverage.* \
 		.hypothesis .mypy_cache .pytest_cache .ruff_cache src/ecalwindows/_version.py
 	find src tests tools benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
@@ -84,8 +89,9 @@ $(VENV)/bin/python:
 
 $(TEST): EXTRAS = test
 $(DEV): EXTRAS = dev
+$(DOCS): EXTRAS = docs
 $(SYSTEMS): EXTRAS = test,xrootd,htcondor,dask,tensorflow,croissant,simulate,pythia8mc
-$(TEST) $(DEV) $(SYSTEMS): pyproject.toml | $(VENV)/bin/python
+$(TEST) $(DEV) $(SYSTEMS) $(DOCS): pyproject.toml | $(VENV)/bin/python
 	@echo "installing ecalwindows[$(EXTRAS)] into $(VENV) (about a minute)"
 	@$(RUN) pip install -qq --editable ".[$(EXTRAS)]"
 	@touch "$@"

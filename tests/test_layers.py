@@ -102,7 +102,7 @@ def test_who_never_sees(who: str, never: set[str]) -> None:
 
 
 HOMES = {
-    "uproot": ("dumper", "simulate", "working_points", "dataset/weights"),
+    "uproot": ("dumper", "simulate", "corrections"),
     "pyarrow": ("dataset",),
     "matplotlib": ("plots",),
     "mplhep": ("plots",),

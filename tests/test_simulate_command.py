@@ -1,4 +1,4 @@
-"""`ecalwindows simulate`: files that `ecalwindows windows` reads, refusals, the validation's page."""
+"""`ecalwindows simulate`: files for `ecalwindows windows`, errors, and the validation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_windows_are_made_from_it(sample: Path, tmp_path: Path) -> None:
     assert "20" in ran.out and (tmp_path / "windows.parquet").stat().st_size > 0
 
 
-def test_the_same_seed_gives_the_same_events_whatever_the_threads(sample: Path, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_events_for_any_number_of_threads(sample: Path, tmp_path: Path) -> None:
     run("simulate", "-o", str(tmp_path / "again.root"), *SMALL, "-j", "1", "-q")
     with uproot.open(sample) as one, uproot.open(tmp_path / "again.root") as other:
         first, second = (file["recosimdumper/caloTree"].arrays() for file in (one, other))
@@ -50,7 +50,7 @@ def test_types_are_those_of_the_schema(sample: Path) -> None:
     assert columns["eventId"].tolist() == list(range(1, 21))
 
 
-def test_no_events_is_a_file_too(tmp_path: Path) -> None:
+def test_a_file_without_events_is_written(tmp_path: Path) -> None:
     run("simulate", "-o", str(tmp_path / "none.root"), "-n", "0", "--format", "rntuple")
     with uproot.open(tmp_path / "none.root") as file:
         assert file["recosimdumper/caloTree"].num_entries == 0
@@ -72,18 +72,18 @@ def test_no_events_is_a_file_too(tmp_path: Path) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_what_makes_no_sense_is_refused(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+def test_impossible_settings_are_errors(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
     ran = attempt("simulate", "-o", str(tmp_path / "out.root"), *arguments)
     assert ran.code == 2 and all(part in ran.err for part in PARTS) and words in ran.err
     assert not list(tmp_path.iterdir())
 
 
-def test_an_output_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+def test_an_output_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     ran = attempt("simulate", "-o", str(tmp_path), "-n", "1")
     assert ran.code == 2 and all(part in ran.err for part in PARTS)
 
 
-def test_a_missing_library_names_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_missing_library_names_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import ecalwindows.simulate.writers as writers
 
     monkeypatch.setattr(writers, "has_root", lambda: False)
@@ -92,7 +92,7 @@ def test_a_missing_library_names_its_extra(tmp_path: Path, monkeypatch: pytest.M
     assert not list(tmp_path.iterdir())
 
 
-def test_pile_up_from_pythia_names_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_missing_pythia_names_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import ecalwindows.simulate.minimum_bias as minimum_bias
 
     monkeypatch.setattr(minimum_bias, "has_pythia", lambda: False)
@@ -106,12 +106,12 @@ def test_pile_up_from_pythia_names_its_extra(tmp_path: Path, monkeypatch: pytest
     ("module", "extra", "arguments"),
     [("ROOT", "simulate", ("--format", "ttree")), ("pythia8mc", "pythia8mc", ("--pileup-source", "pythia8"))],
 )
-def test_a_broken_library_says_what_is_broken(
+def test_the_error_for_a_broken_library_names_the_cause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, extra: str, arguments: tuple[str, ...]
 ) -> None:
     import ecalwindows.simulate.ttree as ttree
 
-    monkeypatch.setattr(ttree, "_root", ttree._root.__wrapped__)  # not what another test has imported
+    monkeypatch.setattr(ttree, "_root", ttree._root.__wrapped__)  # another test may have imported ROOT
     (tmp_path / module).mkdir()
     (tmp_path / module / "__init__.py").write_text("raise ImportError('libNone.so: cannot open shared object file')")
     monkeypatch.syspath_prepend(tmp_path)
@@ -123,12 +123,12 @@ def test_a_broken_library_says_what_is_broken(
     assert {path.name for path in tmp_path.iterdir()} == {module}
 
 
-def test_without_an_output_the_usage_is_told() -> None:
+def test_without_an_output_the_usage_is_printed() -> None:
     ran = attempt("simulate")
     assert ran.code == 2 and "-o FILE" in ran.err
 
 
-def test_a_table_tells_what_agrees() -> None:
+def test_a_table_shows_what_agrees() -> None:
     rows = [Comparison("mean", 1.1, 1.0, 0.15), Comparison("width", 2.0, 1.0, 0.15)]
     rows.append(Comparison("zero", 0.01, 0.0, 0.02, absolute=True))
     lines = table("Some", rows).splitlines()
@@ -151,14 +151,14 @@ def test_the_validation_writes_its_page_and_plots(tmp_path: Path, monkeypatch: p
     assert plots == {f"{name}.png" for name in names}
 
 
-def test_a_validation_refuses_what_it_would_not_heed(tmp_path: Path) -> None:
+def test_a_validation_refuses_options_that_it_does_not_use(tmp_path: Path) -> None:
     ran = attempt("simulate", "--validate", str(tmp_path / "out"), "--particle", "photon", "--format", "rntuple")
     assert ran.code == 2 and "leave out --particle, --format" in ran.err
     ran = attempt("simulate", "--validate", str(tmp_path / "out"), "-o", str(tmp_path / "out.root"))
     assert ran.code == 2 and "not both" in ran.err
 
 
-def test_a_validation_needs_some_events(tmp_path: Path) -> None:
+def test_a_validation_needs_a_minimum_of_events(tmp_path: Path) -> None:
     ran = attempt("simulate", "--validate", str(tmp_path / "out"), "-n", "0")
     assert ran.code == 2 and all(part in ran.err for part in PARTS) and "0 events" in ran.err
     assert not (tmp_path / "out" / "resolution.png").exists()

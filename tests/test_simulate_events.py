@@ -1,4 +1,4 @@
-"""Simulated events: energy sums, fractions, scores, symmetries, and that nothing depends on chunks or threads."""
+"""Simulated events: energy sums, fractions, scores, symmetries, independence of chunks and threads."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def detector() -> Detector:
 @pytest.fixture(scope="module")
 def events(detector: Detector) -> list[dict[str, Any]]:
     work = Workspace()
-    return [simulated_event(number, 5, Gun(overlap=True), PILEUP, detector, work) for number in range(N_EVENTS)]
+    return [simulated_event(index, 5, Gun(overlap=True), PILEUP, detector, work) for index in range(N_EVENTS)]
 
 
 def matrix(event: dict[str, Any], name: str) -> np.ndarray[Any, Any]:
@@ -42,7 +42,7 @@ def lists(nested: Nested) -> list[np.ndarray[Any, Any]]:
 
 
 def crystal(event: dict[str, Any], prefix: str) -> np.ndarray[Any, Any]:
-    """One number for the crystal of each hit."""
+    """An integer that identifies the crystal of each hit."""
     ieta, iphi, iz = (event[f"{prefix}_{name}"].values.astype(np.int64) for name in ("ieta", "iphi", "iz"))
     return np.asarray((iz * 1000 + ieta) * 1000 + iphi)
 
@@ -84,8 +84,8 @@ def test_scores_lie_between_zero_and_one_and_add_up_to_at_most_one(events: list[
         assert np.all(score[:, ~seen] == -1)
 
 
-def test_scores_are_those_of_their_definition(events: list[dict[str, Any]]) -> None:
-    """The slow way: over the hits of each cluster and particle."""
+def test_scores_agree_with_their_definition(events: list[dict[str, Any]]) -> None:
+    """Loop over the hits of each cluster and particle."""
     event = events[0]
     cells, fractions = crystal(event, "pfClusterHit"), event["pfClusterHit_fraction"]
     clusters = list(zip(lists(Nested(fractions.counts, cells)), lists(fractions), strict=True))
@@ -99,7 +99,7 @@ def test_scores_are_those_of_their_definition(events: list[dict[str, Any]]) -> N
             assert matrix(event, "sim_nSharedXtals")[c, p] == sum(cell in truth for cell in own.tolist())
 
 
-def test_pileup_is_truth_of_nobody_and_part_of_its_own_total(events: list[dict[str, Any]]) -> None:
+def test_clusters_share_at_most_the_total_energy_with_pileup(events: list[dict[str, Any]]) -> None:
     for event in events:
         assert 0 < event["pfCluster_simEnergy_sharedXtalsPU"].sum() <= event["caloParticlePU_totEnergy"]
         assert np.all(event["pfCluster_simPU_nSharedXtals"] <= event["pfCluster_nXtals"])
@@ -142,14 +142,14 @@ def test_events_do_not_depend_on_chunks_and_threads(
     assert sum(n for n, _ in parts) == N_EVENTS
     for branch in out:
         joined = np.concatenate([columns[branch.name].values for _, columns in parts])
-        whole = column(branch, [event[branch.name] for event in events])
-        assert joined.tobytes() == whole.values.tobytes(), branch.name
-        for level, offsets in enumerate(whole.offsets):
+        expected = column(branch, [event[branch.name] for event in events])
+        assert joined.tobytes() == expected.values.tobytes(), branch.name
+        for level, offsets in enumerate(expected.offsets):
             counts = [np.diff(columns[branch.name].offsets[level]) for _, columns in parts]
             np.testing.assert_array_equal(np.concatenate(counts), np.diff(offsets), branch.name)
 
 
-def test_another_seed_gives_other_events_and_a_workspace_is_left_clean(detector: Detector) -> None:
+def test_another_seed_gives_other_events_and_the_work_space_is_unchanged(detector: Detector) -> None:
     work = Workspace()
     first, other, again = (simulated_event(0, seed, Gun(), None, detector, work) for seed in (1, 2, 1))
     assert first["pfCluster_energy"].tolist() == again["pfCluster_energy"].tolist()
@@ -159,34 +159,34 @@ def test_another_seed_gives_other_events_and_a_workspace_is_left_clean(detector:
     assert np.isnan(work.measured).all() and (work.labels == -1).all()
 
 
-def test_without_pileup_its_branches_are_not_there(detector: Detector) -> None:
+def test_events_without_pileup_do_not_have_its_branches(detector: Detector) -> None:
     event = simulated_event(0, 1, Gun(), None, detector, Workspace())
     assert set(event) == {branch.name for branch in branches(with_pileup=False)}
     assert event["obsPU"] == 0 and event["nVtx"] == 1
 
 
-def test_overlapping_particles_lie_within_a_window(detector: Detector) -> None:
+def test_overlapping_particles_are_in_a_common_window(detector: Detector) -> None:
     event = simulated_event(3, 1, Gun(overlap=True, eta=(-2.0, 2.0)), None, detector, Workspace())
     dphi = np.remainder(np.diff(event["caloParticle_genPhi"])[::2] + np.pi, 2 * np.pi) - np.pi
     assert np.all(np.abs(dphi) <= 0.6 + 1e-9)
     assert np.all(np.abs(np.diff(event["caloParticle_genEta"])[::2]) <= 0.1 + 1e-9)
 
 
-def test_the_detector_looks_alike_on_both_sides_and_all_around(detector: Detector) -> None:
+def test_the_detector_is_the_same_on_both_sides_and_in_all_quarters(detector: Detector) -> None:
     """Mean energies of many photons agree between the halves in eta, and between the quarters in phi."""
     work, rows = Workspace(), []
-    for number in range(150):
-        event = simulated_event(number, 9, Gun("photon", pt=(40, 60)), None, detector, work)
+    for index in range(150):
+        event = simulated_event(index, 9, Gun("photon", pt=(40, 60)), None, detector, work)
         share = event["caloParticle_simEnergy"] / event["caloParticle_genEnergy"]
         rows.append(np.stack([event["caloParticle_genEta"], event["caloParticle_genPhi"], share]))
     eta, phi, share = np.concatenate(rows, axis=1)
     inside = (np.abs(eta) < 1.4) | ((np.abs(eta) > 1.7) & (np.abs(eta) < 2.8))
     error = share[inside].std() / np.sqrt(inside.sum() / 4)
-    whole = share[inside].mean()
+    expected = share[inside].mean()
     for part in (eta < 0, eta > 0, *((phi >= low) & (phi < low + np.pi / 2) for low in np.arange(-2, 2) * np.pi / 2)):
-        assert abs(share[inside & part].mean() - whole) < 4 * error
+        assert abs(share[inside & part].mean() - expected) < 4 * error
 
 
 @pytest.mark.parametrize(("seed", "run"), [(1, 1), (77, 77), (2**31 - 1, 2**31 - 1), (2**31, 1), (0, 2**31 - 1)])
-def test_the_run_is_the_seed_so_that_files_of_several_seeds_are_one_sample(seed: int, run: int) -> None:
+def test_the_run_is_the_seed_so_that_files_of_several_seeds_can_be_combined(seed: int, run: int) -> None:
     assert run_number(seed) == run

@@ -24,11 +24,11 @@ from ecalwindows.kernels.crystals import (
     tower_of,
 )
 from ecalwindows.kernels.draws import hashed, normal, poisson, quantile, stream, uniform
-from ecalwindows.kernels.electronics import read_in_full, reconstructed
-from ecalwindows.kernels.pileup import aimed
+from ecalwindows.kernels.electronics import mark_full_readout, reconstructed_energy
+from ecalwindows.kernels.pileup import start_particle
 from ecalwindows.simulate import Gun, read_conditions
 from ecalwindows.simulate.event import Detector, Workspace, particle_hits, simulated_event
-from ecalwindows.simulate.gun import APART_ETA, APART_PHI, Particles, generated
+from ecalwindows.simulate.gun import APART_ETA, APART_PHI, Particles, generated_particles
 from ecalwindows.simulate.physics import (
     central_showers,
     core_width,
@@ -48,7 +48,7 @@ def detector() -> Detector:
 
 
 def test_one_small_event_without_compiling(detector: Detector) -> None:
-    """What the kernels do is also right as plain Python (their coverage is counted this way)."""
+    """The kernels also run as plain Python, which is how their coverage is measured."""
     with np.errstate(over="ignore"):
         event = simulated_event(0, 1, Gun("electron", (3, 3), (1.2, 1.7), 2), (1.0, 2.0), detector, Workspace())
     assert np.all(event["caloParticle_simEnergy"] <= event["caloParticle_genEnergy"])
@@ -86,27 +86,27 @@ def test_the_crystals_are_those_of_cms(detector: Detector) -> None:
     assert (crystals.neighbours[crystals.exists] != NONE).sum(axis=1).max() == 8
 
 
-@pytest.mark.parametrize("number", [0, 359, 30599, 30600, 61199], ids=str)
-def test_a_barrel_crystal_is_found_at_its_place(detector: Detector, number: int) -> None:
-    assert barrel_crystal(detector.crystals.eta[number], detector.crystals.phi[number]) == number
+@pytest.mark.parametrize("index", [0, 359, 30599, 30600, 61199], ids=str)
+def test_a_barrel_crystal_is_found_at_its_position(detector: Detector, index: int) -> None:
+    assert barrel_crystal(detector.crystals.eta[index], detector.crystals.phi[index]) == index
 
 
 @pytest.mark.parametrize(("ix", "iy", "side"), [(30, 70, 1), (90, 50, -1), (50, 20, 1)])
-def test_an_endcap_crystal_is_found_along_its_axis(detector: Detector, ix: int, iy: int, side: int) -> None:
-    number = N_BARREL + (side > 0) * 10000 + (ix - 1) * 100 + iy - 1
+def test_an_endcap_crystal_is_found_at_points_on_its_axis(detector: Detector, ix: int, iy: int, side: int) -> None:
+    index = N_BARREL + (side > 0) * 10000 + (ix - 1) * 100 + iy - 1
     crystals = detector.crystals
-    assert (crystals.ieta[number], crystals.iphi[number], crystals.iz[number]) == (ix, iy, side)
+    assert (crystals.ieta[index], crystals.iphi[index], crystals.iz[index]) == (ix, iy, side)
     for depth in (0.0, 20.0):
-        x, y, z = crystals.position[number] + depth * crystals.axis[number]
-        assert endcap_crystal(x, y, z, crystals.exists) == number
+        x, y, z = crystals.position[index] + depth * crystals.axis[index]
+        assert endcap_crystal(x, y, z, crystals.exists) == index
 
 
 @pytest.mark.parametrize("charge", [-1.0, 1.0])
-def test_a_charged_particle_bends_as_its_radius_says(charge: float) -> None:
-    """phi at the barrel's face is off by arcsin(r / 2R) with R [cm] = pt / (0.003 x field)."""
+def test_the_path_of_a_charged_particle_has_the_right_radius(charge: float) -> None:
+    """phi changes by arcsin(r / 2R) up to the radius r of the barrel, with R [cm] = pt / (0.003 x field)."""
     row = np.zeros(tracker.COLUMNS)
-    aimed(row, 2.0, 0.3, 0.5, charge, 0.0)
-    assert tracker.arrived(row, 3.8)
+    start_particle(row, 2.0, 0.3, 0.5, charge, 0.0)
+    assert tracker.move_to_face(row, 3.8)
     radius = 2.0 / (0.003 * 3.8)
     assert math.hypot(row[tracker.X], row[tracker.Y]) == pytest.approx(129)
     assert math.atan2(row[tracker.Y], row[tracker.X]) - 0.5 == pytest.approx(-charge * math.asin(129 / (2 * radius)))
@@ -115,8 +115,8 @@ def test_a_charged_particle_bends_as_its_radius_says(charge: float) -> None:
 
 def test_a_soft_particle_does_not_reach_the_barrel() -> None:
     row = np.zeros(tracker.COLUMNS)
-    aimed(row, 0.7, 0.0, 0.0, 1.0, 0.0)
-    assert not tracker.arrived(row, 3.8)
+    start_particle(row, 0.7, 0.0, 0.0, 1.0, 0.0)
+    assert not tracker.move_to_face(row, 3.8)
 
 
 @pytest.mark.compiled
@@ -132,7 +132,7 @@ def test_showers_are_deepest_where_published(energy: float) -> None:
 
 
 @pytest.mark.compiled
-def test_the_lateral_containment_is_near_the_published_one() -> None:
+def test_the_lateral_containment_is_near_the_published_value() -> None:
     shares = central_showers(120.0, 60, read_conditions(), is_photon=False).deposited.mean(axis=0)
     np.testing.assert_allclose(shares, [0.78, 0.94, 0.97], rtol=0.03)
 
@@ -148,7 +148,7 @@ def test_the_resolution_is_that_of_the_test_beam(energy: float) -> None:
 def test_there_are_more_clusters_where_there_is_more_material(detector: Detector) -> None:
     def clusters(eta: float) -> float:
         gun, work = Gun("electron", (20, 40), (eta, eta + 0.1)), Workspace()
-        events = [simulated_event(number, 2, gun, None, detector, work) for number in range(30)]
+        events = [simulated_event(index, 2, gun, None, detector, work) for index in range(30)]
         return float(np.mean([(event["pfCluster_sim_fraction"].values > 1e-3).sum() / 4 for event in events]))
 
     assert clusters(1.3) > 1.5 * clusters(0.0)
@@ -156,25 +156,25 @@ def test_there_are_more_clusters_where_there_is_more_material(detector: Detector
 
 @pytest.mark.compiled
 @pytest.mark.parametrize(("abs_eta", "material"), [(0.0, 0.40), (1.0, 0.85), (1.5, 2.0), (2.5, 1.3)], ids=str)
-def test_photons_convert_as_the_material_says(detector: Detector, abs_eta: float, material: float) -> None:
-    row, stack = np.zeros(tracker.COLUMNS), np.zeros((tracker.MOST_ROWS, tracker.COLUMNS))
-    there, converted = np.zeros(tracker.MOST_ROWS, np.bool_), 0
-    aimed(row, 50.0, abs_eta, 0.0, 0.0, 0.0)
-    for number in range(2000):
-        converted += tracker.arrivals(stream(9, number, 1), row, *detector.around, stack, there) > 1
-    assert converted / 2000 == pytest.approx(1 - math.exp(-7 / 9 * material), abs=0.03)
+def test_photons_convert_according_to_the_material(detector: Detector, abs_eta: float, material: float) -> None:
+    row, stack = np.zeros(tracker.COLUMNS), np.zeros((tracker.MAX_ROWS, tracker.COLUMNS))
+    there, n_converted = np.zeros(tracker.MAX_ROWS, np.bool_), 0
+    start_particle(row, 50.0, abs_eta, 0.0, 0.0, 0.0)
+    for index in range(2000):
+        n_converted += tracker.track_to_crystals(stream(9, index, 1), row, *detector.tracking, stack, there) > 1
+    assert n_converted / 2000 == pytest.approx(1 - math.exp(-7 / 9 * material), abs=0.03)
 
 
 @pytest.mark.compiled
 @pytest.mark.parametrize(
     ("eta", "low", "high"), [((0.1, 1.3), 0.0085, 0.0100), ((1.7, 2.4), 0.0215, 0.0270)], ids=["barrel", "endcap"]
 )
-def test_photons_are_as_wide_as_those_of_cms(
+def test_photons_have_the_width_of_those_of_cms(
     detector: Detector, eta: tuple[float, float], low: float, high: float
 ) -> None:
-    """sigmaIetaIeta just below CMS's usual cuts of 0.010 and 0.027 (EGM-14-001, EGM-17-001); most R9 near 1."""
+    """sigmaIetaIeta is just below CMS's usual cuts of 0.010 and 0.027 (EGM-14-001, EGM-17-001); R9 is mostly near 1."""
     gun, work = Gun("photon", (40.0, 80.0), eta), Workspace()
-    events = [simulated_event(number, 8, gun, None, detector, work) for number in range(30)]
+    events = [simulated_event(index, 8, gun, None, detector, work) for index in range(30)]
     hard = [event["pfCluster_energy"] > 0.5 * event["caloParticle_genEnergy"].min() for event in events]
     width, r9 = (
         np.concatenate([event[f"pfCluster_full5x5_{name}"][kept] for event, kept in zip(events, hard, strict=True)])
@@ -188,7 +188,7 @@ def test_photons_are_as_wide_as_those_of_cms(
 def test_energy_is_lost_in_the_crack(detector: Detector) -> None:
     def seen(eta: float) -> Any:
         gun, work = Gun("photon", (50, 50), (eta, eta)), Workspace()
-        events = [simulated_event(number, 3, gun, None, detector, work) for number in range(20)]
+        events = [simulated_event(index, 3, gun, None, detector, work) for index in range(20)]
         return np.mean([event["caloParticle_simEnergy"] / event["caloParticle_genEnergy"] for event in events])
 
     assert seen(1.49) < 0.8 < 0.9 < min(seen(1.2), seen(2.0))
@@ -197,13 +197,13 @@ def test_energy_is_lost_in_the_crack(detector: Detector) -> None:
 @pytest.mark.compiled
 @pytest.mark.parametrize(("eta", "degrees"), [(0.4363, 0.5), (0.7854, 0.5), (0.3, 10.0)], ids=["1-2", "2-3", "phi"])
 def test_some_energy_is_lost_between_modules_and_supermodules(detector: Detector, eta: float, degrees: float) -> None:
-    """At the edge of a module some percent; a crystal beside it nothing. Photons that start at the centre."""
+    """Photons from the centre: some percent is lost at the edge of a module, nothing one crystal away from it."""
 
     def seen(at_eta: float, at_degrees: float) -> float:
         work, lost = Workspace(), []
-        for number in range(60):
+        for index in range(60):
             one = Particles(*(np.array([x]) for x in (22, 0, 50.0, at_eta, math.radians(at_degrees))), z=0.0)
-            lost.append(particle_hits(one, number, 4, without_material, work).sums()[0] / one.energy[0])
+            lost.append(particle_hits(one, index, 4, without_material, work).sums()[0] / one.energy[0])
         return float(np.median(lost))
 
     without_material = Detector(detector.conditions.model_copy(update={"material_x0": (0.0,) * 13}))
@@ -214,15 +214,15 @@ def test_some_energy_is_lost_between_modules_and_supermodules(detector: Detector
 
 @pytest.mark.compiled
 def test_clusters_of_the_endcaps_are_harder(detector: Detector) -> None:
-    """Pile-up's clusters, at the thresholds of 2023."""
+    """Clusters of pile-up, at the thresholds of 2023."""
     gun, work = Gun("photon", (1, 1), (0.0, 0.0), 1), Workspace()
-    events = [simulated_event(number, 6, gun, (60.0, 60.0), detector, work) for number in range(6)]
+    events = [simulated_event(index, 6, gun, (60.0, 60.0), detector, work) for index in range(6)]
     energy, eta = (np.concatenate([event[f"pfCluster_{name}"] for event in events]) for name in ("energy", "eta"))
     barrel, inner = np.abs(eta) < 1.4, np.abs(eta) > 2.4
     assert 2 * np.median(energy[barrel]) < np.median(energy[(np.abs(eta) > 1.6) & ~inner]) < np.median(energy[inner])
 
 
-def test_conditions_that_are_not_named_are_those_of_run3(tmp_path: Any) -> None:
+def test_conditions_that_a_file_leaves_out_are_those_of_run3(tmp_path: Any) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("pileup_response: 1\n")
     mine = read_conditions(path)
@@ -235,7 +235,7 @@ def test_conditions_that_are_not_named_are_those_of_run3(tmp_path: Any) -> None:
         ("nam: x", ["unknown key 'nam'", "name"]),
         ("material_share: [0.5, 0.2]", ["material_share"]),
         ("- 1", ["no settings"]),
-        ("a: [", ["no conditions can be read"]),
+        ("a: [", ["conditions cannot be read"]),
     ],
     ids=["unknown-key", "wrong-table", "a-list", "no-yaml"],
 )
@@ -253,19 +253,19 @@ def test_bad_conditions_are_refused(tmp_path: Any, change: str, words: list[str]
 
 
 @pytest.mark.compiled
-def test_particles_keep_apart_unless_they_shall_overlap() -> None:
-    """Where there is room; those that overlap lie within a window of the one before."""
-    for number in range(500):
-        made = generated(Gun(per_event=4), np.random.default_rng(number), 3.6)
+def test_particles_have_a_minimum_distance_unless_they_overlap() -> None:
+    """A particle that finds no free direction is generated nevertheless."""
+    for index in range(500):
+        made = generated_particles(Gun(per_event=4), np.random.default_rng(index), 3.6)
         for i, j in combinations(range(4), 2):
             across = abs(math.remainder(made.phi[i] - made.phi[j], 2 * math.pi))
             assert abs(made.eta[i] - made.eta[j]) >= APART_ETA or across >= APART_PHI
-    crowd = generated(Gun(per_event=200), np.random.default_rng(0), 3.6)
+    crowd = generated_particles(Gun(per_event=200), np.random.default_rng(0), 3.6)
     assert len(crowd.pt) == 200 and np.all(np.abs(crowd.eta) <= 3)
 
 
-def test_crystals_of_negative_energy_move_no_mean_but_count_in_the_sum() -> None:
-    """As in CMS's EcalClusterTools: with them the mean would lie far outside the block."""
+def test_crystals_of_negative_energy_count_in_the_sum_but_not_in_the_mean() -> None:
+    """As in CMS's EcalClusterTools; otherwise the mean would be far outside the block."""
     block = np.zeros((5, 5))
     block[2, 2], block[2, 3], block[0, 0] = 1.0, 0.5, -0.49
     out = np.zeros(5)
@@ -276,25 +276,25 @@ def test_crystals_of_negative_energy_move_no_mean_but_count_in_the_sum() -> None
     assert out[2] == out[3] == 0
 
 
-def test_what_is_far_from_towers_with_energy_is_zero_suppressed(detector: Detector) -> None:
+def test_crystals_far_from_towers_with_energy_are_zero_suppressed(detector: Detector) -> None:
     crystals, least = detector.crystals, np.array([3.0, 3.0])
-    centre = next(number for number in range(85 * 360 + 100, N_BARREL) if not crystals.dead[number])
+    centre = next(index for index in range(85 * 360 + 100, N_BARREL) if not crystals.dead[index])
     for et, is_full in ((2.4, False), (2.6, True)):
         measured, full = np.full(N_CRYSTALS, np.nan), np.zeros(N_TOWERS, np.bool_)
         measured[centre] = et * math.cosh(crystals.eta[centre])
         beside, far = shifted(centre, 5, 0, crystals.exists), shifted(centre, 10, 0, crystals.exists)
         measured[beside] = measured[far] = -0.1
-        read_in_full(measured, 2.5, crystals, np.zeros(N_TOWERS), full)
+        mark_full_readout(measured, 2.5, crystals, np.zeros(N_TOWERS), full)
         assert full.sum() == (9 if is_full else 0)
         key = np.uint64(1)
-        assert reconstructed(centre, key, crystals, measured, full, least) == measured[centre]
-        assert reconstructed(beside, key, crystals, measured, full, least) == (-0.1 if is_full else 0)
-        assert reconstructed(far, key, crystals, measured, full, least) == 0
+        assert reconstructed_energy(centre, key, crystals, measured, full, least) == measured[centre]
+        assert reconstructed_energy(beside, key, crystals, measured, full, least) == (-0.1 if is_full else 0)
+        assert reconstructed_energy(far, key, crystals, measured, full, least) == 0
 
 
 def test_each_crystal_has_a_tower_and_towers_have_25_crystals_at_most(detector: Detector) -> None:
     numbers = np.flatnonzero(detector.crystals.exists)
-    towers = np.array([tower_of(number) for number in numbers])
+    towers = np.array([tower_of(index) for index in numbers])
     count = np.bincount(towers, minlength=N_TOWERS)
     assert np.all(count[: 34 * 72] == 25) and count.max() == 25 and len(count) == N_TOWERS
     assert tower_beside(0, -1, 0) == tower_beside(33 * 72, 1, 0) == -1 and tower_beside(71, 0, 1) == 0
@@ -305,7 +305,7 @@ def test_each_crystal_has_a_tower_and_towers_have_25_crystals_at_most(detector: 
 def test_full_5x5_shapes_of_a_satellite_are_those_of_the_shower_that_it_shares_crystals_with(
     detector: Detector,
 ) -> None:
-    """Their centre is the crystal with most energy, whatever its share in it: R9 far above 1, as in CMS."""
+    """The centre is the crystal with the most energy, even if it mostly belongs to others: R9 is far above 1."""
     gun, work = Gun("photon", (200.0, 200.0), (0.2, 0.8), 2), Workspace()
     r9 = np.concatenate([simulated_event(i, 4, gun, None, detector, work)["pfCluster_full5x5_r9"] for i in range(20)])
     assert (r9 > 10).any() and (np.abs(r9 - 0.95) < 0.1).sum() >= 20

@@ -1,4 +1,4 @@
-"""Laws of simulated events, whatever is shot: sums of energy, fractions, scores; and the detector's symmetries."""
+"""Properties of all simulated events: sums of energy, fractions, scores; symmetries of the detector."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from test_simulate_events import crystal, lists, matrix
 
 from ecalwindows.kernels.crystals import LENGTH, N_BARREL
 from ecalwindows.kernels.draws import stream
-from ecalwindows.kernels.pileup import taken
+from ecalwindows.kernels.pileup import collect_deposits
 from ecalwindows.kernels.showers import (
-    FARTHEST,
+    MAX_RADIUS,
     N_SLICES,
     SLICE,
     X0,
-    hadron,
-    longitudinal,
-    radial,
+    deposit_hadron,
+    deposit_shower,
+    deposit_soft_shower,
+    longitudinal_profile,
+    radial_profile,
     set_frame,
-    shower,
-    soft_shower,
 )
 from ecalwindows.kernels.tracker import COLUMNS
 from ecalwindows.simulate import Gun, read_conditions
 from ecalwindows.simulate.branches import Nested
 from ecalwindows.simulate.event import (
     Detector,
-    measured_energies,
+    measure_energies,
     particle_hits,
     pf_clusters,
     simulated_event,
 )
-from ecalwindows.simulate.gun import Particles, generated
+from ecalwindows.simulate.gun import Particles, generated_particles
 from ecalwindows.simulate.truth import Deposits
 from ecalwindows.simulate.workspace import Clusters, Workspace
 
@@ -55,8 +55,8 @@ def detector() -> Detector:
 
 
 @cache
-def even_detector() -> Detector:
-    """A detector whose crystals are all alike, without noise."""
+def uniform_detector() -> Detector:
+    """A detector without noise, in which all crystals are the same."""
     even = {"threshold_spread": 0.0, "calibration_spread": 0.0, "dead_share": 0.0, "photostatistics": 0.0}
     silent = {"threshold_sigmas_barrel": 1e9, "threshold_sigmas_endcap": 1e9}
     return Detector(read_conditions().model_copy(update=even | silent))
@@ -85,7 +85,7 @@ def by_cluster(event: dict[str, Any], weights: Any) -> Any:
 
 @QUICK
 @given(events())
-def test_a_cluster_is_what_particles_pileup_and_noise_left_in_it(event: dict[str, Any]) -> None:
+def test_the_energy_of_a_cluster_is_that_of_particles_pileup_and_noise(event: dict[str, Any]) -> None:
     energies = event["pfClusterHit_rechitEnergy"].values * event["pfClusterHit_fraction"].values
     np.testing.assert_allclose(by_cluster(event, energies), event["pfCluster_rawEnergy"], rtol=1e-9)
     signal = matrix(event, "simEnergy_sharedXtals").sum(axis=1)
@@ -95,7 +95,7 @@ def test_a_cluster_is_what_particles_pileup_and_noise_left_in_it(event: dict[str
 
 @QUICK
 @given(events())
-def test_no_particle_leaves_more_than_it_has(event: dict[str, Any]) -> None:
+def test_no_particle_deposits_more_than_its_energy(event: dict[str, Any]) -> None:
     deposited = np.array([part.sum() for part in lists(event["simHit_energy"])])
     np.testing.assert_allclose(event["caloParticle_simEnergy"], deposited, rtol=1e-9)
     assert np.all(deposited <= event["caloParticle_genEnergy"] * (1 + 1e-9))
@@ -104,7 +104,7 @@ def test_no_particle_leaves_more_than_it_has(event: dict[str, Any]) -> None:
 
 @QUICK
 @given(events())
-def test_the_clusters_share_each_crystal_out(event: dict[str, Any]) -> None:
+def test_the_fractions_of_each_crystal_add_up_to_one(event: dict[str, Any]) -> None:
     fractions = event["pfClusterHit_fraction"].values
     assert np.all((fractions > 0) & (fractions <= 1))
     _, place = np.unique(crystal(event, "pfClusterHit"), return_inverse=True)
@@ -113,10 +113,10 @@ def test_the_clusters_share_each_crystal_out(event: dict[str, Any]) -> None:
 
 @QUICK
 @given(events())
-def test_scores_are_shares(event: dict[str, Any]) -> None:
-    """Each between 0 and 1, -1 for a particle without energy; those of a particle add up to at most 1.
+def test_scores_are_fractions(event: dict[str, Any]) -> None:
+    """Scores are between 0 and 1, or -1 for a particle without energy; those of a particle add up to at most 1.
 
-    Without hit fractions a crystal of two clusters counts in both: then only each score by itself is a share.
+    Without hit fractions, a crystal of two clusters counts in both, and the sum can be above 1.
     """
     seen = event["caloParticle_simEnergy"] > 0
     weighted, whole = matrix(event, "sim_fraction"), matrix(event, "sim_fraction_noHitsFraction")
@@ -135,7 +135,7 @@ def test_scores_are_shares(event: dict[str, Any]) -> None:
 @QUICK
 @given(st.floats(0.05, 2000), st.floats(0.1, 1.3), st.floats(-3, 3), SEEDS)
 def test_energy_that_is_not_deposited_has_leaked(energy: float, eta: float, phi: float, seed: int) -> None:
-    """Whatever showers: some of its energy, never more."""
+    """Each kind of shower deposits a part of its energy, never more."""
     work, exists = Workspace(), detector().crystals.exists
     frame = np.zeros((5, 3))
     set_frame(entering(energy, eta, phi), frame)
@@ -143,14 +143,14 @@ def test_energy_that_is_not_deposited_has_leaked(energy: float, eta: float, phi:
         state = stream(seed, 1, 1)
         where = (frame, energy)
         if kind in ("electron", "photon"):
-            n = shower(
+            n = deposit_shower(
                 state, *where, kind == "photon", 100.0, exists, work.deposit, work.touched, 0, np.zeros(N_SLICES)
             )
         elif kind == "soft":
-            n = soft_shower(state, *where, False, 100, exists, work.deposit, work.touched, 0)
+            n = deposit_soft_shower(state, *where, False, 100, exists, work.deposit, work.touched, 0)
         else:
-            n = hadron(state, *where, True, exists, work.deposit, work.touched, 0)
-        _, deposits = taken(work.deposit, work.touched, n, 0.0)
+            n = deposit_hadron(state, *where, True, exists, work.deposit, work.touched, 0)
+        _, deposits = collect_deposits(work.deposit, work.touched, n, 0.0)
         assert np.all(deposits > 0)
         assert least * energy <= deposits.sum() <= energy * (1 + 1e-9), kind
 
@@ -158,11 +158,11 @@ def test_energy_that_is_not_deposited_has_leaked(energy: float, eta: float, phi:
 @QUICK
 @given(st.floats(10.0, 2000), SEEDS)
 def test_deposits_and_leakage_are_the_energy_of_the_particle(energy: float, seed: int) -> None:
-    """Leakage by its formula: what lies behind 23 cm, and of each slice what lies beyond the last radius."""
+    """The expected leakage: energy deeper than 23 cm, and energy of each slice outside the maximum radius."""
     work, share, frame = Workspace(), np.zeros(N_SLICES), np.zeros((5, 3))
-    alpha, beta = longitudinal(stream(seed, 2, 2), energy)
+    alpha, beta = longitudinal_profile(stream(seed, 2, 2), energy)
     set_frame(entering(energy, 0.3, 0.0), frame)
-    n = shower(
+    n = deposit_shower(
         stream(seed, 2, 2),
         frame,
         energy,
@@ -176,16 +176,16 @@ def test_deposits_and_leakage_are_the_energy_of_the_particle(energy: float, seed
     )
     shares, leaked = share / share.sum(), 0.0
     for i, (part, depth) in enumerate(zip(shares, X0 * SLICE * (np.arange(N_SLICES) + 0.5), strict=True)):
-        core, tail, weight = radial((i + 0.5) * SLICE * beta / (alpha - 1), math.log(energy))
-        beyond = [1 / (1 + (FARTHEST / radius) ** 2) for radius in (core, tail)]
+        core, tail, weight = radial_profile((i + 0.5) * SLICE * beta / (alpha - 1), math.log(energy))
+        beyond = [1 / (1 + (MAX_RADIUS / radius) ** 2) for radius in (core, tail)]
         leaked += part * (1.0 if depth >= LENGTH else weight * beyond[0] + (1 - weight) * beyond[1])
     assert 0.02 < leaked < 0.15
-    deposits = taken(work.deposit, work.touched, n, 0.0)[1].sum()
+    deposits = collect_deposits(work.deposit, work.touched, n, 0.0)[1].sum()
     assert deposits / energy + leaked == pytest.approx(1, abs=0.015)
 
 
 def entering(energy: float, eta: float, phi: float) -> Any:
-    """A photon at the barrel's front face that comes from the centre."""
+    """A photon from the centre of the detector, at the front face of the barrel."""
     direction = np.array([math.cos(phi), math.sin(phi), math.sinh(eta)])
     return np.array([0.0, *(129.0 * direction), *(energy / math.cosh(eta) * direction), 0.0, 0.0])[:COLUMNS]
 
@@ -199,16 +199,16 @@ def mirrored(particles: Particles) -> Particles:
 
 
 def shot(particles: Particles, seed: int) -> tuple[Deposits, Clusters]:
-    """Deposits and clusters in the even detector, under the same draws whatever the particles."""
+    """Deposits and clusters in the uniform detector; the random numbers do not depend on the particles."""
     work, none = Workspace(), Deposits.of([], [])
-    signal = particle_hits(particles, 1, seed, even_detector(), work)
-    measured_energies(signal, none, 1, seed, even_detector(), work)
-    return signal, pf_clusters(1, seed, even_detector(), work)
+    signal = particle_hits(particles, 1, seed, uniform_detector(), work)
+    measure_energies(signal, none, 1, seed, uniform_detector(), work)
+    return signal, pf_clusters(1, seed, uniform_detector(), work)
 
 
 def places(cells: Any, turn: int = 0, side: int = 1) -> list[tuple[int, ...]]:
-    """(iz, ieta or ix, iphi or iy) of crystals after `turn` quarters (endcaps) or degrees (barrel), or mirrored."""
-    crystals = even_detector().crystals
+    """(iz, ieta or ix, iphi or iy) of crystals after a rotation by `turn` degrees, mirrored if `side` is -1."""
+    crystals = uniform_detector().crystals
     moved = []
     for first, second, iz in zip(crystals.ieta[cells], crystals.iphi[cells], crystals.iz[cells], strict=True):
         if iz == 0:
@@ -222,9 +222,9 @@ def places(cells: Any, turn: int = 0, side: int = 1) -> list[tuple[int, ...]]:
 
 
 def assert_moved(before: tuple[Deposits, Clusters], after: tuple[Deposits, Clusters], turn: int, side: int) -> None:
-    """The second event is the first one, rotated by `turn` degrees and mirrored for side -1.
+    """Assert that the second event is the first one, rotated by `turn` degrees and mirrored if `side` is -1.
 
-    Endcaps are compared after whole quarters only: soft daughters come there from the barrel's particles, too.
+    Endcaps are compared only after rotations by full quarters; soft daughters of particles in the barrel reach them.
     """
     (signal, found), (other, moved) = before, after
     in_endcaps_too = turn % 90 == 0
@@ -249,7 +249,7 @@ def shots(draw: st.DrawFn, low: float, high: float) -> tuple[Particles, int]:
     """Some particles within a range of eta, and a seed."""
     seed = draw(SEEDS)
     gun = Gun(draw(st.sampled_from(("electron", "photon"))), (5.0, 200.0), (low, high), 2)
-    return generated(gun, np.random.default_rng(seed), 3.6), seed
+    return generated_particles(gun, np.random.default_rng(seed), 3.6), seed
 
 
 @QUICK

@@ -1,4 +1,4 @@
-"""Make the packaged sample of `ecalwindows demo` anew, and with it what README and docs show of it.
+"""Make the packaged sample of `ecalwindows demo` again, and update what README and docs show of it.
 
     make sample
 
@@ -22,12 +22,12 @@ from ecalwindows.cli.main import cli
 from ecalwindows.demo import SAMPLE, SAMPLE_OPTIONS, run_demo
 
 ROOT = Path(__file__).parent.parent
-LARGEST = 1_900_000
+MAX_SIZE = 1_900_000
 FIRST_GUESS = 60
 
 
 def simulated(path: Path, events: int) -> int:
-    """Simulate so many events; returns the size of the file."""
+    """Simulate this number of events; returns the size of the file [bytes]."""
     result = CliRunner().invoke(cli, ["simulate", "-o", str(path), "-n", str(events), "-q", *SAMPLE_OPTIONS])
     if result.exit_code:
         raise SystemExit(result.output)
@@ -36,25 +36,25 @@ def simulated(path: Path, events: int) -> int:
 
 def as_many_as_fit(path: Path) -> int:
     """Write the sample; returns its number of events."""
-    events = int(FIRST_GUESS * LARGEST / simulated(path, FIRST_GUESS))
-    while simulated(path, events + 1) <= LARGEST:
+    events = int(FIRST_GUESS * MAX_SIZE / simulated(path, FIRST_GUESS))
+    while simulated(path, events + 1) <= MAX_SIZE:
         events += 1
-    while simulated(path, events) > LARGEST:
+    while simulated(path, events) > MAX_SIZE:
         events -= 1
     return events
 
 
 def replaced(page: Path, pattern: str, text: str) -> None:
-    """Put a text in the place of what the pattern finds between its two groups."""
+    """Replace the text between the two groups of the pattern."""
     old = page.read_text(encoding="utf-8")
     new, n = re.subn(pattern, lambda found: found[1] + text + found[2], old, count=1, flags=re.DOTALL)
     if n != 1:
-        raise SystemExit(f"{page}: nothing like {pattern}")
+        raise SystemExit(f"{page}: the pattern {pattern} was not found")
     page.write_text(new, encoding="utf-8")
 
 
 def shown(folder: Path, n_events: int) -> None:
-    """Bring README and docs up to date with a demo of the new sample."""
+    """Update README and docs with a demo of the new sample."""
     lines: list[str] = []
     run_demo(folder / "first-look", lines.append)
     table = "\n".join(lines[1 : lines.index("")])

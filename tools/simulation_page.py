@@ -1,4 +1,4 @@
-"""Bring the tables and the picture of docs/simulation.md up to date, some minutes.
+"""Update the tables and the picture of docs/simulation.md; this takes some minutes.
 
 make simulation-page
 """
@@ -31,5 +31,5 @@ if __name__ == "__main__":
         flags=re.DOTALL,
     )
     if n != 1:
-        raise SystemExit(f"{page}: the tables have no place")
+        raise SystemExit(f"{page}: the place for the tables was not found")
     page.write_text(text, encoding="utf-8")

@@ -1,7 +1,7 @@
-"""Fit the parametrised pile-up to Pythia's interactions (extra pythia8), and print both side by side.
+"""Fit the parametrised pile-up to Pythia's interactions (extra pythia8mc), and print both side by side.
 
-python tools/tune_pileup.py [INTERACTIONS [SEED]] prints the lines of src/ecalwindows/data/conditions/run3.yaml that the
-fit gives, then a table in Markdown of the packaged parametrisation beside Pythia.
+python tools/tune_pileup.py [INTERACTIONS [SEED]] prints the fitted lines for ecalwindows/data/conditions/run3.yaml,
+then a Markdown table that compares the packaged parametrisation with Pythia.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from ecalwindows.simulate.tuning import compared, fitted, parametrised
 
 
 def main(interactions: int = 20_000, seed: int = 1) -> None:
-    theirs = minimum_bias(seed, interactions, least=0.0)
-    print(yaml.safe_dump(fitted(theirs), sort_keys=False, default_flow_style=None))
+    pythia = minimum_bias(seed, interactions, min_energy=0.0)
+    print(yaml.safe_dump(fitted(pythia), sort_keys=False, default_flow_style=None))
     print("| mean per interaction | Pythia | parametrised | ratio | statistical error |\n|---|---|---|---|---|")
-    for row in compared(theirs, parametrised(read_conditions(), interactions, seed)):
-        print(f"| {row.name} | {row.theirs:.4g} | {row.ours:.4g} | {row.ratio:.3f} | {row.error:.3f} |")
+    for row in compared(pythia, parametrised(read_conditions(), interactions, seed)):
+        print(f"| {row.name} | {row.pythia:.4g} | {row.parametrisation:.4g} | {row.ratio:.3f} | {row.error:.3f} |")
 
 
 if __name__ == "__main__":

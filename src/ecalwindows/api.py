@@ -11,7 +11,7 @@ import awkward as ak
 from ecalwindows.config import WindowSettings, read_settings, window_settings
 from ecalwindows.dataset.parquet.definition import features_definition
 from ecalwindows.dataset.parquet.writer import arrow_table
-from ecalwindows.run import Reading, Report, iter_made, prepared
+from ecalwindows.run import Reading, Report, iter_made, prepared, warn_of_inputs
 
 
 def iterate_windows(
@@ -64,8 +64,10 @@ def _tables(
     definition, reading = features_definition(features), reading or Reading()
     chosen = _settings(settings)
     checked, threshold = prepared(inputs, chosen, definition.wanted, reading)
-    for made in iter_made(checked, chosen, threshold, reading=reading, report=Report()):
+    report = Report()
+    for made in iter_made(checked, chosen, threshold, reading=reading, report=report):
         yield ak.from_arrow(arrow_table(made.batch, definition))
+    warn_of_inputs(checked, report, reading)
 
 
 def _settings(given: WindowSettings | Mapping[str, Any] | str | Path | None) -> WindowSettings:

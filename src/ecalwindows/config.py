@@ -18,6 +18,10 @@ STRATEGIES = (
 )  # fmt: skip
 """The scores of RecoSimDumper where large is good."""
 
+PileUpUse = Literal["used", "absent", "incomplete", "off"]
+"""How the pile-up of an input is treated: its branches are used; it has none of them; it has only some of them and is
+treated as one without; the setting `pileup` is off."""
+
 Positive = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 

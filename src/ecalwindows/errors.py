@@ -53,13 +53,41 @@ class MissingExtraError(EcalWindowsError):
     """An optional library is not installed."""
 
 
+MAX_LISTED = 20
+"""Names that a message lists in full."""
+
+MAX_COMPARED = 5000, 100
+"""Names that are compared, and characters of each: comparing takes time."""
+
+
 def near(name: str, known: Iterable[str], *, most: int = 5) -> str:
     """The known names, nearest first: for the `expected` part of an error about an unknown name."""
     names = sorted(set(known))
-    close = difflib.get_close_matches(name, names, n=most, cutoff=0.5)
+    close = difflib.get_close_matches(name, names[: MAX_COMPARED[0]], n=most, cutoff=0.5)
     if close:
         return "one of the known names; nearest: " + ", ".join(close)
-    return "one of: " + ", ".join(names)
+    return "one of: " + listed(name, names)
+
+
+def listed(name: str, known: Iterable[str], *, most: int = MAX_LISTED) -> str:
+    """The known names in a message: all of them in order, or of many names some, those nearest to `name` first.
+
+    Parameters
+    ----------
+    name : the name that was looked for
+    known : names that there are
+    most : names that are listed
+
+    Returns
+    -------
+    "nothing" without names, else for example "a, b, c and 237 more"
+    """
+    names = sorted(set(known))
+    if len(names) <= most:
+        return ", ".join(names) or "nothing"
+    compared = names[: MAX_COMPARED[0]]
+    compared.sort(key=lambda each: -difflib.SequenceMatcher(None, name, each[: MAX_COMPARED[1]]).ratio())
+    return ", ".join(compared[:most]) + f" and {len(names) - most:,} more"
 
 
 def missing_extra(library: str, extra: str, purpose: str) -> MissingExtraError:

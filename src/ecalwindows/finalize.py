@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import platform
 import resource
 import socket
@@ -28,6 +29,7 @@ from ecalwindows.dataset.finishing.parts import (
     parts_error,
 )
 from ecalwindows.dataset.folder_output import check_folder, folder_written_aside, is_dataset
+from ecalwindows.dataset.input_warnings import record_warnings
 from ecalwindows.dataset.layout import RECORD
 from ecalwindows.dataset.manifest import FOLDER
 from ecalwindows.dataset.output import written_aside
@@ -36,6 +38,8 @@ from ecalwindows.dataset.record import DataFile, DatasetRecord, read_record
 from ecalwindows.dataset.splits import Splits
 from ecalwindows.errors import InputError, SettingsError
 from ecalwindows.reports.card import card
+
+log = logging.getLogger(__name__)
 
 CROISSANT, CARD = "croissant.json", "README.md"
 
@@ -126,7 +130,14 @@ def finalize_dataset(
             record = described(written, events, splits, fields | {"bad_inputs": bad})
             write_record(record, home)
             _write_run(home, folder, target, started, time.monotonic() - began)
+    warn_of_record(record)
     return Finalised(record, target, len(parts), time.monotonic() - began, previous is not None)
+
+
+def warn_of_record(record: DatasetRecord) -> None:
+    """Warn of what a user of a dataset must know of its inputs."""
+    for line in record_warnings(record):
+        log.warning("%s", line)
 
 
 def _steps(found: Sequence[Sequence[Part]], progress: Progress | None, steps_of_part: int) -> _Steps:

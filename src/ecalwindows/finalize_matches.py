@@ -16,6 +16,8 @@ from ecalwindows.dataset.manifest import FOLDER, file_record, problems, read_man
 from ecalwindows.dataset.output import written_aside
 from ecalwindows.dataset.record import DataFile, DatasetRecord, read_record
 from ecalwindows.errors import SettingsError
+from ecalwindows.finalize import warn_of_record
+from ecalwindows.reports.card import input_lines
 from ecalwindows.studies.reading import FORMAT, read_matches
 
 CARD = """# {title}
@@ -52,9 +54,11 @@ def finalize_matches(
         files = [_copied(part, f"part-{number:05d}", aside) for number, part in enumerate(parts)]
         record = described([Form(parts, files)], None, None, fields | {"bad_inputs": bad})
         text = CARD.format(title=record.title, rows=record.windows, files=len(files))
+        text += "".join(f"{line}\n" for line in input_lines(record))
         with written_aside([aside / "README.md", aside / RECORD]) as (card, own):
             card.write_text(text, encoding="utf-8")
             own.write_text(record.text(), encoding="utf-8")
+    warn_of_record(record)
     return record
 
 

@@ -24,6 +24,7 @@ from ecalwindows.run import (
     input_records,
     iter_events,
     refuse_input_as_output,
+    warn_of_inputs,
 )
 from ecalwindows.studies.columns import MATCH_COLUMNS
 from ecalwindows.studies.matches import MatchCounts, matched_clusters
@@ -70,6 +71,7 @@ def write_matches(
         ):
             _write(writer, checked, settings, reading, report, progress)
         _record(path, origin, checked, report)
+    warn_of_inputs(checked, report, reading)
     report.seconds = time.monotonic() - began
     return report
 

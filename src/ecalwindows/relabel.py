@@ -51,7 +51,7 @@ def relabel_dataset(
     """
     began = time.monotonic()
     dataset, output = Path(dataset), Path(output)
-    task = Task(read_working_points(wp_file), Path(wp_file).name, pu_limit, accept_legacy_labels, Relabelled())
+    task = Task(read_working_points(wp_file, None), Path(wp_file).name, pu_limit, accept_legacy_labels, Relabelled())
     if dataset.is_dir():
         _relabel_folder(dataset, output, task, overwrite, progress)
     else:

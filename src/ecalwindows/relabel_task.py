@@ -96,6 +96,7 @@ def relabelled_origin(path: Path, task: Task) -> Origin:
             where=str(path), todo="make them anew from the dumps, or go on with --accept-legacy-labels",
         )  # fmt: skip
     pu_limit_of(path, origin, task)
+    task.threshold.check(origin.settings.get("assoc_strategy") or "sim_fraction")
     return origin
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 
 from ecalwindows.config import WindowSettings
 from ecalwindows.dataset.formats import OutputPlan, Writer, open_writers, output_plan
+from ecalwindows.dataset.input_warnings import input_warnings
 from ecalwindows.dataset.manifest import InputRecord, Manifest, adler32, file_record, write_manifest
 from ecalwindows.dataset.output import check_output, is_replaced, is_special, no_empty_folders, written_aside
 from ecalwindows.dataset.parquet.definition import FeaturesDefinition, features_definition
@@ -23,11 +25,14 @@ from ecalwindows.dumper.inputs import input_files
 from ecalwindows.dumper.read import no_events, read_events
 from ecalwindows.errors import BadFileError, OutputError
 from ecalwindows.events import Events, selected_events
+from ecalwindows.names import storable
 from ecalwindows.pipeline import Counts, Made, make_windows
 from ecalwindows.remote import is_remote
 from ecalwindows.schema import DATA_MODEL_VERSION
 from ecalwindows.version import revision, version
 from ecalwindows.working_points import WorkingPoints, read_working_points
+
+log = logging.getLogger(__name__)
 
 STEP_SHARE = 0.15
 """Share of the memory budget for the arrays read in a step: the rest is for decompression and for what is made."""
@@ -45,6 +50,7 @@ class Reading:
     step_events : most events of a step
     events : (start, stop) over all inputs
     all_may_be_bad : inputs of which none can be read give an output without windows, which tells them
+    warns : what a user must know of the inputs is logged as warnings, else it is in the report only
     """
 
     memory_mb: float = 256.0
@@ -53,6 +59,7 @@ class Reading:
     skip_bad_files: bool = False
     keep_first_duplicates: bool = False
     all_may_be_bad: bool = False
+    warns: bool = True
 
     @property
     def step_bytes(self) -> float:
@@ -62,14 +69,18 @@ class Reading:
 
 @dataclass
 class ReadReport:
-    """What was found in the inputs of a run."""
+    """What was found in the inputs of a run. `warnings`: what a user of the data must know of it, a line each."""
 
     n_files: int = 0
+    warnings: list[str] = field(default_factory=list)
     bad: list[BadFileError] = field(default_factory=list)
-    absent: dict[str, float] = field(default_factory=dict)
-    empty: list[str] = field(default_factory=list)
     pileup_files: int = 0
-    n_duplicates: int = 0
+    duplicates: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def n_duplicates(self) -> int:
+        """Events that were left out, as an input before has them too."""
+        return sum(self.duplicates.values())
 
 
 @dataclass
@@ -105,8 +116,7 @@ def iter_events(
     inputs: Inputs, settings: WindowSettings, *, reading: Reading, report: ReadReport
 ) -> Iterator[tuple[Input, Events]]:
     """Events of all inputs, step by step, in order, none twice, with the file of each step; fills the report."""
-    report.n_files, report.bad, report.absent = len(inputs.files), list(inputs.bad), inputs.absent
-    report.empty = [file.path for file in inputs.files if not file.n_events]
+    report.n_files, report.bad = len(inputs.files), list(inputs.bad)
     report.pileup_files = sum(file.use_pileup for file in inputs.files)
     seen = SeenEvents([file.path for file in inputs.files], keep_first=reading.keep_first_duplicates)
     for number, file in enumerate(inputs.files):
@@ -117,12 +127,14 @@ def iter_events(
                 file, settings, memory_bytes=reading.step_bytes, most_events=reading.step_events
             ):
                 first = seen.first_time(events, number)
-                yield file, events if first.all() else selected_events(events, first)
+                if not first.all():
+                    report.duplicates[file.path] = report.duplicates.get(file.path, 0) + int((~first).sum())
+                    events = selected_events(events, first)
+                yield file, events
         except BadFileError as error:
             if not reading.skip_bad_files:
                 raise
             report.bad.append(error)
-    report.n_duplicates = seen.n_dropped
 
 
 def _read_through(file: Input, settings: WindowSettings, reading: Reading) -> None:
@@ -135,7 +147,7 @@ def prepared(
     inputs: Any, settings: WindowSettings, wanted: Collection[str], reading: Reading
 ) -> tuple[Inputs, WorkingPoints]:
     """Working points read and all headers checked: what can fail early fails here."""
-    threshold = read_working_points(settings.wp_file)
+    threshold = read_working_points(settings.wp_file, settings.assoc_strategy)
     return checked_inputs(inputs, settings, wanted, reading), threshold
 
 
@@ -185,6 +197,7 @@ def write_windows(
             writers = open_writers(plan, places, {"ecalwindows": json.dumps(origin, sort_keys=True)}, stack)
             _write(made, writers, checked.n_events, report, progress)
         _record(plan, origin, checked, report)
+    warn_of_inputs(checked, report, reading)
     report.seconds = time.monotonic() - began
     return report
 
@@ -216,8 +229,8 @@ def data_origin(settings: WindowSettings, threshold: WorkingPoints | None) -> di
 
     So the same plan gives the same bytes.
     """
-    values = settings.model_dump(mode="json")
-    values["wp_file"] = settings.wp_file.name if settings.wp_file else None
+    values = settings.model_copy(update={"wp_file": None}).model_dump(mode="json")
+    values["wp_file"] = storable(settings.wp_file.name) if settings.wp_file else None
     return {
         "data_model_version": DATA_MODEL_VERSION,
         "version": version,
@@ -245,7 +258,16 @@ def _record(plan: OutputPlan, origin: dict[str, Any], inputs: Inputs, report: Re
     write_manifest(manifest, plan.manifest)
 
 
-def input_records(inputs: Inputs, report: ReadReport) -> list[InputRecord]:
+def warn_of_inputs(inputs: Inputs, report: ReadReport, reading: Reading) -> None:
+    """Warn of what a user of the data must know of their inputs (absent branches, use of pile-up, duplicates, ...)."""
+    found = input_records(inputs, report, checksums=False)
+    is_range_wanted = reading.events != (None, None)
+    report.warnings = input_warnings(found, bad_records(report), is_range_wanted=is_range_wanted)
+    for line in report.warnings if reading.warns else ():
+        log.warning("%s", line)
+
+
+def input_records(inputs: Inputs, report: ReadReport, *, checksums: bool = True) -> list[InputRecord]:
     """The inputs that were taken, for the manifest."""
     taken = [file for file in inputs.files if file.path not in {error.where for error in report.bad}]
     names = names_below(file.path for file in taken)
@@ -254,7 +276,11 @@ def input_records(inputs: Inputs, report: ReadReport) -> list[InputRecord]:
             name=name,
             bytes=file.n_bytes,
             events=file.stop - file.start,
-            adler32=None if is_remote(file.path) else adler32(file.path),
+            entries=file.n_events,
+            duplicates=report.duplicates.get(file.path, 0),
+            absent=dict(sorted(file.defaults.items())),
+            pileup=file.pileup,
+            adler32=adler32(file.path) if checksums and not is_remote(file.path) else None,
         )
         for name, file in zip(names, taken, strict=True)
     ]
@@ -262,7 +288,7 @@ def input_records(inputs: Inputs, report: ReadReport) -> list[InputRecord]:
 
 def bad_records(report: ReadReport) -> list[dict[str, str]]:
     """The inputs that were left out, for the manifest."""
-    return [{"name": Path(error.where).name, "reason": error.found} for error in report.bad]
+    return [{"name": storable(Path(error.where).name), "reason": storable(error.found)} for error in report.bad]
 
 
 def _notes(plan: OutputPlan) -> dict[str, Any]:
@@ -270,7 +296,7 @@ def _notes(plan: OutputPlan) -> dict[str, Any]:
     if plan.weights is None or plan.weights.origin is None:
         return {}
     name, digest = plan.weights.origin
-    return {"weights": {"name": name, "sha256": digest}}
+    return {"weights": {"name": storable(name), "sha256": digest}}
 
 
 def names_below(paths: Iterable[str]) -> list[str]:
@@ -278,4 +304,4 @@ def names_below(paths: Iterable[str]) -> list[str]:
     paths = list(paths)
     local = [str(Path(path).absolute()) for path in paths if not is_remote(path)]
     base = os.path.commonpath([str(Path(path).parent) for path in local]) if local else ""
-    return [path if is_remote(path) else Path(path).absolute().relative_to(base).as_posix() for path in paths]
+    return [storable(path if is_remote(path) else Path(path).absolute().relative_to(base).as_posix()) for path in paths]

@@ -14,8 +14,10 @@ from pydantic import ValidationError
 from ecalwindows.batch import WindowBatch
 from ecalwindows.dataset.claims import Found, claims, strays, wrong_counts, wrong_files, wrong_origin
 from ecalwindows.dataset.finishing.identity import batch_keys
+from ecalwindows.dataset.input_warnings import input_warnings, record_warnings
 from ecalwindows.dataset.layout import record_path
 from ecalwindows.dataset.ndjson.reader import ReadNotes
+from ecalwindows.dataset.notes import dataset_notes
 from ecalwindows.dataset.opening.sources import File, dataset_files
 from ecalwindows.dataset.raw_numbers import not_finite
 from ecalwindows.dataset.readers import file_manifest, read_batches, told_by_file
@@ -51,7 +53,7 @@ class Validation:
     """What was found.
 
     files : number of data files; outcomes : by invariant, in the order of the report; those of files count files
-    issues : known issues that the record tells
+    issues : known issues that the record tells; warnings : what it, or manifests, say of the inputs
     """
 
     path: str
@@ -60,6 +62,7 @@ class Validation:
     clusters: int = 0
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     issues: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
@@ -150,8 +153,20 @@ def validate_dataset(path: str | Path, *, split: str | None = None, progress: Pr
     found = [*walk.results, *walk.more.values(), *_books(path, walk.found, split)]
     validation.outcomes = {outcome.name: outcome for outcome in found}
     validation.issues = [_issue(issue) for issue in record.known_issues] if record else []
+    validation.warnings = _warnings(path, record)
     validation.seconds = time.monotonic() - began
     return validation
+
+
+def _warnings(path: Path, record: DatasetRecord | None) -> list[str]:
+    """What the manifest of a file, else the record, else the manifests of a folder say of the inputs."""
+    own = file_manifest(path) if path.is_file() else None
+    if record is not None and own is None:
+        return record_warnings(record)
+    manifests = [own] if own else [claim.manifest for claim in claims(path) if claim.manifest]
+    inputs = [each for manifest in manifests for each in manifest.inputs]
+    bad = [each for manifest in manifests for each in manifest.bad_inputs]
+    return input_warnings(inputs, bad, dataset_notes([manifest.notes for manifest in manifests]))
 
 
 def _files(path: Path, split: str | None) -> list[File]:

@@ -7,7 +7,6 @@ Bins include their lower edge; outside the binned range the nearest bin counts, 
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 from functools import cache
@@ -16,10 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import correctionlib
-import correctionlib.schemav2 as schema
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.corrections import (
+    Domain,
+    Limits,
+    MissingCorrectionError,
+    WrongCorrectionError,
+    checked_correction,
+    checked_results,
+    correction_data,
+    file_bytes,
+    read_histogram,
+)
 from ecalwindows.errors import WorkingPointError
 
 CORRECTION = "simfraction_thres"
@@ -35,18 +44,54 @@ derived
 Numbers = NDArray[np.float64]
 
 
-class WorkingPoints:
-    """A working-point map. Call it with raw seed Et [GeV] and abs(seed eta), float64 (n,), for thresholds (n,)."""
+DOMAINS = {
+    "seed_et": Domain((*np.geomspace(1, 1000, 31).tolist(),)),
+    "seed_eta": Domain((*np.linspace(0, 3, 31).tolist(),)),
+}
+"""Raw seed Et [GeV] and abs(seed eta) at which formulas are tried."""
 
-    def __init__(self, correction_set: str) -> None:
+SHARES = ("sim_fraction", "sim_fraction_noHitsFraction", "recoToSim_fraction", "recoToSim_fraction_sharedXtals")
+"""Association strategies whose scores are shares: no cluster but the seed would pass a threshold above 1."""
+
+LARGEST_SCORE = 1e6
+"""Of the other strategies, which count crystals or add energies [GeV]."""
+
+
+def threshold_limits(strategy: str | None) -> Limits:
+    """What a threshold on the scores of an association strategy may be."""
+    return Limits("threshold", 0.0, 1.0 if strategy in SHARES else LARGEST_SCORE)
+
+
+class WorkingPoints:
+    """A working-point map. Call it with raw seed Et [GeV] and abs(seed eta), float64 (n,), for thresholds (n,).
+
+    correction_set : correctionlib JSON; limits : of a threshold; where : the file, for messages
+    """
+
+    def __init__(self, correction_set: str, limits: Limits | None = None, where: str = "the packaged map") -> None:
         self.text = correction_set
+        self.limits, self.where = limits or threshold_limits(SHARES[0]), where
         self._evaluate = correctionlib.CorrectionSet.from_string(correction_set)[CORRECTION].evaluate
 
     def __call__(self, seed_et: Numbers, seed_eta: Numbers) -> Numbers:
-        return np.asarray(self._evaluate(seed_et, seed_eta), dtype=np.float64)
+        """The thresholds. Raises WorkingPointError for one that is none."""
+        values = np.asarray(self._evaluate(seed_et, seed_eta), dtype=np.float64)
+        try:
+            return checked_results(values, self.limits, dict(zip(INPUTS, (seed_et, seed_eta), strict=True)))
+        except WrongCorrectionError as error:
+            raise _wrong(f"the working points are wrong: {error}", self.where, self.limits) from error
+
+    def check(self, strategy: str) -> None:
+        """Raise WorkingPointError where a threshold means nothing for the scores of an association strategy."""
+        limits = threshold_limits(strategy)
+        if limits.high < self.limits.high:
+            try:
+                checked_correction(json.loads(self.text), CORRECTION, DOMAINS, limits, all_inputs=True)
+            except WrongCorrectionError as error:
+                raise _wrong(f"the working points are not for '{strategy}': {error}", self.where, limits) from error
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return WorkingPoints, (self.text,)
+        return WorkingPoints, (self.text, self.limits, self.where)
 
 
 class BinnedWorkingPoints(WorkingPoints):
@@ -55,8 +100,10 @@ class BinnedWorkingPoints(WorkingPoints):
     (correctionlib's reader of JSON rounds a decimal of 17 digits to a neighbour now and then.)
     """
 
-    def __init__(self, values: Numbers, et_edges: Numbers, eta_edges: Numbers, description: str) -> None:
-        super().__init__(correction_json(values, et_edges, eta_edges, description))
+    def __init__(
+        self, values: Numbers, et_edges: Numbers, eta_edges: Numbers, description: str, limits: Limits | None = None
+    ) -> None:
+        super().__init__(correction_json(values, et_edges, eta_edges, description), limits)
         self._map = (values, et_edges, eta_edges, description)
 
     def __call__(self, seed_et: Numbers, seed_eta: Numbers) -> Numbers:
@@ -68,21 +115,31 @@ class BinnedWorkingPoints(WorkingPoints):
         return np.asarray(values, dtype=np.float64)[bins[0], bins[1]]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return BinnedWorkingPoints, self._map
+        return BinnedWorkingPoints, (*self._map, self.limits)
 
 
-def read_working_points(path: str | Path | None) -> WorkingPoints:
+def read_working_points(path: str | Path | None, strategy: str | None = SHARES[0]) -> WorkingPoints:
     """The map in a file (told apart by its first bytes), or a packaged one: by its name, the default for None.
 
-    Raises WorkingPointError for a file that is neither of the two kinds, or broken.
+    Parameters
+    ----------
+    path : correctionlib JSON (may be a gzip file) or ROOT file; name of a packaged map; None for the default map
+    strategy : association strategy to whose scores the thresholds belong: thresholds of shares are at most 1; None
+        where it is not known yet (`WorkingPoints.check` it then)
+
+    Raises
+    ------
+    WorkingPointError : for a file that is neither of the two kinds, or broken, or in which any bin or formula gives no
+        threshold
     """
     if path is None:
         return packaged_working_points()
     if is_packaged(path):
         return packaged_working_points(str(path))
-    path = Path(path)
+    path, limits = Path(path), threshold_limits(strategy)
     try:
-        content = path.read_bytes()
+        content = file_bytes(path)
+        return _from_root(path, limits) if content.startswith(b"root") else _from_json(content, path, limits)
     except OSError as error:
         raise WorkingPointError(
             f"the working-point file cannot be read: {error.strerror or error}",
@@ -90,18 +147,22 @@ def read_working_points(path: str | Path | None) -> WorkingPoints:
             where=str(path),
             todo="check the path given with --wp-file",
         ) from error
-    try:
-        return _from_root(path) if content.startswith(b"root") else _from_json(content, path)
+    except MissingCorrectionError as error:
+        raise _wrong(f"{error}; weights files look alike", str(path), limits) from error
     except WorkingPointError:
         raise
     except Exception as error:
-        raise WorkingPointError(
-            f"the working-point file is broken: {_one_line(error)}",
-            expected=f"a correctionlib JSON (schema version 2) with the correction '{CORRECTION}({', '.join(INPUTS)})',"
-            f" or a ROOT file with the TH2 '{HISTOGRAM}'",
-            where=str(path),
-            todo="give another file with --wp-file, or none for the packaged map",
-        ) from error
+        raise _wrong(f"the working-point file is broken: {_one_line(error)}", str(path), limits) from error
+
+
+def _wrong(found: str, where: str, limits: Limits) -> WorkingPointError:
+    return WorkingPointError(
+        found,
+        expected=f"a correctionlib JSON (schema version 2) with the correction '{CORRECTION}({', '.join(INPUTS)})',"
+        f" or a ROOT file with the TH2 '{HISTOGRAM}' (x: raw Et of the seed, y: abs(eta)); {limits} in every bin",
+        where=where,
+        todo="give another file with --wp-file, or none for the packaged map",
+    )
 
 
 def is_packaged(path: str | Path | None) -> bool:
@@ -144,68 +205,14 @@ def correction_json(values: Numbers, et_edges: Numbers, eta_edges: Numbers, desc
     return json.dumps({"schema_version": 2, "description": description, "corrections": [correction]})
 
 
-def _from_root(path: Path) -> WorkingPoints:
-    import uproot
-
-    with uproot.open(path) as file:
-        names = {name.split(";")[0] for name in file.keys()}
-        if HISTOGRAM not in names:
-            raise WorkingPointError(
-                f"the ROOT file has no histogram '{HISTOGRAM}'",
-                expected="that TH2 (x: raw Et of the seed, y: abs(eta)); the file holds: "
-                + (", ".join(sorted(names)) or "nothing"),
-                where=str(path),
-                todo="give a working-point file with --wp-file",
-            )
-        histogram = file[HISTOGRAM]
-        if not histogram.classname.startswith("TH2"):
-            raise WorkingPointError(
-                f"'{HISTOGRAM}' is a {histogram.classname}",
-                expected="a TH2 (x: raw Et of the seed, y: abs(eta))",
-                where=str(path),
-                todo="give a working-point file with --wp-file",
-            )
-        values, et_edges, eta_edges = histogram.to_numpy()
-        if np.isnan(values).any():
-            raise ValueError(f"{np.isnan(values).sum()} of {values.size} bins of '{HISTOGRAM}' are NaN")
-    return BinnedWorkingPoints(values, et_edges, eta_edges, f"{HISTOGRAM} of {path.name}")
+def _from_root(path: Path, limits: Limits) -> WorkingPoints:
+    found = read_histogram(path, HISTOGRAM, limits)
+    return BinnedWorkingPoints(found.values, found.x, found.y, f"{HISTOGRAM} of {path.name}", limits)
 
 
-def _from_json(content: bytes, path: Path) -> WorkingPoints:
-    if content.startswith(b"\x1f\x8b"):
-        content = gzip.decompress(content)
-    correction_set = schema.CorrectionSet.model_validate_json(content)
-    found = {correction.name: correction for correction in correction_set.corrections}
-    correction = found.get(CORRECTION)
-    if correction is None or tuple(variable.name for variable in correction.inputs) != INPUTS:
-        listed = ", ".join(f"{c.name}({', '.join(v.name for v in c.inputs)})" for c in found.values())
-        raise WorkingPointError(
-            f"the file holds {listed or 'no correction'}",
-            expected=f"a correction '{CORRECTION}({', '.join(INPUTS)})'",
-            where=str(path),
-            todo="give a working-point file with --wp-file (weights files look alike)",
-        )
-    data = json.loads(content, parse_constant=_no_nan)
-    _clamp(data)
-    return WorkingPoints(json.dumps(data))
-
-
-def _no_nan(literal: str) -> float:
-    """Infinity, which edges may be; a threshold of NaN would be a label of nobody's making."""
-    if literal == "NaN":
-        raise ValueError("it holds NaN")
-    return float(literal)
-
-
-def _clamp(node: Any) -> None:
-    """Set the flow of every binning below `node` to "clamp", in place."""
-    if isinstance(node, dict):
-        if node.get("nodetype") in ("binning", "multibinning"):
-            node["flow"] = "clamp"
-        node = list(node.values())
-    if isinstance(node, list):
-        for child in node:
-            _clamp(child)
+def _from_json(content: bytes, path: Path, limits: Limits) -> WorkingPoints:
+    text = checked_correction(correction_data(content), CORRECTION, DOMAINS, limits, all_inputs=True)
+    return WorkingPoints(text, limits, str(path))
 
 
 def _one_line(error: Exception) -> str:

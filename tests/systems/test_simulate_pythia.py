@@ -28,7 +28,7 @@ BY_ETA, BY_PT = 0.10, 0.15
 
 @pytest.fixture(scope="module")
 def theirs() -> Library:
-    return minimum_bias(3, INTERACTIONS, least=0.0)
+    return minimum_bias(3, INTERACTIONS, min_energy=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_the_charged_density_is_near_the_measured_one(theirs: Library) -> None:
 
 
 def test_the_same_seed_gives_the_same_interactions(theirs: Library) -> None:
-    again, other = minimum_bias(3, 500, least=0.0), minimum_bias(4, 500, least=0.0)
+    again, other = minimum_bias(3, 500, min_energy=0.0), minimum_bias(4, 500, min_energy=0.0)
     np.testing.assert_array_equal(again.particles, theirs.particles[: len(again.particles)])
     assert len(other.particles) != len(again.particles)
 

@@ -1,4 +1,4 @@
-"""`ecalwindows simulate`: dumper files with known truth."""
+"""`ecalwindows simulate`: write dumper files with known truth."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import click
 
 
 class Range(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """LOW:HIGH, or one number for both."""
+    """A range LOW:HIGH; a single number means LOW = HIGH."""
 
     name = "LOW:HIGH"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The two numbers; None for `off`."""
+        """The two numbers."""
         if value is None or isinstance(value, tuple):
             return value
         low, colon, high = str(value).partition(":")
@@ -24,7 +24,7 @@ class Range(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 class PileUp(Range):
-    """LOW:HIGH or off."""
+    """A range LOW:HIGH, or `off`."""
 
     name = "LOW:HIGH|off"
 
@@ -42,51 +42,58 @@ Examples:
   ecalwindows simulate --validate validation
 """
 )
-@click.option("-o", "--output", metavar="FILE", help="The ROOT file to write.")
-@click.option("-n", "--events", default=1000, show_default=True, metavar="N", help="Events.")
+@click.option("-o", "--output", metavar="FILE", help="ROOT file to write.")
+@click.option("-n", "--events", default=1000, show_default=True, metavar="N", help="Number of events.")
 @click.option(
     "--particle", type=click.Choice(["electron", "photon", "mixed"]), default="mixed", show_default=True,
-    help="What to shoot; mixed: electrons or photons, event by event.",
+    help="Particles to generate; mixed: each event has either electrons or photons.",
 )  # fmt: skip
-@click.option("--pt", type=Range(), default="1:500", show_default=True, help="Range of pt [GeV], flat.")
-@click.option("--eta", type=Range(), default="-3:3", show_default=True, help="Range of eta, flat.")
-@click.option("--per-event", default=4, show_default=True, metavar="N", help="Particles an event.")
-@click.option("--overlap-particles", is_flag=True, help="Every second particle lies within a window of the one before.")
+@click.option("--pt", type=Range(), default="1:500", show_default=True, help="Range of pt [GeV].")
+@click.option("--eta", type=Range(), default="-3:3", show_default=True, help="Range of eta.")
+@click.option("--per-event", default=4, show_default=True, metavar="N", help="Number of particles per event.")
+@click.option(
+    "--overlap-particles", is_flag=True, help="Put every second particle into a window of the particle before it."
+)
 @click.option(
     "--pileup",
     type=PileUp(),
     default="55:75",
     show_default=True,
-    help="Range of the mean number of interactions, flat.",
+    help="Range of the mean number of pile-up interactions.",
 )
 @click.option(
     "--pileup-source", type=click.Choice(["parametrised", "pythia8"]), default="parametrised", show_default=True,
-    help="Interactions from a fast parametrisation, or from Pythia 8 (needs the extra pythia8mc; half a minute more).",
+    help="Interactions from a fast parametrisation, or from Pythia 8 (extra pythia8mc; takes half a minute longer).",
 )  # fmt: skip
-@click.option("--conditions", default="run3", show_default=True, metavar="FILE", help="Detector conditions, YAML.")
+@click.option(
+    "--conditions", default="run3", show_default=True, metavar="FILE", help="Conditions of the detector (YAML)."
+)
 @click.option("--seed", default=1, show_default=True, metavar="N", help="The same seed gives the same events.")
-@click.option("-j", "--jobs", default=0, metavar="N", help="Threads [all cores]; the events do not depend on it.")
+@click.option(
+    "-j", "--jobs", default=0, metavar="N", help="Number of threads [all cores]; the events do not depend on it."
+)
 @click.option(
     "--format", "format_name", type=click.Choice(["ttree", "rntuple"]),
-    help="ttree needs the extra simulate [ttree where it is installed].",
+    help="Format of the file; ttree needs the extra simulate [ttree if it is installed].",
 )  # fmt: skip
 @click.option(
     "--validate",
     metavar="FOLDER",
-    help="Write tables and plots of the simulation itself, instead of a file; takes -n, pile-up, conditions, seed, -j.",
+    help="Instead of a file, write tables and plots that compare the simulation with published values; uses -n, "
+    "--pileup, --pileup-source, --conditions, --seed and -j.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary.")
 def simulate(output: str | None, validate: str | None, **options: Any) -> None:
     """Write a dumper file of simulated events with known truth.
 
-    The file has the schema of RecoSimDumper, with all its truth, and is read by `ecalwindows windows`.
+    The file has the branches of RecoSimDumper, truth included, and is an input of `ecalwindows windows`.
     """
     from ecalwindows.cli.progress import progress, warnings_shown
 
     if (output is None) == (validate is None):
         both = "not both: " if output is not None else ""
         raise click.UsageError(
-            both + "name the file to write (-o FILE) or the folder of a validation (--validate FOLDER)"
+            both + "give the file to write (-o FILE) or the folder for a validation (--validate FOLDER)"
         )
     if validate is not None:
         refuse_unused(click.get_current_context())
@@ -95,26 +102,28 @@ def simulate(output: str | None, validate: str | None, **options: Any) -> None:
         from ecalwindows.validate_simulation import write_validation
 
         with warnings_shown():
-            for line in write_validation(validate, chosen(options)):
+            for line in write_validation(validate, settings_from(options)):
                 if not quiet:
                     click.echo(line)
         return
     from ecalwindows.simulate import simulate_file
 
     with warnings_shown(), progress(shown=not quiet, found="clusters") as step_done:
-        done = simulate_file(output or "", chosen(options), progress=step_done)
+        done = simulate_file(output or "", settings_from(options), progress=step_done)
     if not quiet:
-        click.echo(f"{done.path}: {done.events:,} events with {done.clusters:,} clusters, as {NAMES[done.format]}")
+        click.echo(
+            f"{done.path}: {done.events:,} events with {done.clusters:,} clusters, as {FORMAT_NAMES[done.format]}"
+        )
         if done.format == "rntuple" and options["format_name"] is None:
             click.echo('TTrees need ROOT: pip install "ecalwindows[simulate]"; `ecalwindows windows` reads both')
 
 
 UNUSED = ("particle", "pt", "eta", "per_event", "overlap_particles", "format_name")
-"""A validation has samples of its own."""
+"""Options that a validation does not use, because it defines its own samples."""
 
 
 def refuse_unused(context: click.Context) -> None:
-    """Refuse options that a validation would not heed."""
+    """Raise a usage error for options that a validation does not use."""
     given = [
         parameter.opts[-1]
         for parameter in context.command.params
@@ -122,14 +131,14 @@ def refuse_unused(context: click.Context) -> None:
         and context.get_parameter_source(str(parameter.name)) is not click.core.ParameterSource.DEFAULT
     ]
     if given:
-        raise click.UsageError(f"--validate makes samples of its own: leave out {', '.join(given)}")
+        raise click.UsageError(f"--validate defines its own samples: leave out {', '.join(given)}")
 
 
-NAMES = {"ttree": "TTree", "rntuple": "RNTuple"}
+FORMAT_NAMES = {"ttree": "TTree", "rntuple": "RNTuple"}
 
 
-def chosen(options: dict[str, Any]) -> Any:
-    """The settings that the options ask for."""
+def settings_from(options: dict[str, Any]) -> Any:
+    """The settings of a simulation (`SimulationSettings`) from the options."""
     from ecalwindows.simulate import Gun, SimulationSettings, read_conditions
 
     gun = Gun(

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ecalwindows.config import PileUpUse
 from ecalwindows.dataset.output import written_aside
 from ecalwindows.errors import OutputError
 
@@ -24,8 +25,21 @@ class InputRecord(BaseModel):
     name: str = Field(description="File name as given, without folders of this machine.")
     bytes: int | None = Field(None, description="Size, null if unknown.")
     events: int = Field(description="Events taken of it.")
+    entries: int | None = Field(None, description="Events in it, more than were taken for a range; null if unknown.")
+    duplicates: int = Field(0, description="Events of it that were left out, as an input before it has them too.")
+    absent: dict[str, float] = Field(
+        default_factory=dict, description="Branches that it lacks, and the values that stand for them."
+    )
+    pileup: PileUpUse | None = Field(
+        None, description="used, absent, incomplete, off: see config.PileUpUse; null if unknown."
+    )
     adler32: str | None = Field(None, description="Checksum that EOS and XRootD keep too; null for remote files.")
     sha256: str | None = Field(None, description="Checksum, null if not asked for.")
+
+    @property
+    def identity(self) -> tuple[str, int | None, int, str | None, str | None]:
+        """Which events of which file: the rest depends on the columns that were wanted of it."""
+        return self.name, self.bytes, self.events, self.adler32, self.sha256
 
 
 class FileRecord(BaseModel):

@@ -45,6 +45,35 @@ class Sample(Model):
     windows: int = Field(description="Windows of it.")
 
 
+class Tally(Model):
+    """How many inputs, and the events taken of them."""
+
+    inputs: int
+    events: int
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(inputs=self.inputs + other.inputs, events=self.events + other.events)
+
+
+class AbsentBranch(Tally):
+    """A branch that some inputs lack: their windows hold what follows from the default value."""
+
+    name: str
+    default: float = Field(description="Value that stands for it.")
+
+
+class InputSummary(Model):
+    """What the inputs were found to be, summed over `inputs`, which say the same of each."""
+
+    pileup: dict[str, Tally] = Field(
+        description="Inputs by use of their pile-up branches: used, absent, incomplete, off (the setting), unknown."
+    )
+    absent: list[AbsentBranch] = Field(description="Branches that some inputs lack.")
+    empty: int = Field(description="Inputs without events.")
+    partial: int = Field(description="Inputs of which only a range of events was taken.")
+    duplicates: int = Field(description="Events that were left out, as another input has them too.")
+
+
 class Software(Model):
     """A version of ecalwindows that made parts."""
 
@@ -114,6 +143,10 @@ class DatasetRecord(Model):
     copies: list[Copy] = Field(default_factory=list, description="The same windows in further formats.")
     inputs: list[InputRecord] = Field(description="Input files.")
     bad_inputs: list[dict[str, str]] = Field(description="Inputs that were left out, with the reason.")
+    input_summary: InputSummary | None = Field(None, description="What the inputs were found to be; null: unknown.")
+    notes: dict[str, Any] = Field(
+        default_factory=dict, description="Notes of the parts put together: counts are summed, lists united."
+    )
     software: list[Software] = Field(description="Versions of ecalwindows that made the parts.")
     finalised_with: dict[str, str] = Field(description="Versions of what wrote the files of the dataset.")
     legacy_labels: bool = Field(False, description="Labels were made by another program, by its own rules.")

@@ -8,7 +8,6 @@ Old: ROOT with a TH2 `weight` (x: raw Et of the seed, y: clusters), for all flav
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 from pathlib import Path
@@ -18,12 +17,35 @@ import correctionlib
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.corrections import (
+    LARGEST_FLOAT32,
+    Domain,
+    Limits,
+    WrongCorrectionError,
+    checked_correction,
+    checked_results,
+    correction_data,
+    file_bytes,
+    nodes,
+    read_histogram,
+)
 from ecalwindows.errors import SettingsError
 
 CORRECTION = "total_reweighting"
 INPUTS = ("flavour", "seed_eta", "seed_et", "ncls")
 HISTOGRAM = "weight"
 HISTOGRAM_INPUTS = ("seed_et", "ncls")
+
+LIMITS = Limits("weight", 0.0, LARGEST_FLOAT32)
+"""Of a weight, which is stored as float32."""
+
+DOMAINS = {
+    "flavour": Domain((0, 1, 11, 13, 15, 22, 211, 1e4), whole=True),
+    "seed_eta": Domain((*np.linspace(0, 3, 31).tolist(),)),
+    "seed_et": Domain((*np.geomspace(1, 1000, 31).tolist(),)),
+    "ncls": Domain((*range(1, 21), 30, 50, 70, 100, 150, 200), whole=True),
+}
+"""The inputs, and where formulas are tried."""
 
 Numbers = NDArray[Any]
 
@@ -41,10 +63,17 @@ class Weights:
         self._correction = known[CORRECTION]
 
     def __call__(self, flavour: Numbers, seed_eta: Numbers, seed_et: Numbers, ncls: Numbers) -> NDArray[np.float64]:
+        """The weights. Raises SettingsError for one that is no finite number from 0 on."""
         given = dict(zip(INPUTS, (flavour, np.abs(seed_eta), seed_et, ncls), strict=True))
         types = {"int": np.int64, "real": np.float64}
-        arguments = [given[variable.name].astype(types[variable.type]) for variable in self._correction.inputs]
-        return np.asarray(self._correction.evaluate(*arguments), dtype=np.float64)
+        used = {
+            variable.name: given[variable.name].astype(types[variable.type]) for variable in self._correction.inputs
+        }
+        values = np.asarray(self._correction.evaluate(*used.values()), dtype=np.float64)
+        try:
+            return checked_results(values, LIMITS, used)
+        except WrongCorrectionError as error:
+            raise _wrong(f"the weights are wrong: {error}", self.origin[0] if self.origin else "weights") from error
 
     def __reduce__(self) -> tuple[type[Weights], tuple[Any, ...]]:
         return Weights, (self.text, self.origin)
@@ -53,42 +82,26 @@ class Weights:
 def read_weights(path: str | Path) -> Weights:
     """The weights in a file (told apart by its first bytes).
 
-    Raises SettingsError for a file that is neither of the two kinds, or broken, or gives weights that are no numbers.
+    Raises
+    ------
+    SettingsError : for a file that is neither of the two kinds, or broken, or in which any bin, formula or category
+        gives no weight: these are finite and not negative
     """
     try:
-        content = Path(path).read_bytes()
+        content = file_bytes(path)
         weights = _from_root(path) if content.startswith(b"root") else _from_json(content)
         weights.origin = Path(path).name, hashlib.sha256(content).hexdigest()
-        return _checked(weights, path)
     except SettingsError:
         raise
     except Exception as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:300] or type(error).__name__
         raise _wrong(f"the weights file cannot be read: {reason}", path) from error
-
-
-def _checked(weights: Weights, path: str | Path) -> Weights:
-    """The weights, tried once at a point of each flavour."""
-    inputs = {variable.name for variable in weights._correction.inputs}
-    if not inputs <= set(INPUTS):
-        raise _wrong(f"its '{CORRECTION}' wants {', '.join(sorted(inputs - set(INPUTS)))}", path)
-    tried = weights(np.array([0, 11, 22]), np.ones(3), np.full(3, 10.0), np.full(3, 5.0))
-    if not np.isfinite(tried).all():
-        raise _wrong(f"its '{CORRECTION}' gives a weight that is no number", path)
     return weights
 
 
 def _from_root(path: str | Path) -> Weights:
-    import uproot
-
-    with uproot.open(path) as file:
-        names = {name.split(";")[0] for name in file.keys()}
-        if HISTOGRAM not in names or not file[HISTOGRAM].classname.startswith("TH2"):
-            raise _wrong(
-                f"the ROOT file has no TH2 '{HISTOGRAM}'; it holds: {', '.join(sorted(names)) or 'nothing'}", path
-            )
-        values, et_edges, ncls_edges = file[HISTOGRAM].to_numpy()
-    return from_histogram(values, et_edges, ncls_edges, f"{HISTOGRAM} of {Path(path).name}")
+    found = read_histogram(path, HISTOGRAM, LIMITS)
+    return from_histogram(found.values, found.x, found.y, f"{HISTOGRAM} of {Path(path).name}")
 
 
 def from_histogram(values: Numbers, et_edges: Numbers, ncls_edges: Numbers, description: str) -> Weights:
@@ -111,29 +124,18 @@ def from_histogram(values: Numbers, et_edges: Numbers, ncls_edges: Numbers, desc
 
 
 def _from_json(content: bytes) -> Weights:
-    data = json.loads(gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content)
-    _completed(data)
-    return Weights(json.dumps(data))
-
-
-def _completed(node: Any) -> None:
-    """Below `node`, in place: the flow of every binning is "clamp"; a flavour that is not listed weighs 1."""
-    if isinstance(node, dict):
-        if node.get("nodetype") in ("binning", "multibinning"):
-            node["flow"] = "clamp"
+    data = correction_data(content)
+    for node in nodes(data):
         if node.get("nodetype") == "category" and node.get("input") == "flavour" and node.get("default") is None:
-            node["default"] = 1.0
-        node = list(node.values())
-    if isinstance(node, list):
-        for child in node:
-            _completed(child)
+            node["default"] = 1.0  # a flavour that is not listed weighs 1
+    return Weights(checked_correction(data, CORRECTION, DOMAINS, LIMITS))
 
 
 def _wrong(found: str, path: str | Path) -> SettingsError:
     return SettingsError(
         found,
         expected=f"a correctionlib JSON (schema version 2) with '{CORRECTION}({', '.join(INPUTS)})',"
-        f" or a ROOT file with a TH2 '{HISTOGRAM}' (x: raw Et of the seed, y: clusters)",
+        f" or a ROOT file with a TH2 '{HISTOGRAM}' (x: raw Et of the seed, y: clusters); {LIMITS} in every bin",
         where=str(path),
         todo="give another file with -w, or none: then all windows weigh 1",
     )

@@ -150,14 +150,15 @@ def score_branch(strategy: str) -> Branch:
 def branches_needed(wanted: Collection[str], settings: WindowSettings, *, use_pileup: bool) -> list[Branch]:
     """The branches that the wanted columns and hit components need.
 
-    Hits are named as in `schema.HIT_COMPONENTS` (no dataset column has those names).
+    Hits are named as in `schema.HIT_COMPONENTS` (no dataset column has those names). A flavour that the settings
+    give is read from no branch.
     """
     branches = [score_branch(settings.assoc_strategy), *BRANCHES]
     if use_pileup:
         branches += [*PILEUP_BRANCHES, PILEUP_TOTAL]
     else:
         branches = [branch for branch in branches if not branch.key.startswith("noise")]
-    wanted = frozenset(wanted)
+    wanted = frozenset(wanted) - (set() if settings.fixed_flavour is None else {"flavour"})
     if wanted & ALL_HITS:
         wanted |= {"energy"}  # it also tells how many hits there are
     return [branch for branch in branches if not branch.feeds or branch.feeds & wanted]

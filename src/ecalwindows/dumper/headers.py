@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,14 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.config import WindowSettings
+from ecalwindows.config import PileUpUse, WindowSettings
 from ecalwindows.dumper import columns as dump
 from ecalwindows.dumper.branches import PILEUP_BRANCHES, Branch, branches_needed
 from ecalwindows.dumper.coverage import check_coverage
 from ecalwindows.errors import BadFileError, EcalWindowsError, SettingsError, near
 from ecalwindows.remote import is_remote, remote_filesystem
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -26,6 +23,7 @@ class Input:
     """A checked input file: what is read of it.
 
     branches : those to read; absent : needed ones that take their defaults
+    pileup : how the pile-up of the file is treated (config.PileUpUse)
     n_events : entries of the tree; start, stop : those that the run takes; n_bytes : size of the file
     """
 
@@ -37,6 +35,12 @@ class Input:
     start: int = 0
     stop: int = 0
     n_bytes: int = 0
+    pileup: PileUpUse = "off"
+
+    @property
+    def defaults(self) -> dict[str, float]:
+        """The absent branches, by name, and the values that stand for them."""
+        return {branch.name: branch.default for branch in self.absent if branch.default is not None}
 
 
 @dataclass
@@ -54,7 +58,7 @@ class Inputs:
     @property
     def absent(self) -> dict[str, float]:
         """Absent branches of any file and their defaults."""
-        return {b.name: b.default for file in self.files for b in file.absent if b.default is not None}
+        return {name: value for file in self.files for name, value in file.defaults.items()}
 
 
 def check_inputs(
@@ -163,12 +167,13 @@ def _tree(path: str, file: Any, name: str) -> Any:
 
 def _checked(path: str, tree: Any, settings: WindowSettings, wanted: Collection[str]) -> Input:
     names = set(dump.column_names(tree))
-    use_pileup = _use_pileup(path, names, settings)
-    needed = branches_needed(wanted, settings, use_pileup=use_pileup)
+    pileup = _pileup(path, names, settings)
+    needed = branches_needed(wanted, settings, use_pileup=pileup == "used")
     present = check_branches(path, tree, needed)
     n_events = int(tree.num_entries)
     absent = tuple(branch for branch in needed if branch.name not in names)
-    return Input(path, n_events, present, absent, use_pileup, 0, n_events, int(tree.file.source.num_bytes))
+    n_bytes = int(tree.file.source.num_bytes)
+    return Input(path, n_events, present, absent, pileup == "used", 0, n_events, n_bytes, pileup)
 
 
 def check_branches(path: str, tree: Any, needed: Sequence[Branch]) -> tuple[Branch, ...]:
@@ -193,7 +198,8 @@ def check_branches(path: str, tree: Any, needed: Sequence[Branch]) -> tuple[Bran
     return present
 
 
-def _use_pileup(path: str, names: set[str], settings: WindowSettings) -> bool:
+def _pileup(path: str, names: set[str], settings: WindowSettings) -> PileUpUse:
+    """How the pile-up of a file is treated. Raises BadFileError where its branches must be there and are not."""
     missing = [branch.name for branch in PILEUP_BRANCHES if branch.name not in names]
     if settings.pileup == "on" and missing:
         raise bad_file(
@@ -202,9 +208,11 @@ def _use_pileup(path: str, names: set[str], settings: WindowSettings) -> bool:
             "the pile-up branches, since `pileup` is on",
             "--pileup auto uses them where they are, --pileup off does without",
         )
-    if settings.pileup == "auto" and 0 < len(missing) < len(PILEUP_BRANCHES):
-        log.warning("%s: counts as a dump without pile-up, as '%s' is missing", path, missing[0])
-    return settings.pileup != "off" and not missing
+    if settings.pileup == "off":
+        return "off"
+    if not missing:
+        return "used"
+    return "absent" if len(missing) == len(PILEUP_BRANCHES) else "incomplete"
 
 
 def _check_type(path: str, tree: Any, branch: Branch) -> None:

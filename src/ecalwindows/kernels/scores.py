@@ -1,4 +1,4 @@
-"""Loops of the association scores of RecoSimDumper: what clusters and particles share."""
+"""Kernels for the association scores of RecoSimDumper: the energy that clusters and particles share."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 
 from ecalwindows.kernels.jit import kernel
 
-N_SHARED, SIM, SIM_WHOLE, RECO = range(4)
+N_SHARED, SIM, SIM_FULL, RECO = range(4)
 N_SUMS = 4
+"""Sums over the common crystals of a cluster and a particle, see `shared`."""
 
 
 @kernel
@@ -23,10 +24,19 @@ def shared(
     sim_energies: Any,
     truth: Any,
 ) -> Any:
-    """What cluster c shares with particle p, float64 (N_SUMS, n_clusters, n_particles), over their common crystals:
+    """Sums over the crystals that each cluster has in common with each particle.
 
-    their number, sum of sim energy x fraction, sum of sim energy, sum of measured energy x fraction [GeV].
-    truth float64 (N_CRYSTALS,): work space, 0 before and after
+    Parameters
+    ----------
+    offsets, cells, fractions : hits of the clusters, CSR by cluster: int64, int32 (crystal indices), float64
+    measured : float64 (N_CRYSTALS,), measured energies [GeV]
+    sim_offsets, sim_cells, sim_energies : deposits of the particles, CSR by particle: int64, int32, float64 [GeV]
+    truth : float64 (N_CRYSTALS,), work space, 0 before and after
+
+    Returns
+    -------
+    float64 (N_SUMS, n_clusters, n_particles): number of common crystals (N_SHARED), sum of deposit x fraction (SIM),
+    sum of deposits (SIM_FULL), sum of measured energy x fraction (RECO); energies in GeV
     """
     n, n_particles = len(offsets) - 1, len(sim_offsets) - 1
     sums = np.zeros((N_SUMS, n, n_particles))
@@ -39,7 +49,7 @@ def shared(
                 if sim > 0.0:
                     sums[N_SHARED, c, p] += 1.0
                     sums[SIM, c, p] += sim * fractions[i]
-                    sums[SIM_WHOLE, c, p] += sim
+                    sums[SIM_FULL, c, p] += sim
                     sums[RECO, c, p] += measured[cells[i]] * fractions[i]
         truth[sim_cells[rows]] = 0.0
     return sums
@@ -49,14 +59,15 @@ def shared(
 def noise_sums(offsets: Any, cells: Any, fractions: Any, measured: Any, deposited: Any, uncalibrated: Any) -> Any:
     """Measured minus deposited energy of each cluster [GeV], float64 (4, n_clusters).
 
-    With the hit fractions, the same before calibration, and both again without the fractions.
+    Row 0: weighted with the fractions of the hits; row 1: the same before calibration; rows 2 and 3: like 0 and 1, but
+    without the fractions.
     """
     sums = np.zeros((4, len(offsets) - 1))
     for c in range(len(offsets) - 1):
         for i in range(offsets[c], offsets[c + 1]):
-            more = measured[cells[i]] - deposited[cells[i]]
-            sums[0, c] += fractions[i] * more
-            sums[1, c] += fractions[i] * more * uncalibrated[cells[i]]
-            sums[2, c] += more
-            sums[3, c] += more * uncalibrated[cells[i]]
+            difference = measured[cells[i]] - deposited[cells[i]]
+            sums[0, c] += fractions[i] * difference
+            sums[1, c] += fractions[i] * difference * uncalibrated[cells[i]]
+            sums[2, c] += difference
+            sums[3, c] += difference * uncalibrated[cells[i]]
     return sums

@@ -1,4 +1,4 @@
-"""Loop of the Mustache superclusters: seeds by decreasing energy take the free clusters in their mustache."""
+"""Kernel for Mustache superclusters: each seed, by decreasing energy, takes the free clusters in its mustache."""
 
 from __future__ import annotations
 
@@ -13,26 +13,37 @@ from ecalwindows.kernels.mustache import in_dynamic_dphi, in_parabolas
 
 
 @kernel
-def superclusters(energy: Any, raw: Any, eta: Any, phi: Any, side: Any, least_et: float) -> Any:
-    """Seeds int64 (n,), offsets int64 (n + 1,), members int64: cluster indices, the seed first, then by energy.
+def superclusters(energy: Any, raw: Any, eta: Any, phi: Any, side: Any, min_et: float) -> Any:
+    """Superclusters of one event.
 
-    energy calibrated, raw: energies [GeV]; side: 0 barrel, -1 or +1 endcap; least_et: of a seed, calibrated [GeV]
+    Parameters
+    ----------
+    energy, raw : float64 (n_clusters,), calibrated and raw energies [GeV]
+    eta, phi : float64 (n_clusters,), positions [phi in rad]
+    side : int32 (n_clusters,), 0 for the barrel, -1 or +1 for an endcap
+    min_et : minimum calibrated Et of a seed [GeV]
+
+    Returns
+    -------
+    seeds : int64 (n,), cluster indices
+    offsets : int64 (n + 1,)
+    members : int64, cluster indices: of each supercluster the seed, then the others by decreasing energy
     """
     order, n = np.argsort(-energy, kind="mergesort"), len(energy)
-    free = np.ones(n, np.bool_)
+    is_free = np.ones(n, np.bool_)
     seeds, offsets, members = np.empty(n, np.int64), np.zeros(n + 1, np.int64), np.empty(n, np.int64)
-    found, used = 0, 0
+    n_found, n_members = 0, 0
     for seed in order:
-        if not free[seed] or energy[seed] < least_et * math.cosh(eta[seed]):
+        if not is_free[seed] or energy[seed] < min_et * math.cosh(eta[seed]):
             continue
-        seeds[found], members[used], free[seed] = seed, seed, False
-        used += 1
+        seeds[n_found], members[n_members], is_free[seed] = seed, seed, False
+        n_members += 1
         for c in order:
-            if free[c] and side[c] == side[seed] and abs(eta[c] - eta[seed]) < 0.6:
+            if is_free[c] and side[c] == side[seed] and abs(eta[c] - eta[seed]) < 0.6:
                 dphi = wrapped(phi[seed] - phi[c])
                 if in_parabolas(eta[seed], dphi, raw[c], eta[c]) and in_dynamic_dphi(eta[seed], dphi, raw[c], eta[c]):
-                    members[used], free[c] = c, False
-                    used += 1
-        found += 1
-        offsets[found] = used
-    return seeds[:found].copy(), offsets[: found + 1].copy(), members[:used].copy()
+                    members[n_members], is_free[c] = c, False
+                    n_members += 1
+        n_found += 1
+        offsets[n_found] = n_members
+    return seeds[:n_found].copy(), offsets[: n_found + 1].copy(), members[:n_members].copy()

@@ -1,4 +1,4 @@
-"""Figures of a validation of the simulation."""
+"""Figures of the validation of the simulation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ecalwindows.plots.shapes import mustache_outline
 from ecalwindows.plots.style import cms_style
 
 Floats = NDArray[np.float64]
-OURS, PUBLISHED = "#0072B2", "#D55E00"
+SIMULATED, PUBLISHED = "#0072B2", "#D55E00"
 
 
 def _figure(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
@@ -27,13 +27,22 @@ def _figure(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
 
 
 def draw_curves(
-    x: Floats, ours: Floats, published: tuple[Floats, Floats] | None, labels: tuple[str, str, str], path: Path,
+    x: Floats, simulated: Floats, published: tuple[Floats, Floats] | None, labels: tuple[str, str, str], path: Path,
     **scale: Any,
 ) -> Figure:  # fmt: skip
-    """Simulation as points, the published values (x, y) as a line or crosses. labels: x, y, published."""
+    """Draw simulated values as connected points, and published values as crosses or as a dashed line.
+
+    Parameters
+    ----------
+    x, simulated : float64 (n,), the simulated curve
+    published : x and y of the published values, or None
+    labels : labels of the x axis, the y axis and the published values
+    path : of the picture
+    **scale : settings of the axes, see `Axes.set`
+    """
     with cms_style(14):
         figure, axes = _figure(labels[0], labels[1])
-        axes.plot(x, ours, "o-", c=OURS, label="simulation", gid="simulation")
+        axes.plot(x, simulated, "o-", c=SIMULATED, label="simulation", gid="simulation")
         if published is not None:
             line = "x" if len(published[0]) < len(x) else "--"
             axes.plot(*published, line, c=PUBLISHED, ms=10, mew=2.5, label=labels[2], gid="published")
@@ -44,16 +53,30 @@ def draw_curves(
 
 
 def draw_phi_spread(seed_eta: Floats, deta: Floats, dphi: Floats, et: Floats, path: Path) -> Figure:
-    """Clusters of electrons around their seeds, in four ranges of abs(eta), with the mustache of a 1 GeV cluster.
+    """Draw the clusters of electrons around their seeds, in four ranges of abs(eta), with a mustache of 1 GeV of Et.
 
-    seed_eta, deta (outwards), dphi [rad], et [GeV] : (n_clusters,), of the clusters that are no seeds
+    Parameters
+    ----------
+    seed_eta : float64 (n_clusters,), eta of the seed of each cluster that is not a seed
+    deta : float64 (n_clusters,), distance from the seed in eta, positive away from the centre of the detector
+    dphi : float64 (n_clusters,), distance in phi [rad]
+    et : float64 (n_clusters,), transverse energy [GeV]
+    path : of the picture
     """
     with cms_style(14):
         figure = Figure(figsize=(10, 8), dpi=120, layout="constrained")
         for place, (low, high) in enumerate(((0.0, 0.8), (0.8, 1.479), (1.479, 2.0), (2.0, 2.8)), start=1):
             axes = figure.add_subplot(2, 2, place)
-            here = (np.abs(seed_eta) >= low) & (np.abs(seed_eta) < high)
-            axes.scatter(dphi[here], deta[here], s=8 + 6 * np.sqrt(et[here]), c=OURS, alpha=0.5, lw=0, gid="clusters")
+            in_range = (np.abs(seed_eta) >= low) & (np.abs(seed_eta) < high)
+            axes.scatter(
+                dphi[in_range],
+                deta[in_range],
+                s=8 + 6 * np.sqrt(et[in_range]),
+                c=SIMULATED,
+                alpha=0.5,
+                lw=0,
+                gid="clusters",
+            )
             outline = mustache_outline((low + high) / 2, 1.0)
             if len(outline):
                 axes.plot(outline[:, 1], outline[:, 0], c=PUBLISHED, gid="mustache")

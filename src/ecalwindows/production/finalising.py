@@ -17,7 +17,7 @@ from ecalwindows.dataset.manifest import FOLDER, file_record
 from ecalwindows.dataset.output import written_aside
 from ecalwindows.dataset.record import read_record
 from ecalwindows.errors import EcalWindowsError, InputError
-from ecalwindows.finalize import CARD, CROISSANT, finalize_dataset
+from ecalwindows.finalize import CARD, CROISSANT, finalize_dataset, warn_of_record
 from ecalwindows.finalize_matches import finalize_matches
 from ecalwindows.production.checks import Verdict
 from ecalwindows.production.errors import ProductionError
@@ -55,6 +55,7 @@ def finalise(place: Place, plan: Plan, found: Sequence[Verdict], *, workers: int
     """
     refuse_unfinished(place, plan, found)
     if is_finalised(place, plan, found):
+        warn_of_record(read_record(home(plan.production) / RECORD))
         return False
     place.finalised.unlink(missing_ok=True)
     target = target_of(plan.production)

@@ -22,7 +22,7 @@ class MatchedParts:
         """The matched clusters of the job's inputs."""
         production = plan.production
         sample = next(each for each in production.samples if each.name == job.sample)
-        reading = Reading(skip_bad_files=not production.strict, all_may_be_bad=not production.strict)
+        reading = Reading(skip_bad_files=not production.strict, all_may_be_bad=not production.strict, warns=False)
         report = answered(
             lambda: write_matches(
                 [entry.path for entry in job.inputs],

@@ -43,7 +43,7 @@ class WindowParts:
             format=format,
             definition=features_definition(production.features_def),
             weights=production.weights if format == "tfrecord" else None,
-            reading=Reading(skip_bad_files=not production.strict, all_may_be_bad=not production.strict),
+            reading=Reading(skip_bad_files=not production.strict, all_may_be_bad=not production.strict, warns=False),
             part=job.part,
             observer=_tell_seeds if production.debug and format == production.formats[0] else None,
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 from ecalwindows.config import WindowSettings
 from ecalwindows.dataset.finishing.croissant import description, issue_text
+from ecalwindows.dataset.input_warnings import UNKNOWN, USE_WORDS, record_warnings
 from ecalwindows.dataset.layout import FORMATS
 from ecalwindows.dataset.manifest import InputRecord
 from ecalwindows.dataset.record import DatasetRecord, Sample
@@ -38,7 +39,7 @@ def card(record: DatasetRecord) -> str:
     """The content of README.md."""
     sections = (
         _head(record), _issues(record), _reading(record), _counts(record), _splits(record), _samples(record),
-        _settings(record), _inputs(record), _columns(record), _files(record), _origin(record),
+        _settings(record), _inputs(record), input_lines(record), _columns(record), _files(record), _origin(record),
     )  # fmt: skip
     return "\n".join(line for section in sections for line in section)
 
@@ -177,6 +178,25 @@ def _inputs(record: DatasetRecord) -> Iterator[str]:
     if record.bad_inputs:
         yield f"### Left out ({len(record.bad_inputs):,})\n"
         yield from (f"- `{bad.get('name', '')}`: {bad.get('reason', '')}" for bad in record.bad_inputs)
+        yield ""
+
+
+def input_lines(record: DatasetRecord) -> Iterator[str]:
+    """What a user must know of the inputs: use of pile-up, absent branches, and what was left out."""
+    summary = record.input_summary
+    if summary is not None and summary.pileup.keys() - {UNKNOWN}:
+        yield "### Pile-up and absent branches\n"
+        rows = [(use, USE_WORDS[use], f"{n.inputs:,}", f"{n.events:,}") for use, n in summary.pileup.items()]
+        yield from _table(("pile-up", "its branches", "inputs", "events"), rows, (2, 3))
+        rows = [
+            (f"`{each.name}`", f"{each.default:g}", f"{each.inputs:,}", f"{each.events:,}") for each in summary.absent
+        ]
+        yield from _table(("absent branch", "value that stands for it", "inputs", "events"), rows, (1, 2, 3))
+        if not rows:
+            yield "No branch was absent.\n"
+    if lines := record_warnings(record):
+        yield "### What to know of the inputs\n"
+        yield from (f"- {line}" for line in lines)
         yield ""
 
 

@@ -47,10 +47,6 @@ def reading_notes(report: ReadReport) -> list[str]:
         used = report.pileup_files
         where = {0: "off (no such branches, or switched off)", report.n_files: "used"}
         lines.append("pile-up: " + where.get(used, f"used in {used} of {number(report.n_files, 'file')}"))
-    if report.absent:
-        defaults = ", ".join(f"{name} = {value:g}" for name, value in sorted(report.absent.items()))
-        lines.append(f"absent branches took their defaults: {defaults}")
-    lines += [f"no events in {path}" for path in report.empty]
     for error in report.bad:
         lines.append(f"bad file left out: {error.where}: {error.found}")
     return lines

@@ -17,6 +17,7 @@ def validation_text(validation: Validation) -> str:
         lines += _lines(outcome)
     lines.append("")
     lines += [f"known issue: {issue}" for issue in validation.issues]
+    lines += [f"warning: {warning}" for warning in validation.warnings]
     return "\n".join([*lines, _verdict(validation)])
 
 

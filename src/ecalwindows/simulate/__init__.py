@@ -1,4 +1,4 @@
-"""Dumper files with known truth, from a fast physical simulation."""
+"""Dumper files with known truth, from a fast simulation of the detector."""
 
 from ecalwindows.simulate.conditions import Conditions, read_conditions
 from ecalwindows.simulate.gun import Gun

@@ -1,4 +1,4 @@
-"""The branches that are written: name, depth (0 number, 1 vector, 2 vector of vectors) and C++ type (dumper.md)."""
+"""The branches that are written: name, depth (0: number, 1: vector, 2: vector of vectors) and C++ type."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TYPES = {"int": np.int32, "Long64_t": np.int64, "float": np.float32, "double": n
 
 @dataclass(frozen=True)
 class OutBranch:
-    """A branch of the output."""
+    """A branch of the output: name, depth (0: number, 1: vector, 2: vector of vectors) and C++ type."""
 
     name: str
     depth: int
@@ -21,13 +21,19 @@ class OutBranch:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The same type in NumPy."""
+        """The NumPy type of the values."""
         return np.dtype(TYPES[self.cpp])
 
 
 @dataclass(frozen=True)
 class Nested:
-    """Lists of one event's vector of vectors: `counts` (n_lists,) of the flat `values`."""
+    """A vector of vectors of one event.
+
+    Attributes
+    ----------
+    counts : int64 (n_lists,), lengths of the inner vectors
+    values : (sum of counts,), their values one after another
+    """
 
     counts: NDArray[np.int64]
     values: NDArray[Any]
@@ -38,7 +44,7 @@ def _all(depth: int, cpp: str, prefix: str, names: str) -> tuple[OutBranch, ...]
 
 
 SHAPES = ("swissCross", "r9", "sigmaIetaIeta", "sigmaIetaIphi", "sigmaIphiIphi")
-"""In the order of `kernels.cluster_shapes`."""
+"""Names of the shapes, in the order of `kernels.cluster_shapes`."""
 NOISES = ("noise", "noiseUncalib", "noiseNoFractions", "noiseUncalibNoFractions")
 
 IDS = (*_all(0, "int", "", "runId lumiId"), OutBranch("eventId", 0, "Long64_t"))
@@ -69,14 +75,14 @@ BRANCHES: tuple[OutBranch, ...] = (
     *_all(1, "float", "superCluster_", "rawEnergy energy eta phi"),
     *_all(2, "int", "superCluster_", "pfClustersIndex"),
 )  # fmt: skip
-"""The branches of every file."""
+"""Branches of every file."""
 
 PILEUP_BRANCHES: tuple[OutBranch, ...] = (
     *_all(0, "float", "", "caloParticlePU_totEnergy"),
     *_all(1, "float", "pfCluster_", " ".join(NOISES)),
     *_all(1, "double", "pfCluster_", "simPU_nSharedXtals simEnergy_sharedXtalsPU recoEnergy_sharedXtalsPU"),
 )
-"""What files with pile-up have besides, as CMS's dumps have."""
+"""Additional branches of files with pile-up, as in CMS's dumper files."""
 
 
 def branches(*, with_pileup: bool) -> tuple[OutBranch, ...]:

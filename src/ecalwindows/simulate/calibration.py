@@ -1,6 +1,6 @@
-"""Calibration of cluster energies to what the particle left in the crystals: a smooth function of eta and raw Et.
+"""Calibration of cluster energies to the energy that the particle deposits in the crystals, by eta and raw Et.
 
-From unconverted photons of 3, 10, 50 and 200 GeV of pt of this simulation.
+The numbers come from unconverted photons of this simulation with pt of 3, 10, 50 and 200 GeV.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 
 def calibrated(raw: NDArray[np.float64], eta: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Calibrated energies [GeV] of clusters of these raw energies [GeV] at these eta.
+    """Calibrated energies [GeV] of clusters with these raw energies [GeV] and eta.
 
-    Thresholds cut away more of a soft cluster, and more in the endcaps. The softest stay as they are.
+    Thresholds remove a larger part of a cluster of low energy, and more in the endcaps. The correction vanishes at the
+    lowest energies.
     """
     et = raw / np.cosh(eta)
     scale, offset = (np.interp(np.abs(eta), _ETA, values) for values in (_SCALE, _OFFSET))

@@ -1,4 +1,4 @@
-"""Events in chunks, as flat columns with offsets; the same whatever the chunks and however many threads."""
+"""Events in chunks, as flat columns with offsets; they do not depend on the chunks and on the number of threads."""
 
 from __future__ import annotations
 
@@ -22,14 +22,20 @@ Index = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Column:
-    """A branch of some events: offsets of each level, from the events inwards, and the flat values."""
+    """A branch of several events.
+
+    Attributes
+    ----------
+    offsets : one array int64 per level of vectors, the outer level first
+    values : the values of all events, one after another
+    """
 
     offsets: tuple[Index, ...]
     values: NDArray[Any]
 
 
 def column(branch: OutBranch, events: list[Any]) -> Column:
-    """The column of what `simulated_event` gave for a branch."""
+    """The column of a branch, from the values that `simulated_event` returned for it."""
     if branch.depth == 0:
         return Column((), np.array(events, branch.dtype))
     if branch.depth == 1:
@@ -52,24 +58,32 @@ def simulated_chunks(
     n_events: int, seed: int, gun: Gun, pileup: tuple[float, float] | None, detector: Detector,
     branches: tuple[OutBranch, ...], *, chunk: int, jobs: int,
 ) -> Iterator[tuple[int, dict[str, Column]]]:  # fmt: skip
-    """(number of events, columns) of each chunk, in the order of the events. At most jobs + 1 chunks are in memory."""
-    mine = local()
+    """Simulate events in chunks; yields (number of events, columns by name) of each chunk, in the order of the events.
+
+    Parameters
+    ----------
+    n_events, seed, gun, pileup, detector : see `simulated_event`
+    branches : to be returned
+    chunk : number of events per chunk
+    jobs : number of threads; at most jobs + 1 chunks are in memory
+    """
+    thread_data = local()
 
     def simulated(start: int) -> tuple[int, dict[str, Column]]:
-        if not hasattr(mine, "work"):
-            mine.work = Workspace()
-        numbers = range(start, min(start + chunk, n_events))
-        events = [simulated_event(number, seed, gun, pileup, detector, mine.work) for number in numbers]
+        if not hasattr(thread_data, "work"):
+            thread_data.work = Workspace()
+        indices = range(start, min(start + chunk, n_events))
+        events = [simulated_event(index, seed, gun, pileup, detector, thread_data.work) for index in indices]
         return len(events), {b.name: column(b, [event[b.name] for event in events]) for b in branches}
 
     if jobs == 1:
         yield from map(simulated, range(0, n_events, chunk))
         return
-    waiting: deque[Future[tuple[int, dict[str, Column]]]] = deque()
+    pending: deque[Future[tuple[int, dict[str, Column]]]] = deque()
     with ThreadPoolExecutor(jobs) as pool:
         for start in range(0, n_events, chunk):
-            waiting.append(pool.submit(simulated, start))
-            if len(waiting) > jobs:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            pending.append(pool.submit(simulated, start))
+            if len(pending) > jobs:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()

@@ -1,4 +1,4 @@
-"""One simulated event, from the gun to the branches of a dumper file: the chain on one screen."""
+"""One simulated event, from the particle gun to the branches of a dumper file: `simulated_event` is the whole chain."""
 
 from __future__ import annotations
 
@@ -11,19 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.kernels import tracker
-from ecalwindows.kernels.cluster_shapes import shapes
+from ecalwindows.kernels.cluster_shapes import cluster_shapes
 from ecalwindows.kernels.clustering import clusters, sums_and_positions
 from ecalwindows.kernels.crystals import Crystals
 from ecalwindows.kernels.draws import stream
-from ecalwindows.kernels.electronics import hits_above_threshold, read_in_full, read_out
-from ecalwindows.kernels.pileup import NO_LIBRARY, Library, aimed, particle_deposits, pileup_deposits, taken
+from ecalwindows.kernels.electronics import hits_above_threshold, mark_full_readout, read_out
+from ecalwindows.kernels.pileup import (
+    NO_LIBRARY,
+    Library,
+    collect_deposits,
+    particle_deposits,
+    pileup_deposits,
+    start_particle,
+)
 from ecalwindows.kernels.scores import noise_sums
 from ecalwindows.kernels.superclusters import superclusters
 from ecalwindows.simulate.branches import NOISES, SHAPES, Nested
 from ecalwindows.simulate.calibration import calibrated
 from ecalwindows.simulate.conditions import Conditions
-from ecalwindows.simulate.detector import crystals_of, lowest_quantile
-from ecalwindows.simulate.gun import Gun, Particles, generated
+from ecalwindows.simulate.detector import crystal_tables, min_quantile
+from ecalwindows.simulate.gun import Gun, Particles, generated_particles
 from ecalwindows.simulate.truth import (
     Deposits,
     calo_branches,
@@ -34,71 +41,89 @@ from ecalwindows.simulate.truth import (
 from ecalwindows.simulate.workspace import Clusters, Workspace
 
 SIGNAL_POINTS = 100.0
-LEAST_DEPOSIT = 1e-5
+"""Approximate number of points of a shower of 1 GeV."""
+MIN_DEPOSIT = 1e-5
+"""Smaller deposits in a crystal are ignored [GeV]."""
 GUN, ELECTRONICS, PILEUP, PARTICLE = range(4)
-"""Purposes of random streams; particle i has stream PARTICLE + i."""
+"""Purposes of random streams; particle i uses the stream PARTICLE + i."""
 
 
 @dataclass(frozen=True)
 class Detector:
-    """Conditions in the form that kernels take. Made once.
+    """The conditions in the form that the kernels need.
 
-    library : interactions of the pile-up; parametrised ones where it is empty
+    Attributes
+    ----------
+    conditions : settings of the detector and of the pile-up
+    library : interactions from which pile-up is drawn; if it is empty, interactions are parametrised
+    crystals : tables of all crystals
+    min_quantile : see `kernels.electronics.hits_above_threshold`
     """
 
     conditions: Conditions
     library: Library = NO_LIBRARY
     crystals: Crystals = field(init=False)
-    lowest: float = field(init=False)
+    min_quantile: float = field(init=False)
 
     def __post_init__(self) -> None:
-        crystals = crystals_of(self.conditions)
+        crystals = crystal_tables(self.conditions)
         object.__setattr__(self, "crystals", crystals)
-        object.__setattr__(self, "lowest", lowest_quantile(crystals))
+        object.__setattr__(self, "min_quantile", min_quantile(crystals))
 
     @property
-    def around(self) -> tuple[Any, Any, float]:
-        """Material by eta, material along the way, field: what `kernels.tracker.arrivals` takes."""
+    def tracking(self) -> tuple[Any, Any, float]:
+        """Material by eta, material along the path, magnetic field [T], as for `kernels.tracker.track_to_crystals`."""
         c = self.conditions
         material = np.array([c.material_abs_eta, c.material_x0])
         return material, np.array([c.material_way, c.material_share]), c.magnetic_field_tesla
 
     @property
     def seed_limits(self) -> NDArray[np.float64]:
-        """Least energy in the barrel, least energy and Et in the endcaps [GeV]."""
+        """Minimum energy of a seed in the barrel, minimum energy and minimum Et in the endcaps [GeV], (3,)."""
         c = self.conditions
         return np.array([c.seed_barrel_gev, c.seed_endcap_gev, c.seed_endcap_et_gev])
 
     @property
     def suppression(self) -> NDArray[np.float64]:
-        """Least energy over the width of the noise that is always read out, in the barrel and in the endcaps."""
+        """Limits of zero suppression in the barrel and in the endcaps [standard deviations of the noise], (2,)."""
         c = self.conditions
         return np.array([c.suppression_sigmas_barrel, c.suppression_sigmas_endcap])
 
     @property
     def spectrum(self) -> NDArray[np.float64]:
-        """What `kernels.pileup.interaction` takes, (3, 5)."""
+        """The argument `spectrum` of `kernels.pileup.parametrised_interaction`, (3, 5)."""
         c = self.conditions
         columns = (c.pileup_per_eta, c.pileup_eta_tilt, c.pileup_pt_scale_gev, c.pileup_pt_power, c.pileup_pt_tilt)
         return np.array(columns).T.copy()
 
 
 def simulated_event(
-    number: int, seed: int, gun: Gun, pileup: tuple[float, float] | None, detector: Detector, work: Workspace
+    index: int, seed: int, gun: Gun, pileup: tuple[float, float] | None, detector: Detector, work: Workspace
 ) -> dict[str, Any]:
-    """The branches of event `number` (from 0) under a seed: numbers, arrays, and `Nested` lists.
+    """Simulate one event.
 
-    pileup : range of the mean number of interactions, None without
+    Parameters
+    ----------
+    index : of the event, from 0
+    seed : of the sample; the seed and the index determine all random numbers of the event
+    gun : particles to generate
+    pileup : range of the mean number of interactions, None for no pile-up
+    detector : conditions
+    work : work space, unchanged afterwards
+
+    Returns
+    -------
+    The branches by name: numbers, arrays (n,) and `Nested` lists.
     """
-    rng = np.random.Generator(np.random.Philox(key=[seed, number]))
-    particles = generated(gun, rng, detector.conditions.vertex_width_cm)
-    signal = particle_hits(particles, number, seed, detector, work)
-    surroundings, soft = pileup_hits(pileup, rng, number, seed, detector, work)
-    measured_energies(signal, soft, number, seed, detector, work)
-    found = pf_clusters(number, seed, detector, work)
-    columns = {"runId": run_number(seed), "lumiId": 1 + number // 100, "eventId": number + 1} | surroundings
+    rng = np.random.Generator(np.random.Philox(key=[seed, index]))
+    particles = generated_particles(gun, rng, detector.conditions.vertex_width_cm)
+    signal = particle_hits(particles, index, seed, detector, work)
+    surroundings, soft = pileup_hits(pileup, rng, index, seed, detector, work)
+    measure_energies(signal, soft, index, seed, detector, work)
+    found = pf_clusters(index, seed, detector, work)
+    columns = {"runId": run_number(seed), "lumiId": 1 + index // 100, "eventId": index + 1} | surroundings
     columns |= calo_branches(particles, signal, detector.crystals) | sim_hit_branches(signal, detector.crystals)
-    columns |= cluster_branches(found, number, seed, detector, work)
+    columns |= cluster_branches(found, index, seed, detector, work)
     columns |= score_branches(found, signal, columns, work)
     columns |= supercluster_branches(found, detector)
     if pileup is not None:
@@ -110,63 +135,63 @@ def simulated_event(
 
 
 def run_number(seed: int) -> int:
-    """The run: the seed, so that files of several seeds are one sample without an event twice (from 1 to 2^31 - 1)."""
+    """The run number (1 to 2^31 - 1): the seed, so that files of several seeds have no event number in common."""
     return 1 + (seed - 1) % (2**31 - 1)
 
 
-def particle_hits(particles: Particles, number: int, seed: int, detector: Detector, work: Workspace) -> Deposits:
-    """Deposits of each generated particle."""
+def particle_hits(particles: Particles, index: int, seed: int, detector: Detector, work: Workspace) -> Deposits:
+    """Deposits of each generated particle in the crystals."""
     cells, energies = [], []
     first = np.zeros(tracker.COLUMNS)
-    for i, charge in enumerate(particles.charge):  # a handful
-        state = stream(seed, number, PARTICLE + i)
-        aimed(first, particles.pt[i], particles.eta[i], particles.phi[i], float(charge), particles.z)
+    for i, charge in enumerate(particles.charge):  # a few particles
+        state = stream(seed, index, PARTICLE + i)
+        start_particle(first, particles.pt[i], particles.eta[i], particles.phi[i], float(charge), particles.z)
         n = particle_deposits(
-            state, first, *detector.around, SIGNAL_POINTS, detector.crystals.exists, work.deposit, work.touched
+            state, first, *detector.tracking, SIGNAL_POINTS, detector.crystals.exists, work.deposit, work.touched
         )
-        numbers, energy = taken(work.deposit, work.touched, n, LEAST_DEPOSIT)
-        cells.append(numbers)
-        energies.append(energy)
+        touched, deposits = collect_deposits(work.deposit, work.touched, n, MIN_DEPOSIT)
+        cells.append(touched)
+        energies.append(deposits)
     return Deposits.of(cells, energies)
 
 
 def pileup_hits(
-    pileup: tuple[float, float] | None, rng: np.random.Generator, number: int, seed: int, detector: Detector,
+    pileup: tuple[float, float] | None, rng: np.random.Generator, index: int, seed: int, detector: Detector,
     work: Workspace,
 ) -> tuple[dict[str, Any], Deposits]:  # fmt: skip
-    """The event's pile-up numbers and the deposits of all other interactions together."""
+    """The event's branches on pile-up, and the sum of the deposits of all other interactions."""
     mean = 0.0 if pileup is None else rng.uniform(*pileup)
-    interactions = int(rng.poisson(mean))
+    n_interactions = int(rng.poisson(mean))
     c = detector.conditions
     n, sum_pt = pileup_deposits(
-        stream(seed, number, PILEUP), interactions, c.vertex_width_cm, 1.0 / c.pileup_response, c.pileup_activity,
-        detector.spectrum, detector.library, *detector.around, detector.crystals.exists, work.deposit, work.touched,
+        stream(seed, index, PILEUP), n_interactions, c.vertex_width_cm, 1.0 / c.pileup_response, c.pileup_activity,
+        detector.spectrum, detector.library, *detector.tracking, detector.crystals.exists, work.deposit, work.touched,
     )  # fmt: skip
-    cells, energies = taken(work.deposit, work.touched, n, LEAST_DEPOSIT)
+    cells, energies = collect_deposits(work.deposit, work.touched, n, MIN_DEPOSIT)
     energies *= c.pileup_response
-    numbers = {
-        "truePU": mean, "obsPU": float(interactions), "nVtx": 1 + int(rng.binomial(interactions, 0.7)),
+    columns = {
+        "truePU": mean, "obsPU": float(n_interactions), "nVtx": 1 + int(rng.binomial(n_interactions, 0.7)),
         "rho": sum_pt / (2 * math.pi * 6.0),
     }  # fmt: skip
-    return numbers, Deposits.of([cells], [energies])
+    return columns, Deposits.of([cells], [energies])
 
 
-def measured_energies(
-    signal: Deposits, soft: Deposits, number: int, seed: int, detector: Detector, work: Workspace
+def measure_energies(
+    signal: Deposits, soft: Deposits, index: int, seed: int, detector: Detector, work: Workspace
 ) -> None:
-    """Write the sum of all deposits to `work.deposited` and what the electronics make of it to `work.measured`."""
+    """Write the sum of all deposits to `work.deposited`, and the energies after the electronics to `work.measured`."""
     work.deposited[soft.cells] = soft.energies
-    for first, last in pairwise(signal.offsets):  # a handful of particles
+    for first, last in pairwise(signal.offsets):  # a few particles
         work.deposited[signal.cells[first:last]] += signal.energies[first:last]
     cells = np.concatenate([soft.cells, signal.cells])
-    key = stream(seed, number, ELECTRONICS)[0]
+    key = stream(seed, index, ELECTRONICS)[0]
     read_out(cells, work.deposited[cells], key, detector.conditions.photostatistics, detector.crystals, work.measured)
 
 
-def pf_clusters(number: int, seed: int, detector: Detector, work: Workspace) -> Clusters:
-    """The PF clusters of what is measured."""
-    key, crystals = stream(seed, number, ELECTRONICS)[0], detector.crystals
-    hits = hits_above_threshold(key, detector.lowest, crystals, work.measured)
+def pf_clusters(index: int, seed: int, detector: Detector, work: Workspace) -> Clusters:
+    """The PF clusters of the measured energies."""
+    key, crystals = stream(seed, index, ELECTRONICS)[0], detector.crystals
+    hits = hits_above_threshold(key, detector.min_quantile, crystals, work.measured)
     seeds, offsets, cells, fractions = clusters(
         hits, work.measured, detector.seed_limits, detector.conditions.shower_width_cm, crystals, work.role,
         work.labels, work.is_hit,
@@ -175,11 +200,13 @@ def pf_clusters(number: int, seed: int, detector: Detector, work: Workspace) -> 
     return Clusters(seeds, offsets, cells, fractions, raw, eta, phi, calibrated(raw, eta))
 
 
-def cluster_branches(found: Clusters, number: int, seed: int, detector: Detector, work: Workspace) -> dict[str, Any]:
-    """pfCluster_* and pfClusterHit_* but the scores."""
-    key, crystals = stream(seed, number, ELECTRONICS)[0], detector.crystals
-    read_in_full(work.measured, detector.conditions.full_readout_et_gev, crystals, work.tower_et, work.full_readout)
-    width, own, full = shapes(
+def cluster_branches(found: Clusters, index: int, seed: int, detector: Detector, work: Workspace) -> dict[str, Any]:
+    """The branches pfCluster_* without the scores, and pfClusterHit_*."""
+    key, crystals = stream(seed, index, ELECTRONICS)[0], detector.crystals
+    mark_full_readout(
+        work.measured, detector.conditions.full_readout_et_gev, crystals, work.tower_et, work.full_readout
+    )
+    width, own, full = cluster_shapes(
         found.offsets, found.cells, found.fractions, found.raw, found.eta, found.phi, key, crystals, work.measured,
         work.part, work.full_readout, detector.suppression,
     )  # fmt: skip
@@ -203,9 +230,9 @@ def cluster_branches(found: Clusters, number: int, seed: int, detector: Detector
 
 
 def supercluster_branches(found: Clusters, detector: Detector) -> dict[str, Any]:
-    """superCluster_*: sums of energies, means of positions weighted by raw energy."""
-    side, least = detector.crystals.iz[found.seed], detector.conditions.supercluster_seed_et_gev
-    seeds, offsets, members = superclusters(found.energy, found.raw, found.eta, found.phi, side, least)
+    """The branches superCluster_*: sums of energies, and means of positions weighted by raw energy."""
+    side, min_et = detector.crystals.iz[found.seed], detector.conditions.supercluster_seed_et_gev
+    seeds, offsets, members = superclusters(found.energy, found.raw, found.eta, found.phi, side, min_et)
     first = offsets[:-1]
 
     def total(values: Any) -> Any:
@@ -221,6 +248,6 @@ def supercluster_branches(found: Clusters, detector: Detector) -> dict[str, Any]
 
 
 def noise_branches(found: Clusters, crystals: Crystals, work: Workspace) -> dict[str, Any]:
-    """pfCluster_noise*: measured minus deposited energy."""
+    """The branches pfCluster_noise*: measured minus deposited energy."""
     sums = noise_sums(found.offsets, found.cells, found.fractions, work.measured, work.deposited, crystals.uncalibrated)
     return {f"pfCluster_{name}": values for name, values in zip(NOISES, sums, strict=True)}

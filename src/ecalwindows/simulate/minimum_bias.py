@@ -1,7 +1,8 @@
-"""Minimum-bias interactions from Pythia 8 (arXiv:2203.11601; extra `pythia8mc`): a library from which pile-up is drawn.
+"""A library of minimum-bias interactions, from which pile-up is drawn, made by Pythia 8 (extra `pythia8mc`).
 
-Inelastic proton-proton collisions at 13.6 TeV in CMS's tune CP5 (EPJC 80 (2020) 4), with the NNPDF3.1 NNLO set that
-Pythia brings along. Particles of long life decay within the tracker's volume as straight lines from the vertex.
+Inelastic proton-proton collisions at 13.6 TeV with Pythia 8 (arXiv:2203.11601) in CMS's tune CP5 (EPJC 80 (2020) 4),
+with the NNPDF3.1 NNLO set that comes with Pythia. Long-lived particles decay within the volume of the tracker, but
+their daughters start at the vertex.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import numpy as np
 
 from ecalwindows.errors import broken_extra, missing_extra
 from ecalwindows.kernels.draws import stream
-from ecalwindows.kernels.pileup import HADRON, SHOWERING, SOFTEST_PHOTON, WIDEST_ETA, Library
+from ecalwindows.kernels.pileup import HADRON, MAX_ETA, MIN_PHOTON_ENERGY, SHOWERING, Library
 
 INTERACTIONS = 10_000
-"""Interactions of a library; each is used turned around the beam and mirrored, so some repetition does not show."""
+"""Number of interactions of a library. Each use rotates and mirrors an interaction, so repetition is harmless."""
 BATCH = 500
-SEEDS = 900_000_000
+"""Number of interactions that are generated together."""
+MAX_SEED = 900_000_000
 """Pythia's seeds are 1 to this number."""
 SETTINGS = (
     "Print:quiet = on", "Beams:eCM = 13600.", "SoftQCD:inelastic = on", "ParticleDecays:limitCylinder = on",
@@ -32,9 +34,9 @@ SETTINGS = (
     "SigmaTotal:mode = 0", "SigmaTotal:sigmaEl = 22.08", "SigmaTotal:sigmaTot = 101.037",
 )  # fmt: skip
 PURPOSE = "simulate pile-up from Pythia's interactions"
-NEUTRAL = (22, 130, 310, 2112, 3122, 3322)
-SHOWERERS = (11, 22)
-UNSEEN = (12, 14, 16)
+NEUTRAL_CODES = (22, 130, 310, 2112, 3122, 3322)
+SHOWERING_CODES = (11, 22)
+NEUTRINOS = (12, 14, 16)
 
 
 def has_pythia() -> bool:
@@ -42,10 +44,18 @@ def has_pythia() -> bool:
     return find_spec("pythia8mc") is not None
 
 
-def minimum_bias(seed: int, n: int = INTERACTIONS, least: float = SOFTEST_PHOTON) -> Library:
-    """n interactions of a seed: the particles within WIDEST_ETA that may be seen, of energies above `least` [GeV].
+def minimum_bias(seed: int, n: int = INTERACTIONS, min_energy: float = MIN_PHOTON_ENERGY) -> Library:
+    """A library of n interactions.
 
-    Raises MissingExtraError without Pythia.
+    Parameters
+    ----------
+    seed : the same seed gives the same interactions
+    n : number of interactions
+    min_energy : particles with less energy [GeV] are left out, like neutrinos and particles beyond MAX_ETA
+
+    Raises
+    ------
+    MissingExtraError : if Pythia is not installed
     """
     if not has_pythia():
         raise missing_extra("pythia8mc", "pythia8mc", PURPOSE)
@@ -55,29 +65,29 @@ def minimum_bias(seed: int, n: int = INTERACTIONS, least: float = SOFTEST_PHOTON
         raise broken_extra("pythia8mc", "pythia8mc", PURPOSE, error) from error
 
     pythia = pythia8mc.Pythia("", False)
-    for line in (*SETTINGS, "Random:setSeed = on", f"Random:seed = {1 + int(stream(seed, 0, 0)[0]) % SEEDS}"):
+    for line in (*SETTINGS, "Random:setSeed = on", f"Random:seed = {1 + int(stream(seed, 0, 0)[0]) % MAX_SEED}"):
         if not pythia.readString(line):
             raise RuntimeError(f"Pythia does not know the setting '{line}'")
     pythia.init()
-    batches = [_particles(pythia.nextBatch(min(BATCH, n - done)).prt, least) for done in range(0, n, BATCH)]
+    batches = [_particles(pythia.nextBatch(min(BATCH, n - done)).prt, min_energy) for done in range(0, n, BATCH)]
     counts, particles = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     return Library(np.concatenate([[0], np.cumsum(counts)]), particles)
 
 
-def _particles(event: Any, least: float) -> tuple[Any, Any]:
-    """Of Pythia's records: the number of particles of each interaction, (n,), and the particles, (m, 5)."""
+def _particles(event: Any, min_energy: float) -> tuple[Any, Any]:
+    """The number of particles of each interaction, int64 (n,), and the particles, float64 (m, 5), as in `Library`."""
     import awkward as ak
 
     counts = ak.to_numpy(ak.num(event.status))
     code, status = (np.asarray(ak.flatten(event[name])) for name in ("id", "status"))
     px, py, pz = (np.asarray(ak.flatten(event.p[name])) for name in ("px", "py", "pz"))
-    pt, number = np.hypot(px, py), np.abs(code)
+    pt, abs_code = np.hypot(px, py), np.abs(code)
     eta = np.arcsinh(pz / np.maximum(pt, 1e-9))
-    seen = (status > 0) & (pt > 1e-3) & (np.abs(eta) < WIDEST_ETA) & ~np.isin(number, UNSEEN)
-    seen &= np.hypot(pt, pz) > least
-    kind = np.where(np.isin(number, SHOWERERS), SHOWERING, HADRON)
-    # numbers above 0: negative leptons, but positive hadrons (but for the Sigma-, Xi- and Omega-, which live too short)
-    charge = np.where(np.isin(number, NEUTRAL), 0, np.sign(code) * np.where(number < 20, -1, 1))
-    owner = np.repeat(np.arange(len(counts)), counts)[seen]
-    particles = np.stack([kind, charge, pt, eta, np.arctan2(py, px)], axis=1)[seen]
+    kept = (status > 0) & (pt > 1e-3) & (np.abs(eta) < MAX_ETA) & ~np.isin(abs_code, NEUTRINOS)
+    kept &= np.hypot(pt, pz) > min_energy
+    kind = np.where(np.isin(abs_code, SHOWERING_CODES), SHOWERING, HADRON)
+    # A positive code is a negative lepton, but a positive hadron (except Sigma-, Xi- and Omega-, which have decayed).
+    charge = np.where(np.isin(abs_code, NEUTRAL_CODES), 0, np.sign(code) * np.where(abs_code < 20, -1, 1))
+    owner = np.repeat(np.arange(len(counts)), counts)[kept]
+    particles = np.stack([kind, charge, pt, eta, np.arctan2(py, px)], axis=1)[kept]
     return np.bincount(owner, minlength=len(counts)), particles

@@ -1,4 +1,4 @@
-"""Branches of the truth: caloparticles, their hits, association scores, pile-up sums."""
+"""Branches of the truth: caloparticles, their hits, association scores, sums over pile-up."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.kernels.clustering import sums_and_positions
 from ecalwindows.kernels.crystals import Crystals
-from ecalwindows.kernels.scores import N_SHARED, RECO, SIM, SIM_WHOLE, shared
+from ecalwindows.kernels.scores import N_SHARED, RECO, SIM, SIM_FULL, shared
 from ecalwindows.simulate.branches import Nested
 from ecalwindows.simulate.gun import Particles
 from ecalwindows.simulate.workspace import Clusters, Workspace
@@ -21,7 +21,14 @@ BARREL_ETA = 1.479
 
 @dataclass(frozen=True)
 class Deposits:
-    """Deposits in crystals, CSR by particle: crystals int32 (n,) by number, energies [GeV] (n,), offsets."""
+    """Deposits of particles in crystals.
+
+    Attributes
+    ----------
+    offsets : int64 (n_particles + 1,), deposits of particle p are the rows offsets[p] to offsets[p + 1]
+    cells : int32 (n,), crystal indices
+    energies : float64 (n,), in GeV
+    """
 
     offsets: NDArray[np.int64]
     cells: NDArray[np.int32]
@@ -29,49 +36,50 @@ class Deposits:
 
     @classmethod
     def of(cls, cells: list[NDArray[np.int32]], energies: list[Floats]) -> Deposits:
-        """From the lists of each particle."""
+        """The deposits from one array of crystals and one array of energies per particle."""
         offsets = np.cumsum([0, *map(len, cells)], dtype=np.int64)
         return cls(offsets, np.concatenate([np.zeros(0, np.int32), *cells]), np.concatenate([np.zeros(0), *energies]))
 
     def sums(self, weight: Any = 1.0) -> Floats:
-        """Energy of each particle [GeV], each deposit times its weight."""
+        """Sum of deposit x weight of each particle [GeV]."""
         total = np.concatenate([[0.0], np.cumsum(self.energies * weight)])
         return np.asarray(np.diff(total[self.offsets]))
 
     @property
     def highest(self) -> NDArray[np.int32]:
-        """Crystal of each particle's largest deposit; the first crystal for a particle without any."""
+        """Crystal of each particle's largest deposit, int32 (n_particles,); 0 for a particle without deposits."""
         n = len(self.offsets) - 1
         owner = np.repeat(np.arange(n), np.diff(self.offsets))
         order = np.lexsort((-self.energies, owner))
         first = np.zeros(n, np.int32)
-        there = np.diff(self.offsets) > 0
-        first[there] = self.cells[order[self.offsets[:-1][there]]]
+        has_deposits = np.diff(self.offsets) > 0
+        first[has_deposits] = self.cells[order[self.offsets[:-1][has_deposits]]]
         return first
 
 
 def calo_branches(particles: Particles, signal: Deposits, crystals: Crystals) -> dict[str, Any]:
-    """caloParticle_*. A particle without deposits has its generated direction as simulated one."""
+    """The branches caloParticle_*. The simulated direction of a particle without deposits is the generated one."""
     energy, good = signal.sums(), signal.sums(~crystals.dead[signal.cells])
     eta, phi = particles.eta.copy(), particles.phi.copy()
-    there, highest = energy > 0, signal.highest
-    if there.any():
-        kept = np.concatenate([[0], signal.offsets[1:][there]])
+    has_deposits, highest = energy > 0, signal.highest
+    if has_deposits.any():
+        kept = np.concatenate([[0], signal.offsets[1:][has_deposits]])
         measured = np.ones(len(crystals.eta))
-        found = sums_and_positions(highest[there], kept, signal.cells, signal.energies, measured, crystals)
-        eta[there], phi[there] = found[1], found[2]
+        found = sums_and_positions(highest[has_deposits], kept, signal.cells, signal.energies, measured, crystals)
+        eta[has_deposits], phi[has_deposits] = found[1], found[2]
     columns = {
         "simEnergy": energy, "simEnergyGoodStatus": good, "genEnergy": particles.energy, "simEta": eta, "simPhi": phi,
         "genEta": particles.eta, "genPhi": particles.phi, "genPt": particles.pt, "simPt": energy / np.cosh(eta),
-        "simIeta": np.where(there, crystals.ieta[highest], 0), "simIphi": np.where(there, crystals.iphi[highest], 0),
+        "simIeta": np.where(has_deposits, crystals.ieta[highest], 0),
+        "simIphi": np.where(has_deposits, crystals.iphi[highest], 0),
         "simIz": np.where(np.abs(eta) < BARREL_ETA, 0, np.sign(eta).astype(int)), "pdgId": particles.pdg_id,
     }  # fmt: skip
-    columns["simIz"] = np.where(there, crystals.iz[highest], columns["simIz"])
+    columns["simIz"] = np.where(has_deposits, crystals.iz[highest], columns["simIz"])
     return {f"caloParticle_{name}": values for name, values in columns.items()}
 
 
 def sim_hit_branches(signal: Deposits, crystals: Crystals) -> dict[str, Any]:
-    """simHit_*, by caloparticle."""
+    """The branches simHit_*: the deposits of each caloparticle."""
     counts = np.diff(signal.offsets)
     columns = {name: getattr(crystals, name)[signal.cells] for name in ("eta", "phi", "ieta", "iphi", "iz")}
     return {
@@ -80,12 +88,12 @@ def sim_hit_branches(signal: Deposits, crystals: Crystals) -> dict[str, Any]:
 
 
 def score_branches(found: Clusters, signal: Deposits, calo: dict[str, Any], work: Workspace) -> dict[str, Any]:
-    """pfCluster_* by cluster and caloparticle, as RecoSimDumper defines them; -1 where a ratio means nothing."""
+    """The scores pfCluster_* by cluster and caloparticle, as in RecoSimDumper; -1 where a denominator is 0."""
     sums = _shared(found, signal, work)
     total, counts = signal.sums(), np.full(len(found.raw), len(signal.offsets) - 1)
     reco = np.broadcast_to(found.energy[:, None], sums[SIM].shape)
     columns = {
-        "sim_fraction": _ratio(sums[SIM], total), "sim_fraction_noHitsFraction": _ratio(sums[SIM_WHOLE], total),
+        "sim_fraction": _ratio(sums[SIM], total), "sim_fraction_noHitsFraction": _ratio(sums[SIM_FULL], total),
         "recoToSim_fraction": _ratio(reco, sums[SIM]), "recoToSim_fraction_sharedXtals": _ratio(sums[RECO], sums[SIM]),
         "sim_nSharedXtals": sums[N_SHARED], "simEnergy_sharedXtals": sums[SIM], "recoEnergy_sharedXtals": sums[RECO],
     }  # fmt: skip
@@ -95,7 +103,7 @@ def score_branches(found: Clusters, signal: Deposits, calo: dict[str, Any], work
 
 
 def pileup_branches(found: Clusters, soft: Deposits, work: Workspace) -> dict[str, Any]:
-    """What clusters share with the pile-up, and its energy in the event."""
+    """The branches on energy that clusters share with pile-up, and the total energy of pile-up in the event."""
     sums = _shared(found, soft, work)[:, :, 0]
     return {
         "caloParticlePU_totEnergy": soft.energies.sum(), "pfCluster_simPU_nSharedXtals": sums[N_SHARED],
@@ -112,13 +120,13 @@ def _shared(found: Clusters, deposits: Deposits, work: Workspace) -> Floats:
     )  # fmt: skip
 
 
-def _ratio(above: Floats, below: Floats) -> Floats:
-    """The ratio where the denominator is above 0, else -1."""
-    below = np.broadcast_to(below, above.shape)
-    return np.asarray(np.divide(above, below, out=np.full(above.shape, -1.0), where=below > 0))
+def _ratio(numerator: Floats, denominator: Floats) -> Floats:
+    """The ratio where the denominator is positive, -1 elsewhere."""
+    denominator = np.broadcast_to(denominator, numerator.shape)
+    return np.asarray(np.divide(numerator, denominator, out=np.full(numerator.shape, -1.0), where=denominator > 0))
 
 
 def _distance(found: Clusters, eta: Floats, phi: Floats) -> NDArray[np.float32]:
-    """Distances in eta and phi, (n_clusters, n_particles), to float32's precision, as the positions are stored."""
+    """Distances in (eta, phi), float32 (n_clusters, n_particles): the precision in which positions are stored."""
     dphi = np.remainder(found.phi[:, None] - phi + np.pi, 2 * np.pi) - np.pi
     return np.asarray(np.hypot(found.eta[:, None] - eta, dphi).astype(np.float32))

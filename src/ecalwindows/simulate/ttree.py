@@ -1,4 +1,4 @@
-"""TTrees with the true C++ types, through ROOT's Python bindings: the loop over the events of a chunk is C++."""
+"""TTrees with the C++ types of dumper files, written by ROOT; the loop over the events of a chunk is C++ code."""
 
 from __future__ import annotations
 
@@ -79,19 +79,19 @@ LEAVES = {"int": "/I", "Long64_t": "/L", "float": "/F", "double": "/D"}
 
 @cache
 def _root() -> Any:
-    """ROOT with the code above compiled."""
+    """The module ROOT, after the C++ code above is compiled."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the wheel says at each import that it is young
+        warnings.simplefilter("ignore")  # ROOT's wheel warns at each import that it is experimental
         import ROOT  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     ROOT.gROOT.SetBatch(True)
     ROOT.gInterpreter.Declare(CODE)
-    ROOT.ecalwindows_simulate.Tree.fill.__release_gil__ = True  # other threads simulate while it writes
+    ROOT.ecalwindows_simulate.Tree.fill.__release_gil__ = True  # other threads simulate while this one writes
     return ROOT
 
 
 class TTreeWriter:
-    """A TTree `recosimdumper/caloTree`."""
+    """Writes a TTree `recosimdumper/caloTree`."""
 
     def __init__(self, path: Path, branches: tuple[OutBranch, ...]) -> None:
         root = _root()
@@ -107,18 +107,18 @@ class TTreeWriter:
         self.vectors = [self._add(root, branch) for branch in branches]
 
     def _add(self, root: Any, branch: OutBranch) -> Any:
-        """Add a branch; returns the vector that must live as long as the tree."""
+        """Add a branch; returns the vector that must exist as long as the tree."""
         add = getattr(self.filler, KINDS[branch.depth])[branch.cpp]
         if branch.depth == 0:
             return add(branch.name, LEAVES[branch.cpp])
         inner = branch.cpp if branch.depth == 1 else f"std::vector<{branch.cpp}>"
-        vector = root.std.vector(inner)()  # Python's way makes the dictionary that C++ lacks for vectors of vectors
+        vector = root.std.vector(inner)()  # the Python binding makes the dictionary that C++ needs for vector<vector>
         self.tree.Branch(branch.name, vector)
         add(vector)
         return vector
 
     def write(self, n_events: int, columns: dict[str, Column]) -> None:
-        """Add these events. Raises OSError when the disk is full."""
+        """Add n_events events, as arrays by branch. Raises OSError if the disk is full."""
         for slot, branch in enumerate(self.branches):
             column = columns[branch.name]
             arrays = (column.values, *column.offsets)

@@ -1,4 +1,4 @@
-"""What the steps of a simulated event hand to each other: PF clusters, and arrays by crystal that are used again."""
+"""Data that the steps of a simulated event share: its PF clusters, and a work space of arrays by crystal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,16 @@ from ecalwindows.kernels.crystals import N_CRYSTALS, N_TOWERS, NONE
 
 @dataclass(frozen=True)
 class Clusters:
-    """PF clusters of an event, CSR by cluster: crystals and fractions; energies [GeV], angles [rad]."""
+    """The PF clusters of an event.
+
+    Attributes
+    ----------
+    seed : int32 (n_clusters,), crystal indices
+    offsets : int64 (n_clusters + 1,), hits of cluster c are the rows offsets[c] to offsets[c + 1]
+    cells, fractions : int32 and float64 (n_hits,), crystal indices and fractions of the hits
+    raw, energy : float64 (n_clusters,), energies before and after calibration [GeV]
+    eta, phi : float64 (n_clusters,), positions [phi in rad]
+    """
 
     seed: NDArray[np.int32]
     offsets: NDArray[np.int64]
@@ -25,7 +34,10 @@ class Clusters:
 
 
 class Workspace:
-    """Arrays by crystal that events use in turn; each event leaves them as it found them. One for each thread."""
+    """Arrays by crystal that are used for one event after another; each thread has its own.
+
+    Every event leaves them as they were before.
+    """
 
     def __init__(self) -> None:
         self.deposit, self.part, self.truth, self.deposited = (np.zeros(N_CRYSTALS) for _ in range(4))

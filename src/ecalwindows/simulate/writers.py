@@ -1,4 +1,4 @@
-"""Dumper files from columns: RNTuple through uproot, TTree with the true C++ types through ROOT (extra `simulate`)."""
+"""Writers of dumper files: RNTuples with uproot, TTrees with the C++ types of dumper files with ROOT."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Format = Literal["ttree", "rntuple"]
 
 
 class Writer(Protocol):
-    """A file that takes chunks of events."""
+    """A file to which chunks of events are written."""
 
     def write(self, n_events: int, columns: dict[str, Column]) -> None:
-        """Add these events."""
+        """Add n_events events, as columns by branch."""
 
     def close(self) -> None:
         """Finish the file."""
@@ -32,22 +32,23 @@ def has_root() -> bool:
     return find_spec("ROOT") is not None
 
 
-def opened(path: Path, format: Format, branches: tuple[OutBranch, ...]) -> Writer:
-    """A new file. Raises MissingExtraError when TTree is asked for without ROOT."""
+def open_writer(path: Path, format: Format, branches: tuple[OutBranch, ...]) -> Writer:
+    """Open a new file. Raises MissingExtraError if the format is ttree and ROOT is not installed."""
     if format == "rntuple":
         return RNTupleWriter(path, branches)
+    purpose = "write TTrees (RNTuples do not need it: --format rntuple)"
     if not has_root():
-        raise missing_extra("ROOT", "simulate", "write TTrees (RNTuple needs none: --format rntuple)")
+        raise missing_extra("ROOT", "simulate", purpose)
     from ecalwindows.simulate.ttree import TTreeWriter
 
     try:
         return TTreeWriter(path, branches)
     except ImportError as error:
-        raise broken_extra("ROOT", "simulate", "write TTrees (RNTuple needs none: --format rntuple)", error) from error
+        raise broken_extra("ROOT", "simulate", purpose, error) from error
 
 
 def as_awkward(column: Column) -> Any:
-    """The column as an Awkward Array, without copies."""
+    """The column as an Awkward Array, without a copy."""
     layout: Any = ak.contents.NumpyArray(column.values)
     for offsets in reversed(column.offsets):
         layout = ak.contents.ListOffsetArray(ak.index.Index64(offsets), layout)
@@ -55,7 +56,7 @@ def as_awkward(column: Column) -> Any:
 
 
 class RNTupleWriter:
-    """An RNTuple `recosimdumper/caloTree`."""
+    """Writes an RNTuple `recosimdumper/caloTree`."""
 
     def __init__(self, path: Path, branches: tuple[OutBranch, ...]) -> None:
         import uproot
@@ -65,7 +66,7 @@ class RNTupleWriter:
         self.tuple = self.file.mkdir(FOLDER).mkrntuple(TREE, empty)
 
     def write(self, n_events: int, columns: dict[str, Column]) -> None:
-        """Add these events as a cluster."""
+        """Add n_events events as one cluster of the RNTuple."""
         self.tuple.extend({name: as_awkward(column) for name, column in columns.items()})
 
     def close(self) -> None:

@@ -49,7 +49,7 @@ def check_same_windows(one: Sequence[Part], other: Sequence[Part]) -> None:
 def _windows(part: Part) -> tuple[Any, ...]:
     manifest = part.manifest
     made_by = (manifest.data_model_version, manifest.settings, manifest.working_points_sha256)
-    return manifest.rows, manifest.inputs, *made_by
+    return manifest.rows, [each.identity for each in manifest.inputs], *made_by
 
 
 def differences(parts: Sequence[Part]) -> list[Row]:

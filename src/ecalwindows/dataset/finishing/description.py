@@ -17,8 +17,10 @@ import numpy as np
 from ecalwindows.dataset.finishing.agreement import BY_SAMPLE
 from ecalwindows.dataset.finishing.identity import Keys
 from ecalwindows.dataset.finishing.parts import Part
+from ecalwindows.dataset.input_warnings import input_summary
 from ecalwindows.dataset.layout import natural_key, record_path
 from ecalwindows.dataset.manifest import InputRecord, Manifest
+from ecalwindows.dataset.notes import dataset_notes
 from ecalwindows.dataset.record import Copy, DataFile, DatasetRecord, Digest, Sample, Software, SplitRecord, read_record
 from ecalwindows.dataset.splits import METHOD, Splits, share_text
 from ecalwindows.errors import SettingsError
@@ -135,6 +137,7 @@ def described(
     ]
     if weights and not fields["reweighting"]:
         fields = fields | {"reweighting": [Digest.model_validate(weights[0])]}
+    inputs = merged_inputs(forms)
     shared = {key: value for key, value in first.settings.items() if key not in ("sample", *BY_SAMPLE)}
     return DatasetRecord(
         data_model_version=first.data_model_version,
@@ -155,7 +158,9 @@ def described(
             )
             for form in forms[1:]
         ],
-        inputs=_inputs(parts),
+        inputs=inputs,
+        input_summary=input_summary(inputs),
+        notes=dataset_notes([part.manifest.notes for form in forms for part in form.parts]),
         software=_software(parts),
         finalised_with={"ecalwindows": f"{version} ({revision})"} | {name: version_of(name) for name in LIBRARIES},
         legacy_labels=any(part.manifest.notes.get(LEGACY) for part in parts),
@@ -213,16 +218,19 @@ def _splits(files: Sequence[DataFile], events: Keys | None, splits: Splits) -> l
     ]
 
 
-def _inputs(parts: Sequence[Part]) -> list[InputRecord]:
-    """Each input once; events of one that several parts share (slices of it) are added up."""
-    events = Counter[InputRecord]()
-    for part in parts:
-        for each in part.manifest.inputs:
-            events[each.model_copy(update={"events": 0})] += each.events
-    return sorted(
-        (each.model_copy(update={"events": n}) for each, n in events.items()),
-        key=lambda each: natural_key(each.name),
-    )
+def merged_inputs(forms: Sequence[Form]) -> list[InputRecord]:
+    """Each input of the parts once, by name: events of one that several parts share (ranges of it) are added up, and
+    branches that it lacks are those that one of the formats would need.
+    """
+    found: dict[tuple[Any, ...], InputRecord] = {}
+    for number, form in enumerate(forms):
+        for each in (each for part in form.parts for each in part.manifest.inputs):
+            key = (each.name, each.bytes, each.adler32, each.sha256, each.pileup)
+            before = found.get(key, each.model_copy(update={"events": 0, "duplicates": 0}))
+            sums = {name: getattr(before, name) + getattr(each, name) for name in ("events", "duplicates")}
+            absent = {"absent": dict(sorted((before.absent | each.absent).items()))}
+            found[key] = before.model_copy(update=absent | (sums if number == 0 else {}))
+    return sorted(found.values(), key=lambda each: natural_key(each.name))
 
 
 def _software(parts: Sequence[Part]) -> list[Software]:

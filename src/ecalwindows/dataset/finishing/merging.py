@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +14,7 @@ from ecalwindows.dataset.finishing.parts import Part
 from ecalwindows.dataset.finishing.routing import LineWriter, TableWriter, part_paths
 from ecalwindows.dataset.manifest import FileRecord, Manifest, file_record
 from ecalwindows.dataset.ndjson.lines import line_pieces
+from ecalwindows.dataset.notes import summed_notes
 from ecalwindows.dataset.parquet.writer import ROW_GROUP
 
 
@@ -50,21 +50,9 @@ def merged_manifest(parts: Sequence[Manifest], files: list[FileRecord]) -> Manif
             "inputs": [each for part in parts for each in part.inputs],
             "counts": {name: sum(part.counts.get(name, 0) for part in parts) for name in names},
             "bad_inputs": [each for part in parts for each in part.bad_inputs],
-            "notes": first.notes | _unusable([part.notes for part in parts]) | {"merged": len(parts)},
+            "notes": summed_notes([part.notes for part in parts]) | {"merged": len(parts)},
         }
     )
-
-
-def _unusable(notes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The unusable lines of converted text, added up: in all, and by reason."""
-    found: dict[str, Any] = {}
-    if any("unusable_lines" in each for each in notes):
-        found["unusable_lines"] = sum(each.get("unusable_lines", 0) for each in notes)
-    reasons = [each.get("unusable") or {} for each in notes]
-    if any(reasons):
-        names = dict.fromkeys(name for each in reasons for name in each)
-        found["unusable"] = {name: sum(each.get(name, 0) for each in reasons) for name in names}
-    return found
 
 
 def _merge_parquet(parts: Sequence[Part], path: Path) -> None:

@@ -1,0 +1,117 @@
+"""What is not as people expect it in the inputs of data: summed for the record, and said as warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, get_args
+
+from ecalwindows.config import PileUpUse
+from ecalwindows.dataset.manifest import InputRecord
+from ecalwindows.dataset.record import AbsentBranch, DatasetRecord, InputSummary, Tally
+
+UNKNOWN = "unknown"
+USES = (*get_args(PileUpUse), UNKNOWN)
+MAX_NAMES = 6
+"""Names that a warning lists."""
+
+USE_WORDS = {
+    "used": "used",
+    "absent": "the input has none",
+    "incomplete": "the input has only some of them, and is treated as one without",
+    "off": "switched off",
+    UNKNOWN: "not known",
+}
+
+
+def input_summary(inputs: Sequence[InputRecord]) -> InputSummary:
+    """The sums over inputs. Pure: their order decides nothing."""
+    uses: dict[str, Tally] = {}
+    absent: dict[str, AbsentBranch] = {}
+    for each in inputs:
+        one, use = Tally(inputs=1, events=each.events), each.pileup or UNKNOWN
+        uses[use] = uses[use] + one if use in uses else one
+        for name, default in each.absent.items():
+            before = absent.get(name, Tally(inputs=0, events=0))
+            absent[name] = AbsentBranch(name=name, default=default, **(before + one).model_dump())
+    return InputSummary(
+        pileup={use: uses[use] for use in USES if use in uses},
+        absent=[absent[name] for name in sorted(absent)],
+        empty=sum(each.entries == 0 for each in inputs),
+        partial=sum(each.entries is not None and each.events < each.entries for each in inputs),
+        duplicates=sum(each.duplicates for each in inputs),
+    )
+
+
+def input_warnings(
+    inputs: Sequence[InputRecord],
+    bad: Sequence[Mapping[str, str]] = (),
+    notes: Mapping[str, Any] | None = None,
+    *,
+    is_range_wanted: bool = False,
+) -> list[str]:
+    """What a user of the data must know of their inputs, a line each; none where all is as it should be.
+
+    bad : inputs that were left out, with the reason; notes : of the parts
+    is_range_wanted : the user has just asked for a range of events
+    """
+    return [*_warnings(inputs, input_summary(inputs), bad, notes or {}, is_range_wanted)]
+
+
+def record_warnings(record: DatasetRecord) -> list[str]:
+    """What a user of a dataset must know of the inputs that it was made of, a line each."""
+    return input_warnings(record.inputs, record.bad_inputs, record.notes)
+
+
+def _warnings(
+    inputs: Sequence[InputRecord],
+    found: InputSummary,
+    bad: Sequence[Mapping[str, str]],
+    notes: Mapping[str, Any],
+    is_range_wanted: bool,
+) -> Iterator[str]:
+    n, n_events = len(inputs), sum(each.events for each in inputs)
+    known = {use: tally for use, tally in found.pileup.items() if use != UNKNOWN}
+    if len(known) > 1 or "incomplete" in known:
+        parts = (f"{_of(tally, n, n_events)}: {USE_WORDS[use]}" for use, tally in known.items())
+        yield f"the pile-up branches are not used alike in all inputs: {'; '.join(parts)}"
+    if found.absent:
+        listed = [f"{each.name} = {each.default:g} ({_of(each, n, n_events)})" for each in found.absent]
+        yield f"default values stand for absent branches: {some(listed)}"
+    if found.empty:
+        names = [each.name for each in inputs if each.entries == 0]
+        yield f"{found.empty:,} of {counted(n, 'input')} without events: {some(names, 3)}"
+    if found.partial and not is_range_wanted:
+        yield f"only a range of the events was taken of {found.partial:,} of {counted(n, 'input')}"
+    if found.duplicates:
+        yield f"{counted(found.duplicates, 'event')} left out, as an input before has the same"
+    if bad:
+        names = [f"{each.get('name', '')}: {each.get('reason', '')}" for each in bad]
+        yield f"{counted(len(bad), 'bad input')} left out, or not read to the end: {some(names, 3)}"
+    if lines := unusable_lines(notes):
+        yield f"{counted(sum(lines.values()), 'line')} of text left out, as no window: {_by_reason(lines)}"
+
+
+def unusable_lines(notes: Mapping[str, Any]) -> dict[str, int]:
+    """Lines of text that are no windows, by reason; those of earlier versions, which recorded none, without one."""
+    lines = {str(reason): int(number) for reason, number in (notes.get("unusable") or {}).items()}
+    without = int(notes.get("unusable_lines") or 0) - sum(lines.values())
+    return lines | ({"": without} if without > 0 else {})
+
+
+def _by_reason(lines: Mapping[str, int]) -> str:
+    return some([f"{reason or 'reason not recorded'} ({number:,})" for reason, number in lines.items()])
+
+
+def _of(tally: Tally, n: int, n_events: int) -> str:
+    return f"{tally.inputs:,} of {counted(n, 'input')}, {tally.events:,} of {counted(n_events, 'event')}"
+
+
+def some(names: Sequence[str], most: int = MAX_NAMES) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def counted(n: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
