@@ -222,7 +222,7 @@ def draw_column(found: Path, name: str) -> Figure:
 def test_a_column_has_unit_meaning_and_groups(found: Path) -> None:
     figure = draw_column(found, "et_cluster")
     (axes,) = figure.axes
-    assert axes.get_xlabel() == "et_cluster [GeV]" and axes.get_ylabel() == "share of clusters a bin"
+    assert axes.get_xlabel() == "et_cluster [GeV]" and axes.get_ylabel() == "share of clusters per bin"
     for words in ("raw transverse energy of the cluster", "electron, in supercluster (", "photon, not in it ("):
         assert words in texts(figure)
     lines = {str(line.get_gid()) for line in axes.patches}
@@ -254,7 +254,7 @@ def test_a_column_of_sentinels_alone(found: Path) -> None:
     columns = rows_where(read_table(found / "columns.csv"), column="rho")
     columns |= {"no_number": columns["values"], "values": columns["values"] * 0}
     histograms = rows_where(read_table(found / "histograms.csv"), column="rho")
-    assert "no number (all are -999)" in texts(drawn(dataset.draw_column, "rho", columns, histograms))
+    assert "no values (all are -999)" in texts(drawn(dataset.draw_column, "rho", columns, histograms))
 
 
 def test_the_overview(found: Path) -> None:

@@ -1,4 +1,4 @@
-"""The picture of a window: what is drawn, and where."""
+"""The figure of a window: which objects are drawn, and where."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def has(figure: Figure, gid: str) -> bool:
 
 
 def is_inside(corners: Any, points: Any, margin: float = 1e-5) -> Any:
-    """Whether points (n, 2) lie in convex polygons (n, 4, 2), all corners one way round."""
+    """Whether points (n, 2) are in convex polygons (n, 4, 2) with corners in cyclic order."""
     sides = np.roll(corners, -1, axis=1) - corners
     towards = points[:, None, :] - corners
     turn = (sides[..., 0] * towards[..., 1] - sides[..., 1] * towards[..., 0]) / np.linalg.norm(sides, axis=-1)
@@ -118,18 +118,18 @@ def test_barrel_crystals(cell: tuple[int, int, int], eta: Any, phi: Any) -> None
     ids=["right", "up", "left", "down"],
 )
 @pytest.mark.parametrize("side", [-1, 1])
-def test_endcap_crystals_lie_around_the_beam(ix: float, iy: float, direction: float, side: int) -> None:
+def test_endcap_crystals_are_around_the_beam(ix: float, iy: float, direction: float, side: int) -> None:
     corners = crystal_corners(np.array([ix]), np.array([iy]), np.array([side]))[0]
     radius = 2.862 * max(abs(ix - 50.5), abs(iy - 50.5))
     assert corners[:, 0].mean() == pytest.approx(side * math.asinh(317.0 / radius), abs=0.002)
     assert unwrapped(corners[:, 1], direction).mean() == pytest.approx(direction, abs=0.002)
-    assert np.ptp(corners[:, 1]) < 0.05, "a crystal is never torn at phi = pi"
+    assert np.ptp(corners[:, 1]) < 0.05, "a crystal is never split at phi = pi"
 
 
 @pytest.mark.parametrize("sample", ["electrons", "photons"])
 @pytest.mark.parametrize("part", ["barrel", "endcap"])
 def test_crystals_contain_the_true_position_of_the_hit(golden: Path, sample: str, part: str) -> None:
-    """The hit that lies in the cluster's own crystal has its true position in these files, the others a rough one."""
+    """In these files, hits in the crystal of the cluster have exact positions, other hits have approximate ones."""
     names = ["ieta", "iphi", "iz", "eta", "phi"]
     tree = uproot.open(golden / f"{sample}.root")["recosimdumper/caloTree"]
     cluster = tree.arrays([f"pfCluster_{name}" for name in names])
@@ -137,17 +137,17 @@ def test_crystals_contain_the_true_position_of_the_hit(golden: Path, sample: str
     own = (hit.pfClusterHit_ieta == cluster.pfCluster_ieta) & (hit.pfClusterHit_iphi == cluster.pfCluster_iphi)
     ieta, iphi, iz, eta, phi = (ak.to_numpy(ak.flatten(hit[f"pfClusterHit_{name}"][own], axis=None)) for name in names)
     at_the_rim = np.isin(ieta, [-85, 85]) if part == "barrel" else np.isin(ieta, [1, 100]) | np.isin(iphi, [1, 100])
-    chosen = ((iz == 0) == (part == "barrel")) & ~at_the_rim  # the generator puts what lies beyond into the rim
+    chosen = ((iz == 0) == (part == "barrel")) & ~at_the_rim  # the generator moves hits outside the crystals to the rim
     corners = crystal_corners(ieta[chosen], iphi[chosen], iz[chosen])
     centre = corners[..., 1].mean(axis=1)
     points = np.stack([eta[chosen], unwrapped(phi[chosen], centre)], axis=1)
     assert chosen.sum() > 200
-    # sides of endcap crystals are straight in x and y: in eta and phi a little bent
+    # The sides of endcap crystals are straight in x and y, but slightly curved in eta and phi.
     assert is_inside(corners, points, margin=1e-5 if part == "barrel" else 2e-3).all()
 
 
 @pytest.mark.parametrize("seed_eta", [-2.2, -1.0, 0.0, 0.3, 1.46, 1.6, 2.9])
-def test_the_outline_of_the_mustache_is_where_the_reference_says_so(seed_eta: float) -> None:
+def test_the_outline_of_the_mustache_agrees_with_the_reference(seed_eta: float) -> None:
     outline = mustache_outline(seed_eta, 1.0)
     middle = outline[: len(outline) // 4]  # the lower edge in eta, for dphi >= 0
     width = np.abs(outline[:, 0]).max()
@@ -165,12 +165,12 @@ def test_the_outline_of_the_mustache_is_where_the_reference_says_so(seed_eta: fl
     np.testing.assert_allclose(np.sort(outline[:, 1]), np.sort(-outline[:, 1]), err_msg="not symmetric in phi")
 
 
-def test_no_outline_where_the_mustache_takes_nothing() -> None:
+def test_an_empty_mustache_has_no_outline() -> None:
     assert mustache_outline(0.0, 1e-4).shape == (0, 2)
 
 
 @pytest.mark.parametrize(("seed_eta", "left"), [(1.0, 0.9), (-1.0, -1 - 1 / 6)], ids=["outward", "mirrored"])
-def test_the_window_reaches_outward(seed_eta: float, left: float) -> None:
+def test_the_window_is_longer_away_from_the_centre(seed_eta: float, left: float) -> None:
     (x, y), width, height = window_edge(seed_eta, 3.0, V3)
     assert (x, width) == pytest.approx((left, 0.1 + 0.1 + 0.1 / 1.5))
     assert (y, height) == pytest.approx((3.0 - (0.7 - 0.1 / 3), 2 * (0.7 - 0.1 / 3)))
@@ -179,7 +179,7 @@ def test_the_window_reaches_outward(seed_eta: float, left: float) -> None:
 # --- the figure
 
 
-def test_everything_is_there(batch: WindowBatch, mixed: int) -> None:
+def test_all_objects_are_drawn(batch: WindowBatch, mixed: int) -> None:
     figure = draw_window(batch, mixed, V3)
     true, other = labels(batch, mixed)
     assert len(artist(figure, "in true supercluster").get_offsets()) == true.sum()
@@ -246,7 +246,7 @@ def test_limits_contain_the_window_and_its_clusters(batch: WindowBatch) -> None:
 
 
 @pytest.mark.parametrize("part", ["barrel", "endcap"])
-def test_a_window_across_phi_pi_is_not_torn(batch: WindowBatch, part: str) -> None:
+def test_a_window_across_phi_pi_is_not_split(batch: WindowBatch, part: str) -> None:
     here = (batch.window["seed_iz"] == 0) == (part == "barrel")
     number = int(np.argmax(np.where(here, np.abs(batch.window["seed_phi"]), 0)))
     seed_phi = batch.window["seed_phi"][number]
@@ -262,14 +262,14 @@ def test_a_window_across_phi_pi_is_not_torn(batch: WindowBatch, part: str) -> No
 
 
 @pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
-def test_saved_as_the_suffix_says(batch: WindowBatch, tmp_path: Path, suffix: str) -> None:
+def test_the_suffix_selects_the_format(batch: WindowBatch, tmp_path: Path, suffix: str) -> None:
     draw_window(batch, 0, V3, tmp_path / f"window{suffix}")
     (found,) = tmp_path.iterdir()
     assert found.name == f"window{suffix}"
     assert found.read_bytes().startswith(SIGNATURES[suffix])
 
 
-def test_nothing_is_saved_and_no_state_is_left_without_a_path(
+def test_without_a_path_nothing_is_saved_and_no_state_changes(
     batch: WindowBatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -279,7 +279,7 @@ def test_nothing_is_saved_and_no_state_is_left_without_a_path(
     assert dict(matplotlib.rcParams) == before
 
 
-def test_an_unknown_suffix_is_told(batch: WindowBatch, tmp_path: Path) -> None:
+def test_an_unknown_suffix_is_an_error(batch: WindowBatch, tmp_path: Path) -> None:
     with pytest.raises(OutputError) as error:
         draw_window(batch, 0, V3, tmp_path / "window.root")
     assert error.value.found == "a figure cannot be written as '.root'"
@@ -287,11 +287,11 @@ def test_an_unknown_suffix_is_told(batch: WindowBatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [-1, 10**6])
-def test_a_window_that_is_not_there(batch: WindowBatch, number: int) -> None:
+def test_a_missing_window_is_an_error(batch: WindowBatch, number: int) -> None:
     with pytest.raises(IndexError, match=str(number)):
         draw_window(batch, number, V3)
 
 
-def test_pyplot_is_left_alone() -> None:
+def test_pyplot_is_not_imported() -> None:
     code = "import sys, ecalwindows.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""Arrays to figures. The only home of matplotlib; a figure is returned, and saved only if a path is given."""
+"""Figures from arrays and tables. Only this package uses matplotlib; figures are saved only if a path is given."""
 
 from ecalwindows.plots.window import draw_window
 

@@ -1,4 +1,4 @@
-"""All figures of a dataset, each drawn from its tables (`studies/distributions.py`), and that of a single column."""
+"""All figures of a dataset, drawn from its tables (`studies/distributions.py`), and the figure of a single column."""
 
 from __future__ import annotations
 
@@ -19,20 +19,25 @@ from ecalwindows.studies.tables import Table, read_table, rows_where
 
 Floats = NDArray[np.float64]
 Draw = Callable[[Sequence[Path]], None]
-"""Draws a figure and saves it to all paths, one a format."""
+"""Draws a figure and saves it to all paths, one path per format."""
 
-TOLD = 0.002
-"""Share of values beyond the bins that is told in the figure; the table tells all."""
+MIN_SHARE = 0.002
+"""Minimum share of values outside the bins that the figure states; the table has all shares."""
 
-STEEP = 50.0
-"""A peak so many times higher than the median of the bins that are not empty gets a logarithmic axis."""
+MAX_RATIO = 50.0
+"""The vertical axis is logarithmic if the highest bin exceeds the median of the filled bins by this factor."""
 
 DASHES = {1: "-", -1: "-", 0: (0, (4, 1.5)), 2: (0, (1, 1))}
-"""Line of each label, so that the figure is read without colours too."""
+"""Line style of each label, so that the lines differ without colours."""
 
 
 def figures(folder: Path) -> dict[str, Draw]:
-    """All figures that the tables in a folder give: name without suffix -> what draws it. First the overview."""
+    """All figures that can be drawn from the tables in a folder, the overview first.
+
+    Returns
+    -------
+    For each name of a figure (a path without suffix), the function that draws it.
+    """
     columns, histograms = read_table(folder / "columns.csv"), read_table(folder / "histograms.csv")
     found: dict[str, Callable[[], Figure]] = overview.figures(folder, columns, histograms)
     for name in dict.fromkeys(columns["column"].tolist()):
@@ -49,7 +54,13 @@ def _save(make: Callable[[], Figure], paths: Sequence[Path]) -> None:
 
 
 def draw_column(name: str, columns: Table, histograms: Table) -> Figure:
-    """The distribution of a column by flavour and label. columns, histograms : its rows of these tables."""
+    """Draw the distribution of a column by flavour and label.
+
+    Parameters
+    ----------
+    name : of the column
+    columns, histograms : rows of the tables `columns.csv` and `histograms.csv` for this column
+    """
     column = COLUMNS[name]
     figure, axes = new_figure(meaning=column.meaning)
     highest, heights = 0.0, list[Floats]()
@@ -64,26 +75,26 @@ def draw_column(name: str, columns: Table, histograms: Table) -> Figure:
                 fill=False, gid=f"{flavour}/{label}",
             )  # fmt: skip
             highest, heights = max(highest, share.max()), [*heights, share[share > 0]]
-    _scale(axes, columns, np.concatenate(heights or [np.zeros(0)]), highest, whole=column.dtype.startswith("int"))
+    _scale(axes, columns, np.concatenate(heights or [np.zeros(0)]), highest, is_integer=column.dtype.startswith("int"))
     axes.set_xlabel(with_unit(name, column.unit))
-    axes.set_ylabel(f"share of {column.level}s a bin")
+    axes.set_ylabel(f"share of {column.level}s per bin")
     if column.dtype == "bool":
         axes.set_xticks([0, 1], ["no", "yes"])
         axes.minorticks_off()
     if not heights:
-        axes.text(0.5, 0.5, "no number (all are -999)", transform=axes.transAxes, ha="center")
+        axes.text(0.5, 0.5, "no values (all are -999)", transform=axes.transAxes, ha="center")
     return figure
 
 
-def _scale(axes: Axes, columns: Table, heights: Floats, highest: float, *, whole: bool) -> None:
-    """Axes that show all bins, with room for the legend above them."""
+def _scale(axes: Axes, columns: Table, heights: Floats, highest: float, *, is_integer: bool) -> None:
+    """Set the axes so that all bins are visible, with free space for the legend above them."""
     note, n_lines = _not_drawn(columns), int((columns["values"] > 0).sum())
     room = 0.075 * (n_lines + bool(note)) + 0.04
     if columns["bins"][0] == "log":
         axes.set_xscale("log")
-    elif whole:
+    elif is_integer:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if len(heights) and heights.max() > STEEP * np.median(heights):
+    if len(heights) and heights.max() > MAX_RATIO * np.median(heights):
         axes.set_yscale("log")
         low = heights.min() * 0.5
         axes.set_ylim(low, low * (highest / low) ** (1 / (1 - room)))
@@ -94,13 +105,13 @@ def _scale(axes: Axes, columns: Table, heights: Floats, highest: float, *, whole
 
 
 def _not_drawn(columns: Table) -> str:
-    """What the figure leaves out, in words."""
-    values, lost = int(columns["values"].sum()), int(columns["no_number"].sum())
+    """A note on the values that the figure does not show."""
+    values, n_missing = int(columns["values"].sum()), int(columns["no_number"].sum())
     parts = [
         f"{_percent(n / values)} {where}" for where in ("below", "above")
-        if values and (n := int(columns[where].sum())) / values > TOLD
+        if values and (n := int(columns[where].sum())) / values > MIN_SHARE
     ]  # fmt: skip
-    parts += [f"{_percent(lost / (values + lost))} are -999"] if lost else []
+    parts += [f"{_percent(n_missing / (values + n_missing))} are -999"] if n_missing else []
     return f"not drawn: {', '.join(parts)}" if parts else ""
 
 

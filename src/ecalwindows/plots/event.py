@@ -1,4 +1,4 @@
-"""All windows of one event over the whole detector: seeds, clusters, edges of the windows."""
+"""All windows of one event in the full detector: seeds, clusters, edges of the windows."""
 
 from __future__ import annotations
 
@@ -16,19 +16,28 @@ from ecalwindows.batch import WindowBatch
 from ecalwindows.geometry import Geometry
 from ecalwindows.plots.shapes import window_edge
 from ecalwindows.plots.style import cms_style, save_figure
-from ecalwindows.plots.window import HALO, OTHER_CALO, REST, SEED, TRUE, marker_area
+from ecalwindows.plots.window import HALO, OTHER_CALO, SEED, TRUE, UNRELATED, marker_area
 
-NAMED = 12
-"""Seeds whose Et is written beside them: matched ones first, then those of highest Et."""
+MAX_LABELS = 12
+"""Maximum number of seeds with their Et beside them: matched seeds first, then by decreasing Et."""
 
 TRANSITION = 1.479
 """abs(eta) where the endcaps begin."""
 
 
 def draw_event(batch: WindowBatch, geometry: Geometry, title: str, path: Path | None = None) -> Figure:
-    """Figure of all windows of a batch, those of one event; with a path it is saved too.
+    """Draw all windows of one event.
 
-    batch : as for `draw_window`. Raises OutputError if the suffix is unknown.
+    Parameters
+    ----------
+    batch : the windows of the event, with the columns that `draw_window` needs
+    geometry : shape of the windows
+    title : written above the figure
+    path : if given, the figure is also saved there
+
+    Raises
+    ------
+    OutputError : if the figure cannot be saved
     """
     with cms_style(13):
         figure = Figure(figsize=(9, 8), dpi=110)
@@ -49,28 +58,28 @@ def draw_event(batch: WindowBatch, geometry: Geometry, title: str, path: Path | 
 
 
 def _flag(batch: WindowBatch, name: str, n: int) -> NDArray[np.bool_]:
-    """A flag, false where the batch has none."""
-    home = batch.window if name in batch.window else batch.pair
-    return home[name].astype(np.bool_) if name in home else np.zeros(n, np.bool_)
+    """A flag of the windows or pairs, False if the batch does not have this column."""
+    columns = batch.window if name in batch.window else batch.pair
+    return columns[name].astype(np.bool_) if name in columns else np.zeros(n, np.bool_)
 
 
 def _seed_et(batch: WindowBatch) -> NDArray[np.float64]:
-    """Et of the seeds [GeV], NaN where it is not known."""
+    """Et of the seeds [GeV], NaN if it is unknown."""
     name = next((name for name in ("et_seed_calib", "et_seed") if name in batch.window), None)
     return batch.window[name].astype(np.float64) if name else np.full(len(batch), np.nan)
 
 
 def _draw_edges(axes: Axes, batch: WindowBatch, geometry: Geometry, matched: NDArray[np.bool_]) -> None:
-    """The windows; one that reaches beyond pi stands at both ends."""
-    for number in range(len(batch)):  # one event has few windows
-        seed = float(batch.window["seed_eta"][number]), float(batch.window["seed_phi"][number])
-        (left, low), across, high = window_edge(*seed, geometry)
-        for turn in (0.0, -2 * math.pi, 2 * math.pi):
-            if low + turn < math.pi and low + turn + high > -math.pi:
+    """Draw the edges of the windows; a window across phi = pi is drawn at both ends."""
+    for index in range(len(batch)):  # one event has few windows
+        seed = float(batch.window["seed_eta"][index]), float(batch.window["seed_phi"][index])
+        (left, low), width, height = window_edge(*seed, geometry)
+        for shift in (0.0, -2 * math.pi, 2 * math.pi):
+            if low + shift < math.pi and low + shift + height > -math.pi:
                 axes.add_patch(
                     Rectangle(
-                        (left, low + turn), across, high, fill=False, ec=TRUE if matched[number] else "0.6",
-                        lw=1.8 if matched[number] else 0.8, ls=(0, (6, 3)), gid=f"window {number}", zorder=2,
+                        (left, low + shift), width, height, fill=False, ec=TRUE if matched[index] else "0.6",
+                        lw=1.8 if matched[index] else 0.8, ls=(0, (6, 3)), gid=f"window {index}", zorder=2,
                     )
                 )  # fmt: skip
 
@@ -81,7 +90,9 @@ def _draw_clusters(axes: Axes, batch: WindowBatch, matched: NDArray[np.bool_]) -
     other = _flag(batch, "is_calo_matched_diffcalo", n) & ~true
     eta, phi, et = (batch.column(name).astype(np.float64) for name in ("cluster_eta", "cluster_phi", "et_cluster"))
     for which, colour, marker, gid in (
-        (~(true | other), REST, "o", "others"), (other, OTHER_CALO, "D", "other particle"), (true, TRUE, "o", "true"),
+        (~(true | other), UNRELATED, "o", "others"),
+        (other, OTHER_CALO, "D", "other particle"),
+        (true, TRUE, "o", "true"),
     ):  # fmt: skip
         axes.scatter(
             eta[which], phi[which], s=marker_area(et[which]) / 6, marker=marker, facecolors="none", edgecolors=colour,
@@ -92,12 +103,12 @@ def _draw_clusters(axes: Axes, batch: WindowBatch, matched: NDArray[np.bool_]) -
 def _draw_seeds(axes: Axes, batch: WindowBatch, matched: NDArray[np.bool_]) -> None:
     eta, phi, et = batch.window["seed_eta"], batch.window["seed_phi"], _seed_et(batch)
     axes.plot(eta, phi, ls="", marker="*", ms=9, mfc=SEED, mec="black", mew=0.7, gid="seeds", zorder=6)
-    for number in np.lexsort((-et, ~matched))[:NAMED].tolist():
-        if np.isfinite(et[number]):
+    for index in np.lexsort((-et, ~matched))[:MAX_LABELS].tolist():
+        if np.isfinite(et[index]):
             axes.annotate(
-                f"{et[number]:.3g} GeV", (eta[number], phi[number]), (6, 5), textcoords="offset points", fontsize=10,
-                ha="left" if eta[number] < 2.3 else "right", path_effects=HALO, zorder=7,
-                color=TRUE if matched[number] else "0.25",
+                f"{et[index]:.3g} GeV", (eta[index], phi[index]), (6, 5), textcoords="offset points", fontsize=10,
+                ha="left" if eta[index] < 2.3 else "right", path_effects=HALO, zorder=7,
+                color=TRUE if matched[index] else "0.25",
             )  # fmt: skip
 
 
@@ -110,7 +121,7 @@ def _handles(matched: NDArray[np.bool_], batch: WindowBatch) -> list[Line2D]:
     for name, colour, marker, label in (
         ("in_scluster", TRUE, "o", "cluster in true supercluster"),
         ("is_calo_matched_diffcalo", OTHER_CALO, "D", "of another particle"),
-        ("cluster_eta", REST, "o", "other cluster"),
+        ("cluster_eta", UNRELATED, "o", "other cluster"),
     ):
         if name == "cluster_eta" or name in batch.pair:
             rows.append(Line2D([], [], ls="", marker=marker, ms=8, mfc="none", mec=colour, label=label))

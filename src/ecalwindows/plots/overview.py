@@ -1,4 +1,4 @@
-"""Figures of a dataset as a whole: seeds over Et and eta, numbers of clusters, labels."""
+"""Overview figures of a dataset: seeds over Et and eta, numbers of clusters, labels, response."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from matplotlib.ticker import MaxNLocator
 from ecalwindows.plots.response import draw_response, draw_response_by
 from ecalwindows.plots.style import (
     COLOURS,
-    FEWEST,
     LINES,
+    MIN_ENTRIES,
     PLAIN,
     flavour_look,
     group_look,
@@ -31,11 +31,11 @@ from ecalwindows.studies.tables import Table, read_table, rows_where
 
 Figures = dict[str, Callable[[], Figure]]
 
-SHARES = (("et_cluster_calib", "et_cluster"), ("cluster_deta",), ("cluster_dphi",))
-"""Columns over which the share of clusters in the supercluster is drawn: the first of each that is there."""
+SHARE_COLUMNS = (("et_cluster_calib", "et_cluster"), ("cluster_deta",), ("cluster_dphi",))
+"""Columns over which the share of clusters in the supercluster is drawn: the first available one of each tuple."""
 
-PARTED_BY = "is_seed_calo_matched"
-"""The label that parts the windows, so that its share tells nothing."""
+GROUPED_BY = "is_seed_calo_matched"
+"""The label by which windows are grouped; its share in each group is trivial."""
 
 KINDS = {
     "all": "all",
@@ -46,7 +46,7 @@ KINDS = {
 
 
 def figures(folder: Path, columns: Table, histograms: Table) -> Figures:
-    """Those for which the tables hold anything."""
+    """The figures for which the tables have entries: for each name, the function that draws it."""
     found: Figures = {}
     seeds, clusters, response = (read_table(folder / f"{name}.csv") for name in ("seeds", "clusters", "response"))
     for flavour, label in sorted(set(zip(seeds["flavour"].tolist(), seeds["label"].tolist(), strict=True))):
@@ -59,7 +59,7 @@ def figures(folder: Path, columns: Table, histograms: Table) -> Figures:
         )
     if any(COLUMNS[name].dtype == "bool" for name in set(columns["column"].tolist())):
         found["labels"] = partial(draw_labels, columns)
-    for names in SHARES:
+    for names in SHARE_COLUMNS:
         name = next((name for name in names if name in columns["column"]), "")
         rows = rows_where(histograms, column=name)
         if {0, 1} <= set(rows["label"].tolist()):
@@ -73,7 +73,7 @@ def figures(folder: Path, columns: Table, histograms: Table) -> Figures:
 
 
 def draw_seeds(rows: Table) -> Figure:
-    """Seeds of one flavour and label over eta and Et."""
+    """Draw the seeds of one flavour and label over eta and Et."""
     eta, et = (np.unique(np.concatenate([rows[f"{axis}_low"], rows[f"{axis}_high"]])) for axis in ("eta", "et"))
     counts = np.zeros((len(et) - 1, len(eta) - 1))
     counts[np.searchsorted(et, rows["et_low"]), np.searchsorted(eta, rows["eta_low"])] = rows["count"]
@@ -83,7 +83,7 @@ def draw_seeds(rows: Table) -> Figure:
         rasterized=True,
     )  # fmt: skip
     bar = figure.colorbar(mesh, cax=figure.add_axes((0.85, 0.125, 0.035, 0.8)))
-    bar.set_label("windows a bin")
+    bar.set_label("windows per bin")
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(PLAIN)
     axes.set(xlim=(-3, 3), xlabel=r"seed $\eta$", ylabel=with_unit(r"seed $E_T$", "GeV"))
@@ -92,13 +92,13 @@ def draw_seeds(rows: Table) -> Figure:
 
 
 def _title(axes: Axes, rows: Table, n: int) -> None:
-    """What windows the rows are of, and how many."""
+    """Write the name of the group of windows and their number above the axes."""
     who = group_look("window", int(rows["flavour"][0]), int(rows["label"][0]))[0]
     axes.set_title(f"{who}: {n:,} windows", loc="right", size="x-small", pad=5)
 
 
 def draw_clusters(table: Table) -> Figure:
-    """Windows of one flavour and label by number of clusters: all, and those with a label."""
+    """Draw the windows of one flavour and label by number of clusters: all clusters, and those with each label."""
     figure, axes = new_figure()
     last, n = 1, 0
     for (kind, words), line, colour in zip(KINDS.items(), LINES, COLOURS, strict=False):
@@ -108,7 +108,7 @@ def draw_clusters(table: Table) -> Figure:
             edges, mean = np.arange(len(counts) + 1) - 0.5, np.average(rows["clusters"], weights=rows["windows"])
             axes.stairs(counts, edges, color=colour, ls=line, lw=2.5, label=f"{words} (mean {mean:.1f})", gid=kind)
             last, n = max(last, len(counts)), max(n, int(rows["windows"].sum()))
-    axes.set(xlim=(-0.5, last - 0.5), yscale="log", xlabel="clusters a window", ylabel="windows")
+    axes.set(xlim=(-0.5, last - 0.5), yscale="log", xlabel="clusters per window", ylabel="windows")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _title(axes, table, n)
     room_for_legend(axes, 0.33)
@@ -116,17 +116,17 @@ def draw_clusters(table: Table) -> Figure:
 
 
 def draw_labels(columns: Table) -> Figure:
-    """Share of windows and clusters that have each label, by flavour; of unmatched windows apart."""
+    """Draw the share of windows and clusters with each label, by flavour, separately for unmatched windows."""
     present = set(columns["column"].tolist())
-    names = [name for name in COLUMNS if name in present and COLUMNS[name].dtype == "bool" and name != PARTED_BY]
+    names = [name for name in COLUMNS if name in present and COLUMNS[name].dtype == "bool" and name != GROUPED_BY]
     series = _series(columns, names)
     figure = Figure(figsize=(8, 2.3 + 0.28 * len(names) * (len(series) + 0.6)), dpi=80)
     inch = 1 / figure.get_figheight()
     axes = figure.add_axes((0.36, 0.85 * inch, 0.585, 1 - 1.7 * inch))
     mark(axes)
     height = 0.8 / len(series)
-    for number, ((who, colour), shares) in enumerate(series.items()):
-        places = np.arange(len(names)) + (number - (len(series) - 1) / 2) * height
+    for index, ((who, colour), shares) in enumerate(series.items()):
+        places = np.arange(len(names)) + (index - (len(series) - 1) / 2) * height
         axes.barh(places, shares, height, color=colour, label=who, gid=who)
         for place, share in zip(places, shares, strict=True):
             if np.isfinite(share):
@@ -142,31 +142,31 @@ def draw_labels(columns: Table) -> Figure:
 
 
 def _series(columns: Table, names: list[str]) -> dict[tuple[str, str], list[float]]:
-    """Share with each label (NaN: not known) by name and colour of the windows that it is of."""
+    """For each group of windows (name, colour), the share with each label, NaN if it is unknown."""
     groups = zip(columns["column"].tolist(), columns["flavour"].tolist(), columns["label"].tolist(), strict=True)
     owners = np.array(["/".join(_owner(*group)) for group in groups])
     found: dict[tuple[str, str], list[float]] = {}
     for owner in sorted(set(owners.tolist())):
-        ours = {key: column[owners == owner] for key, column in columns.items()}
+        group = {key: column[owners == owner] for key, column in columns.items()}
         who, colour = owner.split("/")
-        found[who, colour] = [_mean(rows_where(ours, column=name)) for name in names]
+        found[who, colour] = [_mean(rows_where(group, column=name)) for name in names]
     return found
 
 
 def _owner(column: str, flavour: int, label: int) -> tuple[str, str]:
-    """Name and colour of the windows that a group of windows or clusters is of."""
+    """Name and colour of the group of windows to which a group of windows or clusters belongs."""
     is_unmatched = label == (0 if COLUMNS[column].level == "window" else 2)
     return group_look("window", flavour, 0 if is_unmatched else 1)
 
 
 def _mean(rows: Table) -> float:
-    """Mean over the groups of rows of `columns`."""
+    """Mean of rows of `columns`, weighted with their numbers of values; NaN if there are none."""
     n = rows["values"]
     return float((rows["mean"][n > 0] * n[n > 0]).sum() / n.sum()) if n.sum() else float("nan")
 
 
 def draw_share(name: str, rows: Table, columns: Table) -> Figure:
-    """Share of clusters that are in the true supercluster, by bins of a column, with binomial errors."""
+    """Draw the share of clusters that are in the true supercluster in bins of a column, with binomial errors."""
     figure, axes = new_figure(meaning=COLUMNS[name].meaning)
     for flavour in sorted(set(rows["flavour"].tolist())):
         inside, outside = (rows_where(rows, flavour=flavour, label=label) for label in (1, 0))
@@ -174,12 +174,12 @@ def draw_share(name: str, rows: Table, columns: Table) -> Figure:
             continue
         who, colour = flavour_look(flavour)
         n = inside["count"] + outside["count"]
-        use = n >= FEWEST
-        if not use.any():
+        enough = n >= MIN_ENTRIES
+        if not enough.any():
             continue
-        share = inside["count"][use] / n[use]
-        error = np.sqrt(share * (1 - share) / n[use])
-        low, high = inside["low"][use], inside["high"][use]
+        share = inside["count"][enough] / n[enough]
+        error = np.sqrt(share * (1 - share) / n[enough])
+        low, high = inside["low"][enough], inside["high"][enough]
         middle = (low + high) / 2
         half = np.stack([middle - low, high - middle])
         axes.errorbar(middle, share, error, half, ls="", marker="o", ms=4, c=colour, label=who)

@@ -1,4 +1,4 @@
-"""How the jobs of a production fared: a picture."""
+"""A figure of the jobs of a production: events over time, and durations."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from ecalwindows.plots.style import cms_style, save_figure
 
 
 def jobs_figure(ends: Sequence[float], seconds: Sequence[float], events: Sequence[int]) -> Any:
-    """Events done over time, and time by job.
+    """Draw the number of events over time, and the durations of the jobs.
 
-    ends : when each job ended [s since the first began] (n,); seconds : what it took [s] (n,); events : it read (n,)
+    Parameters
+    ----------
+    ends : time at which each job ended [s since the start of the first job], (n,)
+    seconds : duration of each job [s], (n,)
+    events : number of events that each job read, (n,)
     """
     with cms_style(14):
         return _jobs_figure(ends, seconds, events)
@@ -23,17 +27,17 @@ def jobs_figure(ends: Sequence[float], seconds: Sequence[float], events: Sequenc
 
 def _jobs_figure(ends: Sequence[float], seconds: Sequence[float], events: Sequence[int]) -> Any:
     order = np.argsort(np.asarray(ends, dtype=np.float64), kind="stable")
-    at, done = np.asarray(ends, dtype=np.float64)[order], np.cumsum(np.asarray(events, dtype=np.int64)[order])
+    time, done = np.asarray(ends, dtype=np.float64)[order], np.cumsum(np.asarray(events, dtype=np.int64)[order])
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
-    left.step([0.0, *at], [0, *done], where="post")
+    left.step([0.0, *time], [0, *done], where="post")
     left.set(xlabel="time [s]", ylabel="events of finished jobs", ylim=(0, None))
-    right.hist(np.asarray(seconds, dtype=np.float64), bins=min(40, max(5, len(at))))
+    right.hist(np.asarray(seconds, dtype=np.float64), bins=min(40, max(5, len(time))))
     right.set(xlabel="time of a job [s]", ylabel="jobs")
     return figure
 
 
 def save(figure: Any, path: str | Path) -> None:
-    """Write the figure; the suffix tells the format. Raises OutputError where that cannot be."""
+    """Write the figure in the format of the suffix. Raises OutputError if this is not possible."""
     with cms_style(14):
         save_figure(figure, Path(path))

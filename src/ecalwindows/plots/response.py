@@ -1,4 +1,4 @@
-"""Energy response of superclusters: its distribution, its median and its resolution."""
+"""Figures of the energy response of superclusters: distribution, median and resolution."""
 
 from __future__ import annotations
 
@@ -9,44 +9,53 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ecalwindows.plots.style import FEWEST, LINES, PLAIN, flavour_look, mark, new_figure, room_for_legend, with_unit
+from ecalwindows.plots.style import (
+    LINES,
+    MIN_ENTRIES,
+    PLAIN,
+    flavour_look,
+    mark,
+    new_figure,
+    room_for_legend,
+    with_unit,
+)
 from ecalwindows.studies.tables import Table, rows_where
 
 Floats = NDArray[np.float64]
 
 MARKERS = ("o", "s", "^")
 REBIN = 5
-"""Fine bins of the response that make one of the figure."""
+"""Number of fine bins of the response that are merged into one bin of the figure."""
 
 
 def _by_kind(rows: Table) -> Iterator[tuple[int, str, int, Table]]:
-    """Flavour, kind, number of the kind, and the rows of each."""
+    """Yield flavour, kind, index of the kind, and the rows of each."""
     kinds = sorted(set(rows["kind"].tolist()), key=lambda kind: (kind != "true supercluster", kind))
     for flavour in sorted(set(rows["flavour"].tolist())):
-        for number, kind in enumerate(kinds):
-            some = rows_where(rows, flavour=flavour, kind=kind)
-            if len(some["count"]):
-                yield flavour, kind, number, some
+        for index, kind in enumerate(kinds):
+            subset = rows_where(rows, flavour=flavour, kind=kind)
+            if len(subset["count"]):
+                yield flavour, kind, index, subset
 
 
 def draw_response(rows: Table) -> Figure:
-    """Energy over that of the caloparticle, for each kind of supercluster."""
+    """Draw the energy over that of the caloparticle, for each kind of supercluster."""
     figure, axes = new_figure()
-    for flavour, kind, number, some in _by_kind(rows):
+    for flavour, kind, index, subset in _by_kind(rows):
         who, colour = flavour_look(flavour)
-        fine, edges = response_counts(some)
+        fine, edges = response_counts(subset)
         counts = fine[: len(fine) // REBIN * REBIN].reshape(-1, REBIN).sum(axis=1) / max(fine.sum(), 1)
         _, middle, width = median_and_width(fine, edges)
         label = f"{who}: {kind} (median {middle:.3f}, width {width / middle:.3f})"
-        axes.stairs(counts, edges[::REBIN], color=colour, ls=LINES[number], lw=2, label=label, gid=f"{flavour}/{kind}")
+        axes.stairs(counts, edges[::REBIN], color=colour, ls=LINES[index], lw=2, label=label, gid=f"{flavour}/{kind}")
     axes.set(xlim=(0.5, 1.2), yscale="log")
-    axes.set(xlabel="energy / energy of the caloparticle", ylabel="share of caloparticles a bin")
+    axes.set(xlabel="energy / energy of the caloparticle", ylabel="share of caloparticles per bin")
     room_for_legend(axes, 0.38)
     return figure
 
 
 def response_counts(rows: Table) -> tuple[Floats, Floats]:
-    """Counts of the fine bins of a response, all other axes summed, and their edges."""
+    """Counts of the fine bins of a response, float64 (n,), and their edges, float64 (n + 1,)."""
     step = float(np.median(rows["response_high"] - rows["response_low"]))
     places = np.rint(rows["response_low"] / step).astype(np.int64)
     size = int(np.ceil((places.max() + 1) / REBIN) * REBIN)
@@ -55,7 +64,7 @@ def response_counts(rows: Table) -> tuple[Floats, Floats]:
 
 
 def median_and_width(counts: Floats, edges: Floats) -> tuple[float, float, float]:
-    """Number, median and half of the width from 16 to 84 % of binned values, even within a bin."""
+    """Number, median and half of the distance from 16 to 84 % of binned values, by linear interpolation in the bins."""
     total = float(counts.sum())
     below = np.concatenate([[0.0], np.cumsum(counts)])
     q16, q50, q84 = (float(np.interp(q * total, below, edges)) for q in (0.16, 0.5, 0.84))
@@ -63,24 +72,24 @@ def median_and_width(counts: Floats, edges: Floats) -> tuple[float, float, float
 
 
 def draw_response_by(by: str, rows: Table) -> Figure:
-    """Median and resolution of the response, bin by bin of abs(seed eta) or of the caloparticle's Et."""
+    """Draw median and resolution of the response in bins of abs(seed eta) or of the caloparticle's Et."""
     figure = Figure(figsize=(8, 8.5), dpi=80)
     top, bottom = figure.add_axes((0.15, 0.51, 0.815, 0.435)), figure.add_axes((0.15, 0.1, 0.815, 0.39))
     mark(top)
     flavours, kinds = sorted(set(rows["flavour"].tolist())), len(set(rows["kind"].tolist()))
-    for flavour, kind, number, some in _by_kind(rows):
+    for flavour, kind, index, subset in _by_kind(rows):
         who, colour = flavour_look(flavour)
-        shift = (flavours.index(flavour) * kinds + number + 0.5) / (len(flavours) * kinds) - 0.5
-        points = np.array(list(_points(some, shift * 0.5))).reshape(-1, 5)
+        shift = (flavours.index(flavour) * kinds + index + 0.5) / (len(flavours) * kinds) - 0.5
+        points = np.array(list(_points(subset, shift * 0.5))).reshape(-1, 5)
         if len(points):
             x, n, median, width, half = points.T
             spread = width / median
             style: dict[str, Any] = {
                 "ls": "",
-                "marker": MARKERS[number],
+                "marker": MARKERS[index],
                 "ms": 7,
                 "c": colour,
-                "mfc": colour if number == 0 else "none",
+                "mfc": colour if index == 0 else "none",
             }
             top.errorbar(x, median, 1.25 * width / np.sqrt(n), half, label=f"{who}: {kind}", **style)
             bottom.errorbar(x, spread, spread / np.sqrt(2 * n), half, **style)
@@ -97,8 +106,8 @@ def draw_response_by(by: str, rows: Table) -> Figure:
 
 
 def _points(rows: Table, shift: float) -> Iterator[tuple[float, float, float, float, float]]:
-    """Place, number, median, width (half of 16 to 84 %), and half the bin, of each bin with enough entries."""
+    """Yield x, number, median, width (half from 16 to 84 %) and 0 (no error of x) of each bin with enough entries."""
     for low, high in sorted(set(zip(rows["low"].tolist(), rows["high"].tolist(), strict=True))):
         n, median, width = median_and_width(*response_counts(rows_where(rows, low=low)))
-        if n >= FEWEST:
+        if n >= MIN_ENTRIES:
             yield (low + high) / 2 + shift * (high - low), n, median, width, 0.0

@@ -19,17 +19,27 @@ from ecalwindows.studies.tables import Table, read_table, rows_where
 Floats = NDArray[np.float64]
 LABELS = {"et": r"seed $E_T$ [GeV]", "ncls": "clusters in the window"}
 ETA = r"seed $|\eta|$"
-DIVERGING, RISING = "RdBu_r", "viridis"
+COLOUR_MAP = "RdBu_r"
 
 
 def draw_reweighting(tables: Mapping[str, Path], folder: Path) -> list[Path]:
-    """Draw all figures into the folder, as PNG and PDF. tables : paths by name, as `write_columns` gives them."""
+    """Draw all figures as PNG and PDF.
+
+    Parameters
+    ----------
+    tables : paths of the tables by name, as `write_columns` returns them
+    folder : of the figures
+
+    Returns
+    -------
+    Paths of the figures.
+    """
     check = read_table(tables["check_et_eta"])
     ncls = read_table(tables["check_ncls_eta"])
     figures = {
         f"et_eta_{flavour}s": _flatness(rows_where(check, flavour=flavour)) for flavour in ("electron", "photon")
     }
-    figures["ncls_eta"] = _sameness(ncls)
+    figures["ncls_eta"] = _agreement(ncls)
     figures["ncls"] = _projections(ncls)
     figures["weights"] = _weights(read_table(tables["flattening"]), read_table(tables["photon_to_electron"]))
     paths = [folder / f"{name}{suffix}" for name in figures for suffix in FORMATS]
@@ -47,23 +57,25 @@ def _panels(n: int) -> tuple[Figure, list[Axes]]:
     return figure, axes
 
 
-def _map(axes: Axes, table: Table, second: str, values: Floats, title: str, **look: Any) -> Any:
-    """Bins (abs(eta), second) in the colour of their values; bins may differ from one eta bin to the next."""
+def _map(axes: Axes, table: Table, y: str, values: Floats, title: str, **look: Any) -> Any:
+    """Draw bins of (abs(eta), y) in the colour of their values; the bins of y can differ between bins of eta."""
     mesh: Any = None
     for low in np.unique(table["eta_low"]):
-        here = table["eta_low"] == low
-        edges = np.append(table[f"{second}_low"][here], table[f"{second}_high"][here][-1])
-        mesh = axes.pcolormesh([low, table["eta_high"][here][0]], edges, values[here][:, None], rasterized=True, **look)
-    axes.set(xlabel=ETA, ylabel=LABELS[second], xlim=(table["eta_low"].min(), table["eta_high"].max()))
+        in_row = table["eta_low"] == low
+        edges = np.append(table[f"{y}_low"][in_row], table[f"{y}_high"][in_row][-1])
+        mesh = axes.pcolormesh(
+            [low, table["eta_high"][in_row][0]], edges, values[in_row][:, None], rasterized=True, **look
+        )
+    axes.set(xlabel=ETA, ylabel=LABELS[y], xlim=(table["eta_low"].min(), table["eta_high"].max()))
     axes.set_title(title, loc="right", fontsize="small")
     return mesh
 
 
 def _ratio_look(values: Sequence[Floats]) -> dict[str, Any]:
-    """Colours around 1, the same up and down."""
-    known = np.concatenate([each[np.isfinite(each) & (each > 0)] for each in values])
-    most = min(max(float(np.exp(np.quantile(np.abs(np.log(known)), 0.98))), 1.5), 5.0) if len(known) else 2.0
-    return {"cmap": DIVERGING, "norm": LogNorm(1 / most, most)}
+    """Colours for ratios, symmetric around 1."""
+    finite = np.concatenate([each[np.isfinite(each) & (each > 0)] for each in values])
+    limit = min(max(float(np.exp(np.quantile(np.abs(np.log(finite)), 0.98))), 1.5), 5.0) if len(finite) else 2.0
+    return {"cmap": COLOUR_MAP, "norm": LogNorm(1 / limit, limit)}
 
 
 def _bar(figure: Figure, mesh: Any, axes: Any, label: str) -> None:
@@ -75,7 +87,7 @@ def _bar(figure: Figure, mesh: Any, axes: Any, label: str) -> None:
 
 
 def _flatness(table: Table) -> Figure:
-    """Share of each Et - eta bin over that of a flat distribution, before and after."""
+    """Draw the share of each bin of Et and eta over that of a flat distribution, before and after."""
     flavour = table["flavour"][0]
     with cms_style(16):
         figure, axes = _panels(2)
@@ -87,8 +99,8 @@ def _flatness(table: Table) -> Figure:
     return figure
 
 
-def _sameness(table: Table) -> Figure:
-    """Share of photons over that of electrons in ncls - eta, before and after."""
+def _agreement(table: Table) -> Figure:
+    """Draw the share of photons over that of electrons in bins of ncls and eta, before and after."""
     photons, electrons = (rows_where(table, flavour=flavour) for flavour in ("photon", "electron"))
     with cms_style(16):
         figure, axes = _panels(2)
@@ -103,7 +115,7 @@ def _sameness(table: Table) -> Figure:
 
 
 def _projections(table: Table) -> Figure:
-    """Shares by ncls in three bins of eta, both flavours."""
+    """Draw the shares by ncls in three bins of eta, for both flavours."""
     edges = np.unique(table["eta_low"])
     chosen = edges[[0, len(edges) // 2, len(edges) - 1]] if len(edges) > 2 else edges
     with cms_style(16):
@@ -116,7 +128,7 @@ def _projections(table: Table) -> Figure:
 
 
 def _overlaid(axes: Axes, table: Table) -> None:
-    """Shares by ncls of one eta bin: electrons after (filled), photons before and after."""
+    """Draw the shares by ncls of one eta bin: electrons after (filled), photons before and after."""
     looks: tuple[tuple[str, str, dict[str, Any]], ...] = (
         ("electron", "after", {"color": "#3f90da", "fill": True, "alpha": 0.35, "label": "electrons, after"}),
         ("photon", "before", {"color": "#717581", "ls": "--", "lw": 1.8, "label": "photons, before"}),
@@ -139,12 +151,12 @@ def _percent(rows: Table, when: str) -> Floats:
     return np.asarray(100 * rows[when] / max(float(rows[when].sum()), 1e-300))
 
 
-def _weights(flattening: Table, second: Table) -> Figure:
-    """The three maps of weights."""
+def _weights(flattening: Table, ratio_map: Table) -> Figure:
+    """Draw the three maps of weights."""
     with cms_style(16):
         figure, axes = _panels(3)
         maps = [(rows_where(flattening, flavour=name), "et", f"flattening, {name}s") for name in ("electron", "photon")]
-        maps.append((second, "ncls", "photons to electrons"))
+        maps.append((ratio_map, "ncls", "photons to electrons"))
         look = _ratio_look([table["weight"] for table, *_ in maps])
         meshes = [
             _map(each, table, along, table["weight"], title, **look)

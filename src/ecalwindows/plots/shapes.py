@@ -1,6 +1,6 @@
-"""Outlines in eta-phi: crystals, the edge of a window, the mustache.
+"""Outlines in eta and phi: crystals, the edge of a window, the mustache.
 
-The crystals are those of an ideal detector: real ones lie up to half a crystal away.
+The crystals are those of an ideal detector; the real positions differ by up to half a crystal.
 """
 
 from __future__ import annotations
@@ -24,14 +24,22 @@ ENDCAP_PITCH, ENDCAP_Z, ENDCAP_CENTRE = 2.862, 317.0, 50.5
 
 
 def unwrapped(phi: Any, centre: Any) -> Floats:
-    """The same angles [rad] within pi of `centre`."""
+    """The same angles [rad] in the range from `centre` - pi to `centre` + pi."""
     return np.asarray(centre + np.remainder(phi - centre + np.pi, 2 * np.pi) - np.pi, dtype=float)
 
 
 def crystal_corners(ieta: Ints, iphi: Ints, iz: Ints) -> Floats:
-    """(eta, phi) of the four corners of crystals, shape (n, 4, 2); phi of a crystal is continuous.
+    """Corners of crystals in (eta, phi [rad]).
 
-    Barrel (iz 0): ieta -85..85 without 0, iphi 1..360. Endcap: ix and iy 1..100 in a plane at abs(z) = ENDCAP_Z.
+    Parameters
+    ----------
+    ieta : int (n,), in the barrel -85 to 85 without 0; in the endcaps ix, 1 to 100
+    iphi : int (n,), in the barrel 1 to 360; in the endcaps iy, 1 to 100
+    iz : int (n,), 0 for the barrel, -1 or +1 for an endcap, a plane at abs(z) = ENDCAP_Z
+
+    Returns
+    -------
+    float64 (n, 4, 2), without jumps of 2 pi between the corners of a crystal
     """
     along, across = np.array([-0.5, 0.5, 0.5, -0.5]), np.array([-0.5, -0.5, 0.5, 0.5])
     first, second, side = (np.asarray(index)[:, None].astype(float) for index in (ieta, iphi, iz))
@@ -51,16 +59,18 @@ def crystal_corners(ieta: Ints, iphi: Ints, iz: Ints) -> Floats:
 
 
 def window_edge(seed_eta: float, seed_phi: float, geometry: Geometry) -> tuple[tuple[float, float], float, float]:
-    """Lower left corner (eta, phi), width in eta and height in phi [rad] of the window of a seed."""
+    """The window of a seed: lower left corner (eta, phi [rad]), width in eta, height in phi [rad]."""
     up, down, width = geometry.bounds(np.array([seed_eta]))[:, 0]
     left = seed_eta + down if seed_eta >= 0 else seed_eta - up
     return (left, seed_phi - width), up - down, 2 * width
 
 
 def mustache_outline(seed_eta: float, et: float) -> Floats:
-    """Outline of the region where the geometric mustache takes a cluster of this Et [GeV], read from the kernel.
+    """Outline of the geometric mustache for clusters of this Et [GeV], found by calls of its kernel.
 
-    Shape (n, 2): eta minus seed eta, dphi [rad]; n is 0 where nothing is taken.
+    Returns
+    -------
+    float64 (n, 2): eta minus eta of the seed, dphi [rad]; n is 0 if the mustache is empty
     """
     dphi, deta = np.linspace(0, 0.7, 141), np.linspace(-0.4, 0.4, 101)
     inside = _in_mustache(seed_eta, et, dphi, deta)
@@ -78,7 +88,7 @@ def mustache_outline(seed_eta: float, et: float) -> Floats:
 
 
 def _in_mustache(seed_eta: float, et: float, dphi: Floats, deta: Floats) -> NDArray[np.bool_]:
-    """Whether the mustache takes a cluster at each point of a grid, shape (len(dphi), len(deta))."""
+    """Whether each point of a grid is in the mustache, bool (len(dphi), len(deta))."""
     grid_phi, grid_eta = (grid.ravel() for grid in np.meshgrid(dphi, deta, indexing="ij"))
     n = len(grid_eta)
     eta = np.append(seed_eta + grid_eta, seed_eta)

@@ -1,4 +1,4 @@
-"""One look for all figures: CMS's style (mplhep), colours that all eyes tell apart, written aside without a date."""
+"""The common style of all figures: CMS's style (mplhep), colours for colour-blind readers, files without a date."""
 
 from __future__ import annotations
 
@@ -17,43 +17,46 @@ from ecalwindows.dataset.output import check_output, written_aside
 from ecalwindows.errors import OutputError
 
 COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#717581")
-"""Of Petroff's ten, which CMS takes: https://arxiv.org/abs/2107.02270."""
+"""Five of Petroff's ten colours, which CMS recommends: https://arxiv.org/abs/2107.02270."""
 
 FLAVOURS = {11: ("electron", "#3f90da"), 22: ("photon", "#ffa90e"), 0: ("unknown", "#717581")}
 """Name and colour of each flavour."""
 
 FORMATS = (".png", ".pdf")
-"""Of the figures of studies."""
+"""Formats of the figures of studies."""
 
 LINES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
-"""Lines that are told apart without colours."""
+"""Line styles, so that curves differ without colours."""
 
-FEWEST = 20
-"""Entries of a bin that has a median and a resolution."""
+MIN_ENTRIES = 20
+"""Minimum number of entries of a bin for which a median and a resolution are drawn."""
 
 SIMULATION = "Private work (CMS simulation)"
-"""What CMS asks to be written on a figure that it has not approved."""
+"""Label that CMS requires on figures that it has not approved."""
 
 
 @contextmanager
 def cms_style(font_size: float = 20) -> Iterator[None]:
-    """CMS's style in the block, ticks and lines in proportion to the font [points]; nothing is left changed."""
+    """Use CMS's style inside the block, with ticks and lines in proportion to the font size [points]."""
     import mplhep  # imports pyplot, which nothing else needs
 
     style = dict(mplhep.style.CMS)
-    share = font_size / style["font.size"]
+    scale = font_size / style["font.size"]
     for name in style:
         if name.endswith((".major.size", ".minor.size", ".linewidth", ".major.pad")):
-            style[name] *= share
-    more = {"font.size": font_size, "svg.hashsalt": "ecalwindows", "axes.axisbelow": True, "axes.unicode_minus": True}
-    with matplotlib.rc_context(style | more):
+            style[name] *= scale
+    other = {"font.size": font_size, "svg.hashsalt": "ecalwindows", "axes.axisbelow": True, "axes.unicode_minus": True}
+    with matplotlib.rc_context(style | other):
         yield
 
 
 def new_figure(*, right: float = 0.965, meaning: str = "") -> tuple[Figure, Axes]:
-    """A figure with one pair of axes, and what CMS asks to be written above them.
+    """A figure with one pair of axes and the label that CMS requires.
 
-    meaning : of the column along the horizontal axis, written below its label
+    Parameters
+    ----------
+    right : right end of the axes, as a fraction of the width of the figure
+    meaning : explanation of the quantity on the horizontal axis, written below its label
     """
     figure = Figure(figsize=(8, 6.5), dpi=80)
     bottom = 0.165 if meaning else 0.125
@@ -64,7 +67,7 @@ def new_figure(*, right: float = 0.965, meaning: str = "") -> tuple[Figure, Axes
 
 
 def mark(axes: Axes) -> None:
-    """Write above the axes what CMS asks for."""
+    """Write the label that CMS requires above the axes."""
     axes.text(0, 1.012, SIMULATION, transform=axes.transAxes, ha="left", va="bottom", style="italic", size="x-small")
 
 
@@ -74,7 +77,14 @@ def flavour_look(flavour: int) -> tuple[str, str]:
 
 
 def group_look(level: str, flavour: int, label: int) -> tuple[str, str]:
-    """Name and colour of the windows or clusters of a flavour with a label (`studies/distributions.py`)."""
+    """Name and colour of a group of windows or clusters.
+
+    Parameters
+    ----------
+    level : "window" or "cluster"
+    flavour : PDG code of the particle, 0 if unknown
+    label : of the group, see `studies/distributions.py`
+    """
     if label == (0 if level == "window" else 2):
         return "unmatched" if level == "window" else "in unmatched window", FLAVOURS[0][1]
     who, colour = FLAVOURS.get(flavour, (f"flavour {flavour}", COLOURS[3]))
@@ -83,12 +93,12 @@ def group_look(level: str, flavour: int, label: int) -> tuple[str, str]:
 
 
 def with_unit(name: str, unit: str) -> str:
-    """The label of an axis."""
+    """The label of an axis: the name and, if there is one, the unit."""
     return f"{name} [{unit}]" if unit else name
 
 
 def room_for_legend(axes: Axes, room: float) -> None:
-    """Move the upper end up by this share of the axis, and put the legend there."""
+    """Add free space at the top, `room` as a fraction of the height of the axes, and put the legend there."""
     low, high = axes.get_ylim()
     if axes.get_yscale() == "log":
         axes.set_ylim(low, low * (high / low) ** (1 / (1 - room)))
@@ -98,19 +108,19 @@ def room_for_legend(axes: Axes, room: float) -> None:
 
 
 def legend(axes: Axes, **look: Any) -> None:
-    """The legend; or, where nothing is drawn, why."""
+    """Draw the legend, or the reason why nothing is drawn."""
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="upper right", **look)
     else:
-        axes.text(0.5, 0.5, f"no bin has {FEWEST} entries", transform=axes.transAxes, ha="center")
+        axes.text(0.5, 0.5, f"no bin has {MIN_ENTRIES} entries", transform=axes.transAxes, ha="center")
 
 
 PLAIN = StrMethodFormatter("{x:g}")
-"""Ticks 1, 10, 100 of a logarithmic axis."""
+"""Format of the ticks of a logarithmic axis: 1, 10, 100."""
 
 
 def check_picture(path: Path) -> None:
-    """Raise OutputError where no figure can be written to the path, for its suffix or its place."""
+    """Raise OutputError if no figure can be written to the path, because of its suffix or its folder."""
     known = FigureCanvasBase.get_supported_filetypes()
     if path.suffix[1:].lower() not in known:
         raise OutputError(
@@ -123,9 +133,9 @@ def check_picture(path: Path) -> None:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write the figure aside, then give it its name. Raises OutputError as `check_picture` does."""
+    """Write the figure atomically, in the format of the suffix. Raises OutputError like `check_picture`."""
     check_picture(path)
     kind = path.suffix[1:].lower()
-    with written_aside([path]) as (place,):
+    with written_aside([path]) as (temporary,):
         no_date: dict[str, Any] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
-        figure.savefig(place, format=kind, metadata=no_date.get(kind))
+        figure.savefig(temporary, format=kind, metadata=no_date.get(kind))

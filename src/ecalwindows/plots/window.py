@@ -1,4 +1,4 @@
-"""One window in eta-phi: crystals coloured by energy, clusters, seed, window edge, mustache, truth."""
+"""One window in eta and phi: crystals coloured by energy, clusters, seed, edge of the window, mustache, truth."""
 
 from __future__ import annotations
 
@@ -25,28 +25,35 @@ from ecalwindows.plots.style import cms_style, save_figure
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
 
 MUSTACHE_ET = 1.0
-"""Et of the clusters whose mustache is drawn [GeV]."""
+"""The mustache is drawn for clusters of this Et [GeV]."""
 
-# Okabe and Ito's colours, told apart by all eyes; the shapes and lines differ too.
-TRUE, OTHER_CALO, REST, MUSTACHE, SEED, EDGE = "#D55E00", "#CC79A7", "0.2", "#009E73", "#F0E442", "black"
+# Okabe and Ito's colours, for colour-blind readers; the shapes and lines differ too.
+TRUE, OTHER_CALO, UNRELATED, MUSTACHE, SEED, EDGE = "#D55E00", "#CC79A7", "0.2", "#009E73", "#F0E442", "black"
 ENERGIES = LinearSegmentedColormap.from_list("ecal_energies", ["#e8eef7", "#a9c4e4", "#5b8fc9", "#27559b", "#0b2352"])
 FONT_SIZE = 12
 HALO = [withStroke(linewidth=3.5, foreground="white")]
 
-
 NEEDED = frozenset({"seed_eta", "seed_phi", "cluster_eta", "cluster_phi", "et_cluster"})
-"""Columns without which a window cannot be drawn."""
+"""Columns that are required to draw a window."""
 
 HITS = frozenset({"ieta", "iphi", "iz", "energy_fraction"})
+"""Components of the hits that are required to draw crystals."""
 
 
 def draw_window(batch: WindowBatch, number: int, geometry: Geometry, path: Path | None = None) -> Figure:
-    """Figure of window `number` of a batch, phi unwrapped around the seed; with a path it is saved too.
+    """Draw one window; phi is continuous around the seed.
 
-    batch : may lack columns, but for `NEEDED`; without hits no crystals are drawn
-    geometry : the shape with which the batch was made
-    path     : suffix .png (150 dpi), .pdf or another one that matplotlib knows
-    Raises IndexError if the batch has no such window, OutputError if the suffix is unknown.
+    Parameters
+    ----------
+    batch : windows with at least the columns `NEEDED`; crystals are drawn if it has hits
+    number : index of the window in the batch, from 0
+    geometry : shape of the windows of the batch
+    path : if given, the figure is also saved there; suffix .png (150 dpi), .pdf or another format of matplotlib
+
+    Raises
+    ------
+    IndexError : if the batch has no such window
+    OutputError : if the figure cannot be saved
     """
     view = _View.of(batch, number, geometry)
     with cms_style(FONT_SIZE):
@@ -57,7 +64,7 @@ def draw_window(batch: WindowBatch, number: int, geometry: Geometry, path: Path 
         axes.add_patch(Rectangle(*view.edge, fill=False, ec=EDGE, lw=1.4, ls=(0, (6, 3)), gid="window", zorder=3))
         _draw_clusters(axes, view)
         _draw_truth(axes, view)
-        _dress(figure, axes, view)
+        _finish(figure, axes, view)
         if path is not None:
             save_figure(figure, Path(path))
     return figure
@@ -65,13 +72,17 @@ def draw_window(batch: WindowBatch, number: int, geometry: Geometry, path: Path 
 
 @dataclass(frozen=True)
 class _View:
-    """What the figure needs of one window. Angles [rad] lie within pi of the seed's phi, energies are in GeV.
+    """The data of one window that the figure needs. Angles [rad] are within pi of the seed's phi; energies are in GeV.
 
-    window    : its row of the window columns
-    eta, phi, et : of its clusters, shape (n_clusters,); so are the labels in_scluster (of a matched window),
-        other_calo, is_seed
-    crystals  : corners (n_crystals, 4, 2), energy : rechit energy x fraction (n_crystals,), summed over the clusters
-    edge      : lower left corner, width in eta, height in phi
+    Attributes
+    ----------
+    window : its row of the window columns
+    is_matched : whether its seed is matched to a caloparticle
+    eta, phi, et : float64 (n_clusters,), of its clusters
+    in_scluster, other_calo, is_seed : bool (n_clusters,), labels; in_scluster is False in an unmatched window
+    crystals : float64 (n_crystals, 4, 2), corners
+    energy : float64 (n_crystals,), rechit energy x fraction, summed over the clusters
+    edge : lower left corner, width in eta, height in phi
     """
 
     window: dict[str, Any]
@@ -88,13 +99,13 @@ class _View:
 
     @property
     def has_position(self) -> bool:
-        """Whether the generated position is known."""
+        """Whether the generated position can be drawn."""
         return self.is_matched and {"gen_true_eta", "gen_true_phi"} <= self.window.keys()
 
     @classmethod
     def of(cls, batch: WindowBatch, number: int, geometry: Geometry) -> _View:
         if not 0 <= number < len(batch):
-            raise IndexError(f"window {number} of a batch of {len(batch)}")
+            raise IndexError(f"the batch has {len(batch)} windows, but no window with the index {number}")
         window = {name: column[number].item() for name, column in batch.window.items()}
         pairs = slice(*batch.window_offsets[number : number + 2])
         clusters = batch.pair_cluster[pairs]
@@ -121,7 +132,7 @@ class _View:
 
 
 def _crystals(batch: WindowBatch, clusters: Ints, seed_phi: float) -> tuple[Floats, Floats]:
-    """Corners and energies of the crystals with energy; a crystal that clusters share is there once."""
+    """Corners and energies of the crystals with energy; energies of a crystal in several clusters are summed."""
     if not batch.hits.keys() >= HITS:
         return np.zeros((0, 4, 2)), np.zeros(0)
     rows = np.concatenate([np.arange(*batch.hits_offsets[c : c + 2]) for c in clusters] or [np.arange(0)])
@@ -159,19 +170,19 @@ def _draw_mustache(axes: Axes, view: _View) -> None:
 
 
 def marker_area(et: Any) -> Any:
-    """Area of a marker [points^2]: grows with the logarithm of Et."""
+    """Area of a marker [points^2], which increases with the logarithm of Et [GeV]."""
     return 60 + 55 * np.log1p(np.maximum(et, 0))
 
 
 def _kinds(view: _View) -> dict[str, tuple[NDArray[np.bool_], dict[str, Any]]]:
-    """The clusters by truth: label -> (which, style of the marker)."""
+    """The clusters by truth: for each label, which clusters have it, and the style of their markers."""
     other = view.other_calo & ~view.in_scluster
     return {
         "in true supercluster": (view.in_scluster, {"marker": "o", "edgecolors": TRUE, "linewidths": 2.2}),
         "of another particle": (other, {"marker": "D", "edgecolors": OTHER_CALO, "linewidths": 2.0}),
         "other cluster" if view.is_matched else "cluster": (
             ~(view.in_scluster | other),
-            {"marker": "o", "edgecolors": REST, "linewidths": 1.1},
+            {"marker": "o", "edgecolors": UNRELATED, "linewidths": 1.1},
         ),
     }
 
@@ -196,17 +207,17 @@ def _draw_truth(axes: Axes, view: _View) -> None:
         axes.plot([eta], [phi], ls="", marker="x", ms=10, mew=1.8, c=TRUE, gid="generated", zorder=8, path_effects=HALO)
 
 
-def _dress(figure: Figure, axes: Axes, view: _View) -> None:
-    """Limits, labels, title and legend."""
-    (left, low), across, high = view.edge
-    axes.set_xlim(left - 0.06 * across, left + 1.06 * across)
-    axes.set_ylim(low - 0.03 * high, low + 1.03 * high)
-    turn = math.copysign(math.pi, view.window["seed_phi"])
-    beyond = low < turn < low + high
+def _finish(figure: Figure, axes: Axes, view: _View) -> None:
+    """Add limits, labels, title and legend."""
+    (left, low), width, height = view.edge
+    axes.set_xlim(left - 0.06 * width, left + 1.06 * width)
+    axes.set_ylim(low - 0.03 * height, low + 1.03 * height)
+    boundary = math.copysign(math.pi, view.window["seed_phi"])
+    beyond = low < boundary < low + height
     axes.set_xlabel(r"$\eta$")
     axes.set_ylabel(rf"$\phi$ [{COLUMNS['seed_phi'].unit}]" + (r", continued beyond $\pm\pi$" if beyond else ""))
     if beyond:
-        axes.axhline(turn, c="0.5", lw=0.8, ls=":", gid="turn", zorder=2)
+        axes.axhline(boundary, c="0.5", lw=0.8, ls=":", gid="turn", zorder=2)
     axes.grid(c="0.92", lw=0.6)
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     figure.text(0.02, 0.985, "\n".join(_title(view)), ha="left", va="top", fontsize=11, linespacing=1.35, gid="title")
@@ -214,7 +225,7 @@ def _dress(figure: Figure, axes: Axes, view: _View) -> None:
 
 
 def _title(view: _View) -> tuple[str, str]:
-    """Two lines, of what is known."""
+    """The two lines of the title, from the available columns."""
     w = view.window
     ids = {"run": "run_id", "lumi": "lumi_id", "event": "event_id", "seed": "seed_index"}
     event = ", ".join(f"{word} {w[name]}" for word, name in ids.items() if name in w)
@@ -244,7 +255,7 @@ def _found_words(window: dict[str, Any]) -> str:
 
 
 def _handles(view: _View) -> list[Any]:
-    """Entries of the legend: what the figure shows, and three marker sizes."""
+    """Entries of the legend: the kinds of objects in the figure, and three marker sizes."""
     empty: dict[str, Any] = {"ls": "", "mfc": "none"}
     handles: list[Any] = [Line2D([], [], ls="", marker="*", ms=10, mfc=SEED, mec="black", mew=0.8, label="seed")]
     for label, (which, style) in _kinds(view).items():

@@ -17,12 +17,22 @@ from ecalwindows.studies.tables import Table, read_table, rows_where
 BOUNDS = {"up": r"largest $\Delta\eta$", "down": r"smallest $\Delta\eta$", "width": r"largest $|\Delta\phi|$ [rad]"}
 ETA = r"seed $|\eta|$"
 MARKERS = "os^vD"
-KNOWN = {"v3": ("black", "-"), "v2": ("#832db6", "--"), "v1": ("#717581", "-.")}
+NAMED_GEOMETRIES = {"v3": ("black", "-"), "v2": ("#832db6", "--"), "v1": ("#717581", "-.")}
 """Colour and line of the named geometries."""
 
 
 def draw_window_size(tables: Mapping[str, Path], folder: Path) -> list[Path]:
-    """Draw all figures into the folder, as PNG and PDF. tables : paths by name, as `write_columns` gives them."""
+    """Draw all figures as PNG and PDF.
+
+    Parameters
+    ----------
+    tables : paths of the tables by name, as `write_columns` returns them
+    folder : of the figures
+
+    Returns
+    -------
+    Paths of the figures.
+    """
     boxes, lines, contained = (read_table(tables[name]) for name in ("boxes", "lines", "contained"))
     figures = {"contained": _contained(contained)}
     figures |= {f"bound_{bound}": _bound(boxes, lines, bound) for bound in BOUNDS}
@@ -34,17 +44,17 @@ def draw_window_size(tables: Mapping[str, Path], folder: Path) -> list[Path]:
 
 
 def _bound(boxes: Table, lines: Table, bound: str) -> Figure:
-    """A bound against abs(eta): boxes with errors, the fitted lines, the named geometries."""
+    """Draw a bound against abs(eta): boxes with errors, the fitted lines, the named geometries."""
     with cms_style():
         figure, axes = new_figure()
         a = np.linspace(0, 3, 601)
-        for name, (colour, style) in KNOWN.items():
+        for name, (colour, style) in NAMED_GEOMETRIES.items():
             values = GEOMETRIES[name].bounds(a)[list(BOUNDS).index(bound)]
             axes.plot(a, values, style, c=colour, lw=1.6, label=name)
-        for number, share in enumerate(np.unique(boxes["share"])):
-            colour, rows = COLOURS[number % len(COLOURS)], rows_where(boxes, share=share)
+        for index, share in enumerate(np.unique(boxes["share"])):
+            colour, rows = COLOURS[index % len(COLOURS)], rows_where(boxes, share=share)
             axes.errorbar(
-                rows["eta"], rows[bound], yerr=rows[f"{bound}_error"], fmt=MARKERS[number % len(MARKERS)], ms=6,
+                rows["eta"], rows[bound], yerr=rows[f"{bound}_error"], fmt=MARKERS[index % len(MARKERS)], ms=6,
                 color=colour, label=f"{100 * share:g} %",
             )  # fmt: skip
             fit = rows_where(lines, share=share, bound=bound)
@@ -58,17 +68,17 @@ def _bound(boxes: Table, lines: Table, bound: str) -> Figure:
 
 
 def _contained(table: Table) -> Figure:
-    """What windows do not hold of the simulated energy, by abs(eta)."""
+    """Draw the share of the simulated energy outside the windows, by abs(eta)."""
     with cms_style():
         figure = Figure(figsize=(8, 6.5), dpi=80)
         axes = figure.add_axes((0.15, 0.125, 0.815, 0.8))
         mark(axes)
         names = list(dict.fromkeys(table["geometry"].tolist()))
         fits = [name for name in names if name.startswith("fit_")]
-        looks = KNOWN | {name: (COLOURS[i % len(COLOURS)], ":") for i, name in enumerate(fits)}
+        looks = NAMED_GEOMETRIES | {name: (COLOURS[i % len(COLOURS)], ":") for i, name in enumerate(fits)}
         looks |= {"seed_side": ("#b9ac70", "-")}
         for name in sorted(names, key=list(looks).index):
-            _lost(axes, rows_where(table, geometry=name), name, *looks[name])
+            _draw_outside(axes, rows_where(table, geometry=name), name, *looks[name])
         axes.set(xlabel=ETA, ylabel="energy outside [%]", yscale="log", xlim=(0, table["eta_high"].max()))
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, 0.003), high * 30)
@@ -77,10 +87,10 @@ def _contained(table: Table) -> Figure:
     return figure
 
 
-def _lost(axes: Axes, rows: Table, name: str, colour: str, style: str) -> None:
-    """One geometry; the last row is of all bins together."""
+def _draw_outside(axes: Axes, rows: Table, name: str, colour: str, style: str) -> None:
+    """Draw one geometry. The last row of the table is for all bins together."""
     label = name.replace("fit_", "fit, ") + " %" if name.startswith("fit_") else name.replace("seed_side", "other side")
     low, high, share, error = (rows[key][:-1] for key in ("eta_low", "eta_high", "share", "error"))
-    lost, middle = 100 * (1 - share), (low + high) / 2
-    axes.stairs(lost, np.append(low, high[-1]), baseline=None, color=colour, ls=style, lw=1.8, label=label)
-    axes.errorbar(middle, lost, yerr=100 * error, fmt="none", ecolor=colour, elinewidth=1)
+    outside, middle = 100 * (1 - share), (low + high) / 2
+    axes.stairs(outside, np.append(low, high[-1]), baseline=None, color=colour, ls=style, lw=1.8, label=label)
+    axes.errorbar(middle, outside, yerr=100 * error, fmt="none", ecolor=colour, elinewidth=1)

@@ -1,4 +1,4 @@
-"""Figures of `ecalwindows truth working-points`, drawn from its tables: the scan, the map, what it does to others."""
+"""Figures of `ecalwindows truth working-points`, drawn from its tables: the scan, the map, and its effect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
-from ecalwindows.plots.style import FORMATS, PLAIN, SIMULATION, cms_style, save_figure
+from ecalwindows.plots.style import FORMATS, MIN_ENTRIES, PLAIN, SIMULATION, cms_style, save_figure
 from ecalwindows.studies.tables import Table, read_table, rows_where
 
 Floats = NDArray[np.float64]
@@ -28,18 +28,25 @@ WAYS = {
     "map": ("derived map", "#bd1f01", "D"),
     "mustache": ("Mustache", "#ffa90e", "^"),
 }
-"""Words, colour and marker of each way to take clusters."""
-
-LEAST = 20
-"""Bins with fewer caloparticles are not drawn."""
+"""Label, colour and marker of each way to select clusters."""
 
 
 def draw_working_points(tables: Mapping[str, Path], folder: Path) -> list[Path]:
-    """Draw all figures into the folder, as PNG and PDF. tables : paths by name, as `write_columns` gives them."""
+    """Draw all figures as PNG and PDF.
+
+    Parameters
+    ----------
+    tables : paths of the tables by name, as `write_columns` returns them
+    folder : of the figures
+
+    Returns
+    -------
+    Paths of the figures.
+    """
     scan, made, closure = (read_table(tables[name]) for name in ("scan", "map", "closure"))
     draw: dict[str, Callable[[], Figure]] = {
-        "resolution_by_threshold": lambda: _scan(scan, made, "resolution", r"$\sigma_{eff}$ / least"),
-        "response_by_threshold": lambda: _scan(scan, made, "response", r"$E_{reco}/E_{true}$ / largest"),
+        "resolution_by_threshold": lambda: _scan(scan, made, "resolution", r"$\sigma_{eff}$ / minimum"),
+        "response_by_threshold": lambda: _scan(scan, made, "response", r"$E_{reco}/E_{true}$ / maximum"),
         "map": lambda: _map(made),
         "resolution_before_and_after": lambda: _closure(closure, "resolution", r"$\sigma_{eff}(E_{reco}/E_{true})$"),
         "change_of_resolution": lambda: _change(closure),
@@ -60,7 +67,7 @@ def _eta_bins(table: Table) -> list[tuple[float, float]]:
 
 
 def _panels(n: int, *, sharey: bool) -> tuple[Figure, list[Axes]]:
-    """A figure with a panel for each of n eta bins."""
+    """A figure with one panel for each of n eta bins."""
     columns = min(4, n)
     rows = -(-n // columns)
     figure = Figure(figsize=(3.7 * columns + 1.2, 3.1 * rows + 1.3), dpi=100, layout="constrained")
@@ -79,29 +86,32 @@ def _name_panel(axes: Axes, low: float, high: float, *, top: bool = True, left: 
 
 
 def _scan(scan: Table, made: Table, what: str, label: str) -> Figure:
-    """Response or resolution against the threshold; a panel an eta bin, a line an Et bin, the map as a point on it."""
+    """Draw response or resolution against the threshold: a panel for each eta bin, a line for each Et bin.
+
+    A point on each line marks the threshold of the map.
+    """
     bins = _eta_bins(scan)
     figure, panels = _panels(len(bins), sharey=True)
     ets = sorted(set(made["et_low"].tolist()))
     colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.93, len(ets)))
-    largest, drawn = 1.0, set()
+    highest, drawn = 1.0, set()
     for axes, (low, high) in zip(panels, bins, strict=True):
         for et, colour in zip(ets, colours, strict=True):
             rows = rows_where(scan, eta_low=low, et_low=et)
-            if not len(rows["entries"]) or rows["entries"][0] < LEAST:
+            if not len(rows["entries"]) or rows["entries"][0] < MIN_ENTRIES:
                 continue
             best = np.nanmin(rows[what]) if what == "resolution" else np.nanmax(rows[what])
             axes.plot(rows["threshold"], rows[what] / best, color=colour, lw=1.5)
             chosen = rows_where(made, eta_low=low, et_low=et)["threshold"][0]
             place = int(np.argmin(np.abs(np.log(rows["threshold"] / chosen))))
             axes.plot(rows["threshold"][place], rows[what][place] / best, "o", color=colour, ms=5, mec="black", mew=0.6)
-            largest = max(largest, float(np.nanquantile(rows[what] / best, 0.75)))
+            highest = max(highest, float(np.nanquantile(rows[what] / best, 0.75)))
             drawn.add(et)
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(numticks=6))
         axes.xaxis.set_minor_formatter(NullFormatter())
         _name_panel(axes, low, high, top=what == "resolution", left=True)
-    panels[0].set_ylim((0.97, min(largest, 2.0)) if what == "resolution" else (0.88, 1.01))
+    panels[0].set_ylim((0.97, min(highest, 2.0)) if what == "resolution" else (0.88, 1.01))
     figure.supxlabel(THRESHOLD + "  (points: the map)", fontsize="large")
     figure.supylabel(label, fontsize="large")
     ends = dict(zip(made["et_low"].tolist(), made["et_high"].tolist(), strict=True))
@@ -115,7 +125,7 @@ def _scan(scan: Table, made: Table, what: str, label: str) -> Figure:
 
 
 def _map(made: Table) -> Figure:
-    """The thresholds and their errors, a cell a bin; hatched where the bin is thin."""
+    """Draw the thresholds and their errors, one cell for each bin; bins with too few caloparticles are hatched."""
     figure = Figure(figsize=(17, 8), dpi=100, layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     figure.suptitle(SIMULATION, x=0.012, ha="left", style="italic", fontsize="medium")
@@ -128,23 +138,25 @@ def _map(made: Table) -> Figure:
     _cells(figure, right, made, factor, "{:.2g}", "error (a factor)", 1.0, limits)
     left.set_ylabel(ETA)
     thin = Rectangle((0, 0), 1, 1, fill=False, hatch="////", ec="0.35", lw=0)
-    figure.legend([thin], ["too few caloparticles: value of the surface"], loc="outside upper right", fontsize="small")
+    figure.legend(
+        [thin], ["too few caloparticles: value of the smooth surface"], loc="outside upper right", fontsize="small"
+    )
     return figure
 
 
 def _cells(
-    figure: Figure, axes: Axes, made: Table, values: Floats, words: str, label: str, scale: float, norm: LogNorm
+    figure: Figure, axes: Axes, made: Table, values: Floats, text: str, label: str, scale: float, norm: LogNorm
 ) -> None:
-    """Cells of even size (bins of Et and eta are not), with a number in each."""
+    """Draw cells of equal size (bins of Et and eta have different sizes), with a number in each."""
     ets, etas = (sorted(set(made[name].tolist())) for name in ("et_low", "eta_low"))
     grid = values.reshape(len(ets), len(etas)).T
     mesh = axes.pcolormesh(np.arange(len(ets) + 1), np.arange(len(etas) + 1), grid, norm=norm, cmap="YlGnBu")
     for place, (value, is_thin) in enumerate(zip(values, made["is_thin"], strict=True)):
         x, y = divmod(place, len(etas))
-        dark = norm(value) > 0.6
+        is_dark = norm(value) > 0.6
         axes.text(
-            x + 0.5, y + 0.5, words.format(value * scale), ha="center", va="center", fontsize="x-small",
-            color="white" if dark else "black",
+            x + 0.5, y + 0.5, text.format(value * scale), ha="center", va="center", fontsize="x-small",
+            color="white" if is_dark else "black",
         )  # fmt: skip
         if is_thin:
             axes.add_patch(Rectangle((x, y), 1, 1, fill=False, hatch="////", ec="0.35", lw=0))
@@ -165,7 +177,7 @@ def _cells(
 
 
 def _bins_of_et(rows: Table) -> tuple[Floats, Any]:
-    """Middle of the Et bins, and half their widths as errors."""
+    """Geometric centres of the Et bins, and their distances from the edges."""
     middle = np.sqrt(rows["et_low"] * rows["et_high"])
     return middle, [middle - rows["et_low"], rows["et_high"] - middle]
 
@@ -179,19 +191,19 @@ def _log_et(panels: list[Axes]) -> None:
 
 
 def _closure(closure: Table, what: str, label: str) -> Figure:
-    """Resolution or number of clusters against Et, each way to take clusters; a panel an eta bin."""
-    rows = {name: column[:-1] for name, column in closure.items()}  # the last row is all bins together
+    """Draw resolution or number of clusters against Et for each way to select clusters, one panel per eta bin."""
+    rows = {name: column[:-1] for name, column in closure.items()}  # the last row is for all bins together
     bins = _eta_bins(rows)
     figure, panels = _panels(len(bins), sharey=True)
     for axes, (low, high) in zip(panels, bins, strict=True):
-        for number, (way, (words, colour, marker)) in enumerate(WAYS.items()):
-            here = rows_where(rows, eta_low=low)
-            here = {name: column[here["entries"] >= LEAST] for name, column in here.items()}
-            x = _bins_of_et(here)[0] * 1.06 ** (number - 1.5)
-            error = here.get(f"{what}_{way}_error")
+        for index, (way, (text, colour, marker)) in enumerate(WAYS.items()):
+            subset = rows_where(rows, eta_low=low)
+            subset = {name: column[subset["entries"] >= MIN_ENTRIES] for name, column in subset.items()}
+            x = _bins_of_et(subset)[0] * 1.06 ** (index - 1.5)
+            error = subset.get(f"{what}_{way}_error")
             axes.errorbar(
-                x, here[f"{what}_{way}"], _errors(error), fmt=marker, color=colour, ms=5, lw=1.2, capsize=0,
-                label=words, alpha=0.95,
+                x, subset[f"{what}_{way}"], _errors(error), fmt=marker, color=colour, ms=5, lw=1.2, capsize=0,
+                label=text, alpha=0.95,
             )  # fmt: skip
         _name_panel(axes, low, high)
         if what == "resolution":
@@ -208,23 +220,25 @@ def _closure(closure: Table, what: str, label: str) -> Figure:
 
 
 def _errors(error: Floats | None) -> Floats | None:
-    """Errors that can be drawn: none where there is none."""
+    """Errors that can be drawn: 0 instead of NaN."""
     return None if error is None else np.nan_to_num(error)
 
 
 def _change(closure: Table) -> Figure:
-    """Resolution of the map over that of flat 1e-3, by bin."""
+    """Draw the resolution with the map over that with flat 1e-3, by bin."""
     rows = {name: column[:-1] for name, column in closure.items()}
     bins = _eta_bins(rows)
     figure, panels = _panels(len(bins), sharey=True)
     for axes, (low, high) in zip(panels, bins, strict=True):
-        here = rows_where(rows, eta_low=low)
-        here = {name: column[here["entries"] >= LEAST] for name, column in here.items()}
-        x, width = _bins_of_et(here)
+        subset = rows_where(rows, eta_low=low)
+        subset = {name: column[subset["entries"] >= MIN_ENTRIES] for name, column in subset.items()}
+        x, width = _bins_of_et(subset)
         axes.axhline(0, color="0.5", lw=1)
-        band = 100 * here["resolution_map_error"] / here["resolution_map"]
-        axes.bar(here["et_low"], 2 * band, here["et_high"] - here["et_low"], -band, align="edge", color="0.9", zorder=0)
-        axes.errorbar(x, 100 * here["change"], 100 * np.nan_to_num(here["change_error"]), width, fmt="o",
+        band = 100 * subset["resolution_map_error"] / subset["resolution_map"]
+        axes.bar(
+            subset["et_low"], 2 * band, subset["et_high"] - subset["et_low"], -band, align="edge", color="0.9", zorder=0
+        )
+        axes.errorbar(x, 100 * subset["change"], 100 * np.nan_to_num(subset["change_error"]), width, fmt="o",
                       color=WAYS["map"][1], ms=4, lw=1.2)  # fmt: skip
         _name_panel(axes, low, high)
     _log_et(panels)

@@ -84,8 +84,8 @@ def simulate_file(
     check_output(path, overwrite=True)
     detector = detector_of(settings)
     done = clusters = 0
-    with written_aside([path]) as (aside,):
-        writer = open_writer(aside, format, out)
+    with written_aside([path]) as (temporary,):
+        writer = open_writer(temporary, format, out)
         try:
             for n_events, columns in simulated_chunks(
                 settings.events, settings.seed, settings.gun, settings.pileup, detector, out,
