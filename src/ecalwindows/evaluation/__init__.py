@@ -1,0 +1,1 @@
+"""From scores to physics: superclusters made of the scores of clusters in windows."""

@@ -1,0 +1,132 @@
+"""From scores to superclusters, as CMS's reconstruction does it: four strategies on graphs of seeds and clusters.
+
+The rules are those of CMSSW (RecoEcal/EgammaCoreTools, EcalClustersGraph and GraphMap); the code is our own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.errors import InputError, SettingsError, near
+from ecalwindows.evaluation.kernels import superclusters as kernels
+
+Index = NDArray[np.int64]
+STRATEGIES = ("Cascade", "CascadeHighest", "SeedsFirst", "CollectAndMerge")
+"""The ways from scores to superclusters; Cascade is the default of CMSSW."""
+
+
+@dataclass(frozen=True)
+class Graphs:
+    """Windows of many graphs; a graph holds the candidates that can share clusters, such as those of one event.
+
+    Seeds and clusters are in the order of the reconstruction: decreasing calibrated Et, seeds first.
+
+    Attributes
+    ----------
+    seed_offsets : int64 (n_graphs + 1,)
+        Windows of each graph. Window k of a graph belongs to its cluster k.
+    cluster_offsets : int64 (n_graphs + 1,)
+        Clusters of each graph.
+    edge_offsets : int64 (n_windows + 1,)
+        Clusters in each window.
+    cluster : int64 (n_edges,)
+        The clusters in the windows, counted from 0 within their graph, in the order of the window.
+    """
+
+    seed_offsets: Index
+    cluster_offsets: Index
+    edge_offsets: Index
+    cluster: Index
+
+
+@dataclass(frozen=True)
+class Superclusters:
+    """Superclusters of many graphs.
+
+    Attributes
+    ----------
+    offsets : int64 (n_graphs + 1,)
+        Superclusters of each graph.
+    window : int64 (n_superclusters,)
+        Window whose seed made the supercluster.
+    cluster_offsets : int64 (n_superclusters + 1,)
+        Clusters of each supercluster.
+    cluster : int64 (n,)
+        The clusters, counted from 0 within their graph, in the order of collection.
+    """
+
+    offsets: Index
+    window: Index
+    cluster_offsets: Index
+    cluster: Index
+
+
+def superclusters(
+    score: NDArray[np.float32], graphs: Graphs, *, strategy: str = "Cascade", threshold: float = 0.5
+) -> Superclusters:
+    """Make superclusters of scores.
+
+    Parameters
+    ----------
+    score : float32 (n_edges,)
+        Score in [0, 1] of each cluster in each window.
+    graphs : Graphs
+        Windows and the clusters in them.
+    strategy : str
+        One of `STRATEGIES`.
+    threshold : float
+        Score from which a cluster is taken, above 0 and at most 1; compared in single precision.
+
+    Returns
+    -------
+    Superclusters
+        In the order of the seeds.
+
+    Raises
+    ------
+    SettingsError
+        For an unknown strategy, or a threshold outside (0, 1].
+    InputError
+        For scores that are not numbers in [0, 1], or another number of scores than of clusters in windows.
+    """
+    if strategy not in STRATEGIES:
+        raise SettingsError(
+            f"unknown strategy '{strategy}'", expected=near(strategy, STRATEGIES), where="strategy", todo="correct it"
+        )
+    if not 0 < threshold <= 1:
+        raise SettingsError(
+            f"the threshold is {threshold}", expected="a number above 0 and at most 1", where="threshold",
+            todo="correct it",
+        )  # fmt: skip
+    values = checked_scores(score, len(graphs.cluster))
+    limit = np.float32(threshold)
+    own = kernels.own_edges(graphs.seed_offsets, graphs.edge_offsets, graphs.cluster)
+    places = (graphs.seed_offsets, graphs.cluster_offsets, graphs.edge_offsets, graphs.cluster)
+    if strategy == "SeedsFirst":
+        kernels.disable_seeds(graphs.seed_offsets, graphs.edge_offsets, graphs.cluster, values, own, limit)
+    if strategy != "Cascade":
+        kernels.keep_highest(*places, values)
+    made = kernels.collect_and_merge if strategy == "CollectAndMerge" else kernels.cascade
+    counts, window, offsets, cluster = made(*places, values, own, limit)
+    return Superclusters(np.concatenate([[0], np.cumsum(counts)]), window, offsets, cluster)
+
+
+def checked_scores(score: NDArray[np.float32], n_edges: int) -> NDArray[np.float32]:
+    """Return a copy of the scores as float32. Raises InputError for scores that are not numbers in [0, 1]."""
+    values = np.array(score, dtype=np.float32)
+    if values.shape != (n_edges,):
+        raise InputError(
+            f"there are scores of shape {values.shape}", expected=f"one score per cluster in a window, ({n_edges},)",
+            where="scores", todo="give the scores of all clusters in the order of the windows",
+        )  # fmt: skip
+    wrong = np.flatnonzero(~((values >= 0) & (values <= 1)))
+    if len(wrong):
+        raise InputError(
+            f"{len(wrong):,} scores are outside [0, 1], the first is {values[wrong[0]]}",
+            expected="scores between 0 and 1", where=f"score {wrong[0]}",
+            todo="apply a sigmoid if the model gives logits, and look for NaN among its inputs",
+        )  # fmt: skip
+    return values
