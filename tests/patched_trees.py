@@ -69,7 +69,7 @@ def patched(source: Path, target: Path, change: Callable[[Any, bytes], bytes]) -
     head = content[place : place + length]
     end = len(content)
     struct.pack_into(">i", head, 0, length + len(data))
-    for at in _copies(content, bytes(head[4:length])):
+    for at in _copies(bytes(content), bytes(head[4:length])):
         struct.pack_into(">i", content, at - 4, length + len(data))
         struct.pack_into(">i", content, at - 4 + 18, end)
     struct.pack_into(">i", head, 18, end)

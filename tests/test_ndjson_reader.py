@@ -602,3 +602,60 @@ def temporary() -> Any:
             yield Path(name)
 
     return folder()
+
+
+LONG = "1" + 4999 * "0"
+"""More digits than Python reads as an integer."""
+
+
+@pytest.mark.parametrize("escape", ["", "\\u0061"], ids=["plain", "with-an-escape"])
+@pytest.mark.parametrize(
+    "digits", [LONG, "-" + LONG, "0." + LONG, LONG + ".5", LONG + "e-4999", "0." + 4500 * "0" + "5e4500"]
+)
+def test_a_number_of_very_many_digits_is_read_as_what_it_is(tmp_path: Path, digits: str, escape: str) -> None:
+    """A finite one as a float, an infinite one as the sentinel; also where Python must read the line."""
+    line = window_with(rho="=" + digits, window_index="=" + f'"{escape}"')
+    rows, notes = read(file_of(tmp_path, (line + "\n").encode()))
+    value = float(digits)
+    assert [row["rho"] for row in rows] == [np.float32(value) if abs(value) < 1e38 else -999]
+    assert not notes.unusable
+
+
+@pytest.mark.parametrize("escape", ["", "\\u0061"], ids=["plain", "with-an-escape"])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *((name, value) for name in ("event_id", "nVtx", "calo_index") for value in (LONG, "-" + LONG)),
+        ("event_id", str(2**63)), ("event_id", str(-(2**63) - 1)), ("event_id", "9223372036854775808.0"),
+        ("event_id", "1e19"), ("event_id", str(2**64 + 1)), ("event_id", "null"), ("event_id", "0.5"),
+        ("run_id", str(2**64)), ("nVtx", str(2**31)), ("nVtx", str(2**32 + 1)), ("nVtx", str(-(2**31) - 1)),
+        ("calo_index", str(2**32 + 11)), ("calo_index", "2147483648.0"), ("seed_iz", str(2**32)),
+        ("is_seed_calo_matched", "2"), ("is_seed_calo_matched", "-1"), ("is_seed_calo_matched", "256"),
+    ],
+)  # fmt: skip
+def test_an_integer_that_does_not_fit_its_column_makes_a_line_unusable(
+    tmp_path: Path, field: str, value: str, escape: str
+) -> None:
+    """Never another number; also where Python must read the line."""
+    line = window_with(**{field: "=" + value, "window_index": "=" + f'"{escape}"'})
+    rows, notes = read(file_of(tmp_path, TEXT + (line + "\n").encode()))
+    assert len(rows) == len(LINES) and notes.unusable == 1
+
+
+@pytest.mark.parametrize(
+    "value", [[2**31, 1, 0], [1, -(2**31) - 1, 0], [1, 2, 2**32], [2**64, 1, 0], ["=" + LONG, 1, 0]]
+)
+def test_the_place_of_a_hit_that_is_no_int32_makes_a_line_unusable(tmp_path: Path, value: list[Any]) -> None:
+    window = json.loads(LINES[0])
+    window["clusters"][0]["cl_hits"] = [[*value, 1.0, 1.0, 1.0]]
+    line = json.dumps(window).replace(f'"={LONG}"', LONG)
+    rows, notes = read(file_of(tmp_path, TEXT + (line + "\n").encode()))
+    assert len(rows) == len(LINES) and notes.unusable == 1
+
+
+def test_the_largest_integers_of_a_column_are_kept(tmp_path: Path) -> None:
+    edges = {"event_id": (2**63 - 1, -(2**63)), "nVtx": (2**31 - 1, -(2**31))}
+    for place in (0, 1):
+        line = window_with(**{name: values[place] for name, values in edges.items()})
+        (row,), _ = read(file_of(tmp_path, (line + "\n").encode()))
+        assert {name: row[name] for name in edges} == {name: values[place] for name, values in edges.items()}

@@ -378,3 +378,56 @@ def test_other_tools_open_a_folder_of_our_files(tmp_path: Path) -> None:
     assert row == (80, 2 * len(energy), BATCH.window["et_seed"].max())
     frame = polars.scan_parquet(pattern).select(polars.col("cl_h").list.len().sum()).collect()
     assert frame.item() == 2 * len(energy)
+
+
+def with_first(group: str, name: str, value: Any, kind: pa.DataType | None = None) -> pa.Table:
+    """Windows as other programs write them, with another first value in a column of windows, of another type."""
+    table = pa.Table.from_pylist(arrow_table(BATCH, DEFAULT).slice(0, 3).to_pylist())
+    record = table[group].combine_chunks()
+    place = record.type.get_field_index(name)
+    values = [value, *([type(value)()] * 2 if value is not None else [0, 0])]
+    fields = [pa.array(values, kind) if i == place else record.field(i) for i in range(record.type.num_fields)]
+    changed = pa.StructArray.from_arrays(fields, [field.name for field in record.type])
+    return table.set_column(table.column_names.index(group), group, changed)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        ("event_id", 2**63, pa.uint64()),
+        ("event_id", None, pa.int64()),
+        ("event_id", float("nan"), pa.float64()),
+        ("event_id", 2.0**53 + 2, pa.float64()),
+        ("event_id", 16_777_218.0, pa.float32()),
+        ("run_id", 0.5, pa.float64()),
+        ("lumi_id", "7", pa.string()),
+        ("flavour", 2**32 + 11, pa.int64()),
+        ("flavour", 2**31, pa.uint32()),
+        ("flavour", -(2.0**31) - 1, pa.float64()),
+        ("is_seed_calo_matched", 2, pa.int8()),
+        ("is_seed_calo_matched", 0.5, pa.float64()),
+    ],
+    ids=str,
+)
+def test_an_integer_that_does_not_fit_its_column_is_a_bad_file_and_never_another_number(
+    tmp_path: Path, name: str, value: Any, kind: pa.DataType
+) -> None:
+    """Ids are exact or there are none: no sentinel and no rounded float stands for one."""
+    path = tmp_path / "w.parquet"
+    pq.write_table(with_first("window_metadata", name, value, kind), path)
+    assert f"'{name}' holds what is no" in problem(path).found
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [("event_id", 2**63 - 1, pa.uint64()), ("event_id", 2.0**53, pa.float64()), ("run_id", 2**24, pa.float32()),
+     ("flavour", 22, pa.uint8()), ("flavour", -(2**31), pa.int64())],
+    ids=str,
+)  # fmt: skip
+def test_integers_of_other_types_that_fit_are_the_same_numbers(
+    tmp_path: Path, name: str, value: Any, kind: pa.DataType
+) -> None:
+    path = tmp_path / "w.parquet"
+    pq.write_table(with_first("window_metadata", name, value, kind), path)
+    (batch,) = read_batches(path)
+    assert int(batch.window[name][0]) == int(value)

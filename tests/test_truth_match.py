@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -137,3 +138,31 @@ def test_what_cannot_be_read_is_told(table: Path, tmp_path: Path, what: str, kin
              "broken": tmp_path / "broken.parquet", "column": table}  # fmt: skip
     with pytest.raises(kind, match=words):
         list(read_matches(paths[what], ["calo_scores" if what == "column" else "calo_score"]))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        pytest.param(lambda t: t.slice(1, 3), "its first row is no main cluster", id="a caloparticle that is cut"),
+        pytest.param(lambda t: retyped(t, "flavour", pa.int64()), "its column 'flavour' holds int64", id="int64"),
+        pytest.param(lambda t: retyped(t, "is_seed", pa.int8()), "its column 'is_seed' holds int8", id="flags as int"),
+        pytest.param(lambda t: without_first(t, "flavour"), "'flavour' holds float64, or values", id="null"),
+        pytest.param(lambda t: without_first(t, "is_seed"), "'is_seed' holds object, or values", id="no flag"),
+    ],
+)
+def test_a_table_with_other_rows_or_types_is_a_bad_file(
+    table: Path, tmp_path: Path, change: Callable[[pa.Table], pa.Table], words: str
+) -> None:
+    """Its rows would count for other caloparticles, or as other numbers."""
+    pq.write_table(change(pq.read_table(table)), tmp_path / "m.parquet")
+    with pytest.raises(BadFileError, match=words):
+        list(read_matches(tmp_path / "m.parquet", ["flavour", "calo_score"]))
+
+
+def retyped(table: pa.Table, name: str, kind: pa.DataType) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, table[name].cast(kind))
+
+
+def without_first(table: pa.Table, name: str) -> pa.Table:
+    values = [None, *table[name].to_pylist()[1:]]
+    return table.set_column(table.column_names.index(name), name, pa.array(values, table[name].type))

@@ -246,7 +246,14 @@ def stored(columns: Columns) -> Columns:
 
 
 def rounded(column: Array, dtype: str) -> Array:
-    """One column rounded once to its stored dtype; what is not finite there becomes -999."""
+    """One column rounded once to its stored dtype; what is not finite there becomes -999.
+
+    Raises OverflowError for an integer that the dtype cannot hold.
+    """
+    if column.dtype.kind in "iu" and dtype.startswith("int") and not np.can_cast(column.dtype, dtype):
+        limits = np.iinfo(dtype)
+        if len(column) and not (limits.min <= int(column.min()) and int(column.max()) <= limits.max):
+            raise OverflowError(f"a number of {column.min()} ... {column.max()} is no {dtype}")
     with np.errstate(over="ignore"):
         result = column.astype(dtype)
     if result.dtype.kind == "f" and not (finite := np.isfinite(result)).all():

@@ -118,6 +118,8 @@ def _blocks(event_hash: NDArray[np.generic]) -> Whole:
 
 
 def _shares(energy: Floats, row: Whole, n: int) -> Whole:
+    """Shares of the energy of each row, in `UNIT`; NaN and infinity have none."""
+    energy = np.where(np.isfinite(energy), energy, 0.0)
     total = np.bincount(row, energy, minlength=n)[row]
     return np.round(UNIT * np.divide(energy, total, out=np.zeros_like(energy), where=total > 0)).astype(np.int64)
 

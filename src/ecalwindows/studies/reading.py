@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ecalwindows.dataset.flat_tables import Columns, flat_rows, read_flat
-from ecalwindows.errors import InputError
+from ecalwindows.errors import BadFileError, InputError
+from ecalwindows.studies.columns import MATCH_COLUMNS
 
 MADE_BY = "ecalwindows truth match"
 FORMAT = "matches"
@@ -58,12 +59,16 @@ def read_matches(paths: Paths, columns: Sequence[str]) -> Iterator[Columns]:
 
     A caloparticle's rows are never cut: they stand together, the main cluster (`is_seed`) first.
     paths : files, or folders of them
-    Raises InputError for a column that is not there, BadFileError for a broken file.
+    Raises InputError for a column that is not there, BadFileError for a broken file, and one with columns of other
+    types than `MATCH_COLUMNS` says (also where values are missing), or in which a caloparticle is not whole.
     """
     wanted = list(dict.fromkeys([*columns, "is_seed"]))
     for path in match_files(paths):
         rest: Columns = {}
-        for piece in read_flat(path, wanted, made_by=MADE_BY):
+        for number, piece in enumerate(read_flat(path, wanted, made_by=MADE_BY)):
+            _refuse_other_types(piece, path)
+            if number == 0 and len(piece["is_seed"]) and not piece["is_seed"][0]:
+                raise _bad_table("its first row is no main cluster", "the rows of a caloparticle, each whole", path)
             joined = {name: np.concatenate([rest[name], piece[name]]) for name in wanted} if rest else piece
             starts = np.flatnonzero(joined["is_seed"])
             last = int(starts[-1]) if len(starts) else 0
@@ -72,3 +77,14 @@ def read_matches(paths: Paths, columns: Sequence[str]) -> Iterator[Columns]:
                 yield {name: joined[name][:last] for name in columns}
         if rest and len(rest["is_seed"]):
             yield {name: rest[name] for name in columns}
+
+
+def _refuse_other_types(columns: Columns, path: Path) -> None:
+    for name, values in columns.items():
+        dtype = MATCH_COLUMNS[name].dtype
+        if values.dtype != np.dtype(dtype):
+            raise _bad_table(f"its column '{name}' holds {values.dtype}, or values are missing", dtype, path)
+
+
+def _bad_table(found: str, expected: str, path: Path) -> BadFileError:
+    return BadFileError(found, expected=expected, where=str(path), todo=f"make it again with `{MADE_BY}`")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ecalwindows.batch import WindowBatch
 from ecalwindows.dataset.finishing.parts import Part
 from ecalwindows.dataset.ndjson.lines import as_lines, line_pieces
+from ecalwindows.dataset.parquet.stored import stored_column
 from ecalwindows.dataset.tfrecord.records import record_pieces
 from ecalwindows.errors import InputError
 from ecalwindows.event_hash import event_hash, sample_key
@@ -40,8 +41,9 @@ def keys_of(columns: Mapping[str, Any], sample: str) -> Keys:
     """The event hash of each window, uint64 (n,), from Arrow arrays of `IDS` and, if there, `window_index`.
 
     sample : where window_index tells none
+    Raises ValueError for ids that are no int64.
     """
-    numbers = [_plain(columns[name]).to_numpy(zero_copy_only=False).astype(np.int64) for name in IDS]
+    numbers = [stored_column(columns[name], "int64") for name in IDS]
     key: Any = sample_key(sample)
     if "window_index" in columns and len(numbers[0]):
         found = pc.struct_field(pc.extract_regex(_plain(columns["window_index"]), SAMPLE), "sample")

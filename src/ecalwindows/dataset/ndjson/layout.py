@@ -25,6 +25,9 @@ SAMPLE = 16
 LONGEST_NAME = 31
 """Bytes of a key that the kernels can compare; names of columns are shorter."""
 
+LONGEST_INTEGER = 400
+"""Bytes of a number that Python reads as an integer; a longer one is infinite as a float64."""
+
 LEVELS = ("window", "cluster")
 
 
@@ -137,7 +140,7 @@ def _first_windows(lines: Iterable[bytes]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for line in lines:
         try:
-            window = json.loads(line)
+            window = parsed(line)
         except (ValueError, RecursionError):
             continue
         if isinstance(window, dict) and _is_list_of(window.get("clusters"), dict):
@@ -145,6 +148,19 @@ def _first_windows(lines: Iterable[bytes]) -> list[dict[str, Any]]:
         if len(found) == SAMPLE:
             break
     return found
+
+
+def parsed(line: bytes | str) -> Any:
+    """A line of JSON as Python understands it; an integer of very many digits, which no column holds, is infinite.
+
+    Raises ValueError and RecursionError.
+    """
+    return json.loads(line, parse_int=_integer)
+
+
+def _integer(text: str) -> int | float:
+    """An integer; Python refuses to read one of more than 4300 digits."""
+    return int(text) if len(text) <= LONGEST_INTEGER else float(text)
 
 
 def _is_list_of(value: Any, kind: type) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ecalwindows.batch import Array, WindowBatch
-from ecalwindows.dataset.ndjson.layout import HIT_NAMES, LEVELS, Layout, file_layout, unknown_fields
+from ecalwindows.dataset.ndjson.layout import HIT_NAMES, LEVELS, Layout, file_layout, parsed, unknown_fields
 from ecalwindows.dataset.ndjson.tables import Tables
 from ecalwindows.dataset.ndjson.text_source import Chunk, Limits, bad_text, text_chunks
 from ecalwindows.schema import COLUMNS
@@ -166,7 +166,7 @@ def first_lines(text: bytes) -> Iterator[bytes]:
 def why_unusable(line: bytes, layout: Layout | None) -> tuple[str, str]:
     """Why a line is no window: one of `REASONS`, and what exactly is wrong with it, in a few words."""
     try:
-        window = json.loads(line.decode())
+        window = parsed(line.decode())
     except UnicodeDecodeError as error:
         return NOT_UTF8, f"byte {error.start + 1}"
     except (ValueError, RecursionError) as error:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ecalwindows.batch import Array, Text
-from ecalwindows.dataset.ndjson.layout import LONGEST_NAME, Layout
+from ecalwindows.dataset.ndjson.layout import LONGEST_INTEGER, LONGEST_NAME, Layout, parsed
 from ecalwindows.kernels import json_values as at
 from ecalwindows.kernels.json_windows import DONE, read_windows
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS, SENTINEL
@@ -224,7 +224,7 @@ def rewritten(line: bytes, layout: Layout) -> tuple[bytes, bytes]:
     The line has an empty `window_index`. It is empty itself when it is no window.
     """
     try:
-        window = json.loads(line)
+        window = parsed(line)
         clusters = [
             {name: cluster[name] for name in cluster if name in layout.of_cluster} for cluster in window["clusters"]
         ]
@@ -240,8 +240,9 @@ def rewritten(line: bytes, layout: Layout) -> tuple[bytes, bytes]:
 def exact_float(text: str, *, single: bool) -> float:
     """A decimal as float64; as one that also rounds to the right float32, where it stands for one (`single`)."""
     value = float(text)
-    mantissa = text.lstrip("-").lower().partition("e")[0].replace(".", "")
-    if not single or int(mantissa) >= 10**MOST_DIGITS or not np.isfinite(value) or value == 0:
+    mantissa = text.lstrip("-").lower().partition("e")[0].replace(".", "").lstrip("0")
+    is_long = len(mantissa) > MOST_DIGITS or len(text) > LONGEST_INTEGER
+    if not single or is_long or not np.isfinite(value) or value == 0:
         return value
     exact, nearest = Fraction(text), Fraction(value)
     if exact == nearest:

@@ -45,7 +45,8 @@ def stored_column(array: Any, dtype: str) -> Array:
     """Numbers in a stored dtype; NaN, infinity and null become the sentinel.
 
     Raises ValueError or ArrowInvalid for what the dtype cannot hold: fractions or too large numbers in integers, text,
-    flags that are null or NaN.
+    flags that are null, NaN or other numbers than 0 and 1; and for ids (int64) that are null or NaN, or so large that
+    the floats which hold them are not exact.
     """
     array = storage(array)
     if pa.types.is_dictionary(array.type):
@@ -71,15 +72,31 @@ def _flags(array: Any) -> Array:
         raise ValueError("found null or NaN")
     if numbers.dtype.kind not in "fiub":
         raise ValueError(f"found {array.type}")
-    return numbers.astype(np.bool_)
+    flags = numbers.astype(np.bool_)
+    if (flags != numbers).any():
+        raise ValueError(f"found {numbers[flags != numbers][0]}")
+    return flags
 
 
 def _integers(array: Any, dtype: str) -> Array:
     if pa.types.is_floating(array.type):
+        if dtype == "int64":
+            _refuse_inexact(array)
         array = pc.if_else(pc.is_finite(array), array, SENTINEL)
     elif not (pa.types.is_integer(array.type) or pa.types.is_boolean(array.type) or pa.types.is_null(array.type)):
         raise ValueError(f"found {array.type}")
+    if dtype == "int64" and array.null_count:
+        raise ValueError("found null")
     return np.array(array.cast("int64").fill_null(int(SENTINEL)).cast(dtype).to_numpy(zero_copy_only=False))
+
+
+def _refuse_inexact(array: Any) -> None:
+    """Raise ValueError for floats that are not exact as integers: -999 or a rounded number is no id."""
+    numbers = np.asarray(array.to_numpy(zero_copy_only=False))
+    exact = 2.0 ** (np.finfo(numbers.dtype).nmant + 1)
+    good = np.abs(numbers) <= exact
+    if not good.all():
+        raise ValueError(f"found {numbers[~good][0]}, and {array.type} is exact up to {exact:.0f} only")
 
 
 def arrow_text(array: Any) -> Text:
