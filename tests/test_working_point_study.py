@@ -246,14 +246,16 @@ def chosen_options(bins: Any = None, **options: Any) -> StudyOptions:
 def test_a_flavour_that_is_not_there_is_told(tmp_path: Path) -> None:
     table = write_table(tmp_path / "t.parquet", toy(100, FLAT))
     ran = attempt("truth", "working-points", str(table), "-o", str(tmp_path / "wp.json"), "--flavour", "22")
-    assert ran.code == 2 and "no caloparticle has the flavour 22" in ran.err and "one that is there: 11" in ran.err
+    assert (
+        ran.code == 2 and "no caloparticle has the flavour 22" in ran.err and "a flavour of the tables: 11" in ran.err
+    )
     assert not (tmp_path / "wp.json").exists()
 
 
 def test_the_same_events_in_two_tables_are_told(tmp_path: Path) -> None:
     for name in ("a", "b"):
         write_table(tmp_path / f"{name}.parquet", toy(100, FLAT))
-    with pytest.raises(InputError, match="100 caloparticles stand twice") as told:
+    with pytest.raises(InputError, match="100 caloparticles appear twice") as told:
         derive_working_points([tmp_path / "a.parquet", tmp_path / "b.parquet"], tmp_path / "wp.json")
     assert "--sample" in told.value.todo
 

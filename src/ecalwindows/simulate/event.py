@@ -1,4 +1,4 @@
-"""One simulated event, from the particle gun to the branches of a dumper file: `simulated_event` is the complete chain."""
+"""One simulated event, from the particle gun to the branches of a dumper file."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Studies of the truth: from columns to tables, never to figures."""
+"""Studies of the truth: they make tables from columns; figures are drawn from the tables by `plots`."""

@@ -1,4 +1,4 @@
-"""Bins for the values of a column, from the values themselves: the same for the same values."""
+"""Bins for the values of a column, chosen from the values themselves."""
 
 from __future__ import annotations
 
@@ -11,28 +11,34 @@ Floats = NDArray[np.float64]
 
 BINS = 60
 ENDS = (0.001, 0.999)
-"""Quantiles between which the bins lie; values beyond count as below or above."""
+"""The bins are between these quantiles; values outside are counted as below or above."""
 
 LONG_TAIL = 25.0
-"""Positive values whose upper end is so many times their median get bins that grow with the value."""
+"""Positive values get logarithmic bins if their upper end is more than this factor times their median."""
 
-LONGEST = 1e-6
-"""Least value of such bins over the largest."""
+MIN_RATIO = 1e-6
+"""Minimum ratio of the lower end to the upper end of logarithmic bins."""
 
 DIGITS = 6
-"""Digits of the edges, so that tables are short and the same on every machine."""
+"""Number of digits of the edges, so that tables are short and the same on every machine."""
 
 
 @dataclass(frozen=True)
 class Binning:
-    """Edges of bins, rising; is_log : bins grow with the value, and zero and what is below lies outside."""
+    """Bins of a column.
+
+    Attributes
+    ----------
+    edges : float64 (n_bins + 1,), increasing
+    is_log : whether the bins are logarithmic; values of 0 and below are then outside
+    """
 
     edges: Floats
     is_log: bool = False
 
 
 def binning_of(values: Floats) -> Binning:
-    """Bins for values (n,), none of them the sentinel: a bin a value or several where they are whole numbers."""
+    """Bins for values, float64 (n,) without the sentinel; for integers, every bin has the same number of integers."""
     if not len(values):
         return Binning(np.array([0.0, 1.0]))
     if (values == np.floor(values)).all():
@@ -45,20 +51,23 @@ def binning_of(values: Floats) -> Binning:
 
 
 def _long_tail(values: Floats) -> tuple[float, float] | None:
-    """Ends for values that are positive, but for marks (0 or -1), and some of them much larger than most; else None."""
+    """Ends of logarithmic bins, or None.
+
+    The bins are logarithmic if all values are positive (or marks, 0 or -1) and some are much larger than most.
+    """
     positive = values[values > 0]
     if len(positive) < BINS or not np.isin(values[values <= 0], (0.0, -1.0)).all():
         return None
-    least, middle, high = np.quantile(positive, (ENDS[0], 0.5, ENDS[1])).tolist()
-    return (max(least, high * LONGEST), high) if high > LONG_TAIL * middle else None
+    low, middle, high = np.quantile(positive, (ENDS[0], 0.5, ENDS[1])).tolist()
+    return (max(low, high * MIN_RATIO), high) if high > LONG_TAIL * middle else None
 
 
 def _ends(values: Floats) -> tuple[float, float]:
-    """Ends of even bins: the quantiles, or the least and largest value where these are near; never equal."""
+    """Ends of bins of equal width: the quantiles, or the minimum and maximum if these are near; never equal."""
     low, high = np.quantile(values, ENDS).tolist()
     near = 0.1 * (high - low)
-    least, most = float(values.min()), float(values.max())
-    low, high = (least if least >= low - near else low), (most if most <= high + near else high)
+    minimum, maximum = float(values.min()), float(values.max())
+    low, high = (minimum if minimum >= low - near else low), (maximum if maximum <= high + near else high)
     if low == high:
         return low - 0.5, high + 0.5
     step = 10.0 ** np.floor(np.log10(high - low) - 3)
@@ -66,6 +75,6 @@ def _ends(values: Floats) -> tuple[float, float]:
 
 
 def _short(edges: Floats) -> Floats:
-    """Edges with few digits, as long as they still rise."""
+    """The edges rounded to DIGITS digits, or unchanged if they would not increase any more."""
     short = np.array([float(f"{edge:.{DIGITS}g}") for edge in edges.tolist()])
     return short if (np.diff(short) > 0).all() else edges

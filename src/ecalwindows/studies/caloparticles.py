@@ -1,6 +1,7 @@
-"""The sample of a working-point study: caloparticles in bins of their main clusters, with clusters by level of score.
+"""The sample of a working-point study: caloparticles in bins of their main clusters, with their clusters by score.
 
-Read once, kept compact: 5 bytes a cluster and some 60 a caloparticle. Nothing of it depends on the order of files.
+The sample is read once and kept in memory, with 5 bytes per cluster and about 60 per caloparticle. The results do not
+depend on the order of the files.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ Flags = NDArray[np.bool_]
 
 ET_EDGES = (1.0, 4.0, 10.0, 15.0, 25.0, 40.0, 50.0, 70.0, 100.0, 150.0, 200.0, 300.0, 500.0)
 ETA_EDGES = (0.0, 0.2, 0.4, 0.7, 1.0, 1.15, 1.3, 1.4442, 1.566, 1.75, 2.0, 2.4, 3.0)
-"""Bins of truth.md: raw Et of the seed [GeV] and abs(eta) of the seed."""
+"""Default bins: raw Et of the seed [GeV] and abs(eta) of the seed (docs/truth.md)."""
 
 DECADES = (-4, -1)
 FLAT = 1e-3
@@ -53,11 +54,21 @@ class Bins:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number of bins of Et and of eta."""
+        """Numbers of bins of Et and of eta."""
         return len(self.et) - 1, len(self.eta) - 1
 
     def of(self, et: Numbers, eta: Numbers) -> Index:
-        """The bin of each seed, row by row, -1 outside. eta : absolute. int64 (n,)."""
+        """Index of the bin of each seed.
+
+        Parameters
+        ----------
+        et : float64 (n,), raw Et [GeV]
+        eta : float64 (n,), abs(eta)
+
+        Returns
+        -------
+        int64 (n,): index of the Et bin * number of eta bins + index of the eta bin; -1 outside the bins
+        """
         i = np.searchsorted(self.et, et, side="right") - 1
         j = np.searchsorted(self.eta, eta, side="right") - 1
         inside = (i >= 0) & (i < self.shape[0]) & (j >= 0) & (j < self.shape[1])
@@ -65,7 +76,7 @@ class Bins:
 
 
 def scan_thresholds(per_decade: int) -> Numbers:
-    """The thresholds of the scan, 1e-4 .. 1e-1 in even steps of the logarithm, in 6 digits; 1e-3 is one of them."""
+    """The thresholds of the scan: 1e-4 to 1e-1 in equal steps of the logarithm, rounded to 6 digits, with 1e-3."""
     first, last = DECADES
     powers = first + np.arange((last - first) * per_decade + 1) / per_decade
     return np.array([float(f"{10.0**power:.6g}") for power in powers])
@@ -73,7 +84,7 @@ def scan_thresholds(per_decade: int) -> Numbers:
 
 @dataclass
 class Dropped:
-    """Caloparticles that are not in the study, by reason."""
+    """Numbers of caloparticles that are not in the study, by reason."""
 
     no_energy: int = 0
     outside: int = 0
@@ -83,13 +94,21 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Sample:
-    """Caloparticles (n,) in the order of the input, and their clusters in the window, the main one first (CSR).
+    """Caloparticles in the order of the input, and their clusters in the window, the main cluster first.
 
-    key : uint64, hash of the event; bin : int64; flavour : int32; true_energy : float64, simEnergyGoodStatus [GeV]
-    mustache : float64, raw energy of the supercluster of the main cluster [GeV], NaN if none
-    n_mustache : int64, matched clusters in that supercluster
-    offsets : int64 (n + 1,); energy : float32 (n_clusters,), raw [GeV];
-    level : uint8 (n_clusters,), how many thresholds of the scan the score reaches
+    Attributes
+    ----------
+    key : uint64 (n,), hash of the event
+    bin : int64 (n,), index of the bin
+    flavour : int32 (n,)
+    true_energy : float64 (n,), simEnergyGoodStatus [GeV]
+    mustache : float64 (n,), raw energy of the supercluster of the main cluster [GeV], NaN if there is none
+    n_mustache : int64 (n,), number of matched clusters in this supercluster
+    offsets : int64 (n + 1,), clusters of caloparticle i are the rows offsets[i] to offsets[i + 1]
+    energy : float32 (n_clusters,), raw energy [GeV]
+    level : uint8 (n_clusters,), number of thresholds of the scan that the score reaches
+    n_rows : number of rows that were read
+    dropped : numbers of caloparticles that are left out
     """
 
     key: NDArray[np.uint64]
@@ -117,10 +136,20 @@ def read_sample(
     seeds_only: bool = False,
     progress: Progress | None = None,
 ) -> Sample:
-    """The caloparticles of tables of matched clusters.
+    """Read the caloparticles of tables of matched clusters.
 
-    flavour : only those of it; seeds_only : only those whose main cluster can be the seed of a matched window
-    Raises InputError for a caloparticle that stands twice, and where nothing is left.
+    Parameters
+    ----------
+    paths : files or folders of tables
+    bins : caloparticles outside are left out
+    thresholds : float64 (n_thresholds,), of the scan, increasing
+    flavour : if given, only caloparticles of this flavour
+    seeds_only : only caloparticles whose main cluster can be the seed of a matched window
+    progress : called with the numbers of rows read, of all rows, and of caloparticles
+
+    Raises
+    ------
+    InputError : if a caloparticle appears twice, or if no caloparticle remains
     """
     of, dropped, groups, rows = n_matches(paths), Dropped(), [], 0
     pieces: list[dict[str, NDArray[Any]]] = []
@@ -147,7 +176,7 @@ def _piece(
     seeds_only: bool,
     dropped: Dropped,
 ) -> dict[str, NDArray[Any]]:
-    """What is kept of a piece of the table."""
+    """The columns of a sample from a part of the table."""
     first = np.flatnonzero(table["is_seed"])
     of_first = {name: column[first] for name, column in table.items()}
     keep = np.ones(len(first), dtype=np.bool_)
@@ -183,9 +212,9 @@ def _refuse_twice(groups: list[NDArray[Any]], paths: Paths) -> None:
     n_twice = int((all_groups[1:] == all_groups[:-1]).sum())
     if n_twice:
         raise InputError(
-            f"{n_twice:,} caloparticles stand twice in the tables",
-            expected="every event once in a sample", where=_told(paths),
-            todo=f"leave a table out, or name samples that share event numbers: `{MADE_BY} --sample NAME`",
+            f"{n_twice:,} caloparticles appear twice in the tables",
+            expected="every event once in a sample", where=_paths_text(paths),
+            todo=f"leave out a table, or name samples with the same event numbers: `{MADE_BY} --sample NAME`",
         )  # fmt: skip
 
 
@@ -195,22 +224,22 @@ def _refuse_none(pieces: list[dict[str, NDArray[Any]]], flavour: int | None, fla
     if flavour is not None and flavour not in flavours:
         raise InputError(
             f"no caloparticle has the flavour {flavour}",
-            expected=f"one that is there: {', '.join(map(str, sorted(flavours))) or 'the tables are empty'}",
-            where=_told(paths), todo="give tables of that flavour, or another --flavour",
+            expected=f"a flavour of the tables: {', '.join(map(str, sorted(flavours))) or 'the tables are empty'}",
+            where=_paths_text(paths), todo="give tables with this flavour, or another --flavour",
         )  # fmt: skip
     raise InputError(
-        "no caloparticle is left for the study", expected="main clusters within the bins", where=_told(paths),
+        "no caloparticle is left for the study", expected="main clusters inside the bins", where=_paths_text(paths),
         todo=f"give more tables (`{MADE_BY}`), or other bins",
     )  # fmt: skip
 
 
-def _told(paths: Paths) -> str:
+def _paths_text(paths: Paths) -> str:
     names = [str(paths)] if isinstance(paths, str) or not hasattr(paths, "__iter__") else [str(path) for path in paths]
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def rows_by_bin(sample: Sample, chosen: Flags, n_bins: int) -> Iterator[Index]:
-    """The chosen caloparticles of each bin, in order."""
+    """Yield the rows of the chosen caloparticles of each bin, in the order of the bins."""
     rows = np.flatnonzero(chosen)
     rows = rows[np.argsort(sample.bin[rows], kind="stable")]
     ends = np.searchsorted(sample.bin[rows], np.arange(n_bins + 1))

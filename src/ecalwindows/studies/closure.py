@@ -1,4 +1,4 @@
-"""What a map of thresholds does to events that did not choose it: resolution by bin, of four ways to take clusters."""
+"""The effect of a map of thresholds on independent events: resolution by bin for four ways to select clusters."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from ecalwindows.studies.caloparticles import Bins, Flags, Index, Numbers, Sampl
 from ecalwindows.studies.threshold_scan import SEED, BinDone, in_threads, round_keys
 
 WAYS = ("all", "flat", "map", "mustache")
-"""All matched clusters in the window; those above a flat 1e-3; above the map; the Mustache supercluster."""
+"""All matched clusters in the window; those above a flat 1e-3; those above the map; the Mustache supercluster."""
 
 
 @dataclass(frozen=True)
 class Closure:
-    """By bin, row by row, and in the last row all bins together (there each response is over the median of its bin).
+    """Results by bin. The last bin is for all bins together; there, each response is divided by the median of its bin.
 
-    entries : int64 (n_bins + 1,); n_mustache : those with a Mustache supercluster, of which alone its numbers are
-    response, resolution : float64 (4, n_bins + 1, n_rounds + 1), median and effective resolution, then rounds
-    kept : float64 (4, n_bins + 1), mean number of clusters kept; for the Mustache the matched ones in it
+    Attributes
+    ----------
+    entries : int64 (n_bins + 1,), number of caloparticles
+    n_mustache : int64 (n_bins + 1,), number with a Mustache supercluster; only these count for the way "mustache"
+    response : float64 (4, n_bins + 1, n_rounds + 1), median of the response: of the sample, then of bootstrap rounds
+    resolution : float64 (4, n_bins + 1, n_rounds + 1), effective resolution
+    kept : float64 (4, n_bins + 1), mean number of clusters kept; for the Mustache, of matched clusters in it
     """
 
     entries: Index
@@ -34,13 +38,16 @@ class Closure:
         return spread(self.resolution[WAYS.index(way)])
 
     def change(self) -> tuple[Numbers, Numbers]:
-        """Resolution of the map over that of flat 1e-3, minus 1, and its error (same draws for both)."""
+        """Resolution with the map over that with flat 1e-3, minus 1, and its error, float64 (n_bins + 1,) each.
+
+        Both resolutions use the same bootstrap rounds.
+        """
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = self.resolution[WAYS.index("map")] / self.resolution[WAYS.index("flat")] - 1
         return ratio[:, 0], spread(ratio)
 
     def mean_change(self) -> tuple[float, float]:
-        """The change of the resolution, mean over bins by entries, and its error."""
+        """Mean of the change of the resolution over all bins, weighted by entries, and its error."""
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = (self.resolution[WAYS.index("map")] / self.resolution[WAYS.index("flat")] - 1)[:-1]
         usable = np.isfinite(ratio).all(axis=1) & (self.entries[:-1] > 1)
@@ -50,7 +57,16 @@ class Closure:
 
 
 def spread(rounds: Numbers) -> Numbers:
-    """Standard deviation over the rounds, NaN where there are none. (n, n_rounds + 1) -> (n,)."""
+    """Standard deviation over the bootstrap rounds, NaN if there are none.
+
+    Parameters
+    ----------
+    rounds : float64 (n, n_rounds + 1), the sample itself, then the rounds
+
+    Returns
+    -------
+    float64 (n,)
+    """
     usable = np.isfinite(rounds[:, 1:]).sum(axis=1) > 1
     spread = np.full(len(rounds), np.nan)
     spread[usable] = np.nanstd(rounds[usable, 1:], axis=1)
@@ -61,7 +77,18 @@ def closure(
     sample: Sample, chosen: Flags, bins: Bins, levels: Index, flat: int, *, rounds: int, seed: int = SEED,
     done: BinDone | None = None,
 ) -> Closure:  # fmt: skip
-    """Resolutions of the chosen caloparticles. levels : of the map, int64 (n_bins,); flat : level of flat 1e-3."""
+    """Resolutions of the chosen caloparticles.
+
+    Parameters
+    ----------
+    sample : caloparticles and their clusters
+    chosen : bool (n,), the caloparticles to use
+    bins : bins of Et and eta
+    levels : int64 (n_bins,), levels of the map
+    flat : level of flat 1e-3
+    rounds, seed : number and seed of the bootstrap rounds
+    done : called after each bin
+    """
     n_bins, keys = bins.shape[0] * bins.shape[1], round_keys(rounds, seed)
     numbers = np.full((len(WAYS), n_bins + 1, 2, rounds + 1), np.nan)
     kept, relative = np.full((len(WAYS), n_bins + 1), np.nan), np.full((len(WAYS), len(sample)), np.nan)
@@ -97,7 +124,7 @@ def closure(
 
 
 def _response(sample: Sample, rows: Index, way: int, flat: int, level: int) -> tuple[Numbers, Index]:
-    """Energy over true energy, NaN where there is none, and number of clusters."""
+    """Energy over true energy, NaN if there is no supercluster, and number of clusters, (n_rows,) each."""
     if WAYS[way] == "mustache":
         return sample.mustache[rows] / sample.true_energy[rows], sample.n_mustache[rows]
     least = {"all": -1, "flat": flat, "map": level}[WAYS[way]]

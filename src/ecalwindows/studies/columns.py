@@ -1,6 +1,7 @@
-"""Every column of the table of matched clusters, once: name, what it is of, dtype, unit, meaning.
+"""All columns of the table of matched clusters: name, owner of the value, dtype, unit, meaning.
 
-Names that datasets have too (`schema.py`) mean the same here, with the main cluster of the caloparticle as the seed.
+Columns that datasets also have (`schema.py`) have the same meaning here, with the main cluster of the caloparticle as
+the seed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ Owner = Literal["event", "caloparticle", "main cluster", "cluster"]
 
 @dataclass(frozen=True)
 class MatchColumn:
-    """One column; `of`: what the number belongs to (it stands in every row of it)."""
+    """One column. `of` is the owner of the value, which is repeated in all rows of this owner."""
 
     name: str
     of: Owner
@@ -26,13 +27,13 @@ class MatchColumn:
 
 
 def _known(of: Owner, names: Iterable[str], **meaning: str) -> list[MatchColumn]:
-    """Columns as datasets have them, some with words of their own."""
+    """Columns of datasets, some with a different meaning."""
     known = [COLUMNS[name] for name in names]
     return [MatchColumn(c.name, of, c.dtype, c.unit, meaning.get(c.name, _without_unmatched(c.meaning))) for c in known]
 
 
 def _without_unmatched(meaning: str) -> str:
-    """There are no unmatched rows here."""
+    """The meaning without the value for unmatched windows, because this table has no unmatched rows."""
     for words in (", 0 if unmatched", ", -1 if unmatched", ", -1 if none"):
         meaning = meaning.removesuffix(words)
     return meaning

@@ -1,4 +1,4 @@
-"""Tables of a study, by name, to a folder: each appears whole, numbers with eight digits."""
+"""Write the tables of a study into a folder, atomically, with numbers of eight digits."""
 
 from __future__ import annotations
 
@@ -10,11 +10,25 @@ from ecalwindows.dataset.output import check_output, written_aside
 from ecalwindows.studies.tables import write_table
 
 Columns = Mapping[str, Sequence[Any]]
-"""Columns of one length by name."""
+"""Columns of the same length, by name."""
 
 
 def write_columns(folder: Path, tables: Mapping[str, Columns]) -> dict[str, Path]:
-    """Write each table to `<name>.csv` in the folder (made if need be); returns the paths. Raises OutputError."""
+    """Write each table to `<name>.csv`.
+
+    Parameters
+    ----------
+    folder : of the files; made if it does not exist
+    tables : columns by name, for each name of a table
+
+    Returns
+    -------
+    Path of each table.
+
+    Raises
+    ------
+    OutputError : if a file cannot be written
+    """
     paths = {name: folder / f"{name}.csv" for name in tables}
     for path in paths.values():
         check_output(path, overwrite=True)

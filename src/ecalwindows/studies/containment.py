@@ -1,7 +1,7 @@
-"""Where the simulated energy of caloparticles lies around their seeds, and what windows hold of it.
+"""The distribution of the simulated energy of caloparticles around their seeds, and the share that windows contain.
 
-Everything is summed in whole numbers (shares of 2^-32), so that the result does not depend on how the data are read.
-Caloparticles fall into blocks by a hash of their event: the bootstrap draws blocks.
+All sums are integers in units of 2^-32 of a caloparticle's energy, so that the result does not depend on the order in
+which the data are read. Caloparticles belong to blocks by a hash of their event; the bootstrap draws blocks.
 """
 
 from __future__ import annotations
@@ -25,29 +25,35 @@ Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
 UNIT = float(1 << 32)
-"""A share of 1."""
+"""The integer that represents a share of 1."""
 
 BLOCKS = 20
 LOW, STEPS, CELLS = -0.4, (0.0025, 0.01), (320, 120)
-"""Least deta, width of a cell in deta and in dphi [rad], number of cells."""
+"""Minimum of deta, widths of a cell in deta and in dphi [rad], numbers of cells."""
 
 ZERO = 160
-"""The edge at deta 0."""
+"""Index of the edge at deta 0."""
 
 COLUMNS = (
     "event_hash", "is_seed", "is_seed_calo_matched", "seed_eta", "seed_iz", "cluster_iz", "cluster_deta",
     "cluster_dphi", "calo_simen_sig",
 )  # fmt: skip
-"""What is read of a table of matched clusters."""
+"""Columns that are read from a table of matched clusters."""
 
 
 @dataclass(frozen=True)
 class Points:
     """Simulated energy around the seeds of caloparticles.
 
-    seed_eta : float64 (n,); block : int64 (n,), below BLOCKS; offsets : int64 (n + 1,), the points of each
-    deta, dphi (absolute) [rad] : float64 (n_points,); share : int64 (n_points,), of the caloparticle's energy
-    same_side : bool (n_points,), iz is the seed's
+    Attributes
+    ----------
+    seed_eta : float64 (n,)
+    block : int64 (n,), 0 to BLOCKS - 1
+    offsets : int64 (n + 1,), points of caloparticle i are the rows offsets[i] to offsets[i + 1]
+    deta : float64 (n_points,), distance from the seed in eta, positive away from the centre of the detector
+    dphi : float64 (n_points,), absolute distance in phi [rad]
+    share : int64 (n_points,), share of the caloparticle's energy, in units of 1 / UNIT
+    same_side : bool (n_points,), whether iz is that of the seed
     """
 
     seed_eta: Floats
@@ -63,9 +69,9 @@ class Points:
 
 
 def simhit_points(events: Events, settings: WindowSettings) -> tuple[Points, int]:
-    """The simulated hits of the caloparticles with a seed, and how many caloparticles have none (left out).
+    """The simulated hits of the caloparticles with a seed, and the number of caloparticles without one.
 
-    A seed is a main cluster with the Et and score that a matched seed needs.
+    A seed is a main cluster with the Et and the score that a matched seed needs.
     """
     assert events.simhits is not None and events.simhits_offsets is not None
     table = matched_clusters(events, settings, use_pileup=False).columns
@@ -92,7 +98,10 @@ def simhit_points(events: Events, settings: WindowSettings) -> tuple[Points, int
 
 
 def cluster_points(table: Mapping[str, NDArray[np.generic]]) -> tuple[Points, int]:
-    """The same from matched clusters, rows of `COLUMNS`, caloparticles whole: their clusters stand for the hits."""
+    """The same from a table of matched clusters, with clusters in place of hits.
+
+    table : the columns `COLUMNS`, with all rows of each caloparticle
+    """
     energy = table["calo_simen_sig"].astype(np.float64)
     first = np.flatnonzero(table["is_seed"])
     group = np.cumsum(table["is_seed"]) - 1
@@ -126,12 +135,19 @@ def _shares(energy: Floats, row: Whole, n: int) -> Whole:
 
 @dataclass
 class Containment:
-    """What was summed over caloparticles, by bin of abs(seed eta) and block.
+    """Sums over caloparticles, by bin of abs(seed eta) and by block.
 
-    eta_edges : (n_eta + 1,); grid : int64 (n_eta, BLOCKS, *CELLS), shares on the seed's side
-    n : caloparticles; sum_eta : of abs(seed eta), in UNIT; same_side : shares on the seed's side; (n_eta, BLOCKS)
-    inside : shares in the windows of each geometry, by name, (n_eta, BLOCKS)
-    without_seed : caloparticles left out, beyond : with a seed beyond the bins
+    Attributes
+    ----------
+    eta_edges : float64 (n_eta + 1,)
+    geometries : shapes of windows by name
+    grid : int64 (n_eta, BLOCKS, *CELLS), shares in cells of (deta, dphi), on the side of the seed
+    n : int64 (n_eta, BLOCKS), number of caloparticles
+    sum_eta : int64 (n_eta, BLOCKS), sum of abs(seed eta), in units of 1 / UNIT
+    same_side : int64 (n_eta, BLOCKS), shares on the side of the seed
+    inside : int64 (n_eta, BLOCKS) for each geometry, shares in its windows
+    without_seed, beyond : numbers of caloparticles without a seed, and with a seed outside the bins
+    with_grid : whether `grid` is filled
     """
 
     eta_edges: Floats
@@ -152,7 +168,7 @@ class Containment:
         self.inside = {name: np.zeros(shape, np.int64) for name in self.geometries}
 
     def add(self, points: Points, without_seed: int) -> None:
-        """Take in caloparticles."""
+        """Add caloparticles and the number of those without a seed."""
         a = np.abs(points.seed_eta)
         number = np.searchsorted(self.eta_edges, a, side="right") - 1
         here = (number >= 0) & (number < len(self.n))

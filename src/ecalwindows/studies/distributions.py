@@ -1,8 +1,9 @@
 """Distributions of a dataset: every column by flavour and label, seeds over Et and eta, clusters, energy response.
 
-Two ways through the data: the first takes a sample of every column and gives the bins, the second fills them. Memory
-does not grow with the data. A label is 1 for clusters in the true supercluster and for windows whose seed is matched,
-0 for the others; 2 for clusters of unmatched windows, which have no true supercluster; -1 where the data have no label.
+The data are read twice: the first pass takes a sample of every column and chooses the bins, the second pass fills them.
+The memory does not depend on the size of the data. A label is 1 for clusters in the true supercluster and for windows
+whose seed is matched, 0 for the others; 2 for clusters of unmatched windows, which have no true supercluster; -1 if the
+data have no label.
 """
 
 from __future__ import annotations
@@ -22,33 +23,33 @@ from ecalwindows.schema import COLUMNS, SENTINEL, Level
 from ecalwindows.studies.binning import Binning, binning_of
 
 SAMPLE = 50_000
-"""About how many windows, and clusters, decide the bins."""
+"""Approximate numbers of windows and of clusters from which the bins are chosen."""
 
 LEVELS: tuple[Level, Level] = ("window", "cluster")
 LABELS: dict[Level, str] = {"window": "is_seed_calo_matched", "cluster": "in_scluster"}
-"""The column that parts the windows, and the clusters."""
+"""The columns by which windows and clusters are grouped."""
 
 ALL, UNMATCHED = -1, 2
 SEED_ETA = np.linspace(-3, 3, 61).round(6)
 SEED_ET = np.array([float(f"{edge:.4g}") for edge in np.geomspace(1, 500, 41)])
 COUNTED = ("all", "in_scluster", "in_geom_mustache", "in_mustache")
-"""Clusters that are counted window by window: all, and those with a label."""
+"""Clusters that are counted in each window: all, and those with a label."""
 
 SUPERCLUSTERS = ("true supercluster", "geometric mustache", "reconstructed supercluster")
 RESPONSE_BINS = 750
 HIGHEST_RESPONSE = 1.5
 ABS_ETA = np.array([0, 0.2, 0.4, 0.7, 1, 1.15, 1.3, 1.4442, 1.566, 1.75, 2, 2.4, 3])
 ET = np.array([1, 4, 10, 15, 25, 40, 50, 70, 100, 150, 200, 300, 500.0])
-"""Bins of truth.md: abs(seed eta), and here the Et of the caloparticle [GeV]."""
+"""Bins of abs(seed eta) and of the caloparticle's Et [GeV]; the edges are those of docs/truth.md."""
 
 
 def is_drawn(name: str) -> bool:
-    """Whether a column has a distribution: all but the text window_index."""
+    """Whether a column has a distribution: all columns except texts (window_index)."""
     return name in COLUMNS and COLUMNS[name].dtype != "str"
 
 
 class Samples:
-    """The first way through: a sample of every column."""
+    """The first pass: a sample of every column."""
 
     def __init__(self) -> None:
         self.windows = 0
@@ -56,7 +57,7 @@ class Samples:
         self._samples = {level: Sample(SAMPLE) for level in LEVELS}
 
     def add(self, batch: WindowBatch, names: Collection[str]) -> None:
-        """Take in a partial batch."""
+        """Add the windows of a batch with these columns."""
         sizes = {"window": len(batch), "cluster": len(batch.pair_cluster)}
         for level in LEVELS:
             wanted = {name: batch.column(name) for name in names if COLUMNS[name].level == level}
@@ -65,7 +66,7 @@ class Samples:
         self.clusters += sizes["cluster"]
 
     def binnings(self) -> dict[str, Binning]:
-        """Bins of every column, in the order of the schema."""
+        """Bins of every column, by name in the order of the schema."""
         columns = {name: column for sample in self._samples.values() for name, column in sample.columns.items()}
         known = {name: column[column != SENTINEL].astype(np.float64) for name, column in columns.items()}
         return {name: binning_of(known[name]) for name in COLUMNS if name in known}
@@ -73,7 +74,13 @@ class Samples:
 
 @dataclass
 class Groups:
-    """Flavour and label of every window or cluster of a batch, (n,), and the rows of each pair that occurs."""
+    """Flavour and label of every window or cluster of a batch.
+
+    Attributes
+    ----------
+    flavour, label : int64 (n,)
+    rows : int64 indices of the windows or clusters for each (flavour, label) that occurs
+    """
 
     flavour: NDArray[np.int64]
     label: NDArray[np.int64]
@@ -95,7 +102,7 @@ class Groups:
 
 
 def _column(batch: WindowBatch, name: str, default: int, n: int | None = None) -> NDArray[np.int64]:
-    """A column of whole numbers, or the default for all where the batch has none."""
+    """A column of integers, or the default value in all rows if the batch does not have the column."""
     has = name in batch.window or name in batch.pair or name in batch.cluster
     size = len(batch) if n is None else n
     return batch.column(name).astype(np.int64) if has else np.full(size, default, np.int64)
@@ -103,7 +110,7 @@ def _column(batch: WindowBatch, name: str, default: int, n: int | None = None) -
 
 @dataclass
 class Distributions:
-    """The second way through: everything that is counted. binnings : of the columns wanted."""
+    """The second pass: all histograms. binnings : bins of the columns, by name."""
 
     binnings: dict[str, Binning]
     columns: dict[str, Any] = field(default_factory=dict)
@@ -124,7 +131,7 @@ class Distributions:
             self.responses[by] = bh.Histogram(flavour, kinds, bh.axis.Variable(edges), response)
 
     def add(self, batch: WindowBatch) -> None:
-        """Take in a partial batch."""
+        """Add the windows of a batch."""
         groups = {level: Groups.of(batch, level) for level in LEVELS}
         for name, column in {**batch.window, **batch.pair}.items():
             if name in self.columns:
@@ -153,25 +160,25 @@ class Distributions:
                 self.clusters.fill(groups.flavour, groups.label, kind, number.astype(np.int64))
 
     def _add_responses(self, batch: WindowBatch, groups: Groups) -> None:
-        """Energy over that of the caloparticle, of windows of the main cluster: one a caloparticle."""
+        """Energy over that of the caloparticle, from windows of main clusters: at most one window per caloparticle."""
         good = next((name for name in ("sim_good", "sim") if f"en_true_{name}" in batch.window), None)
         if good is None or "seed_eta" not in batch.window:
             return
         true = batch.window[f"en_true_{good}"].astype(np.float64)
-        use = (groups.label == 1) & (true > 0)
+        is_used = (groups.label == 1) & (true > 0)
         if "is_seed_calo_seed" in batch.window:
-            use &= batch.window["is_seed_calo_seed"]
+            is_used &= batch.window["is_seed_calo_seed"]
         by = {"seed_eta": np.abs(batch.window["seed_eta"].astype(np.float64))}
         if f"et_true_{good}" in batch.window:
             by["et_true"] = batch.window[f"et_true_{good}"].astype(np.float64)
         for kind, energy, found in _energies(batch):
-            rows = use & found
+            rows = is_used & found
             for axis, values in by.items():
                 self.responses[axis].fill(groups.flavour[rows], kind, values[rows], energy[rows] / true[rows])
 
 
 def _energies(batch: WindowBatch) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.bool_]]]:
-    """Raw energy [GeV] of each kind of supercluster, (n_windows,), and where there is one."""
+    """Yield each kind of supercluster with its raw energy [GeV], (n_windows,), and whether it exists, (n_windows,)."""
     for kind, label in zip(SUPERCLUSTERS, ("in_scluster", "in_geom_mustache"), strict=False):
         if {"en_cluster", label} <= batch.pair.keys():
             yield kind, window_sum(batch, batch.pair["en_cluster"] * batch.pair[label]), np.ones(len(batch), np.bool_)
@@ -185,13 +192,18 @@ NEEDED = frozenset({
     "en_true_sim_good", "en_true_sim", "et_true_sim_good", "et_true_sim", "is_seed_calo_seed",
     "en_mustache_raw", "is_seed_mustache_matched",
 })  # fmt: skip
-"""Columns of all that is not a column's own distribution."""
+"""Columns that the other tables need, besides the distributions of single columns."""
 
 Row = tuple[Any, ...]
 
 
 def tables(found: Distributions) -> dict[str, tuple[tuple[str, ...], list[Row]]]:
-    """All that was counted as tables: name -> names of the columns, rows."""
+    """All histograms as tables.
+
+    Returns
+    -------
+    For each name of a table, the names of its columns and its rows.
+    """
     return {
         "columns": (
             ("column", "flavour", "label", "bins", "values", "no_number", "mean", "std", "below", "above"),
@@ -211,13 +223,13 @@ def tables(found: Distributions) -> dict[str, tuple[tuple[str, ...], list[Row]]]
 
 
 def _groups(histogram: Any) -> list[tuple[int, int, int, int]]:
-    """Flavours and labels (with their places), sorted: the order in which they came does not matter."""
+    """Flavours and negative labels with their indices, sorted, so that the order of the data does not matter."""
     flavours, labels = list(histogram.axes[1]), list(histogram.axes[2])
     return sorted((int(f), -int(t), i, j) for i, f in enumerate(flavours) for j, t in enumerate(labels))
 
 
 def _histograms(found: Distributions) -> Iterator[tuple[str, int, int, NDArray[np.float64]]]:
-    """Counts of each column, flavour and label with any value, those below and above at the ends."""
+    """Yield the counts of each column, flavour and label that occurs, with those below and above at the ends."""
     for name, histogram in found.columns.items():
         counts = histogram.values(flow=True)
         for flavour, label, i, j in _groups(histogram):
@@ -229,8 +241,8 @@ def _column_rows(found: Distributions) -> Iterator[Row]:
     for name, flavour, label, counts in _histograms(found):
         moments = found.moments[name, flavour, label]
         bins = "log" if found.binnings[name].is_log else "even"
-        numbers = (f"{moments.mean:.9g}", f"{moments.std:.9g}") if moments.n else ("", "")
-        yield name, flavour, label, bins, moments.n, moments.no_number, *numbers, int(counts[0]), int(counts[-1])
+        texts = (f"{moments.mean:.9g}", f"{moments.std:.9g}") if moments.n else ("", "")
+        yield name, flavour, label, bins, moments.n, moments.no_number, *texts, int(counts[0]), int(counts[-1])
 
 
 def _histogram_rows(found: Distributions) -> Iterator[Row]:
@@ -241,7 +253,7 @@ def _histogram_rows(found: Distributions) -> Iterator[Row]:
 
 
 def _cells(histogram: Any) -> Iterator[Row]:
-    """Cells of a histogram over two categories and two axes of numbers, those with any count; sorted."""
+    """Yield the filled cells of a histogram over two categories and two axes of numbers, sorted."""
     first, second, x, y = histogram.axes
     edges = [[float(f"{edge:.9g}") for edge in axis.edges] for axis in (x, y)]
     counts = histogram.values()
@@ -252,9 +264,9 @@ def _cells(histogram: Any) -> Iterator[Row]:
 
 
 def _cluster_rows(found: Distributions) -> Iterator[Row]:
-    flavours, labels, kinds, numbers = (list(axis) for axis in found.clusters.axes)
+    flavours, labels, kinds, sizes = (list(axis) for axis in found.clusters.axes)
     counts = found.clusters.values()
     groups = product(enumerate(flavours), enumerate(labels), enumerate(kinds))
     for flavour, label, kind, *place in sorted((f, t, k, i, j, m) for (i, f), (j, t), (m, k) in groups):
         for n in np.flatnonzero(counts[tuple(place)]).tolist():
-            yield flavour, label, kind, int(numbers[n]), int(counts[(*place, n)])
+            yield flavour, label, kind, int(sizes[n]), int(counts[(*place, n)])

@@ -1,7 +1,7 @@
-"""Matched clusters: a row for every cluster that belongs to a caloparticle (truth.md). Pure.
+"""Matched clusters: one row for every cluster that belongs to a caloparticle (docs/truth.md). Pure functions.
 
-The clusters of a caloparticle stand together, by decreasing score (ties: lowest index first); so the first one is the
-main cluster. Caloparticles stand in the order of the input.
+The clusters of a caloparticle are consecutive rows, by decreasing score (lower index first if equal), so that the first
+one is the main cluster. Caloparticles are in the order of the input.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ecalwindows.windowing import Flags, Members, gen_inside
 
 @dataclass
 class MatchCounts:
-    """What became of everything, so that it adds up:
+    """Numbers of events, clusters and caloparticles.
 
     clusters = matched + of_nobody, caloparticles = with_clusters + without_clusters.
     """
@@ -46,15 +46,28 @@ class MatchCounts:
 
 @dataclass(frozen=True)
 class Matches:
-    """The table of a reading step, `columns` as `MATCH_COLUMNS` says (n_rows,), and what was counted."""
+    """The table of a reading step.
+
+    Attributes
+    ----------
+    columns : the columns `MATCH_COLUMNS` by name, (n_rows,) each
+    counts : numbers of events, clusters and caloparticles
+    """
 
     columns: Columns
     counts: MatchCounts
 
 
-@np.errstate(invalid="ignore")  # positions may be infinite: here no window asks for finite ones
+@np.errstate(invalid="ignore")  # positions can be infinite
 def matched_clusters(events: Events, settings: WindowSettings, *, use_pileup: bool) -> Matches:
-    """All matched clusters of the events."""
+    """The table of all matched clusters of the events.
+
+    Parameters
+    ----------
+    events : as read from dumper files
+    settings : of the windows; scores, shapes of windows, name of the sample, flavour
+    use_pileup : whether the events have pile-up branches
+    """
     owners = association(events, min_cluster_score=settings.min_cluster_score)
     groups = matched_groups(events, owners)
     cluster = features.cluster_columns(events, owners, use_pileup=use_pileup)
@@ -84,7 +97,7 @@ def matched_clusters(events: Events, settings: WindowSettings, *, use_pileup: bo
 
 
 def matched_groups(events: Events, owners: Association) -> Members:
-    """The clusters of each caloparticle that has any, as if they were a window of its main cluster."""
+    """The clusters of each caloparticle with clusters, in the form of windows whose seeds are the main clusters."""
     mine = np.flatnonzero(owners.owner >= 0)
     event = events.cluster_event[mine]
     calo = events.calo_offsets[event] + owners.owner[mine]
@@ -104,7 +117,7 @@ def matched_groups(events: Events, owners: Association) -> Members:
 
 
 def _none(seed_et: Numbers, _: Numbers) -> Numbers:
-    """No working point: the table holds the scores."""
+    """No working point, because the table contains the scores."""
     return np.zeros(len(seed_et))
 
 
@@ -117,7 +130,7 @@ def _identity(events: Events, groups: Members, sample: str) -> dict[str, NDArray
 def _is_matched_seed(
     events: Events, groups: Members, seed: Columns, bounds: Numbers, settings: WindowSettings
 ) -> Flags:
-    """Whether the main cluster could be the seed of a matched window (windows.md section 4)."""
+    """Whether the main cluster can be the seed of a matched window (docs/windows.md)."""
     matched: Flags = (seed["et_seed_calib"] >= settings.min_et_seed) & (seed["seed_score"] > settings.min_seed_score)
     if settings.require_gen_in_window:
         matched &= gen_inside(events, groups.seed, groups.event, groups.calo, bounds)

@@ -1,7 +1,7 @@
-"""Normalisation factors: number, mean, standard deviation and range of columns, from sums without rounding.
+"""Normalization factors: number, mean, standard deviation and range of columns, from exact sums.
 
-Sums are kept as whole numbers of 2^-1074 (the smallest float64), so they do not depend on the order of the values, and
-the factors of merged parts are those of one pass to the last bit.
+Sums are integers in units of 2^-1074 (the smallest float64), so they do not depend on the order of the values, and the
+factors of merged parts are exactly those of a single pass.
 """
 
 from __future__ import annotations
@@ -21,20 +21,23 @@ from ecalwindows.schema import SENTINEL
 
 UNIT_BITS = 1074
 LEVELS = {"cluster": "cl_features", "window": "window_features"}
-"""Levels of a file of factors, and the group of columns of each."""
+"""Levels of a file of factors, and the group of columns for each level."""
 
 STATISTICS = ("mean", "std", "min", "max")
 AT_ONCE = 1 << 30
-"""Numbers added between two emptyings of a table, which holds 2^35."""
+"""Number of values that are added to a table before it is emptied; a table can hold 2^35 values."""
 
 
 @dataclass
 class Moments:
-    """What is known of the numbers of a column.
+    """Exact moments of a column.
 
-    n : numbers; no_number : values that are none (the sentinel, NaN, infinity)
-    total, squares : their sum and that of their squares, in units of 2^-1074
-    least, largest : their range
+    Attributes
+    ----------
+    n : number of values
+    no_number : number of other entries (the sentinel, NaN, infinity)
+    total, squares : sum of the values and of their squares, in units of 2^-1074
+    least, largest : minimum and maximum
     """
 
     n: int = 0
@@ -45,15 +48,15 @@ class Moments:
     largest: float = -math.inf
 
     def add(self, values: Array, left_out: float) -> None:
-        """Take in values; `left_out` is no number (NaN: every finite value is one)."""
+        """Add values; entries equal to `left_out` are not counted as values (NaN: every finite entry is a value)."""
         for first in range(0, len(values), AT_ONCE):
             sums, squares = (np.zeros((EXPONENTS, 2), np.int64) for _ in range(2))
             piece = np.ascontiguousarray(values[first : first + AT_ONCE], dtype=np.float64)
             n, out, least, largest = exact_sums(piece, left_out, sums, squares)
-            self.merge(Moments(n, out, _whole(sums), _whole(squares), float(least), float(largest)))
+            self.merge(Moments(n, out, _table_sum(sums), _table_sum(squares), float(least), float(largest)))
 
     def merge(self, other: Moments) -> None:
-        """Take in all that another one has."""
+        """Add the moments of other values."""
         self.n += other.n
         self.no_number += other.no_number
         self.total += other.total
@@ -62,7 +65,7 @@ class Moments:
 
     @property
     def statistics(self) -> tuple[float, float, float, float]:
-        """Mean, standard deviation (divided by n) and range: rounded once, from exact sums; -999 without numbers."""
+        """Mean, standard deviation (divided by n), minimum, maximum: exact, then rounded; -999 without values."""
         if not self.n:
             return (SENTINEL, SENTINEL, SENTINEL, SENTINEL)
         unit = 1 << UNIT_BITS
@@ -70,17 +73,21 @@ class Moments:
         return float(Fraction(self.total, self.n * unit)), math.sqrt(variance), self.least, self.largest
 
 
-def _whole(table: NDArray[np.int64]) -> int:
-    """The sum that a table of `exact_sums` holds, in units of 2^-1074."""
+def _table_sum(table: NDArray[np.int64]) -> int:
+    """The sum in a table of `exact_sums`, in units of 2^-1074."""
     places = np.flatnonzero(table.any(axis=1))
     return sum(((int(high) << 26) + int(low)) << (int(e) - 1) for e, (high, low) in zip(places, table[places]))  # noqa: B905
 
 
 @dataclass
 class Factors:
-    """Moments of the columns of both levels ("cluster", "window"), by name.
+    """Moments of the columns of both levels ("cluster", "window").
 
-    windows, clusters : how many were taken in; keep_sentinels : -999 counts as a number, as in older files
+    Attributes
+    ----------
+    keep_sentinels : whether -999 counts as a value, as in older files
+    windows, clusters : numbers of windows and clusters
+    levels : moments by level and name of the column
     """
 
     keep_sentinels: bool = False
@@ -89,7 +96,7 @@ class Factors:
     levels: dict[str, dict[str, Moments]] = field(default_factory=lambda: {level: {} for level in LEVELS})
 
     def add(self, batch: WindowBatch, names: Mapping[str, Iterable[str]]) -> None:
-        """Take in the windows of a batch. names : the columns of each level."""
+        """Add the windows of a batch. names : the columns of each level."""
         left_out = math.nan if self.keep_sentinels else SENTINEL
         self.windows += len(batch)
         self.clusters += len(batch.pair_cluster)
@@ -98,7 +105,7 @@ class Factors:
                 self.levels[level].setdefault(name, Moments()).add(batch.column(name), left_out)
 
     def merge(self, other: Factors) -> None:
-        """Take in all that another one has."""
+        """Add the moments of other windows."""
         self.windows += other.windows
         self.clusters += other.clusters
         for level, columns in other.levels.items():
@@ -107,7 +114,7 @@ class Factors:
 
     @property
     def factors(self) -> dict[str, dict[str, dict[str, float]]]:
-        """{level: {"mean": {name: x}, "std": .., "min": .., "max": ..}}: what training code reads."""
+        """The factors as training code reads them: {level: {"mean": {name: x}, "std": .., "min": .., "max": ..}}."""
         found: dict[str, dict[str, dict[str, float]]] = {}
         for level, columns in self.levels.items():
             values = {name: moments.statistics for name, moments in columns.items()}
@@ -116,7 +123,7 @@ class Factors:
 
     @property
     def sums(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """The exact state by level and name, as `from_sums` reads it."""
+        """The exact sums by level and name, for `from_sums`."""
         return {
             level: {
                 name: {
@@ -132,9 +139,17 @@ class Factors:
 
 
 def from_sums(sums: Mapping[str, Any], factors: Mapping[str, Any], **about: Any) -> Factors:
-    """Factors from what a file says: `Factors.sums` and `Factors.factors`, which has the ranges.
+    """Factors from the content of a file.
 
-    Raises KeyError, TypeError or ValueError for another content.
+    Parameters
+    ----------
+    sums : `Factors.sums`
+    factors : `Factors.factors`, for the minimum and the maximum
+    **about : other attributes of `Factors`
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError : if the content is different
     """
     levels = {
         level: {
@@ -154,12 +169,12 @@ def from_sums(sums: Mapping[str, Any], factors: Mapping[str, Any], **about: Any)
 
 
 def exact_text(number: int) -> str:
-    """A whole number of 2^-1074 as text without rounding: hexadecimal digits and a power of two, as 0x3p-1."""
+    """An integer in units of 2^-1074 as exact text: hexadecimal digits and a power of two, for example 0x3p-1."""
     zeros = (number & -number).bit_length() - 1 if number else UNIT_BITS
     return f"{number >> zeros:#x}p{zeros - UNIT_BITS:+d}"
 
 
 def exact_number(text: str) -> int:
-    """The number that `exact_text` wrote. Raises ValueError for other text."""
+    """The integer that `exact_text` wrote. Raises ValueError for other text."""
     digits, _, power = text.partition("p")
     return int(digits, 16) << (int(power) + UNIT_BITS)

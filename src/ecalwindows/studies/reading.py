@@ -1,4 +1,4 @@
-"""Tables of matched clusters, read back: caloparticle by caloparticle whole, from any number of files."""
+"""Read tables of matched clusters from any number of files, with complete caloparticles in each part."""
 
 from __future__ import annotations
 
@@ -20,9 +20,15 @@ Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
 
 
 def match_files(paths: Paths) -> list[Path]:
-    """The Parquet files meant: files as given, of a folder those in it (of a finished one, those in `matches/`).
+    """The Parquet files of some paths.
 
-    Raises InputError for what is not there, a folder without tables, and a file given twice.
+    Parameters
+    ----------
+    paths : files, or folders of files; of a finished production, the files in its folder `matches`
+
+    Raises
+    ------
+    InputError : if a path does not exist, a folder has no tables, or a file is given twice
     """
     given = [paths] if isinstance(paths, str | PathLike) else list(paths)
     files = [file for each in given for file in _files_of(Path(each))]
@@ -43,24 +49,34 @@ def _files_of(path: Path) -> list[Path]:
     files = sorted(file for file in folder.glob("*.parquet") if file.name[0] not in "._")
     if not files:
         raise InputError(
-            "there are no tables in the folder" if path.is_dir() else "there is no such file or folder",
+            "the folder contains no tables" if path.is_dir() else "there is no such file or folder",
             expected="Parquet files of matched clusters", where=str(path), todo=f"make them with `{MADE_BY}`",
         )  # fmt: skip
     return files
 
 
 def n_matches(paths: Paths) -> int:
-    """Rows of all tables, from their footers."""
+    """Number of rows of all tables, from their footers."""
     return sum(flat_rows(file) for file in match_files(paths))
 
 
 def read_matches(paths: Paths, columns: Sequence[str]) -> Iterator[Columns]:
-    """The wanted columns of all tables in pieces of some 100,000 rows, flat arrays (n,) by name.
+    """Read columns of all tables in parts of about 100,000 rows.
 
-    A caloparticle's rows are never cut: they stand together, the main cluster (`is_seed`) first.
-    paths : files, or folders of them
-    Raises InputError for a column that is not there, BadFileError for a broken file, and one with columns of other
-    types than `MATCH_COLUMNS` says (also where values are missing), or in which a caloparticle is not whole.
+    Parameters
+    ----------
+    paths : files, or folders of files
+    columns : names of the columns
+
+    Yields
+    ------
+    Arrays (n_rows,) by name. All rows of a caloparticle are in the same part, the main cluster (`is_seed`) first.
+
+    Raises
+    ------
+    InputError : if a table does not have a column
+    BadFileError : if a file is damaged, if a column has another type than in `MATCH_COLUMNS` or missing values, or if the
+        rows of a caloparticle are incomplete
     """
     wanted = list(dict.fromkeys([*columns, "is_seed"]))
     for path in match_files(paths):

@@ -1,7 +1,8 @@
-"""Weights that make the seed Et - eta distribution of a flavour flat, and photons' ncls - eta that of electrons.
+"""Weights that make seed Et and eta of each flavour flat, and give photons the ncls and eta distribution of electrons.
 
-The two weights of a photon are found together (iterative proportional fitting), so that both distributions hold at
-once. All is done on counts in bins (seed Et, abs(seed eta), ncls); a window beyond the bins counts in the nearest.
+The two weights of a photon are found together by iterative proportional fitting, so that both distributions have their
+targets. The fit uses counts in bins of (seed Et, abs(seed eta), ncls); a window outside the bins counts in the nearest
+bin.
 """
 
 from __future__ import annotations
@@ -19,21 +20,21 @@ Rows = NDArray[np.int64]
 ELECTRON, PHOTON = 11, 22
 MOST_ITERATIONS = 10_000
 CLOSE = 1e-10
-"""The fit ends when no sum is further from its target, relatively."""
+"""The fit ends when the relative distance of every sum from its target is at most this."""
 PATIENCE = 500
-"""Steps after which the fit ends if it comes no closer."""
+"""The fit also ends if the distance did not decrease in this number of steps."""
 TOLD = 1e-6
-"""Further off, both distributions cannot hold at once: that is told."""
+"""At a larger distance, both distributions cannot have their targets, and there is a warning."""
 RANGE = 1e-4, 1e4
-"""Of photons' second weight: where both distributions cannot hold, nothing else keeps it from 0 and infinity."""
+"""Range of photons' second weight, which could otherwise approach 0 or infinity if the targets cannot be reached."""
 
 REPLICAS = 200
-"""Bootstrap replicas of the counts, from which the errors come."""
+"""Number of bootstrap replicas of the counts, for the errors."""
 
 
 @dataclass(frozen=True)
 class Bins:
-    """Edges, rising: seed Et [GeV], abs(seed eta), ncls. Bins include their lower edge."""
+    """Edges of the bins, float64, increasing: seed Et [GeV], abs(seed eta), ncls. Bins include their lower edge."""
 
     et: Floats
     eta: Floats
@@ -41,23 +42,23 @@ class Bins:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Numbers of bins (eta, Et, ncls): the order of all counts."""
+        """Numbers of bins (eta, Et, ncls), in the order of the axes of all counts."""
         return len(self.eta) - 1, len(self.et) - 1, len(self.ncls) - 1
 
     @property
     def area(self) -> Floats:
-        """Width in Et times width in eta, shape (n_eta, n_et)."""
+        """Width in Et times width in eta, float64 (n_eta, n_et) [GeV]."""
         return np.asarray(np.outer(np.diff(self.eta), np.diff(self.et)))
 
 
 def bin_of(values: NDArray[np.floating] | NDArray[np.integer], edges: Floats) -> Rows:
-    """Number of the bin of each value, the nearest where it lies beyond."""
+    """Index of the bin of each value, int64 (n,); the nearest bin if it is outside."""
     return np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of one flavour: raw Et of the seed [GeV], its abs(eta), number of clusters; each float64 (n,)."""
+    """Windows of one flavour: raw Et of the seed [GeV], its abs(eta), number of clusters, float64 (n,) each."""
 
     et: Floats
     eta: Floats
@@ -67,7 +68,7 @@ class Windows:
         return len(self.et)
 
     def counts(self, bins: Bins) -> Floats:
-        """Windows in each bin, shape `bins.shape`."""
+        """Numbers of windows in the bins, float64 of the shape `bins.shape`."""
         places = (bin_of(self.eta, bins.eta), bin_of(self.et, bins.et), bin_of(self.ncls, bins.ncls))
         flat = np.ravel_multi_index(places, bins.shape)
         return np.bincount(flat, minlength=int(np.prod(bins.shape))).reshape(bins.shape).astype(np.float64)
@@ -75,14 +76,19 @@ class Windows:
 
 @dataclass(frozen=True)
 class Fit:
-    """Weights of both flavours and their statistical errors (standard deviation).
+    """Weights of both flavours and their statistical errors (standard deviations).
 
-    flat : of the Et - eta bins by flavour, (n_eta, n_et); to_electrons : of photons, (n_eta, n_ncls)
-    group : of each (eta, ncls) bin, the number of the merged bin that it belongs to, within its eta bin
-    is_free : (n_eta, n_ncls), both flavours are there; elsewhere photons' second weight is 1
-    counts : windows by flavour, (n_eta, n_et, n_ncls)
-    off : largest relative distance of a sum from its target at the end, iterations : how many were made
-    capped : bins at the cap, by correction
+    Attributes
+    ----------
+    bins : bins of the weights
+    flat, flat_error : float64 (n_eta, n_et) by flavour, weights for a flat distribution in Et and eta
+    to_electrons, to_electrons_error : float64 (n_eta, n_ncls), second weights of photons
+    group : int64 (n_eta, n_ncls), index of the merged bin of ncls in its eta bin
+    is_free : bool (n_eta, n_ncls), whether both flavours have windows; otherwise the second weight of photons is 1
+    counts : float64 (n_eta, n_et, n_ncls) by flavour, numbers of windows
+    off : maximum relative distance of a sum from its target at the end
+    iterations : number of steps
+    capped : number of bins at the cap, by correction
     """
 
     bins: Bins
@@ -98,13 +104,18 @@ class Fit:
     capped: Mapping[str, int]
 
     def weights(self, flavour: int) -> Floats:
-        """The total weight in each bin, shape `bins.shape`."""
+        """The total weight in each bin, float64 of the shape `bins.shape`."""
         second = self.to_electrons if flavour == PHOTON else np.ones_like(self.to_electrons)
         return np.asarray(self.flat[flavour][:, :, None] * second[:, None, :])
 
 
 def merged(counts: Mapping[int, Floats], least: int) -> Rows:
-    """Neighbouring ncls bins of an eta bin merged until both flavours have `least` windows in each; (n_eta, n_ncls)."""
+    """Merge neighbouring ncls bins of each eta bin until both flavours have `least` windows in each merged bin.
+
+    Returns
+    -------
+    int64 (n_eta, n_ncls): index of the merged bin in its eta bin
+    """
     smaller = np.stack([found.sum(axis=1) for found in counts.values()])
     n_eta, n_ncls = smaller.shape[1:]
     group = np.zeros((n_eta, n_ncls), np.int64)
@@ -119,10 +130,15 @@ def merged(counts: Mapping[int, Floats], least: int) -> Rows:
 
 
 def fitted(counts: Mapping[int, Floats], bins: Bins, target: Floats, *, least: int, cap: float | None) -> Fit:
-    """Weights from the counts of electrons and photons, shape `bins.shape`.
+    """Derive the weights.
 
-    target : wanted Et - eta distribution, (n_eta, n_et), any scale; least : windows of a bin in ncls, fewer are merged
-    cap : no weight of either correction above this (their mean is 1)
+    Parameters
+    ----------
+    counts : float64 of the shape `bins.shape` by flavour, numbers of windows
+    bins : bins of the weights
+    target : float64 (n_eta, n_et), wanted distribution in Et and eta, on any scale
+    least : bins of ncls with fewer windows are merged
+    cap : maximum weight of each correction (their mean is 1), or None
     """
     group = merged(counts, least)
     replicas = {flavour: _replicas(found, flavour) for flavour, found in counts.items()}
@@ -149,17 +165,17 @@ def fitted(counts: Mapping[int, Floats], bins: Bins, target: Floats, *, least: i
 
 
 Solved = tuple[dict[int, Floats], Floats, float, int]
-"""Flattening by flavour (n_replicas, n_eta, n_et), photon's second weight (n_replicas, n_eta, n_ncls), off, steps."""
+"""Weights by flavour (n_replicas, n_eta, n_et), second weights of photons (n_replicas, n_eta, n_ncls), off, steps."""
 
 
 def _replicas(counts: Floats, seed: int) -> Floats:
-    """The counts themselves, then Poisson variations of them: (1 + REPLICAS, *shape)."""
+    """The counts, then random counts from Poisson distributions with these means: float64 (1 + REPLICAS, *shape)."""
     varied = np.random.default_rng(seed).poisson(counts, (REPLICAS, *counts.shape))
     return np.concatenate([counts[None], varied.astype(np.float64)])
 
 
 def _spread(replicas: Floats) -> Floats:
-    """Standard deviation over replicas; a replica without windows in a bin is left out there."""
+    """Standard deviation over replicas, in each bin without the replicas that have no windows there."""
     known = np.where(replicas > 0, replicas, np.nan)
     n = np.maximum(np.isfinite(known).sum(axis=0), 1)
     mean = np.nansum(known, axis=0) / n
@@ -167,7 +183,7 @@ def _spread(replicas: Floats) -> Floats:
 
 
 def _by_group(values: Floats, group: Rows) -> Floats:
-    """Sums over merged bins, in each of their members. values : (..., n_eta, n_ncls)."""
+    """Sums over merged bins, repeated in each of their bins. values : float64 (..., n_eta, n_ncls)."""
     same = (group[:, :, None] == group[:, None, :]).astype(np.float64)
     return np.asarray(np.einsum("...ej,ejk->...ek", values, same))
 
@@ -177,7 +193,7 @@ def _ratio(a: Floats, b: Floats) -> Floats:
 
 
 def _rows(counts: Floats, target: Floats) -> Floats:
-    """The Et - eta sums that are wanted: as `target` where there are windows, their total that of the windows."""
+    """The wanted sums in bins of Et and eta: `target` in bins with windows, with the total of the windows."""
     there = counts.sum(axis=-1) > 0
     wanted = np.where(there, target, 0.0)
     total = counts.sum(axis=(-3, -2, -1))[..., None, None]
@@ -185,7 +201,7 @@ def _rows(counts: Floats, target: Floats) -> Floats:
 
 
 def _solved(replicas: Mapping[int, Floats], target: Floats, group: Rows, is_free: Flags) -> Solved:
-    """Iterative proportional fitting of all replicas at once."""
+    """Iterative proportional fitting of all replicas together."""
     electrons, photons = replicas[ELECTRON], replicas[PHOTON]
     flat_electrons = _ratio(_rows(electrons, target), electrons.sum(axis=-1))
     shape = _by_group(np.einsum("reij,rei->rej", electrons, flat_electrons), group) * is_free
@@ -215,12 +231,12 @@ def _solved(replicas: Mapping[int, Floats], target: Floats, group: Rows, is_free
 
 
 def _distance(found: Floats, wanted: Floats) -> float:
-    """The largest relative one, where something is wanted."""
+    """The maximum relative distance, in the bins with a target above 0."""
     return float(np.max(np.abs(found - wanted) / np.where(wanted > 0, wanted, np.inf)))
 
 
 def _shared_scale(flat: Floats, second: Floats, photons: Floats, is_free: Flags) -> tuple[Floats, Floats]:
-    """The same products, with a mean second weight of 1 in every eta bin that has no bin of weight 1 by rule."""
+    """Weights with the same products, and a mean second weight of 1 in every eta bin in which all bins are free."""
     sums = np.einsum("reij,rei->rej", photons, flat)
     mean = _ratio((sums * second).sum(axis=-1), sums.sum(axis=-1))
     scale = np.where((mean > 0) & is_free.all(axis=-1), mean, 1.0)[..., None]
@@ -228,7 +244,7 @@ def _shared_scale(flat: Floats, second: Floats, photons: Floats, is_free: Flags)
 
 
 def _capped(found: Solved, replicas: Mapping[int, Floats], cap: float) -> tuple[Solved, dict[str, int]]:
-    """The weights cut off at the cap and scaled to a mean of 1, until neither changes them."""
+    """The weights limited to the cap and scaled to a mean of 1, repeatedly, and the numbers of bins at the cap."""
     flat, second, off, iterations = dict(found[0]), np.minimum(found[1], cap), found[2], found[3]
     for flavour, counts in replicas.items():
         other = second if flavour == PHOTON else np.ones_like(second)

@@ -1,4 +1,4 @@
-"""Bins in which weights are derived: from the user, or from the windows themselves."""
+"""Bins in which weights are derived, given by the user or chosen from the windows."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ecalwindows.errors import SettingsError
 from ecalwindows.studies.reweighting import Bins, Floats, Windows
 
 ENDS = (0.001, 0.999)
-"""Quantiles between which bins of equal width lie, moved out to round numbers."""
+"""Bins of equal width are between these quantiles, extended to round numbers."""
 
 MOST_SINGLE = 15
-"""Where ncls spans no more values, each is a bin of its own."""
+"""If ncls has at most this number of values, each value has its own bin."""
 
 Choice = int | tuple[float, ...]
 """A number of bins, or their edges."""
 
 
 def parse_bins(text: str, option: str) -> Choice:
-    """A number of bins (`10`) or edges (`0,10,50,100`). Raises SettingsError for what is neither."""
+    """A number of bins (`10`) or edges (`0,10,50,100`). Raises SettingsError for other texts."""
     try:
         numbers = [float(word) for word in text.split(",")]
     except ValueError:
@@ -36,7 +36,11 @@ def parse_bins(text: str, option: str) -> Choice:
 def chosen_bins(windows: Sequence[Windows], et: Choice, eta: Choice, ncls: Choice, *, quantiles: bool) -> Bins:
     """The bins for these windows.
 
-    quantiles : numbers of bins in Et and eta are of equal contents, else of equal width
+    Parameters
+    ----------
+    windows : of all flavours
+    et, eta, ncls : numbers of bins, or edges
+    quantiles : whether numbers of bins in Et and eta mean bins of equal contents, otherwise of equal width
     """
     make = equal_contents if quantiles else equal_width
 
@@ -48,7 +52,7 @@ def chosen_bins(windows: Sequence[Windows], et: Choice, eta: Choice, ncls: Choic
 
 
 def equal_width(values: Floats, n: int) -> Floats:
-    """Edges of n bins of equal width between round numbers (0, where the lower one is near)."""
+    """Edges of n bins of equal width between round numbers, from 0 if the lowest values are near 0."""
     low, high = (float(end) for end in np.quantile(values, ENDS))
     step = 10.0 ** (math.floor(math.log10(high)) - 1) if high > 0 else 1.0
     low = 0.0 if 0 <= low < 0.05 * high else math.floor(low / step) * step
@@ -56,13 +60,13 @@ def equal_width(values: Floats, n: int) -> Floats:
 
 
 def equal_contents(values: Floats, n: int) -> Floats:
-    """Edges of at most n bins with about as many values in each."""
+    """Edges of at most n bins with about equal numbers of values."""
     edges = np.unique(_short(np.quantile(values, np.linspace(0, 1, n + 1))))
     return edges if len(edges) > 1 else np.array([edges[0], edges[0] + 1])
 
 
 def whole_numbers(values: Floats, n: int) -> Floats:
-    """Edges at whole numbers: each value a bin where they are few, else at most n bins of about equal contents."""
+    """Edges at integers: one bin per value if there are few values, else at most n bins of about equal contents."""
     low, high = (math.floor(end) for end in np.quantile(values, (0.0, ENDS[1]), method="higher"))
     if high - low <= max(MOST_SINGLE, n):
         return np.arange(low, high + 2, dtype=np.float64)
@@ -70,7 +74,7 @@ def whole_numbers(values: Floats, n: int) -> Floats:
 
 
 def _short(edges: Floats) -> Floats:
-    """Six digits: the same in JSON, tables and memory."""
+    """Edges rounded to six digits, so that they are the same in JSON, tables and memory."""
     return np.array([float(f"{edge:.6g}") for edge in edges.tolist()])
 
 

@@ -1,8 +1,8 @@
-"""Whether weights do what they should on windows that they were not derived from.
+"""Closure tests: whether weights have the wanted effect on windows from which they were not derived.
 
-To first order a weighted sum of the check half differs from its target by the fluctuations of the two halves alone,
-taken with the same weights: the sums of the deriving half are at their targets whatever its fluctuations. So the
-variance of a bin is the sum of squared weights over both halves, and the bins are independent.
+To first order, a weighted sum of the check half differs from its target only by the fluctuations of the two halves with
+the same weights, because the sums of the half that derives the weights are exactly at their targets. So the variance of
+a bin is the sum of squared weights over both halves, and the bins are independent.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Closure:
-    """A chi2 test of one statement: its name, chi2, degrees of freedom, and bins that it leaves out (empty ones)."""
+    """A chi2 test of one statement: its name, chi2, degrees of freedom, and the number of (empty) bins left out."""
 
     name: str
     chi2: float
@@ -30,13 +30,20 @@ class Closure:
 
     @property
     def probability(self) -> float:
-        """Of a chi2 at least as large by chance."""
+        """Probability that a chi2 is at least as large by chance."""
         return chi2_probability(self.chi2, self.dof)
 
 
 @dataclass(frozen=True)
 class Sums:
-    """Weighted sums in bins of any shape: of the check half, their variance, and the variance that weights bring."""
+    """Weighted sums in bins.
+
+    Attributes
+    ----------
+    values : float64, weighted sums of the check half
+    variance : float64 of the same shape, their variance
+    from_weights : float64 of the same shape, the variance from the fluctuations of the weights
+    """
 
     values: Floats
     variance: Floats
@@ -44,12 +51,12 @@ class Sums:
 
     @property
     def total_variance(self) -> Floats:
-        """Of both halves."""
+        """Variance from both halves."""
         return self.variance + self.from_weights
 
 
 def chi2_probability(chi2: float, dof: int) -> float:
-    """Probability of a chi2 at least as large (Abramowitz and Stegun 26.4.4 and 26.4.5); 1 without freedom."""
+    """Probability of a chi2 at least as large (Abramowitz and Stegun 26.4.4 and 26.4.5); 1 for dof below 1."""
     if dof < 1 or chi2 <= 0:
         return 1.0
     half = chi2 / 2
@@ -60,9 +67,15 @@ def chi2_probability(chi2: float, dof: int) -> float:
 
 
 def weighted_sums(fit: Fit, flavour: int, check: Floats, over: int, *, weighted: bool = True) -> Sums:
-    """Sums of the check half over an axis of (eta, Et, ncls): 2 for Et - eta, 1 for ncls - eta.
+    """Weighted sums of the check half over an axis.
 
-    check : windows of the check half in bins. With `weighted` False all weights are 1, as before reweighting.
+    Parameters
+    ----------
+    fit : weights
+    flavour : of the windows
+    check : float64 (n_eta, n_et, n_ncls), numbers of windows of the check half
+    over : axis of the sum: 2 for sums in Et and eta, 1 for sums in ncls and eta
+    weighted : if False, all weights are 1, as before reweighting
     """
     weights = fit.weights(flavour) if weighted else np.ones_like(check)
     scale = check.sum() / max(fit.counts[flavour].sum(), 1)
@@ -71,14 +84,14 @@ def weighted_sums(fit: Fit, flavour: int, check: Floats, over: int, *, weighted:
 
 
 def merged_sums(sums: Sums, fit: Fit) -> Sums:
-    """Sums in the merged ncls bins, (n_eta, largest number of merged bins); 0 where there is none."""
+    """Sums in the merged ncls bins, float64 (n_eta, maximum number of merged bins); 0 where no merged bin exists."""
     n = int(fit.group.max()) + 1
     place = (np.arange(n) == fit.group[..., None]).astype(np.float64)
     return Sums(*(np.einsum("ej,ejk->ek", each, place) for each in (sums.values, sums.variance, sums.from_weights)))
 
 
 def sameness(name: str, a: Sums, b: Sums, there: Flags) -> Closure:
-    """Whether two sums have the same shape in the bins `there`: chi2 of a = scale x b with the best scale."""
+    """Test whether two sums have the same shape in the bins `there`: chi2 of a = scale x b with the best scale."""
     used = there & (a.total_variance + b.total_variance > 0)
     x, y = a.values[used], b.values[used]
     scale = float(x.sum() / y.sum()) if y.sum() else 1.0
@@ -91,7 +104,17 @@ def sameness(name: str, a: Sums, b: Sums, there: Flags) -> Closure:
 
 
 def closure_tests(fit: Fit, target: Floats, check: Mapping[int, Floats], *, weighted: bool = True) -> list[Closure]:
-    """The three statements, on the check half: both flavours flat in Et - eta, photons as electrons in ncls - eta."""
+    """Tests of the three statements on the check half.
+
+    Both flavours are flat in Et and eta; photons have the distribution of electrons in ncls and eta.
+
+    Parameters
+    ----------
+    fit : weights
+    target : float64 (n_eta, n_et), wanted distribution in Et and eta
+    check : float64 (n_eta, n_et, n_ncls) by flavour, numbers of windows of the check half
+    weighted : if False, all weights are 1, as before reweighting
+    """
     nothing = np.zeros_like(target)
     tests = []
     for flavour, name in ((ELECTRON, "electrons flat in Et - eta"), (PHOTON, "photons flat in Et - eta")):

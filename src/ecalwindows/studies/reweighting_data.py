@@ -1,4 +1,4 @@
-"""Windows from datasets, in two halves: one to derive weights from, one to check them with."""
+"""Windows from datasets in two halves: one to derive weights, one to check them."""
 
 from __future__ import annotations
 
@@ -24,17 +24,23 @@ log = logging.getLogger(__name__)
 NEEDED = ("flavour", "et_seed", "seed_eta", "ncls")
 NAMES = {ELECTRON: "electrons", PHOTON: "photons"}
 HALVES = parse_split("derive=1/2,check=1/2")
-"""Which half an event falls in follows from its sample (where window_index tells it), run, lumi and event alone."""
+"""The half of an event depends only on its sample (if window_index contains it), run, lumi and event."""
 
 Progress = Callable[[int, int, int], None]
-"""Called with files done, files in all and windows so far."""
+"""Called with the numbers of files done, of all files, and of windows."""
 
 
 @dataclass
 class Sample:
-    """Windows of a part of the data: flavour int64, raw seed Et [GeV], abs(seed eta), ncls, key of the event; (n,).
+    """Windows of a part of the data.
 
-    has_keys : run, lumi and event are told; skipped : windows without a number where one is needed
+    Attributes
+    ----------
+    flavour : int64 (n,)
+    et, eta, ncls : float64 (n,), raw seed Et [GeV], abs(seed eta), number of clusters
+    key : uint64 (n,), hash of the event
+    has_keys : whether the data have run, lumi and event
+    skipped : number of windows that are left out because Et or eta is -999
     """
 
     flavour: NDArray[np.int64]
@@ -46,11 +52,11 @@ class Sample:
     skipped: int = 0
 
     def rows(self, keep: NDArray[np.bool_]) -> Sample:
-        """Some of the windows."""
+        """The windows for which `keep`, bool (n,), is True."""
         return Sample(self.flavour[keep], self.et[keep], self.eta[keep], self.ncls[keep], self.key[keep], self.has_keys)
 
     def windows(self, flavour: int) -> Windows:
-        """Those of a flavour."""
+        """The windows of a flavour."""
         keep = self.flavour == flavour
         return Windows(self.et[keep], self.eta[keep], self.ncls[keep])
 
@@ -58,7 +64,19 @@ class Sample:
 def halves(
     inputs: Sequence[str], check: Sequence[str], split: str | None, progress: Progress | None = None
 ) -> tuple[Sample, Sample]:
-    """Windows to derive with and windows to check with: given, or by event. Raises InputError."""
+    """Windows to derive weights and windows to check them.
+
+    Parameters
+    ----------
+    inputs : paths of datasets
+    check : paths of datasets for the check; if empty, the events of `inputs` are divided into halves
+    split : if given, only windows of this split
+    progress : called after each file
+
+    Raises
+    ------
+    InputError : if columns are missing, or if the halves share events
+    """
     _refuse_twice([*inputs, *check])
     found = read_windows(inputs, split, progress)
     if not check:
@@ -97,7 +115,7 @@ def _refuse_twice(inputs: Sequence[str]) -> None:
 
 
 def read_windows(inputs: Sequence[str], split: str | None, progress: Progress | None = None) -> Sample:
-    """The windows of datasets; unmatched ones have flavour 0. Raises InputError where a column is not there."""
+    """The windows of datasets; unmatched windows have flavour 0. Raises InputError if a column is missing."""
     datasets = [open_dataset(name) for name in inputs]
     datasets = [each.filter(split=split) if split is not None else each for each in datasets]
     datasets = [each for each in datasets if each.scan.names]

@@ -1,4 +1,4 @@
-"""What a derivation of weights found, as tables: the weights with their errors, and the distributions of the check."""
+"""Tables of a derivation of weights: the weights with their errors, and the distributions of the check half."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ def reweighting_tables(
 ) -> dict[str, Table]:
     """All tables by name.
 
-    target : wanted Et - eta distribution; tests : "before" and "after"; least : windows of a bin that is not thin
+    Parameters
+    ----------
+    fit : weights
+    target : float64 (n_eta, n_et), wanted distribution in Et and eta
+    check : float64 (n_eta, n_et, n_ncls) by flavour, numbers of windows of the check half
+    tests : closure tests "before" and "after" reweighting
+    least : bins with fewer windows are marked as thin
     """
     return {
         "flattening": _flattening(fit, least),
@@ -81,7 +87,7 @@ def _to_electrons(fit: Fit) -> Table:
 
 
 def _distribution(fit: Fit, flavour: int, check: Floats, over: int, *, merge: bool) -> dict[str, list[float]]:
-    """Shares of the check half before and after, with errors of the windows and of the weights, in percent."""
+    """Shares of the check half before and after, with errors from the windows and the weights, in percent."""
     found: dict[str, list[float]] = {}
     for when, weighted in (("before", False), ("after", True)):
         sums = weighted_sums(fit, flavour, check, over, weighted=weighted)
@@ -105,7 +111,7 @@ def _check_et_eta(fit: Fit, target: Floats, check: Mapping[int, Floats]) -> Tabl
 
 
 def _check_ncls_eta(fit: Fit, check: Mapping[int, Floats]) -> Table:
-    """A row for every merged bin and flavour."""
+    """One row for every merged bin and flavour."""
     n_merged = int(fit.group.max()) + 1
     eta, ncls = fit.bins.eta.tolist(), fit.bins.ncls.tolist()
     rows: dict[str, list[Any]] = {name: [] for name in ("eta_low", "eta_high", "ncls_low", "ncls_high")}

@@ -1,4 +1,4 @@
-"""Tables of studies as CSV: the same numbers, the same bytes."""
+"""Tables of studies as CSV files; the same numbers give the same bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Table = dict[str, NDArray[Any]]
 
 
 def write_table(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table; numbers stand as Python writes them, so that they are read back the same."""
+    """Write a table. Numbers are written like Python prints them, so that reading gives exactly the same numbers."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(names)
@@ -23,7 +23,7 @@ def write_table(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]])
 
 
 def read_table(path: Path) -> Table:
-    """A table as it was written; a column is of whole numbers, numbers (an empty place is NaN) or text."""
+    """Read a table. A column contains integers, numbers (NaN for an empty field) or text."""
     with path.open(newline="", encoding="utf-8") as file:
         names, *rows = csv.reader(file)
     columns = list(zip(*rows, strict=True)) or [()] * len(names)
@@ -40,7 +40,7 @@ def _typed(column: Sequence[str]) -> NDArray[Any]:
 
 
 def rows_where(table: Table, **values: Any) -> Table:
-    """The rows in which the columns named have these values."""
+    """The rows in which the given columns have these values."""
     keep = np.ones(len(next(iter(table.values()))), dtype=np.bool_)
     for name, value in values.items():
         keep &= table[name] == value

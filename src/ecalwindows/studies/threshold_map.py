@@ -1,11 +1,11 @@
-"""From a scan to a map of thresholds: each bin's best where it is significant, else what its neighbours have.
+"""From a scan to a map of thresholds: each bin's best threshold if it is significant, otherwise that of its neighbours.
 
-A bin's cost of a threshold is the square of how many standard deviations its resolution lies above the bin's best
-(that of the difference, from the bootstrap: both change together). Two neighbours that differ by a factor 10^STIFFNESS
-cost 1 more, as much as one standard deviation in one bin; so does a bin that lies a factor 10^REACH from the flat 1e-3.
-The map is the one of least cost in which no two neighbours differ by more than a factor 3. So a step, and a way from
-1e-3, must be paid for by the resolution. Thin and empty bins have no cost of their own: they lie on the surface of the
-others. Errors: the whole is done again with each bootstrap round.
+The cost of a threshold in a bin is the square of (resolution - best resolution of the bin) over the standard deviation
+of this difference, from the bootstrap. Two neighbours that differ by a factor 10^STIFFNESS add a cost of 1, like one
+standard deviation in one bin; so does a bin that differs from the flat 1e-3 by a factor 10^REACH. The map has
+the minimum cost of all maps in which neighbours differ by at most a factor 3. So a difference between neighbours, or
+from 1e-3, needs a gain in resolution. Bins with few entries have no resolution cost: they follow their neighbours.
+For the errors, a map is made from each bootstrap round.
 """
 
 from __future__ import annotations
@@ -21,26 +21,30 @@ from ecalwindows.studies.caloparticles import FLAT, Flags, Index, Numbers
 from ecalwindows.studies.threshold_scan import Scan, best_levels
 
 STIFFNESS = 0.3
-"""Decades between neighbours that cost as much as one standard deviation."""
+"""Difference between neighbours [decades] that costs as much as one standard deviation."""
 REACH = 1.0
-"""Decades from the flat 1e-3 that cost a bin as much as one standard deviation."""
+"""Difference from the flat 1e-3 [decades] that costs as much as one standard deviation."""
 MOST_FACTOR = 3.0
 FLOOR = 0.1
-"""Differences of resolution below this share of its own error are as good as none."""
+"""Differences of the resolution far below this share of its error have almost no cost."""
 SWEEPS = 200
 MIN_ENTRIES = 50
 
 
 @dataclass(frozen=True)
 class ThresholdMap:
-    """Thresholds of all bins, (n_bins,) each, row by row.
+    """A map of thresholds, with its errors.
 
-    level : int64, the map as index of the scan's thresholds; threshold : float64
-    low, high : float64, the map a standard deviation below and above: the wider of what the bootstrap rounds say and
-        of where the bin, its neighbours as they are, costs 1 more
-    best, best_low, best_high : float64, the bin's own best threshold and its rounds; NaN in thin bins
-    significance : float64, standard deviations by which the bin's own best is better than the map's threshold
-    is_thin : bool, fewer entries than asked for: the value is that of the smooth surface
+    Attributes
+    ----------
+    level : int64 (n_bins,), index of the threshold among those of the scan
+    threshold : float64 (n_bins,)
+    low, high : float64 (n_bins,), limits of one standard deviation: the wider of the range of the bootstrap rounds and
+        of the range in which the bin costs at most 1 more while its neighbours are fixed
+    best, best_low, best_high : float64 (n_bins,), the bin's own best threshold and the range of its bootstrap rounds;
+        NaN in thin bins
+    significance : float64 (n_bins,), standard deviations by which the own best is better than the map's threshold
+    is_thin : bool (n_bins,), fewer entries than required; the threshold follows from the neighbours
     """
 
     level: Index
@@ -55,7 +59,17 @@ class ThresholdMap:
 
 
 def smooth_map(scan: Scan, *, min_entries: int = MIN_ENTRIES) -> ThresholdMap:
-    """The map of a scan. Raises InputError where every bin is thin."""
+    """The map of a scan.
+
+    Parameters
+    ----------
+    scan : resolutions by bin and threshold
+    min_entries : bins with fewer caloparticles are thin
+
+    Raises
+    ------
+    InputError : if every bin is thin
+    """
     is_thin = (scan.entries < min_entries) | np.isnan(scan.resolution[:, :, 0]).any(axis=1)
     if is_thin.all():
         raise InputError(
@@ -85,7 +99,7 @@ def smooth_map(scan: Scan, *, min_entries: int = MIN_ENTRIES) -> ThresholdMap:
 
 
 def _spreads(scan: Scan, is_thin: Flags) -> Numbers:
-    """Standard deviation of each threshold's resolution minus the best's, float64 (n_bins, n_thresholds)."""
+    """Standard deviation of (resolution - best resolution) for each threshold, float64 (n_bins, n_thresholds)."""
     spread = np.ones(scan.resolution.shape[:2])
     for number in np.flatnonzero(~is_thin):
         rounds = scan.resolution[number, :, 1:]
@@ -96,7 +110,7 @@ def _spreads(scan: Scan, is_thin: Flags) -> Numbers:
 
 
 def _cost(resolution: Numbers, spread: Numbers, is_thin: Flags) -> Numbers:
-    """Squared deviations of each threshold from the bin's best, float64 (n_bins, n_thresholds); 0 in thin bins."""
+    """Cost of the resolution of each threshold, float64 (n_bins, n_thresholds); 0 in thin bins."""
     usable = np.where(np.isnan(resolution), np.inf, resolution)
     usable[is_thin] = 0.0
     apart: Numbers = np.minimum((usable - usable.min(axis=1, keepdims=True)) / spread, 1e6) ** 2
@@ -116,19 +130,19 @@ def _solved(scan: Scan, is_thin: Flags, spread: Numbers, number: int) -> Index:
 
 
 def _pull(thresholds: Numbers) -> Numbers:
-    """What it costs to be away from the flat 1e-3, float64 (n_thresholds,)."""
+    """Cost of the difference from the flat 1e-3, float64 (n_thresholds,)."""
     pull: Numbers = (np.log10(thresholds / FLAT) / REACH) ** 2
     return pull
 
 
 def _springs(scan: Scan) -> tuple[float, int]:
-    """Cost of one step of the scan between neighbours, and the most steps."""
+    """Cost of one step of the scan between neighbours, and the maximum number of steps."""
     step = float(np.log10(scan.thresholds[1] / scan.thresholds[0]))
     return (step / STIFFNESS) ** 2, int(np.floor(np.log10(MOST_FACTOR) / step + 1e-9))
 
 
 def _given_neighbours(scan: Scan, cost: Numbers, levels: Index) -> tuple[Numbers, Numbers]:
-    """Thresholds around the map's at which a bin costs 1 more, its neighbours left as they are. float64 (n_bins,)."""
+    """Thresholds below and above the map's at which a bin costs 1 more with fixed neighbours, float64 (n_bins,)."""
     stiffness, _ = _springs(scan)
     padded = np.pad(levels.reshape(scan.bins.shape).astype(np.float64), 1, constant_values=np.nan)
     place = np.arange(cost.shape[1])
@@ -144,9 +158,17 @@ def _given_neighbours(scan: Scan, cost: Numbers, levels: Index) -> tuple[Numbers
 
 
 def _ends(levels: NDArray[np.int64], thresholds: Numbers, middle: Index) -> tuple[Numbers, Numbers]:
-    """16 % and 84 % of the rounds' thresholds; never less than half a step of the scan from the value itself.
+    """Quantiles 16 % and 84 % of the rounds' thresholds, at least half a step of the scan from the value itself.
 
-    levels : int64 (n_rounds, n_bins). float64 (n_bins,) each.
+    Parameters
+    ----------
+    levels : int64 (n_rounds, n_bins)
+    thresholds : float64 (n_thresholds,), of the scan
+    middle : int64 (n_bins,), level of the value
+
+    Returns
+    -------
+    float64 (n_bins,) each
     """
     half = float(np.log10(thresholds[1] / thresholds[0])) / 2
     value = np.log10(thresholds[middle])
@@ -157,7 +179,7 @@ def _ends(levels: NDArray[np.int64], thresholds: Numbers, middle: Index) -> tupl
 
 
 def largest_step(threshold: Numbers) -> float:
-    """The largest factor between two neighbours of a map, float64 (n, m)."""
+    """The maximum factor between two neighbours of a map. threshold : float64 (n_et, n_eta)."""
     logs = np.log10(threshold)
     steps = [np.abs(np.diff(logs, axis=axis)).max(initial=0.0) for axis in (0, 1)]
     return float(10 ** max(steps))

@@ -1,7 +1,7 @@
-"""The scan of simFraction thresholds, bin by bin (truth.md): effective resolution with bootstrap rounds.
+"""The scan of simFraction thresholds in each bin (docs/truth.md): effective resolution with bootstrap rounds.
 
-Bootstrap rounds weigh events by Poisson numbers that depend on the event and the round alone: the same events give the
-same errors, whatever the files, and two ways to choose clusters are compared on the same draws.
+Bootstrap rounds weight events with Poisson random numbers that depend only on the event and the round. So the same
+events give the same errors for any files, and two ways to select clusters are compared with the same random numbers.
 """
 
 from __future__ import annotations
@@ -26,11 +26,15 @@ BinDone = Callable[[], None]
 
 @dataclass(frozen=True)
 class Scan:
-    """What came of the scan; bins row by row (n_bins,), the first along Et.
+    """Results of the scan.
 
-    entries : int64 (n_bins,), caloparticles
-    response, resolution : float64 (n_bins, n_thresholds, n_rounds + 1), median and effective resolution; the sample
-        itself first, then the bootstrap rounds; NaN in empty bins
+    Attributes
+    ----------
+    bins : bins of Et and eta, in the order of `Bins.of`
+    thresholds : float64 (n_thresholds,)
+    entries : int64 (n_bins,), number of caloparticles
+    response, resolution : float64 (n_bins, n_thresholds, n_rounds + 1), median response and effective resolution of the
+        sample itself, then of the bootstrap rounds; NaN in empty bins
     kept : float64 (n_bins, n_thresholds), mean number of clusters kept
     """
 
@@ -43,7 +47,7 @@ class Scan:
 
 
 def round_keys(rounds: int, seed: int = SEED) -> NDArray[np.uint64]:
-    """A key for each bootstrap round, uint64 (n_rounds,)."""
+    """Keys of the bootstrap rounds, uint64 (n_rounds,)."""
     start = splitmix64(np.array([seed % 2**64], dtype=np.uint64))[0]
     return splitmix64(np.arange(rounds, dtype=np.uint64) ^ start)
 
@@ -58,7 +62,17 @@ def scanned(
     seed: int = SEED,
     done: BinDone | None = None,
 ) -> Scan:
-    """Scan the chosen caloparticles, bool (n,), in all bins."""
+    """Scan the thresholds in all bins.
+
+    Parameters
+    ----------
+    sample : caloparticles and their clusters
+    chosen : bool (n,), the caloparticles to use
+    bins : bins of Et and eta
+    thresholds : float64 (n_thresholds,)
+    rounds, seed : number and seed of the bootstrap rounds
+    done : called after each bin
+    """
     n_bins, keys = bins.shape[0] * bins.shape[1], round_keys(rounds, seed)
     shape = (n_bins, len(thresholds))
     both, kept = np.full((*shape, 2, rounds + 1), np.nan), np.full(shape, np.nan)
@@ -78,7 +92,7 @@ def scanned(
 
 
 def in_threads(work: Callable[[int], None], n: int, done: BinDone | None) -> None:
-    """`work` of 0 .. n - 1 on all cores (kernels let go of Python's lock); what each writes is its own."""
+    """Call `work` with 0 to n - 1 on all cores (kernels release Python's lock); each call writes its own results."""
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         for _ in pool.map(work, range(n)):
             if done:
@@ -86,9 +100,15 @@ def in_threads(work: Callable[[int], None], n: int, done: BinDone | None) -> Non
 
 
 def best_levels(resolution: Numbers) -> Index:
-    """The threshold of least resolution along the first axis, the middle one where several next to it are equal.
+    """Index of the threshold with the best resolution; the middle one of several consecutive equal ones.
 
-    resolution : float64 (n_thresholds, ...). int64 (...).
+    Parameters
+    ----------
+    resolution : float64 (n_thresholds, ...)
+
+    Returns
+    -------
+    int64 (...)
     """
     filled = np.where(np.isnan(resolution), np.inf, resolution)
     first = np.argmin(filled, axis=0)

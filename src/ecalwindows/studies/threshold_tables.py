@@ -1,4 +1,4 @@
-"""The working-point study as tables, a row a bin (and threshold): from these its figures are drawn."""
+"""Tables of the working-point study, with one row per bin (and threshold); its figures are drawn from them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ EDGES = ("et_low", "et_high", "eta_low", "eta_high")
 
 
 def bin_columns(bins: Bins) -> dict[str, NDArray[Any]]:
-    """Edges of all bins, (n_bins,) each: seed Et [GeV] and abs(seed eta)."""
+    """Edges of all bins, float64 (n_bins,) each: seed Et [GeV] and abs(seed eta)."""
     rows = [(*et, *eta) for et in pairwise(bins.et) for eta in pairwise(bins.eta)]
     return dict(zip(EDGES, np.array(rows, dtype=np.float64).T, strict=True))
 
 
 def scan_table(scan: Scan) -> Columns:
-    """Median response and effective resolution with their errors, and clusters kept, by bin and threshold.
+    """Median response and effective resolution with their errors, and mean number of clusters, by bin and threshold.
 
     Bins without caloparticles are left out.
     """
@@ -48,7 +48,7 @@ def scan_table(scan: Scan) -> Columns:
 
 
 def map_table(scan: Scan, made: ThresholdMap) -> Columns:
-    """The map with its errors, the bin's own best with its errors, and whether the bin is thin; a row a bin."""
+    """The map and each bin's own best threshold with errors, and whether the bin is thin; one row per bin."""
     return _listed(
         bin_columns(scan.bins)
         | {
@@ -66,7 +66,7 @@ def map_table(scan: Scan, made: ThresholdMap) -> Columns:
 
 
 def closure_table(bins: Bins, done: Closure) -> Columns:
-    """Response, resolution and clusters kept of each way to take clusters; a row a bin, the last row all together."""
+    """Response, resolution and number of clusters for each way to select clusters, by bin; last row: all bins."""
     edges = bin_columns(bins)
     whole = {"et_low": bins.et[0], "et_high": bins.et[-1], "eta_low": bins.eta[0], "eta_high": bins.eta[-1]}
     table: dict[str, NDArray[Any]] = {name: np.append(edges[name], whole[name]) for name in EDGES}
@@ -83,7 +83,7 @@ def closure_table(bins: Bins, done: Closure) -> Columns:
 
 
 def _listed(table: dict[str, NDArray[Any]]) -> Columns:
-    """Plain numbers; nothing where there is none."""
+    """Columns as Python numbers, with an empty text instead of NaN."""
     return {
         name: ["" if value != value else value for value in column.tolist()]  # NaN
         for name, column in table.items()

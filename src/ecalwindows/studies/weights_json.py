@@ -1,4 +1,4 @@
-"""Weights as correctionlib JSON (schema version 2): the form that `dataset/weights.py` and any training reads."""
+"""Weights as correctionlib JSON (schema version 2), the format that `dataset/weights.py` reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ecalwindows.studies.reweighting import ELECTRON, PHOTON, Fit, Floats
 
 FLATTENING, TO_ELECTRONS, TOTAL = "flattening_seed_et_eta", "photon_to_electron_weight", "total_reweighting"
 ERROR = "_error"
-"""The statistical errors are corrections too: the name of the weight with this at its end."""
+"""The statistical error of a weight is a correction, too, with this suffix to its name."""
 
 INPUTS = {
     "flavour": ("int", "11 electron, 22 photon; any other weighs 1"),
@@ -21,7 +21,7 @@ INPUTS = {
 
 
 def weights_json(fit: Fit, description: str) -> dict[str, Any]:
-    """The whole correction set."""
+    """The correction set with weights and errors, in the form of correctionlib's JSON."""
     et_eta, ncls_eta = ("seed_et", "seed_eta"), ("ncls", "seed_eta")
     edges = {"seed_et": fit.bins.et, "seed_eta": fit.bins.eta, "ncls": fit.bins.ncls}
 
@@ -84,5 +84,5 @@ def _input(name: str) -> dict[str, str]:
 
 
 def largest_weight(fit: Fit) -> float:
-    """The largest total weight of a bin with windows."""
+    """The maximum of the total weight in bins with windows."""
     return max(float(np.max(fit.weights(flavour) * (counts > 0))) for flavour, counts in fit.counts.items())

@@ -1,4 +1,4 @@
-"""How large windows must be: the smallest boxes that hold a share of the energy, and lines through them."""
+"""The required size of windows: the smallest boxes that contain a share of the energy, and lines through them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,25 @@ from ecalwindows.studies.containment import BLOCKS, CELLS, LOW, STEPS, UNIT, ZER
 
 BOUNDS = ("up", "down", "width")
 REPLICAS = 50
-"""Bootstrap draws of blocks."""
+"""Number of bootstrap draws of blocks."""
 
 OFTEN = 0.95
-"""A share counts as held by a box when it is in so many of the draws: elsewhere the box is one by chance."""
+"""A box is accepted if boxes exist in at least this share of the draws; otherwise it exists by chance."""
 
 LEAST = 20
-"""A bin with fewer caloparticles gets no box."""
+"""Minimum number of caloparticles of a bin with a box."""
 
 
 @dataclass(frozen=True)
 class Boxes:
-    """The smallest box of each bin that holds `share` of the simulated energy, NaN where none surely does.
+    """The smallest boxes that contain a share of the simulated energy, by bin of eta.
 
-    eta : mean abs(seed eta), (n_eta,); bounds, errors : up, down and width, (3, n_eta); n : caloparticles (n_eta,)
+    Attributes
+    ----------
+    share : of the simulated energy
+    eta : float64 (n_eta,), mean abs(seed eta)
+    bounds, errors : float64 (3, n_eta), up, down and width [rad]; NaN in bins without a box
+    n : int64 (n_eta,), number of caloparticles
     """
 
     share: float
@@ -45,7 +50,14 @@ class Boxes:
 
 @dataclass(frozen=True)
 class Line:
-    """A broken line through the points of one bound: its heights at `knots`, chi2 and degrees of freedom."""
+    """A piecewise linear function fitted to one bound.
+
+    Attributes
+    ----------
+    bound : up, down or width
+    knots, heights : float64 (n_knots,), abs(eta) and values where the lines meet
+    chi2, dof : of the fit
+    """
 
     bound: str
     knots: Floats
@@ -55,7 +67,7 @@ class Line:
 
 
 def smallest_boxes(found: Containment, shares: Sequence[float]) -> list[Boxes]:
-    """The boxes for each share, with bootstrap errors: half a cell's rounding is part of them."""
+    """The boxes for each share, with errors from the bootstrap and from the size of the cells."""
     draws = block_draws()
     bounds = np.full((len(shares), 1 + REPLICAS, 3, len(found.n)), np.nan)
     for place in np.flatnonzero(found.n.sum(axis=1) >= LEAST).tolist():
@@ -76,13 +88,13 @@ def smallest_boxes(found: Containment, shares: Sequence[float]) -> list[Boxes]:
 
 
 def block_draws() -> Floats:
-    """How often each block counts: all once, then REPLICAS draws with replacement; (1 + REPLICAS, BLOCKS)."""
+    """Weights of the blocks: all 1, then REPLICAS draws with replacement, float64 (1 + REPLICAS, BLOCKS)."""
     drawn = np.random.default_rng(0).multinomial(BLOCKS, np.full(BLOCKS, 1 / BLOCKS), REPLICAS)
     return np.concatenate([np.ones((1, BLOCKS)), drawn.astype(np.float64)])
 
 
 def _box(below: Floats, wanted: float) -> tuple[float, float, float]:
-    """Up, down and width; NaN where no box holds it, or only one that reaches the end of the grid."""
+    """Up, down and width; NaN if no box contains the wanted energy, or only one that reaches the end of the grid."""
     first, last, width = smallest_box(below, ZERO, wanted)
     if first <= 0 or last == CELLS[0] or width == CELLS[1]:
         return (math.nan, math.nan, math.nan)
@@ -90,7 +102,7 @@ def _box(below: Floats, wanted: float) -> tuple[float, float, float]:
 
 
 def _spread(replicas: Floats) -> Floats:
-    """Standard deviation over the replicas that have a box; NaN where fewer than two have."""
+    """Standard deviation over the replicas with a box; NaN if fewer than two have one."""
     known = np.isfinite(replicas)
     n = known.sum(axis=0)
     mean = np.where(known, replicas, 0).sum(axis=0) / np.maximum(n, 1)
@@ -99,7 +111,13 @@ def _spread(replicas: Floats) -> Floats:
 
 
 def mean_shares(inside: Whole, n: Whole) -> tuple[Floats, Floats]:
-    """Mean share inside by eta bin and its bootstrap error, (n_eta,); NaN without caloparticles."""
+    """Mean share inside and its bootstrap error, float64 (n_eta,) each; NaN without caloparticles.
+
+    Parameters
+    ----------
+    inside : int64 (n_eta, BLOCKS), sums of shares, in units of 1 / UNIT
+    n : int64 (n_eta, BLOCKS), numbers of caloparticles
+    """
     draws = block_draws()
     calos = draws @ n.T
     shares = np.divide(draws @ inside.T / UNIT, calos, out=np.full(calos.shape, np.nan), where=calos > 0)
@@ -107,9 +125,16 @@ def mean_shares(inside: Whole, n: Whole) -> tuple[Floats, Floats]:
 
 
 def broken_lines(boxes: Boxes, knots: Sequence[float]) -> list[Line]:
-    """For each bound the straight lines, meeting at the knots, that fit best (least squares with the boxes' errors).
+    """Fit a piecewise linear function to each bound, with the errors of the boxes (least squares).
 
-    knots : abs(eta) where lines meet. Returns none where there are fewer boxes than numbers to find.
+    Parameters
+    ----------
+    boxes : smallest boxes for one share
+    knots : abs(eta) where the lines meet
+
+    Returns
+    -------
+    One line for each bound; none if there are fewer boxes than parameters.
     """
     here = boxes.found & np.isfinite(boxes.errors).all(axis=0)
     eta = boxes.eta[here]
@@ -127,13 +152,13 @@ def broken_lines(boxes: Boxes, knots: Sequence[float]) -> list[Line]:
 
 
 def fitted_geometry(lines: Sequence[Line]) -> Geometry:
-    """The lines as a geometry, with five digits: bounds that would leave the seed out are cut at a crystal's half."""
+    """The lines as a geometry, with five digits. Bounds are at least half a crystal, so that they contain the seed."""
     pieces = {line.bound: _pieces(line) for line in lines}
     return Geometry(up=pieces["up"], down=pieces["down"], width=pieces["width"])
 
 
 def _pieces(line: Line) -> tuple[Piece, ...]:
-    """A line piece between neighbouring knots; the last goes on beyond abs(eta) 3."""
+    """The straight pieces between neighbouring knots; the last one continues beyond abs(eta) 3."""
     half = 0.0087
     heights = np.minimum(line.heights, -half) if line.bound == "down" else np.maximum(line.heights, half)
     slopes = np.diff(heights) / np.diff(line.knots)

@@ -1,4 +1,4 @@
-"""What the study of the window size found, as tables."""
+"""Tables of the study of the window size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,15 @@ from ecalwindows.studies.window_size import Boxes, Line, mean_shares
 def window_size_tables(
     found: Containment, boxes: Sequence[Boxes], lines: Mapping[float, Sequence[Line]], inside: Mapping[str, Whole]
 ) -> dict[str, Columns]:
-    """All tables by name. inside : shares in the windows of each geometry, fitted ones too."""
+    """All tables by name.
+
+    Parameters
+    ----------
+    found : sums over caloparticles
+    boxes : smallest boxes for each share
+    lines : fitted lines by share
+    inside : int64 (n_eta, BLOCKS), shares in the windows of each geometry, fitted ones included
+    """
     edges = found.eta_edges
     return {"boxes": _boxes(edges, boxes), "lines": _lines(lines), "contained": _contained(found, inside)}
 
@@ -49,7 +57,7 @@ def _lines(lines: Mapping[float, Sequence[Line]]) -> Columns:
 
 
 def _contained(found: Containment, inside: Mapping[str, Whole]) -> Columns:
-    """Shares by geometry; `seed_side` is what any window could hold: energy with the seed's iz."""
+    """Shares by geometry; `seed_side` is the energy on the side of the seed, the maximum for any window."""
     parts = []
     for name, sums in {**inside, "seed_side": found.same_side}.items():
         share, error = mean_shares(sums, found.n)
