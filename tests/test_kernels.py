@@ -12,11 +12,12 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 from reference import association as slow_association
+from reference import decode as decode_reference
 from reference import mustache as slow_mustache
 from reference import windows as slow_windows
 
 from ecalwindows.geometry import GEOMETRIES, Geometry
-from ecalwindows.kernels import association, features, gather, mustache, windowing
+from ecalwindows.kernels import association, decode, features, gather, mustache, tfrecord_reader, windowing
 
 VALUES = st.sampled_from([0.0, -0.0, 1.0, 2.0, 2.0, -3.5, math.inf, math.nan])
 GROUPS = st.lists(st.lists(VALUES, max_size=9), max_size=4)
@@ -58,7 +59,7 @@ def test_gathered_rows(lengths: list[int], data: Any) -> None:
     assert index.tolist() == [i for row in rows for i in range(offsets[row], offsets[row + 1])]
 
 
-@given(st.binary(max_size=5), st.lists(st.tuples(*[st.integers(-(2**63) + 1, 2**63 - 1)] * 3), max_size=5))
+@given(st.binary(max_size=5), st.lists(st.tuples(*[st.integers(-(2**63), 2**63 - 1)] * 3), max_size=5))
 def test_joined_numbers(first: bytes, rows: list[tuple[int, int, int]]) -> None:
     numbers = np.array(rows, dtype=np.int64).reshape(len(rows), 3)
     offsets, data = features.joined_numbers(np.frombuffer(first, dtype=np.uint8), numbers)
@@ -142,3 +143,76 @@ def test_windows_kept(events: list[list[bool]], maxnocalow: int, data: Any) -> N
         slow = slow_windows.kept(event, own, list(range(len(event))), maxnocalow)
         assert np.flatnonzero(keep[start : start + len(event)]).tolist() == sorted(slow)
         start += len(event)
+
+
+def test_numbers_at_the_ends_of_int64_are_text_of_their_own_length() -> None:
+    """The lowest one has no positive counterpart: its digits once had no end, and went beyond the array."""
+    numbers = np.array([[-(2**63), 2**63 - 1], [-(2**63), -(2**63)], [0, -1]], dtype=np.int64)
+    offsets, data = features.joined_numbers(np.zeros(0, np.uint8), numbers)
+    assert [bytes(data[a:b]).decode() for a, b in itertools.pairwise(offsets)] == [
+        "_".join(map(str, row)) for row in numbers.tolist()
+    ]
+
+
+# Kernels that write by an index of the input stay within their arrays, whatever the input says.
+
+GUARD = -77
+
+
+def guarded(size: int, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
+    """An array of a size, and the larger one that it is part of, full of `GUARD`."""
+    whole = np.full(size + 64, GUARD).astype(dtype)
+    return whole[:size], whole
+
+
+def unspoilt(whole: np.ndarray, size: int) -> bool:
+    return bool((whole[size:] == np.full(1, GUARD).astype(whole.dtype)).all())
+
+
+@pytest.mark.parametrize("n_lists", [0, 1, 3])
+@pytest.mark.parametrize("n_items", [0, 2, 9])
+def test_decoded_items_stay_within_their_arrays(n_lists: int, n_items: int) -> None:
+    entry = decode_reference.entry_bytes([[1, 2], [3], [4, 5, 6]], 2, "int32")
+    data = np.frombuffer(entry * 2, dtype=np.uint8)
+    byte_offsets = np.array([0, len(entry), 2 * len(entry)], dtype=np.int32)
+    offsets, all_offsets = guarded(n_lists + 1, np.int64)
+    offsets[:] = 0
+    content, all_content = guarded(4 * n_items, np.uint8)
+    bad = decode.fill_items(data, byte_offsets, 0, 2, 4, 2, offsets, 0, content)
+    assert bad == (1 if n_lists == 3 and n_items == 9 else 0)
+    assert unspoilt(all_offsets, n_lists + 1) and unspoilt(all_content, 4 * n_items)
+    assert decode.fill_items(data, byte_offsets, 0, 2, 4, 2, offsets, n_lists + 1, content) == 0
+
+
+@pytest.mark.parametrize("n_entries", [0, 1, 5])
+def test_counted_lists_stay_within_their_array(n_entries: int) -> None:
+    entry = decode_reference.entry_bytes([1, 2], 1, "int32")
+    data = np.frombuffer(entry * 2, dtype=np.uint8)
+    byte_offsets = np.array([0, len(entry), 2 * len(entry)], dtype=np.int32)
+    offsets, whole = guarded(n_entries + 1, np.int64)
+    offsets[0] = 0
+    bad, _ = decode.count_items(data, byte_offsets, 0, 9, 4, 1, offsets, np.int64(0))
+    assert bad == min(n_entries, 2) and unspoilt(whole, n_entries + 1)
+
+
+def test_main_clusters_stay_within_their_caloparticles() -> None:
+    """A cluster that belongs to a caloparticle which its event does not have is nobody's main cluster."""
+    offsets, calo_offsets = np.array([0, 2, 3]), np.array([0, 1, 2])
+    main = association.main_clusters(offsets, calo_offsets, np.array([5, 0, 1]), np.array([0.9, 0.5, 0.7]))
+    assert main.tolist() == [1, -1]
+
+
+@pytest.mark.parametrize("size", [0, 1, 2])
+def test_numbers_of_records_stay_within_their_arrays(size: int) -> None:
+    floats = np.frombuffer(b"\x12\x0e\x0a\x0c" + bytes(12), dtype=np.uint8)  # a FloatList of three packed numbers
+    ints = np.frombuffer(b"\x1a\x05\x0a\x03\x01\x02\x03", dtype=np.uint8)
+    lists = np.frombuffer(b"\x0a\x00\x0a\x00\x0a\x00", dtype=np.uint8)
+    out, whole = guarded(size, np.uint32)
+    assert tfrecord_reader.read_floats(floats, np.array([[0, len(floats)]]), out).tolist() == [-1]
+    assert unspoilt(whole, size)
+    numbers, whole = guarded(size, np.int64)
+    assert tfrecord_reader.read_ints(ints, np.array([[0, len(ints)]]), numbers).tolist() == [-1]
+    assert unspoilt(whole, size)
+    spans, whole = guarded(2 * size, np.int64)
+    tfrecord_reader.feature_spans(lists, np.array([[0, len(lists)]]), spans.reshape(size, 2))
+    assert unspoilt(whole, 2 * size)

@@ -34,6 +34,8 @@ def main_clusters(cluster_offsets: Any, calo_offsets: Any, owner: Any, score: An
         for cluster in range(cluster_offsets[event], cluster_offsets[event + 1]):
             if owner[cluster] >= 0:
                 calo = calo_offsets[event] + owner[cluster]
+                if calo >= calo_offsets[event + 1]:
+                    continue  # a row of scores that is longer than the list of caloparticles
                 if main[calo] < 0 or score[cluster] > score[main[calo]]:
                     main[calo] = cluster
     return main

@@ -9,6 +9,8 @@ import numpy as np
 
 from ecalwindows.kernels.jit import kernel
 
+ZERO, ONE, TEN, ZERO_DIGIT = (np.uint64(number) for number in (0, 1, 10, 48))
+
 
 @kernel
 def transverse(energy: Any, eta: Any) -> Any:
@@ -90,14 +92,17 @@ def joined_numbers(first: Any, numbers: Any) -> Any:
             if column > 0:
                 data[place] = 95  # _
                 place += 1
-            rest = abs(numbers[row, column])
-            if numbers[row, column] < 0:
+            number = numbers[row, column]
+            if number < 0:
                 data[place] = 45  # -
                 place += 1
+                rest = np.uint64(-(number + 1)) + ONE  # also of the lowest int64, which has no positive one
+            else:
+                rest = np.uint64(number)
             n = 0
-            while n == 0 or rest != 0:
-                digits[n] = 48 + rest % 10
-                rest //= 10
+            while n == 0 or rest != ZERO:
+                digits[n] = np.uint8(ZERO_DIGIT + rest % TEN)
+                rest //= TEN
                 n += 1
             for i in range(n):
                 data[place + i] = digits[n - 1 - i]

@@ -54,7 +54,7 @@ INTERACTION, N_HADRON = 20.3, 10
 @lean_kernel
 def add_energy(deposit: Any, touched: Any, n_touched: int, crystal: int, energy: float) -> Any:
     """Add energy [GeV] to a crystal; returns the new number of crystals with energy."""
-    if deposit[crystal] == 0.0:
+    if deposit[crystal] == 0.0 and n_touched < len(touched):
         touched[n_touched] = crystal
         n_touched += 1
     deposit[crystal] += energy

@@ -177,6 +177,8 @@ def feature_spans(data: Bytes, lists: Integers, spans: Integers) -> None:
         at = lists[row, 0]
         while at < lists[row, 1]:
             tag, start, end = next_field(data, at, lists[row, 1])
+            if end == BAD or n == len(spans):
+                return
             if tag == FIRST:
                 spans[n, 0], spans[n, 1] = start, end
                 n += 1
@@ -195,7 +197,7 @@ def read_floats(data: Bytes, features: Integers, out: Any) -> Any:
         began = n
         while kind == FLOATS and at < stop:
             tag, start, end = next_field(data, at, stop)
-            if end == BAD or (tag == FIRST and (end - start) % 4 != 0):
+            if end == BAD or (tag == FIRST and (end - start) % 4 != 0) or n + (end - start) // 4 > len(out):
                 kind = BAD
             elif tag in (FIRST, FIRST_FLOAT):
                 for place in range(start, end, 4):
@@ -216,10 +218,10 @@ def read_ints(data: Bytes, features: Integers, out: Integers) -> Any:
         began = n
         while kind == INTS and at < stop:
             tag, start, end = next_field(data, at, stop)
-            while tag in (FIRST, FIRST_VARINT) and start != BAD and start < end:
+            while tag in (FIRST, FIRST_VARINT) and start != BAD and start < end and n < len(out):
                 out[n], start = read_varint(data, start, end)
                 n += 1
-            if end == BAD or start == BAD:
+            if end == BAD or start == BAD or (tag in (FIRST, FIRST_VARINT) and start < end):
                 kind = BAD
             at = end
         counts[row] = n - began if kind in (INTS, NO_KIND) else BAD
