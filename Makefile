@@ -6,7 +6,7 @@ JOBS   ?= 2
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo sample simulation-page working-points test lint coverage test-systems docs bench dist clean
+.PHONY: help demo sample simulation-page working-points test lint coverage bounds test-systems docs bench dist clean
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # What is installed is kept in stamp files: a second call installs nothing until pyproject.toml changes.
@@ -58,6 +58,9 @@ SYSTEM_TESTS := croissant tensorflow xrootd production_xrootd simulate_ttree sim
 test-systems: $(SYSTEMS) ## tests against real servers, and slow ones; none may be skipped
 	@$(RUN) pytest --no-skips -n $(JOBS) -m slow --ignore=tests/systems
 	@set -e; for name in $(SYSTEM_TESTS); do $(RUN) pytest --no-skips tests/systems/test_$$name.py; done
+
+bounds: $(TEST) ## the tests of all kernels once more, with a check of every index (some minutes)
+	@$(RUN) pytest -n 0 -m slow tests/test_kernel_bounds.py
 
 working-points: $(TEST) ## the packaged working points, derived anew from the simulation (some minutes); WORK=folder
 	@$(VENV)/bin/python tools/default_working_points.py $(WORK)

@@ -67,8 +67,12 @@ def safe_folder(wanted: Path) -> Path:
 
 
 def sources_digest() -> str:
-    """Hash of all kernel sources: numba itself does not see when a kernel that another one calls has changed."""
-    digest = hashlib.sha256(f"{sys.version} {numba.__version__}".encode())
+    """Hash of all kernel sources: numba itself does not see when a kernel that another one calls has changed.
+
+    Code with checks of all indices (`NUMBA_BOUNDSCHECK=1`) is kept in a folder of its own.
+    """
+    checks = " with checks of indices" if numba.core.config.BOUNDSCHECK else ""
+    digest = hashlib.sha256(f"{sys.version} {numba.__version__}{checks}".encode())
     for source in sorted({Path(__file__), *Path(__file__).parents[1].rglob("kernels/*.py")}):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
