@@ -213,7 +213,9 @@ class Ground:
         """Give the jobs' user what this one has compiled: each production copies it into its own folder."""
         run("windows", f"{self.folder}/dumps/dump_003.root", "-o", f"{self.folder}/first.parquet", "--maxnocalow", "2")
         theirs = self.pool.caches / "ecalwindows" / "numba"
-        shutil.copytree(cache_folder(), theirs / sources_digest())
+        compiled = cache_folder()
+        assert compiled is not None
+        shutil.copytree(compiled, theirs / sources_digest())
         for path in (self.pool.caches, *self.pool.caches.rglob("*")):
             shutil.chown(path, USER)
             path.chmod(0o700)

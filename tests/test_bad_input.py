@@ -347,6 +347,37 @@ def test_a_file_that_breaks_half_way_gives_nothing_at_all(tmp_path: Path) -> Non
     refused(tmp_path, str(tmp_path / "broken.root"))
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["validate IN", "compare IN IN", "convert IN -o OUT.parquet", "normalize IN -o OUT.json", "plot IN -o OUT",
+     "reweight IN -o OUT.json", "relabel IN --wp-file flat -o OUT.parquet"],
+)  # fmt: skip
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_a_root_file_where_windows_are_wanted_is_named_as_what_it_is(
+    tmp_path: Path, words: str, is_folder: bool
+) -> None:
+    source = tmp_path / "dumps" if is_folder else ELECTRONS
+    if is_folder:
+        source.mkdir()
+        (source / "x.root").symlink_to(ELECTRONS)
+    line = words.replace("IN", str(source)).replace("OUT", str(tmp_path / "out"))
+    ran = attempt(*line.split())
+    assert ran.code == 2 and "this is a ROOT file" in ran.err and "`ecalwindows windows" in ran.err
+    assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.parametrize("source", [ELECTRONS, GOLDEN])
+def test_root_files_where_tables_of_matches_are_wanted_are_named_as_what_they_are(tmp_path: Path, source: Path) -> None:
+    ran = attempt("truth", "working-points", str(source), "-o", str(tmp_path / "wp.json"))
+    assert ran.code == 2 and "ROOT files" in ran.err and "`ecalwindows truth match" in ran.err
+
+
+def test_windows_where_a_root_file_is_wanted_are_named_as_what_they_are(tmp_path: Path) -> None:
+    run("windows", str(ELECTRONS), "--events", ":1", "-o", str(tmp_path / "w.parquet"))
+    ran = attempt("windows", str(tmp_path / "w.parquet"), "-o", str(tmp_path / "out.parquet"))
+    assert ran.code == 2 and "`ecalwindows convert`" in ran.err
+
+
 def test_internal_errors_show_no_traceback_but_say_how_to_get_one() -> None:
     script = (
         "import ecalwindows.run as run, ecalwindows.cli.main as m\n"

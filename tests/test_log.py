@@ -166,10 +166,31 @@ def test_a_note_is_of_today_unless_told(history):
 
 
 def test_a_note_on_a_column_is_of_a_column(history):
-    with pytest.raises(SettingsError, match="unknown column 'in_mustach'") as error:
+    with pytest.raises(SettingsError, match="has no column 'in_mustach'") as error:
         note_issue(history / "ndjson", "x", column="in_mustach")
     assert "in_mustache" in error.value.expected
     assert note_issue(history / "datasets" / "awkward", "x", column="window_metadata.rho").known_issues[-1].column
+
+
+@pytest.mark.parametrize(
+    ("dataset", "column", "is_there"),
+    [
+        ("ndjson", "in_mustache", True),
+        ("ndjson", "cl_hits", True),
+        ("ndjson", "cl_h", False),
+        ("ndjson", "window_metadata.rho", False),
+        ("datasets/awkward", "rho", True),
+        ("datasets/awkward", "cl_h", True),
+        ("datasets/awkward", "in_mustache", False),  # a column of the schema that this dataset does not hold
+        ("datasets/awkward", "wi", False),
+    ],
+)
+def test_a_note_is_on_a_column_that_the_dataset_holds(history, dataset, column, is_there):
+    if is_there:
+        assert note_issue(history / dataset, "x", column=column).known_issues[-1].column == column
+    else:
+        with pytest.raises(SettingsError, match=f"has no column '{column}'"):
+            note_issue(history / dataset, "x", column=column)
 
 
 def test_what_cannot_be_noted(history, tmp_path):

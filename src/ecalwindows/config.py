@@ -43,7 +43,9 @@ class WindowSettings(BaseModel):
     )
     overlap: bool = Field(False, description="Candidates inside another window make a window too.")
     maxnocalow: Annotated[int, Field(ge=0)] = Field(
-        0, description="Most unmatched windows kept in an event beyond the number of matched ones; 0 keeps none."
+        0,
+        description="Unmatched windows of an event that are kept: as many as are matched, those of highest Et, and up"
+        " to this number of the others, drawn at random; 0 keeps none.",
     )
     pileup: Literal["auto", "on", "off"] = Field("auto", description="Use the pile-up branches.")
     pu_limit: Annotated[float, Field(gt=0)] = Field(

@@ -15,7 +15,6 @@ from ecalwindows.dataset.manifest import FOLDER
 from ecalwindows.dataset.record import DatasetRecord, KnownIssue, read_record
 from ecalwindows.errors import InputError, SettingsError, near
 from ecalwindows.finalize import write_record
-from ecalwindows.schema import COLUMNS
 
 log = logging.getLogger(__name__)
 
@@ -92,15 +91,29 @@ def note_issue(dataset: str | Path, text: str, *, column: str | None = None, day
     text = " ".join(text.split())
     if not text:
         raise _wrong("the note is empty", "what is wrong, and what to do about it", "the note")
-    known = [*record.columns, *(name.rpartition(".")[2] for name in record.columns), *COLUMNS, "cl_h"]
-    if column is not None and column not in known:
-        raise _wrong(f"unknown column '{column}'", near(column, known), "--column")
+    if column is not None and column not in (known := known_columns(record)):
+        raise _wrong(f"{record.title} has no column '{column}'", near(column, known), "--column")
     issue = KnownIssue(day=day or datetime.now().astimezone().date(), text=text, column=column)
     if issue in record.known_issues:
         return record
     noted = record.with_issue(issue)
     write_record(noted, path.parent)
     return noted
+
+
+def known_columns(record: DatasetRecord) -> frozenset[str]:
+    """What the columns of a dataset are called, in all its formats: with and without their group, hits, keys."""
+    names = set[str]()
+    for form in record.forms:
+        names |= {*form.columns, *(name.rpartition(".")[2] for name in form.columns)}
+        names |= {*form.hits, "cl_h"} if form.hits else set()
+        if form.format == "ndjson":
+            names |= {"cl_hits", "seed_hits"}
+        elif form.format == "tfrecord":
+            from ecalwindows.dataset.tfrecord.layout import CONTEXT, LISTS
+
+            names |= {feature.key for feature in (*CONTEXT, *LISTS)}
+    return frozenset(names)
 
 
 def _wrong(found: str, expected: str, where: str) -> SettingsError:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ecalwindows.batch import WindowBatch
 from ecalwindows.dataset.folder_output import check_folder, folder_written_aside
+from ecalwindows.dataset.layout import root_file
 from ecalwindows.dataset.opening.scan import Scan
 from ecalwindows.dataset.opening.sources import File
 from ecalwindows.dataset.opening.training import open_dataset
@@ -110,11 +111,7 @@ class Reading:
 
 def _files(path: str, split: str | None) -> tuple[File, ...]:
     if path.endswith(".root"):
-        raise InputError(
-            "this is a ROOT file", expected="a dataset of windows", where=path,
-            todo=f"make windows of it first (`ecalwindows windows {path} -o windows.parquet`), "
-            "or look at one event with `ecalwindows show`",
-        )  # fmt: skip
+        raise root_file(path)
     dataset = open_dataset(path)
     return (dataset.filter(split=split) if split is not None else dataset).scan.files
 

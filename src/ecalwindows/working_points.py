@@ -140,19 +140,23 @@ def read_working_points(path: str | Path | None, strategy: str | None = SHARES[0
     try:
         content = file_bytes(path)
         return _from_root(path, limits) if content.startswith(b"root") else _from_json(content, path, limits)
-    except OSError as error:
-        raise WorkingPointError(
-            f"the working-point file cannot be read: {error.strerror or error}",
-            expected=f"a correctionlib JSON file, a ROOT file, or one of {', '.join(PACKAGED)}",
-            where=str(path),
-            todo="check the path given with --wp-file",
-        ) from error
     except MissingCorrectionError as error:
         raise _wrong(f"{error}; weights files look alike", str(path), limits) from error
     except WorkingPointError:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of the system, not of uproot
+            raise _not_readable(path, error) from error
         raise _wrong(f"the working-point file is broken: {_one_line(error)}", str(path), limits) from error
+
+
+def _not_readable(path: Path, error: OSError) -> WorkingPointError:
+    return WorkingPointError(
+        f"the working-point file cannot be read: {error.strerror or error}",
+        expected=f"a correctionlib JSON file, a ROOT file, or one of {', '.join(PACKAGED)}",
+        where=str(path),
+        todo="check the path given with --wp-file",
+    )
 
 
 def _wrong(found: str, where: str, limits: Limits) -> WorkingPointError:

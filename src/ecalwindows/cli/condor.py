@@ -57,10 +57,11 @@ Examples:
 )
 @_shared_options
 @click.option("-a", "--assoc-strategy", required=True, metavar="NAME", help="Score, such as sim_fraction.")
-@click.option("--wp-file", metavar="FILE", help="simFraction working points, JSON or ROOT [flat 1e-3].")
+@click.option("--wp-file", metavar="FILE", help="simFraction working points, JSON or ROOT; flat: 1e-3 [packaged map].")
 @click.option("-e", "--eos", default="user", show_default=True, metavar="NAME", help="EOS instance: user, cms, ...")
 @click.option("--maxnocalow", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
-              help="Unmatched windows of an event beyond the number of matched ones.")  # fmt: skip
+              help="Also keep unmatched windows: as many as are matched in the event, and up to N more; 0: none."
+)  # fmt: skip
 @click.option("--min-et-seed", type=float, default=1.0, show_default=True, metavar="GEV", help="Least Et of seeds.")
 @click.option("-ov", "--overlap", is_flag=True, help="Seeds inside another window make one too.")
 @click.option("--pu-limit", type=float, default=1e6, show_default=True, metavar="X", help="Pile-up over signal energy.")

@@ -56,7 +56,7 @@ Examples:
 )
 @click.argument("dataset", metavar="DATASET")
 @click.argument("text", metavar="TEXT")
-@click.option("--column", metavar="NAME", help="Column that the issue is about.")
+@click.option("--column", metavar="NAME", help="Column of the dataset that the issue is about.")
 @click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="Day of the note [today].")
 def note(dataset: str, text: str, column: str | None, day: datetime | None) -> None:
     """Add a known issue to DATASET: to its record, its card and its Croissant file. Data are not touched."""
@@ -64,4 +64,5 @@ def note(dataset: str, text: str, column: str | None, day: datetime | None) -> N
     from ecalwindows.history import note_issue
 
     record = note_issue(dataset, text, column=column, day=day.date() if day else None)
-    click.echo(f"noted for {record.title}: {issue_text(record.known_issues[-1])}")
+    noted = next(issue for issue in reversed(record.known_issues) if issue.text == " ".join(text.split()))
+    click.echo(f"noted for {record.title}: {issue_text(noted)}")

@@ -93,6 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point. Errors become text on stderr and an exit code; ECALWINDOWS_TRACEBACK=1 shows where they arose."""
     from ecalwindows.errors import EcalWindowsError
 
+    open_standard_streams()
     with contextlib.suppress(ValueError):  # signals belong to the main thread
         signal.signal(signal.SIGTERM, _stop)
     try:
@@ -101,31 +102,82 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if code:  # of a command that left with click's Exit
             sys.exit(code)
     except click.ClickException as error:
-        error.show()
+        with contextlib.suppress(OSError):
+            error.show()
         sys.exit(error.exit_code)
     except EcalWindowsError as error:
         _traceback_if_wanted()
-        click.echo(f"error: {error}", err=True)
+        _say(f"error: {error}")
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted: nothing stands under the output's name that was not there before", err=True)
+        _say("interrupted: nothing stands under the output's name that was not there before")
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader of a pipe has seen enough, as `head` does
+        _discard_output()
         sys.exit(1)
     except MemoryError:
-        click.echo("error: out of memory\n  next:     give a smaller budget with --memory", err=True)
+        _say("error: out of memory\n  next:     give a smaller budget with --memory")
         sys.exit(INTERNAL)
+    except OSError as error:
+        _traceback_if_wanted()
+        _say(_system_error(error))
+        _discard_output()
+        sys.exit(EcalWindowsError.exit_code)
     except Exception as error:
         _traceback_if_wanted()
-        click.echo(f"internal error: {type(error).__name__}: {error}", err=True)
-        click.echo("  next:     run again with ECALWINDOWS_TRACEBACK=1 and report what it prints", err=True)
+        _say(f"internal error: {type(error).__name__}: {error}")
+        _say("  next:     run again with ECALWINDOWS_TRACEBACK=1 and report what it prints")
         sys.exit(INTERNAL)
 
 
 def _stop(*_: object) -> None:
     """A batch system's SIGTERM ends the run as Ctrl-C does: what was written aside is removed."""
     raise KeyboardInterrupt
+
+
+def open_standard_streams() -> None:
+    """Open those of stdin, stdout and stderr that are closed (as `>&-` does) on the null device.
+
+    Else the next file that is opened would get their number, and what is printed would go into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # gets the lowest free number: this one
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, "r" if number == 0 else "w", encoding="utf-8")  # noqa: SIM115 (as Python's own)
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+
+
+def _discard_output() -> None:
+    """Let nothing more be written: Python would try it again when it ends, and complain."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            os.dup2(null, stream.fileno())
+
+
+def _say(text: str) -> None:
+    """Print on stderr, if that is possible."""
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
+
+
+def _system_error(error: OSError) -> str:
+    """What the system refused, in the four parts of an error."""
+    from ecalwindows.errors import OutputError
+
+    names = " and ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
+    return "error: " + str(
+        OutputError(
+            f"the system refuses: {error.strerror or error}",
+            expected="files and folders that can be read and written, with space left",
+            where=names or "a file that the system does not name",
+            todo="check permissions, free space and quota there; ECALWINDOWS_TRACEBACK=1 shows what was being done",
+        )
+    )
 
 
 def _traceback_if_wanted() -> None:

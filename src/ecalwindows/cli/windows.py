@@ -83,7 +83,10 @@ Examples:
 )
 @click.option("--wp-file", metavar="FILE", help="simFraction working points, JSON or ROOT; flat: 1e-3 [packaged map].")
 @click.option(
-    "--maxnocalow", type=int, metavar="N", help="Unmatched windows kept beyond the number of matched [0: none]."
+    "--maxnocalow",
+    type=int,
+    metavar="N",
+    help="Also keep unmatched windows: as many as are matched in the event, and up to N more [0: none].",
 )
 @click.option("--min-et-seed", type=float, metavar="GEV", help="Least Et of a seed [1 GeV].")
 @click.option("--min-seed-score", type=float, metavar="X", help="Score above which a seed is matched [1e-2].")

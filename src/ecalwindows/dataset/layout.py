@@ -12,6 +12,7 @@ Names that start with a dot or an underscore are never data.
 from __future__ import annotations
 
 import re
+from os import PathLike, fspath
 from pathlib import Path
 
 from ecalwindows.dataset.manifest import FOLDER
@@ -42,6 +43,17 @@ def format_of(name: str) -> str | None:
     if name.startswith((".", "_")):
         return None
     return next((kind for suffix, kind in SUFFIXES.items() if name.endswith(suffix)), None)
+
+
+def root_file(path: str | PathLike[str]) -> InputError:
+    """The error of a ROOT file where windows are wanted."""
+    return InputError(
+        "this is a ROOT file: events of RecoSimDumper (or of `ecalwindows simulate`), from which windows are made",
+        expected=f"a dataset of windows: *{', *'.join(SUFFIXES)}, or a folder of these",
+        where=fspath(path),
+        todo="make windows of it with `ecalwindows windows DUMP.root -o windows.parquet` and name these; "
+        "`ecalwindows show DUMP.root` draws one event",
+    )
 
 
 def stem_of(name: str) -> str:
@@ -78,6 +90,8 @@ def data_files(path: str | Path, split: str | None = None) -> list[Path]:
         found = [file for file in found if file.relative_to(base).parts[0] == split]
     formats = sorted({str(format_of(file.name)) for file in found})
     if not found:
+        if dumps := next(path.rglob("*.root"), None):
+            raise root_file(dumps)
         raise _no_data("there are no data in the folder", path)
     if len(formats) > 1:
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -97,7 +98,9 @@ def written_aside(paths: list[Path]) -> Iterator[list[Path]]:
 
 
 def cannot_write(path: Path, error: OSError) -> OutputError:
-    """The error of an output that the system refuses."""
+    """The error of an output that the system refuses; raises `error` itself where the reader of a pipe has ended."""
+    if error.errno == errno.EPIPE:
+        raise error
     return output_error(
         f"the output cannot be written: {error.strerror or error}",
         "a place that you may write to, with space left",

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecalwindows.batch import WindowBatch
-from ecalwindows.dataset.layout import FORMATS, MATCHED, RECORD, UNMATCHED, stem_of
+from ecalwindows.dataset.layout import FORMATS, MATCHED, RECORD, UNMATCHED, root_file, stem_of
 from ecalwindows.dataset.manifest import FOLDER, Manifest, manifest_path, read_manifest
 from ecalwindows.dataset.ndjson import reader as ndjson_reader
 from ecalwindows.dataset.ndjson.reader import ReadNotes as ReadNotes
@@ -35,8 +35,10 @@ def kind_of(path: str | PathLike[str]) -> str:
         return "parquet"
     if name.endswith(TFRECORD):
         return "tfrecord"
+    if name.endswith(".root"):
+        raise root_file(name)
     raise InputError(
-        f"the name '{Path(name).name}' tells no format",
+        f"'{Path(name).name}' is not the name of a file of windows",
         expected=f"a name that ends in {', '.join((*PARQUET, *NDJSON, '.ndjson.tar.gz', TFRECORD[0]))}",
         where=name,
         todo="name data files, or a folder of them",

@@ -17,6 +17,9 @@ from ecalwindows.dumper.coverage import check_coverage
 from ecalwindows.errors import BadFileError, EcalWindowsError, SettingsError, near
 from ecalwindows.remote import is_remote, remote_filesystem
 
+OF_WINDOWS = (".parquet", ".ndjson", ".ndjson.gz", ".ndjson.zst", ".tar.gz", ".proto")
+"""Ends of the names of files that `ecalwindows windows` writes, and does not read."""
+
 
 @dataclass(frozen=True)
 class Input:
@@ -125,6 +128,8 @@ def open_tree(path: str, tree_name: str) -> Iterator[Any]:
         raise
     except Exception as error:
         there = "check the URL, the server and your credentials" if is_remote(path) else "copy or make it again"
+        if path.endswith(OF_WINDOWS):
+            there = "`ecalwindows convert`, `validate` and others read windows that are made already"
         raise bad_file(
             path,
             f"it cannot be read as a ROOT file: {_one_line(error, path)}",

@@ -2,7 +2,8 @@
 
 Numba keeps compiled code in files whose index is a pickle: whoever can write there can run code as us. So the cache
 lives only in a folder that belongs to us and that nobody else may enter (mode 0700); otherwise in a private temporary
-folder that goes with the process.
+folder that goes with the process. Where code cannot be kept or read (disk full, read-only, damaged), kernels are
+compiled again in each process: that is slow, but nothing else depends on it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any, TypeVar
 os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
 
 import numba
+import numba.core.caching
 import numba.core.config
 
 log = logging.getLogger(__name__)
@@ -49,8 +51,11 @@ def wanted_folder() -> Path:
     return Path(base) / "ecalwindows" / "numba"
 
 
-def safe_folder(wanted: Path) -> Path:
-    """`wanted` (made if absent) when it is private, else a new temporary folder, removed when the process ends."""
+def safe_folder(wanted: Path) -> Path | None:
+    """`wanted` (made if absent) when it is private, else a new temporary folder, removed when the process ends.
+
+    None where there is no place for that either.
+    """
     try:
         wanted.parent.mkdir(parents=True, exist_ok=True)
         wanted.mkdir(mode=0o700, exist_ok=True)
@@ -61,7 +66,15 @@ def safe_folder(wanted: Path) -> Path:
     if wanted.exists():
         log.warning("compiled code is not kept in %s: not a folder of yours with mode 0700 (try: chmod 700 %s)",
                     wanted, wanted)  # fmt: skip
-    private = tempfile.mkdtemp(prefix="ecalwindows-numba-")
+    return temporary_folder()
+
+
+def temporary_folder() -> Path | None:
+    """A private folder that is removed when the process ends; None where none can be made."""
+    try:
+        private = tempfile.mkdtemp(prefix="ecalwindows-numba-")
+    except OSError:
+        return None
     atexit.register(shutil.rmtree, private, ignore_errors=True)
     return Path(private)
 
@@ -79,11 +92,52 @@ def sources_digest() -> str:
 
 
 @cache
-def cache_folder() -> Path:
-    """The folder that holds the compiled kernels of this version of the code."""
-    folder = safe_folder(wanted_folder()) / sources_digest()
-    folder.mkdir(mode=0o700, exist_ok=True)
+def cache_folder() -> Path | None:
+    """The folder that holds the compiled kernels of this version of the code; None where there is no place for one."""
+    return _folder_of_version(safe_folder(wanted_folder())) or _folder_of_version(temporary_folder())
+
+
+def _folder_of_version(place: Path | None) -> Path | None:
+    if place is None:
+        return None
+    folder = place / sources_digest()
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        not_kept(str(place), error.strerror)
+        return None
     return folder
+
+
+@cache
+def not_kept(place: str, reason: str | None) -> None:
+    """Warn that code is compiled again, once per reason."""
+    log.warning("compiled code cannot be kept in %s (%s): each run compiles again", place, reason or "not writable")
+
+
+class KeptCode(numba.core.caching.FunctionCache):  # type: ignore[misc]
+    """Numba's files of compiled code, without which everything works too."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """The compiled code for types of arguments; None where there is none, or it cannot be read."""
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception as error:  # a damaged file: whatever unpickling raises
+            log.debug("compiled code cannot be read, and is made again: %s", error)
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep compiled code if that is possible."""
+        try:
+            try:
+                super().save_overload(sig, data)
+            except OSError:
+                raise
+            except Exception:  # a damaged index, which is read before
+                self.flush()
+                super().save_overload(sig, data)
+        except OSError as error:
+            not_kept(str(cache_folder()), error.strerror)
 
 
 def kernel(function: Function) -> Function:
@@ -101,11 +155,19 @@ def lean_kernel(function: Function) -> Function:
 
 
 def _compiled(function: Function, **options: Any) -> Function:
-    config: Any = numba.core.config
-    before = config.CACHE_DIR
-    config.CACHE_DIR = str(cache_folder())
-    try:
-        compiled: Function = numba.njit(cache=True, error_model="numpy", nogil=True, **options)(function)
-    finally:
-        config.CACHE_DIR = before
-    return compiled
+    compiled: Any = numba.njit(error_model="numpy", nogil=True, **options)(function)
+    folder = cache_folder()
+    if folder is not None and hasattr(compiled, "_cache"):  # not where numba is switched off
+        config: Any = numba.core.config
+        before = config.CACHE_DIR
+        config.CACHE_DIR = str(folder)
+        try:
+            kept = KeptCode(function)
+            if Path(kept.cache_path).is_relative_to(folder):  # else numba has gone to a folder beside the source
+                compiled._cache = kept
+        except (OSError, RuntimeError) as error:  # RuntimeError: numba finds no place that it can write to
+            not_kept(str(folder), getattr(error, "strerror", None))
+        finally:
+            config.CACHE_DIR = before
+    found: Function = compiled
+    return found

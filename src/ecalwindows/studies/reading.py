@@ -43,11 +43,16 @@ def match_files(paths: Paths) -> list[Path]:
 
 
 def _files_of(path: Path) -> list[Path]:
-    if path.is_file():
+    if path.is_file() and path.suffix != ".root":
         return [path]
     folder = path / FORMAT if (path / FORMAT).is_dir() else path
     files = sorted(file for file in folder.glob("*.parquet") if file.name[0] not in "._")
     if not files:
+        if path.suffix == ".root" or any(path.rglob("*.root")):
+            raise InputError(
+                "there are ROOT files, and no tables of matched clusters", expected="Parquet files of matched clusters",
+                where=str(path), todo=f"make them with `{MADE_BY} DUMP.root -o matches.parquet`",
+            )  # fmt: skip
         raise InputError(
             "the folder contains no tables" if path.is_dir() else "there is no such file or folder",
             expected="Parquet files of matched clusters", where=str(path), todo=f"make them with `{MADE_BY}`",
