@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import awkward as ak
@@ -19,8 +21,10 @@ import pytest
 from batches import random_batch, texts_of
 
 from ecalwindows.batch import WindowBatch
+from ecalwindows.dataset.flat_tables import FlatWriter, flat_rows, read_flat
 from ecalwindows.dataset.parquet.definition import DEFAULT_HITS, FeaturesDefinition, features_definition
-from ecalwindows.dataset.parquet.reader import HIT_NAMES, parquet_index, read_batches
+from ecalwindows.dataset.parquet.reader import parquet_index, read_batches
+from ecalwindows.dataset.parquet.shape import HIT_NAMES
 from ecalwindows.dataset.parquet.writer import ParquetWriter, arrow_table
 from ecalwindows.errors import BadFileError
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
@@ -31,11 +35,20 @@ SIX, FOUR = HIT_NAMES, tuple(HIT_NAMES[i] for i in DEFAULT_HITS)
 
 
 def tame_batch(n_windows: int = 40, seed: int = 3, **options: Any) -> WindowBatch:
-    """A random batch whose hits float32 holds exactly, each window with one seed."""
-    batch = random_batch(np.random.default_rng(seed), n_windows, **options)
-    hits = {name: np.clip(column, -400, 400).astype(column.dtype) for name, column in batch.hits.items()}
+    """A random batch whose hits are crystals that add up to their cluster, each window with one seed."""
+    rng = np.random.default_rng(seed)
+    batch = random_batch(rng, n_windows, **options)
+    n = int(batch.hits_offsets[-1])
+    numbers = {"ieta": rng.integers(1, 86, n), "iphi": rng.integers(1, 361, n), "iz": np.zeros(n)}
+    numbers |= {"energy": rng.random(n), "fraction": rng.random(n)}
+    numbers["energy_fraction"] = numbers["energy"] * numbers["fraction"]
+    hits = {name: numbers[name].astype(batch.hits[name].dtype) for name in batch.hits}
+    has_hits = np.diff(batch.hits_offsets) > 0
+    owner = np.repeat(np.arange(len(has_hits)), np.diff(batch.hits_offsets))
+    sums = np.bincount(owner, hits["energy_fraction"], len(has_hits)).astype(np.float32)
+    cluster = dict(batch.cluster) | {"en_cluster": np.where(has_hits, sums, batch.cluster["en_cluster"])}
     is_seed = np.isin(np.arange(len(batch.pair_cluster)), batch.window_offsets[:-1])
-    return replace(batch, hits=hits, pair=dict(batch.pair) | {"is_seed": is_seed})
+    return replace(batch, hits=hits, cluster=cluster, pair=dict(batch.pair) | {"is_seed": is_seed})
 
 
 BATCH = tame_batch()
@@ -289,19 +302,65 @@ def test_flipped_bits_in_pages_are_told_where_pages_have_checksums(tmp_path: Pat
     assert n_told > 40
 
 
-def test_flipped_bits_in_the_footer_are_told_or_harmless(file: Path) -> None:
+def test_a_flipped_bit_in_the_footer_is_found_before_arrow_reads_it(file: Path) -> None:
     content, rng = file.read_bytes(), np.random.default_rng(6)
     footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
-    n_told = 0
-    for place in rng.integers(footer, len(content), 60):
+    for place in (*rng.integers(footer, len(content) - 8, 60), *range(len(content) - 8, len(content))):
         damaged = bytearray(content)
         damaged[place] ^= 1 << int(rng.integers(8))
         file.write_bytes(damaged)
-        try:
-            joined(file)
-        except BadFileError:
-            n_told += 1
-    assert n_told > 10
+        assert re.search("footer|last bytes", problem(file).found)
+
+
+def test_a_flipped_bit_in_the_checksum_of_the_footer_is_found_or_harmless(file: Path) -> None:
+    content, good = file.read_bytes(), joined(file)
+    seal = content.rindex(b"ecalwindows footer sha256:")
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    for place in range(seal, footer):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << (place % 8)
+        file.write_bytes(damaged)
+        if place < footer - 36:  # of the words that mark it
+            assert all(np.array_equal(column, good[name]) for name, column in joined(file).items())
+        else:
+            assert "footer is damaged" in problem(file).found
+
+
+@pytest.mark.parametrize("n", [1, 3, 1 << 20], ids=["a byte less", "bytes less", "megabytes more"])
+def test_a_footer_that_is_not_where_the_file_says_is_found(file: Path, n: int) -> None:
+    content = file.read_bytes()
+    length = int.from_bytes(content[-8:-4], "little")
+    file.write_bytes(content[:-8] + (length - n if n < 9 else n).to_bytes(4, "little") + b"PAR1")
+    assert "footer" in problem(file).found
+
+
+def test_files_that_other_programs_write_from_ours_need_no_checksum(file: Path, tmp_path: Path) -> None:
+    """They keep our metadata, but not what is in front of the footer."""
+    pq.write_table(pq.read_table(file), tmp_path / "o.parquet")
+    assert_is_the_batch(joined(tmp_path / "o.parquet"))
+
+
+def test_a_flipped_bit_in_a_name_is_found_in_files_of_other_programs(tmp_path: Path) -> None:
+    pq.write_table(arrow_table(BATCH, ALL_HITS), tmp_path / "o.parquet")
+    content = (tmp_path / "o.parquet").read_bytes()
+    place = content.index(b"et_seed", len(content) - 8 - int.from_bytes(content[-8:-4], "little"))
+    (tmp_path / "o.parquet").write_bytes(content[:place] + b"at_seed" + content[place + 7 :])
+    assert "two names for one column (cluster_dat_seed, cluster_det_seed)" in problem(tmp_path / "o.parquet").found
+
+
+def test_a_flipped_bit_in_the_footer_of_a_table_of_clusters_is_found(tmp_path: Path) -> None:
+    columns = [SimpleNamespace(name="energy", dtype="float64", unit="GeV", meaning="an energy")]
+    with FlatWriter(tmp_path / "t.parquet", columns, metadata={}) as writer:
+        writer.write({"energy": np.arange(9.0)})
+    content = bytearray((tmp_path / "t.parquet").read_bytes())
+    content[content.rindex(b"energy")] ^= 1
+    (tmp_path / "t.parquet").write_bytes(content)
+    for read in (
+        lambda: flat_rows(tmp_path / "t.parquet"),
+        lambda: list(read_flat(tmp_path / "t.parquet", ["energy"], made_by="x")),
+    ):
+        with pytest.raises(BadFileError, match="footer is damaged"):
+            read()
 
 
 def changed(change: Callable[[list[dict[str, Any]]], Any]) -> Callable[[Path], None]:

@@ -210,6 +210,9 @@ def _convert_file(
         done.kept[str(each.path)] = done.windows - began
     if unusable := done.notes.reasons - reasons:
         log.warning("%s", warning_of(unusable, done.windows - began, done.notes.told[n_told:]))
+    for doubt in sorted(done.notes.doubts):
+        log.warning("%s: %s", each.path, doubt)
+    done.notes.doubts.clear()
     done.n_done += 1
 
 

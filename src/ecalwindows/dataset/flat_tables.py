@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from ecalwindows.dataset.parquet.footer import check_footer
 from ecalwindows.dataset.parquet.writer import TableWriter
 from ecalwindows.errors import BadFileError, InputError, near
 
@@ -64,7 +65,9 @@ def read_flat(path: Path, columns: Sequence[str], *, made_by: str) -> Iterator[C
     Raises BadFileError for a file that is no whole Parquet, InputError for a column that is not there.
     """
     try:
-        with pq.ParquetFile(path, memory_map=False) as file:
+        with path.open("rb") as source:
+            check_footer(source, path.stat().st_size, path)
+        with pq.ParquetFile(path, memory_map=False, page_checksum_verification=True) as file:
             check_columns(path, file.schema_arrow.names, columns, made_by)
             for number in range(file.num_row_groups):
                 table = file.read_row_group(number, columns=list(columns), use_threads=False)
@@ -79,6 +82,8 @@ def read_flat(path: Path, columns: Sequence[str], *, made_by: str) -> Iterator[C
 def flat_rows(path: Path) -> int:
     """Rows of a file, from its footer. Raises BadFileError."""
     try:
+        with path.open("rb") as source:
+            check_footer(source, path.stat().st_size, path)
         return int(pq.read_metadata(path).num_rows)
     except (OSError, pa.ArrowException) as error:
         raise BadFileError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ecalwindows.dataset.opening.sources import File
+from ecalwindows.dataset.parquet.definition import GROUPS
 from ecalwindows.dataset.parquet.reader import file_layout, opened_parquet
 from ecalwindows.schema import COLUMNS
 
@@ -13,4 +14,5 @@ def column_groups(file: File, names: frozenset[str]) -> dict[str, str]:
         return {name: column.group for name, column in COLUMNS.items() if name in names}
     with opened_parquet(file.path) as opened:
         leaves = file_layout(opened, file.path).leaves
-    return {name: leaves[name].partition(".")[0] for name in COLUMNS if name in names and name in leaves}
+    groups = {name: leaves[name].fields[0] for name in COLUMNS if name in names and name in leaves}
+    return {name: group if group in GROUPS else COLUMNS[name].group for name, group in groups.items()}

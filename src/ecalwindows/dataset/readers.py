@@ -8,9 +8,6 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from ecalwindows.batch import WindowBatch
 from ecalwindows.dataset.layout import FORMATS, MATCHED, RECORD, UNMATCHED, root_file, stem_of
 from ecalwindows.dataset.manifest import FOLDER, Manifest, manifest_path, read_manifest
@@ -20,7 +17,7 @@ from ecalwindows.dataset.ndjson.reader import warning_of as warning_of
 from ecalwindows.dataset.ndjson.text_source import Limits, is_archive
 from ecalwindows.dataset.parquet import reader as parquet_reader
 from ecalwindows.dataset.tfrecord import reader as tfrecord_reader
-from ecalwindows.errors import BadFileError, InputError
+from ecalwindows.errors import InputError
 
 PARQUET, TFRECORD = (".parquet",), (".proto", ".tfrecord")
 NDJSON = (".ndjson", ".ndjson.gz", ".ndjson.zst")
@@ -55,14 +52,15 @@ def read_batches(
 ) -> Iterator[WindowBatch]:
     """Windows of a data file as partial batches of at most `rows`: all its columns, or those of `columns` that it has.
 
-    limits, notes : of text (`ndjson_reader.read_batches`)
+    limits, notes : of text (`ndjson_reader.read_batches`); of Parquet notes get the columns that are unknown
     Raises BadFileError for a file that is cut or damaged, InputError for a name that tells no format.
     """
     kind = kind_of(path)
     if kind == "ndjson":
         return ndjson_reader.read_batches(path, rows=rows, columns=columns, limits=limits, notes=notes)
     if kind == "parquet":
-        return parquet_reader.read_batches(path, rows=rows, columns=columns)
+        notes = notes or ReadNotes()
+        return parquet_reader.read_batches(path, rows=rows, columns=columns, unknown=notes.unknown, doubts=notes.doubts)
     return tfrecord_reader.read_batches(fspath(path), rows=rows, columns=columns)
 
 
@@ -121,13 +119,6 @@ def told_by_file(path: Path) -> dict[str, Any]:
     """What a Parquet file says of itself (key `ecalwindows`); nothing for other files and those of others."""
     if kind_of(path) != "parquet":
         return {}
-    try:
-        told = json.loads((pq.read_schema(path).metadata or {}).get(b"ecalwindows", b"{}"))
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise BadFileError(
-            f"the file cannot be read: {' '.join(str(error).split())[:200]}",
-            expected="a whole Parquet file",
-            where=str(path),
-            todo="copy or make it again",
-        ) from error
+    with parquet_reader.opened_parquet(path) as file:
+        told = json.loads((file.schema_arrow.metadata or {}).get(b"ecalwindows", b"{}"))
     return told if isinstance(told, dict) else {}

@@ -16,6 +16,7 @@ from ecalwindows.dataset.ndjson.writer import NdjsonWriter
 from ecalwindows.dataset.origins import Source, source
 from ecalwindows.dataset.parquet import reader as parquet_reader
 from ecalwindows.dataset.parquet.definition import FeaturesDefinition, features_definition
+from ecalwindows.dataset.parquet.shape import HITS
 from ecalwindows.dataset.parquet.tables import empty_batch
 from ecalwindows.dataset.parquet.writer import ParquetWriter
 from ecalwindows.dataset.readers import ReadNotes, kind_of, read_batches
@@ -66,12 +67,12 @@ def file_origin(path: Path) -> Origin:
 
 def schema_definition(schema: Any, path: Path) -> FeaturesDefinition:
     """The groups of a Parquet file in their order. Raises InputError for one that is not in our layout."""
-    fields = {group.name: fields_of(group.type) for group in schema if group.name != parquet_reader.HITS}
+    fields = {group.name: fields_of(group.type) for group in schema if group.name != HITS}
     groups = {group: tuple(field.name for field in inside) for group, inside in fields.items()}
     odd = [name for names in groups.values() for name in names if name not in COLUMNS]
     odd += [group for group, names in groups.items() if not names]
-    has_hits = parquet_reader.HITS in schema.names
-    told = (schema.field(parquet_reader.HITS).metadata or {}).get(b"components", b"").decode() if has_hits else ""
+    has_hits = HITS in schema.names
+    told = (schema.field(HITS).metadata or {}).get(b"components", b"").decode() if has_hits else ""
     hits = tuple(HIT_NAMES.index(name) for name in told.split(", ") if name in HIT_NAMES)
     if odd or not hits:
         raise InputError(

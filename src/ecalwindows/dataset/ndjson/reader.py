@@ -47,6 +47,7 @@ class ReadNotes:
     reasons : both of them by reason, one of `REASONS`
     told : file, line number and reason of the first of them
     unknown : fields that are no columns
+    doubts : what is taken for granted, as nothing in a file proves it
     lacking : fields that only some lines have, which are left out
     skipped : members of archives that are no files
     """
@@ -57,6 +58,7 @@ class ReadNotes:
     reasons: Counter[str] = field(default_factory=Counter)
     told: list[str] = field(default_factory=list)
     unknown: set[str] = field(default_factory=set)
+    doubts: set[str] = field(default_factory=set)
     lacking: set[str] = field(default_factory=set)
     skipped: list[str] = field(default_factory=list)
 

@@ -171,7 +171,10 @@ def _all_batches(
     file: File, *, rows: int, columns: Collection[str] | None, row_groups: Sequence[int] | None = None
 ) -> Iterator[WindowBatch]:
     if file.format == "parquet":
-        yield from read_batches(file.path, rows=rows, columns=columns, row_groups=row_groups)
+        doubts = set[str]()
+        yield from read_batches(file.path, rows=rows, columns=columns, row_groups=row_groups, doubts=doubts)
+        for doubt in sorted(doubts):
+            _warn_once(file, f"{file.path}: {doubt}")
         return
     from ecalwindows.dataset import readers
 

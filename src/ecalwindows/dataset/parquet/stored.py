@@ -22,6 +22,17 @@ def storage(array: Any) -> Any:
     return array
 
 
+def is_list(kind: Any) -> bool:
+    """Whether an Arrow type is one of lists, of any kind."""
+    return bool(
+        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind) or _is_view(kind)
+    )
+
+
+def _is_view(kind: Any) -> bool:
+    return bool(pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind))
+
+
 def ragged(array: Any) -> tuple[NDArray[np.int64], Any]:
     """Offsets int64 (n + 1,), from 0, and the values of an array of lists; an absent list (null) is an empty one.
 
@@ -30,6 +41,8 @@ def ragged(array: Any) -> tuple[NDArray[np.int64], Any]:
     array = storage(array)
     if pa.types.is_null(array.type):  # as Awkward writes lists of which it never saw an item
         return np.zeros(len(array) + 1, np.int64), array.slice(0, 0)
+    if _is_view(array.type):
+        array = array.cast(pa.large_list(array.type.value_field))
     if pa.types.is_fixed_size_list(array.type):
         lengths = np.where(array.is_valid(), array.type.list_size, 0)
     elif pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
@@ -104,7 +117,8 @@ def arrow_text(array: Any) -> Text:
     array = storage(array)
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
-    if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type) or pa.types.is_null(array.type)):
+    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
+    if not any(is_kind(array.type) for is_kind in kinds):
         raise ValueError(f"found {array.type}")
     if len(array) == 0:
         return Text(np.zeros(1, np.int64), np.zeros(0, np.uint8))

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from ecalwindows.batch import Text, WindowBatch
 from ecalwindows.dataset.parquet.definition import CLUSTER_GROUPS, FeaturesDefinition
+from ecalwindows.dataset.parquet.footer import sealed
 from ecalwindows.kernels.gather import gathered_rows
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
 
@@ -90,12 +91,13 @@ def _integer_leaves(path: str, kind: pa.DataType) -> list[str]:
 
 
 class _Sink(io.RawIOBase):
-    """A file to write to, until `is_open` is false: then bytes vanish."""
+    """A file to write to, until `is_open` is false: then bytes vanish. What is written after `hold` waits in `end`."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
         self.is_open = True
         self.place = 0
+        self.end: bytearray | None = None
 
     def writable(self) -> bool:
         return True
@@ -103,16 +105,25 @@ class _Sink(io.RawIOBase):
     def tell(self) -> int:
         return self.place
 
+    def hold(self) -> None:
+        """Keep what comes from now on in `end`."""
+        self.end = bytearray()
+
     def write(self, data: Any) -> int:
         """Write all of `data`."""
-        if self.is_open:
+        if self.is_open and self.end is not None:
+            self.end += data
+        elif self.is_open:
             self.file.write(data)
         self.place += len(data)
         return len(data)
 
 
 class TableWriter:
-    """Writes Arrow tables to one Parquet file; row groups are cut by row count, whatever the tables' sizes."""
+    """Writes Arrow tables to one Parquet file; row groups are cut by row count, whatever the tables' sizes.
+
+    In front of the footer is its checksum (`footer.py`).
+    """
 
     def __init__(
         self, path: str | Path, *, metadata: Mapping[str, str] | None = None, row_group: int = ROW_GROUP
@@ -154,9 +165,13 @@ class TableWriter:
         try:
             if self._n_waiting or (self._waiting and not self._has_group):  # Awkward wants a row group, if an empty one
                 self._write_group(self._n_waiting)
+            self._stream.flush()
+            self._sink.hold()
             if self._writer is not None:
                 self._writer.close()
             self._stream.close()
+            if self._sink.end:
+                self._file.write(sealed(bytes(self._sink.end)))
             self._file.close()
         except BaseException:
             self._abandon()
