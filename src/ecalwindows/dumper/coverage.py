@@ -6,11 +6,12 @@ some events the values of others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import uproot
+from numpy.typing import NDArray
 
 from ecalwindows.errors import BadFileError
 
@@ -37,9 +38,9 @@ def check_coverage(tree: Any, names: Iterable[str]) -> None:
         for the first branch with more or fewer entries than the tree, or whose baskets (RNTuple: clusters) leave gaps
         or overlap; names the branch and both numbers
     """
+    names = list(names)
     if is_rntuple(tree):
-        problem = _clusters_problem(tree)
-        found = (problem or _field_problem(tree, name) for name in names)
+        found = _ntuple_problems(tree, names)
     else:
         found = (_branch_problem(tree[name], int(tree.num_entries)) for name in names)
     for problem in found:
@@ -60,23 +61,22 @@ def _branch_problem(branch: Any, n_entries: int) -> str:
     return ""
 
 
-def _clusters_problem(tree: Any) -> str:
-    """What is wrong with the clusters of an RNTuple."""
+def _ntuple_problems(tree: Any, names: Sequence[str]) -> Iterator[str]:
+    """What is wrong with the clusters of an RNTuple, then with each field."""
     starts = np.array([cluster.num_first_entry for cluster in tree.cluster_summaries], dtype=np.int64)
     sizes = np.array([cluster.num_entries for cluster in tree.cluster_summaries], dtype=np.int64)
     if (starts != np.cumsum(sizes) - sizes).any():
-        return f"the clusters of the tree begin at the entries {_some(starts)} and hold {_some(sizes)} entries"
-    return ""
+        yield f"the clusters of the tree begin at the entries {_some(starts)} and hold {_some(sizes)} entries"
+    form: Any = tree.to_akform(filter_name=names)[0] if names else None
+    for name in names:
+        key = str(form.content(name).form_key)
+        if key.startswith("column-"):  # else it has no column of its own: its parts are checked when they are read
+            yield _field_problem(tree, name, int(key.split("-")[1]), sizes)
 
 
-def _field_problem(tree: Any, name: str) -> str:
-    """What is wrong with the entries of a field of an RNTuple."""
-    key = str(tree.to_akform(filter_name=name)[0].content(name).form_key)
-    if not key.startswith("column-"):  # no column of its own: its parts are checked when they are read
-        return ""
-    column = int(key.split("-")[1])
+def _field_problem(tree: Any, name: str, column: int, sizes: NDArray[np.int64]) -> str:
+    """What is wrong with a field whose column must have `sizes` elements in the clusters."""
     held = np.array([_elements(tree, cluster, column) for cluster in tree.page_link_list], dtype=np.int64)
-    sizes = np.array([cluster.num_entries for cluster in tree.cluster_summaries], dtype=np.int64)
     if held.sum() != sizes.sum() or len(held) != len(sizes):
         return f"branch '{name}' has {held.sum():,} entries, its tree {sizes.sum():,}"
     if (held != sizes).any():
