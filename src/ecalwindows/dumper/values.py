@@ -1,7 +1,7 @@
 """What the numbers of a dumper file may be: integers that fit their columns, places in the detector, indices.
 
 A value that cannot be is an error that names branch, entry and value: stored as it is, it would give wrong windows
-that look right. NaN and infinity are no such values (docs/windows.md, "Odd input").
+that look right. NaN and infinity are no such values (docs/windows.md, "Unusual input").
 """
 
 from __future__ import annotations

@@ -80,8 +80,8 @@ def read_matches(paths: Paths, columns: Sequence[str]) -> Iterator[Columns]:
     Raises
     ------
     InputError : if a table does not have a column
-    BadFileError : if a file is damaged, if a column has another type than in `MATCH_COLUMNS` or missing values, or if the
-        rows of a caloparticle are incomplete
+    BadFileError : if a file is damaged, if a column has missing values or another type than in `MATCH_COLUMNS`, or if
+        the rows of a caloparticle are incomplete
     """
     wanted = list(dict.fromkeys([*columns, "is_seed"]))
     for path in match_files(paths):
