@@ -7,6 +7,7 @@ does not know: RNTuple fields, C arrays, member-wise streaming.
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
@@ -28,8 +29,12 @@ from ecalwindows.dumper.coverage import TODO, check_coverage
 from ecalwindows.dumper.coverage import is_rntuple as _is_rntuple
 from ecalwindows.errors import BadFileError
 
-__all__ = ["ColumnType", "Ragged", "bytes_per_entry", "cluster_boundaries", "column_names", "column_type",
-           "read_columns", "step_bounds"]  # fmt: skip
+log = logging.getLogger(__name__)
+
+__all__ = [
+    "ColumnType", "Ragged", "bytes_per_entry", "cluster_boundaries", "column_names", "column_type", "column_types",
+    "read_columns", "step_bounds",
+]  # fmt: skip
 
 
 def column_names(tree: Any) -> list[str]:
@@ -49,6 +54,18 @@ def column_type(tree: Any, name: str) -> ColumnType | None:
     return _type_of_form(form)
 
 
+def column_types(tree: Any, names: Iterable[str]) -> dict[str, ColumnType | None]:
+    """`column_type` of several columns; of an RNTuple in one go."""
+    names = list(names)
+    if _is_rntuple(tree) and names:
+        try:
+            form = tree.to_akform(filter_name=names)[0]
+            return {name: _type_of_form(form.content(name)) for name in names}
+        except Exception:  # one of them has no form, see `column_type`: each by itself
+            log.debug("the fields have no common form", exc_info=True)
+    return {name: column_type(tree, name) for name in names}
+
+
 def read_columns(
     tree: Any, names: Iterable[str], entry_start: int, entry_stop: int, *, fast: bool = True
 ) -> dict[str, Ragged]:
@@ -63,7 +80,7 @@ def read_columns(
     the file cannot be read or decompressed passes through.
     """
     names = list(dict.fromkeys(names))
-    types = {name: _known_type(tree, name) for name in names}
+    types = {name: _known_type(tree, name, kind) for name, kind in column_types(tree, names).items()}
     check_coverage(tree, names)
     entry_stop = max(min(entry_stop, tree.num_entries), 0)
     entry_start = min(max(entry_start, 0), entry_stop)
@@ -168,8 +185,7 @@ def _type_of_form(form: Any) -> ColumnType | None:
     return ColumnType(depth, dtype) if dtype.kind in "iufb" else None
 
 
-def _known_type(tree: Any, name: str) -> ColumnType:
-    kind = column_type(tree, name)
+def _known_type(tree: Any, name: str, kind: ColumnType | None) -> ColumnType:
     if kind is None:
         column = tree[name]  # its KeyInFileError lists the nearest names
         raise BadFileError(

@@ -187,9 +187,10 @@ def check_branches(path: str, tree: Any, needed: Sequence[Branch]) -> tuple[Bran
     Raises BadFileError for another type, other numbers of entries, and a required branch that is missing.
     """
     names = set(dump.column_names(tree))
+    types = dump.column_types(tree, [branch.name for branch in needed if branch.name in names])
     for branch in needed:
         if branch.name in names:
-            _check_type(path, tree, branch)
+            _check_type(path, tree, branch, types[branch.name])
         elif branch.default is None:
             option = f"; {branch.without} does without it" if branch.without else ""
             raise bad_file(
@@ -220,8 +221,7 @@ def _pileup(path: str, names: set[str], settings: WindowSettings) -> PileUpUse:
     return "absent" if len(missing) == len(PILEUP_BRANCHES) else "incomplete"
 
 
-def _check_type(path: str, tree: Any, branch: Branch) -> None:
-    found = dump.column_type(tree, branch.name)
+def _check_type(path: str, tree: Any, branch: Branch, found: dump.ColumnType | None) -> None:
     kinds = "iu" if branch.kind == "int" else "fiu"
     if found is None or found.depth != branch.depth or found.dtype.kind not in kinds:
         said = str(found) if found else getattr(tree[branch.name], "typename", "unknown")
