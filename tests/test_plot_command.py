@@ -23,7 +23,7 @@ from ecalwindows.dataset.parquet.reader import read_batches
 from ecalwindows.plot import plot_datasets
 from ecalwindows.plots import dataset, overview
 from ecalwindows.plots.response import median_and_width, response_counts
-from ecalwindows.plots.style import cms_style
+from ecalwindows.plots.style import cms_style, group_look
 from ecalwindows.schema import COLUMNS, SENTINEL
 from ecalwindows.studies.binning import BINS, binning_of
 from ecalwindows.studies.distributions import Distributions, Samples, tables
@@ -156,7 +156,11 @@ def test_columns_that_are_not_there_leave_the_rest(batches: list[WindowBatch], t
     columns = read_table(tmp_path / "columns.csv")
     assert set(columns["label"].tolist()) == {-1} and set(columns["flavour"].tolist()) == {0}
     columns_drawn = {f"columns/{name}" for name in ("seed_eta", "et_seed", "et_cluster", "en_cluster")}
-    assert set(dataset.figures(tmp_path)) == {"seeds_unknown", "clusters_unknown", *columns_drawn}
+    assert set(dataset.figures(tmp_path)) == {
+        "seeds_unknown_matched_or_not",
+        "clusters_unknown_matched_or_not",
+        *columns_drawn,
+    }
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -271,6 +275,38 @@ def test_the_overview(found: Path) -> None:
     assert "in_scluster\n(clusters)" in words["labels"] and "unmatched" in words["labels"]
     assert re.search(r"electron: true supercluster \(median 0\.\d+, width 0\.\d+\)", words["response"])
     assert all("Private work (CMS simulation)" in text for text in words.values())
+
+
+def test_no_group_of_windows_takes_the_place_of_another(batches: list[WindowBatch], tmp_path: Path) -> None:
+    """Unmatched windows of electrons and of photons, as `--flavour` sets them, and files without the label."""
+    flavours = (11, 22, 13, 0)
+    given = [
+        replace(batch, window=batch.window | {"flavour": np.full(len(batch), flavour)})
+        for batch, flavour in zip([*batches, *batches][: len(flavours)], flavours, strict=False)
+    ]
+    without = {name: column for name, column in batches[0].window.items() if name != "is_seed_calo_matched"}
+    given.append(replace(batches[0], window=without))
+    for name, (names, rows) in tables(counted(given)).items():
+        write_table(tmp_path / f"{name}.csv", names, rows)
+    figures = overview.figures(tmp_path, *(read_table(tmp_path / f"{name}.csv") for name in ("columns", "histograms")))
+    titles = {
+        name: next(text for text in texts(drawn(make)).splitlines() if text.endswith(" windows"))
+        for name, make in figures.items()
+        if name.startswith("clusters_")
+    }
+    drawn_windows = sum(
+        int(re.sub(r".*: ([0-9,]+) windows", r"\1", title).replace(",", "")) for title in titles.values()
+    )
+    assert drawn_windows == sum(len(batch) for batch in given)
+    assert {"clusters_electron_unmatched", "clusters_photon_unmatched", "clusters_unmatched"} <= set(titles)
+    assert len(set(titles.values())) == len(titles)
+
+
+@pytest.mark.parametrize("level", ["window", "cluster"])
+def test_every_group_has_a_name_of_its_own(level: str) -> None:
+    groups = [(flavour, label) for flavour in (0, 11, 13, 22) for label in (-1, 0, 1, 2)]
+    groups = [group for group in groups if level == "cluster" or group[1] != 2]
+    assert len({group_look(level, *group)[0] for group in groups}) == len(groups)
 
 
 def test_median_and_width_of_binned_values() -> None:

@@ -49,14 +49,8 @@ def figures(folder: Path, columns: Table, histograms: Table) -> Figures:
     """The figures for which the tables have entries: for each name, the function that draws it."""
     found: Figures = {}
     seeds, clusters, response = (read_table(folder / f"{name}.csv") for name in ("seeds", "clusters", "response"))
-    for flavour, label in sorted(set(zip(seeds["flavour"].tolist(), seeds["label"].tolist(), strict=True))):
-        who = group_look("window", flavour, label)[0]
-        found[f"seeds_{who.replace(' ', '_')}"] = partial(draw_seeds, rows_where(seeds, flavour=flavour, label=label))
-    for flavour, label in sorted(set(zip(clusters["flavour"].tolist(), clusters["label"].tolist(), strict=True))):
-        who = group_look("window", flavour, label)[0]
-        found[f"clusters_{who.replace(' ', '_')}"] = partial(
-            draw_clusters, rows_where(clusters, flavour=flavour, label=label)
-        )
+    found |= _by_group("seeds", seeds, draw_seeds)
+    found |= _by_group("clusters", clusters, draw_clusters)
     if any(COLUMNS[name].dtype == "bool" for name in set(columns["column"].tolist())):
         found["labels"] = partial(draw_labels, columns)
     for names in SHARE_COLUMNS:
@@ -69,6 +63,18 @@ def figures(folder: Path, columns: Table, histograms: Table) -> Figures:
         if len(rows["count"]):
             found.setdefault("response", partial(draw_response, rows))
             found[f"response_by_{by}"] = partial(draw_response_by, by, rows)
+    return found
+
+
+def _by_group(what: str, table: Table, draw: Callable[[Table], Figure]) -> Figures:
+    """One figure for each flavour and label of the table. Raises ValueError if two would have the same name."""
+    found: Figures = {}
+    groups = sorted(set(zip(table["flavour"].tolist(), table["label"].tolist(), strict=True)))
+    for flavour, label in groups:
+        words = group_look("window", flavour, label)[0].replace(",", "").replace(" ", "_")
+        found[f"{what}_{words}"] = partial(draw, rows_where(table, flavour=flavour, label=label))
+    if len(found) < len(groups):
+        raise ValueError(f"{len(groups)} groups of windows have only {len(found)} names: {', '.join(found)}")
     return found
 
 
@@ -156,7 +162,7 @@ def _series(columns: Table, names: list[str]) -> dict[tuple[str, str], list[floa
 def _owner(column: str, flavour: int, label: int) -> tuple[str, str]:
     """Name and colour of the group of windows to which a group of windows or clusters belongs."""
     is_unmatched = label == (0 if COLUMNS[column].level == "window" else 2)
-    return group_look("window", flavour, 0 if is_unmatched else 1)
+    return group_look("window", flavour, 0 if is_unmatched else -1 if label == -1 else 1)
 
 
 def _mean(rows: Table) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import FigureCanvasBase
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 
@@ -77,7 +78,7 @@ def flavour_look(flavour: int) -> tuple[str, str]:
 
 
 def group_look(level: str, flavour: int, label: int) -> tuple[str, str]:
-    """Name and colour of a group of windows or clusters.
+    """Name and colour of a group of windows or clusters; two groups never have the same name.
 
     Parameters
     ----------
@@ -85,11 +86,19 @@ def group_look(level: str, flavour: int, label: int) -> tuple[str, str]:
     flavour : PDG code of the particle, 0 if unknown
     label : of the group, see `studies/distributions.py`
     """
-    if label == (0 if level == "window" else 2):
-        return "unmatched" if level == "window" else "in unmatched window", FLAVOURS[0][1]
-    who, colour = FLAVOURS.get(flavour, (f"flavour {flavour}", COLOURS[3]))
+    who, colour = flavour_look(flavour)
+    if label == (0 if level == "window" else 2):  # without a caloparticle, a flavour is known only where it was given
+        words = "unmatched" if level == "window" else "in unmatched window"
+        return (f"{who}, {words}", _paler(colour)) if flavour else (words, colour)
     words = {1: "in supercluster", 0: "not in it"}.get(label, "") if level == "cluster" else ""
+    if level == "window" and label == -1:
+        words = "matched or not"
     return ", ".join(filter(None, (who, words))), colour
+
+
+def _paler(colour: str) -> str:
+    """The colour, half of it white."""
+    return to_hex([0.5 + 0.5 * part for part in to_rgb(colour)])
 
 
 def with_unit(name: str, unit: str) -> str:
