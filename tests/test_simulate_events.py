@@ -75,7 +75,7 @@ def test_the_fractions_of_a_crystal_add_up_to_one(events: list[dict[str, Any]]) 
         np.testing.assert_allclose(totals, 1, atol=1e-9)
 
 
-def test_scores_lie_between_zero_and_one_and_add_up_to_at_most_one(events: list[dict[str, Any]]) -> None:
+def test_scores_and_their_sums_are_between_zero_and_one(events: list[dict[str, Any]]) -> None:
     for event in events:
         score = matrix(event, "sim_fraction")
         seen = event["caloParticle_simEnergy"] > 0
@@ -99,7 +99,7 @@ def test_scores_agree_with_their_definition(events: list[dict[str, Any]]) -> Non
             assert matrix(event, "sim_nSharedXtals")[c, p] == sum(cell in truth for cell in own.tolist())
 
 
-def test_clusters_share_at_most_the_total_energy_with_pileup(events: list[dict[str, Any]]) -> None:
+def test_the_energy_that_clusters_share_with_pileup_is_below_its_total(events: list[dict[str, Any]]) -> None:
     for event in events:
         assert 0 < event["pfCluster_simEnergy_sharedXtalsPU"].sum() <= event["caloParticlePU_totEnergy"]
         assert np.all(event["pfCluster_simPU_nSharedXtals"] <= event["pfCluster_nXtals"])

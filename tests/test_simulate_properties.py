@@ -119,10 +119,10 @@ def test_scores_are_fractions(event: dict[str, Any]) -> None:
     Without hit fractions, a crystal of two clusters counts in both, and the sum can be above 1.
     """
     seen = event["caloParticle_simEnergy"] > 0
-    weighted, whole = matrix(event, "sim_fraction"), matrix(event, "sim_fraction_noHitsFraction")
-    for score in (weighted, whole):
+    weighted, unweighted = matrix(event, "sim_fraction"), matrix(event, "sim_fraction_noHitsFraction")
+    for score in (weighted, unweighted):
         assert np.all((score[:, seen] >= 0) & (score[:, seen] <= 1 + 1e-9)) and np.all(score[:, ~seen] == -1)
-    assert np.all(weighted <= whole + 1e-12)
+    assert np.all(weighted <= unweighted + 1e-12)
     assert np.all(weighted[:, seen].sum(axis=0) <= 1 + 1e-9)
     shared = matrix(event, "simEnergy_sharedXtals")
     np.testing.assert_allclose(shared[:, seen], weighted[:, seen] * event["caloParticle_simEnergy"][seen], rtol=1e-9)

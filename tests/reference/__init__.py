@@ -1,4 +1,4 @@
-"""The slow twins: the middle of the program in plain Python, written from the definitions only.
+"""Reference implementations: plain Python, written only from the definitions, with which the kernels are compared.
 
-Nothing here is fast and nothing is imported from `ecalwindows`: the kernels are tested against it.
+They are slow. The physics in them imports nothing from `ecalwindows`.
 """

@@ -1,4 +1,4 @@
-"""The slow twin of `kernels/decimal.py`: the shortest decimal, found by trying, with exact fractions."""
+"""Reference implementation of `kernels/decimal.py`: the shortest decimal, by trial with exact fractions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fractions import Fraction
 
 @dataclass(frozen=True)
 class Binary:
-    """A binary format: bits of the significand that are stored, and the power of two of the smallest number."""
+    """A binary format: number of stored bits of the significand, and the power of two of the smallest number."""
 
     width: int
     lowest: int
@@ -18,31 +18,31 @@ SINGLE, DOUBLE = Binary(23, -149), Binary(52, -1074)
 
 
 def neighbourhood(magnitude: int, binary: Binary) -> tuple[Fraction, Fraction, Fraction, bool]:
-    """The float with these bits (no sign), the bounds of what rounds to it, and whether the bounds do too."""
+    """The float with these bits (without sign), the limits of the numbers that round to it, and whether they do too."""
     field, fraction = magnitude >> binary.width, magnitude % (1 << binary.width)
     significand = fraction + ((1 << binary.width) if field else 0)
     unit = Fraction(2) ** (binary.lowest + max(field, 1) - 1)
-    below = unit / 4 if fraction == 0 and field > 1 else unit / 2
+    half_gap = unit / 4 if fraction == 0 and field > 1 else unit / 2
     value = significand * unit
-    return value, value - below, value + unit / 2, significand % 2 == 0
+    return value, value - half_gap, value + unit / 2, significand % 2 == 0
 
 
 def power_below(value: Fraction) -> int:
-    """The largest power of ten not above a positive value."""
+    """The exponent of the largest power of ten that is at most a positive value."""
     power = len(str(value.numerator)) - len(str(value.denominator))
     return power if Fraction(10) ** power <= value else power - 1
 
 
 def shortest(magnitude: int, binary: Binary) -> tuple[str, int]:
-    """The digits of the shortest decimal, closest of these, and the power of ten of the first digit."""
+    """The digits of the shortest decimal (the closest one of several), and the power of ten of its first digit."""
     value, lower, upper, closed = neighbourhood(magnitude, binary)
     top = power_below(value)
     for count in range(1, 18):
         unit = Fraction(10) ** (top - count + 1)
-        whole = value // unit
+        quotient = value // unit
         found = [
             number
-            for number in (whole, whole + 1)
+            for number in (quotient, quotient + 1)
             if lower < number * unit < upper or (closed and number * unit in (lower, upper))
         ]
         if found:

@@ -1,4 +1,4 @@
-"""Slow, plain reading of basket bytes: what `kernels/decode.py` must agree with.
+"""Reference implementation of `kernels/decode.py`: decoding of the bytes of a basket.
 
 Layout: TBufferFile::WriteVersion (byte count, version) and TCollectionProxy streaming of vectors of numbers.
 """
@@ -12,7 +12,7 @@ import numpy as np
 
 
 def entry(data: bytes, depth: int, dtype: str) -> list[Any]:
-    """One entry as a list (depth 1) or list of lists (depth 2); ValueError when its bytes don't add up."""
+    """One entry as a list (depth 1) or list of lists (depth 2). Raises ValueError for inconsistent bytes."""
     if len(data) < 10:
         raise ValueError("too short")
     count, version = struct.unpack(">IH", data[:6])
@@ -47,7 +47,7 @@ def one_list(data: bytes, dtype: str) -> tuple[list[Any], bytes]:
 
 
 def entry_bytes(values: list[Any], depth: int, dtype: str, version: int = 10) -> bytes:
-    """What ROOT writes for the entry."""
+    """The bytes that ROOT writes for the entry."""
     lists = [values] if depth == 1 else values
     body = b"" if depth == 1 else struct.pack(">I", len(values))
     for items in lists:

@@ -1,4 +1,4 @@
-"""Columns of windows and clusters (section 10), slow and plain; values are not yet free of NaN."""
+"""Columns of windows and clusters (docs/columns.md). NaN and infinity are replaced later, by `finite`."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -44,12 +44,12 @@ SUMMARISED = {
 
 
 def log1(x: float) -> float:
-    """log(1 + x), NaN where there is none."""
+    """log(1 + x), NaN if it does not exist."""
     return math.log(1 + x) if 1 + x > 0 else math.nan
 
 
 def finite(value: Any) -> Any:
-    """The same value with every NaN and infinity at -999, at any depth."""
+    """The same value with -999 in place of every NaN and infinity, at any depth."""
     if isinstance(value, dict):
         return {name: finite(v) for name, v in value.items()}
     if isinstance(value, list):
@@ -58,12 +58,12 @@ def finite(value: Any) -> Any:
 
 
 def with_nan(choose: Callable[[Sequence[float]], float], values: Sequence[float]) -> float:
-    """Max or min that is NaN if one of the values is."""
+    """Maximum or minimum, NaN if one of the values is NaN."""
     return math.nan if any(math.isnan(v) for v in values) else choose(values)
 
 
 def total(values: Sequence[float]) -> float:
-    """The sum, added up from left to right (the built-in compensates in later Pythons)."""
+    """The sum from left to right (the built-in function compensates rounding since Python 3.12)."""
     result = 0.0
     for value in values:
         result = result + value
@@ -71,7 +71,7 @@ def total(values: Sequence[float]) -> float:
 
 
 def column(event: Event, branch: str, default: float) -> Sequence[float]:
-    """A branch of the clusters, or its default for all of them."""
+    """A branch of the clusters, or the default value for all clusters if it is missing."""
     return event[branch] if branch in event else [default] * len(event["pfCluster_eta"])
 
 
@@ -209,7 +209,7 @@ def mustache_row(event: Event, supercluster: int) -> Row:
 
 
 def event_row(event: Event, pileup: bool) -> Row:
-    """What all windows of an event share."""
+    """The columns that all windows of an event have in common."""
     return {
         "run_id": event["runId"],
         "lumi_id": event["lumiId"],
@@ -223,7 +223,7 @@ def event_row(event: Event, pileup: bool) -> Row:
 
 
 def summary_row(clusters: Sequence[Row], matched: bool) -> Row:
-    """Numbers over the clusters of a window."""
+    """Maxima, minima, means and sums over the clusters of a window."""
     row: Row = {"ncls": len(clusters)}
     for name, field in SUMMARISED.items():
         is_angle = field in ("cluster_deta", "cluster_dphi")
@@ -242,13 +242,13 @@ def summary_row(clusters: Sequence[Row], matched: bool) -> Row:
 
 
 def flavour(event: Event, calo: int, setting: str | int) -> int:
-    """The number asked for, or the caloparticle's |pdg id|."""
+    """The flavour of the settings, or abs(PDG id) of the caloparticle."""
     if setting != "auto":
         return int(setting)
     return abs(event["caloParticle_pdgId"][calo]) if calo != -1 and "caloParticle_pdgId" in event else 0
 
 
 def window_index(sample: str, event: Event, seed: int) -> str:
-    """The name of a window; an empty sample leaves no separator behind."""
+    """The name of a window; without a sample, there is no separator at its start."""
     parts = [str(event[branch]) for branch in ("runId", "lumiId", "eventId")] + [str(seed)]
     return "_".join([sample, *parts] if sample else parts)

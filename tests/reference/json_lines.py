@@ -1,4 +1,4 @@
-"""The slow twin of the NDJSON reader: the json module, Fractions, and one rule for each kind of column."""
+"""Reference implementation of the NDJSON reader: the json module, Fractions, and one rule for each kind of column."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
 
 
 class Unusable(Exception):
-    """The line is no window."""
+    """The line cannot be used as a window."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Number:
 
     @property
     def digits(self) -> int:
-        """All digits in front of the exponent, as one number."""
+        """All digits before the exponent, as one integer."""
         return int(self.text.lstrip("-").lower().partition("e")[0].replace(".", ""))
 
 
 def single(number: Number) -> float:
-    """The float32 that a number stands for: of a short decimal itself, of a long one its float64."""
+    """The float32 of a number: nearest to the decimal itself if it is short, otherwise nearest to its float64."""
     value = number.double
     if number.digits >= 10**9 or not np.isfinite(value) or value == 0:
         with np.errstate(over="ignore"):
@@ -42,28 +42,28 @@ def single(number: Number) -> float:
     exact = Fraction(number.text)
     with np.errstate(over="ignore"):
         middle = np.float32(value)
-        near = [middle, np.nextafter(middle, np.float32(np.inf)), np.nextafter(middle, np.float32(-np.inf))]
-    finite = [one for one in near if np.isfinite(one)]
-    best = min(abs(Fraction(float(one)) - exact) for one in finite) if np.isfinite(middle) else None
+        candidates = [middle, np.nextafter(middle, np.float32(np.inf)), np.nextafter(middle, np.float32(-np.inf))]
+    finite = [candidate for candidate in candidates if np.isfinite(candidate)]
+    best = min(abs(Fraction(float(candidate)) - exact) for candidate in finite) if np.isfinite(middle) else None
     if best is None:
         return float(middle)
-    nearest = [one for one in finite if abs(Fraction(float(one)) - exact) == best]
-    return float(min(nearest, key=lambda one: int(one.view(np.uint32)) % 2))
+    nearest = [candidate for candidate in finite if abs(Fraction(float(candidate)) - exact) == best]
+    return float(min(nearest, key=lambda candidate: int(candidate.view(np.uint32)) % 2))
 
 
 def stored(value: Any, dtype: str) -> Any:
-    """A value of a field as it is stored."""
+    """The value of a field in the type of its column. Raises Unusable."""
     if dtype == "str":
         return text(value)
     if dtype.startswith("float"):
         return floating(value, dtype)
     if dtype == "bool" and isinstance(value, bool):
         return value
-    whole = integer(value)
+    result = integer(value)
     low, high = (0, 1) if dtype == "bool" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-    if not low <= whole <= high:
+    if not low <= result <= high:
         raise Unusable
-    return bool(whole) if dtype == "bool" else whole
+    return bool(result) if dtype == "bool" else result
 
 
 def text(value: Any) -> str:
@@ -116,7 +116,7 @@ def hit(value: Any, components: int) -> list[Any]:
 
 
 def window(line: bytes, layout: Layout) -> dict[str, Any]:
-    """The fields of a line that are read, as stored. Raises Unusable."""
+    """The fields of a line, in the types of their columns. Raises Unusable."""
     try:
         found = json.loads(line.decode(), parse_float=Number, parse_int=Number)
     except ValueError as error:
@@ -143,7 +143,7 @@ def cluster_fields(cluster: dict[str, Any], layout: Layout) -> dict[str, Any]:
 
 
 def windows(text: bytes, layout: Layout) -> tuple[list[dict[str, Any]], int]:
-    """The windows of a text, and how many lines are none."""
+    """The windows of a text, and the number of unusable lines."""
     found, unusable = [], 0
     for line in text.split(b"\n"):
         if line.strip(b" \t\r"):

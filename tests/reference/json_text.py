@@ -1,4 +1,4 @@
-"""The slow twin of the NDJSON and event table writers: dicts and the json module."""
+"""Reference implementation of the writers of NDJSON and of the event table: dicts and the json module."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ecalwindows.schema import CLUSTER_COLUMNS, EVENT_COLUMNS, HIT_COMPONENTS, W
 
 
 def plain(value: Any) -> Any:
-    """A stored value as Python's json writes it: a float32 as the float64 with the same shortest decimal."""
+    """A value for Python's json module: a float32 becomes the float64 with the same shortest decimal."""
     return float(str(value)) if isinstance(value, np.float32) else value.item()
 
 

@@ -1,4 +1,4 @@
-"""Truth labels of seeds and clusters (sections 4, 5, 6), slow and plain."""
+"""Truth labels of seeds and clusters (docs/windows.md, "Labels")."""
 
 import bisect
 import json
@@ -14,7 +14,7 @@ Threshold = Callable[[float, float], float]
 
 
 class SeedTruth(NamedTuple):
-    """What is known of a seed; `calo` is -1 when it is not calo-matched."""
+    """The truth of a seed; `calo` is -1 if the seed is not matched."""
 
     calo: int
     bad_position: bool
@@ -22,7 +22,7 @@ class SeedTruth(NamedTuple):
 
 
 class ClusterTruth(NamedTuple):
-    """The labels of a cluster in one window, and the pile-up fraction that some of them need."""
+    """The labels of a cluster in one window, and its pile-up fraction."""
 
     is_calo_matched: bool
     is_calo_matched_diffcalo: bool
@@ -41,7 +41,7 @@ def seed_truth(
     min_seed_score: float,
     require_gen_in_window: bool,
 ) -> SeedTruth:
-    """A good score, and the caloparticle in the seed's own window."""
+    """A seed is matched if its score is large enough and its caloparticle is inside its window."""
     calo, score = cluster_owners[seed]
     if calo == -1 or not score > min_seed_score:
         return SeedTruth(-1, False, False)
@@ -51,14 +51,14 @@ def seed_truth(
 
 
 def pu_fraction(cluster: int, calo: int, event: dict[str, Any]) -> float:
-    """Pile-up over signal energy in the crystals of the cluster; +inf where the denominator is 0."""
+    """Pile-up over signal energy in the crystals of the cluster; +inf if the denominator is 0."""
     pileup: float = event["pfCluster_simEnergy_sharedXtalsPU"][cluster]
     signal: float = event["pfCluster_simEnergy_sharedXtals"][cluster][calo]
     return math.inf if signal == 0 else pileup / signal
 
 
 def working_point(threshold: Threshold, seed_et_raw: float, seed_eta: float) -> float:
-    """The threshold of the window; an Et that is no finite number has none, and no score passes it."""
+    """The threshold of the window; NaN, which no score passes, if Et is not finite."""
     return threshold(seed_et_raw, abs(seed_eta)) if math.isfinite(seed_et_raw) else math.nan
 
 
@@ -72,7 +72,7 @@ def cluster_truth(
     pu_limit: float,
     working_point: float,
 ) -> ClusterTruth:
-    """The table of section 5, a row at a time; `calo` is the seed's, -1 if it is not matched."""
+    """The labels of a cluster; `calo` is the caloparticle of the seed, -1 if the seed is not matched."""
     own = cluster_owners[cluster]
     if calo == -1:
         return ClusterTruth(False, False, -1, False, cluster == seed, -1.0 if pileup else 0.0)
@@ -87,7 +87,7 @@ def cluster_truth(
 
 
 def supercluster_of(seed: int, event: dict[str, Any]) -> int:
-    """Position of the first supercluster with this seed, -1 if none."""
+    """Index of the first supercluster with this seed, -1 if there is none."""
     for position, seed_index in enumerate(event.get("superCluster_seedIndex", [])):
         if seed_index == seed:
             return position
@@ -95,12 +95,12 @@ def supercluster_of(seed: int, event: dict[str, Any]) -> int:
 
 
 def in_supercluster(cluster: int, supercluster: int, event: dict[str, Any]) -> bool:
-    """Whether the cluster is one of the supercluster's."""
+    """Whether the cluster is in the supercluster."""
     return supercluster != -1 and cluster in event["superCluster_pfClustersIndex"][supercluster]
 
 
 def binned_threshold(et_edges: Sequence[float], eta_edges: Sequence[float], content: Sequence[float]) -> Threshold:
-    """Working points in bins that hold their lower edge; outside the nearest bin counts."""
+    """Working points in bins that include their lower edge; outside the bins, the nearest bin is used."""
 
     def bin_of(x: float, edges: Sequence[float]) -> int:
         return min(max(bisect.bisect_right(edges, x) - 1, 0), len(edges) - 2)
@@ -113,7 +113,7 @@ def binned_threshold(et_edges: Sequence[float], eta_edges: Sequence[float], cont
 
 
 def read_threshold(path: Path) -> Threshold:
-    """Working points of a correctionlib file with one binning in Et and eta."""
+    """Working points of a correctionlib file with a single binning in Et and eta."""
     data = json.loads(path.read_text())["corrections"][0]["data"]
     et_edges, eta_edges = data["edges"]
     return binned_threshold(et_edges, eta_edges, data["content"])

@@ -1,4 +1,4 @@
-"""Matched clusters, slow and plain: the clusters of every caloparticle by decreasing score (truth.md)."""
+"""Matched clusters: the clusters of every caloparticle by decreasing score (docs/truth.md)."""
 
 import hashlib
 from collections.abc import Sequence
@@ -6,19 +6,19 @@ from typing import Any
 
 from . import association, features, labels, pipeline
 from . import windows as geometric
+from .windows import MASK, splitmix64
 
 Event = dict[str, Any]
 Row = dict[str, Any]
-MASK = 2**64 - 1
 
 
 def matches(events: Sequence[Event], settings: Any) -> list[Row]:
-    """A row for every cluster that belongs to a caloparticle."""
+    """One row for every cluster that belongs to a caloparticle."""
     return [row for event in events for row in matches_of_event(event, settings)]
 
 
 def matches_of_event(event: Event, settings: Any) -> list[Row]:
-    """Caloparticles in order, each with its clusters."""
+    """The rows of an event, in the order of the caloparticles."""
     owners = association.owners(event[f"pfCluster_{settings.assoc_strategy}"], settings.min_cluster_score)
     rows = []
     for calo in range(len(event["caloParticle_genEta"])):
@@ -56,21 +56,13 @@ def row(event: Event, owners: Any, calo: int, clusters: Sequence[int], cluster: 
 
 
 def event_hash(sample: str, event: Event) -> int:
-    """The hash that says on which side of a split an event falls (dataset/splits.py)."""
+    """The hash by which events are divided into splits (dataset/splits.py)."""
     h = int.from_bytes(hashlib.blake2b(sample.encode(), digest_size=8).digest(), "little")
     for branch in ("runId", "lumiId", "eventId"):
         h = splitmix64(h ^ (event[branch] & MASK))
     return h
 
 
-def splitmix64(x: int) -> int:
-    """One step of the generator."""
-    x = (x + 0x9E3779B97F4A7C15) & MASK
-    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & MASK
-    return x ^ (x >> 31)
-
-
 def signed(x: int) -> int:
-    """The same 64 bits with a sign."""
+    """The same 64 bits as a signed integer."""
     return x - 2**64 if x >> 63 else x

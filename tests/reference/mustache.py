@@ -1,4 +1,4 @@
-"""The geometric mustache (section 7), slow and plain: CMS's inMustache and inDynamicDPhiWindow."""
+"""The geometric mustache: CMS's inMustache and inDynamicDPhiWindow (CMSSW, RecoEcal/EgammaCoreTools)."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 
 F = np.float32
 HALF_CRYSTAL = F(0.0087)
-# below |seed eta|: yoff, scale, xoff, width, saturation, cutoff
+# upper limit of |seed eta|: yoff, scale, xoff, width, saturation, cutoff
 DYNAMIC = (
     (1.479, (0.0280506, 0.946048, -0.101172, 0.432767, 0.14, 0.6)),
     (1.75, (0.0497038, 0.975707, -0.18149, 0.431729, 0.14, 0.55)),
@@ -16,7 +16,7 @@ DYNAMIC = (
 
 
 def log10(x: float) -> float:
-    """As in C: -inf at 0, NaN below."""
+    """log10 as in C: -inf at 0, NaN below 0."""
     if x > 0:
         return math.log10(x)
     return -math.inf if x == 0 else math.nan
@@ -28,7 +28,7 @@ def inverse(x: float) -> float:
 
 
 def exp(x: float) -> float:
-    """As in C: inf where it overflows."""
+    """exp as in C: infinity if it overflows."""
     try:
         return math.exp(x)
     except OverflowError:
@@ -36,7 +36,7 @@ def exp(x: float) -> float:
 
 
 def parabolas(seed_eta: float, energy: float) -> tuple[np.float32, np.float32, np.float32, np.float32]:
-    """a_up, b_up, a_low, b_low, every step in single precision."""
+    """a_up, b_up, a_low, b_low, with every step in single precision."""
     with np.errstate(all="ignore"):
         m = F(seed_eta)
         s = m * F(math.sin(m))
@@ -53,7 +53,7 @@ def parabolas(seed_eta: float, energy: float) -> tuple[np.float32, np.float32, n
 
 
 def in_mustache(seed_eta: float, dphi: float, energy: float, eta: float) -> bool:
-    """Between the two parabolas; false where one of them is not a number."""
+    """Whether a cluster is between the two parabolas; False if a coefficient is NaN."""
     if log10(energy) < -3:
         return False
     a_up, b_up, a_low, b_low = parabolas(seed_eta, energy)
@@ -67,7 +67,7 @@ def in_mustache(seed_eta: float, dphi: float, energy: float, eta: float) -> bool
 
 
 def in_dynamic_dphi_window(seed_eta: float, energy: float, eta: float, dphi: float) -> bool:
-    """Closer in phi than a limit that falls with the cluster's Et."""
+    """Whether abs(dphi) is below a limit that decreases with the Et of the cluster."""
     yoff, scale, xoff, width, saturation, cutoff = next(row for below, row in DYNAMIC if abs(seed_eta) < below)
     log_et = log10(energy / math.cosh(eta))
     maxdphi = yoff + scale / (1 + exp((log_et - xoff) * width))
@@ -75,5 +75,5 @@ def in_dynamic_dphi_window(seed_eta: float, energy: float, eta: float, dphi: flo
 
 
 def in_geometric_mustache(seed_eta: float, dphi: float, energy: float, eta: float) -> bool:
-    """Both at once, with the raw energy of the cluster."""
+    """Whether both conditions are true, for the raw energy of the cluster."""
     return in_mustache(seed_eta, dphi, energy, eta) and in_dynamic_dphi_window(seed_eta, energy, eta, dphi)

@@ -1,4 +1,4 @@
-"""Events -> windows and counts, slow and plain: the reference of the whole middle."""
+"""Windows and counts from events: the complete chain of the reference implementations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Settings:
-    """What the reference asks of settings: any object with these attributes will do."""
+    """The settings that the reference needs; any object with these attributes can be used."""
 
     assoc_strategy: str = "sim_fraction"
     min_et_seed: float = 1.0
@@ -82,7 +82,7 @@ def window(
     settings: Settings | Any,
     threshold: Threshold,
 ) -> Row:
-    """One window with its clusters, without NaN and infinities."""
+    """One window with its clusters, with -999 in place of NaN and infinity."""
     pileup = settings.pileup == "on"
     supercluster = labels.supercluster_of(seed, event)
     seed_et_raw = geometric.transverse(event["pfCluster_rawEnergy"][seed], points[seed].eta)
@@ -109,12 +109,12 @@ def window(
 
 
 def cluster_points(event: Event) -> list[Point]:
-    """Where the clusters are."""
+    """Positions of the clusters."""
     columns = (event["pfCluster_eta"], event["pfCluster_phi"], event["pfCluster_iz"])
     return [Point(*values) for values in zip(*columns, strict=True)]
 
 
 def calo_points(event: Event) -> list[Point]:
-    """Where the caloparticles were made."""
+    """Generated positions of the caloparticles."""
     columns = (event["caloParticle_genEta"], event["caloParticle_genPhi"], event["caloParticle_simIz"])
     return [Point(*values) for values in zip(*columns, strict=True)]

@@ -1,4 +1,4 @@
-"""The slow twin of the TFRecord writer: protobuf by hand, from the text of formats.md."""
+"""Reference implementation of the TFRecord writer: protobuf messages, built field by field."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def entries(content: dict[str, bytes]) -> bytes:
 
 
 def single(value: Any) -> float:
-    """A number as float32 holds it; beyond that it is the sentinel."""
+    """The number rounded to float32; the sentinel -999 if it does not fit."""
     with np.errstate(over="ignore"):
         small = np.float32(value)
     return float(small) if np.isfinite(small) else -999.0
@@ -125,7 +125,7 @@ def frame(content: bytes) -> bytes:
 
 
 def files(batch: WindowBatch, weights: Iterable[float] | None = None) -> tuple[bytes, bytes]:
-    """The bytes of the two files of a part: seed matched, and not."""
+    """The bytes of the two files of a part: windows with a matched seed, and the others."""
     weights = [1.0] * len(batch) if weights is None else list(weights)
     result = [b"", b""]
     for row in range(len(batch)):

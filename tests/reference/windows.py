@@ -1,4 +1,4 @@
-"""Geometry, seeds, members, which windows are kept, counts (sections 3, 4, 5, 8, 11), slow and plain."""
+"""Geometry, seeds, clusters of windows, selection of windows, counts (docs/windows.md)."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ MASK = 2**64 - 1
 
 
 class Point(NamedTuple):
-    """A direction and the part of the detector it lies in (iz: 0 barrel, -1 and +1 endcaps)."""
+    """A direction and its part of the detector (iz: 0 barrel, -1 and +1 endcaps)."""
 
     eta: float
     phi: float
@@ -37,20 +37,20 @@ def transverse(energy: float, eta: float) -> float:
 
 
 def bounds_v3(a: float) -> Bounds:
-    """Run 3 productions."""
+    """The shape v3 of Run 3 productions."""
     up = 0.1 + (0.1 / 1.5) * a if a <= 1.5 else 0.2 + (0.1 / 1.5) * (a - 1.5)
     down = -0.1 if a <= 1.5 else -0.1 - (0.2 / 1.5) * (a - 1.5)
     return Bounds(up, down, 0.7 - (0.1 / 3) * a)
 
 
 def bounds_v2(a: float) -> Bounds:
-    """As v3, with another lower edge in the endcaps."""
+    """The shape v2: like v3, with another lower edge in the endcaps."""
     down = -0.1 if a <= 1.5 else -0.1 - (0.1 / 1.5) * (a - 1.5)
     return bounds_v3(a)._replace(down=down)
 
 
 def bounds_v1(a: float) -> Bounds:
-    """ACAT 2021."""
+    """The shape v1 of ACAT 2021."""
     if a < 0.1:
         up = 0.075
     elif a < 1.3:
@@ -77,7 +77,7 @@ def bounds_v1(a: float) -> Bounds:
 
 
 def piece_value(piece: Mapping[str, Any], a: float) -> float:
-    """c0 + c1 d + c2 (d d) + ..., d = a - origin, from left to right."""
+    """c0 + c1 d + c2 (d d) + ..., with d = a - origin, added from left to right."""
     d: float = a - piece.get("origin", 0.0)
     value: float = piece["coefficients"][0]
     power = 1.0
@@ -88,7 +88,7 @@ def piece_value(piece: Mapping[str, Any], a: float) -> float:
 
 
 def piecewise(pieces: Sequence[Mapping[str, Any]], a: float) -> float:
-    """The value of the first piece that `a` falls in."""
+    """The value of the first piece that contains `a`."""
     for piece in pieces:
         below = piece.get("below")
         if below is None or a < below or (piece.get("inclusive", False) and a == below):
@@ -97,7 +97,7 @@ def piecewise(pieces: Sequence[Mapping[str, Any]], a: float) -> float:
 
 
 def bounds(geometry: Geometry, eta_seed: float) -> Bounds:
-    """The edges of the window of a seed at `eta_seed`."""
+    """The edges of the window of a seed."""
     a = abs(eta_seed)
     if isinstance(geometry, str):
         return {"v1": bounds_v1, "v2": bounds_v2, "v3": bounds_v3}[geometry](a)
@@ -105,12 +105,12 @@ def bounds(geometry: Geometry, eta_seed: float) -> Bounds:
 
 
 def delta_eta(seed: Point, point: Point) -> float:
-    """(eta - eta_s) * sign(eta_s) with sign(0) = sign(-0) = +1, and never -0 for the seed itself."""
+    """(eta - eta_s) * sign(eta_s), with sign(0) = sign(-0) = +1; +0 for the seed itself."""
     return seed.eta - point.eta if seed.eta < 0 else point.eta - seed.eta
 
 
 def delta_phi(seed: Point, point: Point) -> float:
-    """Seed minus point, wrapped into [-pi, pi]."""
+    """phi of the seed minus phi of the point, wrapped into [-pi, pi]."""
     difference = seed.phi - point.phi
     if not math.isfinite(difference) or abs(difference) <= math.pi:
         return difference
@@ -118,7 +118,7 @@ def delta_phi(seed: Point, point: Point) -> float:
 
 
 def inside(geometry: Geometry, seed: Point, point: Point) -> bool:
-    """Whether the point lies in the window of the seed."""
+    """Whether the point is inside the window of the seed."""
     if point.iz != seed.iz:
         return False
     edge = bounds(geometry, seed.eta)
@@ -130,19 +130,19 @@ def inside(geometry: Geometry, seed: Point, point: Point) -> bool:
 
 
 def by_decreasing_et(indices: Sequence[int], et: Sequence[float]) -> list[int]:
-    """Highest Et first, NaN last, ties by lowest index."""
+    """Indices by decreasing Et, NaN last, the lower index first if equal."""
     return sorted(indices, key=lambda i: (math.isnan(et[i]), 0.0 if math.isnan(et[i]) else -et[i], i))
 
 
 def candidates(et: Sequence[float], min_et_seed: float) -> list[int]:
-    """The clusters that may seed a window, in the order in which they do."""
+    """The clusters that can be seeds, in their order."""
     return by_decreasing_et([i for i in range(len(et)) if et[i] >= min_et_seed], et)
 
 
 def seeds(
     points: Sequence[Point], et: Sequence[float], min_et_seed: float, geometry: Geometry, overlap: bool
 ) -> tuple[list[int], int]:
-    """The seeds in order, and how many candidates lie in a window made before them."""
+    """The seeds in order, and the number of candidates inside an earlier window."""
     made: list[int] = []
     n_in_other_window = 0
     for candidate in candidates(et, min_et_seed):
@@ -157,9 +157,9 @@ def seeds(
 
 
 def members(seed: int, points: Sequence[Point], et: Sequence[float], geometry: Geometry) -> list[int]:
-    """The clusters of a window by decreasing Et; the seed is always one of them."""
-    here = [i for i in range(len(points)) if i == seed or inside(geometry, points[seed], points[i])]
-    return by_decreasing_et(here, et)
+    """The clusters of a window by decreasing Et, with the seed in any case."""
+    inside_window = [i for i in range(len(points)) if i == seed or inside(geometry, points[seed], points[i])]
+    return by_decreasing_et(inside_window, et)
 
 
 # Which windows are kept
@@ -174,7 +174,7 @@ def splitmix64(x: int) -> int:
 
 
 def draw_key(draw_seed: int, run: int, lumi: int, event: int, seed_index: int) -> int:
-    """The number that decides whether an unmatched window is drawn: the smallest are."""
+    """The key of an unmatched window; the windows with the smallest keys are chosen."""
     h = splitmix64(draw_seed & MASK)
     for value in (run, lumi, event, seed_index):
         h = splitmix64(h ^ (value & MASK))
@@ -182,7 +182,7 @@ def draw_key(draw_seed: int, run: int, lumi: int, event: int, seed_index: int) -
 
 
 def kept(matched: Sequence[bool], keys: Sequence[int], seed_indices: Sequence[int], maxnocalow: int) -> list[int]:
-    """Positions of the kept windows of an event; the windows come by decreasing seed Et."""
+    """Indices of the selected windows of an event; the windows are in the order of decreasing seed Et."""
     good = [w for w in range(len(matched)) if matched[w]]
     bad = [w for w in range(len(matched)) if not matched[w]]
     if maxnocalow == 0:
@@ -196,7 +196,7 @@ def kept(matched: Sequence[bool], keys: Sequence[int], seed_indices: Sequence[in
 
 
 def counts(matched: Sequence[bool], bad_position: Sequence[bool], n_in_other_window: int) -> dict[str, int]:
-    """The counts of an event, of all windows made."""
+    """The counts of an event, over all of its windows before the selection."""
     return {
         "n_windows_matched": sum(matched),
         "n_windows_nomatched": len(matched) - sum(matched),

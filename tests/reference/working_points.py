@@ -1,4 +1,4 @@
-"""The working-point study of truth.md, slow and plain: response, effective resolution, and the best threshold."""
+"""The working-point study (docs/truth.md): response, effective resolution, and the cost of a map."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,9 +9,9 @@ Row = dict[str, Any]
 
 
 def response(rows: Sequence[Row], threshold: float) -> float:
-    """Raw energy of a caloparticle's main cluster and of the others in its window above the threshold, over the truth.
+    """Raw energy of the main cluster and of the clusters in its window above the threshold, over the true energy.
 
-    rows : its matched clusters, the main one first
+    rows : matched clusters of a caloparticle, the main cluster first
     """
     total = 0.0
     for row in rows:
@@ -27,7 +27,7 @@ def resolution(responses: Sequence[float]) -> float:
 
 
 def smoothest_cost(cost: np.ndarray[Any, Any], level: np.ndarray[Any, Any], stiffness: float, most: int) -> float:
-    """What a map costs: its bins, and all pairs of neighbours."""
+    """The cost of a map: the costs of its bins, and of all pairs of neighbours."""
     n, m = level.shape
     total = 0.0
     for i in range(n):

@@ -1,4 +1,4 @@
-"""Pile-up from Pythia 8: the parametrisation beside it, published densities, files made from it."""
+"""Pile-up from Pythia 8: comparison with the parametrisation and with published densities, files with its pile-up."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ pytest.importorskip("pythia8mc", reason="Pythia's Python bindings are not instal
 
 INTERACTIONS = 5000
 BY_ETA, BY_PT = 0.10, 0.15
-"""What the shape of the parametrisation may be off, beside the statistical error: in a bin of eta, above a pt."""
+"""Tolerance of the parametrisation in addition to the statistical error: in a bin of eta, and above a pt."""
 
 
 @pytest.fixture(scope="module")
-def theirs() -> Library:
+def pythia() -> Library:
     return minimum_bias(3, INTERACTIONS, min_energy=0.0)
 
 
 @pytest.fixture(scope="module")
-def rows(theirs: Library) -> list[Row]:
-    return compared(theirs, parametrised(read_conditions(), 4 * INTERACTIONS, 3))
+def rows(pythia: Library) -> list[Row]:
+    return compared(pythia, parametrised(read_conditions(), 4 * INTERACTIONS, 3))
 
 
 def test_the_parametrisation_gives_the_same_numbers_and_energies_by_eta(rows: list[Row]) -> None:
@@ -48,8 +48,8 @@ def test_the_parametrisation_has_the_same_spectra(rows: list[Row]) -> None:
     assert [row for row in by_pt if abs(row.ratio - 1) > BY_PT + 3 * row.error] == []
 
 
-def test_the_packaged_numbers_are_those_of_the_fit(theirs: Library) -> None:
-    fit, conditions = fitted(theirs), read_conditions()
+def test_the_packaged_numbers_are_those_of_the_fit(pythia: Library) -> None:
+    fit, conditions = fitted(pythia), read_conditions()
     np.testing.assert_allclose(fit["pileup_per_eta"], conditions.pileup_per_eta, rtol=0.06)
     np.testing.assert_allclose(fit["pileup_eta_tilt"], conditions.pileup_eta_tilt, atol=0.06)
     own = (conditions.pileup_pt_scale_gev, conditions.pileup_pt_power)
@@ -59,27 +59,29 @@ def test_the_packaged_numbers_are_those_of_the_fit(theirs: Library) -> None:
 
 
 def mean_pt(scale: Any, power: Any) -> Any:
-    """Of the spectrum pt (1 + pt / scale)^-power."""
+    """Mean pt of the spectrum pt (1 + pt / scale)^-power."""
     return 2 * np.asarray(scale) / (np.asarray(power) - 3)
 
 
-def test_the_charged_density_is_near_the_measured_one(theirs: Library) -> None:
-    """5.49 +- 0.17 charged hadrons per unit of eta (CMS, 13 TeV, PLB 751 (2015) 143); here also those of weak decays,
-    some 12 %, and 13.6 TeV, some 1 %."""
-    density = per_interaction(theirs, of_kind(theirs)[0] & within(theirs, 0, 0.5))[:, 0].mean()
+def test_the_charged_density_is_near_the_measured_one(pythia: Library) -> None:
+    """5.49 +- 0.17 charged hadrons per unit of eta (CMS, 13 TeV, PLB 751 (2015) 143).
+
+    Here, weak decays add about 12 %, and the energy of 13.6 TeV adds about 1 %.
+    """
+    density = per_interaction(pythia, of_kind(pythia)[0] & within(pythia, 0, 0.5))[:, 0].mean()
     assert density == pytest.approx(5.49 * 1.13, rel=0.08)
 
 
-def test_the_same_seed_gives_the_same_interactions(theirs: Library) -> None:
+def test_the_same_seed_gives_the_same_interactions(pythia: Library) -> None:
     again, other = minimum_bias(3, 500, min_energy=0.0), minimum_bias(4, 500, min_energy=0.0)
-    np.testing.assert_array_equal(again.particles, theirs.particles[: len(again.particles)])
+    np.testing.assert_array_equal(again.particles, pythia.particles[: len(again.particles)])
     assert len(other.particles) != len(again.particles)
 
 
 def test_files_made_with_it_have_the_pile_up_of_the_parametrisation(tmp_path: Path) -> None:
     options = ("-n", "150", "--pileup", "40", "--seed", "5", "--format", "rntuple", "-q")
     means, errors = [], []
-    for name, more in (("pythia", ("--pileup-source", "pythia8")), ("own", ())):
+    for name, more in (("pythia", ("--pileup-source", "pythia8")), ("parametrised", ())):
         run("simulate", "-o", str(tmp_path / f"{name}.root"), *options, *more)
         with uproot.open(tmp_path / f"{name}.root") as file:
             events = file["recosimdumper/caloTree"].arrays(["caloParticlePU_totEnergy", "pfCluster_eta"])
@@ -90,8 +92,8 @@ def test_files_made_with_it_have_the_pile_up_of_the_parametrisation(tmp_path: Pa
     assert np.all(np.abs(means[0] - means[1]) < 0.1 * means[1] + statistical), (means, errors)
 
 
-def test_threads_do_not_change_the_events(theirs: Library) -> None:
-    detector, out = Detector(read_conditions(), theirs), branches(with_pileup=True)
+def test_threads_do_not_change_the_events(pythia: Library) -> None:
+    detector, out = Detector(read_conditions(), pythia), branches(with_pileup=True)
     one, two = (
         [
             columns["pfCluster_energy"].values.tolist()
