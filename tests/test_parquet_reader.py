@@ -490,3 +490,22 @@ def test_integers_of_other_types_that_fit_are_the_same_numbers(
     pq.write_table(with_first("window_metadata", name, value, kind), path)
     (batch,) = read_batches(path)
     assert int(batch.window[name][0]) == int(value)
+
+
+@pytest.mark.parametrize(("place", "value"), [(0, 0.5), (1, 2.0**31), (2, -(2.0**40)), (0, float("inf"))])
+def test_the_place_of_a_hit_that_is_no_int32_is_a_bad_file_or_the_sentinel(
+    tmp_path: Path, place: int, value: float
+) -> None:
+    """Cut off or wrapped it would be the place of another crystal."""
+    table = arrow_table(BATCH, DEFAULT).slice(0, 3)
+    rows = table.column("cl_h").to_pylist()
+    first = next(hits for window in rows for hits in window if hits)
+    first[0][place] = value
+    field = table.schema.field("cl_h")
+    path = tmp_path / "w.parquet"
+    pq.write_table(table.set_column(table.column_names.index("cl_h"), field, pa.array(rows, field.type)), path)
+    if np.isfinite(value):
+        assert f"component '{FOUR[place]}' of the hits holds" in problem(path).found
+    else:
+        (batch,) = read_batches(path)
+        assert batch.hits[FOUR[place]][0] == -999

@@ -69,7 +69,11 @@ def test_names_of_windows(text: str, name: Name | None) -> None:
         ("ele:1:2:3", Name(3, 1, 2, sample="ele")),
         ("1:2", None),
         ("x", None),
+        (str(2**63 - 1), Name(2**63 - 1)),
+        (str(-(2**63)), Name(-(2**63))),
+        (str(2**63), None),
         (str(10**30), None),
+        ("9" * 5000, None),
         ("", None),
     ],
 )

@@ -212,7 +212,7 @@ def _entry(source: str, name: Name, tree: str) -> int:
     ids = event_ids(source, tree)
     entries = np.flatnonzero(replace(name, seed=None).among(ids))
     if not len(entries):
-        order = np.argsort(np.abs(ids[2] - name.event), kind="stable")[:MOST_NAMED]
+        order = np.argsort(np.abs(ids[2].astype(np.float64) - name.event), kind="stable")[:MOST_NAMED]
         raise _not_there(name, _events(ids[:, order]), source, what="event")
     if len(several := sorted(set(_events(ids[:, entries])))) > 1:
         raise InputError(

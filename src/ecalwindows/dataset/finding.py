@@ -15,6 +15,9 @@ from ecalwindows.errors import InputError
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
 
 NUMBERS = ("run_id", "lumi_id", "event_id", "seed_index")
+MAX_DIGITS = 19
+"""Digits of an int64."""
+
 Numbers = NDArray[np.int64]
 Done = Callable[[int, int], None]
 """Called with row groups and files read, and their number."""
@@ -62,7 +65,8 @@ def event_name(text: str) -> Name | None:
 
 def _is_number(word: str) -> bool:
     """Whether a word is a whole number that a column can hold."""
-    return word.removeprefix("-").isdecimal() and abs(int(word)) < 2**62
+    digits = word.removeprefix("-")
+    return digits.isdecimal() and len(digits) <= MAX_DIGITS and -(2**63) <= int(word) < 2**63
 
 
 def texts(batch: WindowBatch) -> list[str]:
@@ -128,7 +132,7 @@ def nearest(dataset: Dataset, name: Name, most: int = 5) -> list[str]:
     found: list[tuple[int, int, str]] = []
     for batch, _ in dataset.scan.pieces(dataset.scan.units(), naming_columns(dataset)):
         numbers, called = window_numbers(batch), texts(batch)
-        far = np.abs(numbers[2] - name.event)
+        far = np.abs(numbers[2].astype(np.float64) - name.event)
         seeds = np.abs(numbers[3] - (name.seed or 0))
         for row in np.lexsort((seeds, far))[:most].tolist():
             found.append((int(far[row]), int(seeds[row]), called[row]))

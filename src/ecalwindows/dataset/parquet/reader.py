@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 Ranges = Mapping[str, tuple[float, float]]
 """Least and largest stored value of columns, by name."""
 
+COMPONENT_TYPES = {name: dtype for name, dtype, *_ in HIT_COMPONENTS}
+
 BUFFER = 1 << 16
 """Bytes read ahead of each column, so that memory does not grow with the size of a row group."""
 
@@ -291,9 +293,17 @@ def _hits(
             todo="convert the original again (a program that rewrote this file dropped its metadata), "
             f"or write it without {HITS}",
         )  # fmt: skip
-    dtypes = {name: dtype for name, dtype, *_ in HIT_COMPONENTS}
-    with np.errstate(invalid="ignore"):
-        return by_window, hits_offsets, {name: column.astype(dtypes[name]) for name, column in found.items()}
+    return by_window, hits_offsets, {name: _component(column, name, path) for name, column in found.items()}
+
+
+def _component(values: Array, name: str, path: Any) -> Array:
+    """A component of hits in its stored dtype. Raises BadFileError for a number that this cannot hold."""
+    dtype = np.dtype(COMPONENT_TYPES[name])
+    if dtype.kind == "i":
+        good = (values >= -(2.0**31)) & (values < 2.0**31) & (values == np.floor(values))
+        if not good.all():
+            raise bad_file(f"component '{name}' of the hits holds {values[~good][0]}, which is no {dtype.name}", path)
+    return values.astype(dtype)
 
 
 def _numbers(values: Any, path: Any) -> Array:
