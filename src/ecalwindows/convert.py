@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ecalwindows.dataset.copies import Print, Prints, refuse_copies
 from ecalwindows.dataset.formats import OutputPlan, Writer, open_writers, output_plan
 from ecalwindows.dataset.inputs import input_files
 from ecalwindows.dataset.layout import format_of
@@ -77,6 +78,7 @@ class Conversion:
     notes: ReadNotes = field(default_factory=ReadNotes)
     bad: list[BadFileError] = field(default_factory=list)
     kept: dict[str, int] = field(default_factory=dict)
+    prints: Prints = field(default_factory=Prints, repr=False)
     seconds: float = 0.0
 
 
@@ -91,6 +93,7 @@ def convert_files(
     """
     began, task = time.monotonic(), task or Task()
     files = input_files(inputs)
+    refuse_copies(files)
     jobs = [(plan, group) for plan, group in planned(files, Path(output), task)]
     done = Conversion(n_files=len(files), replaced=any(is_replaced(plan.paths[-1]) for plan, _ in jobs))
     with no_empty_folders([path for plan, _ in jobs for path in plan.paths]):
@@ -195,8 +198,10 @@ def _convert_file(
     """All windows of one file; of a bad one those before the bad place, when that is asked for."""
     columns = None if each.columns is None else needed(plan.wanted, each.columns)
     began, reasons, n_told = done.windows, Counter(done.notes.reasons), len(done.notes.told)
+    one = Print()
     try:
         for batch in read_batches(each.path, columns=columns, limits=task.limits, notes=done.notes):
+            one.add(batch)
             writer.write(with_columns(filled_batch(batch, plan.wanted, flavour=task.flavour), plan))
             done.windows += len(batch)
             done.clusters += len(batch.pair_cluster)
@@ -208,6 +213,7 @@ def _convert_file(
             raise
         done.bad.append(error)
         done.kept[str(each.path)] = done.windows - began
+    done.prints.take(str(each.path), one)
     if unusable := done.notes.reasons - reasons:
         log.warning("%s", warning_of(unusable, done.windows - began, done.notes.told[n_told:]))
     for doubt in sorted(done.notes.doubts):

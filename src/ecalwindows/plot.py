@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecalwindows.batch import WindowBatch
+from ecalwindows.dataset.copies import Print, Prints, refuse_copies
 from ecalwindows.dataset.folder_output import check_folder, folder_written_aside
 from ecalwindows.dataset.layout import root_file
 from ecalwindows.dataset.opening.scan import Scan
@@ -93,7 +94,9 @@ class Reading:
 
     def __init__(self, inputs: Sequence[str], split: str | None, only: Collection[str]) -> None:
         scans = [Scan((file,)) for name in inputs for file in _files(name, split)]
-        _refuse_twice([scan.files[0].path for scan in scans])
+        paths = [scan.files[0].path for scan in scans]
+        _refuse_twice(paths)
+        refuse_copies(Path(path) for path in paths if not is_remote(path))
         self.units = [(scan, unit) for scan in scans for unit in scan.units()]
         self.names = {scan.files[0].path: scan.names for scan in scans if scan.names}
         held = frozenset[str]().union(*self.names.values())
@@ -102,11 +105,17 @@ class Reading:
         self.wanted = self.drawn | NEEDED
 
     def batches(self, take: Callable[[WindowBatch], None], done: Callable[[], None]) -> None:
-        """Read everything once; `done` is called after each unit."""
+        """Read everything once; `done` is called after each unit. Raises InputError for copies."""
+        prints: dict[str, Print] = {}
         for scan, unit in self.units:
+            one = prints.setdefault(unit[0].path, Print())
             for batch, _ in scan.pieces([unit], self.wanted & scan.names):
+                one.add(batch)
                 take(batch)
             done()
+        seen = Prints()
+        for path, one in prints.items():
+            seen.take(path, one)
 
 
 def _files(path: str, split: str | None) -> tuple[File, ...]:

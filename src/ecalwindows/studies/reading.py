@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ecalwindows.dataset.copies import refuse_copies
 from ecalwindows.dataset.flat_tables import Columns, flat_rows, read_flat
 from ecalwindows.errors import BadFileError, InputError
 from ecalwindows.studies.columns import MATCH_COLUMNS
@@ -39,6 +40,7 @@ def match_files(paths: Paths) -> list[Path]:
                 "the file is given twice", expected="each table once", where=str(file), todo="leave it out once"
             )
         seen.add(file.resolve())
+    refuse_copies(files, are_windows=False)
     return files
 
 

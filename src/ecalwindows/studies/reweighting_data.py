@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.batch import WindowBatch
+from ecalwindows.dataset.copies import Print, Prints
 from ecalwindows.dataset.finishing.identity import IDS, Keys, batch_keys
 from ecalwindows.dataset.opening.opened import Dataset
 from ecalwindows.dataset.opening.training import open_dataset
@@ -119,6 +120,7 @@ def read_windows(inputs: Sequence[str], split: str | None, progress: Progress | 
     datasets = [open_dataset(name) for name in inputs]
     datasets = [each.filter(split=split) if split is not None else each for each in datasets]
     datasets = [each for each in datasets if each.scan.names]
+    prints = Prints()
     for dataset in datasets:
         _refuse_lacking(dataset)
     has_keys = all(set(IDS) <= each.scan.names for each in datasets)
@@ -126,7 +128,11 @@ def read_windows(inputs: Sequence[str], split: str | None, progress: Progress | 
     for dataset in datasets:
         wanted = {*NEEDED, "is_seed_calo_matched", *((*IDS, "window_index") if has_keys else ())} & dataset.scan.names
         for file in dataset.scan.files:
-            pieces += [_sample(batch, has_keys) for batch, _ in dataset.scan.pieces([(file, None)], frozenset(wanted))]
+            one = Print()
+            for batch, _ in dataset.scan.pieces([(file, None)], frozenset(wanted)):
+                one.add(batch)
+                pieces.append(_sample(batch, has_keys))
+            prints.take(file.path, one)
             done, n = done + 1, sum(len(piece.flavour) for piece in pieces)
             if progress:
                 progress(done, n_files, n)

@@ -1,0 +1,177 @@
+"""What records and manifests state of a data file, checked before the file is read.
+
+A file of a dataset must have the size that is stated, and its content is checked too: by the checksum of all its bytes,
+or, for Parquet with a checksum of its footer and of its pages, by these, which are checked while it is read. So a file
+is read completely for a checksum only where nothing else proves it, and once per process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from ecalwindows.dataset.layout import dataset_root, format_of, record_path
+from ecalwindows.dataset.manifest import Manifest
+from ecalwindows.dataset.parquet.footer import check_footer
+from ecalwindows.dataset.readers import file_manifest
+from ecalwindows.dataset.record import DatasetRecord, read_record
+from ecalwindows.errors import BadFileError, InputError
+
+MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Stated:
+    """Size [bytes], checksum and number of windows (None: unknown) that a record or manifest (`where`) states."""
+
+    where: Path
+    bytes: int
+    sha256: str
+    windows: int | None = None
+
+
+def stated_file(path: Path) -> Stated | None:
+    """What the record of its dataset, else the manifest of its part, states of a data file; None where nothing does.
+
+    Raises InputError or OutputError for a record or manifest that cannot be read.
+    """
+    path = path.absolute()
+    place = record_path(path)
+    found = _of_record(place, *_identity(place)).get(path) if place else None
+    return found or _of_manifest(path, file_manifest(path))
+
+
+@lru_cache(maxsize=16)
+def _of_record(place: Path, *_: int) -> dict[Path, Stated]:
+    """What a record states of its files, by path; read once as long as it is the same file."""
+    root, record = dataset_root(place), read_record(place)
+    return {root / each.name: Stated(place, each.bytes, each.sha256, each.windows) for each in record.all_files}
+
+
+def _of_manifest(path: Path, manifest: Manifest | None) -> Stated | None:
+    if manifest is None:
+        return None
+    data = [each for each in manifest.files if format_of(Path(each.name).name)]
+    for each in data:
+        if path.parts[-len(Path(each.name).parts) :] == Path(each.name).parts:
+            return Stated(Path("its manifest"), each.bytes, each.sha256, manifest.rows if len(data) == 1 else None)
+    return None
+
+
+def _identity(path: Path) -> tuple[int, int, int]:
+    """Size, time of the last change and inode: as long as they are the same, it is the same file."""
+    found = os.stat(path)
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def file_sha256(path: Path) -> str:
+    """The checksum of a file as hexadecimal digits; it is read once per process as long as it is the same file."""
+    return _sha256(path.absolute(), *_identity(path))
+
+
+@lru_cache(maxsize=1 << 16)
+def _sha256(path: Path, *_: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_stated(path: Path, stated: Stated | None, *, completely: bool = False) -> None:
+    """Check that a local data file is what is stated of it, before it is read.
+
+    Parameters
+    ----------
+    path
+        The data file.
+    stated
+        What `stated_file` gives; None: nothing is checked.
+    completely
+        Whether the checksum of all bytes is compared also for Parquet that has a checksum of its footer.
+
+    Raises
+    ------
+    BadFileError
+        For a file of another size or content.
+    """
+    if stated is None:
+        return
+    try:
+        size = path.stat().st_size
+        if size != stated.bytes:
+            raise _differs(path, f"it has {size:,} bytes, {stated.where.name} says {stated.bytes:,}")
+        if (completely or not _proves_itself(path)) and file_sha256(path) != stated.sha256:
+            raise _differs(path, f"it has other content than {stated.where.name} says (checksum)")
+    except OSError as error:
+        raise BadFileError(
+            f"the file cannot be read: {error.strerror or error}", expected="a file that you may read", where=str(path),
+            todo="check the path and its permissions",
+        ) from error  # fmt: skip
+
+
+def _proves_itself(path: Path) -> bool:
+    """Whether a file has checksums of its footer and pages: Parquet written by ecalwindows."""
+    if not path.name.endswith(".parquet"):
+        return False
+    with path.open("rb") as file:
+        return check_footer(file, path.stat().st_size, path)
+
+
+def check_windows(path: str, windows: int, stated: Stated | None) -> None:
+    """Raise BadFileError when a file that was read to its end has another number of windows than is stated."""
+    if stated is not None and stated.windows is not None and windows != stated.windows:
+        raise _differs(Path(path), f"it has {windows:,} windows, {stated.where.name} says {stated.windows:,}")
+
+
+def check_all_there(path: Path, files: Iterable[Path], record: DatasetRecord | None) -> list[str]:
+    """Compare the data files of a dataset with those that its record names.
+
+    Parameters
+    ----------
+    path
+        A finished dataset, or the folder of a format in it; of anything else nothing is compared.
+    files
+        The data files found there.
+    record
+        Its record, None without.
+
+    Returns
+    -------
+    list of str
+        Names of data files that the record does not name.
+
+    Raises
+    ------
+    InputError
+        For files that the record names and that are missing.
+    """
+    place = record_path(path)
+    if record is None or place is None or path.is_file():
+        return []
+    root, here = dataset_root(place), {file.absolute() for file in files}
+    if not here:
+        return []
+    for form in record.forms:
+        named = {root / each.name for each in form.files if format_of(Path(each.name).name)}
+        if not named & here:
+            continue
+        below = {name for name in named if name.is_relative_to(path.absolute())}
+        if missing := sorted(str(name.relative_to(root)) for name in below - here):
+            more = len(missing) - MOST_NAMED
+            raise InputError(
+                f"missing, but in the record: {', '.join(missing[:MOST_NAMED])}"
+                + (f" and {more} more" if more > 0 else ""),
+                expected=f"all {len(named):,} data files of the dataset", where=str(path),
+                todo="copy the dataset again, or finalise its parts again",
+            )  # fmt: skip
+        return sorted(str(name.relative_to(root)) for name in here - named)
+    return []
+
+
+def _differs(path: Path, found: str) -> BadFileError:
+    return BadFileError(
+        found, expected="the file that was written", where=str(path),
+        todo="copy or make it again; `ecalwindows validate` tells which files of a dataset are damaged",
+    )  # fmt: skip
