@@ -221,3 +221,31 @@ def test_bytes_do_not_depend_on_the_processor(tmp_path: Path) -> None:
         assert ran.returncode == 0, ran.stderr
         contents.append(output.read_bytes())
     assert contents[0] == contents[1] == contents[2]
+
+
+COMPILE = """
+import sys
+import numpy as np
+from ecalwindows.cli.progress import progress
+from ecalwindows.kernels.hashing import text_hashes
+for shown in {shown}:
+    with progress(shown=shown):
+        text_hashes(np.zeros(1, np.int64), np.zeros(0, np.uint8), np.uint64(1))
+"""
+
+
+@pytest.mark.compiled
+def test_a_first_call_says_that_it_compiles(tmp_path: Path) -> None:
+    """Once, on stderr, and only where code is not kept from before."""
+
+    def said(shown: str, folder: str) -> int:
+        ran = subprocess.run(
+            [sys.executable, "-c", COMPILE.format(shown=shown)], capture_output=True, text=True, check=True,
+            env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / folder)},
+        )  # fmt: skip
+        assert not ran.stdout
+        return ran.stderr.count("compiling; this is needed only once")
+
+    assert said("[True, True]", "a") == 1
+    assert said("[True]", "a") == 0
+    assert said("[False]", "b") == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import hashlib
 import io
 import json
 import shutil
@@ -20,6 +21,7 @@ import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
+from companion_files import FACTORS, write_factors, write_weights
 from flat_folders import change_manifest, contents, flat_folder, manifest_file, seal, tfrecord_folder, write_part
 from golden_files import GOLDEN, read_ndjson
 from test_cli import attempt, run
@@ -665,14 +667,24 @@ def test_names_that_cannot_be(made, tmp_path, name):
 
 
 def test_files_that_go_with_a_dataset_are_recorded_by_digest(parts, tmp_path):
-    (tmp_path / "factors.json").write_text("{}")
+    content = write_factors(tmp_path / "factors.json").read_bytes()
     record = finalize_dataset(parts, about=About(normalisation=[tmp_path / "factors.json"])).record
     (file,) = record.normalisation
-    assert (file.name, file.sha256) == (
-        "factors.json", "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
-    )  # fmt: skip
-    with pytest.raises(SettingsError, match="the file cannot be read"):
+    assert (file.name, file.sha256) == ("factors.json", hashlib.sha256(content).hexdigest())
+    with pytest.raises(SettingsError, match="cannot be read"):
         finalize_dataset(parts, about=About(reweighting=[tmp_path / "absent.json"]))
+
+
+@pytest.mark.parametrize("content", [{}, [], {"cluster": {}, "window": {}}, "nan", "other columns", "text"], ids=str)
+@pytest.mark.parametrize("option", ["normalisation", "reweighting"])
+def test_files_that_training_code_cannot_read_do_not_go_with_a_dataset(option, content, made, tmp_path):
+    if option == "normalisation" and isinstance(content, str):
+        mean = {"nan": {"en_cluster": float("nan")}, "other columns": {"et_cluster": 1.0}, "text": {"en_cluster": "1"}}
+        content = FACTORS | {"cluster": FACTORS["cluster"] | {"mean": mean[content]}}
+    path = write_factors(tmp_path / "f.json", content)
+    with pytest.raises(EcalWindowsError, match=r"f\.json"):
+        finalize_dataset(made["parquet"], tmp_path / "out", about=About(**{option: [path]}))
+    assert not (tmp_path / "out").exists()
 
 
 def test_derived_from_takes_the_name_from_a_dataset(parts, split):
@@ -771,11 +783,12 @@ def test_the_command_with_everything(made, tmp_path):
         "finalize", str(made["parquet"]), "-o", str(out), "--split", SPLIT, "--version", "3", "--date", "2022-10-12",
         "--licence", "CC-BY-4.0", "--citation", "A. Author", "--contact", "ecal@cern",
         "--derived-from", "ndjson_2022@2",
-        "--normalisation", str(GOLDEN / "wp_test.json"), "--reweighting", str(GOLDEN / "configs.json"),
+        "--normalisation", str(write_factors(tmp_path / "f.json")),
+        "--reweighting", str(write_weights(tmp_path / "w.json")),
     )  # fmt: skip
     record = read_record(out / "dataset.json")
     assert (record.title, str(record.day), record.licence) == ("windows_2022@3", "2022-10-12", "CC-BY-4.0")
-    assert (record.normalisation[0].name, record.reweighting[0].name) == ("wp_test.json", "configs.json")
+    assert (record.normalisation[0].name, record.reweighting[0].name) == ("f.json", "w.json")
     for each in record.splits:
         assert f"  {each.name:<22}{each.windows:>13,}  of {each.events:,} events" in ran.out
 

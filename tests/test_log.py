@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from companion_files import write_factors, write_weights
 from flat_folders import contents, flat_folder, write_part
 from test_cli import attempt, run
 
@@ -32,7 +33,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     finalize_dataset(folder / "ndjson", about=old)
     new = About(
         name="awkward_2022", version="9", day=date(2022, 7, 1), derived_from=["ndjson_2022@2"],
-        normalisation=[parts / "w-2.parquet"], reweighting=[parts / "w-10.parquet"],
+        normalisation=[write_factors(parts.parent / "factors.json")],
+        reweighting=[write_weights(parts.parent / "weights.json")],
     )  # fmt: skip
     finalize_dataset(parts, folder / "datasets" / "awkward", about=new)
     other = About(name="other", version="1", day=date(2022, 8, 1), derived_from=["elsewhere@1"])
@@ -61,8 +63,8 @@ EXPECTED = """\
       - settings: maxnocalow 2
       - sample ele, working points packaged default (sha256 DIGEST)
       - sample pho, working points packaged default (sha256 DIGEST)
-      - normalisation: w-2.parquet
-      - reweighting: w-10.parquet
+      - normalisation: factors.json
+      - reweighting: weights.json
       - made from ndjson_2022@2
 
 - **other** version 1 (2022-08-01): 328 windows of 48 events, parquet

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ecalwindows.errors import SettingsError, near
 from ecalwindows.geometry import Geometry, GeometryName, geometry_of
+from ecalwindows.setting_types import Count, Flavour, Float, HomePath, Int, main_problem, shown_value
+from ecalwindows.yaml_text import yaml_value
 
 STRATEGIES = (
     "sim_fraction", "sim_fraction_noHitsFraction", "recoToSim_fraction", "recoToSim_fraction_sharedXtals",
@@ -22,7 +24,7 @@ PileUpUse = Literal["used", "absent", "incomplete", "off"]
 """How the pile-up of an input is treated: its branches are used; it has none of them; it has only some of them and is
 treated as one without; the setting `pileup` is off."""
 
-Positive = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[Float, Field(ge=0)]
 
 
 class WindowSettings(BaseModel):
@@ -31,34 +33,30 @@ class WindowSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     assoc_strategy: str = Field("sim_fraction", description="Score that gives clusters to caloparticles.")
-    min_cluster_score: Annotated[float, Field(allow_inf_nan=False)] = Field(
-        1e-4, description="A cluster belongs to a caloparticle only above this score."
-    )
-    min_seed_score: Annotated[float, Field(allow_inf_nan=False)] = Field(
-        1e-2, description="A seed is matched to its caloparticle only above this score."
-    )
+    min_cluster_score: Float = Field(1e-4, description="A cluster belongs to a caloparticle only above this score.")
+    min_seed_score: Float = Field(1e-2, description="A seed is matched to its caloparticle only above this score.")
     min_et_seed: Positive = Field(1.0, description="Least calibrated Et of a seed [GeV].")
     require_gen_in_window: bool = Field(
         True, description="A seed is matched only if the generated position of its caloparticle is in its window."
     )
     overlap: bool = Field(False, description="Candidates inside another window make a window too.")
-    maxnocalow: Annotated[int, Field(ge=0)] = Field(
+    maxnocalow: Count = Field(
         0,
         description="Unmatched windows of an event that are kept: as many as are matched, those of highest Et, and up"
         " to this number of the others, drawn at random; 0 keeps none.",
     )
     pileup: Literal["auto", "on", "off"] = Field("auto", description="Use the pile-up branches.")
-    pu_limit: Annotated[float, Field(gt=0)] = Field(
+    pu_limit: Annotated[Float, Field(gt=0)] = Field(
         1e6, description="A cluster counts as truth only below this ratio of pile-up to signal energy."
     )
     geometry: GeometryName | Geometry = Field("v3", description="Shape of the windows: v1, v2, v3 or one of your own.")
-    flavour: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
+    flavour: Literal["auto"] | Flavour = Field(
         "auto", description="Flavour of every window (11 electrons, 22 photons), or that of the caloparticle."
     )
-    wp_file: Path | None = Field(
+    wp_file: HomePath | None = Field(
         None, description="simFraction working points (JSON or ROOT); flat: 1e-3; none: the packaged map."
     )
-    draw_seed: Annotated[int, Field(ge=0, lt=2**64)] = Field(
+    draw_seed: Annotated[Int, Field(ge=0, lt=2**64)] = Field(
         0, description="Seed of the random draw of unmatched windows."
     )
     sample: Annotated[str, Field(pattern=r"^[A-Za-z0-9.+-]*$")] = Field(
@@ -94,23 +92,10 @@ class WindowSettings(BaseModel):
         return None if self.flavour == "auto" else self.flavour
 
 
-class _OnceLoader(yaml.SafeLoader):
-    """Refuses a name that stands twice in a mapping, of which YAML readers silently take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """The mapping of a node. Raises ConstructorError."""
-        seen = set[str]()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"'{key.value}' stands twice", key.start_mark)
-            seen.add(str(key.value))
-        return super().construct_mapping(node, deep=deep)
-
-
 def read_settings(path: str | Path) -> dict[str, Any]:
     """The mapping in a YAML file (an empty file is an empty mapping); nothing is checked but its form."""
     try:
-        content = _OnceLoader(Path(path).read_text(encoding="utf-8")).get_single_data()
+        content = yaml_value(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
             f"the settings file cannot be read: {getattr(error, 'strerror', None) or error}",
@@ -155,16 +140,13 @@ def window_settings(values: Mapping[str, Any], *, where: str = "the settings") -
 
 def _settings_error(error: ValidationError, where: str) -> SettingsError:
     """The first problem of a pydantic error in four parts."""
-    problems = error.errors()
-    first = problems[0]
-    if isinstance(first["input"], dict):  # of the two forms of a geometry, the one that was meant
-        first = next((problem for problem in problems if "Geometry]" in str(problem["loc"])), first)
+    first = main_problem(error)
     name = str(first["loc"][0])
     place = ".".join(str(part) for part in first["loc"] if "[" not in str(part))
     description = WindowSettings.model_fields[name].description or ""
     reason = first["msg"].removeprefix("Value error, ")
     return SettingsError(
-        f"setting '{name}' cannot be {first['input']!r}: {reason}",
+        f"setting '{name}' cannot be {shown_value(first['input'])}: {reason}",
         expected=description,
         where=where if place == name else f"{where}, {place}",
         todo="correct it (`ecalwindows windows --help` tells the settings)",

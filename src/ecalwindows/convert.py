@@ -27,9 +27,11 @@ from ecalwindows.dataset.output import check_output, is_replaced, is_special, no
 from ecalwindows.dataset.parquet.definition import FeaturesDefinition, features_definition
 from ecalwindows.dataset.parquet.tables import empty_batch
 from ecalwindows.dataset.readers import read_batches
-from ecalwindows.errors import BadFileError, OutputError
+from ecalwindows.errors import BadFileError, OutputError, SettingsError
 from ecalwindows.filling import filled_batch, needed
 from ecalwindows.fitting import fitted, in_order, with_columns
+from ecalwindows.names import storable
+from ecalwindows.setting_types import INT32, shown_value
 from ecalwindows.version import revision, version
 
 log = logging.getLogger(__name__)
@@ -92,6 +94,7 @@ def convert_files(
     Each output appears when it is whole, with its manifest. Raises an EcalWindowsError for what a user can mend.
     """
     began, task = time.monotonic(), task or Task()
+    _check_flavour(task.flavour)
     files = input_files(inputs)
     refuse_copies(files)
     jobs = [(plan, group) for plan, group in planned(files, Path(output), task)]
@@ -107,6 +110,15 @@ def convert_files(
         raise done.bad[0]
     done.seconds = time.monotonic() - began
     return done
+
+
+def _check_flavour(flavour: int | None) -> None:
+    """Raise SettingsError for one that the column of that name cannot hold."""
+    if flavour is not None and not 0 <= flavour < INT32:
+        raise SettingsError(
+            f"the flavour is {shown_value(flavour)}", expected=f"a number from 0 to {INT32 - 1}", where="--flavour",
+            todo="give 11 for electrons, 22 for photons",
+        )  # fmt: skip
 
 
 def planned(files: Sequence[Path], output: Path, task: Task) -> Iterator[tuple[OutputPlan, list[Path]]]:
@@ -169,7 +181,7 @@ def _convert_group(
     done.absent |= absent
     done.filled |= filled
     notes |= {
-        "converted_from": [each.path.name for each in sources],
+        "converted_from": [storable(each.path.name) for each in sources],
         "converted_with": {"version": version, "revision": revision},
         "filled": in_order(filled),
         "absent": in_order(absent),
@@ -272,7 +284,7 @@ def _record(
         columns=plan.columns,
         inputs=input_records(sources),
         counts=summed_counts(sources, rows),
-        bad_inputs=[{"name": Path(error.where).name, "reason": error.found} for error in bad],
+        bad_inputs=[{"name": storable(Path(error.where).name), "reason": storable(error.found)} for error in bad],
         notes=notes,
         **origin,
     )

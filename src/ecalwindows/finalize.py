@@ -36,7 +36,9 @@ from ecalwindows.dataset.output import written_aside
 from ecalwindows.dataset.parquet.index import INDEX, write_parquet_index
 from ecalwindows.dataset.record import DataFile, DatasetRecord, read_record
 from ecalwindows.dataset.splits import Splits
+from ecalwindows.dataset.weights import read_weights
 from ecalwindows.errors import InputError, SettingsError
+from ecalwindows.normalize import check_factors
 from ecalwindows.reports.card import card
 
 log = logging.getLogger(__name__)
@@ -106,6 +108,7 @@ def finalize_dataset(
             f"{what} need an output", expected="a folder for the dataset", where="--split" if splits else "--copy",
             todo="name the folder with -o",
         )  # fmt: skip
+    check_companions(about or About())
     found = [find_parts(Path(each)) for each in (folder, *copies)]
     steps = _steps(found, progress, 1 if output is None else 2)
     forms = _proven(found, steps)
@@ -132,6 +135,14 @@ def finalize_dataset(
             _write_run(home, folder, target, started, time.monotonic() - began)
     warn_of_record(record)
     return Finalised(record, target, len(parts), time.monotonic() - began, previous is not None)
+
+
+def check_companions(about: About) -> None:
+    """Read the files that go with a dataset as they will be read. Raises InputError, SettingsError."""
+    for path in about.normalisation:
+        check_factors(path)
+    for path in about.reweighting:
+        read_weights(path)
 
 
 def warn_of_record(record: DatasetRecord) -> None:

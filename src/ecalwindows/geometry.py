@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ecalwindows.setting_types import Float as Finite
+
 Bounds = NDArray[np.float64]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Piece(BaseModel):

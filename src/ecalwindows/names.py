@@ -1,6 +1,8 @@
-"""Names of files as text that can be stored: those that are no UTF-8 hold what JSON and YAML cannot."""
+"""Names of files: as text that can be stored (JSON and YAML cannot hold those that are no UTF-8), and `~` in them."""
 
 from __future__ import annotations
+
+import os
 
 
 def is_storable(name: str) -> bool:
@@ -15,3 +17,13 @@ def is_storable(name: str) -> bool:
 def storable(name: str) -> str:
     """A name as records hold it: bytes that are no UTF-8 as `\\xe9`, so that `dump_\\xe9.root` can be recognised."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def at_home(text: str) -> str:
+    """A path, with `~` and `~name` at its beginning as the home folder. Raises ValueError for an unknown user."""
+    path = os.path.expanduser(text) if text.startswith("~") else text
+    if path.startswith("~"):
+        raise ValueError(
+            f"there is no home folder of '{path[1:].partition('/')[0]}'; a path ./~... is one in this folder"
+        )
+    return path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +18,9 @@ from ecalwindows.dataset.opening.sources import File
 from ecalwindows.dataset.opening.training import open_dataset
 from ecalwindows.dataset.output import check_output, written_aside
 from ecalwindows.errors import InputError
+from ecalwindows.names import storable
 from ecalwindows.schema import COLUMNS
-from ecalwindows.studies.normalisation import LEVELS, Factors, from_sums
+from ecalwindows.studies.normalisation import LEVELS, STATISTICS, Factors, from_sums
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +125,7 @@ def file_factors(file: File, *, keep_sentinels: bool) -> Normalisation | None:
                 todo="make the dataset with the default features definition, or one with both groups",
             )
     digest = hashlib.sha256(json.dumps(factors.sums, sort_keys=True).encode()).hexdigest()
-    return Normalisation(factors, [Taken(Path(file.path).name, factors.windows, factors.clusters, digest)])
+    return Normalisation(factors, [Taken(storable(Path(file.path).name), factors.windows, factors.clusters, digest)])
 
 
 def read_factors(path: str | Path) -> Normalisation:
@@ -144,6 +146,32 @@ def read_factors(path: str | Path) -> Normalisation:
             where=str(path),
             todo="make it again from its datasets with `ecalwindows normalize`",
         ) from error
+
+
+def check_factors(path: str | Path) -> None:
+    """Read a file of factors as training code does, and the exact sums where it has them.
+
+    Raises InputError for a file without mean, std, min and max, as numbers, of the same columns.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        for level in LEVELS:
+            columns = [{*content[level][key]} for key in STATISTICS]
+            if not columns[0] or any(names != columns[0] for names in columns):
+                raise ValueError(f"mean, std, min and max of '{level}' are not of the same columns")
+            numbers = [value for key in STATISTICS for value in content[level][key].values()]
+            if not all(type(value) in (int, float) and math.isfinite(value) for value in numbers):
+                raise ValueError(f"a factor of '{level}' is no finite number")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
+        raise InputError(
+            f"the file holds no normalisation factors: {reason}",
+            expected='{"cluster": {"mean": {column: number}, "std": .., "min": .., "max": ..}, "window": {..}}',
+            where=str(path),
+            todo="make it with `ecalwindows normalize`",
+        ) from error
+    if BESIDE in content:
+        read_factors(path)
 
 
 def _take(done: Normalisation, part: Normalisation, where: str) -> None:

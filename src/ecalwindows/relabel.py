@@ -20,6 +20,7 @@ from ecalwindows.dataset.record import DataFile, DatasetRecord, Digest, read_rec
 from ecalwindows.dataset.rewriting import Origin, rewriter, source_batches
 from ecalwindows.errors import InputError, OutputError, SettingsError
 from ecalwindows.finalize import write_record
+from ecalwindows.names import storable
 from ecalwindows.relabel_task import Relabelled, Task, pu_limit_of, relabelled_origin
 from ecalwindows.relabelling import relabelled
 from ecalwindows.version import revision, version
@@ -51,7 +52,9 @@ def relabel_dataset(
     """
     began = time.monotonic()
     dataset, output = Path(dataset), Path(output)
-    task = Task(read_working_points(wp_file, None), Path(wp_file).name, pu_limit, accept_legacy_labels, Relabelled())
+    task = Task(
+        read_working_points(wp_file, None), storable(Path(wp_file).name), pu_limit, accept_legacy_labels, Relabelled()
+    )
     if dataset.is_dir():
         _relabel_folder(dataset, output, task, overwrite, progress)
     else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from ecalwindows.dataset.raw_numbers import not_finite
 from ecalwindows.dataset.readers import file_manifest, read_batches, told_by_file
 from ecalwindows.dataset.record import DatasetRecord, read_record
 from ecalwindows.dataset.seen_windows import IDENTITY, SeenWindows, identity_keys, text_keys
-from ecalwindows.dataset.splits import Splits
+from ecalwindows.dataset.splits import Splits, exact_share
 from ecalwindows.errors import InputError, near
 from ecalwindows.geometry import Geometry, geometry_of
 from ecalwindows.invariants import Outcome, check, outcomes
@@ -80,7 +79,7 @@ class Walk:
         self.more = {name: Outcome(name, sentence) for name, sentence in OF_WINDOWS.items()}
         self.identities, self.texts = SeenWindows(), SeenWindows()
         self.found: dict[Path, Found] = {}
-        splits = {each.name: Fraction(each.share) for each in record.splits} if record else {}
+        splits = {each.name: exact_share(each.share) for each in record.splits} if record else {}
         self.splits = Splits(splits) if splits else None
 
     def file(self, file: File) -> None:

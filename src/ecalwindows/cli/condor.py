@@ -87,7 +87,7 @@ Examples:
 )
 @_shared_options
 @click.option("-f", "--features-def", metavar="FILE", help="Features: default, seed or a JSON file [default].")
-@click.option("--flavour", type=click.IntRange(min=0), default=11, show_default=True, metavar="N",
+@click.option("--flavour", type=click.IntRange(0, 2**31 - 1), default=11, show_default=True, metavar="N",
               help="Flavour of all windows: 11 electrons, 22 photons.")  # fmt: skip
 def awkward(**options: Any) -> None:
     """Finished windows to Parquet: records_N.parquet, with the index of the folder."""
@@ -106,7 +106,9 @@ Examples:
 @_shared_options
 @click.option("-tf", "--test-fraction", required=True, type=click.FloatRange(0, 1), metavar="SHARE",
               help="Share of events that go to testing/.")  # fmt: skip
-@click.option("-f", "--flag", required=True, type=click.IntRange(min=0), metavar="N", help="Flavour of all windows.")
+@click.option(
+    "-f", "--flag", required=True, type=click.IntRange(0, 2**31 - 1), metavar="N", help="Flavour of all windows."
+)
 @click.option("-w", "--weights", metavar="FILE", help="Weights of windows, correctionlib JSON or ROOT [all 1].")
 def tfrecord(**options: Any) -> None:
     """Finished windows to TFRecord: training/ and testing/, split by event."""

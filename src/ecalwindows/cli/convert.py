@@ -27,7 +27,7 @@ Examples:
     help="One output for N inputs: OUT/records_0.parquet, OUT/clusters_data_0.ndjson.zst, ... [all to one]",
 )  # fmt: skip
 @click.option(
-    "--flavour", type=click.IntRange(min=0), metavar="N", help="Flavour of all windows: 11 or 22 [kept, else 0]."
+    "--flavour", type=click.IntRange(0, 2**31 - 1), metavar="N", help="Flavour of all windows: 11 or 22 [kept, else 0]."
 )
 @click.option("-f", "--features-def", metavar="FILE", help="Features of Parquet: default, seed or a JSON file.")
 @click.option("-w", "--weights", metavar="FILE", help="Weights for TFRecord, correctionlib JSON or ROOT [all 1].")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import importlib
+import io
 import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
 
 import click
+
+from ecalwindows.cli.texts import with_text_types
 
 COMMANDS = {
     "windows": "Make detector windows from dumper files.",
@@ -31,6 +35,9 @@ COMMANDS = {
     "columns": "Print the table of all columns.",
 }
 """Subcommand and its short help; the command itself is `cli/<name>.py:<name>`."""
+
+ESCAPES = "ecalwindows.escapes"
+"""How texts are printed that a stream cannot show."""
 
 INTERRUPTED = 130
 INTERNAL = 70
@@ -56,7 +63,7 @@ class LazyGroup(click.Group):
         word = name.replace("-", "_")
         command = getattr(importlib.import_module(f"{self.home}.{word}"), word)
         assert isinstance(command, click.Command)
-        return command
+        return with_text_types(command)
 
     def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in `--help`, without importing anything."""
@@ -96,6 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     open_standard_streams()
     with contextlib.suppress(ValueError):  # signals belong to the main thread
         signal.signal(signal.SIGTERM, _stop)
+    _show_all_names()
     try:
         words = None if arguments is None else list(arguments)
         code = cli.main(args=words, prog_name="ecalwindows", standalone_mode=False)
@@ -128,6 +136,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _say(f"internal error: {type(error).__name__}: {error}")
         _say("  next:     run again with ECALWINDOWS_TRACEBACK=1 and report what it prints")
         sys.exit(INTERNAL)
+
+
+def _show_all_names() -> None:
+    """A name that the terminal cannot show, or that is not UTF-8, is printed with escapes, and ends no run."""
+    codecs.register_error(ESCAPES, _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ESCAPES)
+
+
+def _escaped(error: UnicodeError) -> tuple[str | bytes, int]:
+    """The bytes of a name that Python could not decode as they are (`\\xe9`), other characters by their numbers."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    shown = (f"\\x{ord(each) - 0xDC00:02x}" if 0xDC80 <= ord(each) <= 0xDCFF else
+             each.encode("ascii", "backslashreplace").decode("ascii") for each in text)  # fmt: skip
+    return "".join(shown), error.end
 
 
 def _stop(*_: object) -> None:

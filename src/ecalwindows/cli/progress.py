@@ -45,10 +45,37 @@ def progress(*, shown: bool, noun: str = "events", found: str = "windows") -> It
     if not shown:
         yield None
     elif sys.stderr.isatty():
-        with _bar(noun, found) as step_done:
+        with _bar(noun, found) as step_done, compilation_shown(shown=True):
             yield step_done
     else:
-        yield _lines(noun, found)
+        with compilation_shown(shown=True):
+            yield _lines(noun, found)
+
+
+class _Lines(logging.Handler):
+    """Prints what is logged on stderr, wherever that leads at the time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """A line."""
+        print(record.getMessage(), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def compilation_shown(*, shown: bool) -> Iterator[None]:
+    """A line on stderr when loops are compiled, as the first call does for up to some minutes."""
+    if not shown:
+        yield
+        return
+    logger, handler = logging.getLogger("ecalwindows.kernels.jit"), _Lines(logging.INFO)
+    handler.addFilter(lambda record: record.levelno == logging.INFO)
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 @contextmanager

@@ -88,7 +88,7 @@ def simulate(output: str | None, validate: str | None, **options: Any) -> None:
 
     The file has the branches of RecoSimDumper, truth included, and is an input of `ecalwindows windows`.
     """
-    from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.cli.progress import compilation_shown, progress, warnings_shown
 
     if (output is None) == (validate is None):
         both = "not both: " if output is not None else ""
@@ -101,7 +101,7 @@ def simulate(output: str | None, validate: str | None, **options: Any) -> None:
     if validate is not None:
         from ecalwindows.validate_simulation import write_validation
 
-        with warnings_shown():
+        with warnings_shown(), compilation_shown(shown=not quiet):
             for line in write_validation(validate, settings_from(options)):
                 if not quiet:
                     click.echo(line)

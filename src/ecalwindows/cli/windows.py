@@ -169,7 +169,4 @@ def chosen_settings(options: dict[str, Any]) -> Any:
     file = options["settings_file"]
     values = read_settings(file) if file else {}
     given = {name: options[name] for name in SETTINGS if options.get(name) is not None}
-    flavour = given.get("flavour", "auto")
-    if flavour != "auto" and flavour.isdigit():
-        given["flavour"] = int(flavour)
     return window_settings(values | given, where=f"{file} and the options" if file else "the options")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ecalwindows.dataset.layout import record_path
-from ecalwindows.dataset.output import cannot_write, output_error
+from ecalwindows.dataset.output import cannot_write, check_name, output_error
 
 
 def is_dataset(path: Path, home: Path | None = None) -> bool:
@@ -26,6 +26,7 @@ def check_folder(
     Only an empty folder, or with `overwrite` one of ours, may be there already.
     is_ours, ours : what may be replaced, to tell and in words
     """
+    check_name(path.absolute())
     if path.is_dir() and any(path.iterdir()):
         if not overwrite or not is_ours(path):
             raise output_error(

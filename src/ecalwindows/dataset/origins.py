@@ -12,6 +12,7 @@ from ecalwindows.dataset.manifest import InputRecord, Manifest
 from ecalwindows.dataset.ndjson.text_source import Limits
 from ecalwindows.dataset.readers import file_columns, file_manifest, kind_of, told_by_file
 from ecalwindows.errors import InputError
+from ecalwindows.names import storable
 from ecalwindows.schema import DATA_MODEL_VERSION
 from ecalwindows.version import revision, version
 
@@ -135,4 +136,4 @@ def input_records(sources: Sequence[Source]) -> list[InputRecord]:
     manifests = manifests_of(sources)
     if manifests is not None:
         return [record for manifest in manifests for record in manifest.inputs]
-    return [InputRecord(name=each.path.name, bytes=each.path.stat().st_size, events=0) for each in sources]
+    return [InputRecord(name=storable(each.path.name), bytes=each.path.stat().st_size, events=0) for each in sources]

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ecalwindows.errors import OutputError
+from ecalwindows.names import is_storable, storable
 
 OPEN_FILES = re.compile(r"/dev|/dev/fd|/proc/\d+/(task/\d+/)?fd")
 """Folders of devices and of what processes have open: names in them must never be replaced."""
@@ -42,6 +43,7 @@ def is_replaced(path: Path) -> bool:
 
 def check_output(path: Path, *, overwrite: bool) -> None:
     """Raise OutputError when the output can't be written there; makes missing folders."""
+    check_name(path)
     if path.is_dir():
         raise output_error("the output is a folder", "the name of a file", path, "name a file in it")
     if is_special(path):
@@ -57,6 +59,15 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         aside.unlink()
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def check_name(path: Path) -> None:
+    """Raise OutputError for a path that is not UTF-8: records cannot hold it, and Arrow cannot write there."""
+    if not is_storable(str(path)):
+        raise output_error(
+            "the path of the output is not UTF-8", "a path in UTF-8, which records can hold",
+            Path(storable(str(path))), "name another with -o",
+        )  # fmt: skip
 
 
 def aside_name(path: Path) -> Path:

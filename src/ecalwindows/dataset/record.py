@@ -10,9 +10,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ecalwindows.dataset.manifest import InputRecord
+from ecalwindows.dataset.splits import exact_share
 from ecalwindows.errors import InputError
 
 SUMS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -108,6 +109,15 @@ class SplitRecord(Model):
     share: str = Field(description="Share of events as given, exact.")
     windows: int
     events: int = Field(description="Events with at least one window.")
+
+    @field_validator("share")
+    @classmethod
+    def _is_share(cls, value: str) -> str:
+        try:
+            exact_share(value)
+        except ZeroDivisionError as error:
+            raise ValueError(f"'{value}' is no share") from error
+        return value
 
 
 class KnownIssue(Model):

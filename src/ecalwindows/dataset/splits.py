@@ -37,6 +37,9 @@ EXAMPLE = "train=0.8,validation=0.1,test=0.1"
 
 Integers = NDArray[np.int64]
 
+SHARE = re.compile(r"[0-9.]{1,40}([eE]-?[0-9]{1,2})?|[0-9]{1,40} */ *[0-9]{1,40}|-[0-9.]{1,40}")
+"""A share as text: bounded, since a fraction is exact, and 1e999999999 would be worked out to the last digit."""
+
 
 @dataclass(frozen=True)
 class Splits:
@@ -94,11 +97,18 @@ def parse_split(text: str) -> Splits:
     return Splits(shares)
 
 
+def exact_share(text: str) -> Fraction:
+    """The share that a text holds. Raises ValueError, ZeroDivisionError."""
+    if not SHARE.fullmatch(text):
+        raise ValueError(f"'{text[:60]}' is no share")
+    return Fraction(text)
+
+
 def _share(name: str, text: str) -> Fraction:
     try:
-        share = Fraction(text)
+        share = exact_share(text)
     except (ValueError, ZeroDivisionError):
-        raise _wrong(f"the share of '{name}' is '{text}'", "a number like 0.8 or 1/3") from None
+        raise _wrong(f"the share of '{name}' is '{text[:60]}'", "a number like 0.8 or 1/3") from None
     if share <= 0:
         raise _wrong(f"the share of '{name}' is {text}", "a share above 0")
     return share

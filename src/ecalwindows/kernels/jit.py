@@ -27,6 +27,7 @@ os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
 import numba
 import numba.core.caching
 import numba.core.config
+import numba.core.event
 
 log = logging.getLogger(__name__)
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -152,6 +153,25 @@ def lean_kernel(function: Function) -> Function:
     the work (`_nrt` is numba's own option, used in its string functions for the same reason).
     """
     return _compiled(function, _nrt=False)
+
+
+class _FirstCompilation(numba.core.event.Listener):  # type: ignore[misc,unused-ignore]
+    """Logs that loops are compiled, once in a process: what is taken from the cache is no compilation."""
+
+    is_logged = False
+
+    def on_start(self, event: Any) -> None:
+        """Called when the compilation of a function begins."""
+        module = getattr(event.data["dispatcher"].py_func, "__module__", "")
+        if not self.is_logged and module.startswith("ecalwindows."):
+            self.is_logged = True
+            log.info("compiling; this is needed only once for a version and a kind of processor ...")
+
+    def on_end(self, event: Any) -> None:
+        """Called when it ends."""
+
+
+numba.core.event.register("numba:compile", _FirstCompilation())
 
 
 def _compiled(function: Function, **options: Any) -> Function:

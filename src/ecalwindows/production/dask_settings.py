@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ecalwindows.errors import SettingsError
+from ecalwindows.setting_types import Count, HomePath
 
 Cluster = Literal["slurm", "htcondor", "pbs", "lsf", "sge", "oar", "moab"]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9@._:,/=+-]+$")]
@@ -28,8 +28,8 @@ class Dask(BaseModel):
         None, description="Address of a dask scheduler that is there, such as tls://host:8786."
     )
     cluster: Cluster | None = Field(None, description="Batch system to which workers are submitted (dask-jobqueue).")
-    workers: Annotated[int, Field(ge=1)] = Field(1, description="How many batch jobs are submitted.")
-    cores: Annotated[int, Field(ge=1)] = Field(
+    workers: Annotated[Count, Field(ge=1)] = Field(1, description="How many batch jobs are submitted.")
+    cores: Annotated[Count, Field(ge=1)] = Field(
         1, description="Processors of a batch job, which runs as many jobs at once."
     )
     memory: Annotated[str, Field(pattern=r"^[1-9][0-9]*(\.[0-9]+)? ?(MB|GB)$")] = Field(
@@ -41,7 +41,7 @@ class Dask(BaseModel):
     interface: Word | None = Field(
         None, description="Network interface over which workers reach this host, such as ib0."
     )
-    log_folder: Path | None = Field(
+    log_folder: HomePath | None = Field(
         None, description="Folder that workers see, for their logs and keys [dask/ in the work folder]."
     )
     job_script_prologue: tuple[Line, ...] = Field(

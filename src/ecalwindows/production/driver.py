@@ -15,13 +15,14 @@ from ecalwindows.production.checks import Verdict, clear_strays, verdicts
 from ecalwindows.production.condor import Submitted, refuse_eos, refuse_if_queued, submit, write_submission
 from ecalwindows.production.errors import ChangedError
 from ecalwindows.production.finalising import check_targets, finalise
-from ecalwindows.production.listing import listed_inputs, read_sources
+from ecalwindows.production.listing import listed_inputs
 from ecalwindows.production.local import local_pool
 from ecalwindows.production.lock import locked
 from ecalwindows.production.merging import open_merges
 from ecalwindows.production.place import Place, make_folders, read_plan, write_plan
 from ecalwindows.production.plan import Plan, grown_plan, listing_changes, made_plan, setting_changes
 from ecalwindows.production.pool import JobsRun, OpenPool, Progress, run_jobs
+from ecalwindows.production.refusals import checked_sources
 from ecalwindows.production.settings import Production
 
 Mode = Literal["run", "resume", "redo"]
@@ -130,7 +131,7 @@ def finish_production(place: Place, *, tell: Tell = lambda _: None) -> bool:
 
 def settled_plan(place: Place, production: Production, mode: Mode, checksums: bool, tell: Tell) -> Plan:
     """The plan to follow, written down: the old one, the old one with changed inputs, or a new one."""
-    sources = read_sources(production)
+    sources = checked_sources(production)
     if mode == "redo":
         _forget(place)
     old = read_plan(place.plan) if place.plan.is_file() else None

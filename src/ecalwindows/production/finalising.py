@@ -151,12 +151,17 @@ def _check_far(production: Production) -> None:
     )  # fmt: skip
 
 
-def _finalise(place: Place, plan: Plan, target: Path, workers: int) -> None:
-    production = plan.production
-    about = About(
+def about_of(production: Production) -> About:
+    """What a production says of its dataset."""
+    return About(
         name=production.name, version=production.version, day=production.day, licence=production.licence,
         citation=production.citation, contact=production.contact, derived_from=production.derived_from, is_all=True,
     )  # fmt: skip
+
+
+def _finalise(place: Place, plan: Plan, target: Path, workers: int) -> None:
+    production = plan.production
+    about = about_of(production)
     formats = sorted(production.formats, key=FORMATS.index)
     first, *others = [merge_rest(place, plan, format) for format in formats]
     if production.kind == "matches":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from ecalwindows.names import at_home
+from ecalwindows.setting_types import HomePath
 
 Flavour = Literal["espresso", "microcentury", "longlunch", "workday", "tomorrow", "testmatch", "nextweek"]
 Size = Annotated[str, Field(pattern=r"^[1-9][0-9]*(\.[0-9]+)? ?(MB|GB)$")]
@@ -25,10 +27,14 @@ class HTCondor(BaseModel):
     max_memory: Size = Field("8 GB", description="The most that it grows to.")
     request_disk: Size = Field("4 GB", description="Disk of a job.")
     send_credential: bool = Field(False, description="Send the Kerberos ticket along (CERN: EOS and AFS).")
-    x509_proxy: Path | None = Field(None, description="File of a grid proxy that jobs get.")
-    venv: Path | None = Field(None, description="Virtual environment of jobs [that of the submission].")
-    image: Line | None = Field(None, description="Container image in which jobs run, instead of a venv.")
-    view: Path | None = Field(None, description="Folder of an LCG view: its setup.sh is read before the venv is used.")
+    x509_proxy: HomePath | None = Field(None, description="File of a grid proxy that jobs get.")
+    venv: HomePath | None = Field(None, description="Virtual environment of jobs [that of the submission].")
+    image: Annotated[Line, AfterValidator(at_home)] | None = Field(
+        None, description="Container image in which jobs run, instead of a venv."
+    )
+    view: HomePath | None = Field(
+        None, description="Folder of an LCG view: its setup.sh is read before the venv is used."
+    )
     files: Literal["shared", "transfer"] = Field(
         "shared", description="Whether jobs see the work folder and local inputs, or HTCondor transfers all they need."
     )

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ecalwindows.errors import InputError, SettingsError
+from ecalwindows.names import is_storable, storable
 from ecalwindows.production.parts import part_maker
 from ecalwindows.production.plan import Entry, Source
 from ecalwindows.production.settings import Production
 from ecalwindows.remote import is_remote, remote_filesystem
 from ecalwindows.working_points import is_packaged
+
+MAX_NAMED = 3
+"""Inputs that an error names."""
 
 AT_ONCE = 8
 """Requests to servers, or files that are read for checksums, at the same time."""
@@ -22,12 +27,27 @@ def listed_inputs(production: Production, *, checksums: bool = False) -> dict[st
     """The inputs of each sample in order. Raises InputError for nothing, and for a file in two samples."""
     files_of = part_maker(production.kind).input_files
     paths = {sample.name: files_of(sample.inputs) for sample in production.samples}
+    refuse_other_names(path for found in paths.values() for path in found)
     _refuse_twice(paths)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return {
             name: list(pool.map(lambda path: entry_of(path, checksum=checksums), found))
             for name, found in paths.items()
         }
+
+
+def refuse_other_names(paths: Iterable[str]) -> None:
+    """Raise InputError for paths that are not UTF-8: plans are JSON, which cannot hold them, and a name that is not the
+    file's own would not be found.
+    """
+    wrong = [storable(path) for path in paths if not is_storable(path)]
+    if wrong:
+        more = f" and {len(wrong) - MAX_NAMED:,} more" if len(wrong) > MAX_NAMED else ""
+        raise InputError(
+            f"names of inputs are not UTF-8: {', '.join(wrong[:MAX_NAMED])}{more}",
+            expected="names in UTF-8, which a plan can hold", where=os.path.dirname(wrong[0]),
+            todo="rename them, or give links with other names to them",
+        )  # fmt: skip
 
 
 def entry_of(path: str, *, checksum: bool = False) -> Entry:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -13,11 +12,13 @@ from ecalwindows.config import WindowSettings, read_settings, window_settings
 from ecalwindows.dataset.formats import Format
 from ecalwindows.dataset.splits import Splits, parse_split
 from ecalwindows.errors import EcalWindowsError, SettingsError, near
+from ecalwindows.names import at_home, storable
 from ecalwindows.production.dask_settings import Dask
 from ecalwindows.production.htcondor_settings import HTCondor
 from ecalwindows.production.kinds import KINDS, kind_problem
 from ecalwindows.production.names import STEMS
 from ecalwindows.remote import is_remote
+from ecalwindows.setting_types import Count, Day, Flavour, HomePath, HomeText, main_problem, shown_value
 from ecalwindows.working_points import is_packaged
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
@@ -36,11 +37,13 @@ class Sample(Model):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$")] = Field(
         description="Name of the sample, first part of window_index and of the names of its parts."
     )
-    inputs: Annotated[tuple[str, ...], Field(min_length=1)] = Field(description="Files, folders, globs, root:// URLs.")
-    flavour: Literal["auto"] | Annotated[int, Field(ge=0)] | None = Field(
+    inputs: Annotated[tuple[HomeText, ...], Field(min_length=1)] = Field(
+        description="Files, folders, globs, root:// URLs."
+    )
+    flavour: Literal["auto"] | Flavour | None = Field(
         None, description="Flavour of its windows (11 electrons, 22 photons) [that of `windows`]."
     )
-    wp_file: Path | None = Field(None, description="Its simFraction working points [those of `windows`].")
+    wp_file: HomePath | None = Field(None, description="Its simFraction working points [those of `windows`].")
 
     @field_validator("inputs", mode="before")
     @classmethod
@@ -56,8 +59,8 @@ class Production(Model):
         "windows", description=f"What is made: {'; '.join(f'{name}, {kind.does}' for name, kind in KINDS.items())}."
     )
     samples: Annotated[tuple[Sample, ...], Field(min_length=1)] = Field(description="Samples with their inputs.")
-    output: str = Field(description="Folder of the dataset.")
-    work_folder: str | None = Field(
+    output: HomeText = Field(description="Folder of the dataset.")
+    work_folder: HomeText | None = Field(
         None, description="Folder of plan, parts, states and logs while it runs [OUTPUT.production]."
     )
     formats: Annotated[tuple[Format, ...], Field(min_length=1)] = Field(
@@ -67,23 +70,25 @@ class Production(Model):
         "dataset", description="flat: files side by side, with the names of CMS's productions (production/names.py)."
     )
     compression: Literal["zst", "tar.gz", "none"] = Field("zst", description="Of NDJSON; others than zst are for flat.")
-    files_per_job: Annotated[int, Field(ge=1)] = Field(25, description="Input files of one job, which makes one part.")
+    files_per_job: Annotated[Count, Field(ge=1)] = Field(
+        25, description="Input files of one job, which makes one part."
+    )
     windows: dict[str, Any] = Field(default_factory=dict, description="Settings of the windows, as in a settings file.")
-    features_def: str | None = Field(None, description="Features of Parquet: default, seed or a JSON file.")
-    weights: Path | None = Field(None, description="File of weights of windows for TFRecord.")
+    features_def: HomeText | None = Field(None, description="Features of Parquet: default, seed or a JSON file.")
+    weights: HomePath | None = Field(None, description="File of weights of windows for TFRecord.")
     splits: dict[str, str] = Field(default_factory=dict, description="Splits by event and their shares.")
-    merge: Annotated[int, Field(ge=2)] | None = Field(
+    merge: Annotated[Count, Field(ge=2)] | None = Field(
         None, description="So many parts of a sample are merged to one before the dataset is made [each stays one]."
     )
     version: str = Field("1", description="Version of the dataset.")
-    day: date | None = Field(None, alias="date", description="Date of publication.")
+    day: Day | None = Field(None, alias="date", description="Date of publication.")
     licence: str | None = Field(None, description="Licence, best an SPDX name.")
     citation: str | None = Field(None, description="How to cite it.")
     contact: str | None = Field(None, description="Whom to ask.")
-    derived_from: tuple[str, ...] = Field((), description="Datasets that it was made from, name@version.")
+    derived_from: tuple[HomeText, ...] = Field((), description="Datasets that it was made from, name@version.")
     strict: bool = Field(False, description="Fail on a bad input, instead of leaving it out and counting it.")
     debug: bool = Field(False, description="Logs tell of each event which seeds made windows, and why others did not.")
-    max_retries: Annotated[int, Field(ge=0)] = Field(2, description="How often a job is tried again.")
+    max_retries: Count = Field(2, description="How often a job is tried again.")
     htcondor: HTCondor = Field(default_factory=HTCondor, description="How jobs run on HTCondor.")
     dask: Dask = Field(default_factory=Dask, description="How jobs run on dask workers.")
 
@@ -106,7 +111,7 @@ class Production(Model):
     def _one_tells_the_other(cls, values: Any) -> Any:
         """A format that one kind alone makes tells the kind, and a kind with one format that."""
         if isinstance(values, dict) and "kind" not in values:
-            made = [name for name, kind in KINDS.items() if values.get("formats") in ([*kind.formats], *kind.formats)]
+            made = _makers(values.get("formats"))
             return values | ({"kind": made[0]} if len(made) == 1 else {})
         if isinstance(values, dict) and "formats" not in values and values["kind"] in KINDS:
             return values | {"formats": KINDS[values["kind"]].formats[:1]}
@@ -203,18 +208,31 @@ def read_production(path: str | Path) -> Production:
 def production_of(values: Mapping[str, Any], *, where: str) -> Production:
     """A production from plain values. Raises SettingsError that names the setting and the nearest names."""
     try:
-        production = absolute(Production.model_validate(dict(values)))
+        production = Production.model_validate(dict(values))
     except ValidationError as error:
         raise settings_error(error, Production, where) from error
     try:
         for sample in production.samples:
             production.settings_of(sample)
         _ = production.split_rule
+        production = absolute(production)
+        _check_paths(production)
     except EcalWindowsError as error:
         raise SettingsError(
             error.found, expected=error.expected, where=f"{where}, {error.where}", todo=error.todo
         ) from error
     return production
+
+
+def _check_paths(production: Production) -> None:
+    """Raise SettingsError for a production in a folder whose name is not UTF-8."""
+    try:
+        production.model_dump_json()
+    except ValueError as error:
+        raise SettingsError(
+            "a path of the production is not UTF-8", expected="paths in UTF-8, which a plan can hold",
+            where=storable(str(Path.cwd())), todo="work in another folder, or name whole paths",
+        ) from error  # fmt: skip
 
 
 def absolute(production: Production) -> Production:
@@ -236,7 +254,9 @@ def absolute(production: Production) -> Production:
     if production.work_folder is not None:
         changes["work_folder"] = str(Path(production.work_folder).absolute())
     if production.windows.get("wp_file"):
-        changes["windows"] = production.windows | {"wp_file": str(_absolute(Path(production.windows["wp_file"])))}
+        changes["windows"] = production.windows | {
+            "wp_file": str(_absolute(Path(at_home(production.windows["wp_file"]))))
+        }
     if production.features_def not in (None, "default", "seed"):
         changes["features_def"] = str(Path(str(production.features_def)).absolute())
     return production.model_copy(update=changes)
@@ -266,9 +286,17 @@ def _absolute(path: Path | None) -> Path | None:
     return path if path is None or is_packaged(path) else path.absolute()
 
 
+def _makers(formats: Any) -> list[str]:
+    """The kinds that make formats, in whatever order these are given."""
+    wanted = [formats] if isinstance(formats, str) else formats
+    if not isinstance(wanted, list | tuple) or not wanted:
+        return [*KINDS]
+    return [name for name, kind in KINDS.items() if all(each in kind.formats for each in wanted)]
+
+
 def settings_error(error: ValidationError, model: type[BaseModel], where: str) -> SettingsError:
     """The first problem of a pydantic error in four parts."""
-    first = error.errors()[0]
+    first = main_problem(error)
     names = [part for part in first["loc"] if not (isinstance(part, str) and "[" in part)]
     place, owner = _place(names), _owner(model, first["loc"])
     if first["type"] == "extra_forbidden":
@@ -281,7 +309,7 @@ def settings_error(error: ValidationError, model: type[BaseModel], where: str) -
             f"the setting '{place}' is missing", expected=_meaning(owner, names[-1]), where=where, todo="add it"
         )
     reason = first["msg"].removeprefix("Value error, ")
-    found = f"setting '{place}' cannot be {first['input']!r}: {reason}" if names else reason
+    found = f"setting '{place}' cannot be {shown_value(first['input'])}: {reason}" if names else reason
     expected = _meaning(owner, names[-1] if names else "")
     return SettingsError(found[:500], expected=expected, where=where, todo="correct it")
 

@@ -10,15 +10,18 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ecalwindows.errors import SettingsError, near
+from ecalwindows.names import at_home
+from ecalwindows.setting_types import Float
+from ecalwindows.yaml_text import yaml_value
 
 PACKAGED = "run3"
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Tilt = Annotated[float, Field(gt=-1, lt=1)]
+Positive = Annotated[Float, Field(gt=0)]
+NotNegative = Annotated[Float, Field(ge=0)]
+Tilt = Annotated[Float, Field(gt=-1, lt=1)]
 Number = TypeVar("Number")
 Triple = tuple[Number, Number, Number]
-Table = Annotated[tuple[float, ...], Field(min_length=2)]
+Table = Annotated[tuple[Float, ...], Field(min_length=2)]
 
 
 class Conditions(BaseModel):
@@ -49,7 +52,7 @@ class Conditions(BaseModel):
         description="Standard deviation of the light over the square root of the energy [sqrt GeV]."
     )
     calibration_spread: NotNegative = Field(description="Relative error of the calibration of a crystal.")
-    dead_share: Annotated[float, Field(ge=0, lt=1)] = Field(description="Share of dead crystals.")
+    dead_share: Annotated[Float, Field(ge=0, lt=1)] = Field(description="Share of dead crystals.")
     full_readout_et_gev: NotNegative = Field(
         description="Minimum Et of a tower of 5x5 crystals that is read out in full, together with its neighbours."
     )
@@ -66,7 +69,7 @@ class Conditions(BaseModel):
         description="Standard deviation of the Gaussians that share the energy among clusters."
     )
     supercluster_seed_et_gev: NotNegative = Field(description="Minimum Et of the seed of a supercluster.")
-    pileup_activity: Annotated[float, Field(ge=1)] = Field(
+    pileup_activity: Annotated[Float, Field(ge=1)] = Field(
         description="Shape of the gamma distribution of the mean number of particles of an interaction."
     )
     pileup_per_eta: Triple[NotNegative] = Field(
@@ -74,10 +77,10 @@ class Conditions(BaseModel):
     )
     pileup_eta_tilt: Triple[Tilt] = Field(description="Their density goes from 1 - tilt at eta 0 to 1 + tilt at 3.3.")
     pileup_pt_scale_gev: Triple[Positive] = Field(description="Scale p of their spectrum pt (1 + pt / p)^-n.")
-    pileup_pt_power: Triple[Annotated[float, Field(gt=4)]] = Field(description="Power n of this spectrum.")
+    pileup_pt_power: Triple[Annotated[Float, Field(gt=4)]] = Field(description="Power n of this spectrum.")
     pileup_pt_tilt: Triple[Tilt] = Field(description="The scale goes from 1 - tilt at eta 0 to 1 + tilt at 3.3.")
 
-    pileup_response: Annotated[float, Field(gt=0, le=1)] = Field(
+    pileup_response: Annotated[Float, Field(gt=0, le=1)] = Field(
         description="Effective factor on the deposits of the pile-up (docs/simulation.md)."
     )
 
@@ -109,16 +112,16 @@ def read_conditions(name: str | Path = PACKAGED) -> Conditions:
     """
     try:
         text = _text(name)
-        values = yaml.safe_load(text)
+        values = yaml_value(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise _bad(f"the conditions cannot be read: {error}", name) from error
+        raise _bad(f"the conditions cannot be read: {' '.join(str(error).split())}", name) from error
     if not isinstance(values, dict):
         raise _bad("the file contains no settings", name)
     for key in values:
         if key not in Conditions.model_fields:
             raise _bad(f"unknown key '{key}'", name, near(str(key), Conditions.model_fields))
     try:
-        return Conditions.model_validate(yaml.safe_load(_text(PACKAGED)) | {"name": str(name)} | values)
+        return Conditions.model_validate(yaml_value(_text(PACKAGED)) | {"name": str(name)} | values)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "tables"
@@ -128,7 +131,7 @@ def read_conditions(name: str | Path = PACKAGED) -> Conditions:
 def _text(name: str | Path) -> str:
     if str(name) == PACKAGED:
         return (files("ecalwindows") / "data" / "conditions" / f"{PACKAGED}.yaml").read_text(encoding="utf-8")
-    return Path(name).read_text(encoding="utf-8")
+    return Path(at_home(str(name))).read_text(encoding="utf-8")
 
 
 def _bad(found: str, where: Any, expected: str = "settings like those of the packaged run3") -> SettingsError:

@@ -22,14 +22,16 @@ def plan(file: str, output: str | None, checksums: bool, estimate: bool, jobs: b
     """List the inputs of a production and make its jobs. Nothing is run."""
     from pathlib import Path
 
-    from ecalwindows.production.listing import listed_inputs, read_sources
+    from ecalwindows.production.listing import listed_inputs
     from ecalwindows.production.place import write_plan
     from ecalwindows.production.plan import made_plan
+    from ecalwindows.production.refusals import checked_sources
     from ecalwindows.production.settings import read_production
     from ecalwindows.reports.production import estimate_text, plan_text
 
     wanted = read_production(file)
-    made = made_plan(wanted, listed_inputs(wanted, checksums=checksums), read_sources(wanted))
+    sources = checked_sources(wanted)
+    made = made_plan(wanted, listed_inputs(wanted, checksums=checksums), sources)
     click.echo(plan_text(made, jobs=jobs))
     if output is not None:
         write_plan(made, Path(output))

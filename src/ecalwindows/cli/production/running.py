@@ -151,13 +151,14 @@ def _dask_pool(wanted: Any, scheduler: str | None, allow_insecure: bool) -> Any:
 @contextmanager
 def _jobs_progress(*, shown: bool) -> Iterator[Callable[[int, int, int], None] | None]:
     """A bar on a terminal; elsewhere now and then a line with rate and time left."""
-    from ecalwindows.cli.progress import progress
+    from ecalwindows.cli.progress import compilation_shown, progress
 
     if not shown or sys.stderr.isatty():
         with progress(shown=shown, noun="jobs") as job_done:
             yield job_done
         return
-    yield _lines()
+    with compilation_shown(shown=True):
+        yield _lines()
 
 
 def _lines() -> Callable[[int, int, int], None]:

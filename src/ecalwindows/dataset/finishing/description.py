@@ -24,6 +24,7 @@ from ecalwindows.dataset.notes import dataset_notes
 from ecalwindows.dataset.record import Copy, DataFile, DatasetRecord, Digest, Sample, Software, SplitRecord, read_record
 from ecalwindows.dataset.splits import METHOD, Splits, share_text
 from ecalwindows.errors import SettingsError
+from ecalwindows.names import storable
 from ecalwindows.version import revision, version
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
@@ -113,7 +114,7 @@ def _parent(text: str) -> str:
 def digest(path: str | Path) -> Digest:
     """Name and checksum of a file. Raises SettingsError where it cannot be read."""
     try:
-        return Digest(name=Path(path).name, sha256=hashlib.sha256(Path(path).read_bytes()).hexdigest())
+        return Digest(name=storable(Path(path).name), sha256=hashlib.sha256(Path(path).read_bytes()).hexdigest())
     except OSError as error:
         raise SettingsError(
             f"the file cannot be read: {error.strerror}",

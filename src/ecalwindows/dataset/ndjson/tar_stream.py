@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 BLOCK = 512
+MOST_DIGITS = 19
+"""Of a number in a header: as many as a file size can have."""
+
 LONGEST_HEADER = 1 << 20
 """Bytes of extended headers (long names, PAX records) that are looked at; more is no sane archive."""
 
@@ -102,11 +105,13 @@ def size_told(stream: Stream, size: int, error: type[Exception]) -> int | None:
     content, told = b"".join(stream.exactly(size)), None
     while content:
         length, _, _ = content.partition(b" ")
-        if not length.isdigit() or not len(length) + 2 < int(length) <= len(content):
+        if not length.isdigit() or len(length) > MOST_DIGITS or not len(length) + 2 < int(length) <= len(content):
             raise error("the tar archive is damaged: a header has no meaning")
         key, _, value = content[len(length) + 1 : int(length) - 1].partition(b"=")
         if key.startswith(b"GNU.sparse"):
             raise error("the archive holds a sparse file")
+        if key == b"size" and len(value) > MOST_DIGITS:
+            raise error("the tar archive is damaged: a size has too many digits")
         if key == b"size" and value.isdigit():
             told = int(value)
         content = content[int(length) :]

@@ -35,6 +35,7 @@ from ecalwindows.dataset.parquet.shape import (
     schema_layout,
 )
 from ecalwindows.dataset.parquet.stored import arrow_text, stored_column
+from ecalwindows.names import is_storable
 from ecalwindows.remote import is_remote, remote_filesystem
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
 
@@ -160,6 +161,8 @@ def opened_parquet(path: str | PathLike[str]) -> Iterator[Any]:
     Its footer is checked before Arrow reads it, where the file has a checksum of it (`footer.py`).
     """
     name = fspath(path)
+    if not is_storable(name):
+        raise bad_file("its path is not UTF-8, so Arrow cannot open it", path, todo="rename it, or give a link to it")
     try:
         if is_remote(name):
             filesystem, place = remote_filesystem(name)

@@ -1,0 +1,51 @@
+"""What every job of a production, or its end, would refuse: found when the plan is made, not after hours of work."""
+
+from __future__ import annotations
+
+from ecalwindows.dataset.finishing.description import told
+from ecalwindows.dataset.finishing.identity import IDS
+from ecalwindows.dataset.parquet.definition import features_definition
+from ecalwindows.dataset.weights import read_weights
+from ecalwindows.errors import SettingsError
+from ecalwindows.production.finalising import about_of, target_of
+from ecalwindows.production.listing import read_sources
+from ecalwindows.production.plan import Source
+from ecalwindows.production.settings import Production
+from ecalwindows.working_points import read_working_points
+
+
+def checked_sources(production: Production) -> list[Source]:
+    """The files that decide content, read as jobs read them, with their checksums.
+
+    Raises the error of a file that cannot be used (working points, weights, features definition), SettingsError for
+    settings that cannot be finalised.
+    """
+    sources = read_sources(production)
+    for path in dict.fromkeys(production.settings_of(sample).wp_file for sample in production.samples):
+        read_working_points(path)
+    if production.weights is not None:
+        read_weights(production.weights)
+    _check_features(production)
+    _check_description(production)
+    return sources
+
+
+def _check_features(production: Production) -> None:
+    """Splits need columns that say which event a window is of."""
+    missing = [name for name in IDS if name not in features_definition(production.features_def).wanted]
+    if missing and production.splits and "parquet" in production.formats:
+        raise SettingsError(
+            f"the features definition has no {', '.join(missing)}", expected="these columns, to split by event",
+            where=f"features_def: {production.features_def}", todo="add them to it, or leave splits out",
+        )  # fmt: skip
+
+
+def _check_description(production: Production) -> None:
+    """Version and datasets of origin, as they go into the record."""
+    try:
+        told(about_of(production), target_of(production), None)
+    except SettingsError as error:
+        raise SettingsError(
+            error.found, expected=error.expected, where=f"the production's {error.where.strip('-').replace('-', '_')}",
+            todo="correct it in the YAML file",
+        ) from error  # fmt: skip
