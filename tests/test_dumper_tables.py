@@ -162,6 +162,41 @@ def test_clusters_of_a_tree_that_leave_a_gap_are_a_bad_file(ntuple: Any) -> None
         check_coverage(ntuple, ["n"])
 
 
+def columns_by_depth(ntuple: Any, name: str) -> list[int]:
+    """The columns of a field: of its outermost lists first."""
+    form, columns = ntuple.to_akform(filter_name=name)[0].content(name), list[int]()
+    while form is not None:
+        columns.append(int(str(form.form_key).split("-")[1]))
+        form = getattr(form, "content", None)
+    return columns
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 5), (0, 2), (1, 3)])
+@pytest.mark.parametrize(("name", "level"), [("x", 1), ("y", 1), ("y", 2)])
+def test_values_of_a_cluster_that_its_lists_lack_are_not_given_to_the_next_cluster(
+    ntuple: Any, name: str, level: int, start: int, stop: int
+) -> None:
+    """The lists of the second cluster would begin with what the first one has left over."""
+    column = columns_by_depth(ntuple, name)[level]
+    ntuple.page_link_list[0][column].pages.append(ntuple.page_link_list[1][column].pages[0])
+    with pytest.raises(
+        BadFileError, match=rf"branch '{name}' has \d values in cluster 0 of its tree, its lists there \d"
+    ):
+        read_columns(ntuple, ["n", "x", "y"], start, stop)
+
+
+def test_a_part_of_an_ntuple_within_a_cluster(ntuple: Any) -> None:
+    whole = read_columns(ntuple, ["n", "x", "y"], 0, 5)
+    for start in range(6):
+        for stop in range(start, 6):
+            part = read_columns(ntuple, ["n", "x", "y"], start, stop)
+            assert part["n"].content.tolist() == whole["n"].content[start:stop].tolist()
+            first, last = whole["x"].offsets[0][[start, stop]]
+            assert part["x"].content.tolist() == whole["x"].content[first:last].tolist()
+            first, last = whole["y"].offsets[1][whole["y"].offsets[0][[start, stop]]]
+            assert part["y"].content.tolist() == whole["y"].content[first:last].tolist()
+
+
 # --- commands ----------------------------------------------------------------------------------------
 
 

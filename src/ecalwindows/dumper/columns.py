@@ -27,6 +27,7 @@ from ecalwindows.dumper.baskets import (
 )
 from ecalwindows.dumper.coverage import TODO, check_coverage
 from ecalwindows.dumper.coverage import is_rntuple as _is_rntuple
+from ecalwindows.dumper.ntuples import read_ntuple
 from ecalwindows.errors import BadFileError
 
 log = logging.getLogger(__name__)
@@ -225,7 +226,7 @@ def _read_flat(tree: Any, types: Mapping[str, ColumnType], start: int, stop: int
 
 def _read_plain(tree: Any, types: Mapping[str, ColumnType], start: int, stop: int) -> dict[str, Ragged]:
     if _is_rntuple(tree):
-        arrays = tree.arrays(filter_name=list(types), entry_start=start, entry_stop=stop, array_cache=None)
+        arrays = read_ntuple(tree, list(types), start, stop)
     else:
         for name in types:
             _check_baskets(tree[name], start, stop)

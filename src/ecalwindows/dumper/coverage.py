@@ -76,7 +76,7 @@ def _ntuple_problems(tree: Any, names: Sequence[str]) -> Iterator[str]:
 
 def _field_problem(tree: Any, name: str, column: int, sizes: NDArray[np.int64]) -> str:
     """What is wrong with a field whose column must have `sizes` elements in the clusters."""
-    held = np.array([_elements(tree, cluster, column) for cluster in tree.page_link_list], dtype=np.int64)
+    held = np.array([elements(tree, cluster, column) for cluster in tree.page_link_list], dtype=np.int64)
     if held.sum() != sizes.sum() or len(held) != len(sizes):
         return f"branch '{name}' has {held.sum():,} entries, its tree {sizes.sum():,}"
     if (held != sizes).any():
@@ -85,7 +85,7 @@ def _field_problem(tree: Any, name: str, column: int, sizes: NDArray[np.int64]) 
     return ""
 
 
-def _elements(tree: Any, cluster: Any, column: int) -> int:
+def elements(tree: Any, cluster: Any, column: int) -> int:
     """Elements of a column in a cluster; of columns that stand for each other the one that is used there."""
     if column < len(cluster) and cluster[column].suppressed:
         field = tree.column_records[column].field_id
