@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
-NAMES = (
-    "kernels", "decimal", "json_numbers", "columns", "ndjson", "ndjson_reader", "tfrecord", "pipeline", "normalize",
-    "working_point_study", "window_size", "simulate_events", "simulate_physics", "simulate_properties",
+FILES = (
+    *(f"test_{name}.py" for name in (
+        "kernels", "decimal", "json_numbers", "columns", "ndjson", "ndjson_reader", "tfrecord", "pipeline", "normalize",
+        "working_point_study", "window_size", "simulate_events", "simulate_physics", "simulate_properties",
+    )),
+    "evaluation/test_superclusters.py",
 )  # fmt: skip
 """The tests that call kernels, and together all of them."""
 
@@ -26,7 +29,7 @@ def test_all_kernels_stay_within_their_arrays(tmp_path: Path) -> None:
     cache.mkdir(mode=0o700)
     checks = {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(cache), "KERNELS_NOT_RUN": str(not_run)}
     options = ["-p", "kernels_run", "-p", "no:cacheprovider", "-n", "0", "-q", "-x", "-m", "not slow"]
-    files = [str(TESTS / f"test_{name}.py") for name in NAMES]
+    files = [str(TESTS / name) for name in FILES]
     paths = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", *options, *files], cwd=TESTS.parent, capture_output=True, text=True,

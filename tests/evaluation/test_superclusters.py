@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +155,31 @@ def test_unknown_strategies_and_thresholds_are_refused() -> None:
     assert "Cascade" in error.value.expected
     with pytest.raises(SettingsError):
         superclusters(score, windows, threshold=0.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        pytest.param({"cluster": [0, 3, 1, 2]}, "place 1 of `cluster` is 3", id="a cluster of another graph"),
+        pytest.param({"cluster": [0, -1, 1, 2]}, "place 1 of `cluster` is -1", id="a negative cluster"),
+        pytest.param({"cluster": [0, 2, 1]}, "3 clusters in them, and offsets up to 4", id="too few clusters"),
+        pytest.param({"edge_offsets": [0, 2]}, "2 windows, and offsets of 1", id="a window without offsets"),
+        pytest.param({"edge_offsets": [0, 5, 4]}, "edge_offsets do not increase", id="decreasing offsets"),
+        pytest.param({"seed_offsets": [1, 2]}, "seed_offsets do not increase from 0", id="offsets not from 0"),
+        pytest.param({"cluster_offsets": [0, 1]}, "more seeds than clusters", id="more seeds than clusters"),
+        pytest.param({"cluster_offsets": [0, 3, 4]}, "1 graphs and clusters of 2", id="clusters of more graphs"),
+    ],
+)
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_graphs_that_do_not_fit_are_refused_and_not_followed(
+    change: dict[str, list[int]], found: str, strategy: str
+) -> None:
+    score, good = arrays([BOTH_WANT_2])
+    wrong = dataclasses.replace(good, **{name: np.array(values, np.int64) for name, values in change.items()})
+    with pytest.raises(InputError, match=re.escape(found)):
+        superclusters(score, wrong, strategy=strategy)
+
+
+def test_a_threshold_that_is_0_in_single_precision_is_refused() -> None:
+    with pytest.raises(SettingsError, match="the threshold is 1e-60"):
+        superclusters(*arrays([BOTH_WANT_2]), threshold=1e-60)

@@ -90,17 +90,19 @@ def superclusters(
     SettingsError
         For an unknown strategy, or a threshold outside (0, 1].
     InputError
-        For scores that are not numbers in [0, 1], or another number of scores than of clusters in windows.
+        For scores that are not numbers in [0, 1], another number of scores than of clusters in windows, and graphs
+        whose offsets or clusters do not fit each other.
     """
     if strategy not in STRATEGIES:
         raise SettingsError(
             f"unknown strategy '{strategy}'", expected=near(strategy, STRATEGIES), where="strategy", todo="correct it"
         )
-    if not 0 < threshold <= 1:
+    if not 0 < np.float32(threshold) <= 1:
         raise SettingsError(
             f"the threshold is {threshold}", expected="a number above 0 and at most 1", where="threshold",
             todo="correct it",
         )  # fmt: skip
+    check_graphs(graphs)
     values = checked_scores(score, len(graphs.cluster))
     limit = np.float32(threshold)
     own = kernels.own_edges(graphs.seed_offsets, graphs.edge_offsets, graphs.cluster)
@@ -112,6 +114,34 @@ def superclusters(
     made = kernels.collect_and_merge if strategy == "CollectAndMerge" else kernels.cascade
     counts, window, offsets, cluster = made(*places, values, own, limit)
     return Superclusters(np.concatenate([[0], np.cumsum(counts)]), window, offsets, cluster)
+
+
+def check_graphs(graphs: Graphs) -> None:
+    """Raise InputError for graphs whose offsets or clusters do not fit each other: the loops follow them."""
+    seeds, clusters, edges = graphs.seed_offsets, graphs.cluster_offsets, graphs.edge_offsets
+    for name, offsets in (("seed_offsets", seeds), ("cluster_offsets", clusters), ("edge_offsets", edges)):
+        if len(offsets) == 0 or offsets[0] != 0 or (np.diff(offsets) < 0).any():
+            raise _wrong_graphs(f"{name} do not increase from 0", "offsets that begin with 0 and never decrease")
+    if len(seeds) != len(clusters) or len(edges) != seeds[-1] + 1 or edges[-1] != len(graphs.cluster):
+        raise _wrong_graphs(
+            f"there are seeds of {len(seeds) - 1:,} graphs and clusters of {len(clusters) - 1:,}; "
+            f"{seeds[-1]:,} windows, and offsets of {len(edges) - 1:,}; "
+            f"{len(graphs.cluster):,} clusters in them, and offsets up to {edges[-1]:,}",
+            "the same numbers",
+        )
+    if (np.diff(seeds) > np.diff(clusters)).any():
+        raise _wrong_graphs("a graph has more seeds than clusters", "seeds that are the first clusters of their graph")
+    of_edge = np.repeat(np.repeat(np.diff(clusters), np.diff(seeds)), np.diff(edges))
+    wrong = np.flatnonzero((graphs.cluster < 0) | (graphs.cluster >= of_edge))
+    if len(wrong):
+        raise _wrong_graphs(
+            f"place {wrong[0]:,} of `cluster` is {graphs.cluster[wrong[0]]}",
+            f"a cluster of its graph, which has {of_edge[wrong[0]]:,}",
+        )
+
+
+def _wrong_graphs(found: str, expected: str) -> InputError:
+    return InputError(found, expected=expected, where="graphs", todo="correct the graphs")
 
 
 def checked_scores(score: NDArray[np.float32], n_edges: int) -> NDArray[np.float32]:
