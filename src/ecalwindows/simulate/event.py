@@ -44,7 +44,7 @@ SIGNAL_POINTS = 100.0
 """Approximate number of points of a shower of 1 GeV."""
 MIN_DEPOSIT = 1e-5
 """Smaller deposits in a crystal are ignored [GeV]."""
-GUN, ELECTRONICS, PILEUP, PARTICLE = range(4)
+ELECTRONICS, PILEUP, PARTICLE = 1, 2, 3
 """Purposes of random streams; particle i uses the stream PARTICLE + i."""
 
 

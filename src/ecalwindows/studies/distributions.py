@@ -21,6 +21,7 @@ from ecalwindows.batch import Array, WindowBatch, window_sum
 from ecalwindows.drift import Moments, Sample
 from ecalwindows.schema import COLUMNS, SENTINEL, Level
 from ecalwindows.studies.binning import Binning, binning_of
+from ecalwindows.studies.caloparticles import ET_EDGES, ETA_EDGES
 
 SAMPLE = 50_000
 """Approximate numbers of windows and of clusters from which the bins are chosen."""
@@ -38,8 +39,7 @@ COUNTED = ("all", "in_scluster", "in_geom_mustache", "in_mustache")
 SUPERCLUSTERS = ("true supercluster", "geometric mustache", "reconstructed supercluster")
 RESPONSE_BINS = 750
 HIGHEST_RESPONSE = 1.5
-ABS_ETA = np.array([0, 0.2, 0.4, 0.7, 1, 1.15, 1.3, 1.4442, 1.566, 1.75, 2, 2.4, 3])
-ET = np.array([1, 4, 10, 15, 25, 40, 50, 70, 100, 150, 200, 300, 500.0])
+ABS_ETA, ET = np.array(ETA_EDGES), np.array(ET_EDGES)
 """Bins of abs(seed eta) and of the caloparticle's Et [GeV]; the edges are those of docs/truth.md."""
 
 
