@@ -30,6 +30,7 @@ from ecalwindows.dataset.finishing.parts import (
 )
 from ecalwindows.dataset.folder_output import check_folder, folder_written_aside, is_dataset
 from ecalwindows.dataset.input_warnings import record_warnings
+from ecalwindows.dataset.inside import refuse_links
 from ecalwindows.dataset.layout import RECORD
 from ecalwindows.dataset.manifest import FOLDER
 from ecalwindows.dataset.output import written_aside
@@ -119,6 +120,7 @@ def finalize_dataset(
     bad = [each for part in parts for each in part.manifest.bad_inputs] + inputs_without_part(folder)
     if output is None:
         _refuse_strays(folder, parts)
+        refuse_links([folder / FOLDER, folder / FOLDER / "run", *(folder / name for name in INDEX)])
         record = described([Form(parts, _files_in_place(parts))], events, None, fields | {"bad_inputs": bad})
         _finish_in_place(folder, record)
         _write_run(folder / FOLDER, folder, target, started, time.monotonic() - began)
@@ -237,8 +239,9 @@ def _finish_in_place(folder: Path, record: DatasetRecord) -> None:
 
 
 def write_record(record: DatasetRecord, folder: Path) -> None:
-    """Write the three forms of a record into its folder, each whole. Raises OutputError."""
+    """Write the three forms of a record into its folder, each whole. Raises OutputError, also where one is a link."""
     root = "../" if folder.name == FOLDER else ""
+    refuse_links([*([folder] if root else []), *(folder / name for name in (CARD, CROISSANT, RECORD))])
     with written_aside([folder / CARD, folder / CROISSANT, folder / RECORD]) as (readme, linked, own):
         readme.write_text(card(record), encoding="utf-8")
         linked.write_text(croissant_text(record, root), encoding="utf-8")
@@ -259,6 +262,7 @@ def _write_run(folder: Path, source: Path, target: Path, started: datetime, seco
         "source": str(source.absolute()),
         "output": str(target.absolute()),
     }
+    refuse_links([folder, folder / "run", folder / "run" / "finalize.json"])
     (folder / "run").mkdir(exist_ok=True)
     with written_aside([folder / "run" / "finalize.json"]) as (place,):
         place.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -69,6 +69,7 @@ def _parts(folder: Path) -> list[Part]:
     wrong = [line for manifest in manifests for line in problems(manifest, folder)]
     wrong += [f"{path.name}: it holds {each.format}" for path, each in zip(paths, manifests, strict=True)
               if each.format != FORMAT]  # fmt: skip
+    wrong += [f"{path.name}: it names no file" for path, each in zip(paths, manifests, strict=True) if not each.files]
     if wrong or not manifests:
         raise parts_error(
             "; ".join(wrong[:10]) or "there are no tables in the folder",

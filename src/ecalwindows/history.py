@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from ecalwindows.dataset.json_files import UnreadableError, file_content, read_object
 from ecalwindows.dataset.layout import FORMATS, RECORD, dataset_root, record_path
 from ecalwindows.dataset.manifest import FOLDER
 from ecalwindows.dataset.record import DatasetRecord, KnownIssue, read_record
@@ -61,15 +61,18 @@ def _record_files(folder: Path) -> Iterator[Path]:
 
 def _is_ours(path: Path) -> bool:
     """Whether a dataset.json is a record, if a broken one, and not something of others."""
-    return b'"ecalwindows dataset"' in path.read_bytes()[:4096] or path.parent.name == FOLDER
+    try:
+        return path.parent.name == FOLDER or b'"ecalwindows dataset"' in file_content(path)[:4096]
+    except UnreadableError:
+        return False
 
 
 def _day_made(record: Path) -> date:
     """When the dataset was made: as its run says, else the day of the record's file."""
     try:
-        started = json.loads((record.parent / "run" / "finalize.json").read_text(encoding="utf-8"))["started"]
+        started = read_object(record.parent / "run" / "finalize.json")["started"]
         return datetime.fromisoformat(started).astimezone(UTC).date()
-    except (OSError, ValueError, KeyError, TypeError):
+    except (UnreadableError, ValueError, KeyError, TypeError, OverflowError):
         return datetime.fromtimestamp(record.stat().st_mtime, UTC).date()
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ecalwindows.dataset.groups import column_groups
+from ecalwindows.dataset.json_files import UnreadableError, read_object
 from ecalwindows.dataset.opening.scan import Scan
 from ecalwindows.dataset.opening.sources import File
 from ecalwindows.dataset.opening.training import open_dataset
@@ -131,21 +132,32 @@ def file_factors(file: File, *, keep_sentinels: bool) -> Normalisation | None:
 def read_factors(path: str | Path) -> Normalisation:
     """An earlier result. Raises InputError for a file without exact sums."""
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = read_object(Path(path).resolve())
         beside = content[BESIDE]
         if beside["kind"] != KIND:
             raise KeyError("kind")
-        about = {key: beside[key] for key in ("keep_sentinels", "windows", "clusters")}
+        about: dict[str, Any] = {"keep_sentinels": bool(beside["keep_sentinels"])}
+        about |= {key: int(beside[key]) for key in ("windows", "clusters")}
         factors = from_sums(beside["sums"], content, **about)
-        return Normalisation(factors, [Taken(**each) for each in beside["files"]])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
+        files = [
+            Taken(str(each["name"]), int(each["windows"]), int(each["clusters"]), str(each["digest"]))
+            for each in beside["files"]
+        ]
+        return Normalisation(factors, files)
+    except (UnreadableError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(
-            f"the factors cannot be merged: {reason}",
+            f"the factors cannot be merged: {_reason(error)}",
             expected=f"a file that `ecalwindows normalize` wrote, with the exact sums below '{BESIDE}'",
             where=str(path),
             todo="make it again from its datasets with `ecalwindows normalize`",
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Why a file cannot be used, in one line."""
+    if isinstance(error, UnreadableError):
+        return error.reason
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
 
 
 def check_factors(path: str | Path) -> None:
@@ -154,7 +166,7 @@ def check_factors(path: str | Path) -> None:
     Raises InputError for a file without mean, std, min and max, as numbers, of the same columns.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = read_object(Path(path).resolve())
         for level in LEVELS:
             columns = [{*content[level][key]} for key in STATISTICS]
             if not columns[0] or any(names != columns[0] for names in columns):
@@ -162,8 +174,8 @@ def check_factors(path: str | Path) -> None:
             numbers = [value for key in STATISTICS for value in content[level][key].values()]
             if not all(type(value) in (int, float) and math.isfinite(value) for value in numbers):
                 raise ValueError(f"a factor of '{level}' is no finite number")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
+    except (UnreadableError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = _reason(error)
         raise InputError(
             f"the file holds no normalisation factors: {reason}",
             expected='{"cluster": {"mean": {column: number}, "std": .., "min": .., "max": ..}, "window": {..}}',

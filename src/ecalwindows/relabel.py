@@ -206,6 +206,11 @@ def _record(record: DatasetRecord, aside: Path, output: Path, task: Task) -> Dat
     copies = [copy for copy in record.copies if copy.format not in task.report.left_out]
 
     def renewed(files: list[DataFile]) -> list[DataFile]:
+        if unknown := [file.name for file in files if not (aside / file.name).is_file()]:
+            raise InputError(
+                f"the record names {unknown[0]}, which no manifest has", expected="the files of the manifests",
+                where=record.title, todo="finalise the dataset again (`ecalwindows validate` lists what is wrong)",
+            )  # fmt: skip
         made = [file_record(aside / file.name, aside) for file in files]
         return [
             file.model_copy(update={"bytes": own.bytes, "sha256": own.sha256})

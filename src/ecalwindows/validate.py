@@ -15,6 +15,7 @@ from ecalwindows.dataset.claims import Found, claims, strays, wrong_counts, wron
 from ecalwindows.dataset.finishing.identity import batch_keys
 from ecalwindows.dataset.input_warnings import input_warnings, record_warnings
 from ecalwindows.dataset.layout import record_path
+from ecalwindows.dataset.manifest import Manifest
 from ecalwindows.dataset.ndjson.reader import ReadNotes
 from ecalwindows.dataset.notes import dataset_notes
 from ecalwindows.dataset.opening.sources import File, dataset_files
@@ -23,7 +24,7 @@ from ecalwindows.dataset.readers import file_manifest, read_batches, told_by_fil
 from ecalwindows.dataset.record import DatasetRecord, read_record
 from ecalwindows.dataset.seen_windows import IDENTITY, SeenWindows, identity_keys, text_keys
 from ecalwindows.dataset.splits import Splits, exact_share
-from ecalwindows.errors import InputError, near
+from ecalwindows.errors import InputError, OutputError, near
 from ecalwindows.geometry import Geometry, geometry_of
 from ecalwindows.invariants import Outcome, check, outcomes
 from ecalwindows.invariants.seen import Seen
@@ -85,7 +86,7 @@ class Walk:
     def file(self, file: File) -> None:
         """Hold all windows of a file against the invariants."""
         path = Path(file.path)
-        settings, sample = known_settings(path, self.record)
+        settings, sample = told_settings(path, _manifest_or_none(path), self.record)
         notes, counted = ReadNotes(), Found(0, 0, 0)
         for batch in read_batches(path, columns=frozenset(COLUMNS), notes=notes):
             seen = Seen(batch, settings)
@@ -140,16 +141,15 @@ def validate_dataset(path: str | Path, *, split: str | None = None, progress: Pr
     Raises InputError for what cannot be read.
     """
     began, path = time.monotonic(), Path(path)
-    place = record_path(path)
-    record = read_record(place) if place else None
-    files = _files(path, split)
+    record, linked = dataset_record_or_none(path), list[str]()
+    files = _files(path, split, linked)
     validation = Validation(str(path), files=len(files))
     walk = Walk(validation, record)
     for number, file in enumerate(files):
         walk.file(file)
         if progress:
             progress(number + 1, len(files), validation.windows)
-    found = [*walk.results, *walk.more.values(), *_books(path, walk.found, split)]
+    found = [*walk.results, *walk.more.values(), *_books(path, walk.found, split, linked)]
     validation.outcomes = {outcome.name: outcome for outcome in found}
     validation.issues = [_issue(issue) for issue in record.known_issues] if record else []
     validation.warnings = _warnings(path, record)
@@ -159,17 +159,26 @@ def validate_dataset(path: str | Path, *, split: str | None = None, progress: Pr
 
 def _warnings(path: Path, record: DatasetRecord | None) -> list[str]:
     """What the manifest of a file, else the record, else the manifests of a folder say of the inputs."""
-    own = file_manifest(path) if path.is_file() else None
+    own = _manifest_or_none(path) if path.is_file() else None
     if record is not None and own is None:
         return record_warnings(record)
-    manifests = [own] if own else [claim.manifest for claim in claims(path) if claim.manifest]
+    manifests = [own] if own else [claim.manifest for claim in claims(path)[0] if claim.manifest]
     inputs = [each for manifest in manifests for each in manifest.inputs]
     bad = [each for manifest in manifests for each in manifest.bad_inputs]
     return input_warnings(inputs, bad, dataset_notes([manifest.notes for manifest in manifests]))
 
 
-def _files(path: Path, split: str | None) -> list[File]:
-    files = dataset_files(str(path))
+def dataset_record_or_none(path: Path) -> DatasetRecord | None:
+    """The record, None where there is none or it cannot be read, which is found with the files."""
+    place = record_path(path)
+    try:
+        return read_record(place) if place else None
+    except InputError:
+        return None
+
+
+def _files(path: Path, split: str | None, linked: list[str]) -> list[File]:
+    files = dataset_files(str(path), linked)
     names = sorted({file.split for file in files if file.split is not None})
     if split is not None and split not in names:
         raise InputError(
@@ -186,8 +195,15 @@ def _counted(before: Found, batch: WindowBatch) -> Found:
 
 
 def known_settings(path: Path, record: DatasetRecord | None) -> tuple[dict[str, Any], str]:
-    """The settings with which a file was made, as far as manifest, file or record tell, and its sample."""
-    manifest = file_manifest(path)
+    """The settings with which a file was made, as far as manifest, file or record tell, and its sample.
+
+    Raises OutputError for a manifest that cannot be read.
+    """
+    return told_settings(path, file_manifest(path), record)
+
+
+def told_settings(path: Path, manifest: Manifest | None, record: DatasetRecord | None) -> tuple[dict[str, Any], str]:
+    """The same with the manifest of the file, None without."""
     told = manifest.settings if manifest else told_by_file(path).get("settings") or (record.settings if record else {})
     settings = dict(told)
     try:
@@ -198,16 +214,24 @@ def known_settings(path: Path, record: DatasetRecord | None) -> tuple[dict[str, 
     return settings, str(settings.get("sample") or "")
 
 
-def _books(path: Path, found: dict[Path, Found], split: str | None) -> Iterator[Outcome]:
-    """What record and manifests say against what was found."""
+def _manifest_or_none(path: Path) -> Manifest | None:
+    """The manifest, None where there is none or it cannot be read, which is found with the files."""
+    try:
+        return file_manifest(path)
+    except OutputError:
+        return None
+
+
+def _books(path: Path, found: dict[Path, Found], split: str | None, linked: list[str]) -> Iterator[Outcome]:
+    """What record and manifests say against what was found. `linked` : sentences about data files that are links"""
     files, counts, origin = (Outcome(name, sentence) for name, sentence in OF_FILES.items())
-    told = claims(path)
+    told, unreadable = claims(path)
     only = path.absolute() if path.is_file() else None
     for outcome in (files, counts, origin):
         outcome.checked = len(found) if told else 0
         outcome.lacking |= set() if told else {"record", "manifest"}
     wrong: list[str] = [line for claim in told for line in wrong_files(claim, only)]
-    for line in dict.fromkeys(wrong + ([] if only else strays(told, path))):
+    for line in dict.fromkeys(unreadable + linked + wrong + ([] if only else strays(told, path))):
         files.fail(line)
     for claim in told:
         _tell(counts, wrong_counts(claim, found))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from ecalwindows.dataset.layout import FORMATS, data_files, dataset_root, format_of, record_path
-from ecalwindows.dataset.manifest import FOLDER, FileRecord, Manifest, file_record, read_manifest
+from ecalwindows.dataset.manifest import FOLDER, FileRecord, Manifest, file_problem, read_manifest
 from ecalwindows.dataset.readers import file_manifest, told_by_file
 from ecalwindows.dataset.record import read_record
+from ecalwindows.errors import InputError, OutputError
+
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -44,23 +49,39 @@ class Claim:
         return [each.name for each in self.files if format_of(Path(each.name).name)]
 
 
-def claims(path: Path) -> list[Claim]:
+def claims(path: Path) -> tuple[list[Claim], list[str]]:
     """All that is said of a dataset or of a single file: of the record first, then of manifests.
 
-    Raises InputError or OutputError for a record or manifest that cannot be read.
+    Returns
+    -------
+    list of Claim
+        What can be read.
+    list of str
+        A line for each record or manifest that cannot: damaged, of another form, or with names that lead out of the
+        dataset.
     """
-    place = record_path(path)
-    found = _of_record(place) if place else []
+    place, wrong = record_path(path), list[str]()
+    found = _readable(lambda: _of_record(place), place.name, wrong) or [] if place else []
     if path.is_file():
-        manifest = file_manifest(path)
+        manifest = _readable(lambda: file_manifest(path), "the manifest", wrong)
         name = path.absolute()
         bases = [claim.base for claim in found] + list(name.parents[:3])
         fitting = [base for base in bases if manifest and any((base / each.name) == name for each in manifest.files)]
-        return found + ([_of_manifest(fitting[0], fitting[0], manifest)] if manifest and fitting else [])
+        return found + ([_of_manifest(fitting[0], fitting[0], manifest)] if manifest and fitting else []), wrong
     root = dataset_root(place) if place else path.absolute()
     folders = [root / "manifests", *(root / "manifests" / name for name in FORMATS), root / FOLDER / "manifests"]
     paths = [each for folder in folders for each in sorted(folder.glob("[!.]*.json"))]
-    return found + [_of_manifest(each, root, read_manifest(each)) for each in paths]
+    manifests = [(each, _readable(partial(read_manifest, each), each.name, wrong)) for each in paths]
+    return found + [_of_manifest(each, root, manifest) for each, manifest in manifests if manifest], wrong
+
+
+def _readable(read: Callable[[], Read], name: str, wrong: list[str]) -> Read | None:
+    """What is read; None for what cannot be, with a line in `wrong`."""
+    try:
+        return read()
+    except (InputError, OutputError) as error:
+        wrong.append(f"{name}: {error.found}")
+        return None
 
 
 def _of_record(place: Path) -> list[Claim]:
@@ -68,7 +89,7 @@ def _of_record(place: Path) -> list[Claim]:
     record = read_record(place)
     result = []
     for one in record.forms:
-        files = tuple(FileRecord(name=each.name, bytes=each.bytes, sha256=each.sha256) for each in one.files)
+        files = tuple(each.as_recorded for each in one.files)
         windows = {each.name: each.windows for each in one.files if each.windows is not None}
         result.append(Claim(place, dataset_root(place), files, windows, record.windows, record.counts))
     return result
@@ -80,24 +101,19 @@ def _of_manifest(where: Path, base: Path, manifest: Manifest) -> Claim:
 
 def wrong_files(claim: Claim, only: Path | None) -> list[str]:
     """Files that are missing, or have another size or checksum than is said, a line each. `only` : this one."""
-    wrong = []
-    for each in claim.files:
-        path = claim.base / each.name
-        if only not in (None, path):
-            continue
-        if not path.is_file():
-            wrong.append(f"{each.name} is missing")
-        elif path.stat().st_size != each.bytes:
-            wrong.append(f"{each.name} has {path.stat().st_size:,} bytes, {claim.where.name} says {each.bytes:,}")
-        elif file_record(path, claim.base).sha256 != each.sha256:
-            wrong.append(f"{each.name} has other content than {claim.where.name} says (checksum)")
-    return wrong
+    return [
+        problem
+        for each in claim.files
+        if only in (None, claim.base / each.name) and (problem := file_problem(each, claim.base, claim.where.name))
+    ]
 
 
 def strays(found: list[Claim], path: Path) -> list[str]:
     """Data files that neither record nor manifests know, a line each."""
     known = {claim.base / name for claim in found for name in claim.data}
-    return [f"{each.name} is in no record" for each in data_files(path) if known and each.absolute() not in known]
+    return [
+        f"{each.name} is in no record" for each in data_files(path, linked=[]) if known and each.absolute() not in known
+    ]
 
 
 def wrong_counts(claim: Claim, found: Mapping[Path, Found]) -> list[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ecalwindows.batch import WindowBatch
 from ecalwindows.dataset.manifest import FOLDER, manifest_path
+from ecalwindows.dataset.manifest import Format as Format
 from ecalwindows.dataset.ndjson.text_file import Compression
 from ecalwindows.dataset.output import is_special
 from ecalwindows.dataset.parquet.definition import FeaturesDefinition
@@ -17,9 +18,6 @@ from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
 
 if TYPE_CHECKING:
     from ecalwindows.dataset.weights import Weights
-
-Format = Literal["parquet", "ndjson", "tfrecord", "matches"]
-"""What parts can hold: windows, in three formats, or matched clusters (Parquet; not a format of windows)."""
 
 SUFFIXES: dict[str, tuple[Format, Compression]] = {
     ".parquet": ("parquet", "none"),

@@ -15,6 +15,7 @@ import re
 from os import PathLike, fspath
 from pathlib import Path
 
+from ecalwindows.dataset.inside import link_problem
 from ecalwindows.dataset.manifest import FOLDER
 from ecalwindows.errors import InputError, SettingsError, near
 
@@ -70,12 +71,26 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
     ]
 
 
-def data_files(path: str | Path, split: str | None = None) -> list[Path]:
+def data_files(path: str | Path, split: str | None = None, *, linked: list[str] | None = None) -> list[Path]:
     """The data files of a dataset, in order: of a finished one, its format folder, a flat folder, or a file itself.
 
-    split : only this split. Of a finished dataset with several formats, Parquet is read, else NDJSON.
-    Raises InputError where there are no data, or data of several formats side by side; SettingsError for a split that
-    is not there.
+    In a folder with a record or manifests a data file that is a link, or reached through one, is none of the dataset.
+
+    Parameters
+    ----------
+    path
+        Folder or file.
+    split
+        Only this split. Of a finished dataset with several formats, Parquet is read, else NDJSON.
+    linked
+        Takes a sentence for each file that is a link, which is left out; without it such a file is an error.
+
+    Raises
+    ------
+    InputError
+        Where there are no data, data of several formats side by side, or links.
+    SettingsError
+        For a split that is not there.
     """
     path = Path(path)
     if path.is_file():
@@ -85,7 +100,9 @@ def data_files(path: str | Path, split: str | None = None) -> list[Path]:
     if not path.is_dir():
         raise _no_data("there is no such file or folder", path)
     base = next((path / name for name in FORMATS if (path / name).is_dir()), path)
-    found = _data_below(base)
+    found = _without_links(path, _data_below(base), linked)
+    if not found and linked:
+        return []
     if split is not None:
         known = sorted({file.relative_to(base).parts[0] for file in found if _in_split(file, base)})
         if split not in known:
@@ -110,6 +127,24 @@ def _data_below(base: Path) -> list[Path]:
     """Data files at any depth, leaving out what lies under names with a dot or underscore."""
     names = sorted((file.relative_to(base).as_posix() for file in base.rglob("*")), key=natural_key)
     return [base / name for name in names if not re.search(r"(^|/)[._]", name) and is_data(base / name)]
+
+
+def _without_links(path: Path, files: list[Path], linked: list[str] | None) -> list[Path]:
+    """The files that are no links; all of them in a folder that has neither record nor manifests: there, links are what
+    the user has put together.
+    """
+    if record_path(path) is None and not (path / FOLDER).is_dir():
+        return files
+    problems = {file: link_problem(path, file.relative_to(path).as_posix()) for file in files}
+    wrong = [problem for problem in problems.values() if problem]
+    if wrong and linked is None:
+        raise InputError(
+            f"{wrong[0]}, and may lead out of the dataset", expected="the files of the dataset themselves",
+            where=str(path), todo="replace the link by the file, or name the files themselves",
+        )  # fmt: skip
+    if linked is not None:
+        linked += wrong
+    return [file for file, problem in problems.items() if not problem]
 
 
 def is_data(path: Path) -> bool:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from ecalwindows.config import PileUpUse
+from ecalwindows.dataset.inside import RelativeName, place_problem, refuse_links
+from ecalwindows.dataset.json_files import UnreadableError, read_model
 from ecalwindows.dataset.output import written_aside
 from ecalwindows.errors import OutputError
+
+Format = Literal["parquet", "ndjson", "tfrecord", "matches"]
+"""What parts can hold: windows, in three formats, or matched clusters (Parquet; not a format of windows)."""
 
 FOLDER = "_ecalwindows"
 """Beside the data of a flat folder: readers of Parquet folders leave out names with an underscore."""
@@ -47,7 +52,7 @@ class FileRecord(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(description="Path relative to the folder of the data.")
+    name: RelativeName = Field(description="Path relative to the folder of the data.")
     bytes: int = Field(description="Size.")
     sha256: str = Field(description="Checksum.")
 
@@ -57,7 +62,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: str = Field(description="parquet, ndjson or tfrecord.")
+    format: Format = Field(description="parquet, ndjson, tfrecord or matches.")
     files: list[FileRecord] = Field(description="Data files.")
     rows: int = Field(description="Windows.")
     data_model_version: int = Field(description="Version of the meaning and layout of columns.")
@@ -100,7 +105,8 @@ def adler32(path: str | Path) -> str:
 
 
 def write_manifest(manifest: Manifest, path: Path) -> None:
-    """Write it aside and rename it."""
+    """Write it aside and rename it. Raises OutputError, also where its folders are links."""
+    refuse_links([path, path.parent, *(folder for folder in path.parents[1:3] if folder.name == FOLDER)])
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -117,11 +123,10 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
 def read_manifest(path: Path) -> Manifest:
     """The manifest in a file. Raises OutputError for one that is absent, broken or of another form."""
     try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        reason = " ".join(str(error).split())[:200]
+        return read_model(path, Manifest)
+    except UnreadableError as error:
         raise OutputError(
-            f"the manifest cannot be read: {reason}",
+            f"the manifest cannot be read: {error.reason}",
             expected="the manifest that was written with the part",
             where=str(path),
             todo="make the part again",
@@ -130,13 +135,30 @@ def read_manifest(path: Path) -> Manifest:
 
 def problems(manifest: Manifest, base: Path) -> list[str]:
     """How the files below `base` differ from what the manifest says, a line each; none when the part is whole."""
-    found = []
-    for record in manifest.files:
-        path = base / record.name
-        if not path.is_file():
-            found.append(f"{record.name} is missing")
-        elif path.stat().st_size != record.bytes:
-            found.append(f"{record.name} has {path.stat().st_size:,} bytes, its manifest says {record.bytes:,}")
-        elif file_record(path, base).sha256 != record.sha256:
-            found.append(f"{record.name} has other content than its manifest says (checksum)")
-    return found
+    return [problem for record in manifest.files if (problem := file_problem(record, base, "its manifest"))]
+
+
+def file_problem(record: FileRecord, base: Path, said_by: str, *, checksum: bool = True) -> str | None:
+    """How a file differs from what is recorded of it, one line; None where it does not.
+
+    Parameters
+    ----------
+    record
+        What is recorded: its name relative to `base`, size and checksum.
+    base
+        Folder to which the name is relative.
+    said_by
+        What recorded it, for the line.
+    checksum
+        Compare the content too, else only the size.
+    """
+    if problem := place_problem(base, record.name):
+        return problem
+    path = base / record.name
+    if not path.is_file():
+        return f"{record.name} is missing"
+    if path.stat().st_size != record.bytes:
+        return f"{record.name} has {path.stat().st_size:,} bytes, {said_by} says {record.bytes:,}"
+    if checksum and file_record(path, base).sha256 != record.sha256:
+        return f"{record.name} has other content than {said_by} says (checksum)"
+    return None

@@ -59,9 +59,16 @@ class Source:
 
     @property
     def events(self) -> Path | None:
-        """The table of events beside it."""
+        """The table of events beside it. Raises InputError for a link beside a file that is none."""
         place = self.path.with_name(stem_of(self.path.name) + EVENTS_SUFFIX)
-        return place if kind_of(self.path) == "ndjson" and place.is_file() else None
+        if kind_of(self.path) != "ndjson" or not place.is_file():
+            return None
+        if place.is_symlink() and not self.path.is_symlink():
+            raise InputError(
+                f"the table of events {place.name} is a link", expected="a file beside the windows", where=str(place),
+                todo="replace the link by the file, or remove it",
+            )  # fmt: skip
+        return place
 
 
 def source(path: Path, limits: Limits) -> Source:

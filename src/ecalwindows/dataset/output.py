@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ecalwindows.dataset.inside import name_problem
 from ecalwindows.errors import OutputError
 from ecalwindows.names import is_storable, storable
 
@@ -48,6 +49,8 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         raise output_error("the output is a folder", "the name of a file", path, "name a file in it")
     if is_special(path):
         return
+    if problem := name_problem(path.name):
+        raise output_error(f"the output is named {path.name!r}, {problem}", "a name of one line", path, "name another")
     if path.exists() and not overwrite:
         raise output_error(
             "the output is there already", "no such file, since --no-overwrite", path, "remove it or name another"

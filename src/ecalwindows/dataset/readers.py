@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
 from ecalwindows.batch import WindowBatch
+from ecalwindows.dataset.json_files import UnreadableError, parsed_object
 from ecalwindows.dataset.layout import FORMATS, MATCHED, RECORD, UNMATCHED, root_file, stem_of
 from ecalwindows.dataset.manifest import FOLDER, Manifest, manifest_path, read_manifest
 from ecalwindows.dataset.ndjson import reader as ndjson_reader
@@ -17,7 +17,7 @@ from ecalwindows.dataset.ndjson.reader import warning_of as warning_of
 from ecalwindows.dataset.ndjson.text_source import Limits, is_archive
 from ecalwindows.dataset.parquet import reader as parquet_reader
 from ecalwindows.dataset.tfrecord import reader as tfrecord_reader
-from ecalwindows.errors import InputError
+from ecalwindows.errors import BadFileError, InputError
 
 PARQUET, TFRECORD = (".parquet",), (".proto", ".tfrecord")
 NDJSON = (".ndjson", ".ndjson.gz", ".ndjson.zst")
@@ -120,5 +120,10 @@ def told_by_file(path: Path) -> dict[str, Any]:
     if kind_of(path) != "parquet":
         return {}
     with parquet_reader.opened_parquet(path) as file:
-        told = json.loads((file.schema_arrow.metadata or {}).get(b"ecalwindows", b"{}"))
-    return told if isinstance(told, dict) else {}
+        try:
+            return parsed_object((file.schema_arrow.metadata or {}).get(b"ecalwindows", b"{}"))
+        except UnreadableError as error:
+            raise BadFileError(
+                f"what the file says of itself cannot be read: {error.reason}", expected="a complete Parquet file",
+                where=str(path), todo="copy or make it again",
+            ) from error  # fmt: skip

@@ -10,9 +10,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from ecalwindows.dataset.manifest import InputRecord
+from ecalwindows.dataset.inside import PlainName, RelativeName
+from ecalwindows.dataset.json_files import UnreadableError, read_model
+from ecalwindows.dataset.manifest import FileRecord, Format, InputRecord
 from ecalwindows.dataset.splits import exact_share
 from ecalwindows.errors import InputError
 
@@ -86,17 +88,22 @@ class Software(Model):
 class DataFile(Model):
     """A file of the dataset."""
 
-    name: str = Field(description="Path relative to the folder of the dataset.")
+    name: RelativeName = Field(description="Path relative to the folder of the dataset.")
     bytes: int
     sha256: str
     windows: int | None = Field(description="Windows in it; null for a table of events.")
-    split: str | None = Field(None, description="Split that it belongs to.")
+    split: PlainName | None = Field(None, description="Split that it belongs to.")
+
+    @property
+    def as_recorded(self) -> FileRecord:
+        """Name, size and checksum, as manifests have them."""
+        return FileRecord(name=self.name, bytes=self.bytes, sha256=self.sha256)
 
 
 class Copy(Model):
     """The same windows in a further format."""
 
-    format: str
+    format: Format
     columns: list[str] = Field(description="Columns, `group.name` for Parquet.")
     hits: list[str] = Field(default_factory=list, description="Components of a hit in Parquet's cl_h.")
     files: list[DataFile]
@@ -105,7 +112,7 @@ class Copy(Model):
 class SplitRecord(Model):
     """A split."""
 
-    name: str
+    name: PlainName
     share: str = Field(description="Share of events as given, exact.")
     windows: int
     events: int = Field(description="Events with at least one window.")
@@ -139,7 +146,7 @@ class DatasetRecord(Model):
     version: str = Field(description="Version of the dataset.")
     day: date | None = Field(None, alias="date", description="Day of publication, if told.")
     data_model_version: int = Field(description="Version of the meaning and layout of columns.")
-    format: str = Field(description="parquet, ndjson or tfrecord.")
+    format: Format = Field(description="parquet, ndjson, tfrecord or matches.")
     windows: int = Field(description="Windows in all files.")
     events: int | None = Field(None, description="Events with at least one window; null where columns don't tell.")
     counts: dict[str, int] = Field(description="From events to windows, by reason; summed over parts.")
@@ -223,11 +230,10 @@ def unbalanced(counts: dict[str, int]) -> list[str]:
 def read_record(path: Path) -> DatasetRecord:
     """The record in a file. Raises InputError for one that cannot be read, or is of something else."""
     try:
-        return DatasetRecord.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        reason = " ".join(str(error).split())[:200]
+        return read_model(path, DatasetRecord)
+    except UnreadableError as error:
         raise InputError(
-            f"the record of the dataset cannot be read: {reason}",
+            f"the record of the dataset cannot be read: {error.reason}",
             expected="a dataset.json as `ecalwindows finalize` writes it",
             where=str(path),
             todo="finalise the dataset again, or use the version of ecalwindows that wrote it",

@@ -9,11 +9,14 @@ import json
 import os
 import shutil
 import tarfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from ecalwindows.dataset.inside import escape_problem
 from ecalwindows.production.cache import kernel_cache
 from ecalwindows.production.condor_files import CARRIED, COMMON, RESULT, RETURNED
+from ecalwindows.production.errors import ProductionError, one_line
 from ecalwindows.production.place import PLAN, Place, make_folders, read_plan, this_processor, write_plan
 from ecalwindows.production.plan import Entry, Job, Plan, told_name
 from ecalwindows.production.settings import with_files_at
@@ -77,7 +80,8 @@ def _moved(entry: Entry, path: str) -> Entry:
 
 
 def _at(plan: Plan, folder: Path) -> Plan:
-    """A carried plan with the paths of the folder in which it arrived."""
+    """A carried plan with the paths of the folder in which it arrived. Raises ProductionError for paths elsewhere."""
+    _refuse_outside(plan)
     names = {each.path: str(folder / each.path) for each in plan.sources}
     job = plan.jobs[0]
     inputs = tuple(_moved(entry, str(folder / entry.path)) for entry in job.inputs)
@@ -91,14 +95,44 @@ def _at(plan: Plan, folder: Path) -> Plan:
     )
 
 
+def _refuse_outside(plan: Plan) -> None:
+    """Raise ProductionError for a carried plan whose files would not be in the folder of the job."""
+    inputs = {entry.path: f"{INPUTS}/" for job in plan.jobs for entry in job.inputs if not is_remote(entry.path)}
+    for path, above in (inputs | {each.path: f"{SOURCES}/" for each in plan.sources}).items():
+        if escape_problem(path) or not path.startswith(above):
+            raise ProductionError(
+                f"the plan of the job names the file {path!r}", expected=f"files below {above}", where=PLAN,
+                todo="submit the production again; somebody else has changed this plan",
+            )  # fmt: skip
+
+
+def _packed_only(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
+    """A filter that lets files and folders pass that `pack` has packed. Raises TarError for anything else."""
+    if member.name.split("/")[0] not in (SOURCES, "numba") or not (member.isreg() or member.isdir()):
+        raise tarfile.FilterError(f"{member.name!r} does not belong there")
+    return tarfile.data_filter(member, folder)
+
+
+def _unpack_common(archive: Path, work: Path) -> None:
+    """What goes along with every job, into its work folder. Raises ProductionError."""
+    try:
+        with tarfile.open(archive) as packed:
+            packed.extractall(work, filter=_packed_only)
+    except (OSError, EOFError, ValueError, zlib.error, tarfile.TarError) as error:
+        raise ProductionError(
+            f"what goes along with the job cannot be unpacked: {one_line(error)}",
+            expected="files of settings and compiled code, as `ecalwindows production submit` packs them",
+            where=str(archive), todo="submit the production again",
+        ) from error  # fmt: skip
+
+
 def run_carried(folder: Path) -> JobState:
     """Do the job that arrived in a folder, and leave RESULT there, also when it fails. Raises what went wrong."""
     carried = read_plan(folder / PLAN)
     place = Place(folder / "work")
     make_folders(place)
     plan = _at(carried, place.work)
-    with tarfile.open(folder / COMMON) as archive:
-        archive.extractall(place.work, filter="data")
+    _unpack_common(folder / COMMON, place.work)
     for path in (place.work / "numba").glob("**"):
         path.chmod(0o700)  # else it is not used
     job = plan.jobs[0]

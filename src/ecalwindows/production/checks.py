@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ecalwindows.dataset.formats import Format
 from ecalwindows.dataset.layout import MATCHED, UNMATCHED
-from ecalwindows.dataset.manifest import FOLDER, Manifest, file_record, problems, read_manifest
+from ecalwindows.dataset.manifest import FOLDER, Manifest, file_problem, file_record, problems, read_manifest
 from ecalwindows.errors import EcalWindowsError
 from ecalwindows.production.place import Place, manifest_name
 from ecalwindows.production.plan import Job, Plan
@@ -84,11 +84,8 @@ def _broken(place: Place, format: Format, part: str, state: JobState, deep: bool
 
 
 def _wrong_sizes(manifest: Manifest, base: Path) -> list[str]:
-    return [
-        f"{record.name} is missing or has another size"
-        for record in manifest.files
-        if not (base / record.name).is_file() or (base / record.name).stat().st_size != record.bytes
-    ]
+    found = (file_problem(record, base, "its manifest", checksum=False) for record in manifest.files)
+    return [problem for problem in found if problem]
 
 
 def clear_strays(place: Place, plan: Plan) -> None:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ecalwindows.dataset.inside import refuse_links
+from ecalwindows.dataset.json_files import UnreadableError, read_object
 from ecalwindows.dataset.output import written_aside
 from ecalwindows.errors import EcalWindowsError, missing_extra
-from ecalwindows.production.condor_files import DAG, site_lines, submission
+from ecalwindows.production.condor_files import DAG, RETURNED, site_lines, submission
 from ecalwindows.production.errors import LockedError, ProductionError
 from ecalwindows.production.place import Place
 from ecalwindows.production.plan import Plan
@@ -61,8 +63,10 @@ def write_submission(
     base.mkdir(exist_ok=True)
     taken = [int(path.name) for path in base.iterdir() if path.name.isdecimal()]
     folder = base / (name or f"{max(taken, default=0) + 1:03d}")
+    files = submission(plan, place, numbers, merges)
+    refuse_links([base, folder, folder / RETURNED, *(folder / file for file in files)])
     folder.mkdir(exist_ok=True)
-    for file, text in submission(plan, place, numbers, merges).items():
+    for file, text in files.items():
         path = folder / file
         path.write_text(text, encoding="utf-8")
         path.chmod(0o755 if path.suffix == ".sh" else 0o644)
@@ -116,9 +120,9 @@ def _submitted(place: Place) -> Path:
 def last_submission(place: Place) -> Submitted | None:
     """What was submitted last."""
     try:
-        content = json.loads(_submitted(place).read_bytes())
-        return Submitted(content["schedd"], int(content["cluster"]), Path(content["folder"]))
-    except (OSError, ValueError, KeyError):
+        content = read_object(_submitted(place))
+        return Submitted(str(content["schedd"]), int(content["cluster"]), Path(content["folder"]))
+    except (UnreadableError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -122,6 +122,7 @@ def submit_production(
 
 def finish_production(place: Place, *, tell: Tell = lambda _: None) -> bool:
     """Finalise what jobs elsewhere have made. Raises ProductionError that names what is missing."""
+    make_folders(place)
     with locked(place.lock, tell):
         plan = read_plan(place.plan)
         check_targets(plan.production)

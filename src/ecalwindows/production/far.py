@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ecalwindows.dataset.inside import escape_problem
+from ecalwindows.dataset.json_files import UnreadableError, parsed_object
 from ecalwindows.dataset.manifest import FOLDER, adler32
 from ecalwindows.errors import BadFileError, OutputError, missing_extra
 from ecalwindows.production.errors import ServerError
@@ -127,6 +129,8 @@ class FarFolder:
         if not status.ok:
             return
         for entry in listing:
+            if escape_problem(entry.name) or "/" in entry.name:
+                raise self._error(f"the server lists a file {entry.name!r}", "")
             inner = f"{path}/{entry.name}"
             if entry.statinfo.flags & _dir_flag():
                 self._remove(inner)
@@ -216,8 +220,6 @@ def published_as(folder: Path, url: str) -> bool:
 
 def far_name(url: str) -> str | None:
     """What the record of a dataset on a server says its name is; None where there is none, "" for something else."""
-    import json
-
     far = FarFolder(url)
     if far.bytes_of("") is None or far.is_empty():
         return None
@@ -226,4 +228,7 @@ def far_name(url: str) -> str | None:
         return ""
     with far._client.File() as file:
         file.open(f"{far.server}/{far.path}/{record}")
-        return str(json.loads(file.read()[1]).get("name", ""))
+        try:
+            return str(parsed_object(file.read()[1]).get("name", ""))
+        except UnreadableError:
+            return ""

@@ -12,8 +12,10 @@ from pathlib import Path
 
 from ecalwindows.dataset.finishing.description import About
 from ecalwindows.dataset.finishing.parts import listed
+from ecalwindows.dataset.inside import refuse_links
+from ecalwindows.dataset.json_files import UnreadableError, read_object
 from ecalwindows.dataset.layout import FORMATS, RECORD
-from ecalwindows.dataset.manifest import FOLDER, file_record
+from ecalwindows.dataset.manifest import FOLDER, file_problem, file_record
 from ecalwindows.dataset.output import written_aside
 from ecalwindows.dataset.record import read_record
 from ecalwindows.errors import EcalWindowsError, InputError
@@ -208,6 +210,7 @@ def write_run(plan: Plan, found: Sequence[Verdict], above: Path) -> None:
     """Hosts, times, retries and memory of all attempts: `run/jobs.json`, which is no part of what a dataset is."""
     jobs = [each.state.model_dump(mode="json") for each in found if each.state]
     folder = above / "run"
+    refuse_links([above, folder, folder / "jobs.json"])
     folder.mkdir(exist_ok=True)
     with written_aside([folder / "jobs.json"]) as (aside,):
         aside.write_text(json.dumps({"plan": plan.digest, "jobs": jobs}, indent=1) + "\n", encoding="utf-8")
@@ -216,9 +219,9 @@ def write_run(plan: Plan, found: Sequence[Verdict], above: Path) -> None:
 def is_finalised(place: Place, plan: Plan, found: Sequence[Verdict]) -> bool:
     """Whether the dataset was made of these parts and is as it was then."""
     try:
-        content = json.loads(place.finalised.read_bytes())
-        is_same = bool(content["key"] == _key(plan, found) and content["files"] == _held(plan))
-    except (OSError, ValueError, KeyError, EcalWindowsError):
+        content = read_object(place.finalised)
+        is_same = bool(content.get("key") == _key(plan, found) and content.get("files") == _held(plan))
+    except (OSError, UnreadableError, EcalWindowsError):
         return False
     output = plan.production.output
     return is_same and (not is_remote(output) or published_as(target_of(plan.production), output))
@@ -234,10 +237,6 @@ def _key(plan: Plan, found: Sequence[Verdict]) -> str:
 def _held(plan: Plan) -> str:
     """What the dataset holds now: the checksum of the record, and the files that are not as it says."""
     target, record = target_of(plan.production), home(plan.production) / RECORD
-    wrong = [each.name for each in read_record(record).all_files if _differs(target, each.name, each.sha256)]
+    files = read_record(record).all_files
+    wrong = [each.name for each in files if file_problem(each.as_recorded, target, "the record")]
     return " ".join([file_record(record, target).sha256, *wrong])
-
-
-def _differs(target: Path, name: str, sha256: str) -> bool:
-    path = target / name
-    return not path.is_file() or file_record(path, target).sha256 != sha256

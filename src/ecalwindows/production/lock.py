@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import socket
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
+from ecalwindows.dataset.json_files import UnreadableError, parsed_model, read_model
 from ecalwindows.production.errors import LockedError, ProductionError
 from ecalwindows.production.state import is_alive, process_start
 
 Tell = Callable[[str], None]
+
+
+class Owner(BaseModel):
+    """Who holds a production."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    host: str
+    pid: int
+    pid_started: str
+    started: str
 
 
 @contextmanager
@@ -25,13 +38,18 @@ def locked(path: Path, tell: Tell, *, break_lock: bool = False) -> Iterator[None
     Raises LockedError when another runner holds it, or one of another host may.
     """
     try:
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
     except OSError as error:
         raise ProductionError(
             f"the lock cannot be made: {error.strerror}", expected="a work folder that you may write to",
             where=str(path), todo="name another with work_folder in the YAML file",
         ) from error  # fmt: skip
     try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise ProductionError(
+                "the lock is no regular file", expected="a file that a runner wrote, or none", where=str(path),
+                todo="remove it",
+            )  # fmt: skip
         _take(file, path, tell, break_lock)
         try:
             yield
@@ -44,14 +62,9 @@ def locked(path: Path, tell: Tell, *, break_lock: bool = False) -> Iterator[None
 def has_runner(path: Path) -> bool:
     """Whether a runner holds the production; one on another host may, for all that can be seen from here."""
     try:
-        file = os.open(path, os.O_RDONLY)
-    except OSError:
+        return _is_alive(read_model(path, Owner)) is not False
+    except UnreadableError:
         return False
-    try:
-        owner = _owner(file)
-    finally:
-        os.close(file)
-    return bool(owner) and _is_alive(owner) is not False
 
 
 def _take(file: int, path: Path, tell: Tell, break_lock: bool) -> None:
@@ -63,16 +76,16 @@ def _take(file: int, path: Path, tell: Tell, break_lock: bool) -> None:
     owner = _owner(file)
     if owner:
         _take_over(owner, path, tell, break_lock)
-    mine = {
-        "host": socket.gethostname(), "pid": os.getpid(), "pid_started": process_start(os.getpid()) or "",
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-    }  # fmt: skip
+    mine = Owner(
+        host=socket.gethostname(), pid=os.getpid(), pid_started=process_start(os.getpid()) or "",
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+    )  # fmt: skip
     os.truncate(file, 0)
-    os.pwrite(file, json.dumps(mine).encode(), 0)
+    os.pwrite(file, mine.model_dump_json().encode(), 0)
     os.fsync(file)
 
 
-def _take_over(owner: dict[str, Any], path: Path, tell: Tell, break_lock: bool) -> None:
+def _take_over(owner: Owner, path: Path, tell: Tell, break_lock: bool) -> None:
     """Tell that a dead owner is replaced; refuse to replace one that lives, or may live."""
     alive = _is_alive(owner)
     if alive:
@@ -82,23 +95,23 @@ def _take_over(owner: dict[str, Any], path: Path, tell: Tell, break_lock: bool) 
     tell(f"took the production over from {_who(owner)}, which {'is dead' if alive is False else 'left no sign'}")
 
 
-def _is_alive(owner: dict[str, Any]) -> bool | None:
-    return is_alive(str(owner.get("host")), int(owner.get("pid", 0)), str(owner.get("pid_started")))
+def _is_alive(owner: Owner) -> bool | None:
+    return is_alive(owner.host, owner.pid, owner.pid_started)
 
 
-def _owner(file: int) -> dict[str, Any]:
+def _owner(file: int) -> Owner | None:
+    """Who holds it, as the file says; None where it says nothing that can be used: the lock of the system decides."""
     try:
-        content = json.loads(os.pread(file, 4096, 0) or b"{}")
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}
+        return parsed_model(os.pread(file, 4096, 0), Owner)
+    except UnreadableError:
+        return None
 
 
-def _who(owner: dict[str, Any]) -> str:
-    return f"process {owner.get('pid', '?')} on {owner.get('host', '?')} (started {owner.get('started', '?')})"
+def _who(owner: Owner | None) -> str:
+    return f"process {owner.pid} on {owner.host} (started {owner.started})" if owner else "another process"
 
 
-def _locked(owner: dict[str, Any], path: Path, todo: str, *, sure: bool) -> LockedError:
+def _locked(owner: Owner | None, path: Path, todo: str, *, sure: bool) -> LockedError:
     return LockedError(
         f"the production {'is being' if sure else 'may be'} run by {_who(owner)}",
         expected="one runner a production", where=str(path), todo=todo,

@@ -11,7 +11,7 @@ from ecalwindows.dataset.formats import Format
 from ecalwindows.dataset.manifest import FOLDER, Manifest, problems, read_manifest, write_manifest
 from ecalwindows.errors import EcalWindowsError, SettingsError
 from ecalwindows.production.checks import clear_parts
-from ecalwindows.production.place import Place, manifest_name
+from ecalwindows.production.place import Place, make_folders, manifest_name
 from ecalwindows.production.plan import Merge, Plan, merges_of
 from ecalwindows.production.stores import deliver
 from ecalwindows.production.task import scratch_folder
@@ -30,6 +30,7 @@ def merge(place: Place, plan: Plan, number: int, *, scratch: Path | None = None)
             todo="see `merge` in the YAML file",
         )  # fmt: skip
     wanted = merges[number]
+    make_folders(place)
     if not is_merged(place, plan, wanted):
         with scratch_folder(scratch or place.scratch, wanted.part) as folder:
             for format in plan.production.formats:

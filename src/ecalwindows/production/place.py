@@ -18,15 +18,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from ecalwindows.dataset.formats import Format
+from ecalwindows.dataset.inside import refuse_links
+from ecalwindows.dataset.json_files import UnreadableError, parsed_model, read_object
+from ecalwindows.dataset.layout import EVENTS_SUFFIX, MATCHED, UNMATCHED
 from ecalwindows.dataset.manifest import FOLDER
 from ecalwindows.dataset.output import written_aside
 from ecalwindows.errors import SettingsError
 from ecalwindows.production.errors import ProductionError
 from ecalwindows.production.plan import FORM, Plan, content_digest
-from ecalwindows.production.settings import read_production
+from ecalwindows.production.settings import Production, read_production
 
 SUFFIXES: dict[Format, str] = {"parquet": ".parquet", "ndjson": ".ndjson.zst", "tfrecord": "", "matches": ".parquet"}
 PLAN = "plan.json"
@@ -84,8 +85,22 @@ def manifest_name(format: Format, part: str) -> str:
     return f"{part}{'.proto' if format == 'tfrecord' else SUFFIXES[format]}.json"
 
 
+def part_files(production: Production, format: Format, part: str) -> set[str]:
+    """Names, relative to the folder of parts, of all files that a part may have. Pure."""
+    if format == "tfrecord":
+        names = {f"{MATCHED}/calomatch_{part}.proto", f"{UNMATCHED}/nocalomatch_{part}.proto"}
+    else:
+        names = {part + production.suffix(format)} | ({part + EVENTS_SUFFIX} if format == "ndjson" else set())
+    return names | {f"{FOLDER}/manifests/{manifest_name(format, part)}"}
+
+
 def make_folders(place: Place) -> None:
-    """Make what is missing. Raises ProductionError."""
+    """Make what is missing. Raises ProductionError, and OutputError where a folder of the production is a link."""
+    refuse_links([*_own_files(place), *_own_folders(place)])
+    if folders := [path for path in _own_files(place) if path.is_dir()]:
+        raise ProductionError(
+            f"{folders[0].name} is a folder", expected="a file, or nothing", where=str(folders[0]), todo="remove it"
+        )
     try:
         for name in ("jobs", "logs", "scratch"):
             (place.work / name).mkdir(parents=True, exist_ok=True)
@@ -94,6 +109,21 @@ def make_folders(place: Place) -> None:
             f"the work folder cannot be made: {error.strerror}", expected="a folder that you may write to",
             where=str(place.work), todo="name another with work_folder in the YAML file",
         ) from error  # fmt: skip
+
+
+def _own_files(place: Place) -> list[Path]:
+    """The files that a production writes to and reads as its own, beside those of jobs."""
+    return [place.plan, place.lock, place.finalised, place.work / "htcondor" / "submitted.json"]
+
+
+def _own_folders(place: Place) -> Iterator[Path]:
+    """The folders that a production writes to, reads as its own, and clears."""
+    yield from (place.work / name for name in ("jobs", "logs", "scratch", "htcondor", "htcondor/dry-run", "numba"))
+    for above in (place.work / "parts", place.work / "merged"):
+        yield above
+        for format in SUFFIXES:
+            base = above / format
+            yield from (base, base / MATCHED, base / UNMATCHED, base / FOLDER, base / FOLDER / "manifests")
 
 
 def write_plan(plan: Plan, path: Path) -> None:
@@ -107,15 +137,15 @@ def write_plan(plan: Plan, path: Path) -> None:
 def read_plan(path: Path) -> Plan:
     """The plan in a file. Raises ProductionError for one that cannot be read or was edited."""
     try:
-        content = json.loads(path.read_bytes())
-        form = content["plan"].get("form")
+        content = read_object(path)
+        form = (content.get("plan") or {}).get("form")
         if form != FORM:
-            raise ValueError(f"it has form {form}, this version reads form {FORM}")
-        plan = Plan.model_validate(content["plan"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = f"{len(error.errors())} wrong values" if isinstance(error, ValidationError) else error
+            raise UnreadableError(f"it has form {form}, this version reads form {FORM}")
+        plan = parsed_model(json.dumps(content["plan"]), Plan)
+    except (UnreadableError, AttributeError) as error:
+        reason = error.reason if isinstance(error, UnreadableError) else "it has another shape"
         raise ProductionError(
-            f"the plan cannot be read: {' '.join(str(reason).split())[:200]}",
+            f"the plan cannot be read: {reason}",
             expected="a plan as `ecalwindows production` writes it", where=str(path),
             todo="restore it, or make all again with `ecalwindows production run FILE --redo`",
         ) from error  # fmt: skip

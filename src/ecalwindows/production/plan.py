@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import Field
 
+from ecalwindows.dataset.inside import PlainName
 from ecalwindows.production.settings import ABOUT_DATASET, ABOUT_RUNNING, Model, Production
 from ecalwindows.remote import is_remote
 from ecalwindows.working_points import is_packaged
@@ -36,8 +37,8 @@ Listing = Mapping[str, Sequence[Entry]]
 class Job(Model):
     """What makes one part."""
 
-    part: str = Field(description="Name of the part.")
-    sample: str
+    part: PlainName = Field(description="Name of the part.")
+    sample: PlainName
     inputs: tuple[Entry, ...]
     digest: str = Field(description="Hash of all that decides the part.")
 

@@ -6,11 +6,13 @@ import os
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field
 
 from ecalwindows.dataset.formats import Format
+from ecalwindows.dataset.inside import refuse_links
+from ecalwindows.dataset.json_files import UnreadableError, read_model
 from ecalwindows.dataset.output import written_aside
 from ecalwindows.production.settings import Model
 
@@ -24,6 +26,14 @@ class BadInput(Model):
     reason: str
 
 
+def _is_time(text: str) -> str:
+    datetime.fromisoformat(text)
+    return text
+
+
+Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
 class Attempt(Model):
     """One try at a job."""
 
@@ -31,9 +41,9 @@ class Attempt(Model):
     pid: int
     pid_started: str = Field(description="When the process was started, to tell it from a later one of that number.")
     executor: str = Field(description="local, htcondor, dask or hand.")
-    started: str
-    seconds: float = 0.0
-    peak_memory_mb: float = 0.0
+    started: Annotated[str, AfterValidator(_is_time)]
+    seconds: Number = 0.0
+    peak_memory_mb: Number = 0.0
     error: str | None = None
     where: str | None = Field(None, description="Where the error is: an input, a file, a folder.")
 
@@ -46,18 +56,19 @@ class JobState(Model):
     outcome: Outcome
     manifests: dict[Format, str] = Field(default_factory=dict, description="Checksums of the manifests of its parts.")
     bad: tuple[BadInput, ...] = ()
-    windows: int = 0
-    events: int = 0
-    attempts: tuple[Attempt, ...] = ()
+    windows: Annotated[int, Field(ge=0)] = 0
+    events: Annotated[int, Field(ge=0)] = 0
+    attempts: Annotated[tuple[Attempt, ...], Field(min_length=1)]
 
     @property
     def error(self) -> str | None:
         """What the last attempt died of."""
-        return self.attempts[-1].error if self.attempts else None
+        return self.attempts[-1].error
 
 
 def write_state(state: JobState, path: Path) -> None:
-    """Write it whole. Raises OutputError."""
+    """Write it whole. Raises OutputError, also where a link is in its place."""
+    refuse_links([path])
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_aside([path]) as (aside,):
         aside.write_text(state.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -66,8 +77,8 @@ def write_state(state: JobState, path: Path) -> None:
 def read_state(path: Path) -> JobState | None:
     """What is known of a job; None for nothing that can be read."""
     try:
-        return JobState.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
+        return read_model(path, JobState)
+    except UnreadableError:
         return None
 
 

@@ -85,7 +85,7 @@ def _print_to(log: Path) -> None:
     sys.stderr.flush()
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
     except OSError:
         file = os.open(os.devnull, os.O_WRONLY)
     os.dup2(file, 1)

@@ -24,6 +24,9 @@ LEVELS = {"cluster": "cl_features", "window": "window_features"}
 """Levels of a file of factors, and the group of columns for each level."""
 
 STATISTICS = ("mean", "std", "min", "max")
+MAX_TEXT, MAX_POWER = 2000, 4096
+"""Characters and power of two of an exact sum as text: that of 2^63 squares of the largest float64 has 600 and 2111."""
+
 AT_ONCE = 1 << 30
 """Number of values that are added to a table before it is emptied; a table can hold 2^35 values."""
 
@@ -175,6 +178,8 @@ def exact_text(number: int) -> str:
 
 
 def exact_number(text: str) -> int:
-    """The integer that `exact_text` wrote. Raises ValueError for other text."""
+    """The integer that `exact_text` wrote. Raises ValueError for other text, also for a power that no sum can have."""
     digits, _, power = text.partition("p")
+    if len(text) > MAX_TEXT or int(power) > MAX_POWER:
+        raise ValueError("a sum is too large")
     return int(digits, 16) << (int(power) + UNIT_BITS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -11,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ecalwindows.dataset.json_files import UnreadableError, parsed_object
 from ecalwindows.dataset.layout import EVENTS_SUFFIX, MATCHED, RECORD, UNMATCHED, format_of, natural_key, stem_of
 from ecalwindows.dataset.manifest import FOLDER, Manifest, problems, read_manifest
 from ecalwindows.dataset.ndjson.lines import count_lines
@@ -91,9 +91,6 @@ def part_of(folder: Path, path: Path) -> Part:
     """The part of a manifest. Raises InputError for one that fits no flat folder."""
     manifest = read_manifest(path)
     names = [record.name for record in manifest.files]
-    for name in names:
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-            raise parts_error(f"the manifest names '{name}'", "files in its own folder", path, "make the part again")
     data = [name for name in names if format_of(PurePosixPath(name).name) == manifest.format]
     if not data:
         raise parts_error(
@@ -190,7 +187,10 @@ def _read_part(part: Part) -> tuple[Part, list[str]]:
 
 def _lies(manifest: Manifest, schema: Any) -> list[str]:
     """What a Parquet file says of itself that its manifest does not."""
-    own = json.loads((schema.metadata or {}).get(b"ecalwindows", b"{}"))
+    try:
+        own = parsed_object((schema.metadata or {}).get(b"ecalwindows", b"{}"))
+    except UnreadableError as error:
+        return [f"what its data say of themselves cannot be read: {error.reason}"]
     said = {"data_model_version": manifest.data_model_version, "settings": manifest.settings,
             "working_points_sha256": manifest.working_points_sha256}  # fmt: skip
     differ = [key for key in said if own.get(key, said[key]) != said[key]]

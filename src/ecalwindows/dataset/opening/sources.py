@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from pydantic import ValidationError
-
 from ecalwindows.batch import WindowBatch
+from ecalwindows.dataset.inside import escape_problem
+from ecalwindows.dataset.json_files import UnreadableError, parsed_model, read_model
 from ecalwindows.dataset.layout import (
     FORMATS,
     MATCHED,
@@ -61,13 +61,14 @@ class Index:
     ranges: Sequence[Ranges] = ()
 
 
-def dataset_files(path: str) -> tuple[File, ...]:
-    """The data files at a path or URL, in order. Raises InputError where there are none."""
+def dataset_files(path: str, linked: list[str] | None = None) -> tuple[File, ...]:
+    """The data files at a path or URL, in order. Raises InputError where there are none. linked : as of `data_files`"""
     if is_remote(path):
         return _remote_files(path)
     base = next((Path(path) / name for name in FORMATS if (Path(path) / name).is_dir()), Path(path))
     return tuple(
-        File(str(file), format_of(file.name), _split_of(file.relative_to(base).parts)) for file in data_files(path)
+        File(str(file), format_of(file.name), _split_of(file.relative_to(base).parts))
+        for file in data_files(path, linked=linked)
     )
 
 
@@ -89,6 +90,7 @@ def _remote_files(url: str) -> tuple[File, ...]:
         raise _no_data(f"the server cannot list it: {' '.join(str(error).split())}", url) from error
     places = [PurePosixPath(name).relative_to(PurePosixPath(root)) for name in names]
     kept = [place for place in places if not any(part.startswith((".", "_")) for part in place.parts)]
+    kept = [place for place in kept if not escape_problem(str(place))]
     for base in (*FORMATS, ""):
         inside = [place for place in kept if format_of(place.name) and (not base or place.parts[0] == base)]
         if inside:
@@ -125,17 +127,13 @@ def dataset_record(path: str) -> DatasetRecord | None:
         if is_remote(path):
             filesystem, root = remote_filesystem(path)
             with filesystem.open(f"{root.rstrip('/')}/{RECORD}", "rb") as remote:
-                content = remote.read()
-        elif place := record_path(path):
-            content = place.read_bytes()
-        else:
-            return None
+                return parsed_model(remote.read(), DatasetRecord)
+        place = record_path(path)
+        return read_model(place, DatasetRecord) if place else None
     except OSError:
         return None
-    try:
-        return DatasetRecord.model_validate_json(content)
-    except ValidationError as error:
-        log.warning("%s: the record cannot be read: %s", path, " ".join(str(error).split())[:200])
+    except UnreadableError as error:
+        log.warning("%s: the record cannot be read: %s", path, error.reason)
         return None
 
 

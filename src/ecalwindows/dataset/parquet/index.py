@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from ecalwindows.dataset.inside import refuse_links
 from ecalwindows.dataset.output import written_aside
 
 INDEX = ("_common_metadata", "_metadata", "_type.txt")
@@ -18,8 +19,9 @@ def write_parquet_index(folder: Path, names: Sequence[str]) -> None:
 
     `_metadata` : all row groups with the file of each, so that readers need not open every file;
     `_common_metadata` : the schema; `_type.txt` : the Awkward type, for people.
-    Raises OutputError when they can't be written.
+    Raises OutputError when they can't be written, or one of them is a link.
     """
+    refuse_links(folder / name for name in INDEX)
     row_groups = _row_groups(folder, names)
     schema = row_groups.schema.to_arrow_schema()
     with written_aside([folder / name for name in INDEX]) as (common, metadata, text):
