@@ -1,4 +1,4 @@
-"""`ecalwindows plot`: the tables hold what the data hold, the figures are drawn from them, what is amiss is told."""
+"""`ecalwindows plot`: the tables agree with the data, the figures with the tables, and problems are reported."""
 
 from __future__ import annotations
 
@@ -247,7 +247,7 @@ def sentinels(found: Path) -> Table:
     return columns | {"no_number": columns["values"] // 4}
 
 
-def test_the_sentinel_is_told_not_drawn(found: Path) -> None:
+def test_the_sentinel_is_reported_but_not_drawn(found: Path) -> None:
     histograms = rows_where(read_table(found / "histograms.csv"), column="rho")
     figure = drawn(dataset.draw_column, "rho", sentinels(found), histograms)
     assert "not drawn: 20 % are -999" in texts(figure)
@@ -379,10 +379,10 @@ def test_an_earlier_run_is_replaced_only_if_asked_for(folder: Path, tmp_path: Pa
             (str(GOLDEN / "electrons.root"),), "this is a ROOT file", "ecalwindows windows", id="a dumper file"
         ),
         pytest.param(("{empty}",), "there are no windows", "at least one window", id="no windows"),
-        pytest.param(("{junk}",), "", "whole Parquet file", id="no Parquet"),
+        pytest.param(("{junk}",), "", "complete Parquet file", id="no Parquet"),
     ],
 )
-def test_what_is_told(folder: Path, tmp_path: Path, arguments: tuple[str, ...], found: str, more: str) -> None:
+def test_unusable_inputs_are_errors(folder: Path, tmp_path: Path, arguments: tuple[str, ...], found: str, more: str) -> None:
     run("windows", str(GOLDEN / "electrons.root"), "-o", str(tmp_path / "empty.parquet"), "--events", "0:0")
     (tmp_path / "junk.parquet").write_text("no")
     places = {"w": folder / "electrons.parquet", "empty": tmp_path / "empty.parquet", "junk": tmp_path / "junk.parquet"}
@@ -417,7 +417,7 @@ def test_the_page_of_the_documentation_is_true(folder: Path, tmp_path: Path, mon
         assert (DOCS / picture).stat().st_size < 150_000
 
 
-def test_columns_of_only_one_input_are_told(folder: Path, tmp_path: Path) -> None:
+def test_columns_of_only_one_input_are_reported(folder: Path, tmp_path: Path) -> None:
     run("windows", str(GOLDEN / "photons.root"), "-o", str(tmp_path / "p.parquet"), "-f", "seed")
     plotted = plot_datasets(
         [str(folder / "electrons.parquet"), str(tmp_path / "p.parquet")], tmp_path / "out", pdf=False,
