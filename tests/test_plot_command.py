@@ -382,7 +382,7 @@ def test_an_earlier_run_is_replaced_only_if_asked_for(folder: Path, tmp_path: Pa
         pytest.param(("{junk}",), "", "complete Parquet file", id="no Parquet"),
     ],
 )
-def test_unusable_inputs_are_errors(folder: Path, tmp_path: Path, arguments: tuple[str, ...], found: str, more: str) -> None:
+def test_bad_inputs_are_errors(folder: Path, tmp_path: Path, arguments: tuple[str, ...], found: str, more: str) -> None:
     run("windows", str(GOLDEN / "electrons.root"), "-o", str(tmp_path / "empty.parquet"), "--events", "0:0")
     (tmp_path / "junk.parquet").write_text("no")
     places = {"w": folder / "electrons.parquet", "empty": tmp_path / "empty.parquet", "junk": tmp_path / "junk.parquet"}
