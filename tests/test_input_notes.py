@@ -206,3 +206,42 @@ def test_unusable_lines_are_said_by_reason() -> None:
         "2 lines of text left out, as no window: reason not recorded (2)"
     ]
     assert input_warnings([], notes={"unusable_lines": 0}) == []
+
+
+@pytest.mark.compiled
+def test_what_was_known_of_the_inputs_is_kept_when_windows_are_converted(dumps: Path, tmp_path: Path) -> None:
+    """By a command and by a production of kind convert: absent branches, bad inputs, unusable lines."""
+    (tmp_path / "bad.root").write_bytes(b"no ROOT file")
+    text, other = tmp_path / "text" / "w.ndjson", tmp_path / "again" / "w.ndjson"
+    inputs = [str(dumps / "less.root"), str(tmp_path / "bad.root")]
+    run("windows", *inputs, "-o", str(text), "--skip-bad-files", "--maxnocalow", "9")
+    manifest = text.parent / "_ecalwindows/manifests/w.ndjson.json"
+    content = json.loads(manifest.read_text()) | {"notes": {"unusable_lines": 2, "unusable": {"not JSON": 2}}}
+    manifest.write_text(json.dumps(content))
+    run("convert", str(text), "-o", str(other))
+    sample = {"name": "ele", "inputs": [str(other)], "flavour": 11}
+    yaml = write_yaml(tmp_path / "p.yaml", kind="convert", samples=[sample], windows={}, splits={})
+    ran = run("production", "run", str(yaml), "-j", "0", "-q")
+    record = read_record(tmp_path / "dataset/dataset.json")
+    assert of_inputs(record.inputs)["less"] == (FOUND["less"][0], "absent")
+    assert [each["name"] for each in record.bad_inputs] == ["bad.root"]
+    assert record.notes["unusable"] == {"not JSON": 2}
+    card = (tmp_path / "dataset/README.md").read_text()
+    for words in ("rho = -1", "1 bad input left out", "2 lines of text left out, as no window: not JSON (2)"):
+        assert words in ran.err and words in card and words in run("validate", str(tmp_path / "dataset")).out
+
+
+@pytest.mark.compiled
+def test_what_a_conversion_leaves_out_is_recorded(dumps: Path, tmp_path: Path) -> None:
+    run("windows", str(dumps / "all.root"), "-o", str(tmp_path / "w.ndjson"), "--maxnocalow", "9", "-q")
+    windows = [json.loads(line) | {"extra": 1} for line in (tmp_path / "w.ndjson").read_text().splitlines()]
+    (tmp_path / "other").mkdir()
+    windows[0]["nVtx"], windows[1]["rho"] = "many", True
+    for window in windows[len(windows) // 2 + 1 :]:
+        window["overlap"] = 0
+    text = "".join(json.dumps(window) + "\n" for window in windows)
+    (tmp_path / "other" / "w.ndjson").write_text(text + "{")
+    run("convert", str(tmp_path / "other/w.ndjson"), "-o", str(tmp_path / "out/w.parquet"), "-q")
+    notes = read_manifest(tmp_path / "out/_ecalwindows/manifests/w.parquet.json").notes
+    assert notes["unusable_lines"] == 3 == sum(notes["unusable"].values())
+    assert "extra" in notes["unknown_fields"]

@@ -7,7 +7,6 @@ import logging
 import os
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -22,7 +21,18 @@ from ecalwindows.dataset.manifest import Manifest, file_record, write_manifest
 from ecalwindows.dataset.ndjson.reader import ReadNotes, warning_of
 from ecalwindows.dataset.ndjson.reader import in_order as in_order_of_reasons
 from ecalwindows.dataset.ndjson.text_source import Limits
-from ecalwindows.dataset.origins import FLOAT32, LEGACY, Source, input_records, shared_origin, source, summed_counts
+from ecalwindows.dataset.notes import summed_notes
+from ecalwindows.dataset.origins import (
+    FLOAT32,
+    LEGACY,
+    Source,
+    inherited_bad_inputs,
+    inherited_notes,
+    input_records,
+    shared_origin,
+    source,
+    summed_counts,
+)
 from ecalwindows.dataset.output import check_output, is_replaced, is_special, no_empty_folders, written_aside
 from ecalwindows.dataset.parquet.definition import FeaturesDefinition, features_definition
 from ecalwindows.dataset.parquet.tables import empty_batch
@@ -33,6 +43,9 @@ from ecalwindows.fitting import fitted, in_order, with_columns
 from ecalwindows.names import storable
 from ecalwindows.setting_types import INT32, shown_value
 from ecalwindows.version import revision, version
+
+MAX_SKIPPED = 100
+"""Members of archives that a manifest names as left out."""
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +80,11 @@ class Task:
 
 @dataclass
 class Conversion:
-    """What a conversion did. `kept`: windows kept of each bad file, by its path."""
+    """What a conversion did.
+
+    kept : windows kept of each bad file, by its path; inherited_bad : inputs that were left out when the last group of
+    files was made
+    """
 
     n_files: int = 0
     n_done: int = 0
@@ -80,6 +97,7 @@ class Conversion:
     notes: ReadNotes = field(default_factory=ReadNotes)
     bad: list[BadFileError] = field(default_factory=list)
     kept: dict[str, int] = field(default_factory=dict)
+    inherited_bad: list[dict[str, str]] = field(default_factory=list)
     prints: Prints = field(default_factory=Prints, repr=False)
     seconds: float = 0.0
 
@@ -158,7 +176,7 @@ def _convert_group(
     plan: OutputPlan, files: list[Path], task: Task, done: Conversion, progress: Progress | None
 ) -> None:
     """One output."""
-    before, reasons, n_bad = done.windows, Counter(done.notes.reasons), len(done.bad)
+    before, n_bad, met = done.windows, len(done.bad), ReadNotes()
     sources = list(_sources(files, task, done))
     if not sources:
         return
@@ -176,7 +194,8 @@ def _convert_group(
             _join_events(sources, places[0])
         writers[0].write(with_columns(empty_batch(plan.wanted), plan))
         for each in sources:
-            _convert_file(each, plan, writers[0], task, done, progress)
+            _convert_file(each, plan, writers[0], task, done, met, progress)
+    done.notes.take(met)
     done.outputs += plan.paths
     done.absent |= absent
     done.filled |= filled
@@ -185,11 +204,29 @@ def _convert_group(
         "converted_with": {"version": version, "revision": revision},
         "filled": in_order(filled),
         "absent": in_order(absent),
-        "unusable_lines": (done.notes.reasons - reasons).total(),
     }
-    if unusable := in_order_of_reasons(done.notes.reasons - reasons):
-        notes["unusable"] = unusable
-    _record(plan, sources, origin, done.windows - before, done.bad[n_bad:], notes)
+    notes = summed_notes([inherited_notes(sources), notes | _met_notes(met)])
+    done.inherited_bad = inherited_bad_inputs(sources)
+    bad = done.inherited_bad + [_bad_record(error, done.kept.get(error.where, 0)) for error in done.bad[n_bad:]]
+    _record(plan, sources, origin, done.windows - before, bad, notes)
+
+
+def _met_notes(met: ReadNotes) -> dict[str, Any]:
+    """What was met while reading, for the manifest."""
+    lists = {
+        "unusable": in_order_of_reasons(met.reasons),
+        "unknown_fields": sorted(met.unknown),
+        "incomplete_fields": in_order(met.lacking),
+        "skipped_members": [storable(name) for name in met.skipped[:MAX_SKIPPED]],
+        "doubts": sorted(met.doubts),
+    }
+    return {"unusable_lines": met.reasons.total()} | {name: value for name, value in lists.items() if value}
+
+
+def _bad_record(error: BadFileError, kept: int) -> dict[str, str]:
+    """A file that was left out, or not read to its end, for the manifest."""
+    more = f"; the {kept:,} windows before that are kept" if kept else ""
+    return {"name": storable(Path(error.where).name), "reason": f"{storable(error.found)}{more}"}
 
 
 def _sources(files: Iterable[Path], task: Task, done: Conversion) -> Iterator[Source]:
@@ -205,14 +242,19 @@ def _sources(files: Iterable[Path], task: Task, done: Conversion) -> Iterator[So
 
 
 def _convert_file(
-    each: Source, plan: OutputPlan, writer: Writer, task: Task, done: Conversion, progress: Progress | None
+    each: Source,
+    plan: OutputPlan,
+    writer: Writer,
+    task: Task,
+    done: Conversion,
+    met: ReadNotes,
+    progress: Progress | None,
 ) -> None:
     """All windows of one file; of a bad one those before the bad place, when that is asked for."""
     columns = None if each.columns is None else needed(plan.wanted, each.columns)
-    began, reasons, n_told = done.windows, Counter(done.notes.reasons), len(done.notes.told)
-    one = Print()
+    began, one, notes = done.windows, Print(), ReadNotes()
     try:
-        for batch in read_batches(each.path, columns=columns, limits=task.limits, notes=done.notes):
+        for batch in read_batches(each.path, columns=columns, limits=task.limits, notes=notes):
             one.add(batch)
             writer.write(with_columns(filled_batch(batch, plan.wanted, flavour=task.flavour), plan))
             done.windows += len(batch)
@@ -226,11 +268,11 @@ def _convert_file(
         done.bad.append(error)
         done.kept[str(each.path)] = done.windows - began
     done.prints.take(str(each.path), one)
-    if unusable := done.notes.reasons - reasons:
-        log.warning("%s", warning_of(unusable, done.windows - began, done.notes.told[n_told:]))
-    for doubt in sorted(done.notes.doubts):
+    if notes.reasons:
+        log.warning("%s", warning_of(notes.reasons, done.windows - began, notes.told))
+    for doubt in sorted(notes.doubts):
         log.warning("%s: %s", each.path, doubt)
-    done.notes.doubts.clear()
+    met.take(notes)
     done.n_done += 1
 
 
@@ -271,7 +313,7 @@ def _record(
     sources: list[Source],
     origin: dict[str, Any],
     rows: int,
-    bad: list[BadFileError],
+    bad: list[dict[str, str]],
     notes: dict[str, Any],
 ) -> None:
     """Write the manifest of a finished part; a device or pipe has none."""
@@ -284,7 +326,7 @@ def _record(
         columns=plan.columns,
         inputs=input_records(sources),
         counts=summed_counts(sources, rows),
-        bad_inputs=[{"name": storable(Path(error.where).name), "reason": storable(error.found)} for error in bad],
+        bad_inputs=bad,
         notes=notes,
         **origin,
     )

@@ -19,6 +19,11 @@ def storable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def printable(text: str) -> str:
+    """A text of others as it may be printed: line ends and other controls, such as those of terminals, are escaped."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
 def at_home(text: str) -> str:
     """A path, with `~` and `~name` at its beginning as the home folder. Raises ValueError for an unknown user."""
     path = os.path.expanduser(text) if text.startswith("~") else text

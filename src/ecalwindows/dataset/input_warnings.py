@@ -8,6 +8,7 @@ from typing import Any, get_args
 from ecalwindows.config import PileUpUse
 from ecalwindows.dataset.manifest import InputRecord
 from ecalwindows.dataset.record import AbsentBranch, DatasetRecord, InputSummary, Tally
+from ecalwindows.names import printable
 
 UNKNOWN = "unknown"
 USES = (*get_args(PileUpUse), UNKNOWN)
@@ -89,6 +90,8 @@ def _warnings(
         yield f"{counted(len(bad), 'bad input')} left out, or not read to the end: {some(names, 3)}"
     if lines := unusable_lines(notes):
         yield f"{counted(sum(lines.values()), 'line')} of text left out, as no window: {_by_reason(lines)}"
+    for doubt in notes.get("doubts") or ():
+        yield printable(str(doubt))
 
 
 def unusable_lines(notes: Mapping[str, Any]) -> dict[str, int]:
@@ -109,7 +112,7 @@ def _of(tally: Tally, n: int, n_events: int) -> str:
 def some(names: Sequence[str], most: int = MAX_NAMES) -> str:
     """The first names, and how many more there are."""
     more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
+    return ", ".join(map(printable, names[:most])) + (f" and {more:,} more" if more > 0 else "")
 
 
 def counted(n: int, noun: str) -> str:

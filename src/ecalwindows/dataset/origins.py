@@ -10,6 +10,7 @@ from typing import Any
 from ecalwindows.dataset.layout import EVENTS_SUFFIX, stem_of
 from ecalwindows.dataset.manifest import InputRecord, Manifest
 from ecalwindows.dataset.ndjson.text_source import Limits
+from ecalwindows.dataset.notes import summed_notes
 from ecalwindows.dataset.readers import file_columns, file_manifest, kind_of, told_by_file
 from ecalwindows.errors import InputError
 from ecalwindows.names import storable
@@ -19,6 +20,9 @@ from ecalwindows.version import revision, version
 LEGACY = "legacy_labels"
 FLOAT32 = "float32_scores"
 """Note: scores and fractions were rounded to float32 on the way (they came through TFRecord)."""
+INHERITED = ("filled", "unusable_lines", "unusable", "doubts")
+"""Notes that hold for windows wherever they are written."""
+
 DECISIVE = ("data_model_version", "settings", "working_points_sha256")
 
 
@@ -122,12 +126,26 @@ def _all(origins: Sequence[dict[str, Any]], key: str) -> str:
 
 def manifests_of(sources: Sequence[Source]) -> list[Manifest] | None:
     """The manifest of each part, once; None where a file has none."""
-    if any(each.manifest is None for each in sources):
-        return None
+    return None if any(each.manifest is None for each in sources) else _known_manifests(sources)
+
+
+def _known_manifests(sources: Sequence[Source]) -> list[Manifest]:
+    """The manifests that there are, each once."""
     unique = {
         (each.path.parent.parent, each.manifest.model_dump_json()): each.manifest for each in sources if each.manifest
     }
     return list(unique.values())
+
+
+def inherited_notes(sources: Sequence[Source]) -> dict[str, Any]:
+    """What manifests note of the windows themselves, and holds for them also in another file."""
+    notes = [each.notes for each in _known_manifests(sources)]
+    return summed_notes([{name: each[name] for name in INHERITED if name in each} for each in notes])
+
+
+def inherited_bad_inputs(sources: Sequence[Source]) -> list[dict[str, str]]:
+    """The inputs that were left out when the parts were made, with the reason."""
+    return [each for manifest in _known_manifests(sources) for each in manifest.bad_inputs]
 
 
 def summed_counts(sources: Sequence[Source], rows: int) -> dict[str, int]:

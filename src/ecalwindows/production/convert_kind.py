@@ -54,7 +54,7 @@ class ConvertedParts:
             )  # fmt: skip
         if not done.outputs:
             _write_nothing(format, folder / FOLDER / "manifests" / f"{job.part}.json")
-        return MadePart(done.windows, 0, bad, lists_inputs=False)
+        return MadePart(done.windows, 0, bad, lists_inputs=False, inherited_bad=done.inherited_bad)
 
     def input_files(self, inputs: Sequence[str]) -> list[str]:
         """Files, data files of folders and finished datasets, globs; all of these also as URLs."""

@@ -19,12 +19,14 @@ class MadePart:
     """What a job made: counts, and inputs that were left out.
 
     lists_inputs : the manifest lists the job's own inputs; else those from which these were made
+    inherited_bad : inputs that were left out when those were made, as their manifests have them
     """
 
     windows: int = 0
     events: int = 0
     bad: list[BadInput] = field(default_factory=list)
     lists_inputs: bool = True
+    inherited_bad: list[dict[str, str]] = field(default_factory=list)
 
 
 class PartKind(Protocol):

@@ -151,7 +151,7 @@ def _tell_names(plan: Plan, job: Job, made: MadePart, path: Path) -> None:
         {"name": told_name(where, base), "reason": _named(reason, where, told_name(where, base))}
         for where, reason in bad.items()
     ]
-    write_manifest(manifest.model_copy(update={"inputs": inputs, "bad_inputs": left_out}), path)
+    write_manifest(manifest.model_copy(update={"inputs": inputs, "bad_inputs": made.inherited_bad + left_out}), path)
 
 
 def _named(reason: str, where: str, name: str) -> str:

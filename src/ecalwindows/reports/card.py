@@ -31,6 +31,22 @@ COUNTS = (
 )
 """Counts in the order in which they add up: key, name, words."""
 
+NOTES = {
+    "legacy_labels": "labels made by another program",
+    "float32_scores": "scores rounded to float32 (they came through TFRecord)",
+    "filled": "columns that follow from others and were filled",
+    "absent": "columns that the windows came without",
+    "unusable_lines": "lines of text that are no windows",
+    "unusable": "these lines by reason",
+    "unknown_fields": "fields of the text that are no columns",
+    "incomplete_fields": "fields that only some lines have, left out",
+    "skipped_members": "members of archives that are no files, left out",
+    "doubts": "taken for granted",
+    "converted_with": "converted with",
+}
+"""Notes of parts in words."""
+
+MOST_OF_NOTE = 300
 MOST_INPUTS = 20
 MOST_FILES = 20
 
@@ -198,6 +214,16 @@ def input_lines(record: DatasetRecord) -> Iterator[str]:
         yield "### What to know of the inputs\n"
         yield from (f"- {line}" for line in lines)
         yield ""
+    if record.notes:
+        yield "### Notes of the parts\n"
+        yield from _table(("note", ""), [(NOTES.get(name, name), _short(each)) for name, each in record.notes.items()])
+
+
+def _short(value: Any) -> str:
+    """The value of a note in a line."""
+    items = [f"{key}: {each}" for key, each in value.items()] if isinstance(value, dict) else value
+    text = ", ".join(map(str, items)) if isinstance(items, list) else str(items)
+    return text if len(text) <= MOST_OF_NOTE else f"{text[:MOST_OF_NOTE]} ..."
 
 
 def _columns(record: DatasetRecord) -> Iterator[str]:

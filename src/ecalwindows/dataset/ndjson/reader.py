@@ -62,6 +62,17 @@ class ReadNotes:
     lacking: set[str] = field(default_factory=set)
     skipped: list[str] = field(default_factory=list)
 
+    def take(self, other: ReadNotes) -> None:
+        """Add what was met while reading other files."""
+        self.windows, self.unusable, self.cut = (
+            getattr(self, name) + getattr(other, name) for name in ("windows", "unusable", "cut")
+        )
+        self.reasons.update(other.reasons)
+        for mine, own in ((self.unknown, other.unknown), (self.doubts, other.doubts), (self.lacking, other.lacking)):
+            mine.update(own)
+        self.told += other.told
+        self.skipped += other.skipped
+
 
 def read_batches(
     path: str | PathLike[str],
