@@ -110,6 +110,40 @@ def test_wrong_settings_are_told(settings: dict[str, Any], words: str) -> None:
     assert words in str(caught.value)
 
 
+HOSTILE = ["a\nqueue 9", "a\rqueue 9", "a\x0bb", "a\u2028queue 9", "a\\", "a\\ ", "$(x)", "$ENV(HOME)", "a\x00"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("setting", ["x509_proxy", "image", "extra"])
+def test_no_setting_can_add_a_line_to_a_submit_file(setting: str, text: str) -> None:
+    value: Any = {"requirements": text} if setting == "extra" else f"/p/{text}"
+    with pytest.raises(SettingsError, match=rf"setting 'htcondor.{setting}"):
+        planned(htcondor={setting: value})
+
+
+@pytest.mark.parametrize(
+    "key", ["a\nqueue 9 #", "", "a b", "a=b", "queue", "Queue", "include", "if", "a:b", "-x", "#", "$(x)", "a\\"]
+)
+def test_keys_of_extra_are_names(key: str) -> None:
+    with pytest.raises(SettingsError, match=r"setting 'htcondor.extra"):
+        planned(htcondor={"extra": {key: "1"}})
+
+
+def test_lines_that_sites_ask_for_are_written() -> None:
+    extra = {"+Project": '"cms"', "MY.WantOS": '"el9"', "requirements": 'OpSysAndVer == "AlmaLinux9"'}
+    text = submission(*planned(htcondor={"extra": extra}), [0])["task.sub"]
+    assert all(f"{key} = {value}\n" in text for key, value in extra.items())
+
+
+def test_a_proxy_below_a_folder_that_a_submit_file_cannot_name_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a $(x)").mkdir()
+    monkeypatch.chdir(tmp_path / "a $(x)")
+    with pytest.raises(SettingsError, match=r"setting 'htcondor.x509_proxy' cannot be .*HTCondor would expand"):
+        submission(*planned(htcondor={"x509_proxy": "proxy"}), [0])
+
+
 def test_a_dry_run_writes_files_and_submits_nothing(tmp_path: Path) -> None:
     write_inputs(tmp_path / "dumps", 3)
     ran = run("production", "submit", str(write_yaml(tmp_path / "p.yaml")), "--dry-run")

@@ -113,3 +113,14 @@ def test_the_extra_is_named_where_dask_is_not_installed(monkeypatch: pytest.Monk
     with pytest.raises(EcalWindowsError) as caught:
         dask_pool(Dask(cluster="slurm"), print)
     assert caught.value.todo == 'pip install "ecalwindows[dask]"'
+
+
+def test_what_dask_is_asked_for_beside_stays_when_extra_asks_for_more(tmp_path: Path) -> None:
+    extra = {"worker_extra_args": ["--lifetime", "1h"], "scheduler_options": {"port": 8786}}
+    block = Dask(cluster="slurm", job_script_prologue=("module load python",), extra=extra)
+    asked = cluster_values(block, Place(tmp_path), "electrons")
+    assert asked["worker_extra_args"] == [
+        "--no-dashboard", "--dashboard-address", "127.0.0.1:0", "--lifetime", "1h",
+    ]  # fmt: skip
+    assert asked["scheduler_options"] == {"dashboard": False, "dashboard_address": "127.0.0.1:0", "port": 8786}
+    assert asked["job_script_prologue"][-1] == "module load python"

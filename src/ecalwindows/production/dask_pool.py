@@ -34,6 +34,16 @@ CLASSES: dict[Cluster, str] = {
 ACCOUNT_IS_PROJECT = ("lsf", "sge", "oar")
 """Batch systems that call an account a project."""
 
+THIS_HOST = "127.0.0.1:0"
+"""Where the HTTP servers of dask listen: they cannot be switched off, and are neither encrypted nor asked for a key."""
+
+NO_DASHBOARD = ["--no-dashboard", "--dashboard-address", THIS_HOST]
+"""Arguments of a dask worker."""
+
+NO_PAGES: dict[str, list[str]] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+NO_WORKER_PAGES = "export DASK_DISTRIBUTED__WORKER__HTTP__ROUTES='[]'"
+"""Nothing is served there: no state, metrics or health, and no proxy to other hosts."""
+
 PATIENCE = 20.0
 """Seconds that jobs have to end when they are told to."""
 
@@ -96,7 +106,7 @@ def _cluster(settings: Dask, place: Place, plan: Plan, n_jobs: int, allow_insecu
 
     jobqueue, distributed = _library("dask_jobqueue"), _library("distributed")
     assert settings.cluster is not None
-    dask.config.set({"distributed.scheduler.allowed-failures": 0})  # tries are counted by us
+    dask.config.set({"distributed.scheduler.allowed-failures": 0, **NO_PAGES})  # tries are counted by us
     values = cluster_values(settings, place, plan.production.name)
     if not allow_insecure:
         values["security"] = distributed.Security.temporary()
@@ -142,18 +152,23 @@ def cluster_values(settings: Dask, place: Place, name: str) -> dict[str, Any]:
             todo="name another one: `dask: {log_folder: ...}`",
         )  # fmt: skip
     Path(folder).mkdir(parents=True, exist_ok=True)
+    extra = dict(settings.extra)
     values: dict[str, Any] = {
         "cores": settings.cores, "processes": 1, "memory": settings.memory, "job_name": name,
         "python": f"{shlex.quote(sys.executable)} -P", "log_directory": folder, "shared_temp_directory": folder,
-        "scheduler_options": {"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-        "worker_extra_args": ["--no-dashboard"], "silence_logs": logging.CRITICAL,
+        "scheduler_options": {"dashboard": False, "dashboard_address": THIS_HOST} | extra.pop("scheduler_options", {}),
+        "worker_extra_args": [*NO_DASHBOARD, *extra.pop("worker_extra_args", [])],
+        "job_script_prologue": [
+            NO_WORKER_PAGES, *settings.job_script_prologue, *extra.pop("job_script_prologue", [])
+        ],
+        "silence_logs": logging.CRITICAL,
     }  # fmt: skip
     account = "project" if settings.cluster in ACCOUNT_IS_PROJECT else "account"
     given = {
         "queue": settings.queue, account: settings.account, "walltime": settings.walltime,
-        "interface": settings.interface, "job_script_prologue": list(settings.job_script_prologue) or None,
+        "interface": settings.interface,
     }  # fmt: skip
-    return values | {key: value for key, value in given.items() if value is not None} | settings.extra
+    return values | {key: value for key, value in given.items() if value is not None} | extra
 
 
 @dataclass
