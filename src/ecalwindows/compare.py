@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ecalwindows.batch import WindowBatch
 from ecalwindows.comparison import Comparison, Rules, name_of, taken
 from ecalwindows.dataset.opening.sources import File
+from ecalwindows.dataset.output import outputs_together
 from ecalwindows.drift import Distributions, Drift, drifts
 from ecalwindows.errors import InputError
 from ecalwindows.matching import Match, Side, Waiting, keys, matched
@@ -158,7 +159,8 @@ def _drift(sides: tuple[Side, Side], result: Compared, steps: _Steps, folder: Pa
     if folder is not None:
         from ecalwindows.plots.drift import draw_drift
 
-        for drift in result.drifts:
-            path = folder / f"{drift.name}.png"
-            draw_drift(drift, found[0].values(drift.name), found[1].values(drift.name), result.paths, path)
-            result.figures.append(path)
+        with outputs_together():
+            for drift in result.drifts:
+                path = folder / f"{drift.name}.png"
+                draw_drift(drift, found[0].values(drift.name), found[1].values(drift.name), result.paths, path)
+                result.figures.append(path)

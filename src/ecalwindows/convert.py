@@ -14,10 +14,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ecalwindows.dataset.copies import Print, Prints, refuse_copies
-from ecalwindows.dataset.formats import OutputPlan, Writer, open_writers, output_plan
+from ecalwindows.dataset.formats import OutputPlan, Writer, check_outputs, open_writers, output_files, output_plan
 from ecalwindows.dataset.inputs import input_files
 from ecalwindows.dataset.layout import format_of
-from ecalwindows.dataset.manifest import Manifest, file_record, write_manifest
+from ecalwindows.dataset.manifest import Manifest
 from ecalwindows.dataset.ndjson.reader import ReadNotes, warning_of
 from ecalwindows.dataset.ndjson.reader import in_order as in_order_of_reasons
 from ecalwindows.dataset.ndjson.text_source import Limits
@@ -33,11 +33,12 @@ from ecalwindows.dataset.origins import (
     source,
     summed_counts,
 )
-from ecalwindows.dataset.output import check_output, is_replaced, is_special, no_empty_folders, written_aside
+from ecalwindows.dataset.output import is_replaced, is_special, no_empty_folders, written_aside
 from ecalwindows.dataset.parquet.definition import FeaturesDefinition, features_definition
 from ecalwindows.dataset.parquet.tables import empty_batch
 from ecalwindows.dataset.readers import read_batches
 from ecalwindows.errors import BadFileError, OutputError, SettingsError
+from ecalwindows.file_state import refuse_changed
 from ecalwindows.filling import filled_batch, needed
 from ecalwindows.fitting import fitted, in_order, with_columns
 from ecalwindows.names import storable
@@ -117,10 +118,9 @@ def convert_files(
     refuse_copies(files)
     jobs = [(plan, group) for plan, group in planned(files, Path(output), task)]
     done = Conversion(n_files=len(files), replaced=any(is_replaced(plan.paths[-1]) for plan, _ in jobs))
-    with no_empty_folders([path for plan, _ in jobs for path in plan.paths]):
+    with no_empty_folders([path for plan, _ in jobs for path in plan.all_paths]):
         for plan, _ in jobs:
-            for path in plan.paths:
-                check_output(path, overwrite=task.overwrite)
+            check_outputs(plan, overwrite=task.overwrite)
         _refuse_input_as_output(jobs)
         for plan, group in jobs:
             _convert_group(plan, group, task, done, progress)
@@ -188,27 +188,34 @@ def _convert_group(
     notes |= {FLOAT32: True} if any(each.is_rounded for each in sources) else {}
     metadata = {"ecalwindows": json.dumps(origin | ({"notes": notes} if notes else {}), sort_keys=True)}
     filled = {name for each in sources for name in plan.wanted - (each.columns or plan.wanted)}
-    with written_aside(plan.paths) as places, ExitStack() as stack:
-        writers = open_writers(replace(plan, events_path=None), places, metadata, stack)
-        if plan.events_path:
-            _join_events(sources, places[0])
-        writers[0].write(with_columns(empty_batch(plan.wanted), plan))
+    with written_aside(plan.all_paths, new=() if task.overwrite else plan.paths) as places:
+        data = places[-len(plan.paths) :]
+        with ExitStack() as stack:
+            writers = open_writers(replace(plan, events_path=None), data, metadata, stack)
+            if plan.events_path:
+                _join_events(sources, data[0])
+            writers[0].write(with_columns(empty_batch(plan.wanted), plan))
+            for each in sources:
+                _convert_file(each, plan, writers[0], task, done, met, progress)
+        notes |= {
+            "converted_from": [storable(each.path.name) for each in sources],
+            "converted_with": {"version": version, "revision": revision},
+            "filled": in_order(filled),
+            "absent": in_order(absent),
+        }
+        notes = summed_notes([inherited_notes(sources), notes | _met_notes(met)])
+        inherited = inherited_bad_inputs(sources)
+        bad = inherited + [_bad_record(error, done.kept.get(error.where, 0)) for error in done.bad[n_bad:]]
         for each in sources:
-            _convert_file(each, plan, writers[0], task, done, met, progress)
+            refuse_changed(each.states)
+        if not is_special(plan.path):
+            manifest = _manifest(plan, data, sources, origin, done.windows - before, bad, notes)
+            places[0].write_text(manifest.text(), encoding="utf-8")
     done.notes.take(met)
+    done.inherited_bad = inherited
     done.outputs += plan.paths
     done.absent |= absent
     done.filled |= filled
-    notes |= {
-        "converted_from": [storable(each.path.name) for each in sources],
-        "converted_with": {"version": version, "revision": revision},
-        "filled": in_order(filled),
-        "absent": in_order(absent),
-    }
-    notes = summed_notes([inherited_notes(sources), notes | _met_notes(met)])
-    done.inherited_bad = inherited_bad_inputs(sources)
-    bad = done.inherited_bad + [_bad_record(error, done.kept.get(error.where, 0)) for error in done.bad[n_bad:]]
-    _record(plan, sources, origin, done.windows - before, bad, notes)
 
 
 def _met_notes(met: ReadNotes) -> dict[str, Any]:
@@ -308,20 +315,19 @@ def _join_events(sources: Sequence[Source], place: Path) -> None:
                 shutil.copyfileobj(table, out)
 
 
-def _record(
+def _manifest(
     plan: OutputPlan,
+    places: Sequence[Path],
     sources: list[Source],
     origin: dict[str, Any],
     rows: int,
     bad: list[dict[str, str]],
     notes: dict[str, Any],
-) -> None:
-    """Write the manifest of a finished part; a device or pipe has none."""
-    if is_special(plan.path):
-        return
-    manifest = Manifest(
+) -> Manifest:
+    """The manifest of an output that is written, but has no name yet."""
+    return Manifest(
         format=plan.format,
-        files=[file_record(path, plan.base) for path in plan.paths],
+        files=output_files(plan, places),
         rows=rows,
         columns=plan.columns,
         inputs=input_records(sources),
@@ -330,4 +336,3 @@ def _record(
         notes=notes,
         **origin,
     )
-    write_manifest(manifest, plan.manifest)

@@ -27,13 +27,14 @@ from ecalwindows.dataset.finishing.parts import (
     inputs_without_part,
     listed,
     parts_error,
+    refuse_changed_parts,
 )
 from ecalwindows.dataset.folder_output import check_folder, folder_written_aside, is_dataset
 from ecalwindows.dataset.input_warnings import record_warnings
 from ecalwindows.dataset.inside import refuse_links
 from ecalwindows.dataset.layout import RECORD
-from ecalwindows.dataset.manifest import FOLDER
-from ecalwindows.dataset.output import written_aside
+from ecalwindows.dataset.manifest import FOLDER, FileRecord, file_record
+from ecalwindows.dataset.output import outputs_together, written_aside
 from ecalwindows.dataset.parquet.index import INDEX, write_parquet_index
 from ecalwindows.dataset.record import DataFile, DatasetRecord, read_record
 from ecalwindows.dataset.splits import Splits
@@ -121,11 +122,15 @@ def finalize_dataset(
     if output is None:
         _refuse_strays(folder, parts)
         refuse_links([folder / FOLDER, folder / FOLDER / "run", *(folder / name for name in INDEX)])
-        record = described([Form(parts, _files_in_place(parts))], events, None, fields | {"bad_inputs": bad})
-        _finish_in_place(folder, record)
-        _write_run(folder / FOLDER, folder, target, started, time.monotonic() - began)
+        with outputs_together():
+            form = Form(parts, _files_in_place(parts), _beside_in_place(folder, parts))
+            record = described([form], events, None, fields | {"bad_inputs": bad})
+            write_record(record, folder / FOLDER)
+            _write_run(folder / FOLDER, folder, target, started, time.monotonic() - began)
+            refuse_changed_parts(parts)
     else:
-        with folder_written_aside(target) as aside:
+        may_replace = partial(is_dataset, home=target / FOLDER if flat else target)
+        with folder_written_aside(target, overwrite=overwrite, is_ours=may_replace) as aside:
             home = aside / FOLDER if flat else aside
             home.mkdir(exist_ok=True)
             written = [
@@ -134,6 +139,7 @@ def finalize_dataset(
             ]
             record = described(written, events, splits, fields | {"bad_inputs": bad})
             write_record(record, home)
+            refuse_changed_parts(part for each in forms for part in each)
             _write_run(home, folder, target, started, time.monotonic() - began)
     warn_of_record(record)
     return Finalised(record, target, len(parts), time.monotonic() - began, previous is not None)
@@ -232,10 +238,13 @@ def _files_in_place(parts: Sequence[Part]) -> list[DataFile]:
     ]
 
 
-def _finish_in_place(folder: Path, record: DatasetRecord) -> None:
-    if record.format == "parquet":
-        write_parquet_index(folder, [file.name for file in record.files])
-    write_record(record, folder / FOLDER)
+def _beside_in_place(folder: Path, parts: Sequence[Part]) -> list[FileRecord]:
+    """The manifests, and the index of Parquet, which is written."""
+    found = [file_record(part.manifest_file, folder) for part in parts]
+    if parts[0].manifest.format == "parquet":
+        names = [record.name for part in parts for record in part.manifest.files]
+        found += write_parquet_index(folder, names, folder)
+    return found
 
 
 def write_record(record: DatasetRecord, folder: Path) -> None:

@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from ecalwindows.dataset.finishing.description import About, Form, described, told
-from ecalwindows.dataset.finishing.parts import Part, parts_error
+from ecalwindows.dataset.finishing.parts import Part, parts_error, refuse_changed_parts
 from ecalwindows.dataset.folder_output import check_folder, folder_written_aside
 from ecalwindows.dataset.layout import RECORD, natural_key
 from ecalwindows.dataset.manifest import FOLDER, file_record, problems, read_manifest, write_manifest
 from ecalwindows.dataset.output import written_aside
 from ecalwindows.dataset.record import DataFile, DatasetRecord, read_record
+from ecalwindows.dataset.recovery import recover
 from ecalwindows.errors import SettingsError
+from ecalwindows.file_state import file_states
 from ecalwindows.finalize import warn_of_record
 from ecalwindows.reports.card import input_lines
 from ecalwindows.studies.reading import FORMAT, read_matches
@@ -50,9 +52,12 @@ def finalize_matches(
     previous = read_record(target / RECORD) if (target / RECORD).is_file() else None
     fields = told(about or About(), target, previous)
     bad = [each for part in parts for each in part.manifest.bad_inputs]
-    with folder_written_aside(target) as aside:
-        files = [_copied(part, f"part-{number:05d}", aside) for number, part in enumerate(parts)]
-        record = described([Form(parts, files)], None, None, fields | {"bad_inputs": bad})
+    with folder_written_aside(target, overwrite=overwrite) as aside:
+        names = [f"part-{number:05d}" for number in range(len(parts))]
+        files = [_copied(part, name, aside) for part, name in zip(parts, names, strict=True)]
+        beside = [file_record(aside / "manifests" / f"{name}.json", aside) for name in names]
+        record = described([Form(parts, files, beside)], None, None, fields | {"bad_inputs": bad})
+        refuse_changed_parts(parts)
         text = CARD.format(title=record.title, rows=record.windows, files=len(files))
         text += "".join(f"{line}\n" for line in input_lines(record))
         with written_aside([aside / "README.md", aside / RECORD]) as (card, own):
@@ -64,8 +69,14 @@ def finalize_matches(
 
 def _parts(folder: Path) -> list[Part]:
     """The tables, as their manifests tell, and proven to be so. Raises InputError."""
+    recover(folder)
     paths = sorted((folder / FOLDER / "manifests").glob("[!.]*.json"), key=lambda path: natural_key(path.name))
+    before = [file_states([path]) for path in paths]
     manifests = [read_manifest(path) for path in paths]
+    states = [
+        known | file_states(folder / each.name for each in manifest.files)
+        for known, manifest in zip(before, manifests, strict=True)
+    ]
     wrong = [line for manifest in manifests for line in problems(manifest, folder)]
     wrong += [f"{path.name}: it holds {each.format}" for path, each in zip(paths, manifests, strict=True)
               if each.format != FORMAT]  # fmt: skip
@@ -77,8 +88,8 @@ def _parts(folder: Path) -> list[Part]:
         )  # fmt: skip
     names = [manifest.files[0].name for manifest in manifests]
     return [
-        Part(Path(name).stem, folder, manifest, {name: manifest.rows})
-        for name, manifest in zip(names, manifests, strict=True)
+        Part(Path(name).stem, folder, manifest, {name: manifest.rows}, manifest_file=path, states=known)
+        for name, manifest, path, known in zip(names, manifests, paths, states, strict=True)
     ]
 
 

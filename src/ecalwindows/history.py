@@ -13,6 +13,7 @@ from ecalwindows.dataset.json_files import UnreadableError, file_content, read_o
 from ecalwindows.dataset.layout import FORMATS, RECORD, dataset_root, record_path
 from ecalwindows.dataset.manifest import FOLDER
 from ecalwindows.dataset.record import DatasetRecord, KnownIssue, read_record
+from ecalwindows.dataset.recovery import recover, recover_below
 from ecalwindows.errors import InputError, SettingsError, near
 from ecalwindows.finalize import write_record
 
@@ -34,6 +35,7 @@ def datasets_below(folder: str | Path) -> list[Entry]:
     Raises InputError where the folder is not there, or there is no dataset.
     """
     folder = Path(folder)
+    recover(folder)
     entries = []
     for path in _record_files(folder):
         try:
@@ -53,10 +55,19 @@ def datasets_below(folder: str | Path) -> list[Entry]:
 def _record_files(folder: Path) -> Iterator[Path]:
     """Records at any depth; data, manifests and what is hidden are not looked into."""
     for place, folders, files in os.walk(folder):
+        if recover_below(Path(place), [*folders, *files]):
+            folders[:], files = _listed(place)
         if RECORD in files and _is_ours(Path(place) / RECORD):
             yield Path(place) / RECORD
             folders[:] = [name for name in folders if name not in (*FORMATS, "manifests", "run")]
         folders[:] = sorted(name for name in folders if not name.startswith(".") and (name == FOLDER or name[0] != "_"))
+
+
+def _listed(place: str) -> tuple[list[str], list[str]]:
+    """The folders and files in a folder."""
+    with os.scandir(place) as entries:
+        found = [(entry.name, entry.is_dir()) for entry in entries]
+    return [name for name, is_folder in found if is_folder], [name for name, is_folder in found if not is_folder]
 
 
 def _is_ours(path: Path) -> bool:
@@ -82,6 +93,7 @@ def note_issue(dataset: str | Path, text: str, *, column: str | None = None, day
     dataset : its folder, or a folder or file in it; column : the column that it is about; day : default today
     Raises InputError where there is no dataset, SettingsError for an unknown column or an empty text.
     """
+    recover(dataset)
     path = record_path(dataset)
     if path is None:
         raise InputError(

@@ -10,7 +10,7 @@ from typing import Any
 
 from ecalwindows.config import WindowSettings
 from ecalwindows.dataset.flat_tables import FlatWriter
-from ecalwindows.dataset.manifest import Manifest, file_record, manifest_path, write_manifest
+from ecalwindows.dataset.manifest import Manifest, file_record, manifest_path, refuse_linked_manifest
 from ecalwindows.dataset.output import check_output, is_replaced, is_special, no_empty_folders, written_aside
 from ecalwindows.dumper.headers import Inputs
 from ecalwindows.dumper.read import no_events
@@ -23,6 +23,7 @@ from ecalwindows.run import (
     data_origin,
     input_records,
     iter_events,
+    refuse_changed_inputs,
     refuse_input_as_output,
     warn_of_inputs,
 )
@@ -57,20 +58,24 @@ def write_matches(
     """
     began, path = time.monotonic(), Path(output)
     settings, reading = settings or WindowSettings(), reading or Reading()
-    with no_empty_folders([path]):
-        check_output(path, overwrite=overwrite)
+    paths = [path] if is_special(path) else [manifest_path(path), path]
+    with no_empty_folders(paths):
+        if not is_special(path):
+            refuse_linked_manifest(paths[0])
+        for each in paths:
+            check_output(each, overwrite=overwrite or each != path)
         checked = checked_inputs(inputs, settings, list(MATCH_COLUMNS), reading)
         refuse_input_as_output(path, checked)
         report = MatchReport(output=path, replaced=is_replaced(path))
         origin = data_origin(settings, None)
-        with (
-            written_aside([path]) as (place,),
-            FlatWriter(
-                place, list(MATCH_COLUMNS.values()), metadata={"ecalwindows": json.dumps(origin, sort_keys=True)}
-            ) as writer,
-        ):
-            _write(writer, checked, settings, reading, report, progress)
-        _record(path, origin, checked, report)
+        with written_aside(paths, new=() if overwrite else [path]) as places:
+            metadata = {"ecalwindows": json.dumps(origin, sort_keys=True)}
+            with FlatWriter(places[-1], list(MATCH_COLUMNS.values()), metadata=metadata) as writer:
+                _write(writer, checked, settings, reading, report, progress)
+            refuse_changed_inputs(checked, report)
+            if not is_special(path):
+                manifest = _manifest(path, places[-1], origin, checked, report)
+                places[0].write_text(manifest.text(), encoding="utf-8")
     warn_of_inputs(checked, report, reading)
     report.seconds = time.monotonic() - began
     return report
@@ -93,13 +98,11 @@ def _write(
             progress(report.counts.events, inputs.n_events, report.counts.matched)
 
 
-def _record(path: Path, origin: dict[str, Any], inputs: Inputs, report: MatchReport) -> None:
-    """Write the manifest of a finished table; a device or pipe has none."""
-    if is_special(path):
-        return
-    manifest = Manifest(
+def _manifest(path: Path, place: Path, origin: dict[str, Any], inputs: Inputs, report: MatchReport) -> Manifest:
+    """The manifest of a table that is written, but has no name yet."""
+    return Manifest(
         format=FORMAT,
-        files=[file_record(path, path.parent)],
+        files=[file_record(path, path.parent, place)],
         rows=report.counts.matched,
         columns=list(MATCH_COLUMNS),
         inputs=input_records(inputs, report),
@@ -107,4 +110,3 @@ def _record(path: Path, origin: dict[str, Any], inputs: Inputs, report: MatchRep
         bad_inputs=bad_records(report),
         **origin,
     )
-    write_manifest(manifest, manifest_path(path))

@@ -24,6 +24,8 @@ from ecalwindows.studies.tables import write_table
 
 TABLES = "tables"
 FIGURES = ".png", ".pdf"
+OURS = "figures that `ecalwindows plot` made"
+"""What may be replaced, in words."""
 Progress = Callable[[int, int, int], None]
 """Called with steps done (row groups and files read twice, then figures), steps in all, and windows so far."""
 
@@ -65,7 +67,7 @@ def plot_datasets(
     Memory does not grow with the data. Raises an EcalWindowsError for anything a user can mend.
     """
     began, target = time.monotonic(), Path(folder)
-    check_folder(target, overwrite=overwrite, is_ours=_is_ours, ours="figures that `ecalwindows plot` made")
+    check_folder(target, overwrite=overwrite, is_ours=_is_ours, ours=OURS)
     reading = Reading(inputs, split, only)
     steps = _Steps(progress, 2 * len(reading.units) + len(reading.drawn))
     found, plotted = _counted(reading, steps, inputs), Plotted(target, files=len(reading.names))
@@ -73,7 +75,7 @@ def plot_datasets(
     plotted.columns = list(found.binnings)
     plotted.absent = [] if only else [name for name in COLUMNS if is_drawn(name) and name not in reading.drawn]
     plotted.partial = [name for name in found.binnings if not all(name in names for names in reading.names.values())]
-    with folder_written_aside(target) as aside:
+    with folder_written_aside(target, overwrite=overwrite, is_ours=_is_ours, ours=OURS) as aside:
         (aside / TABLES).mkdir()
         for name, (names, rows) in tables(found).items():
             write_table(aside / TABLES / f"{name}.csv", names, rows)

@@ -12,13 +12,23 @@ from typing import Any
 from ecalwindows.dataset.folder_output import check_folder, folder_written_aside
 from ecalwindows.dataset.formats import output_plan
 from ecalwindows.dataset.layout import RECORD, data_files, format_of
-from ecalwindows.dataset.manifest import FOLDER, Manifest, file_record, problems, read_manifest, write_manifest
+from ecalwindows.dataset.manifest import (
+    FOLDER,
+    FileRecord,
+    Manifest,
+    file_record,
+    problems,
+    read_manifest,
+    refuse_linked_manifest,
+    write_manifest,
+)
 from ecalwindows.dataset.ndjson.text_file import Compression
 from ecalwindows.dataset.output import check_output, is_replaced, written_aside
 from ecalwindows.dataset.parquet.index import write_parquet_index
 from ecalwindows.dataset.record import DataFile, DatasetRecord, Digest, read_record
 from ecalwindows.dataset.rewriting import Origin, rewriter, source_batches
 from ecalwindows.errors import InputError, OutputError, SettingsError
+from ecalwindows.file_state import file_states, refuse_changed
 from ecalwindows.finalize import write_record
 from ecalwindows.names import storable
 from ecalwindows.relabel_task import Relabelled, Task, pu_limit_of, relabelled_origin
@@ -79,15 +89,22 @@ def _relabel_file(path: Path, output: Path, task: Task, overwrite: bool, progres
             raise OutputError("the output is the input", expected="another file", where=str(path), todo="name another")
         check_output(target, overwrite=overwrite)
     task.report.replaced = is_replaced(plan.path)
-    with written_aside(targets) as places:
+    own = [] if manifest is None else [plan.manifest]
+    for place in own:
+        refuse_linked_manifest(place)
+        check_output(place, overwrite=True)
+    with written_aside([*own, *targets], new=() if overwrite else targets) as places:
+        data = places[len(own) :]
         if events is not None and len(targets) > 1:
-            shutil.copyfile(events, places[0])
-        _rewrite(path, places[-1], origin, plan.compression, task)
-    if manifest is not None:
-        after = _manifest(manifest, task, [file_record(target, plan.base) for target in targets])
-        if len(_data(manifest)) > 1:  # the file of one split: the counts were those of the whole part
-            after = after.model_copy(update={"rows": task.report.windows, "counts": {}})
-        write_manifest(after, plan.manifest)
+            shutil.copyfile(events, data[0])
+        _rewrite(path, data[-1], origin, plan.compression, task)
+        refuse_changed(origin.source.states)
+        if manifest is not None:
+            files = [file_record(target, plan.base, place) for target, place in zip(targets, data, strict=True)]
+            after = _manifest(manifest, task, files)
+            if len(_data(manifest)) > 1:  # the file of one split: the counts were those of the complete part
+                after = after.model_copy(update={"rows": task.report.windows, "counts": {}})
+            places[0].write_text(after.text(), encoding="utf-8")
     task.report.outputs = list(reversed(targets))
     if progress:
         progress(1, 1, task.report.windows)
@@ -132,20 +149,23 @@ def _relabel_folder(folder: Path, output: Path, task: Task, overwrite: bool, pro
             "the output lies in the dataset", expected="a folder of its own", where=str(output), todo="name another"
         )
     check_folder(output, overwrite=overwrite)
+    states = file_states(path for path in folder.rglob("*") if path.is_file())
     manifests = list(_manifests(folder))
     main = manifests[0][1].format if manifests else ""
     task.report.left_out = sorted({each.format for _, each in manifests} & {"tfrecord"} - {main})
     manifests = [(path, each) for path, each in manifests if each.format not in task.report.left_out]
     origins = {name: relabelled_origin(folder / name, task) for _, manifest in manifests for name in _data(manifest)}
     task.report.replaced = output.is_dir() and any(output.iterdir())
-    with folder_written_aside(output) as aside:
+    with folder_written_aside(output, overwrite=overwrite) as aside:
         for path, manifest in manifests:
             _relabel_part(folder, aside, manifest, origins, task, counts=manifest.format == main)
             after = _manifest(manifest, task, [file_record(aside / each.name, aside) for each in manifest.files])
             write_manifest(after, aside / path.relative_to(folder))
             if progress:
                 progress(task.report.n_files, len(origins), task.report.windows)
-        _finish(folder, aside, output, task)
+        beside = [file_record(aside / path.relative_to(folder), aside) for path, _ in manifests]
+        _finish(folder, aside, output, task, beside)
+        refuse_changed(states, "the dataset has changed while it was relabelled")
     task.report.outputs = [output]
 
 
@@ -189,18 +209,18 @@ def _relabel_part(
             shutil.copyfile(folder / each.name, target)
 
 
-def _finish(folder: Path, aside: Path, output: Path, task: Task) -> None:
+def _finish(folder: Path, aside: Path, output: Path, task: Task, beside: list[FileRecord]) -> None:
     """Index and record, where the dataset has them."""
     for index in sorted(folder.rglob("_metadata")):
         place = aside / index.parent.relative_to(folder)
-        write_parquet_index(place, sorted(path.name for path in place.glob("*.parquet")))
+        beside = beside + write_parquet_index(place, sorted(path.name for path in place.glob("*.parquet")), aside)
     for place in (Path(RECORD), Path(FOLDER) / RECORD):
         if (folder / place).is_file():
-            record = _record(read_record(folder / place), aside, output, task)
+            record = _record(read_record(folder / place), aside, output, task, beside)
             write_record(record, (aside / place).parent)
 
 
-def _record(record: DatasetRecord, aside: Path, output: Path, task: Task) -> DatasetRecord:
+def _record(record: DatasetRecord, aside: Path, output: Path, task: Task, beside: list[FileRecord]) -> DatasetRecord:
     """The record of a dataset after new working points: another dataset, derived from the first."""
     digest = Digest(name=task.wp_name, sha256=task.digest)
     copies = [copy for copy in record.copies if copy.format not in task.report.left_out]
@@ -222,6 +242,7 @@ def _record(record: DatasetRecord, aside: Path, output: Path, task: Task) -> Dat
             "name": output.absolute().name,
             "derived_from": [record.title],
             "files": renewed(record.files),
+            "beside": beside,
             "copies": [copy.model_copy(update={"files": renewed(copy.files)}) for copy in copies],
             "samples": [sample.model_copy(update={"working_points": digest}) for sample in record.samples],
             "finalised_with": record.finalised_with | {"ecalwindows": f"{version} ({revision})"},

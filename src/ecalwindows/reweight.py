@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from ecalwindows.dataset.output import check_output, written_aside
+from ecalwindows.dataset.output import check_output, outputs_together, written_aside
 from ecalwindows.errors import InputError, SettingsError
 from ecalwindows.studies.columns_out import Columns as Table
 from ecalwindows.studies.columns_out import write_columns
@@ -79,15 +79,16 @@ def reweight_datasets(
     derive, other = halves(inputs, check, split, progress)
     done = derived(derive, other, options or Options())
     tables = done_tables(done, other, options or Options())
-    with written_aside([output]) as (place,):
-        text = "Weights of windows for training, derived by ecalwindows reweight"
-        place.write_text(json.dumps(weights_json(done.fit, text), indent=1) + "\n", encoding="utf-8")
-    paths = write_columns(folder, tables)
-    done.outputs = [output, *paths.values()]
-    if figures:
-        from ecalwindows.plots.reweighting import draw_reweighting
+    with outputs_together() as group:
+        paths = write_columns(folder, tables)
+        done.outputs = [output, *paths.values()]
+        if figures:
+            from ecalwindows.plots.reweighting import draw_reweighting
 
-        done.outputs += draw_reweighting(paths, folder)
+            done.outputs += draw_reweighting(group.places(paths), folder)
+        with written_aside([output]) as (place,):
+            text = "Weights of windows for training, derived by ecalwindows reweight"
+            place.write_text(json.dumps(weights_json(done.fit, text), indent=1) + "\n", encoding="utf-8")
     done.seconds = time.monotonic() - began
     return done
 

@@ -7,17 +7,17 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ecalwindows.config import WindowSettings
-from ecalwindows.dataset.formats import OutputPlan, Writer, open_writers, output_plan
+from ecalwindows.dataset.formats import OutputPlan, Writer, check_outputs, open_writers, output_files, output_plan
 from ecalwindows.dataset.input_warnings import input_warnings
-from ecalwindows.dataset.manifest import InputRecord, Manifest, adler32, file_record, write_manifest
-from ecalwindows.dataset.output import check_output, is_replaced, is_special, no_empty_folders, written_aside
+from ecalwindows.dataset.manifest import InputRecord, Manifest, adler32
+from ecalwindows.dataset.output import is_replaced, is_special, no_empty_folders, written_aside
 from ecalwindows.dataset.parquet.definition import FeaturesDefinition, features_definition
 from ecalwindows.dumper.duplicates import SeenEvents
 from ecalwindows.dumper.headers import Input, Inputs, check_inputs
@@ -25,6 +25,7 @@ from ecalwindows.dumper.inputs import input_files
 from ecalwindows.dumper.read import no_events, read_events
 from ecalwindows.errors import BadFileError, OutputError
 from ecalwindows.events import Events, selected_events
+from ecalwindows.file_state import refuse_changed
 from ecalwindows.names import storable
 from ecalwindows.pipeline import Counts, Made, make_windows
 from ecalwindows.remote import is_remote
@@ -185,18 +186,21 @@ def write_windows(
     began = time.monotonic()
     settings, reading = settings or WindowSettings(), reading or Reading()
     plan = output_plan(Path(output), format, definition or features_definition(), part=part, weights=weights)
-    with no_empty_folders(plan.paths):
-        for path in plan.paths:
-            check_output(path, overwrite=overwrite)
+    with no_empty_folders(plan.all_paths):
+        check_outputs(plan, overwrite=overwrite)
         checked, threshold = prepared(inputs, settings, plan.wanted, reading)
         refuse_input_as_output(plan.path, checked)
         report = Report(outputs=plan.paths, replaced=is_replaced(plan.paths[-1]))
         made = iter_made(checked, settings, threshold, reading=reading, report=report, observer=observer)
         origin = data_origin(settings, threshold)
-        with written_aside(plan.paths) as places, ExitStack() as stack:
-            writers = open_writers(plan, places, {"ecalwindows": json.dumps(origin, sort_keys=True)}, stack)
-            _write(made, writers, checked.n_events, report, progress)
-        _record(plan, origin, checked, report)
+        with written_aside(plan.all_paths, new=() if overwrite else plan.paths) as places:
+            data = places[-len(plan.paths) :]
+            with ExitStack() as stack:
+                writers = open_writers(plan, data, {"ecalwindows": json.dumps(origin, sort_keys=True)}, stack)
+                _write(made, writers, checked.n_events, report, progress)
+            refuse_changed_inputs(checked, report)
+            if not is_special(plan.path):
+                places[0].write_text(_manifest(plan, data, origin, checked, report).text(), encoding="utf-8")
     warn_of_inputs(checked, report, reading)
     report.seconds = time.monotonic() - began
     return report
@@ -240,13 +244,13 @@ def data_origin(settings: WindowSettings, threshold: WorkingPoints | None) -> di
     }
 
 
-def _record(plan: OutputPlan, origin: dict[str, Any], inputs: Inputs, report: Report) -> None:
-    """Write the manifest of a finished part; a device or pipe has none."""
-    if is_special(plan.path):
-        return
-    manifest = Manifest(
+def _manifest(
+    plan: OutputPlan, places: Sequence[Path], origin: dict[str, Any], inputs: Inputs, report: Report
+) -> Manifest:
+    """The manifest of an output that is written, but has no name yet."""
+    return Manifest(
         format=plan.format,
-        files=[file_record(path, plan.base) for path in plan.paths],
+        files=output_files(plan, places),
         rows=report.counts.windows_kept,
         columns=plan.columns,
         inputs=input_records(inputs, report),
@@ -255,7 +259,6 @@ def _record(plan: OutputPlan, origin: dict[str, Any], inputs: Inputs, report: Re
         notes=_notes(plan),
         **origin,
     )
-    write_manifest(manifest, plan.manifest)
 
 
 def warn_of_inputs(inputs: Inputs, report: ReadReport, reading: Reading) -> None:
@@ -268,10 +271,13 @@ def warn_of_inputs(inputs: Inputs, report: ReadReport, reading: Reading) -> None
 
 
 def input_records(inputs: Inputs, report: ReadReport, *, checksums: bool = True) -> list[InputRecord]:
-    """The inputs that were taken, for the manifest."""
-    taken = [file for file in inputs.files if file.path not in {error.where for error in report.bad}]
+    """The inputs that were taken, for the manifest.
+
+    Raises InputError when one has changed between its header and its checksum.
+    """
+    taken = _taken(inputs, report)
     names = names_below(file.path for file in taken)
-    return [
+    records = [
         InputRecord(
             name=name,
             bytes=file.n_bytes,
@@ -284,6 +290,18 @@ def input_records(inputs: Inputs, report: ReadReport, *, checksums: bool = True)
         )
         for name, file in zip(names, taken, strict=True)
     ]
+    if checksums:
+        refuse_changed_inputs(inputs, report)
+    return records
+
+
+def refuse_changed_inputs(inputs: Inputs, report: ReadReport) -> None:
+    """Raise InputError for an input that is not as it was when its header was read: what was read may be of both."""
+    refuse_changed({file.path: file.state for file in _taken(inputs, report)})
+
+
+def _taken(inputs: Inputs, report: ReadReport) -> list[Input]:
+    return [file for file in inputs.files if file.path not in {error.where for error in report.bad}]
 
 
 def bad_records(report: ReadReport) -> list[dict[str, str]]:

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.dataset.manifest import file_record
-from ecalwindows.dataset.output import check_output, written_aside
+from ecalwindows.dataset.output import Together, check_output, outputs_together, written_aside
 from ecalwindows.dataset.readers import told_by_file
 from ecalwindows.dataset.splits import METHOD, parse_split
 from ecalwindows.errors import InputError, SettingsError
+from ecalwindows.file_state import file_states, refuse_changed
 from ecalwindows.studies.caloparticles import FLAT, Bins, Numbers, Sample, read_sample, scan_thresholds
 from ecalwindows.studies.closure import Closure, closure
 from ecalwindows.studies.columns_out import write_columns
@@ -95,6 +96,7 @@ def derive_working_points(
     check_output(path, overwrite=True)
     thresholds, files = scan_thresholds(options.per_decade), match_files(tables)
     others = match_files(test) if test else []
+    states = file_states([*files, *others])
     check_same_settings([*files, *others])
     sample, derive = _sample(files, others, options, thresholds)
     step_done = _steps(progress, 2 * int(np.prod(options.bins.shape)), len(sample))
@@ -105,7 +107,9 @@ def derive_working_points(
         sample, ~derive, options.bins, made.level, flat, rounds=options.rounds, seed=options.seed, done=step_done
     )
     told = _told(files, others, options, sample, derive)
-    drawn = _write(path, place, scan, made, done, told, figures)
+    refuse_changed(states)
+    with outputs_together() as group:
+        drawn = _write(path, place, scan, made, done, told, figures, group)
     n_derive, seconds = int(derive.sum()), time.monotonic() - began
     return Study(
         options, sample, n_derive, len(sample) - n_derive, scan, made, done, path, place, drawn, seconds
@@ -207,7 +211,14 @@ def _told(
 
 
 def _write(
-    path: Path, folder: Path, scan: Scan, made: ThresholdMap, done: Closure, told: dict[str, Any], figures: bool
+    path: Path,
+    folder: Path,
+    scan: Scan,
+    made: ThresholdMap,
+    done: Closure,
+    told: dict[str, Any],
+    figures: bool,
+    group: Together,
 ) -> int:
     """Tables, then figures from them, then the map; returns the number of figures."""
     tables = write_columns(
@@ -218,7 +229,7 @@ def _write(
     if figures:
         from ecalwindows.plots.working_points import draw_working_points
 
-        drawn = len(draw_working_points(tables, folder))
+        drawn = len(draw_working_points(group.places(tables), folder))
     text = correction_json(
         made.threshold.reshape(scan.bins.shape), np.array(scan.bins.et), np.array(scan.bins.eta), description(told)
     )

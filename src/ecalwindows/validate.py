@@ -88,6 +88,7 @@ class Walk:
         path = Path(file.path)
         settings, sample = told_settings(path, _manifest_or_none(path), self.record)
         notes, counted = ReadNotes(), Found(0, 0, 0)
+        file.refuse_changed()
         for batch in read_batches(path, columns=frozenset(COLUMNS), notes=notes):
             seen = Seen(batch, settings)
             check(seen, self.results, path.name, counted.windows)

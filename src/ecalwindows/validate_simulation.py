@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.batch import WindowBatch
 from ecalwindows.config import WindowSettings
-from ecalwindows.dataset.output import check_output, written_aside
+from ecalwindows.dataset.output import check_output, outputs_apart, outputs_together, written_aside
 from ecalwindows.errors import SettingsError
 from ecalwindows.plots.simulation import draw_curves, draw_phi_spread
 from ecalwindows.reports.simulation import Comparison, plain_table, table
@@ -66,13 +66,14 @@ def write_validation(folder: str | Path, settings: SimulationSettings) -> Iterat
             todo="ask for more events with -n, or write a file with -o instead of --validate",
         )  # fmt: skip
     parts = []
-    for name, part in (
-        ("showers", _showers), ("tracks", _tracks), ("phi spread", _phi_spread), ("windows", _windows),
-    ):  # fmt: skip
-        parts.append(part(page.parent, settings))
-        yield f"{name}: done"
-    with written_aside([page]) as (temporary,):
-        temporary.write_text("# Validation of the simulation\n\n" + "\n".join(parts), encoding="utf-8")
+    with outputs_together():
+        for name, part in (
+            ("showers", _showers), ("tracks", _tracks), ("phi spread", _phi_spread), ("windows", _windows),
+        ):  # fmt: skip
+            parts.append(part(page.parent, settings))
+            yield f"{name}: done"
+        with written_aside([page]) as (temporary,):
+            temporary.write_text("# Validation of the simulation\n\n" + "\n".join(parts), encoding="utf-8")
     yield f"{page}: {sum(part.count('| yes |') for part in parts)} values agree with the published ones, " + (
         f"{sum(part.count('| **no** |') for part in parts)} do not"
     )
@@ -199,7 +200,7 @@ def _by_eta(folder: Path, batches: list[WindowBatch]) -> str:
 def _simulated_windows(settings: SimulationSettings) -> list[WindowBatch]:
     """The windows of a simulated file, made with the settings of CMS's sample."""
     batches: list[WindowBatch] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, outputs_apart():
         sample = Path(folder) / "sample.root"
         simulate_file(sample, replace(settings, format="rntuple"))
         write_windows(

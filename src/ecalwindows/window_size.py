@@ -12,7 +12,7 @@ import numpy as np
 import yaml
 
 from ecalwindows.config import WindowSettings
-from ecalwindows.dataset.output import check_output, written_aside
+from ecalwindows.dataset.output import check_output, outputs_together, written_aside
 from ecalwindows.dumper.branches import SIMHITS
 from ecalwindows.errors import InputError, SettingsError
 from ecalwindows.events import Events
@@ -107,13 +107,14 @@ def study_window_size(
     inside = found.inside | second.inside
     study = Study(found, boxes, lines, fits, by_source=by_source)
     study.inside = {name: float(sums.sum()) / 2.0**32 / float(found.n.sum()) for name, sums in inside.items()}
-    paths = write_columns(folder, window_size_tables(found, boxes, lines, inside))
-    study.settings = [write_geometry(folder / f"{name}.yaml", name, each) for name, each in fits.items()]
-    study.outputs = [*paths.values(), *study.settings]
-    if figures:
-        from ecalwindows.plots.window_size import draw_window_size
+    with outputs_together() as group:
+        paths = write_columns(folder, window_size_tables(found, boxes, lines, inside))
+        study.settings = [write_geometry(folder / f"{name}.yaml", name, each) for name, each in fits.items()]
+        study.outputs = [*paths.values(), *study.settings]
+        if figures:
+            from ecalwindows.plots.window_size import draw_window_size
 
-        study.outputs += draw_window_size(paths, folder)
+            study.outputs += draw_window_size(group.places(paths), folder)
     study.seconds = time.monotonic() - began
     return study
 

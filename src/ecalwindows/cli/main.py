@@ -41,6 +41,8 @@ ESCAPES = "ecalwindows.escapes"
 
 INTERRUPTED = 130
 INTERNAL = 70
+MOST_NAMED = 3
+"""Outputs that are named when a run is interrupted."""
 
 
 class LazyGroup(click.Group):
@@ -98,9 +100,11 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point. Errors become text on stderr and an exit code; ECALWINDOWS_TRACEBACK=1 shows where they arose."""
+    from ecalwindows.dataset.commit import named
     from ecalwindows.errors import EcalWindowsError
 
     open_standard_streams()
+    named.clear()
     with contextlib.suppress(ValueError):  # signals belong to the main thread
         signal.signal(signal.SIGTERM, _stop)
     _show_all_names()
@@ -118,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _say(f"error: {error}")
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        _say("interrupted: nothing stands under the output's name that was not there before")
+        _say(_interrupted())
         sys.exit(INTERRUPTED)
     except BrokenPipeError:  # the reader of a pipe has seen enough, as `head` does
         _discard_output()
@@ -136,6 +140,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _say(f"internal error: {type(error).__name__}: {error}")
         _say("  next:     run again with ECALWINDOWS_TRACEBACK=1 and report what it prints")
         sys.exit(INTERNAL)
+
+
+def _interrupted() -> str:
+    """What an interrupt has left."""
+    from ecalwindows.dataset.commit import named
+
+    if not named:
+        return "interrupted: nothing has changed under the output's name"
+    names = [str(path) for path in dict.fromkeys(reversed(named))]
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"interrupted: complete by then: {', '.join(names[:MOST_NAMED])}{more}; nothing else has changed"
 
 
 def _show_all_names() -> None:

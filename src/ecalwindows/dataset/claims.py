@@ -88,8 +88,9 @@ def _of_record(place: Path) -> list[Claim]:
     """A claim for each format."""
     record = read_record(place)
     result = []
-    for one in record.forms:
+    for number, one in enumerate(record.forms):
         files = tuple(each.as_recorded for each in one.files)
+        files += tuple(record.beside) if number == 0 else ()
         windows = {each.name: each.windows for each in one.files if each.windows is not None}
         result.append(Claim(place, dataset_root(place), files, windows, record.windows, record.counts))
     return result

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ecalwindows.dataset.parquet.footer import check_footer
 from ecalwindows.dataset.parquet.writer import TableWriter
 from ecalwindows.errors import BadFileError, InputError, near
+from ecalwindows.file_state import unchanged
 
 Columns = dict[str, NDArray[Any]]
 
@@ -62,8 +63,13 @@ def read_flat(path: Path, columns: Sequence[str], *, made_by: str) -> Iterator[C
     """The wanted columns of a file, a row group at a time.
 
     made_by : the command that makes such files, for errors
-    Raises BadFileError for a file that is no whole Parquet, InputError for a column that is not there.
+    Raises BadFileError for a file that is no whole Parquet, InputError for a column that is not there and for a file
+    that changes while it is read.
     """
+    yield from unchanged(path, _row_groups(path, columns, made_by))
+
+
+def _row_groups(path: Path, columns: Sequence[str], made_by: str) -> Iterator[Columns]:
     try:
         with path.open("rb") as source:
             check_footer(source, path.stat().st_size, path)

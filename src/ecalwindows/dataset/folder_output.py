@@ -1,19 +1,33 @@
-"""A folder appears whole or not at all: written aside under a name with a dot, renamed at the end."""
+"""Folders are written atomically: under a name with a dot; at the end they get their name, or take that of an old one.
+
+Where the file system can exchange two names in one step, there is always a complete folder under the name. Elsewhere
+the old one has the name `.NAME.PID.old` for a moment; a run that is killed just then leaves it so, and the next command
+that meets it gives it its name back (`recovery.recover`).
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
+from ecalwindows.dataset.commit import named
 from ecalwindows.dataset.layout import record_path
-from ecalwindows.dataset.output import cannot_write, check_name, output_error
+from ecalwindows.dataset.output import cannot_write, check_name, followed, output_error, unnamed_folder
+from ecalwindows.dataset.recovery import OLD, recover
+from ecalwindows.dataset.renaming import can_exchange, exchange, flush, interrupts_later
+from ecalwindows.errors import OutputError
+
+IS_TAKEN = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}
+"""What systems answer when a folder is to get the name of something that is no empty folder."""
 
 
 def is_dataset(path: Path, home: Path | None = None) -> bool:
-    """Whether a folder is a finished dataset. home : where its record must stand [in the folder itself]"""
+    """Whether a folder is a finished dataset. home : where its record must be [in the folder itself]"""
     record = record_path(path)
     return record is not None and record.parent == (home or path).absolute()
 
@@ -23,16 +37,14 @@ def check_folder(
 ) -> None:
     """Raise OutputError when a folder can't be written there; makes missing parents.
 
-    Only an empty folder, or with `overwrite` one of ours, may be there already.
-    is_ours, ours : what may be replaced, to tell and in words
+    Only an empty folder, or with `overwrite` one that ecalwindows wrote, may be there already. What a killed run left
+    there is put right first.
+    is_ours, ours : what may be replaced, as a test and in words
     """
     check_name(path.absolute())
+    recover(path)
     if path.is_dir() and any(path.iterdir()):
-        if not overwrite or not is_ours(path):
-            raise output_error(
-                "the output is there already", f"no such folder, or with --overwrite {ours}", path,
-                "add --overwrite, or name another with -o" if is_ours(path) else "name another with -o",
-            )  # fmt: skip
+        _refuse_other(path, overwrite, is_ours, ours)
     elif path.exists() and not path.is_dir():
         raise output_error("the output is a file", "the name of a folder", path, "name a folder with -o")
     try:
@@ -41,30 +53,97 @@ def check_folder(
         raise cannot_write(path, error) from error
 
 
+def _already_there(path: Path, is_ours: Callable[[Path], bool], ours: str) -> OutputError:
+    return output_error(
+        "the output is there already", f"no such folder, or with --overwrite {ours}", path,
+        "add --overwrite, or name another with -o" if is_ours(path) else "name another with -o",
+    )  # fmt: skip
+
+
 @contextmanager
-def folder_written_aside(path: Path) -> Iterator[Path]:
+def folder_written_aside(
+    path: Path,
+    *,
+    overwrite: bool,
+    is_ours: Callable[[Path], bool] = is_dataset,
+    ours: str = "a finished dataset",
+) -> Iterator[Path]:
     """A new folder to write to.
 
-    It gets its real name (in place of an old one) when the block ends well, and vanishes when it does not. An OSError
-    in the block (disk full, folder gone) becomes an OutputError.
+    It gets its real name (in place of an old one) when the block ends well, and vanishes when it does not. Whether
+    there may be an old one is checked again at that moment: another run may have been faster.
+    overwrite, is_ours, ours : as for `check_folder`
+    An OSError in the block (disk full, folder gone) becomes an OutputError.
     """
-    path = path.absolute()
-    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    target = followed(path.absolute())
+    aside = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         try:
             aside.mkdir()
-            yield aside
-            if path.exists():
-                path.rename(old)
-            try:
-                aside.rename(path)
-            except OSError:
-                if old.exists():
-                    old.rename(path)
-                raise
+            with unnamed_folder(aside):
+                yield aside
+            with interrupts_later():
+                _take_name(aside, target, partial(_refuse_other, path, overwrite, is_ours, ours))
         except OSError as error:
             raise cannot_write(path, error) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+
+
+def _refuse_other(path: Path, overwrite: bool, is_ours: Callable[[Path], bool], ours: str) -> None:
+    """Raise OutputError for a folder that may not be replaced."""
+    if not overwrite or not is_ours(path):
+        raise _already_there(path, is_ours, ours)
+
+
+def _take_name(aside: Path, path: Path, refuse_other: Callable[[], None]) -> None:
+    """Give a folder its name. After that `aside` is the name of the folder that was there before, if any.
+
+    Raises OSError or OutputError: then all is as before.
+    """
+    new = os.stat(aside)
+    try:
+        try:
+            os.rename(aside, path)  # where there is nothing, or an empty folder
+        except OSError as error:
+            if error.errno not in IS_TAKEN:
+                raise
+            refuse_other()
+            _replace(aside, path)
+    except BaseException as error:
+        if not _is_at(new, path):
+            raise
+        named.append(path)
+        if not isinstance(error, OSError):  # a file server may answer with an error to what it has done
+            raise
+    else:
+        named.append(path)
+
+
+def _is_at(found: os.stat_result, path: Path) -> bool:
+    with suppress(OSError):
+        return os.path.samestat(found, os.stat(path))
+    return False
+
+
+def _replace(aside: Path, path: Path) -> None:
+    """Exchange two folders; in two steps where the file system cannot do it in one."""
+    for folder, _, names in os.walk(aside):  # what replaces must be on the disk first
+        for name in names:
+            flush(Path(folder) / name)
+    try:
+        exchange(aside, path)
+    except OSError as error:
+        if can_exchange(error):
+            raise
+        old = path.with_name(f".{path.name}.{os.getpid()}{OLD}")
+        try:
+            os.rename(path, old)
+            os.rename(aside, path)
+            os.rename(old, aside)
+        except BaseException:
+            if not os.path.lexists(path):
+                os.rename(old, path)
+            elif not os.path.lexists(aside):
+                shutil.rmtree(old, ignore_errors=True)
+            raise

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ecalwindows.batch import WindowBatch
-from ecalwindows.dataset.manifest import FOLDER, manifest_path
+from ecalwindows.dataset.manifest import FOLDER, FileRecord, file_record, manifest_path, refuse_linked_manifest
 from ecalwindows.dataset.manifest import Format as Format
 from ecalwindows.dataset.ndjson.text_file import Compression
-from ecalwindows.dataset.output import is_special
+from ecalwindows.dataset.output import check_output, is_special
 from ecalwindows.dataset.parquet.definition import FeaturesDefinition
 from ecalwindows.errors import SettingsError, near
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
@@ -62,6 +63,11 @@ class OutputPlan:
 
             return list(part_paths(self.path, self.part))
         return [*([self.events_path] if self.events_path else []), self.path]
+
+    @property
+    def all_paths(self) -> list[Path]:
+        """The manifest (a device or pipe has none), then all files of the output: they get their names together."""
+        return [*([] if is_special(self.path) else [self.manifest]), *self.paths]
 
     @property
     def base(self) -> Path:
@@ -146,6 +152,19 @@ def _weights(path: str | Path | None) -> Weights | None:
     from ecalwindows.dataset.weights import read_weights
 
     return read_weights(path)
+
+
+def check_outputs(plan: OutputPlan, *, overwrite: bool) -> None:
+    """Raise OutputError when an output or its manifest can't be written; makes missing folders."""
+    if not is_special(plan.path):
+        refuse_linked_manifest(plan.manifest)
+    for path in plan.all_paths:
+        check_output(path, overwrite=overwrite or path not in plan.paths)
+
+
+def output_files(plan: OutputPlan, places: Sequence[Path]) -> list[FileRecord]:
+    """The files of an output for its manifest. `places` : where they are until they have their names"""
+    return [file_record(path, plan.base, place) for path, place in zip(plan.paths, places, strict=True)]
 
 
 def open_writers(plan: OutputPlan, places: list[Path], metadata: dict[str, str], stack: ExitStack) -> list[Writer]:

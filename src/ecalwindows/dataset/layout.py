@@ -15,8 +15,9 @@ import re
 from os import PathLike, fspath
 from pathlib import Path
 
+from ecalwindows.dataset.commit import FOLDER
 from ecalwindows.dataset.inside import link_problem
-from ecalwindows.dataset.manifest import FOLDER
+from ecalwindows.dataset.recovery import recover
 from ecalwindows.errors import InputError, SettingsError, near
 
 SUFFIXES = {
@@ -75,6 +76,7 @@ def data_files(path: str | Path, split: str | None = None, *, linked: list[str] 
     """The data files of a dataset, in order: of a finished one, its format folder, a flat folder, or a file itself.
 
     In a folder with a record or manifests a data file that is a link, or reached through one, is none of the dataset.
+    What a killed run left half done there is put right first.
 
     Parameters
     ----------
@@ -93,6 +95,7 @@ def data_files(path: str | Path, split: str | None = None, *, linked: list[str] 
         For a split that is not there.
     """
     path = Path(path)
+    recover(path)
     if path.is_file():
         if split is not None:
             raise _no_split(split, path, [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import zlib
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ecalwindows.config import PileUpUse
+from ecalwindows.dataset.commit import FOLDER as FOLDER
 from ecalwindows.dataset.inside import RelativeName, place_problem, refuse_links
 from ecalwindows.dataset.json_files import UnreadableError, read_model
 from ecalwindows.dataset.output import written_aside
@@ -17,9 +19,6 @@ from ecalwindows.errors import OutputError
 
 Format = Literal["parquet", "ndjson", "tfrecord", "matches"]
 """What parts can hold: windows, in three formats, or matched clusters (Parquet; not a format of windows)."""
-
-FOLDER = "_ecalwindows"
-"""Beside the data of a flat folder: readers of Parquet folders leave out names with an underscore."""
 
 
 class InputRecord(BaseModel):
@@ -76,6 +75,10 @@ class Manifest(BaseModel):
     bad_inputs: list[dict[str, str]] = Field(default_factory=list, description="Inputs left out, with the reason.")
     notes: dict[str, Any] = Field(default_factory=dict, description="Anything else that belongs to the part.")
 
+    def text(self) -> str:
+        """The content of its file."""
+        return self.model_dump_json(indent=1) + "\n"
+
     @property
     def settings_digest(self) -> str:
         """One hash of all that decides the content of columns."""
@@ -88,11 +91,12 @@ def manifest_path(data: Path) -> Path:
     return data.parent / FOLDER / "manifests" / f"{data.name}.json"
 
 
-def file_record(path: Path, base: Path) -> FileRecord:
-    """Size and checksum of a file, read in pieces."""
-    with path.open("rb") as file:
+def file_record(path: Path, base: Path, place: Path | None = None) -> FileRecord:
+    """Size and checksum of a file, read in pieces. `place` : where it is until it has its name"""
+    with (place or path).open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return FileRecord(name=path.relative_to(base).as_posix(), bytes=path.stat().st_size, sha256=digest)
+        size = os.fstat(file.fileno()).st_size
+    return FileRecord(name=path.relative_to(base).as_posix(), bytes=size, sha256=digest)
 
 
 def adler32(path: str | Path) -> str:
@@ -104,9 +108,14 @@ def adler32(path: str | Path) -> str:
     return f"{checksum:08x}"
 
 
-def write_manifest(manifest: Manifest, path: Path) -> None:
-    """Write it aside and rename it. Raises OutputError, also where its folders are links."""
+def refuse_linked_manifest(path: Path) -> None:
+    """Raise OutputError where a manifest, or a folder on the way to it, is a link."""
     refuse_links([path, path.parent, *(folder for folder in path.parents[1:3] if folder.name == FOLDER)])
+
+
+def write_manifest(manifest: Manifest, path: Path) -> None:
+    """Write it atomically. Raises OutputError, also where its folders are links."""
+    refuse_linked_manifest(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -117,7 +126,7 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
             todo="name another place with -o",
         ) from error
     with written_aside([path]) as (place,):
-        place.write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        place.write_text(manifest.text(), encoding="utf-8")
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from ecalwindows.dataset.ndjson.text_source import Limits
 from ecalwindows.dataset.notes import summed_notes
 from ecalwindows.dataset.readers import file_columns, file_manifest, kind_of, told_by_file
 from ecalwindows.errors import InputError
+from ecalwindows.file_state import FileState, file_states
 from ecalwindows.names import storable
 from ecalwindows.schema import DATA_MODEL_VERSION
 from ecalwindows.version import revision, version
@@ -28,12 +29,16 @@ DECISIVE = ("data_model_version", "settings", "working_points_sha256")
 
 @dataclass(frozen=True)
 class Source:
-    """A data file: its columns and hit components (None without windows), its manifest, what it says of itself."""
+    """A data file: its columns and hit components (None without windows), its manifest, what it says of itself.
+
+    states : of the file and its table of events, before anything of them was read
+    """
 
     path: Path
     columns: frozenset[str] | None
     manifest: Manifest | None
     told: dict[str, Any]
+    states: dict[str, FileState | None] = field(default_factory=dict)
 
     @property
     def origin(self) -> dict[str, Any] | None:
@@ -64,7 +69,7 @@ class Source:
     @property
     def events(self) -> Path | None:
         """The table of events beside it. Raises InputError for a link beside a file that is none."""
-        place = self.path.with_name(stem_of(self.path.name) + EVENTS_SUFFIX)
+        place = _events_beside(self.path)
         if kind_of(self.path) != "ndjson" or not place.is_file():
             return None
         if place.is_symlink() and not self.path.is_symlink():
@@ -75,9 +80,14 @@ class Source:
         return place
 
 
+def _events_beside(path: Path) -> Path:
+    return path.with_name(stem_of(path.name) + EVENTS_SUFFIX)
+
+
 def source(path: Path, limits: Limits) -> Source:
     """What is known of a file. Raises BadFileError where its header cannot be read."""
-    return Source(path, file_columns(path, limits), file_manifest(path), told_by_file(path))
+    states = file_states([path, _events_beside(path)])
+    return Source(path, file_columns(path, limits), file_manifest(path), told_by_file(path), states)
 
 
 def shared_origin(sources: Sequence[Source], flavour: int | None) -> dict[str, Any]:
@@ -161,4 +171,9 @@ def input_records(sources: Sequence[Source]) -> list[InputRecord]:
     manifests = manifests_of(sources)
     if manifests is not None:
         return [record for manifest in manifests for record in manifest.inputs]
-    return [InputRecord(name=storable(each.path.name), bytes=each.path.stat().st_size, events=0) for each in sources]
+    return [InputRecord(name=storable(each.path.name), bytes=_size(each), events=0) for each in sources]
+
+
+def _size(each: Source) -> int:
+    state = each.states.get(str(each.path))
+    return state.bytes if state else each.path.stat().st_size

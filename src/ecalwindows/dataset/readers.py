@@ -18,6 +18,7 @@ from ecalwindows.dataset.ndjson.text_source import Limits, is_archive
 from ecalwindows.dataset.parquet import reader as parquet_reader
 from ecalwindows.dataset.tfrecord import reader as tfrecord_reader
 from ecalwindows.errors import BadFileError, InputError
+from ecalwindows.file_state import unchanged
 
 PARQUET, TFRECORD = (".parquet",), (".proto", ".tfrecord")
 NDJSON = (".ndjson", ".ndjson.gz", ".ndjson.zst")
@@ -53,15 +54,20 @@ def read_batches(
     """Windows of a data file as partial batches of at most `rows`: all its columns, or those of `columns` that it has.
 
     limits, notes : of text (`ndjson_reader.read_batches`); of Parquet notes get the columns that are unknown
-    Raises BadFileError for a file that is cut or damaged, InputError for a name that tells no format.
+    Raises BadFileError for a file that is cut or damaged, InputError for a name that tells no format and for a file
+    that changes while it is read.
     """
     kind = kind_of(path)
+    name = fspath(path)
     if kind == "ndjson":
-        return ndjson_reader.read_batches(path, rows=rows, columns=columns, limits=limits, notes=notes)
+        return unchanged(name, ndjson_reader.read_batches(path, rows=rows, columns=columns, limits=limits, notes=notes))
     if kind == "parquet":
         notes = notes or ReadNotes()
-        return parquet_reader.read_batches(path, rows=rows, columns=columns, unknown=notes.unknown, doubts=notes.doubts)
-    return tfrecord_reader.read_batches(fspath(path), rows=rows, columns=columns)
+        batches = parquet_reader.read_batches(
+            path, rows=rows, columns=columns, unknown=notes.unknown, doubts=notes.doubts
+        )
+        return unchanged(name, batches)
+    return unchanged(name, tfrecord_reader.read_batches(name, rows=rows, columns=columns))
 
 
 def file_columns(path: str | PathLike[str], limits: Limits | None = None) -> frozenset[str] | None:

@@ -158,6 +158,9 @@ class DatasetRecord(Model):
     splits: list[SplitRecord] = Field(default_factory=list, description="Splits in the order that decides.")
     files: list[DataFile] = Field(description="Files of the dataset.")
     copies: list[Copy] = Field(default_factory=list, description="The same windows in further formats.")
+    beside: list[FileRecord] = Field(
+        default_factory=list, description="Manifests, and the index of Parquet: what readers use beside the data."
+    )
     inputs: list[InputRecord] = Field(description="Input files.")
     bad_inputs: list[dict[str, str]] = Field(description="Inputs that were left out, with the reason.")
     input_summary: InputSummary | None = Field(None, description="What the inputs were found to be; null: unknown.")

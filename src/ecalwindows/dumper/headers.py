@@ -15,6 +15,7 @@ from ecalwindows.dumper import columns as dump
 from ecalwindows.dumper.branches import PILEUP_BRANCHES, Branch, branches_needed
 from ecalwindows.dumper.coverage import check_coverage
 from ecalwindows.errors import BadFileError, EcalWindowsError, SettingsError, near
+from ecalwindows.file_state import FileState, file_state
 from ecalwindows.remote import is_remote, remote_filesystem
 
 OF_WINDOWS = (".parquet", ".ndjson", ".ndjson.gz", ".ndjson.zst", ".tar.gz", ".proto")
@@ -28,6 +29,7 @@ class Input:
     branches : those to read; absent : needed ones that take their defaults
     pileup : how the pile-up of the file is treated (config.PileUpUse)
     n_events : entries of the tree; start, stop : those that the run takes; n_bytes : size of the file
+    state : of the file before it was opened, None for a URL
     """
 
     path: str
@@ -39,6 +41,7 @@ class Input:
     stop: int = 0
     n_bytes: int = 0
     pileup: PileUpUse = "off"
+    state: FileState | None = None
 
     @property
     def defaults(self) -> dict[str, float]:
@@ -81,8 +84,9 @@ def check_inputs(
     inputs = Inputs()
     for path in paths:
         try:
+            state = file_state(path)
             with open_tree(path, settings.tree) as tree:
-                inputs.files.append(_checked(path, tree, settings, wanted))
+                inputs.files.append(replace(_checked(path, tree, settings, wanted), state=state))
         except BadFileError as error:
             if not skip_bad_files:
                 raise

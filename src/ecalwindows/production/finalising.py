@@ -18,6 +18,7 @@ from ecalwindows.dataset.layout import FORMATS, RECORD
 from ecalwindows.dataset.manifest import FOLDER, file_problem, file_record
 from ecalwindows.dataset.output import written_aside
 from ecalwindows.dataset.record import read_record
+from ecalwindows.dataset.recovery import recover
 from ecalwindows.errors import EcalWindowsError, InputError
 from ecalwindows.finalize import CARD, CROISSANT, finalize_dataset, warn_of_record
 from ecalwindows.finalize_matches import finalize_matches
@@ -102,6 +103,7 @@ def check_targets(production: Production) -> None:
     if is_remote(production.output):
         _check_far(production)
     target, record = target_of(production), home(production) / RECORD
+    recover(target)
     if production.work.absolute().is_relative_to(target.absolute()):
         raise ProductionError(
             "the work folder is in the folder of the dataset", expected="a folder beside it",
@@ -199,7 +201,10 @@ def _with_inputs(error: InputError, plan: Plan) -> EcalWindowsError:
 
 
 def clear_left(target: Path) -> None:
-    """Remove what finalising left aside when it was killed; the production is held, and what lives is left alone."""
+    """Put right, and remove, what finalizing left when it was killed; this run holds the production, and what another
+    living process writes is left alone.
+    """
+    recover(target)
     for path in target.parent.glob(f".{glob.escape(target.name)}.*"):
         pid, _, kind = path.name.removeprefix(f".{target.name}.").partition(".")
         if kind in ("partial", "old") and pid.isdecimal() and process_start(int(pid)) is None:

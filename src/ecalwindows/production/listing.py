@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ecalwindows.errors import InputError, SettingsError
+from ecalwindows.file_state import file_states, refuse_changed
 from ecalwindows.names import is_storable, storable
 from ecalwindows.production.parts import part_maker
 from ecalwindows.production.plan import Entry, Source
@@ -56,10 +57,12 @@ def entry_of(path: str, *, checksum: bool = False) -> Entry:
         return Entry(path=path, bytes=_remote_bytes(path))
     path = os.path.abspath(path)
     try:
+        before = file_states([path])
         info = os.stat(path)
         digest = _checksum(path) if checksum else None
     except OSError:
         return Entry(path=path)
+    refuse_changed(before, "the input has changed while its checksum was computed")
     return Entry(path=path, bytes=info.st_size, mtime_ns=None if digest else info.st_mtime_ns, sha256=digest)
 
 

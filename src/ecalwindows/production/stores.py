@@ -7,8 +7,8 @@ import os
 import shutil
 from pathlib import Path
 
+from ecalwindows.dataset.commit import temporary_name
 from ecalwindows.dataset.manifest import FOLDER, Manifest, file_record, read_manifest
-from ecalwindows.dataset.output import aside_name
 from ecalwindows.errors import OutputError
 
 
@@ -47,7 +47,7 @@ def move(source: Path, target: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    aside = aside_name(target)
+    aside = temporary_name(target)
     try:
         shutil.copyfile(source, aside)
         with aside.open("rb") as file:

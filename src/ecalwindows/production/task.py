@@ -7,13 +7,14 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from ecalwindows.dataset.formats import Format
 from ecalwindows.dataset.manifest import FOLDER, file_record, read_manifest, write_manifest
 from ecalwindows.errors import EcalWindowsError, OutputError, SettingsError
+from ecalwindows.file_state import FileState, file_states, refuse_changed
 from ecalwindows.production.errors import ChangedError, one_line
 from ecalwindows.production.listing import entry_of, read_sources
 from ecalwindows.production.parts import MadePart, part_maker
@@ -36,9 +37,10 @@ def run_task(place: Place, plan: Plan, number: int, *, executor: str, scratch: P
     state = JobState(part=job.part, digest=job.digest, outcome="running", attempts=_attempts(before, attempt))
     write_state(state, place.state(job.part))
     try:
+        states = file_states(entry.path for entry in job.inputs)
         check_unchanged(plan, job)
         with scratch_folder(scratch or place.scratch, job.part) as folder:
-            made, manifests = _made(place, plan, job, folder)
+            made, manifests = _made(place, plan, job, folder, states)
     except Exception as error:
         where = error.where if isinstance(error, EcalWindowsError) else None
         failed = _ended(attempt, began, one_line(error)).model_copy(update={"where": where})
@@ -116,8 +118,10 @@ def scratch_folder(above: Path, part: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _made(place: Place, plan: Plan, job: Job, folder: Path) -> tuple[MadePart, dict[Format, str]]:
-    """All formats of the part made first, then brought to their place."""
+def _made(
+    place: Place, plan: Plan, job: Job, folder: Path, states: Mapping[str, FileState | None]
+) -> tuple[MadePart, dict[Format, str]]:
+    """All formats of the part made first, then brought to their place, if the inputs are still those of the plan."""
     made = MadePart()
     maker = part_maker(plan.production.kind)
     for format in plan.production.formats:
@@ -126,6 +130,7 @@ def _made(place: Place, plan: Plan, job: Job, folder: Path) -> tuple[MadePart, d
         manifests = folder / format / FOLDER / "manifests"
         path = next(manifests.iterdir()).rename(manifests / manifest_name(format, job.part))
         _tell_names(plan, job, made, path)
+    refuse_changed(states, todo="`ecalwindows production resume FILE` takes the change into the plan")
     digests: dict[Format, str] = {}
     for format in plan.production.formats:
         deliver(folder / format, place.parts(format), manifest_name(format, job.part))

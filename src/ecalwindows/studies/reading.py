@@ -10,6 +10,7 @@ import numpy as np
 
 from ecalwindows.dataset.copies import refuse_copies
 from ecalwindows.dataset.flat_tables import Columns, flat_rows, read_flat
+from ecalwindows.dataset.recovery import recover
 from ecalwindows.errors import BadFileError, InputError
 from ecalwindows.studies.columns import MATCH_COLUMNS
 
@@ -45,6 +46,7 @@ def match_files(paths: Paths) -> list[Path]:
 
 
 def _files_of(path: Path) -> list[Path]:
+    recover(path)
     if path.is_file() and path.suffix != ".root":
         return [path]
     folder = path / FORMAT if (path / FORMAT).is_dir() else path

@@ -102,6 +102,7 @@ def run_file(
 ) -> None:
     """Run a production, show how it goes, and tell what was done."""
     from ecalwindows.cli.progress import warnings_shown
+    from ecalwindows.dataset.commit import named
     from ecalwindows.production.driver import run_production
     from ecalwindows.production.local import usual_workers
     from ecalwindows.production.settings import read_production
@@ -129,6 +130,7 @@ def run_file(
                 **options,
             )
     except KeyboardInterrupt:
+        named[:] = [path for path in named if not path.is_relative_to(wanted.work.absolute())]
         click.echo("stopped: parts that are done are kept; `ecalwindows production resume` makes the rest", err=True)
         raise
     if not quiet:
@@ -144,8 +146,8 @@ def _dask_pool(wanted: Any, scheduler: str | None, allow_insecure: bool) -> Any:
     """The pool of dask workers that options and settings speak of."""
     from ecalwindows.production.dask_pool import dask_pool
 
-    named = {"scheduler": scheduler, "cluster": None} if scheduler else {}
-    return dask_pool(wanted.dask.model_copy(update=named), tell, allow_insecure=allow_insecure)
+    update = {"scheduler": scheduler, "cluster": None} if scheduler else {}
+    return dask_pool(wanted.dask.model_copy(update=update), tell, allow_insecure=allow_insecure)
 
 
 @contextmanager

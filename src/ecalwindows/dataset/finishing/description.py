@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -19,7 +19,7 @@ from ecalwindows.dataset.finishing.identity import Keys
 from ecalwindows.dataset.finishing.parts import Part
 from ecalwindows.dataset.input_warnings import input_summary
 from ecalwindows.dataset.layout import natural_key, record_path
-from ecalwindows.dataset.manifest import InputRecord, Manifest
+from ecalwindows.dataset.manifest import FileRecord, InputRecord, Manifest
 from ecalwindows.dataset.notes import dataset_notes
 from ecalwindows.dataset.record import Copy, DataFile, DatasetRecord, Digest, Sample, Software, SplitRecord, read_record
 from ecalwindows.dataset.splits import METHOD, Splits, share_text
@@ -56,10 +56,11 @@ class About:
 
 @dataclass(frozen=True)
 class Form:
-    """The windows of a dataset in one format: the parts, and the files that were made of them."""
+    """The windows of a dataset in one format: the parts, the files made of them, manifests and index beside them."""
 
     parts: Sequence[Part]
     files: list[DataFile]
+    beside: list[FileRecord] = field(default_factory=list)
 
     @property
     def format(self) -> str:
@@ -159,6 +160,7 @@ def described(
             )
             for form in forms[1:]
         ],
+        beside=[each for form in forms for each in form.beside],
         inputs=inputs,
         input_summary=input_summary(inputs),
         notes=dataset_notes([part.manifest.notes for form in forms for part in form.parts]),

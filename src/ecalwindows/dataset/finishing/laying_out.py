@@ -48,12 +48,13 @@ def write_layout(
         files += _recorded(part, name, written, out, manifests)
         one_more()
     order = {name: place for place, name in enumerate(splits.names)} if splits else {}
+    beside = [file_record(manifests / f"{name}.json", out) for name in names]
     files.sort(key=lambda file: order.get(file.split or "", 0))
     if format == "parquet":
         for split in splits.names if splits else [None]:
             held = [file.name.rpartition("/")[2] for file in files if file.split == split]
-            write_parquet_index(base / split if split else base, held)
-    return Form(parts, files)
+            beside += write_parquet_index(base / split if split else base, held, out)
+    return Form(parts, files, beside)
 
 
 def _in_order(work: Callable[[Part, str], T], parts: Sequence[Part], names: Sequence[str], workers: int) -> Iterator[T]:

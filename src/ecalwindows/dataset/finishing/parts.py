@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,8 +15,10 @@ from ecalwindows.dataset.layout import EVENTS_SUFFIX, MATCHED, RECORD, UNMATCHED
 from ecalwindows.dataset.manifest import FOLDER, Manifest, problems, read_manifest
 from ecalwindows.dataset.ndjson.lines import count_lines
 from ecalwindows.dataset.record import unbalanced
+from ecalwindows.dataset.recovery import recover
 from ecalwindows.dataset.tfrecord.records import count_records
 from ecalwindows.errors import BadFileError, InputError
+from ecalwindows.file_state import FileState, file_states, refuse_changed
 
 MOST_LISTED = 10
 """Names that an error lists."""
@@ -27,6 +29,7 @@ class Part:
     """A part: `name` (that of its data without suffix), folder, manifest, and what its files were found to hold.
 
     rows : windows by data file, as counted in the files; schema : Arrow schema of Parquet, else None
+    manifest_file : where the manifest is; states : of it and of the data, before they were read
     """
 
     name: str
@@ -34,6 +37,8 @@ class Part:
     manifest: Manifest
     rows: dict[str, int]
     schema: Any = None
+    manifest_file: Path = Path()
+    states: dict[str, FileState | None] = field(default_factory=dict)
 
     @property
     def data(self) -> list[Path]:
@@ -59,6 +64,7 @@ def find_parts(folder: Path) -> list[Part]:
     Raises InputError for nothing in the folder, data without manifest, two parts with one name, a manifest that names
     files elsewhere.
     """
+    recover(folder)
     if not folder.is_dir():
         raise parts_error("there is no such folder", "a folder of parts", folder, "check the path")
     if (folder / RECORD).is_file():
@@ -89,6 +95,7 @@ def inputs_without_part(folder: Path) -> list[dict[str, str]]:
 
 def part_of(folder: Path, path: Path) -> Part:
     """The part of a manifest. Raises InputError for one that fits no flat folder."""
+    before = file_states([path])
     manifest = read_manifest(path)
     names = [record.name for record in manifest.files]
     data = [name for name in names if format_of(PurePosixPath(name).name) == manifest.format]
@@ -100,7 +107,14 @@ def part_of(folder: Path, path: Path) -> Part:
     name = stem_of(PurePosixPath(data[0]).name)
     if manifest.format == "tfrecord":
         name = name.removeprefix("nocalomatch_").removeprefix("calomatch_")
-    return Part(name, folder, manifest, dict.fromkeys(data, 0))
+    states = before | file_states(folder / name for name in names)
+    return Part(name, folder, manifest, dict.fromkeys(data, 0), manifest_file=path, states=states)
+
+
+def refuse_changed_parts(parts: Iterable[Part]) -> None:
+    """Raise InputError for a part that is not as it was when it was found: what is known of it may be old."""
+    for part in parts:
+        refuse_changed(part.states, "a part has changed while the dataset was made of it")
 
 
 def _refuse_same_names(folder: Path, parts: Sequence[Part]) -> None:

@@ -26,6 +26,7 @@ from ecalwindows.dataset.layout import (
 from ecalwindows.dataset.parquet.reader import Ranges, parquet_index, read_batches
 from ecalwindows.dataset.record import DatasetRecord
 from ecalwindows.errors import BadFileError, InputError
+from ecalwindows.file_state import FileState, file_state, refuse_changed
 from ecalwindows.remote import is_remote, remote_filesystem, server_of
 
 log = logging.getLogger(__name__)
@@ -38,13 +39,21 @@ ROWS = 8192
 class File:
     """A data file: its path or URL, the format that its name tells (None: it tells none), the split it is in.
 
+    state : of a local file when the dataset was opened: another file of that name is not read
     warned : warnings about it that were given, so that none is given twice where a file is read several times
     """
 
     path: str
     format: str | None
     split: str | None = None
+    state: FileState | None = None
     warned: set[str] = field(default_factory=set, compare=False, repr=False)
+
+    def refuse_changed(self) -> None:
+        """Raise InputError when the file was replaced, changed or removed since the dataset was opened."""
+        refuse_changed(
+            {self.path: self.state}, "the dataset has changed since it was opened", "open it again with open_dataset"
+        )
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ def dataset_files(path: str, linked: list[str] | None = None) -> tuple[File, ...
         return _remote_files(path)
     base = next((Path(path) / name for name in FORMATS if (Path(path) / name).is_dir()), Path(path))
     return tuple(
-        File(str(file), format_of(file.name), _split_of(file.relative_to(base).parts))
+        File(str(file), format_of(file.name), _split_of(file.relative_to(base).parts), file_state(file))
         for file in data_files(path, linked=linked)
     )
 
@@ -138,9 +147,12 @@ def dataset_record(path: str) -> DatasetRecord | None:
 
 
 def file_index(file: File) -> Index:
-    """What a file holds: of Parquet from the footer, else from the first window."""
+    """What a file holds: of Parquet from the footer, else from the first window. Raises InputError for one replaced."""
     if file.format == "parquet":
-        return Index(*parquet_index(file.path))
+        file.refuse_changed()
+        index = Index(*parquet_index(file.path))
+        file.refuse_changed()
+        return index
     for batch in _all_batches(file, rows=1, columns=None):
         names = {*batch.window, *batch.pair, *batch.cluster, *batch.hits}
         return Index(frozenset(names | ({"window_index"} if len(batch.window_index.data) else set())))
@@ -150,7 +162,7 @@ def file_index(file: File) -> Index:
 def file_batches(file: File, columns: Collection[str], row_group: int | None = None) -> Iterator[WindowBatch]:
     """The windows of a file (of one row group) with the columns asked for.
 
-    Raises BadFileError when the file lacks one of them.
+    Raises BadFileError when the file lacks one of them, InputError when it is not the file that was opened.
     """
     groups = None if row_group is None else [row_group]
     for batch in _all_batches(file, rows=ROWS, columns=columns, row_groups=groups):
@@ -167,6 +179,17 @@ def file_batches(file: File, columns: Collection[str], row_group: int | None = N
 
 def _all_batches(
     file: File, *, rows: int, columns: Collection[str] | None, row_groups: Sequence[int] | None = None
+) -> Iterator[WindowBatch]:
+    """What is read of a file, as long as it is the one that was opened."""
+    file.refuse_changed()
+    for batch in _batches_of(file, rows, columns, row_groups):
+        file.refuse_changed()
+        yield batch
+    file.refuse_changed()
+
+
+def _batches_of(
+    file: File, rows: int, columns: Collection[str] | None, row_groups: Sequence[int] | None
 ) -> Iterator[WindowBatch]:
     if file.format == "parquet":
         doubts = set[str]()

@@ -9,13 +9,16 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from ecalwindows.dataset.inside import refuse_links
+from ecalwindows.dataset.manifest import FileRecord, file_record
 from ecalwindows.dataset.output import written_aside
 
 INDEX = ("_common_metadata", "_metadata", "_type.txt")
 
 
-def write_parquet_index(folder: Path, names: Sequence[str]) -> None:
+def write_parquet_index(folder: Path, names: Sequence[str], base: Path) -> list[FileRecord]:
     """Write the three files for the Parquet files `names` of a folder (at least one, all of one schema).
+
+    Returns their names below `base`, with sizes and checksums, for the record of the dataset.
 
     `_metadata` : all row groups with the file of each, so that readers need not open every file;
     `_common_metadata` : the schema; `_type.txt` : the Awkward type, for people.
@@ -24,10 +27,12 @@ def write_parquet_index(folder: Path, names: Sequence[str]) -> None:
     refuse_links(folder / name for name in INDEX)
     row_groups = _row_groups(folder, names)
     schema = row_groups.schema.to_arrow_schema()
-    with written_aside([folder / name for name in INDEX]) as (common, metadata, text):
+    paths = [folder / name for name in INDEX]
+    with written_aside(paths) as (common, metadata, text):
         pq.write_metadata(schema, common)
         row_groups.write_metadata_file(str(metadata))
         text.write_text(awkward_type(schema, row_groups.num_rows) + "\n", encoding="utf-8")
+        return [file_record(path, base, place) for path, place in zip(paths, (common, metadata, text), strict=True)]
 
 
 def _row_groups(folder: Path, names: Sequence[str]) -> Any:

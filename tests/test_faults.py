@@ -1,0 +1,195 @@
+"""All commands that write: whatever interrupts them, wherever, one complete output is there, the old one or the new."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from faults import broken, steps_of
+from flat_folders import write_part
+from golden_files import GOLDEN
+from matches_maker import toy, write_table
+from test_cli import Ran, attempt, run
+
+from ecalwindows.dataset.recovery import recover
+
+ELECTRONS, PHOTONS = str(GOLDEN / "electrons.root"), str(GOLDEN / "photons.root")
+WP = str(GOLDEN / "wp_test.json")
+PLAIN = ("--no-figures",)
+FEW = ("--events", ":4", "-q")
+ALL = ("error", "Ctrl-C", "SIGTERM", "kill")
+SLOW = ("error", "kill")
+RENAMES = ("rename", "replace", "renameat2", "link")
+Tree = dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command that writes over what another one wrote.
+
+    old, new : the words of the commands; `{in}` and `{out}` in them are folders of inputs and of outputs
+    kinds : of faults at renames, elsewhere they are those of slow commands; only : steps at which they are injected
+    """
+
+    old: Sequence[str]
+    new: Sequence[str]
+    kinds: Sequence[str] = ALL
+    only: Sequence[str] = ()
+
+
+CASES = {
+    "windows, Parquet": Case(
+        ("windows", PHOTONS, "-o", "{out}/w.parquet", *FEW), ("windows", ELECTRONS, "-o", "{out}/w.parquet", *FEW)
+    ),
+    "windows, NDJSON": Case(
+        ("windows", PHOTONS, "-o", "{out}/w.ndjson", *FEW), ("windows", ELECTRONS, "-o", "{out}/w.ndjson", *FEW)
+    ),
+    "windows, TFRecord": Case(
+        ("windows", PHOTONS, "-o", "{out}", "--format", "tfrecord", *FEW),
+        ("windows", ELECTRONS, "-o", "{out}", "--format", "tfrecord", *FEW),
+    ),
+    "windows, where nothing is": Case((), ("windows", ELECTRONS, "-o", "{out}/w.ndjson", "--no-overwrite", *FEW)),
+    "convert": Case(
+        ("convert", "{in}/parts/b.parquet", "-o", "{out}/c.ndjson", "-q"),
+        ("convert", "{in}/parts/a.parquet", "-o", "{out}/c.ndjson", "-q"),
+    ),
+    "finalize": Case(
+        ("finalize", "{in}/other", "-o", "{out}/ds", "-q"),
+        ("finalize", "{in}/parts", "-o", "{out}/ds", "--overwrite", "--split", "a=0.5,b=0.5", "-q"),
+    ),
+    "finalize, where nothing is": Case((), ("finalize", "{in}/parts", "-o", "{out}/ds", "-q")),
+    "finalize, in place": Case(
+        ("windows", ELECTRONS, "-o", "{out}/a.parquet", *FEW), ("finalize", "{out}", "-q", "--version", "2")
+    ),
+    "log note": Case(("finalize", "{in}/parts", "-o", "{out}/ds", "-q"), ("log", "note", "{out}/ds", "bad")),
+    "relabel, file": Case(
+        ("windows", PHOTONS, "-o", "{out}/r.ndjson", *FEW),
+        ("relabel", "{in}/text/a.ndjson", "--wp-file", WP, "-o", "{out}/r.ndjson", "--overwrite", "-q"),
+    ),
+    "relabel, dataset": Case(
+        ("finalize", "{in}/other", "-o", "{out}/ds", "-q"),
+        ("relabel", "{in}/ds", "--wp-file", WP, "-o", "{out}/ds", "--overwrite", "-q"),
+    ),
+    "normalize": Case(
+        ("normalize", "{in}/other", "-o", "{out}/n.json", "-q"), ("normalize", "{in}/parts", "-o", "{out}/n.json", "-q")
+    ),
+    "truth match": Case(
+        ("truth", "match", PHOTONS, "-o", "{out}/m.parquet", *FEW),
+        ("truth", "match", ELECTRONS, "-o", "{out}/m.parquet", *FEW),
+    ),
+    "truth window-size": Case(
+        ("truth", "window-size", "{in}/m.parquet", "-o", "{out}", *PLAIN, "--shares", "90,95", "-q"),
+        ("truth", "window-size", "{in}/m.parquet", "-o", "{out}", *PLAIN, "--shares", "80,90", "-q"),
+    ),
+    "truth working-points": Case(
+        ("truth", "working-points", "{in}/toy.parquet", "-o", "{out}/wp.json", *PLAIN, "--bootstrap", "2", "-q"),
+        ("truth", "working-points", "{in}/toy.parquet", "-o", "{out}/wp.json", *PLAIN, "--bootstrap", "3", "-q"),
+        kinds=SLOW,
+    ),
+    "simulate": Case(
+        ("simulate", "-n", "1", "--seed", "1", "--pileup", "off", "-o", "{out}/s.root", "--format", "rntuple", "-q"),
+        ("simulate", "-n", "1", "--seed", "2", "--pileup", "off", "-o", "{out}/s.root", "--format", "rntuple", "-q"),
+        kinds=SLOW,
+    ),
+    "plot": Case(
+        ("plot", "{in}/other", "-o", "{out}/p", "--no-pdf", "--only", "et_cluster", "-q"),
+        ("plot", "{in}/parts", "-o", "{out}/p", "--no-pdf", "--only", "et_cluster", "--overwrite", "-q"),
+        kinds=SLOW, only=("renameat2", "rmtree"),
+    ),
+    "show": Case(
+        ("show", PHOTONS, "--event", "355401:1:100001", "-o", "{out}/x.png"),
+        ("show", ELECTRONS, "--event", "355400:1:9400001", "-o", "{out}/x.png"),
+        kinds=SLOW,
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the commands read; not to be changed."""
+    base = tmp_path_factory.mktemp("inputs")
+    write_part(base / "parts", "a", "ele", (0, 6))
+    write_part(base / "parts", "b", "pho", (0, 6))
+    write_part(base / "other", "c", "ele", (6, 12))
+    write_part(base / "text", "a", "ele", (0, 6), ".ndjson")
+    run("finalize", str(base / "parts"), "-o", str(base / "ds"), "-q")
+    run("truth", "match", ELECTRONS, "-o", str(base / "m.parquet"), "-q")
+    write_table(base / "toy.parquet", toy(3000, lambda et, eta: np.full(np.shape(et), 1e-3)))
+    return base
+
+
+def tree(folder: Path) -> Tree:
+    """All files that are not hidden, but for times and hosts of a run."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(part[0] == "." or part == "run" for part in path.relative_to(folder).parts)
+    }
+
+
+def hidden(folder: Path) -> list[str]:
+    return [path.name for path in folder.rglob(".*")]
+
+
+def chosen(steps: Sequence[str], only: Sequence[str]) -> list[int]:
+    """Steps at which to break: of a row of equal ones, such as all files of a folder, the first and the last."""
+    return [
+        at
+        for at, name in enumerate(steps)
+        if (not only or name in only) and not (name in steps[at - 1 : at] and name in steps[at + 1 : at + 2])
+    ]
+
+
+def restored(kept: Path, folder: Path) -> None:
+    shutil.rmtree(folder)
+    shutil.copytree(kept, folder, copy_function=shutil.copy2)
+
+
+class Failed(Exception):
+    """A command that ended with an error."""
+
+
+def command(words: Sequence[str], inputs: Path, out: Path) -> Callable[[], Ran]:
+    """A command as something to call; KeyboardInterrupt and errors are raised again."""
+    words = [word.replace("{in}", str(inputs)).replace("{out}", str(out)) for word in words]
+
+    def call() -> Ran:
+        ran = attempt(*words)
+        if ran.code == 130:
+            raise KeyboardInterrupt(ran.err)
+        if ran.code:
+            raise Failed(ran.err)
+        return ran
+
+    return call
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_fault_anywhere_leaves_one_complete_output(inputs: Path, tmp_path: Path, name: str) -> None:
+    case, out = CASES[name], tmp_path / "out"
+    out.mkdir()
+    if case.old:
+        command(case.old, inputs, out)()
+    shutil.copytree(out, tmp_path / "kept", copy_function=shutil.copy2)
+    old = tree(out)
+    new_command = command(case.new, inputs, out)
+    steps = steps_of(new_command, out)
+    new = tree(out)
+    assert new != old and not hidden(out) and steps
+    for at in chosen(steps, case.only):
+        for kind in case.kinds if steps[at] in RENAMES else SLOW:
+            restored(tmp_path / "kept", out)
+            ended = broken(new_command, out, at, kind)
+            if ended == "killed":
+                recover(next(iter(sorted(new))) if not any(out.iterdir()) else out / sorted(new)[0])
+                recover(out / sorted(new)[-1])
+            elif steps[at] not in ("unlink", "rmtree"):
+                assert not hidden(out), (kind, at, steps[at])
+            found = tree(out)
+            assert found in (old, new), (kind, at, steps[at], ended, sorted(found))
+            if ended == "done":
+                assert found == new, (kind, at, steps[at])
