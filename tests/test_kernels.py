@@ -17,7 +17,7 @@ from reference import mustache as slow_mustache
 from reference import windows as slow_windows
 
 from ecalwindows.geometry import GEOMETRIES, Geometry
-from ecalwindows.kernels import association, decode, features, gather, mustache, tfrecord_reader, windowing
+from ecalwindows.kernels import association, decode, features, gather, hashing, mustache, tfrecord_reader, windowing
 
 VALUES = st.sampled_from([0.0, -0.0, 1.0, 2.0, 2.0, -3.5, math.inf, math.nan])
 GROUPS = st.lists(st.lists(VALUES, max_size=9), max_size=4)
@@ -65,6 +65,19 @@ def test_joined_numbers(first: bytes, rows: list[tuple[int, int, int]]) -> None:
     offsets, data = features.joined_numbers(np.frombuffer(first, dtype=np.uint8), numbers)
     texts = [bytes(data[a:b]) for a, b in itertools.pairwise(offsets)]
     assert texts == [first + "_".join(map(str, row)).encode() for row in rows]
+
+
+@given(st.lists(st.binary(max_size=9), max_size=5), st.integers(0, 2**64 - 1))
+def test_hashes_of_texts(texts: list[bytes], start: int) -> None:
+    """FNV-1a, mixed at the end as SplitMix64 does (which adds its constant before)."""
+    offsets = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+    data = np.frombuffer(b"".join(texts), dtype=np.uint8)
+    found = hashing.text_hashes(offsets, data, np.uint64(start))
+    for text, result in zip(texts, found.tolist(), strict=True):
+        x = start
+        for byte in text:
+            x = (x ^ byte) * 0x100000001B3 % 2**64
+        assert result == slow_windows.splitmix64((x - 0x9E3779B97F4A7C15) % 2**64)
 
 
 @given(NUMBERS)

@@ -37,6 +37,7 @@ from ecalwindows.simulate.physics import (
     shower_maximum,
     test_beam_resolution,
 )
+from ecalwindows.simulate.tuning import parametrised
 
 test_beam_resolution.__test__ = False  # type: ignore[attr-defined]
 
@@ -309,3 +310,13 @@ def test_full_5x5_shapes_of_a_satellite_are_those_of_the_shower_that_it_shares_c
     gun, work = Gun("photon", (200.0, 200.0), (0.2, 0.8), 2), Workspace()
     r9 = np.concatenate([simulated_event(i, 4, gun, None, detector, work)["pfCluster_full5x5_r9"] for i in range(20)])
     assert (r9 > 10).any() and (np.abs(r9 - 0.95) < 0.1).sum() >= 20
+
+
+def test_parametrised_interactions_are_the_same_however_many_are_made() -> None:
+    """Each has a random stream of its own; the offsets say where its particles are."""
+    conditions = read_conditions()
+    few, many = (parametrised(conditions, n, seed=3) for n in (4, 60))
+    assert len(many.offsets) == 61 and many.offsets[-1] == len(many.particles) > 1024
+    assert (np.diff(many.offsets) >= 0).all() and np.array_equal(few.offsets, many.offsets[:5])
+    np.testing.assert_array_equal(few.particles, many.particles[: few.offsets[-1]])
+    assert np.isfinite(many.particles).all() and (many.particles[:, 2] > 0).all()
