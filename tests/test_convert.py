@@ -377,7 +377,7 @@ def test_a_file_with_fewer_windows_than_its_manifest_says(tmp_path: Path, own: P
         pytest.param(["*.ndjson"], "no input matched", id="glob"),
         pytest.param(["."], "there are no data in the folder", id="empty-folder"),
         pytest.param([FOREIGN, FOREIGN], "the same file is given twice", id="twice"),
-        pytest.param([str(GOLDEN / "wp_test.json")], "tells no format", id="another-file"),
+        pytest.param([str(GOLDEN / "wp_test.json")], "is not the name of a file of windows", id="another-file"),
         pytest.param([FOREIGN, "-f", "sead"], "features definition", id="no-such-definition"),
     ],
 )
