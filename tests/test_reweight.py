@@ -314,6 +314,38 @@ def test_empty_bins_weigh_1_and_are_told(tmp_path: Path) -> None:
     assert evaluate(tmp_path / "w.json", [11], [70], [1], [3])[0] == 1
 
 
+@pytest.mark.parametrize(
+    ("n", "options", "words"),
+    [
+        pytest.param(1200, (), "are in Et - eta bins with fewer than 25 windows", id="thin bins"),
+        pytest.param(1200, ("--et-bins", "2", "--eta-bins", "12"),
+                     "bins of eta all bins of clusters are merged into one", id="a step that does nothing"),
+    ],
+)  # fmt: skip
+def test_weights_from_too_few_windows_are_not_written(
+    tmp_path: Path, n: int, options: tuple[str, ...], words: str
+) -> None:
+    """Tables are written, and weights of before are not said to be new."""
+    inputs = [dataset(tmp_path / f"{flavour}.parquet", toy(flavour, n, flavour)) for flavour in (ELECTRON, PHOTON)]
+    command = ("reweight", *inputs, "-o", str(tmp_path / "w.json"), "--no-figures")
+    ran = attempt(*command, *options)
+    assert ran.code == 1 and not (tmp_path / "w.json").exists() and (tmp_path / "w_study" / "closure.csv").exists()
+    assert ran.err.count("warning: no weights are written: ") == 1 and words in ran.err
+    assert "wrote" not in ran.out
+    (tmp_path / "w.json").write_text("of before")
+    ran = attempt(*command, *options, "-q")
+    assert ran.code == 1 and "is that of an earlier run" in ran.err and (tmp_path / "w.json").read_text() == "of before"
+    assert "wrote" in run(*command, "--et-bins", "2", "--eta-bins", "2", "--ncls-bins", "3").out
+
+
+def test_one_bin_of_clusters_may_be_asked_for(tmp_path: Path) -> None:
+    """Then the second step brings nothing by intention."""
+    inputs = [dataset(tmp_path / f"{flavour}.parquet", toy(flavour, 1200, flavour)) for flavour in (ELECTRON, PHOTON)]
+    ran = run("reweight", *inputs, "-o", str(tmp_path / "w.json"), "--no-figures", "--et-bins", "2", "--eta-bins", "2",
+              "--ncls-bins", "0,100")  # fmt: skip
+    assert "wrote" in ran.out and "merged" not in ran.out
+
+
 # --- what does not serve
 
 

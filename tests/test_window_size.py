@@ -23,7 +23,14 @@ from ecalwindows.events import selected_events
 from ecalwindows.geometry import GEOMETRIES, Geometry, Piece
 from ecalwindows.kernels.containment import shares_inside, smallest_box
 from ecalwindows.studies.containment import BLOCKS, STEPS, UNIT, Containment, Points, simhit_points
-from ecalwindows.studies.window_size import broken_lines, fitted_geometry, smallest_boxes
+from ecalwindows.studies.window_size import (
+    Boxes,
+    broken_lines,
+    fit_problem,
+    fitted_geometry,
+    share_problem,
+    smallest_boxes,
+)
 from ecalwindows.window_size import Options, study_window_size, write_geometry
 
 EDGES = np.array([0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0])
@@ -112,6 +119,86 @@ def test_bins_with_few_caloparticles_have_no_box() -> None:
     points = toy(np.random.default_rng(4), 60, box(0.1, -0.1, 0.3), held=0.9)
     (boxes,) = smallest_boxes(found_in(points), [0.8])
     assert not boxes.found.any(), "10 in each bin"
+
+
+FINE = np.array([0.0, 0.4, 0.8, 1.2, 1.4442, 1.566, 1.8, 2.4, 3.0])
+
+
+def planted_boxes(
+    *, edges: np.ndarray = FINE, without: tuple[int, ...] = (), n: int = 500, width: float = 0.3
+) -> Boxes:
+    """The same box in each bin, none in those of `without`."""
+    size = len(edges) - 1
+    bounds = np.tile(np.array([[0.1], [-0.1], [width]]), size)
+    bounds[:, list(without)] = np.nan
+    errors = np.where(np.isfinite(bounds), 0.005, np.nan)
+    return Boxes(0.99, (edges[1:] + edges[:-1]) / 2, bounds, errors, np.full(size, n))
+
+
+@pytest.mark.parametrize(
+    ("boxes", "edges", "words"),
+    [
+        pytest.param(planted_boxes(), FINE, None, id="all bins"),
+        pytest.param(planted_boxes(without=(4,)), FINE, None, id="none in the gap between barrel and endcap"),
+        pytest.param(
+            planted_boxes(without=(3, 4)), FINE, "no box surely contains it at abs(eta) 1.2 to 1.566", id="wide"
+        ),
+        pytest.param(planted_boxes(without=(7,)), FINE, "abs(eta) 2.4 to 3", id="none in the last bin"),
+        pytest.param(planted_boxes(without=(0,)), FINE, "abs(eta) 0 to 0.4", id="none in the first bin"),
+        pytest.param(planted_boxes(n=12), FINE, "fewer than 20 caloparticles at abs(eta) 0 to 3", id="few"),
+        pytest.param(planted_boxes(edges=FINE[:6]), FINE[:6], "from abs(eta) 0 to 1.566 only", id="barrel only"),
+        pytest.param(planted_boxes(edges=FINE[2:]), FINE[2:], "from abs(eta) 0.8 to 3 only", id="endcaps only"),
+    ],
+)
+def test_no_fit_spans_bins_without_data(boxes: Boxes, edges: np.ndarray, words: str | None) -> None:
+    problem = fit_problem(boxes, edges, broken_lines(boxes, [1.5]))
+    assert problem is None if words is None else words in str(problem)
+
+
+def test_no_fit_has_more_lines_than_bins_determine() -> None:
+    boxes = planted_boxes(edges=np.array([0.0, 1.5, 3.0]))
+    assert broken_lines(boxes, [1.0, 1.2, 1.4]) == []
+    assert "too few bins for so many --knots" in str(fit_problem(boxes, np.array([0.0, 1.5, 3.0]), []))
+
+
+def test_no_fit_is_far_below_all_boxes() -> None:
+    boxes = planted_boxes()
+    lines = [replace(line, heights=np.array([0.3, 0.01, 0.3])) if line.bound == "width" else line
+             for line in broken_lines(boxes, [1.5])]  # fmt: skip
+    problem = str(fit_problem(boxes, FINE, lines))
+    assert "the line of 'width' would be at 0.01 at abs(eta) 1.5, and no box is smaller than 0.3" in problem
+
+
+@pytest.mark.parametrize(
+    ("held", "words"),
+    [
+        pytest.param([0.990] * 8, None, id="as named"),
+        pytest.param([0.986] * 8, None, id="a little less"),
+        pytest.param([0.972] * 8, "would contain 97.2 %", id="missing its name"),
+        pytest.param([0.990] * 7 + [0.93], "would contain 93 % at abs(eta) 2.4 to 3", id="in one bin"),
+        pytest.param([0.990] * 4 + [0.93] + [0.990] * 3, None, id="in the gap, where no box contains it"),
+    ],
+)
+def test_no_fit_misses_its_name(held: list[float], words: str | None) -> None:
+    n = np.full((8, BLOCKS), 1000)
+    n[4:] //= 20  # few in these bins: the sum over all hardly changes
+    inside = np.round(np.array(held)[:, None] * n * UNIT).astype(np.int64)
+    problem = share_problem(planted_boxes(without=(4,)), FINE, inside, n)
+    assert problem is None if words is None else words in str(problem)
+
+
+def test_a_sample_that_is_too_small_gives_warnings_and_no_settings(tmp_path: Path) -> None:
+    """Also none of an earlier run, which would not belong to the tables."""
+    (tmp_path / "o").mkdir()
+    write_geometry(tmp_path / "o" / "fit_99.yaml", "fit_99", GEOMETRIES["v3"])
+    (tmp_path / "o" / "fit_98.yaml").write_text("of my own")
+    ran = run("truth", "window-size", ELECTRONS, "-o", str(tmp_path / "o"), "--no-figures")
+    assert ran.err.count("warning: no settings file for ") == 3 and "-s" not in ran.out
+    assert "fewer than 20 caloparticles" in ran.err
+    assert [path.name for path in (tmp_path / "o").glob("*.yaml")] == ["fit_98.yaml"]
+    assert (tmp_path / "o" / "lines.csv").read_text().count("\n") == 1
+    quiet = run("truth", "window-size", ELECTRONS, "-o", str(tmp_path / "o"), "--no-figures", "-q")
+    assert quiet.err.count("warning: ") == 3
 
 
 # --- sums and kernels
@@ -281,6 +368,9 @@ def test_the_page_names_options_that_there_are() -> None:
     ("arguments", "found"),
     [
         pytest.param(("--shares", "0,99"), "[0.0, 99.0] cannot be", id="shares"),
+        pytest.param(("--shares", "99,99.0000001"), "cannot be", id="shares of one name"),
+        pytest.param(("--knots", "nan"), "cannot be", id="no number among the knots"),
+        pytest.param(("--eta-bins", "0,nan"), "cannot be", id="no number among the edges"),
         pytest.param(("--eta-bins", "1,0"), "[1.0, 0.0] cannot be", id="bins"),
         pytest.param(("--knots", "2,1"), "[2.0, 1.0] cannot be", id="knots"),
         pytest.param(("--knots", "x"), "'x' is not a list of numbers", id="words"),

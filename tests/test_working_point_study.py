@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,23 @@ def test_thin_and_empty_bins_lie_on_the_surface_and_are_listed(tmp_path: Path) -
     assert all(3e-3 < float(row["threshold"]) < 8e-3 for row in empty)
 
 
+def test_a_map_of_which_most_bins_are_thin_is_not_written(tmp_path: Path) -> None:
+    """Most of it would follow from a few bins. Tables are written, and a map of before is not said to be new."""
+    table = write_table(tmp_path / "t.parquet", toy(1500, FLAT, seed=4, et=(10.1, 14.9)))
+    wp, command = tmp_path / "wp.json", ["truth", "working-points", str(table), "-o", str(tmp_path / "wp.json"),
+                                         "--no-figures", "--bootstrap", "5"]  # fmt: skip
+    ran = attempt(*command)
+    assert ran.code == 1 and not wp.exists() and (tmp_path / "wp" / "map.csv").exists()
+    assert re.search(r"warning: no map is written: 13\d of 144 bins have fewer than 50 entries", ran.err)
+    assert ran.err.count("warning") == 1 and "use the packaged map" in ran.err
+    assert "--wp-file" not in ran.out and "wp.json" not in ran.out
+    wp.write_text("of before")
+    ran = attempt(*command, "-q")
+    assert ran.code == 1 and wp.read_text() == "of before" and f"{wp} is that of an earlier run" in ran.err
+    fewer = run(*command, "--et-bins", "10,12,15", "--eta-bins", "0,1,2,3")
+    assert "next: " in fewer.out and read_working_points(wp)(np.array([11.0]), np.array([0.5]))[0] > 0
+
+
 def test_bins_where_all_is_thin_are_an_error() -> None:
     scan = Scan(Bins((1, 2), (0, 3)), scan_thresholds(2), np.array([7]), *[np.ones((1, 7, 2))] * 2, np.ones((1, 7)))
     with pytest.raises(InputError, match="no bin has 50 caloparticles"):
@@ -228,7 +246,8 @@ def test_the_figures_are_drawn_from_the_tables(tmp_path: Path) -> None:
 
 def test_the_summary_adds_up_and_tells_the_next_step(tmp_path: Path) -> None:
     table = write_table(tmp_path / "t.parquet", toy(4000, FLAT, seed=1, et=(0.5, 800)))
-    out = run("truth", "working-points", str(table), "-o", str(tmp_path / "wp.json"), "--no-figures").out
+    edges = ["--et-bins", "1,5,20,100,500", "--eta-bins", "0,0.8,1.4442,1.566,2.2,3"]
+    out = run("truth", "working-points", str(table), "-o", str(tmp_path / "wp.json"), "--no-figures", *edges).out
     numbers = {line[:24].strip(): int(line[24:37].replace(",", "")) for line in out.splitlines()[:6]}
     assert numbers["caloparticles"] == 4000 == numbers["in the study"] - numbers["outside the bins"]
     assert numbers["in the study"] == numbers["derive the map"] + numbers["close it"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,8 @@ from ecalwindows.studies.reweighting_closure import Closure, closure_tests
 from ecalwindows.studies.reweighting_data import NAMES, Progress, Sample, halves
 from ecalwindows.studies.reweighting_tables import reweighting_tables
 from ecalwindows.studies.weights_json import largest_weight, weights_json
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,10 @@ class Options:
 
 @dataclass
 class Reweighted:
-    """What was derived: the fit, the statements checked before and after, windows by what became of them."""
+    """What was derived: the fit, the statements checked before and after, numbers of windows.
+
+    problem : why no weights were written, None if they were
+    """
 
     fit: Fit
     tests: dict[str, list[Closure]]
@@ -54,6 +60,7 @@ class Reweighted:
     outputs: list[Path] = field(default_factory=list)
     largest: float = 1.0
     seconds: float = 0.0
+    problem: str | None = None
 
 
 def reweight_datasets(
@@ -71,6 +78,7 @@ def reweight_datasets(
 
     inputs : datasets with electrons and photons, together or apart; check : datasets for the check, instead of a half
     study : folder of tables and figures [`<output>_study`]
+    Where the windows are too few for the bins, no weights are written, with a warning (`Reweighted.problem`).
     Raises InputError for data that do not serve, SettingsError for wrong options, OutputError.
     """
     began, output = time.monotonic(), Path(output)
@@ -81,14 +89,18 @@ def reweight_datasets(
     tables = done_tables(done, other, options or Options())
     with outputs_together() as group:
         paths = write_columns(folder, tables)
-        done.outputs = [output, *paths.values()]
+        done.outputs = [*([output] if done.problem is None else []), *paths.values()]
         if figures:
             from ecalwindows.plots.reweighting import draw_reweighting
 
             done.outputs += draw_reweighting(group.places(paths), folder)
-        with written_aside([output]) as (place,):
-            text = "Weights of windows for training, derived by ecalwindows reweight"
-            place.write_text(json.dumps(weights_json(done.fit, text), indent=1) + "\n", encoding="utf-8")
+        if done.problem is None:
+            with written_aside([output]) as (place,):
+                text = "Weights of windows for training, derived by ecalwindows reweight"
+                place.write_text(json.dumps(weights_json(done.fit, text), indent=1) + "\n", encoding="utf-8")
+    if done.problem is not None:
+        before = f", and {output} is that of an earlier run" if output.exists() else ""
+        log.warning("no weights are written%s: %s", before, done.problem)
     done.seconds = time.monotonic() - began
     return done
 
@@ -115,6 +127,7 @@ def derived(derive: Sample, other: Sample, options: Options) -> Reweighted:
     }
     done = Reweighted(fit, tests, _told(derive, other), _notes(fit, options))
     done.largest = largest_weight(fit)
+    done.problem = _problem(fit, options)
     return done
 
 
@@ -139,6 +152,32 @@ def _told(derive: Sample, other: Sample) -> dict[str, int]:
     return found | {"unmatched or other flavours": rest, "without Et or eta": derive.skipped + other.skipped}
 
 
+MAX_USELESS = 0.5
+"""No weights are written if the second step does nothing in a larger share of the eta bins, or if a larger share of the
+windows of a flavour is in Et - eta bins with too few windows."""
+
+
+def _problem(fit: Fit, options: Options) -> str | None:
+    """Why the weights cannot be used; None if they can."""
+    for flavour, counts in fit.counts.items():
+        windows = counts.sum(axis=2)
+        thin = float(windows[windows < options.least].sum() / windows.sum())
+        if thin > MAX_USELESS:
+            return (
+                f"{thin:.0%} of the {NAMES[flavour]} to derive from are in Et - eta bins with fewer than"
+                f" {options.least} windows; give more data, or fewer bins (--et-bins, --eta-bins)"
+            )
+    has_both = np.min([found.sum(axis=(1, 2)) for found in fit.counts.values()], axis=0) > 0
+    one = has_both & (fit.group.max(axis=1) == 0)
+    if len(fit.bins.ncls) > 2 and one.sum() > MAX_USELESS * has_both.sum():
+        return (
+            f"in {int(one.sum())} of {int(has_both.sum())} bins of eta all bins of clusters are merged into one, since"
+            f" a flavour has fewer than {options.least} windows in them: there photons do not get the clusters of"
+            " electrons; give more data, or fewer bins (--eta-bins, --ncls-bins)"
+        )
+    return None
+
+
 def _notes(fit: Fit, options: Options) -> list[str]:
     """What the user should know of the bins, a line each."""
     notes = []
@@ -150,6 +189,11 @@ def _notes(fit: Fit, options: Options) -> list[str]:
                 f"{NAMES[flavour]}: {empty} of {windows.size} Et - eta bins are empty (weight 1), {thin} hold "
                 f"fewer than {options.least} windows: give fewer bins (--et-bins, --eta-bins) or more data"
             )
+    if len(fit.bins.ncls) > 2 and (alone := int((fit.group.max(axis=1) == 0).sum())):
+        notes.append(
+            f"in {alone} of {len(fit.group)} bins of eta all bins of clusters are merged into one: there"
+            " photons do not get the clusters of electrons"
+        )
     if not fit.is_free.all():
         notes.append(f"{int((~fit.is_free).sum())} ncls - eta bins lack a flavour (weight 1): give other --ncls-bins")
     if fit.off > TOLD:

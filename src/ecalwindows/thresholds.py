@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -22,11 +23,13 @@ from ecalwindows.studies.caloparticles import FLAT, Bins, Numbers, Sample, read_
 from ecalwindows.studies.closure import Closure, closure
 from ecalwindows.studies.columns_out import write_columns
 from ecalwindows.studies.reading import match_files
-from ecalwindows.studies.threshold_map import MIN_ENTRIES, ThresholdMap, smooth_map
+from ecalwindows.studies.threshold_map import MIN_ENTRIES, ThresholdMap, map_problem, smooth_map
 from ecalwindows.studies.threshold_scan import ROUNDS, SEED, Scan, scanned
 from ecalwindows.studies.threshold_tables import closure_table, map_table, scan_table
 from ecalwindows.version import revision, version
 from ecalwindows.working_points import correction_json
+
+log = logging.getLogger(__name__)
 
 HALVES = parse_split("derive=1/2,close=1/2")
 """Which half an event falls in follows from its sample, run, lumi and event alone."""
@@ -58,7 +61,11 @@ class StudyOptions:
 
 @dataclass(frozen=True)
 class Study:
-    """What was found, and where it stands."""
+    """What was found, and where it is.
+
+    path : of the map; folder : of tables and figures
+    problem : why no map was written, None if it was
+    """
 
     options: StudyOptions
     sample: Sample
@@ -71,6 +78,7 @@ class Study:
     folder: Path
     n_figures: int
     seconds: float
+    problem: str | None = None
 
 
 def derive_working_points(
@@ -87,6 +95,7 @@ def derive_working_points(
 
     tables : files of matched clusters, or folders of them; test : others for the closure, in place of the half
     output : the map, correctionlib JSON; folder : for tables and figures [that of the output, named as it]
+    Where most bins are thin, no map is written, with a warning (`Study.problem`).
     Raises an EcalWindowsError for anything a user can mend; then there is no new map.
     """
     began, options, path = time.monotonic(), checked(options or StudyOptions()), Path(output)
@@ -107,12 +116,18 @@ def derive_working_points(
         sample, ~derive, options.bins, made.level, flat, rounds=options.rounds, seed=options.seed, done=step_done
     )
     told = _told(files, others, options, sample, derive)
+    problem = map_problem(made, options.min_entries)
     refuse_changed(states)
     with outputs_together() as group:
-        drawn = _write(path, place, scan, made, done, told, figures, group)
+        drawn = _write(None if problem else path, place, scan, made, done, told, figures, group)
+    if problem:
+        log.warning(
+            "no map is written%s: %s; give more tables or wider bins (--et-bins, --eta-bins), or use the packaged map"
+            " (leave --wp-file out)", f", and {path} is that of an earlier run" if path.exists() else "", problem,
+        )  # fmt: skip
     n_derive, seconds = int(derive.sum()), time.monotonic() - began
     return Study(
-        options, sample, n_derive, len(sample) - n_derive, scan, made, done, path, place, drawn, seconds
+        options, sample, n_derive, len(sample) - n_derive, scan, made, done, path, place, drawn, seconds, problem
     )  # fmt: skip
 
 
@@ -211,7 +226,7 @@ def _told(
 
 
 def _write(
-    path: Path,
+    path: Path | None,
     folder: Path,
     scan: Scan,
     made: ThresholdMap,
@@ -220,7 +235,7 @@ def _write(
     figures: bool,
     group: Together,
 ) -> int:
-    """Tables, then figures from them, then the map; returns the number of figures."""
+    """Write tables, then figures from them, then the map (to `path`, if given); returns the number of figures."""
     tables = write_columns(
         folder,
         {"scan": scan_table(scan), "map": map_table(scan, made), "closure": closure_table(scan.bins, done)},
@@ -233,9 +248,10 @@ def _write(
     text = correction_json(
         made.threshold.reshape(scan.bins.shape), np.array(scan.bins.et), np.array(scan.bins.eta), description(told)
     )
-    with written_aside([folder / "study.json", path]) as (study, place):
-        study.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-        place.write_text(json.dumps(json.loads(text), indent=1) + "\n", encoding="utf-8")
+    contents = [(folder / "study.json", told), *([] if path is None else [(path, json.loads(text))])]
+    with written_aside([target for target, _ in contents]) as places:
+        for place, (_, content) in zip(places, contents, strict=True):
+            place.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return drawn
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -20,11 +21,30 @@ from ecalwindows.geometry import GEOMETRIES, Geometry
 from ecalwindows.run import Progress, Reading, ReadReport, checked_inputs, iter_events
 from ecalwindows.studies.columns import MATCH_COLUMNS
 from ecalwindows.studies.columns_out import write_columns
-from ecalwindows.studies.containment import COLUMNS, Containment, Points, cluster_points, simhit_points
+from ecalwindows.studies.containment import (
+    COLUMNS,
+    UNIT,
+    Containment,
+    Floats,
+    Points,
+    Whole,
+    cluster_points,
+    simhit_points,
+)
 from ecalwindows.studies.matches import matched_clusters
 from ecalwindows.studies.reading import match_files, n_matches, read_matches
-from ecalwindows.studies.window_size import Boxes, Line, broken_lines, fitted_geometry, smallest_boxes
+from ecalwindows.studies.window_size import (
+    Boxes,
+    Line,
+    broken_lines,
+    fit_problem,
+    fitted_geometry,
+    share_problem,
+    smallest_boxes,
+)
 from ecalwindows.studies.window_size_tables import window_size_tables
+
+log = logging.getLogger(__name__)
 
 ETA_EDGES = (0.0, 0.2, 0.4, 0.7, 1.0, 1.15, 1.3, 1.4442, 1.566, 1.75, 2.0, 2.4, 3.0)
 SHARES = (98.0, 99.0, 99.5)
@@ -44,11 +64,13 @@ class Options:
         """The same. Raises SettingsError for what means nothing."""
         if not self.shares or not all(0 < share < 100 for share in self.shares):
             raise _wrong("--shares", f"{list(self.shares)}", "numbers between 0 and 100, in percent", "98,99,99.5")
+        if len({fit_name(share) for share in self.shares}) < len(self.shares):
+            raise _wrong("--shares", f"{list(self.shares)}", "each share once, with 6 digits at most", "98,99,99.5")
         edges = np.asarray(self.eta_edges)
-        if len(edges) < 2 or edges[0] < 0 or (np.diff(edges) <= 0).any():
+        if len(edges) < 2 or not np.isfinite(edges).all() or edges[0] < 0 or (np.diff(edges) <= 0).any():
             raise _wrong("--eta-bins", f"{list(self.eta_edges)}", "rising edges from 0 on", "0,0.5,1,1.5,2,2.5,3")
         inner = np.asarray([0.0, *self.knots, 3.0])
-        if (np.diff(inner) <= 0).any():
+        if not (np.diff(inner) > 0).all():
             raise _wrong("--knots", f"{list(self.knots)}", "rising numbers between 0 and 3", "1,1.5,2")
         return self
 
@@ -59,12 +81,24 @@ def _wrong(where: str, found: str, expected: str, example: str) -> SettingsError
 
 @dataclass
 class Study:
-    """What was found. inside : mean share of the energy in the windows of each geometry, over all caloparticles."""
+    """What was found.
+
+    Attributes
+    ----------
+    boxes : smallest boxes for each share
+    lines, geometries : fitted lines and windows by name, as `fit_99`; no lines where there is no fit
+    refused : why there is no fit, by name
+    sums : int64 (n_eta, BLOCKS), shares in the windows of each geometry, in units of 1 / UNIT
+    inside : mean share of the energy in the windows of each geometry, over all caloparticles
+    by_source : number of caloparticles by the source of their energy
+    """
 
     containment: Containment
     boxes: list[Boxes]
-    lines: dict[float, list[Line]]
+    lines: dict[str, list[Line]]
     geometries: dict[str, Geometry]
+    refused: dict[str, str]
+    sums: dict[str, Whole]
     inside: dict[str, float] = field(default_factory=dict)
     by_source: dict[str, int] = field(default_factory=dict)
     outputs: list[Path] = field(default_factory=list)
@@ -98,32 +132,75 @@ def study_window_size(
             expected="caloparticles whose main cluster has Et and score of a matched seed",
             where=", ".join(inputs), todo="give other inputs, or other bins with --eta-bins",
         )  # fmt: skip
-    boxes = smallest_boxes(found, [share / 100 for share in chosen.shares])
-    lines = {each.share: broken_lines(each, chosen.knots) for each in boxes}
-    fits = {f"fit_{100 * share:g}": fitted_geometry(each) for share, each in lines.items() if each}
-    second = Containment(edges, fits, with_grid=False)
-    if fits:
-        _fill(second, inputs, reading, progress, {})
-    inside = found.inside | second.inside
-    study = Study(found, boxes, lines, fits, by_source=by_source)
-    study.inside = {name: float(sums.sum()) / 2.0**32 / float(found.n.sum()) for name, sums in inside.items()}
+    study = _fitted(found, edges, chosen, lambda second: _fill(second, inputs, reading, progress, {}))
+    study.by_source = by_source
+    by_share = {each.share: lines for each, lines in zip(study.boxes, study.lines.values(), strict=True)}
     with outputs_together() as group:
-        paths = write_columns(folder, window_size_tables(found, boxes, lines, inside))
-        study.settings = [write_geometry(folder / f"{name}.yaml", name, each) for name, each in fits.items()]
+        paths = write_columns(folder, window_size_tables(found, study.boxes, by_share, study.sums))
+        study.settings = [
+            write_geometry(folder / f"{name}.yaml", name, each) for name, each in study.geometries.items()
+        ]
         study.outputs = [*paths.values(), *study.settings]
         if figures:
             from ecalwindows.plots.window_size import draw_window_size
 
             study.outputs += draw_window_size(group.places(paths), folder)
+    for name, problem in study.refused.items():
+        _remove_old(folder / f"{name}.yaml")
+        log.warning(
+            "no settings file for %s %%: %s; give more data or wider bins (--eta-bins)",
+            name.removeprefix("fit_"), problem,
+        )  # fmt: skip
     study.seconds = time.monotonic() - began
     return study
+
+
+def _fitted(found: Containment, edges: Floats, chosen: Options, fill: Callable[[Containment], None]) -> Study:
+    """Boxes, lines through them, and the windows of the lines that describe the data. fill : reads the inputs again"""
+    each_share = smallest_boxes(found, [share / 100 for share in chosen.shares])
+    boxes = {fit_name(share): each for share, each in zip(chosen.shares, each_share, strict=True)}
+    lines = {name: broken_lines(each, chosen.knots) for name, each in boxes.items()}
+    problems = {name: fit_problem(each, edges, lines[name]) for name, each in boxes.items()}
+    fits = {name: fitted_geometry(each) for name, each in lines.items() if problems[name] is None}
+    second = Containment(edges, fits, with_grid=False)
+    if fits:
+        fill(second)
+    problems |= {name: share_problem(boxes[name], edges, second.inside[name], found.n) for name in fits}
+    refused = {name: problem for name, problem in problems.items() if problem is not None}
+    sums = found.inside | {name: each for name, each in second.inside.items() if name not in refused}
+    return Study(
+        containment=found,
+        boxes=each_share,
+        lines={name: [] if name in refused else each for name, each in lines.items()},
+        geometries={name: each for name, each in fits.items() if name not in refused},
+        refused=refused,
+        sums=sums,
+        inside={name: float(each.sum()) / UNIT / float(found.n.sum()) for name, each in sums.items()},
+    )
+
+
+def fit_name(share: float) -> str:
+    """The name of the windows that contain a share [%]."""
+    return f"fit_{share:g}"
+
+
+MADE_HERE = "# Windows that contain"
+"""How a settings file of this study begins."""
+
+
+def _remove_old(path: Path) -> None:
+    """Remove the file of an earlier run, which does not belong to the tables of this one."""
+    if path.is_file() and path.read_text(encoding="utf-8", errors="replace").startswith(
+        (MADE_HERE, "# Windows that hold")
+    ):
+        path.unlink()
 
 
 def write_geometry(path: Path, name: str, geometry: Geometry) -> Path:
     """A settings file with the geometry."""
     content = {"geometry": geometry.model_dump(mode="json", exclude_defaults=True)}
     share = name.removeprefix("fit_")
-    words = f"# Windows that hold {share} % of the simulated energy: ecalwindows windows -s {path.name}\n"
+    words = f"{MADE_HERE} {share} % of the simulated energy: ecalwindows windows -s {path.name}\n"
     check_output(path, overwrite=True)
     with written_aside([path]) as (place,):
         place.write_text(words + yaml.safe_dump(content, sort_keys=False, default_flow_style=None), encoding="utf-8")

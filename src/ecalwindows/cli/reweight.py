@@ -14,6 +14,7 @@ Examples:
   ecalwindows reweight both/ -o weights.json --et-bins 1,10,25,50,100,200,500 --cap 10
   ecalwindows reweight windows_2022/ --split train -o weights.json --quantiles
   ecalwindows convert windows_2022/ -o tfrecords/ --format tfrecord -w weights.json
+Exit code: 0 the weights are written, 1 they are not (too few windows for the bins), 2 they cannot be derived.
 """
 )
 @click.argument("inputs", nargs=-1, required=True, metavar="DATASET...")
@@ -63,3 +64,5 @@ def reweight(inputs: tuple[str, ...], output: str, **options: Any) -> None:
         )
     if not options["quiet"]:
         click.echo(reweighting_summary(done))
+    if done.problem:
+        raise click.exceptions.Exit(1)

@@ -98,7 +98,8 @@ def group_look(level: str, flavour: int, label: int) -> tuple[str, str]:
 
 def _paler(colour: str) -> str:
     """The colour, half of it white."""
-    return to_hex([0.5 + 0.5 * part for part in to_rgb(colour)])
+    red, green, blue = (0.5 + 0.5 * part for part in to_rgb(colour))
+    return to_hex((red, green, blue))
 
 
 def with_unit(name: str, unit: str) -> str:

@@ -19,6 +19,7 @@ def reweighting_summary(done: Reweighted) -> str:
         lines.append(f"  {after.name:<36}{was:>14} -> {after.chi2:,.1f} / {after.dof} ({after.probability:.2g}){holds}")
     lines += [f"note: {note}" for note in done.notes]
     lines.append(f"{done.seconds:.1f} s")
-    lines.append(f"tables{' and figures' if len(done.outputs) > 6 else ''}: {done.outputs[1].parent}")
-    lines.append(f"wrote {done.outputs[0]}: use it with -w of `ecalwindows windows` and `ecalwindows convert`")
+    lines.append(f"tables{' and figures' if len(done.outputs) > 6 else ''}: {done.outputs[-1].parent}")
+    if done.problem is None:
+        lines.append(f"wrote {done.outputs[0]}: use it with -w of `ecalwindows windows` and `ecalwindows convert`")
     return "\n".join(lines)

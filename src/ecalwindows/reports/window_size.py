@@ -19,16 +19,13 @@ def window_size_text(study: Study) -> str:
     lines.append("share of the simulated energy in the windows:")
     lines += [f"  {name:<12}{100 * share:8.3f} %" for name, share in study.inside.items()]
     edges = list(pairwise(found.eta_edges.tolist()))
-    for boxes in study.boxes:
+    for boxes, fits in zip(study.boxes, study.lines.values(), strict=True):
         missing = [f"{low:g}-{high:g}" for (low, high), there in zip(edges, boxes.found, strict=True) if not there]
         if missing:
             lines.append(f"no box holds {100 * boxes.share:g} % at abs(eta) {', '.join(missing)}")
-        fits = study.lines[boxes.share]
         if fits:
             chi2 = ", ".join(f"{line.bound} {line.chi2:.0f} / {line.dof}" for line in fits)
             lines.append(f"lines through the boxes of {100 * boxes.share:g} %, chi2 / freedom: {chi2}")
-        else:
-            lines.append(f"too few boxes of {100 * boxes.share:g} % for a fit: give fewer --knots or more data")
     if not all(boxes.found.all() for boxes in study.boxes):
         lines.append(f"  (energy beyond all boxes or of another iz than the seed, or fewer than {LEAST} caloparticles)")
     lines.append(f"{study.seconds:.1f} s")

@@ -104,6 +104,12 @@ def _outputs(study: Study) -> list[str]:
     return [
         f"{study.seconds:.1f} s",
         f"written: {study.folder}/ (scan.csv, map.csv, closure.csv, study.json{figures})",
-        f"written: {study.path}",
-        f"next: ecalwindows windows dump.root -o windows.parquet --wp-file {study.path}",
+        *(
+            []
+            if study.problem
+            else [
+                f"written: {study.path}",
+                f"next: ecalwindows windows dump.root -o windows.parquet --wp-file {study.path}",
+            ]
+        ),
     ]

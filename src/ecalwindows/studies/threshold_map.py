@@ -29,6 +29,8 @@ FLOOR = 0.1
 """Differences of the resolution far below this share of its error have almost no cost."""
 SWEEPS = 200
 MIN_ENTRIES = 50
+MAX_THIN = 0.5
+"""A map of which more bins are thin than this share is no map: most of it would follow from a few bins."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,14 @@ def smooth_map(scan: Scan, *, min_entries: int = MIN_ENTRIES) -> ThresholdMap:
         significance=np.sqrt(np.take_along_axis(cost, levels[0][:, None], axis=1)[:, 0]) * thin,
         is_thin=is_thin,
     )
+
+
+def map_problem(made: ThresholdMap, min_entries: int) -> str | None:
+    """Why the map cannot be used; None if it can."""
+    thin, n = int(made.is_thin.sum()), len(made.is_thin)
+    if thin <= MAX_THIN * n:
+        return None
+    return f"{thin:,} of {n:,} bins have fewer than {min_entries} entries, and at most half of them may"
 
 
 def _spreads(scan: Scan, is_thin: Flags) -> Numbers:

@@ -20,6 +20,26 @@ REPLICAS = 50
 OFTEN = 0.95
 """A box is accepted if boxes exist in at least this share of the draws; otherwise it exists by chance."""
 
+MAX_GAP = 0.25
+"""Lines are drawn across bins without a box, between bins with one, if they are not wider than this in eta.
+
+Between barrel and endcap (1.4442 to 1.566) no box may contain the share, because much of the energy is far away."""
+
+MAX_OUTSIDE = 1.5
+"""Fitted windows may leave out this times the energy that their name says, over all bins."""
+
+MAX_OUTSIDE_IN_BIN = 3.0
+"""The same in each bin with a box, beyond three standard deviations."""
+
+COVERED = 0.3, 2.7
+"""The bins must begin below the first, and end above the second: the lines reach from 0 to 3."""
+
+HALF_CRYSTAL = 0.0087
+"""Bounds are at least so far from the seed."""
+
+MIN_HEIGHT = 0.5
+"""Where lines meet, they are not lower than this times the smallest box: there is no such window in the data."""
+
 LEAST = 20
 """Minimum number of caloparticles of a bin with a box."""
 
@@ -134,14 +154,14 @@ def broken_lines(boxes: Boxes, knots: Sequence[float]) -> list[Line]:
 
     Returns
     -------
-    One line for each bound; none if there are fewer boxes than parameters.
+    One line for each bound; none if the boxes do not determine all parameters.
     """
     here = boxes.found & np.isfinite(boxes.errors).all(axis=0)
     eta = boxes.eta[here]
-    if len(eta) < len(knots) + 2:
-        return []
     all_knots = np.array([0.0, *knots, 3.0])
     design = np.stack([np.interp(eta, all_knots, row) for row in np.eye(len(all_knots))], axis=1)
+    if np.linalg.matrix_rank(design) < len(all_knots):
+        return []
     lines = []
     for number, bound in enumerate(BOUNDS):
         y, error = boxes.bounds[number][here], boxes.errors[number][here]
@@ -149,6 +169,78 @@ def broken_lines(boxes: Boxes, knots: Sequence[float]) -> list[Line]:
         chi2 = float((((y - design @ heights) / error) ** 2).sum())
         lines.append(Line(bound, all_knots, heights, chi2, len(y) - len(all_knots)))
     return lines
+
+
+def fit_problem(boxes: Boxes, edges: Floats, lines: Sequence[Line]) -> str | None:
+    """Why the lines are no description of the windows: None if they are one.
+
+    Parameters
+    ----------
+    boxes : smallest boxes for one share
+    edges : float64 (n_eta + 1,), of the bins of abs(seed eta)
+    lines : of `broken_lines`
+    """
+    if edges[0] > COVERED[0] or edges[-1] < COVERED[1]:
+        return f"the bins reach from abs(eta) {edges[0]:g} to {edges[-1]:g} only, and windows are needed from 0 to 3"
+    if (few := boxes.n < LEAST).any():
+        return f"there are fewer than {LEAST} caloparticles at abs(eta) {_ranges(edges, few)}"
+    missing = ~boxes.found
+    if missing[0] or missing[-1] or _widest(edges, missing) > MAX_GAP:
+        return f"no box surely contains it at abs(eta) {_ranges(edges, missing)}"
+    if not lines:
+        return "there are too few bins for so many --knots"
+    for number, line in enumerate(lines):
+        smallest = float(np.maximum(_distance(line.bound, boxes.bounds[number][boxes.found]), HALF_CRYSTAL).min())
+        heights = np.maximum(_distance(line.bound, line.heights[1:-1]), HALF_CRYSTAL)  # beyond the ends there is no box
+        if (low := heights < MIN_HEIGHT * smallest).any():
+            place = int(np.flatnonzero(low)[0]) + 1
+            return (
+                f"the line of '{line.bound}' would be at {line.heights[place]:.3g} at abs(eta) {line.knots[place]:g},"
+                f" and no box is smaller than {smallest:.3g}"
+            )
+    return None
+
+
+def share_problem(boxes: Boxes, edges: Floats, inside: Whole, n: Whole) -> str | None:
+    """Why fitted windows do not contain what their name says: None if they do.
+
+    Parameters
+    ----------
+    boxes : smallest boxes for the share
+    edges : float64 (n_eta + 1,), of the bins of abs(seed eta)
+    inside : int64 (n_eta, BLOCKS), sums of shares in the fitted windows, in units of 1 / UNIT
+    n : int64 (n_eta, BLOCKS), numbers of caloparticles
+    """
+    wanted = 1 - boxes.share
+    total = float(inside.sum() / UNIT / n.sum())
+    if 1 - total > MAX_OUTSIDE * wanted:
+        return f"its windows would contain {100 * total:.4g} %"
+    shares, errors = mean_shares(inside, n)
+    far = boxes.found & (1 - shares > MAX_OUTSIDE_IN_BIN * wanted + 3 * np.nan_to_num(errors))
+    if far.any():
+        place = int(np.flatnonzero(far)[0])
+        where = f"{edges[place]:g} to {edges[place + 1]:g}"
+        return f"its windows would contain {100 * shares[place]:.4g} % at abs(eta) {where}"
+    return None
+
+
+def _distance(bound: str, values: Floats) -> Floats:
+    """Distances of a bound from the seed, negative on the wrong side."""
+    return -values if bound == "down" else values
+
+
+def _runs(chosen: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First and last + 1 of each run of chosen bins."""
+    steps = np.flatnonzero(np.diff(np.concatenate([[False], chosen, [False]]).astype(np.int8)))
+    return list(zip(steps[::2].tolist(), steps[1::2].tolist(), strict=True))
+
+
+def _widest(edges: Floats, chosen: NDArray[np.bool_]) -> float:
+    return max((float(edges[last] - edges[first]) for first, last in _runs(chosen)), default=0.0)
+
+
+def _ranges(edges: Floats, chosen: NDArray[np.bool_]) -> str:
+    return ", ".join(f"{edges[first]:g} to {edges[last]:g}" for first, last in _runs(chosen))
 
 
 def fitted_geometry(lines: Sequence[Line]) -> Geometry:
@@ -159,8 +251,8 @@ def fitted_geometry(lines: Sequence[Line]) -> Geometry:
 
 def _pieces(line: Line) -> tuple[Piece, ...]:
     """The straight pieces between neighbouring knots; the last one continues beyond abs(eta) 3."""
-    half = 0.0087
-    heights = np.minimum(line.heights, -half) if line.bound == "down" else np.maximum(line.heights, half)
+    is_down = line.bound == "down"
+    heights = np.minimum(line.heights, -HALF_CRYSTAL) if is_down else np.maximum(line.heights, HALF_CRYSTAL)
     slopes = np.diff(heights) / np.diff(line.knots)
     ends: list[float | None] = [*line.knots[1:-1].tolist(), None]
     return tuple(

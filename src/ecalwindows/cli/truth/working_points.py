@@ -29,6 +29,7 @@ Examples:
   ecalwindows truth working-points electrons.parquet photons.parquet -o wp.json
   ecalwindows truth working-points finished/ -o wp.json --flavour 22 --eta-bins 0,1.5,3
   ecalwindows truth working-points electrons.parquet -o wp.json --test others.parquet
+Exit code: 0 the map is written, 1 it is not (most bins have too few entries), 2 the study is not possible.
 """,
 )
 @click.argument("tables", nargs=-1, required=True, metavar="MATCHES...")
@@ -40,7 +41,13 @@ Examples:
 @click.option("--et-bins", type=Edges(), help="Edges of the bins in the seed's raw Et [GeV] [1 .. 500 in 12 bins].")
 @click.option("--eta-bins", type=Edges(), help="Edges of the bins in abs(seed eta) [0 .. 3 in 12 bins].")
 @click.option("--per-decade", type=int, default=20, show_default=True, help="Thresholds of the scan in a factor 10.")
-@click.option("--min-entries", type=int, default=50, show_default=True, help="Bins with fewer take the surface.")
+@click.option(
+    "--min-entries",
+    type=int,
+    default=50,
+    show_default=True,
+    help="Bins with fewer follow from their neighbours; at most half of the bins may.",
+)
 @click.option("--bootstrap", type=int, default=100, show_default=True, help="Rounds of the bootstrap.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the bootstrap.")
 @click.option("--figures/--no-figures", default=True, help="Draw the figures [drawn].")
@@ -78,3 +85,5 @@ def working_points(tables: tuple[str, ...], output: str, **options: Any) -> None
         )
     if shown:
         click.echo(study_text(study))
+    if study.problem:
+        raise click.exceptions.Exit(1)
