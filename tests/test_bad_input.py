@@ -186,7 +186,7 @@ def test_a_dumper_file_is_no_working_point_file(tmp_path: Path) -> None:
         (["--pileup", "maybe"], "pileup"),
         (["--geometry", "v4"], "v1, v2, v3"),
         (["--min-et-seed", "-1"], "min_et_seed"),
-        (["--min-et-seed", "nan"], "min_et_seed"),
+        (["--min-et-seed", "inf"], "min_et_seed"),
         (["--maxnocalow", "-1"], "maxnocalow"),
         (["--flavour", "electron"], "flavour"),
         (["--sample", "a b"], "sample"),

@@ -14,7 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from test_cli import attempt
 
 from ecalwindows.cli.main import cli
-from ecalwindows.cli.texts import HomePath, Text, is_path
+from ecalwindows.cli.types import HomePath, Number, NumberRange, Text, is_path
 from ecalwindows.config import WindowSettings, read_settings, window_settings
 from ecalwindows.convert import Task, convert_files
 from ecalwindows.dataset.parquet.definition import features_definition
@@ -24,6 +24,7 @@ from ecalwindows.geometry import Geometry, Piece
 from ecalwindows.production.dask_settings import Dask
 from ecalwindows.production.htcondor_settings import HTCondor
 from ecalwindows.production.settings import Production, Sample, production_of, read_production
+from ecalwindows.run import Reading
 from ecalwindows.simulate.conditions import Conditions, read_conditions
 
 MODELS: list[type[BaseModel]] = [
@@ -271,6 +272,24 @@ def test_every_path_of_the_command_line_knows_the_home_folder(tmp_path: Path, mo
             assert str(param.type.convert("~/x", param, None)) == f"{tmp_path}/x"
     ran = attempt("windows", str(GOLDEN / "absent.root"), "--output=~/w.parquet", "--settings=~/s.yaml")
     assert f"{tmp_path}/s.yaml" in ran.err
+
+
+def test_no_option_takes_nan_for_a_number() -> None:
+    """Comparisons with it are false: with --rtol nan every number would be equal."""
+    params = [param for command in commands(cli) for param in command.params]
+    floats = [param for param in params if isinstance(param.type, click.types.FloatParamType | click.FloatRange)]
+    assert len(floats) > 10
+    for param in floats:
+        assert isinstance(param.type, Number | NumberRange)
+        with pytest.raises(click.BadParameter, match="nan"):
+            param.type.convert("nan", param, None)
+    assert attempt("compare", "a", "b", "--rtol", "nan").code == 2
+
+
+def test_a_budget_without_an_end_does_not_make_a_file_a_bad_one(tmp_path: Path) -> None:
+    electrons, out = str(GOLDEN / "electrons.root"), str(tmp_path / "w.ndjson")
+    assert "'1e300GB' must be above 0" in attempt("windows", electrons, "-o", out, "--memory", "1e300GB").err
+    assert Reading(memory_mb=float("inf")).step_bytes < float("inf")
 
 
 CMS = {"cl_features": ["en_cluster"], "window_metadata": ["flavour"]}

@@ -35,6 +35,9 @@ from ecalwindows.working_points import WorkingPoints, read_working_points
 
 log = logging.getLogger(__name__)
 
+MAX_MEMORY = 1e15
+"""Bytes: so much and more is all that there is."""
+
 STEP_SHARE = 0.15
 """Share of the memory budget for the arrays read in a step: the rest is for decompression and for what is made."""
 
@@ -65,7 +68,7 @@ class Reading:
     @property
     def step_bytes(self) -> float:
         """Budget of one step."""
-        return self.memory_mb * 1e6 * STEP_SHARE
+        return min(self.memory_mb * 1e6, MAX_MEMORY) * STEP_SHARE
 
 
 @dataclass
@@ -283,6 +286,7 @@ def input_records(inputs: Inputs, report: ReadReport, *, checksums: bool = True)
             bytes=file.n_bytes,
             events=file.stop - file.start,
             entries=file.n_events,
+            first=file.start,
             duplicates=report.duplicates.get(file.path, 0),
             absent=dict(sorted(file.defaults.items())),
             pileup=file.pileup,

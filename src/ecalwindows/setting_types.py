@@ -55,7 +55,8 @@ def main_problem(error: ValidationError) -> ErrorDetails:
     """
     problems = error.errors()
     first = problems[0]
-    forms = [problem for problem in problems if problem["loc"][:-1] == first["loc"][:-1]]
+    place = first["loc"][:-1]
+    forms = [problem for problem in problems if problem["loc"][: len(place)] == place]
     others = ["literal_error", *(["int_parsing"] if isinstance(first["input"], str) else [])]
     if first["type"] == "literal_error" and str(first["loc"][-1]).startswith("literal["):
         return next((problem for problem in forms if problem["type"] not in others), first)

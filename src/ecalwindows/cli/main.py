@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from ecalwindows.cli.texts import with_text_types
+from ecalwindows.cli.types import with_checked_types
 
 COMMANDS = {
     "windows": "Make detector windows from dumper files.",
@@ -65,7 +65,7 @@ class LazyGroup(click.Group):
         word = name.replace("-", "_")
         command = getattr(importlib.import_module(f"{self.home}.{word}"), word)
         assert isinstance(command, click.Command)
-        return with_text_types(command)
+        return with_checked_types(command)
 
     def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in `--help`, without importing anything."""

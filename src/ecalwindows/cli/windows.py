@@ -37,6 +37,7 @@ class Megabytes(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """A size like 256, 256MB or 1.5GB, in MB."""
 
     name = "SIZE"
+    most = 1e9
     units = {"": 1.0, "MB": 1.0, "GB": 1e3, "KB": 1e-3, "MIB": 1.048576, "GIB": 1073.741824}  # noqa: RUF012
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
@@ -49,8 +50,8 @@ class Megabytes(click.ParamType):  # type: ignore[type-arg,unused-ignore]
             size = float(number) * self.units[text[len(number) :]]
         except (ValueError, KeyError):
             self.fail(f"'{value}' is not a size (for example 256MB or 1GB)", param, ctx)
-        if not 0 < size < float("inf"):
-            self.fail(f"'{value}' must be above 0", param, ctx)
+        if not 0 < size <= self.most:
+            self.fail(f"'{value}' must be above 0 and at most {self.most / 1e3:,.0f} GB", param, ctx)
         return size
 
 

@@ -15,6 +15,9 @@ USES = (*get_args(PileUpUse), UNKNOWN)
 MAX_NAMES = 6
 """Names that a warning lists."""
 
+MAX_BRANCHES = 12
+"""Absent branches that it lists of as many inputs."""
+
 USE_WORDS = {
     "used": "used",
     "absent": "the input has none",
@@ -76,7 +79,10 @@ def _warnings(
         parts = (f"{_of(tally, n, n_events)}: {USE_WORDS[use]}" for use, tally in known.items())
         yield f"the pile-up branches are not used alike in all inputs: {'; '.join(parts)}"
     if found.absent:
-        listed = [f"{each.name} = {each.default:g} ({_of(each, n, n_events)})" for each in found.absent]
+        by_tally: dict[str, list[str]] = {}
+        for each in found.absent:
+            by_tally.setdefault(_of(each, n, n_events), []).append(f"{each.name} = {each.default:g}")
+        listed = [f"{some(names, MAX_BRANCHES)} ({tally})" for tally, names in by_tally.items()]
         yield f"default values stand for absent branches: {some(listed)}"
     if found.empty:
         names = [each.name for each in inputs if each.entries == 0]

@@ -30,6 +30,7 @@ class InputRecord(BaseModel):
     bytes: int | None = Field(None, description="Size, null if unknown.")
     events: int = Field(description="Events taken of it.")
     entries: int | None = Field(None, description="Events in it, more than were taken for a range; null if unknown.")
+    first: int = Field(0, description="The first event that was taken, from 0.")
     duplicates: int = Field(0, description="Events of it that were left out, as an input before it has them too.")
     absent: dict[str, float] = Field(
         default_factory=dict, description="Branches that it lacks, and the values that stand for them."
@@ -41,9 +42,9 @@ class InputRecord(BaseModel):
     sha256: str | None = Field(None, description="Checksum, null if not asked for.")
 
     @property
-    def identity(self) -> tuple[str, int | None, int, str | None, str | None]:
+    def identity(self) -> tuple[str, int | None, int, int, str | None, str | None]:
         """Which events of which file: the rest depends on the columns that were wanted of it."""
-        return self.name, self.bytes, self.events, self.adler32, self.sha256
+        return self.name, self.bytes, self.first, self.events, self.adler32, self.sha256
 
 
 class FileRecord(BaseModel):

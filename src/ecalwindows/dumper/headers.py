@@ -26,7 +26,8 @@ OF_WINDOWS = (".parquet", ".ndjson", ".ndjson.gz", ".ndjson.zst", ".tar.gz", ".p
 class Input:
     """A checked input file: what is read of it.
 
-    branches : those to read; absent : needed ones that take their defaults
+    branches : those to read
+    absent : needed ones that take their defaults, and those for which it is treated as a file without pile-up
     pileup : how the pile-up of the file is treated (config.PileUpUse)
     n_events : entries of the tree; start, stop : those that the run takes; n_bytes : size of the file
     state : of the file before it was opened, None for a URL
@@ -180,7 +181,8 @@ def _checked(path: str, tree: Any, settings: WindowSettings, wanted: Collection[
     needed = branches_needed(wanted, settings, use_pileup=pileup == "used")
     present = check_branches(path, tree, needed)
     n_events = int(tree.num_entries)
-    absent = tuple(branch for branch in needed if branch.name not in names)
+    missed = PILEUP_BRANCHES if pileup == "incomplete" else ()
+    absent = tuple(branch for branch in (*needed, *missed) if branch.name not in names)
     n_bytes = int(tree.file.source.num_bytes)
     return Input(path, n_events, present, absent, pileup == "used", 0, n_events, n_bytes, pileup)
 

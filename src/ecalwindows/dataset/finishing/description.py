@@ -231,8 +231,9 @@ def merged_inputs(forms: Sequence[Form]) -> list[InputRecord]:
             key = (each.name, each.bytes, each.adler32, each.sha256, each.pileup)
             before = found.get(key, each.model_copy(update={"events": 0, "duplicates": 0}))
             sums = {name: getattr(before, name) + getattr(each, name) for name in ("events", "duplicates")}
+            first = {"first": min(before.first, each.first)}
             absent = {"absent": dict(sorted((before.absent | each.absent).items()))}
-            found[key] = before.model_copy(update=absent | (sums if number == 0 else {}))
+            found[key] = before.model_copy(update=absent | first | (sums if number == 0 else {}))
     return sorted(found.values(), key=lambda each: natural_key(each.name))
 
 

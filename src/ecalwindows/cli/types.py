@@ -1,4 +1,4 @@
-"""Texts on the command line: paths in the home folder, and texts that records can hold."""
+"""Types of options and arguments: paths in the home folder, texts that records can hold, numbers that are not NaN."""
 
 from __future__ import annotations
 
@@ -41,16 +41,43 @@ class Text(click.types.StringParamType):
         return text
 
 
-def with_text_types(command: click.Command) -> click.Command:
-    """The command, and those below it, with these types for its options and arguments that are texts."""
+class Number(click.types.FloatParamType):
+    """A number, not NaN: comparisons with it are false, so that it would pass every check, or none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number itself."""
+        return _no_nan(self, super().convert(value, param, ctx), param, ctx)
+
+
+class NumberRange(click.FloatRange):
+    """A number in a range, not NaN."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number itself."""
+        return _no_nan(self, super().convert(value, param, ctx), param, ctx)
+
+
+def _no_nan(kind: Any, number: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    if number != number:
+        kind.fail("nan is no number", param, ctx)
+    return number
+
+
+def with_checked_types(command: click.Command) -> click.Command:
+    """The command, and those below it, with these types for its options and arguments."""
     for param in command.params:
         if type(param.type) is click.Path:
             param.type = HomePath(path_type=param.type.type)
+        elif type(param.type) is click.types.FloatParamType:
+            param.type = Number()
+        elif type(param.type) is click.FloatRange:
+            kind = param.type
+            param.type = NumberRange(kind.min, kind.max, kind.min_open, kind.max_open, kind.clamp)
         elif isinstance(param.type, click.types.StringParamType):
             param.type = HomePath() if is_path(param) else Text()
     if isinstance(command, click.Group):
         for below in command.commands.values():
-            with_text_types(below)
+            with_checked_types(below)
     return command
 
 
