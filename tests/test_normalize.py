@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import random
 import re
 import shutil
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,8 @@ from ecalwindows.dataset.ndjson.writer import NdjsonWriter
 from ecalwindows.dataset.parquet.definition import FeaturesDefinition, features_definition
 from ecalwindows.dataset.parquet.writer import ParquetWriter
 from ecalwindows.dataset.record import read_record
+from ecalwindows.errors import InputError
+from ecalwindows.normalize import check_factors
 from ecalwindows.schema import SENTINEL
 from ecalwindows.studies.normalisation import Moments, exact_number, exact_text
 
@@ -226,6 +230,70 @@ def test_a_dataset_without_the_groups(tmp_path: Path) -> None:
 def test_a_dataset_without_windows(tmp_path: Path) -> None:
     empty = parquet(tmp_path / "w.parquet", random_batch(np.random.default_rng(1), 0))
     assert "the inputs hold no windows" in wrong(tmp_path, empty)
+
+
+def changed_factors(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "NaN": lambda f: f["cluster"]["mean"].update(en_cluster=math.nan),
+    "infinity": lambda f: f["window"]["max"].update(max_en_cluster=math.inf),
+    "a negative std": lambda f: f["cluster"]["std"].update(en_cluster=-1.0),
+    "a mean beyond the range": lambda f: f["cluster"]["mean"].update(en_cluster=1e300),
+    "text": lambda f: f["cluster"]["mean"].update(en_cluster="1"),
+    "a column less": lambda f: f["cluster"]["std"].pop("en_cluster"),
+    "no windows": lambda f: f.pop("window"),
+}
+SUMS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "another mean than that of the sums": lambda f: f["cluster"]["mean"].update(en_cluster=10.5),
+    "another number of values": lambda f: f["ecalwindows"]["sums"]["cluster"]["en_cluster"].update(n=3),
+    "a negative number": lambda f: f["ecalwindows"]["sums"]["cluster"]["en_cluster"].update(n=-3, no_number=5),
+    "a sum of no values": lambda f: f["ecalwindows"]["sums"]["cluster"]["en_cluster"].update(sum="0x1p+900"),
+    "a huge power": lambda f: f["ecalwindows"]["sums"]["cluster"]["en_cluster"].update(sum="0x1p+99999999999"),
+    "a sum that is missing": lambda f: f["ecalwindows"]["sums"]["cluster"].pop("en_cluster"),
+    "another number of windows": lambda f: f["ecalwindows"].update(windows=7),
+    "files that do not add up": lambda f: f["ecalwindows"]["files"][0].update(windows=7),
+}
+
+
+@pytest.mark.parametrize("change", [*CHANGES, *SUMS])
+def test_factors_that_do_not_agree_are_refused_wherever_they_are_read(tmp_path: Path, whole: str, change: str) -> None:
+    factors = tmp_path / "f.json"
+    run("normalize", whole, "-o", str(factors), "-q")
+    changed_factors(factors, (CHANGES | SUMS)[change])
+    with pytest.raises(InputError):
+        check_factors(factors)
+    assert "the factors cannot be merged" in wrong(tmp_path, str(factors))
+
+
+def test_older_files_of_factors_are_checked_too(tmp_path: Path, whole: str) -> None:
+    """Those of other programs have no sums."""
+    nothing: Callable[[dict[str, Any]], Any] = lambda _: None  # noqa: E731
+    for change, is_right in ((nothing, True), *((each, False) for each in CHANGES.values())):
+        run("normalize", whole, "-o", str(tmp_path / "f.json"), "-q")
+        changed_factors(tmp_path / "f.json", lambda f: f.pop("ecalwindows"))
+        changed_factors(tmp_path / "f.json", change)
+        with contextlib.nullcontext() if is_right else pytest.raises(InputError):
+            check_factors(tmp_path / "f.json")
+
+
+def test_a_std_of_0_is_told_when_factors_go_with_a_dataset(
+    tmp_path: Path, whole: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    run("normalize", whole, "-o", str(tmp_path / "f.json"), "-q")
+    changed_factors(tmp_path / "f.json", lambda f: f.pop("ecalwindows"))
+    changed_factors(tmp_path / "f.json", lambda f: f["cluster"]["std"].update(en_cluster=0.0))
+    check_factors(tmp_path / "f.json")
+    assert "std is 0" in caplog.text and "en_cluster" in caplog.text
+
+
+def test_factors_of_few_windows_are_told(tmp_path: Path) -> None:
+    few = parquet(tmp_path / "w.parquet", random_batch(np.random.default_rng(1), 8))
+    ran = run("normalize", few, "-o", str(tmp_path / "f.json"), "-q")
+    assert "the factors are those of 8 windows only: standard deviations are uncertain by some 25 %" in ran.err
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"cluster": {}}', '{"ecalwindows": {"kind": "weights"}}'])

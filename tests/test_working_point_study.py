@@ -272,8 +272,8 @@ def test_a_flavour_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 def test_the_same_events_in_two_tables_are_told(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        write_table(tmp_path / f"{name}.parquet", toy(100, FLAT))
+    for name in ("a", "b"):  # the settings differ, so that the files do too
+        write_table(tmp_path / f"{name}.parquet", toy(100, FLAT), sample=name)
     with pytest.raises(InputError, match="100 caloparticles appear twice") as told:
         derive_working_points([tmp_path / "a.parquet", tmp_path / "b.parquet"], tmp_path / "wp.json")
     assert "--sample" in told.value.todo

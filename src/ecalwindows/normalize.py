@@ -7,7 +7,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ from ecalwindows.dataset.opening.scan import Scan
 from ecalwindows.dataset.opening.sources import File
 from ecalwindows.dataset.opening.training import open_dataset
 from ecalwindows.dataset.output import check_output, written_aside
-from ecalwindows.errors import InputError
+from ecalwindows.errors import InputError, listed
 from ecalwindows.names import storable
-from ecalwindows.schema import COLUMNS
+from ecalwindows.schema import COLUMNS, SENTINEL
 from ecalwindows.studies.normalisation import LEVELS, STATISTICS, Factors, from_sums
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,9 @@ BESIDE = "ecalwindows"
 """Key of what stands beside the factors: counts, exact sums and files. Training code does not look at it."""
 
 KIND = "normalisation factors"
+FEW_WINDOWS = 100
+"""With fewer there is a warning."""
+
 Progress = Callable[[int, int, int], None]
 """Called with files done, files in all and windows so far."""
 
@@ -143,6 +146,8 @@ def read_factors(path: str | Path) -> Normalisation:
             Taken(str(each["name"]), int(each["windows"]), int(each["clusters"]), str(each["digest"]))
             for each in beside["files"]
         ]
+        if sum(each.windows for each in files) != factors.windows:
+            raise ValueError(f"its files have other numbers of windows than {factors.windows:,}")
         return Normalisation(factors, files)
     except (UnreadableError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(
@@ -161,9 +166,9 @@ def _reason(error: Exception) -> str:
 
 
 def check_factors(path: str | Path) -> None:
-    """Read a file of factors as training code does, and the exact sums where it has them.
+    """Read a file of factors as training code does, and the exact sums where it has them. Warns of a std of 0.
 
-    Raises InputError for a file without mean, std, min and max, as numbers, of the same columns.
+    Raises InputError for a file without mean, std, min and max, as numbers that agree, of the same columns.
     """
     try:
         content = read_object(Path(path).resolve())
@@ -174,6 +179,7 @@ def check_factors(path: str | Path) -> None:
             numbers = [value for key in STATISTICS for value in content[level][key].values()]
             if not all(type(value) in (int, float) and math.isfinite(value) for value in numbers):
                 raise ValueError(f"a factor of '{level}' is no finite number")
+            _check_order(content[level])
     except (UnreadableError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = _reason(error)
         raise InputError(
@@ -184,6 +190,17 @@ def check_factors(path: str | Path) -> None:
         ) from error
     if BESIDE in content:
         read_factors(path)
+    zero = [name for level in LEVELS for name, std in content[level]["std"].items() if std == 0]
+    if zero:
+        log.warning("%s: std is 0, by which nothing can be divided, of %s", path, listed(zero[0], zero, most=6))
+
+
+def _check_order(factors: Mapping[str, Mapping[str, float]]) -> None:
+    """Raise ValueError for factors that belong to no values; all are -999 in a column without any."""
+    for name, std in factors["std"].items():
+        mean, least, largest = (factors[key][name] for key in ("mean", "min", "max"))
+        if {mean, std, least, largest} != {SENTINEL} and (std < 0 or not least <= mean <= largest):
+            raise ValueError(f"mean {mean:g}, std {std:g}, min {least:g} and max {largest:g} of '{name}' do not agree")
 
 
 def _take(done: Normalisation, part: Normalisation, where: str) -> None:
@@ -220,7 +237,12 @@ def _no_fit(found: str, expected: str, where: str, todo: str) -> InputError:
 
 
 def _tell(factors: Factors) -> None:
-    """Warn of columns that training code cannot divide by."""
+    """Warn of columns that training code cannot divide by, and of factors that a few windows decide."""
+    if factors.windows < FEW_WINDOWS:
+        log.warning(
+            "the factors are those of %s windows only: standard deviations are uncertain by some %.0f %%",
+            f"{factors.windows:,}", 100 / math.sqrt(2 * factors.windows),
+        )  # fmt: skip
     kinds: dict[str, list[str]] = {"hold no number: all four factors are -999": [], "are constant: std is 0": []}
     empty, constant = kinds.values()
     for columns in factors.levels.values():

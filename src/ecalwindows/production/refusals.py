@@ -21,8 +21,9 @@ def checked_sources(production: Production) -> list[Source]:
     settings that cannot be finalised.
     """
     sources = read_sources(production)
-    for path in dict.fromkeys(production.settings_of(sample).wp_file for sample in production.samples):
-        read_working_points(path)
+    settings = [production.settings_of(sample) for sample in production.samples]
+    for path, strategy in dict.fromkeys((each.wp_file, each.assoc_strategy) for each in settings):
+        read_working_points(path, strategy)
     if production.weights is not None:
         read_weights(production.weights)
     _check_features(production)

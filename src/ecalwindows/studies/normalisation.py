@@ -152,23 +152,41 @@ def from_sums(sums: Mapping[str, Any], factors: Mapping[str, Any], **about: Any)
 
     Raises
     ------
-    KeyError, TypeError, ValueError : if the content is different
+    KeyError, TypeError, ValueError : if the content is different, or does not agree with itself
     """
-    levels = {
-        level: {
-            name: Moments(
-                int(known["n"]),
-                int(known["no_number"]),
-                exact_number(known["sum"]),
-                exact_number(known["sum_of_squares"]),
-                float(factors[level]["min"][name]) if known["n"] else math.inf,
-                float(factors[level]["max"][name]) if known["n"] else -math.inf,
-            )
-            for name, known in sums[level].items()
-        }
-        for level in LEVELS
-    }
-    return Factors(levels=levels, **about)
+    found = Factors(**about)
+    for level in LEVELS:
+        n = found.clusters if level == "cluster" else found.windows
+        found.levels[level] = {name: _moments(name, known, factors[level], n) for name, known in sums[level].items()}
+        columns = [{*factors[level][key]} for key in STATISTICS]
+        if any(names != found.levels[level].keys() for names in columns):
+            raise ValueError(f"factors and sums of '{level}' are not of the same columns")
+    return found
+
+
+def _moments(name: str, known: Mapping[str, Any], factors: Mapping[str, Any], n: int) -> Moments:
+    """The moments of a column from a file, in which everything agrees. Raises ValueError, KeyError, TypeError."""
+    found = Moments(
+        int(known["n"]),
+        int(known["no_number"]),
+        exact_number(known["sum"]),
+        exact_number(known["sum_of_squares"]),
+        float(factors["min"][name]) if known["n"] else math.inf,
+        float(factors["max"][name]) if known["n"] else -math.inf,
+    )
+    if min(found.n, found.no_number) < 0 or found.n + found.no_number != n:
+        raise ValueError(f"'{name}' has {found.n} values and {found.no_number} others, of {n} in the file")
+    if found.n and found.n * (found.squares + found.n) < found.total**2 >> UNIT_BITS:
+        raise ValueError(f"the sums of '{name}' belong to no values")
+    stated = tuple(float(factors[key][name]) for key in STATISTICS)
+    is_ordered = not found.n or -math.inf < stated[2] <= stated[0] <= stated[3] < math.inf
+    if stated != found.statistics or not is_ordered:
+        raise ValueError(f"the factors of '{name}' do not follow from its sums")
+    return found
+
+
+MAX_POWER = 4096
+"""A sum of squares of float64 values is below 2^2100."""
 
 
 def exact_text(number: int) -> str:
