@@ -26,6 +26,7 @@ from ecalwindows.dataset.ndjson.text_file import Compression
 from ecalwindows.dataset.output import check_output, is_replaced, written_aside
 from ecalwindows.dataset.parquet.index import write_parquet_index
 from ecalwindows.dataset.record import DataFile, DatasetRecord, Digest, read_record
+from ecalwindows.dataset.recovery import recover
 from ecalwindows.dataset.rewriting import Origin, rewriter, source_batches
 from ecalwindows.errors import InputError, OutputError, SettingsError
 from ecalwindows.file_state import file_states, refuse_changed
@@ -62,6 +63,7 @@ def relabel_dataset(
     """
     began = time.monotonic()
     dataset, output = Path(dataset), Path(output)
+    recover(dataset)
     task = Task(
         read_working_points(wp_file, None), storable(Path(wp_file).name), pu_limit, accept_legacy_labels, Relabelled()
     )

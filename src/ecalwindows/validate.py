@@ -22,6 +22,7 @@ from ecalwindows.dataset.opening.sources import File, dataset_files
 from ecalwindows.dataset.raw_numbers import not_finite
 from ecalwindows.dataset.readers import file_manifest, read_batches, told_by_file
 from ecalwindows.dataset.record import DatasetRecord, read_record
+from ecalwindows.dataset.recovery import recover
 from ecalwindows.dataset.seen_windows import IDENTITY, SeenWindows, identity_keys, text_keys
 from ecalwindows.dataset.splits import Splits, exact_share
 from ecalwindows.errors import InputError, OutputError, near
@@ -142,6 +143,7 @@ def validate_dataset(path: str | Path, *, split: str | None = None, progress: Pr
     Raises InputError for what cannot be read.
     """
     began, path = time.monotonic(), Path(path)
+    recover(path)
     record, linked = dataset_record_or_none(path), list[str]()
     files = _files(path, split, linked)
     validation = Validation(str(path), files=len(files))

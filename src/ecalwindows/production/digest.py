@@ -7,12 +7,14 @@ from pathlib import Path
 
 from ecalwindows.dataset.layout import FORMATS, record_path
 from ecalwindows.dataset.manifest import FOLDER, file_record
+from ecalwindows.dataset.recovery import recover
 from ecalwindows.errors import InputError
 
 
 def dataset_digest(folder: str | Path) -> str:
     """The hash of a finished dataset. Raises InputError where there is none."""
     folder = Path(folder).absolute()
+    recover(folder)
     lines = [f"{file_record(path, folder).sha256}  {path.relative_to(folder).as_posix()}\n" for path in _files(folder)]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 

@@ -22,6 +22,7 @@ from ecalwindows.dataset.layout import natural_key, record_path
 from ecalwindows.dataset.manifest import FileRecord, InputRecord, Manifest
 from ecalwindows.dataset.notes import dataset_notes
 from ecalwindows.dataset.record import Copy, DataFile, DatasetRecord, Digest, Sample, Software, SplitRecord, read_record
+from ecalwindows.dataset.recovery import recover
 from ecalwindows.dataset.splits import METHOD, Splits, share_text
 from ecalwindows.errors import SettingsError
 from ecalwindows.names import storable
@@ -98,6 +99,7 @@ def told(about: About, place: Path, previous: DatasetRecord | None) -> dict[str,
 
 def _parent(text: str) -> str:
     """The name of a dataset, or of that which stands at a path."""
+    recover(text)
     if Path(text).exists():
         path = record_path(text)
         if path is not None:

@@ -25,6 +25,7 @@ from ecalwindows.dataset.layout import (
 )
 from ecalwindows.dataset.parquet.reader import Ranges, parquet_index, read_batches
 from ecalwindows.dataset.record import DatasetRecord
+from ecalwindows.dataset.recovery import recover
 from ecalwindows.errors import BadFileError, InputError
 from ecalwindows.file_state import FileState, file_state, refuse_changed
 from ecalwindows.remote import is_remote, remote_filesystem, server_of
@@ -74,6 +75,7 @@ def dataset_files(path: str, linked: list[str] | None = None) -> tuple[File, ...
     """The data files at a path or URL, in order. Raises InputError where there are none. linked : as of `data_files`"""
     if is_remote(path):
         return _remote_files(path)
+    recover(path)
     base = next((Path(path) / name for name in FORMATS if (Path(path) / name).is_dir()), Path(path))
     return tuple(
         File(str(file), format_of(file.name), _split_of(file.relative_to(base).parts), file_state(file))
