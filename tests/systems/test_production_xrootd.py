@@ -14,8 +14,9 @@ from production_maker import write_input, write_inputs, write_yaml
 from test_cli import attempt, run
 from xrootd_server import Server, started_server
 
+from ecalwindows import open_dataset
 from ecalwindows.dataset.record import read_record
-from ecalwindows.errors import OutputError
+from ecalwindows.errors import InputError, OutputError
 from ecalwindows.production import far
 from ecalwindows.production.digest import dataset_digest
 from ecalwindows.production.errors import ServerError
@@ -92,6 +93,39 @@ def test_a_file_that_changes_at_the_far_end_is_noticed_and_mended(server: Server
         )
     assert "finalised:" in run("production", "resume", str(file), "-j", "1").out
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("number", [0, 1])
+def test_an_interrupt_between_two_names_leaves_one_complete_dataset(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, is_done: bool
+) -> None:
+    name, calls, rename_to = f"out/swap{number}{is_done}", list[int](), far.FarFolder.rename_to
+    url, place = f"{server.url}/{name}", on_server(server, name)
+    for text in ("old", "new"):
+        (tmp_path / text).mkdir()
+        (tmp_path / text / "data").write_text(text)
+    far.publish(tmp_path / "old", url)
+
+    def breaks(one: far.FarFolder, other: far.FarFolder) -> None:
+        calls.append(len(calls))
+        if is_done or calls[-1] != number:
+            rename_to(one, other)
+        if calls[-1] == number:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(far.FarFolder, "rename_to", breaks)
+    with pytest.raises(KeyboardInterrupt):
+        far.publish(tmp_path / "new", url)
+    assert (place / "data").read_text() == ("new" if (number, is_done) == (1, True) else "old")
+    monkeypatch.undo()
+    shutil.rmtree(place.with_name(f".{place.name}.old"), ignore_errors=True)
+    place.rename(place.with_name(f".{place.name}.old"))  # as a kill leaves it
+    with pytest.raises(InputError, match="a run was killed while it replaced this folder"):
+        open_dataset(url)
+    far.publish(tmp_path / "new", url)
+    assert (place / "data").read_text() == "new"
+    assert not place.with_name(f".{place.name}.old").exists()
 
 
 def test_the_server_stops_for_5_s_in_the_middle(server: Server, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from ecalwindows.dataset.manifest import FOLDER, adler32
 from ecalwindows.errors import BadFileError, OutputError, missing_extra
 from ecalwindows.production.errors import ServerError
 from ecalwindows.remote import server_of
+
+log = logging.getLogger(__name__)
 
 WAITS = (1.0, 4.0, 10.0, 20.0)
 """Seconds between tries when a server does not answer."""
@@ -191,18 +194,33 @@ def local_files(folder: Path) -> list[str]:
 def publish(folder: Path, url: str) -> None:
     """Copy a finished dataset to a server: under another name first, compared there, then put in place of an old one.
 
-    Raises OutputError, and ServerError for a server that does not answer; then what was there before is still there.
+    Raises OutputError, and ServerError for a server that does not answer; then what was there before is still there, or
+    comes back when this is called again: a server cannot exchange two names in one step.
     """
     base, _, name = url.rstrip("/").rpartition("/")
     final, aside, old = FarFolder(url), FarFolder(f"{base}/.{name}.partial"), FarFolder(f"{base}/.{name}.old")
+    if _restored(final, old):
+        log.warning("%s: a run was killed while it replaced this folder: the old one is back, complete", url)
     aside.remove()
     for file in local_files(folder):
         aside.put(folder / file, file)
     old.remove()
-    if final.bytes_of("") is not None:
-        final.rename_to(old)
-    aside.rename_to(final)
+    try:
+        if final.bytes_of("") is not None:
+            final.rename_to(old)
+        aside.rename_to(final)
+    except BaseException:
+        _restored(final, old)
+        raise
     old.remove()
+
+
+def _restored(final: FarFolder, old: FarFolder) -> bool:
+    """Give a replaced folder its name again where nothing has it; whether it was so."""
+    if final.bytes_of("") is not None or old.bytes_of("") is None:
+        return False
+    old.rename_to(final)
+    return True
 
 
 def published_as(folder: Path, url: str) -> bool:

@@ -110,6 +110,13 @@ def _remote_files(url: str) -> tuple[File, ...]:
                 File(f"{url.rstrip('/')}/{place}", format_of(place.name), _split_of(place.parts[skip:]))
                 for place in inside
             )
+    folder, _, name = root.rstrip("/").rpartition("/")
+    old = f".{name}.old"
+    if filesystem.exists(f"{folder}/{old}"):
+        raise InputError(
+            f"a run was killed while it replaced this folder: the old one is now {old}",
+            expected="a dataset", where=url, todo="`ecalwindows production resume FILE` gives it its name again",
+        )  # fmt: skip
     raise _no_data("there are no data", url)
 
 
