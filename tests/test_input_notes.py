@@ -246,3 +246,15 @@ def test_what_a_conversion_leaves_out_is_recorded(dumps: Path, tmp_path: Path) -
     notes = read_manifest(tmp_path / "out/_ecalwindows/manifests/w.parquet.json").notes
     assert notes["unusable_lines"] == 3 == sum(notes["unusable"].values())
     assert "extra" in notes["unknown_fields"]
+
+
+@pytest.mark.compiled
+def test_the_same_windows_in_two_formats_count_once(dumps: Path, tmp_path: Path) -> None:
+    run("windows", str(dumps / "all.root"), "-o", str(tmp_path / "w.ndjson"), "--maxnocalow", "9", "-q")
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "w.ndjson").write_text((tmp_path / "w.ndjson").read_text() + "no window\n")
+    sample = {"name": "ele", "inputs": [str(tmp_path / "text/w.ndjson")], "flavour": 11}
+    formats = ["parquet", "tfrecord"]
+    yaml = write_yaml(tmp_path / "p.yaml", kind="convert", samples=[sample], windows={}, splits={}, formats=formats)
+    run("production", "run", str(yaml), "-j", "0", "-q")
+    assert read_record(tmp_path / "dataset/dataset.json").notes["unusable_lines"] == 1

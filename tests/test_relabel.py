@@ -50,7 +50,8 @@ def test_files_are_those_of_a_fresh_production(name: str, suffix: str, tmp_path:
         assert (ours.parent / "w.events.csv").read_bytes() == (fresh.parent / "w.events.csv").read_bytes()
     manifest, other = read_manifest(manifest_path(ours)), read_manifest(manifest_path(fresh))
     assert manifest.model_copy(update={"notes": {}}) == other
-    assert set(manifest.notes) == {"relabelled"}
+    assert set(manifest.notes) == {"relabelled", "relabelled_changes"}
+    assert manifest.notes["relabelled_changes"]["windows_changed"] > 0
 
 
 @pytest.mark.parametrize("features", ["seed", "own"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ from ecalwindows.working_points import read_working_points
 Progress = Callable[[int, int, int], None]
 """Called with files done, files in all and windows so far."""
 
-NOTE = "relabelled"
+NOTE, CHANGES = "relabelled", "relabelled_changes"
 
 
 def relabel_dataset(
@@ -103,7 +104,7 @@ def _relabel_file(path: Path, output: Path, task: Task, overwrite: bool, progres
         refuse_changed(origin.source.states)
         if manifest is not None:
             files = [file_record(target, plan.base, place) for target, place in zip(targets, data, strict=True)]
-            after = _manifest(manifest, task, files)
+            after = _manifest(manifest, task, files, task.report.changes)
             if len(_data(manifest)) > 1:  # the file of one split: the counts were those of the complete part
                 after = after.model_copy(update={"rows": task.report.windows, "counts": {}})
             places[0].write_text(after.text(), encoding="utf-8")
@@ -129,15 +130,18 @@ def _rewrite(
     task.report.n_files += 1
 
 
-def _manifest(manifest: Manifest, task: Task, files: list[Any]) -> Manifest:
-    """The manifest of a part after new working points; what it was made by stays."""
+def _manifest(manifest: Manifest, task: Task, files: list[Any], changes: Counter[str]) -> Manifest:
+    """The manifest of a part after new working points; what it was made by stays.
+
+    changes : what changed in the part
+    """
     note = {"version": version, "revision": revision, "before": manifest.working_points_sha256}
     return manifest.model_copy(
         update={
             "files": files,
             "settings": task.told(manifest.settings),
             "working_points_sha256": task.digest,
-            "notes": manifest.notes | {NOTE: note},
+            "notes": manifest.notes | {NOTE: note, CHANGES: dict(changes)},
         }
     )
 
@@ -160,8 +164,12 @@ def _relabel_folder(folder: Path, output: Path, task: Task, overwrite: bool, pro
     task.report.replaced = output.is_dir() and any(output.iterdir())
     with folder_written_aside(output, overwrite=overwrite) as aside:
         for path, manifest in manifests:
+            before = task.report.changes
             _relabel_part(folder, aside, manifest, origins, task, counts=manifest.format == main)
-            after = _manifest(manifest, task, [file_record(aside / each.name, aside) for each in manifest.files])
+            files = [file_record(aside / each.name, aside) for each in manifest.files]
+            changes = task.report.changes
+            changes.subtract(before)
+            after = _manifest(manifest, task, files, changes)
             write_manifest(after, aside / path.relative_to(folder))
             if progress:
                 progress(task.report.n_files, len(origins), task.report.windows)
@@ -247,6 +255,7 @@ def _record(record: DatasetRecord, aside: Path, output: Path, task: Task, beside
             "beside": beside,
             "copies": [copy.model_copy(update={"files": renewed(copy.files)}) for copy in copies],
             "samples": [sample.model_copy(update={"working_points": digest}) for sample in record.samples],
+            "notes": record.notes | {CHANGES: dict(task.report.changes)},
             "finalised_with": record.finalised_with | {"ecalwindows": f"{version} ({revision})"},
         }
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,11 @@ class Relabelled:
     replaced: bool = False
     left_out: list[str] = field(default_factory=list)
     seconds: float = 0.0
+
+    @property
+    def changes(self) -> Counter[str]:
+        """What changed so far, for manifests and record."""
+        return Counter(windows_changed=self.changed, clusters_gained=self.gained, clusters_lost=self.lost)
 
     def count(self, before: WindowBatch, after: WindowBatch) -> None:
         """Add what became of a batch."""

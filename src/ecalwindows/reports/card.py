@@ -43,6 +43,8 @@ NOTES = {
     "skipped_members": "members of archives that are no files, left out",
     "doubts": "taken for granted",
     "converted_with": "converted with",
+    "relabelled": "working points put on later",
+    "relabelled_changes": "what these changed",
 }
 """Notes of parts in words."""
 

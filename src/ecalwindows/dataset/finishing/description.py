@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from importlib.metadata import version as version_of
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -165,12 +166,22 @@ def described(
         beside=[each for form in forms for each in form.beside],
         inputs=inputs,
         input_summary=input_summary(inputs),
-        notes=dataset_notes([part.manifest.notes for form in forms for part in form.parts]),
+        notes=_notes(forms),
         software=_software(parts),
         finalised_with={"ecalwindows": f"{version} ({revision})"} | {name: version_of(name) for name in LIBRARIES},
         legacy_labels=any(part.manifest.notes.get(LEGACY) for part in parts),
         **fields,
     )
+
+
+def _notes(forms: Sequence[Form]) -> dict[str, Any]:
+    """The notes of the parts in the first format; of the same windows in others only what those do not have."""
+    first, *others = ([part.manifest.notes for part in form.parts] for form in forms)
+    return dataset_notes(first) | {
+        name: value
+        for name, value in dataset_notes([*chain(*others)]).items()
+        if not any(name in each for each in first)
+    }
 
 
 def _counts(parts: Sequence[Part]) -> dict[str, int]:
