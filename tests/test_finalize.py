@@ -480,7 +480,7 @@ def half_written(folder: Path) -> None:
         (lie_about_settings, ["w-2: its data were made with another settings than its manifest says"]),
         (lie_about_counts, ["w-2: the counts in its manifest do not add up: windows_made is "]),
         (lie_about_columns, ["w-2: its columns are not those of its manifest: cl_labels.is_seed"]),
-        (point_elsewhere, ["the manifest names '../../etc/passwd'"]),
+        (point_elsewhere, ["it names '../../etc/passwd', which leads out of its folder"]),
         (no_manifest, ["w-2.parquet: data without a manifest"]),
         (broken_manifest, ["the manifest cannot be read", "w-2.parquet.json"]),
         (no_data, ["w-2.parquet is missing"]),

@@ -248,13 +248,20 @@ def _beside_in_place(folder: Path, parts: Sequence[Part]) -> list[FileRecord]:
 
 
 def write_record(record: DatasetRecord, folder: Path) -> None:
-    """Write the three forms of a record into its folder, each whole. Raises OutputError, also where one is a link."""
+    """Write the forms of a record into its folder, each whole: the card, Croissant (of windows), the record itself.
+
+    Raises OutputError, also where one is a link.
+    """
     root = "../" if folder.name == FOLDER else ""
-    refuse_links([*([folder] if root else []), *(folder / name for name in (CARD, CROISSANT, RECORD))])
-    with written_aside([folder / CARD, folder / CROISSANT, folder / RECORD]) as (readme, linked, own):
-        readme.write_text(card(record), encoding="utf-8")
-        linked.write_text(croissant_text(record, root), encoding="utf-8")
-        own.write_text(record.text(), encoding="utf-8")
+    texts: dict[str, Callable[[], str]] = {CARD: lambda: card(record)}
+    if record.format != "matches":
+        texts[CROISSANT] = lambda: croissant_text(record, root)
+    texts[RECORD] = record.text
+    paths = [folder / name for name in texts]
+    refuse_links([*([folder] if root else []), *paths])
+    with written_aside(paths) as places:
+        for place, text in zip(places, texts.values(), strict=True):
+            place.write_text(text(), encoding="utf-8")
 
 
 def _write_run(folder: Path, source: Path, target: Path, started: datetime, seconds: float) -> None:

@@ -13,23 +13,12 @@ from ecalwindows.dataset.finishing.parts import Part, parts_error, refuse_change
 from ecalwindows.dataset.folder_output import check_folder, folder_written_aside
 from ecalwindows.dataset.layout import RECORD, natural_key
 from ecalwindows.dataset.manifest import FOLDER, file_record, problems, read_manifest, write_manifest
-from ecalwindows.dataset.output import written_aside
 from ecalwindows.dataset.record import DataFile, DatasetRecord, read_record
 from ecalwindows.dataset.recovery import recover
 from ecalwindows.errors import SettingsError
 from ecalwindows.file_state import file_states
-from ecalwindows.finalize import warn_of_record
-from ecalwindows.reports.card import input_lines
+from ecalwindows.finalize import warn_of_record, write_record
 from ecalwindows.studies.reading import FORMAT, read_matches
-
-CARD = """# {title}
-
-Matched clusters of simulated events: a row for every cluster that belongs to a caloparticle. {rows:,} rows in
-{files:,} files, `matches/*.parquet`; each column says its unit and meaning. `dataset.json` tells how they were made
-(what it calls windows are rows).
-
-    ecalwindows truth working-points . -o wp.json
-"""
 
 
 def finalize_matches(
@@ -58,11 +47,7 @@ def finalize_matches(
         beside = [file_record(aside / "manifests" / f"{name}.json", aside) for name in names]
         record = described([Form(parts, files, beside)], None, None, fields | {"bad_inputs": bad})
         refuse_changed_parts(parts)
-        text = CARD.format(title=record.title, rows=record.windows, files=len(files))
-        text += "".join(f"{line}\n" for line in input_lines(record))
-        with written_aside([aside / "README.md", aside / RECORD]) as (card, own):
-            card.write_text(text, encoding="utf-8")
-            own.write_text(record.text(), encoding="utf-8")
+        write_record(record, aside)
     warn_of_record(record)
     return record
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator
 from typing import Any
 
 from ecalwindows.config import WindowSettings
@@ -11,6 +12,7 @@ from ecalwindows.dataset.input_warnings import UNKNOWN, USE_WORDS, record_warnin
 from ecalwindows.dataset.layout import FORMATS
 from ecalwindows.dataset.manifest import InputRecord
 from ecalwindows.dataset.record import DatasetRecord, Sample
+from ecalwindows.reports.markup import code, markdown, table
 from ecalwindows.schema import COLUMNS
 from ecalwindows.working_points import packaged_name
 
@@ -48,6 +50,16 @@ NOTES = {
 }
 """Notes of parts in words."""
 
+MATCHES = """# {}
+
+Matched clusters of simulated events: a row for every cluster that belongs to a caloparticle. {} rows in
+{} files, `matches/*.parquet`; each column says its unit and meaning. `dataset.json` tells how they were made
+(what it calls windows are rows).
+
+    ecalwindows truth working-points . -o wp.json
+"""
+"""The card of tables of matched clusters."""
+
 MOST_OF_NOTE = 300
 MOST_INPUTS = 20
 MOST_FILES = 20
@@ -55,6 +67,9 @@ MOST_FILES = 20
 
 def card(record: DatasetRecord) -> str:
     """The content of README.md."""
+    if record.format == "matches":
+        head = markdown(MATCHES, record.title, f"{record.windows:,}", f"{len(record.files):,}")
+        return head + "".join(f"{line}\n" for line in (*_issues(record), *input_lines(record)))
     sections = (
         _head(record), _issues(record), _reading(record), _counts(record), _splits(record), _samples(record),
         _settings(record), _inputs(record), input_lines(record), _columns(record), _files(record), _origin(record),
@@ -63,8 +78,8 @@ def card(record: DatasetRecord) -> str:
 
 
 def _head(record: DatasetRecord) -> Iterator[str]:
-    yield f"# {record.name}, version {record.version}\n"
-    yield f"{description(record)}\n"
+    yield markdown("# {}, version {}\n", record.name, record.version)
+    yield markdown("{}\n", description(record))
     facts = [
         ("format", ", ".join(form.format for form in record.forms)),
         ("windows", f"{record.windows:,}"),
@@ -76,23 +91,24 @@ def _head(record: DatasetRecord) -> Iterator[str]:
         ("contact", record.contact or "not told"),
         ("made from", ", ".join(record.derived_from) or None),
     ]
-    yield from _table(("", ""), [(name, value) for name, value in facts if value is not None])
+    yield from table(("", ""), [(name, value) for name, value in facts if value is not None])
 
 
 def _issues(record: DatasetRecord) -> Iterator[str]:
     if record.known_issues:
         yield "## Known issues\n"
-        yield from (f"- {issue_text(issue)}" for issue in record.known_issues)
+        yield from (markdown("- {}", issue_text(issue)) for issue in record.known_issues)
         yield ""
 
 
 def _reading(record: DatasetRecord) -> Iterator[str]:
     folder = _data_folder(record)
+    quoted = json.dumps(folder, ensure_ascii=False)
     yield "## How to read it\n"
     if record.format == "parquet":
         lines = [
             "import awkward as ak",
-            f'windows = ak.from_parquet("{folder}")',
+            f"windows = ak.from_parquet({quoted})",
             'energy = windows.cl_features["en_cluster"]         # windows x clusters [GeV]',
             'label = windows.cl_labels["in_scluster"]           # the truth',
             'print(len(windows), "windows,", ak.sum(label), "clusters in superclusters")',
@@ -100,13 +116,14 @@ def _reading(record: DatasetRecord) -> Iterator[str]:
     else:
         lines = [
             "import ecalwindows",
-            f'dataset = ecalwindows.open_dataset("{folder}")',
+            f"dataset = ecalwindows.open_dataset({quoted})",
             "windows = dataset.to_awkward()",
             'print(len(windows), "windows")',
         ]
     yield from ("```python", *lines, "```", "")
     if record.format == "parquet":
-        yield f'Also `pyarrow.dataset.dataset("{folder}")`, and with `{folder}/*.parquet` duckdb and polars.\n'
+        arrow, files = code(f"pyarrow.dataset.dataset({quoted})"), code(f"{folder}/*.parquet")
+        yield markdown("Also {}, and with {} duckdb and polars.\n", arrow, files)
     yield (
         "Paths are relative to the folder of the dataset. A value of -999 stands where there is no number. "
         "`ecalwindows validate` proves the dataset.\n"
@@ -124,17 +141,18 @@ def _counts(record: DatasetRecord) -> Iterator[str]:
     known = {key for key, _, _ in COUNTS}
     rows = [(name, f"{record.counts[key]:,}", words) for key, name, words in COUNTS if key in record.counts]
     rows += [(key.replace("_", " "), f"{n:,}", "") for key, n in record.counts.items() if key not in known]
-    yield from _table(("", "number", ""), rows or [("windows", f"{record.windows:,}", "")], (1,))
+    yield from table(("", "number", ""), rows or [("windows", f"{record.windows:,}", "")], (1,))
 
 
 def _splits(record: DatasetRecord) -> Iterator[str]:
     if record.splits:
         yield "## Splits\n"
         rows = [(split.name, split.share, f"{split.events:,}", f"{split.windows:,}") for split in record.splits]
-        yield from _table(("split", "share of events", "events with windows", "windows"), rows, (1, 2, 3))
-        yield (
+        yield from table(("split", "share of events", "events with windows", "windows"), rows, (1, 2, 3))
+        yield markdown(
             "By event: all windows of an event (sample, run, lumi, event) are on one side, and stay there when the "
-            f"dataset is made again or grows. Rule: {record.split_method}.\n"
+            "dataset is made again or grows. Rule: {}.\n",
+            record.split_method,
         )
 
 
@@ -149,10 +167,10 @@ def _samples(record: DatasetRecord) -> Iterator[str]:
         )
         for each in record.samples
     ]
-    yield from _table(("sample", "flavour", "working points", "windows"), rows, (3,))
+    yield from table(("sample", "flavour", "working points", "windows"), rows, (3,))
     for kind, files in (("Normalisation", record.normalisation), ("Reweighting", record.reweighting)):
         for file in files:
-            yield f"{kind}: `{file.name}` (sha256 `{file.sha256}`)\n"
+            yield markdown("{}: {} (sha256 {})\n", kind, code(file.name), code(file.sha256 or "not recorded"))
 
 
 def points(sample: Sample) -> str:
@@ -175,7 +193,7 @@ def _settings(record: DatasetRecord) -> Iterator[str]:
     rows = [(name, f"{value}", "" if name in changed else "default") for name, value in record.settings.items()]
     if not rows:
         yield "Not told: the windows were made by another program.\n"
-    yield from _table(("setting", "value", ""), rows)
+    yield from table(("setting", "value", ""), rows)
 
 
 def _checksum(each: InputRecord) -> str:
@@ -190,12 +208,12 @@ def _inputs(record: DatasetRecord) -> Iterator[str]:
         (each.name, f"{each.events:,}", f"{each.bytes:,}" if each.bytes is not None else "", _checksum(each))
         for each in record.inputs[:MOST_INPUTS]
     ]
-    yield from _table(("file", "events", "bytes", "checksum"), rows, (1, 2))
+    yield from table(("file", "events", "bytes", "checksum"), rows, (1, 2))
     if len(record.inputs) > MOST_INPUTS:
         yield f"and {len(record.inputs) - MOST_INPUTS:,} more, in dataset.json.\n"
     if record.bad_inputs:
         yield f"### Left out ({len(record.bad_inputs):,})\n"
-        yield from (f"- `{bad.get('name', '')}`: {bad.get('reason', '')}" for bad in record.bad_inputs)
+        yield from (markdown("- {}: {}", code(bad.get("name")), bad.get("reason", "")) for bad in record.bad_inputs)
         yield ""
 
 
@@ -205,20 +223,20 @@ def input_lines(record: DatasetRecord) -> Iterator[str]:
     if summary is not None and summary.pileup.keys() - {UNKNOWN}:
         yield "### Pile-up and absent branches\n"
         rows = [(use, USE_WORDS[use], f"{n.inputs:,}", f"{n.events:,}") for use, n in summary.pileup.items()]
-        yield from _table(("pile-up", "its branches", "inputs", "events"), rows, (2, 3))
+        yield from table(("pile-up", "its branches", "inputs", "events"), rows, (2, 3))
         rows = [
-            (f"`{each.name}`", f"{each.default:g}", f"{each.inputs:,}", f"{each.events:,}") for each in summary.absent
+            (code(each.name), f"{each.default:g}", f"{each.inputs:,}", f"{each.events:,}") for each in summary.absent
         ]
-        yield from _table(("absent branch", "value that stands for it", "inputs", "events"), rows, (1, 2, 3))
+        yield from table(("absent branch", "value that stands for it", "inputs", "events"), rows, (1, 2, 3))
         if not rows:
             yield "No branch was absent.\n"
     if lines := record_warnings(record):
         yield "### What to know of the inputs\n"
-        yield from (f"- {line}" for line in lines)
+        yield from (markdown("- {}", line) for line in lines)
         yield ""
     if record.notes:
         yield "### Notes of the parts\n"
-        yield from _table(("note", ""), [(NOTES.get(name, name), _short(each)) for name, each in record.notes.items()])
+        yield from table(("note", ""), [(NOTES.get(name, name), _short(each)) for name, each in record.notes.items()])
 
 
 def _short(value: Any) -> str:
@@ -236,21 +254,22 @@ def _columns(record: DatasetRecord) -> Iterator[str]:
         if plain in COLUMNS:
             groups.setdefault(group or COLUMNS[plain].group, []).append(plain)
     for group, names in groups.items():
-        yield f"### {group}, per {'cluster' if group.startswith('cl_') else 'window'}\n"
-        rows = [(f"`{name}`", COLUMNS[name].dtype, COLUMNS[name].unit, COLUMNS[name].meaning) for name in names]
-        yield from _table(("name", "type", "unit", "meaning"), rows)
+        yield markdown("### {}, per {}\n", group, "cluster" if group.startswith("cl_") else "window")
+        rows = [(code(name), COLUMNS[name].dtype, COLUMNS[name].unit, COLUMNS[name].meaning) for name in names]
+        yield from table(("name", "type", "unit", "meaning"), rows)
     if record.hits:
-        yield f"### cl_h, per crystal of each cluster\n\nComponents, in order: {', '.join(record.hits)}.\n"
+        yield "### cl_h, per crystal of each cluster\n"
+        yield markdown("Components, in order: {}.\n", ", ".join(record.hits))
 
 
 def _files(record: DatasetRecord) -> Iterator[str]:
     files = record.all_files
     yield f"## Files ({len(files):,}, {sum(file.bytes for file in files):,} bytes)\n"
     rows = [
-        (f"`{file.name}`", f"{file.windows:,}" if file.windows is not None else "", f"{file.bytes:,}", file.sha256[:12])
+        (code(file.name), f"{file.windows:,}" if file.windows is not None else "", f"{file.bytes:,}", file.sha256[:12])
         for file in files[:MOST_FILES]
     ]
-    yield from _table(("file", "windows", "bytes", "sha256"), rows, (1, 2))
+    yield from table(("file", "windows", "bytes", "sha256"), rows, (1, 2))
     if len(files) > MOST_FILES:
         yield f"and {len(files) - MOST_FILES:,} more, in dataset.json.\n"
 
@@ -259,25 +278,9 @@ def _origin(record: DatasetRecord) -> Iterator[str]:
     yield "## Origin\n"
     for each in record.software:
         parts = f"{each.parts:,} {'part' if each.parts == 1 else 'parts'}"
-        yield f"- {parts} made by ecalwindows {each.version} ({each.revision})"
-    yield "- finalised with " + ", ".join(f"{name} {version}" for name, version in record.finalised_with.items())
+        yield markdown("- {} made by ecalwindows {} ({})", parts, each.version, each.revision)
+    versions = ", ".join(f"{name} {version}" for name, version in record.finalised_with.items())
+    yield markdown("- finalised with {}", versions)
     yield "- `dataset.json` holds all of this for programs, `croissant.json` the same as Croissant (MLCommons)\n"
     yield "## Citation\n"
-    yield (record.citation or "No citation was told.") + "\n"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> Iterator[str]:
-    """A Markdown table; the columns `numbers` are set to the right."""
-    if not rows:
-        return
-    cells = [
-        [cell.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ") for cell in row] for row in [head, *rows]
-    ]
-    widths = [max(3, *(len(row[i]) for row in cells)) for i in range(len(head))]
-    lines = [
-        [row[i].rjust(width) if i in numbers else row[i].ljust(width) for i, width in enumerate(widths)]
-        for row in cells
-    ]
-    lines.insert(1, ["-" * (width - 1) + (":" if i in numbers else "-") for i, width in enumerate(widths)])
-    yield from (f"| {' | '.join(line)} |" for line in lines)
-    yield ""
+    yield markdown("{}\n", record.citation or "No citation was told.")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
+from ecalwindows.reports.markup import html
 from ecalwindows.schema import COLUMNS
 
 PAGE = "index.html"
@@ -39,10 +39,10 @@ def gallery(figures: Sequence[str], tables: Sequence[str], title: str, *, pdf: b
     for name in figures:
         sections.setdefault(_section(name), []).append(name)
     links = " ".join(f'<a href="#{key}">{HEADS[key]}</a>' for key in HEADS if key in sections)
-    files = ", ".join(f'<a href="{escape(name)}"><code>{escape(name)}</code></a>' for name in tables)
+    files = ", ".join(f'<a href="{html(name)}"><code>{html(name)}</code></a>' for name in tables)
     parts = [
         "<!DOCTYPE html>", '<html lang="en"><head><meta charset="utf-8">', MARK,
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>", f"<h1>{escape(title)}</h1>",
+        f"<title>{html(title)}</title><style>{STYLE}</style></head><body>", f"<h1>{html(title)}</h1>",
         f"<nav>{links}</nav>", f"<p>Every figure is drawn from a table: {files}.</p>",
     ]  # fmt: skip
     for key, head in HEADS.items():
@@ -58,7 +58,8 @@ def _section(name: str) -> str:
 
 def _figure(name: str, *, pdf: bool) -> str:
     column = COLUMNS.get(name.removeprefix("columns/"))
-    words = f"<code>{column.name}</code>: {escape(column.meaning)}" if column else escape(name.replace("_", " "))
+    words = f"<code>{column.name}</code>: {html(column.meaning)}" if column else html(name.replace("_", " "))
+    name = html(name)
     words += f' (<a href="{name}.pdf">PDF</a>)' if pdf else ""
     return (
         f'<figure><a href="{name}.png"><img src="{name}.png" alt="{name}" loading="lazy"></a>'

@@ -8,6 +8,7 @@ from pathlib import Path
 from ecalwindows.dataset.finishing.croissant import issue_text
 from ecalwindows.history import Entry
 from ecalwindows.reports.card import changed_settings, points
+from ecalwindows.reports.markup import markdown
 
 
 def history_text(entries: Sequence[Entry], folder: Path) -> str:
@@ -57,23 +58,24 @@ def _lines(entry: Entry, folder: Path) -> Iterator[str]:
     record = entry.record
     day = record.day or entry.made
     events = f" of {record.counts['events']:,} events" if "events" in record.counts else ""
-    title = f"**{record.name}** version {record.version} ({day.isoformat()})"
-    yield f"- {title}: {record.windows:,} windows{events}, {', '.join(form.format for form in record.forms)}"
-    yield f"   - in {_place(entry.path, folder)}"
+    title = markdown("**{}** version {} ({})", record.name, record.version, day.isoformat())
+    forms = ", ".join(form.format for form in record.forms)
+    yield markdown("- {}: {}", title, f"{record.windows:,} windows{events}, {forms}")
+    yield markdown("   - in {}", _place(entry.path, folder))
     changed = changed_settings(record.settings)
     if changed:
-        yield "   - settings: " + ", ".join(f"{name} {value}" for name, value in changed.items())
+        yield markdown("   - settings: {}", ", ".join(f"{name} {value}" for name, value in changed.items()))
     for sample in record.samples:
         words = [f"sample {sample.name}"] if sample.name else []
         words += [f"flavour {sample.flavour}"] if sample.flavour not in (None, "auto") else []
-        yield "   - " + ", ".join([*words, f"working points {points(sample)}"])
+        yield markdown("   - {}", ", ".join([*words, f"working points {points(sample)}"]))
     if record.splits:
-        yield "   - splits: " + ", ".join(f"{split.name} {split.share}" for split in record.splits)
+        yield markdown("   - splits: {}", ", ".join(f"{split.name} {split.share}" for split in record.splits))
     for kind, files in (("normalisation", record.normalisation), ("reweighting", record.reweighting)):
-        yield from (f"   - {kind}: {file.name}" for file in files)
+        yield from (markdown("   - {}: {}", kind, file.name) for file in files)
     if record.derived_from:
-        yield "   - made from " + ", ".join(record.derived_from)
-    yield from (f"   - **known issue** {issue_text(issue)}" for issue in record.known_issues)
+        yield markdown("   - made from {}", ", ".join(record.derived_from))
+    yield from (markdown("   - **known issue** {}", issue_text(issue)) for issue in record.known_issues)
 
 
 def _place(path: Path, folder: Path) -> str:

@@ -151,7 +151,7 @@ def _file_set(one: Copy, name: str, root: str) -> dict[str, Any]:
 
 def _suffix(name: str) -> str:
     base = name.rpartition("/")[2]
-    return base[base.index(".") :]
+    return base[base.find(".") :] if "." in base else ""
 
 
 def _split_table(record: DatasetRecord) -> list[dict[str, Any]]:
@@ -231,11 +231,12 @@ def _extraction(group: str, column: Column, format_name: str) -> dict[str, Any]:
 
 def _hits_field(hits: list[str]) -> dict[str, Any]:
     meanings = {name: text for name, _, _, text in HIT_COMPONENTS}
+    known = [f"{name} ({meanings[name]})" for name in hits if name in meanings]
     return {
         "@type": "cr:Field",
         "@id": "windows/cl_h",
         "name": "cl_h",
-        "description": "Crystals of each cluster: " + ", ".join(f"{name} ({meanings[name]})" for name in hits),
+        "description": "Crystals of each cluster: " + ", ".join(known),
         "dataType": "cr:Float32",
         "repeated": True,
         "source": {"fileSet": {"@id": WINDOW_FILES}, "extract": {"column": "cl_h"}},
