@@ -12,6 +12,7 @@ from golden_files import GOLDEN
 from production_maker import write_yaml
 from test_cli import run
 
+import ecalwindows
 from ecalwindows.dataset.input_warnings import input_summary, input_warnings
 from ecalwindows.dataset.manifest import InputRecord, read_manifest
 from ecalwindows.dataset.notes import dataset_notes, summed_notes
@@ -119,6 +120,12 @@ def test_what_one_run_says_is_recorded_and_said_also_when_quiet(dumps: Path, tmp
     assert "rho = -1" in run("validate", str(out)).out
     assert of_inputs(read_manifest(tmp_path / "_ecalwindows/manifests/w.parquet.json").inputs)["less"][1] == "absent"
     assert not run("windows", str(dumps / "all.root"), "-o", str(out), "-q").err
+
+
+@pytest.mark.compiled
+def test_the_python_interface_warns_too(dumps: Path, caplog: pytest.LogCaptureFixture) -> None:
+    ecalwindows.windows([dumps / "all.root", dumps / "less.root"])
+    assert "rho = -1" in caplog.text and "the pile-up branches are not used alike" in caplog.text
 
 
 @pytest.mark.compiled
