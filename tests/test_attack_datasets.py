@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -266,3 +267,51 @@ def test_a_table_of_events_that_is_a_link_is_not_copied(pristine: Path, tmp_path
 def test_an_output_with_a_name_that_no_manifest_can_hold_is_refused_before_the_work(name: str, tmp_path: Path) -> None:
     ran = attempt("windows", str(GOLDEN / "electrons.root"), "-o", str(tmp_path / name), "-q")
     assert ran.code == 2 and "control character" in ran.err and not list(tmp_path.iterdir())
+
+
+UNDO = {
+    "names outside": 'begun {{"pid": 1, "files": [{{"name": "{name}", "bytes": 9, "mtime_ns": 0, "has_old": {old}}}]}}',
+    "another shape": 'begun {{"pid": [], "files": "{name}{old}"}}',
+    "deep": "begun " + "[" * 100_000 + "{name}{old}",
+}
+
+
+@pytest.mark.parametrize("is_old", ["true", "false"])
+@pytest.mark.parametrize("shape", UNDO)
+@pytest.mark.parametrize("command", ["validate", "log note", "convert"])
+def test_a_list_of_files_to_put_back_leads_nowhere_else(
+    attacked: Attacked, command: str, shape: str, is_old: str
+) -> None:
+    before = contents(attacked.mine)
+    text = UNDO[shape].format(name="../mine/precious.txt", old=is_old)
+    (attacked.folder / ".dataset.json.undo").write_text(text)
+    ran = tried(attacked, command)
+    unharmed(attacked, ran, before)
+    if shape == "names outside":
+        assert ran.code == 2 and "precious.txt" in ran.err and ".dataset.json.undo" in ran.err
+
+
+@pytest.mark.parametrize("name", [".dataset.json.undo", ".dataset.json.{pid}.partial", ".README.md.{pid}.old"])
+def test_nothing_is_written_through_a_link_under_a_name_of_passage(name: str, attacked: Attacked) -> None:
+    run("finalize", str(attacked.folder), "-q") if attacked.kind == PARTS else None
+    home = "_ecalwindows/" if attacked.kind == PARTS else ""
+    attacked.link(home + name.format(pid=os.getpid()), attacked.mine / "precious.txt")
+    before = contents(attacked.mine)
+    ran = tried(attacked, "log note")
+    unharmed(attacked, ran, before)
+
+
+@pytest.mark.parametrize("name", ["new.events.csv", "calo_matched", "no_calo_matched"])
+def test_what_appears_beside_an_output_is_not_written_through_a_link(name: str, attacked: Attacked) -> None:
+    is_text = name.endswith(".csv")
+    attacked.link(name, attacked.mine / "precious.txt" if is_text else attacked.mine)
+    before = contents(attacked.mine)
+    output = attacked.folder / "new.ndjson" if is_text else attacked.folder
+    words = [] if is_text else ["--format", "tfrecord"]
+    for command in (
+        ["windows", str(GOLDEN / "electrons.root"), "--events", ":2"],
+        ["convert", f"{attacked.base}/text/w.ndjson"],
+    ):
+        ran = attempt(*command, "-o", str(output), "-q", *words)
+        unharmed(attacked, ran, before)
+        assert ran.code == 2 and name in ran.err and "is a link" in ran.err

@@ -12,6 +12,7 @@ from typing import Any
 
 from ecalwindows.dataset.folder_output import check_folder, folder_written_aside
 from ecalwindows.dataset.formats import output_plan
+from ecalwindows.dataset.inside import refuse_links
 from ecalwindows.dataset.layout import RECORD, data_files, format_of
 from ecalwindows.dataset.manifest import (
     FOLDER,
@@ -93,6 +94,7 @@ def _relabel_file(path: Path, output: Path, task: Task, overwrite: bool, progres
         check_output(target, overwrite=overwrite)
     task.report.replaced = is_replaced(plan.path)
     own = [] if manifest is None else [plan.manifest]
+    refuse_links(target for target in targets if target != plan.path)
     for place in own:
         refuse_linked_manifest(place)
         check_output(place, overwrite=True)

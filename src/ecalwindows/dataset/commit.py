@@ -168,7 +168,7 @@ def _commit_together(steps: Sequence[Step], new: Collection[Path]) -> None:
 def _held(journal: Path) -> Iterator[int]:
     """The list of a commit, opened and locked; what a dead writer left in it is put back first."""
     while True:
-        file = os.open(journal, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        file = os.open(journal, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
         try:
             with suppress(OSError):  # a file system without locks
                 fcntl.flock(file, fcntl.LOCK_EX)
@@ -224,7 +224,7 @@ def _read(content: bytes, base: Path) -> tuple[bool, list[Step]] | None:
             Step(_inside(base, each["name"]), int(told["pid"]), int(each["bytes"]), int(each["mtime_ns"]),
                  bool(each["has_old"])) for each in told["files"]
         ]  # fmt: skip
-    except (json.JSONDecodeError, KeyError, TypeError):
+    except (json.JSONDecodeError, RecursionError, KeyError, TypeError):
         return None
     return word == DONE, steps
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ecalwindows.batch import WindowBatch
+from ecalwindows.dataset.inside import refuse_links
 from ecalwindows.dataset.manifest import FOLDER, FileRecord, file_record, manifest_path, refuse_linked_manifest
 from ecalwindows.dataset.manifest import Format as Format
 from ecalwindows.dataset.ndjson.text_file import Compression
@@ -155,11 +156,20 @@ def _weights(path: str | Path | None) -> Weights | None:
 
 
 def check_outputs(plan: OutputPlan, *, overwrite: bool) -> None:
-    """Raise OutputError when an output or its manifest can't be written; makes missing folders."""
+    """Raise OutputError when an output or its manifest can't be written; makes missing folders.
+
+    Only the path that the user has named may be a link.
+    """
     if not is_special(plan.path):
         refuse_linked_manifest(plan.manifest)
+        refuse_links(above for path in plan.paths if path != plan.path for above in _below(path, plan.base))
     for path in plan.all_paths:
         check_output(path, overwrite=overwrite or path not in plan.paths)
+
+
+def _below(path: Path, base: Path) -> list[Path]:
+    """A file and the folders in which it is, below a folder."""
+    return [path, *(above for above in path.parents if above != base and above.is_relative_to(base))]
 
 
 def output_files(plan: OutputPlan, places: Sequence[Path]) -> list[FileRecord]:

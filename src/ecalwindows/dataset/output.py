@@ -165,6 +165,9 @@ def written_aside(paths: Sequence[Path], *, new: Collection[Path] = ()) -> Itera
     is_over = False
     try:
         try:
+            for target, place in zip(targets, places, strict=True):
+                if place != target and place.is_symlink():  # somebody has prepared it, to have it written through
+                    place.unlink()
             yield places
         except OSError as error:
             raise cannot_write(paths[-1], error) from error
