@@ -77,7 +77,7 @@ def commands(golden: Path, inputs: Path) -> dict[str, list[Command]]:
         "converted": [
             ["convert", archive, "-o", "converted/legacy.parquet", "--flavour", "11"],
             ["convert", archive, "-o", "converted/legacy.ndjson", "--flavour", "11"],
-            ["convert", archive, "-o", "converted/legacy_tf", "--format", "tfrecord", "--flavour", "11"],
+            ["convert", f"{finished}/ndjson", "-o", "converted/tf", "--format", "tfrecord"],
             ["convert", f"{finished}/ndjson", "-o", "converted/again.parquet"],
             ["convert", f"{finished}/tfrecord", "-o", "converted/from_tf.ndjson.zst"],
         ],
@@ -89,7 +89,10 @@ def commands(golden: Path, inputs: Path) -> dict[str, list[Command]]:
         "relabelled": [["relabel", finished, "--wp-file", old_map, "-o", "relabelled"]],
         "matches": [["truth", "match", *dumps, "-o", "truth/matches.parquet"]],
         "working points": [
-            ["truth", "working-points", "truth/matches.parquet", "-o", "truth/wp.json", "--no-figures"],
+            [
+                *("truth", "working-points", "truth/matches.parquet", "-o", "truth/wp.json", "--no-figures"),
+                *("--et-bins", "1,100,500", "--eta-bins", "0,1.5,3", "--min-entries", "10"),
+            ],
         ],
         "window size": [["truth", "window-size", "truth/matches.parquet", "-o", "window_size", "--no-figures"]],
         "normalization": [
@@ -98,7 +101,7 @@ def commands(golden: Path, inputs: Path) -> dict[str, list[Command]]:
         ],
         "weights": [
             ["reweight", finished, "-o", "weights/weights.json", "--no-figures", "--et-bins", "3", "--eta-bins", "3"],
-            ["convert", finished, "-o", "weights/tf", "--format", "tfrecord", "-w", "weights/weights.json"],
+            ["convert", f"{finished}/ndjson", "-o", "weights/tf", "--format", "tfrecord", "-w", "weights/weights.json"],
         ],
         "plots": [["plot", finished, "-o", "plots", "--no-pdf", "--only", "seed_features", "--only", "et_cluster"]],
         "simulation": [
@@ -218,13 +221,13 @@ def make_inputs(which: Side, golden: Path, folder: Path) -> None:
 # -------------------------------------------------------------------------------------------------- comparing
 
 RECORDS = ("dataset.json", "croissant.json", "README.md", "index.html")
-OF_RUNS = ("production/dataset.production/", "production/dataset/run/")
-"""Plan, states and logs of a production: they hold times, hosts and process numbers."""
+OF_RUNS = ("production/dataset.production/", "simulated/_ecalwindows/")
+"""Plan, states and logs of a production hold times and hosts; a ROOT file, and so its checksum, holds a UUID."""
 
 
 def kind_of(name: str) -> str:
     """data, record or run: what a file is by its name."""
-    if name.startswith(OF_RUNS):
+    if name.startswith(OF_RUNS) or "run" in Path(name).parts[:-1]:
         return "run"
     is_record = Path(name).name in RECORDS or "/manifests/" in name or "/_ecalwindows/" in f"/{name}"
     return "record" if is_record else "data"
@@ -314,7 +317,7 @@ def summary(total: Counter[tuple[str, str]], n_runs: int) -> None:
     for kind in ("data", "record"):
         each = {what: total[kind, what] for what in ("equal", "different", "only in A", "only in B")}
         print(f"{kind} files: {sum(each.values())} = {' + '.join(f'{n} {what}' for what, n in each.items())}")
-    print(f"not compared: {n_runs} files of the run of the production (plan, states, logs: times and hosts)")
+    print(f"not compared: {n_runs} files of runs (plans, states, logs: times, hosts, checksums of ROOT files)")
 
 
 def main() -> int:
