@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ecalwindows.dataset.commit import named
 from ecalwindows.dataset.layout import record_path
-from ecalwindows.dataset.output import cannot_write, check_name, followed, output_error, unnamed_folder
+from ecalwindows.dataset.output import cannot_write, check_name, followed, is_unnamed, output_error, unnamed_folder
 from ecalwindows.dataset.recovery import OLD, recover
 from ecalwindows.dataset.renaming import can_exchange, exchange, flush, interrupts_later
 from ecalwindows.errors import OutputError
@@ -79,7 +79,7 @@ def folder_written_aside(
     aside = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         try:
-            aside.mkdir()
+            _make_new(aside)
             with unnamed_folder(aside):
                 yield aside
             with interrupts_later():
@@ -88,6 +88,17 @@ def folder_written_aside(
             raise cannot_write(path, error) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _make_new(folder: Path) -> None:
+    """Make an empty folder, in place of what a process of the same number left."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        if is_unnamed(folder / "any"):  # another thread is writing there
+            raise
+        shutil.rmtree(folder)
+        folder.mkdir()
 
 
 def _refuse_other(path: Path, overwrite: bool, is_ours: Callable[[Path], bool], ours: str) -> None:

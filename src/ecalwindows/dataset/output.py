@@ -158,8 +158,8 @@ def written_aside(paths: Sequence[Path], *, new: Collection[Path] = ()) -> Itera
     new : of the paths, those that must not be there yet, also not when the block ends
     An OSError in the block (disk full, folder gone) becomes an OutputError.
     """
-    targets = [path if is_special(path) or _is_unnamed(path) else followed(path.absolute()) for path in paths]
-    places = [path if is_special(path) or _is_unnamed(path) else temporary_name(path) for path in targets]
+    targets = [path if is_special(path) or is_unnamed(path) else followed(path.absolute()) for path in paths]
+    places = [path if is_special(path) or is_unnamed(path) else temporary_name(path) for path in targets]
     named = [target for target, place in zip(targets, places, strict=True) if target != place]
     group = _TOGETHER.get()
     is_over = False
@@ -196,7 +196,7 @@ def _remove(places: Sequence[Path]) -> None:
             place.unlink(missing_ok=True)
 
 
-def _is_unnamed(path: Path) -> bool:
+def is_unnamed(path: Path) -> bool:
     """Whether a path is in a folder that has no name yet."""
     return bool(_UNNAMED) and not _UNNAMED.isdisjoint(path.absolute().parents)
 

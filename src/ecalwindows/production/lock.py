@@ -81,8 +81,12 @@ def _take(file: int, path: Path, tell: Tell, break_lock: bool) -> None:
         started=datetime.now(UTC).isoformat(timespec="seconds"),
     )  # fmt: skip
     os.truncate(file, 0)
-    os.pwrite(file, mine.model_dump_json().encode(), 0)
-    os.fsync(file)
+    try:
+        os.pwrite(file, mine.model_dump_json().encode(), 0)
+        os.fsync(file)
+    except BaseException:  # this process lives on, and does not hold the production
+        os.truncate(file, 0)
+        raise
 
 
 def _take_over(owner: Owner, path: Path, tell: Tell, break_lock: bool) -> None:
