@@ -12,8 +12,8 @@ import pytest
 from faults import KINDS, Action, Steps, broken, steps_of, watched
 
 from ecalwindows.dataset.commit import put_back_in
-from ecalwindows.dataset.folder_output import folder_written_aside
-from ecalwindows.dataset.output import outputs_together, written_aside
+from ecalwindows.dataset.folder_output import check_folder, folder_written_aside
+from ecalwindows.dataset.output import check_output, outputs_together, written_aside
 from ecalwindows.dataset.recovery import recover
 from ecalwindows.errors import InputError, OutputError
 
@@ -298,6 +298,20 @@ def test_a_folder_that_a_killed_run_left_under_its_old_name_is_back(tmp_path, ca
     (tmp_path / "ds").rename(tmp_path / ".ds.4242.old")
     recover(tmp_path / "ds" / "data" / "a")
     assert tree(tmp_path) == old and "the old one is back" in caplog.text
+
+
+def test_what_a_killed_run_left_incomplete_is_named(tmp_path, caplog):
+    dead = os.fork()
+    if dead == 0:
+        os._exit(0)
+    os.waitpid(dead, 0)
+    (tmp_path / f".data.{dead}.partial").write_text("half")
+    (tmp_path / f".data.{os.getppid()}.partial").write_text("of a process that lives")
+    (tmp_path / f".ds.{dead}.partial").mkdir()
+    check_output(tmp_path / "data", overwrite=True)
+    check_folder(tmp_path / "ds", overwrite=True)
+    named = [record.getMessage().partition(":")[0] for record in caplog.records]
+    assert named == [str(tmp_path / f".{name}.{dead}.partial") for name in ("data", "ds")]
 
 
 def test_a_link_to_an_output_stays_a_link(tmp_path):

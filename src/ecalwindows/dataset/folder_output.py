@@ -18,7 +18,7 @@ from pathlib import Path
 from ecalwindows.dataset.commit import named
 from ecalwindows.dataset.layout import record_path
 from ecalwindows.dataset.output import cannot_write, check_name, followed, is_unnamed, output_error, unnamed_folder
-from ecalwindows.dataset.recovery import OLD, recover
+from ecalwindows.dataset.recovery import OLD, recover, warn_of_partials
 from ecalwindows.dataset.renaming import can_exchange, exchange, flush, interrupts_later
 from ecalwindows.errors import OutputError
 
@@ -43,6 +43,7 @@ def check_folder(
     """
     check_name(path.absolute())
     recover(path)
+    warn_of_partials(path)
     if path.is_dir() and any(path.iterdir()):
         _refuse_other(path, overwrite, is_ours, ours)
     elif path.exists() and not path.is_dir():

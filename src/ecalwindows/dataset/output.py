@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ecalwindows.dataset.commit import NotPutBackError, commit, temporary_name
 from ecalwindows.dataset.inside import name_problem
-from ecalwindows.dataset.recovery import recover
+from ecalwindows.dataset.recovery import recover, warn_of_partials
 from ecalwindows.errors import OutputError
 from ecalwindows.names import is_storable, storable
 
@@ -59,6 +59,7 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     if problem := name_problem(path.name):
         raise output_error(f"the output is named {path.name!r}, {problem}", "a name of one line", path, "name another")
     recover(path)
+    warn_of_partials(path)
     if path.exists() and not overwrite:
         raise already_there(path)
     try:

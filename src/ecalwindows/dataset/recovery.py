@@ -14,6 +14,8 @@ log = logging.getLogger(__name__)
 
 LEVELS = 4
 """Folders above a file that may be its dataset."""
+PARTIAL = ".partial"
+"""End of the names of outputs that are being written."""
 OLD = ".old"
 """End of the name of a folder that is replaced, for the moment in which neither has its real name."""
 
@@ -42,6 +44,34 @@ def _homes(path: Path) -> Iterator[Path]:
         if above == path.parent or (above / FOLDER).is_dir() or (above / "dataset.json").is_file():
             yield above
             yield above / FOLDER
+
+
+def warn_of_partials(path: Path) -> None:
+    """Warn of what killed runs left of an output: it was never complete, and takes space until somebody removes it."""
+    start = f".{path.name}."
+    try:
+        with os.scandir(path.absolute().parent) as entries:
+            names = [entry.name for entry in entries if entry.name.startswith(start) and entry.name.endswith(PARTIAL)]
+    except OSError:
+        return
+    for name in sorted(names):
+        pid = name.removeprefix(start).removesuffix(PARTIAL)
+        if pid.isdecimal() and not _is_alive(int(pid)):
+            log.warning(
+                "%s: left incomplete by a run that was killed, or being written on another host; remove it if no such "
+                "run is alive", path.with_name(name),
+            )  # fmt: skip
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether this host has a process of that number."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def recover_below(folder: Path, names: Sequence[str]) -> bool:
