@@ -10,13 +10,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from ecalwindows.dataset.copies import Print, Prints, refuse_copies
 from ecalwindows.dataset.formats import OutputPlan, Writer, check_outputs, open_writers, output_files, output_plan
 from ecalwindows.dataset.inputs import input_files
-from ecalwindows.dataset.layout import format_of
 from ecalwindows.dataset.manifest import Manifest
 from ecalwindows.dataset.ndjson.reader import ReadNotes, warning_of
 from ecalwindows.dataset.ndjson.reader import in_order as in_order_of_reasons
@@ -37,6 +36,7 @@ from ecalwindows.dataset.output import is_replaced, is_special, no_empty_folders
 from ecalwindows.dataset.parquet.definition import FeaturesDefinition, features_definition
 from ecalwindows.dataset.parquet.tables import empty_batch
 from ecalwindows.dataset.readers import read_batches
+from ecalwindows.dataset.stated import check_size, check_stated, check_windows, stated_file
 from ecalwindows.errors import BadFileError, OutputError, SettingsError
 from ecalwindows.file_state import refuse_changed
 from ecalwindows.filling import filled_batch, needed
@@ -240,12 +240,24 @@ def _sources(files: Iterable[Path], task: Task, done: Conversion) -> Iterator[So
     """What is known of each file that can be read."""
     for path in files:
         try:
+            _check_before(path, task)
             yield source(path, task.limits)
         except BadFileError as error:
             if not task.skip_bad_files:
                 raise
             done.bad.append(error)
             done.kept[str(path)] = 0
+
+
+def _check_before(path: Path, task: Task) -> None:
+    """Raise BadFileError for a file that is not what its record or manifest states.
+
+    With `skip_bad_files` one of another size may be read: the windows before the bad place are kept (`_check_whole`).
+    """
+    stated = stated_file(path)
+    if task.skip_bad_files and stated is not None and path.stat().st_size != stated.bytes:
+        return
+    check_stated(path, stated, completely=True)
 
 
 def _convert_file(
@@ -284,23 +296,10 @@ def _convert_file(
 
 
 def _check_whole(each: Source, rows: int) -> None:
-    """Raise BadFileError when a file lost windows since its manifest was written, which text alone does not tell."""
-    if each.manifest is None:
-        return
-    files = [record for record in each.manifest.files if format_of(PurePosixPath(record.name).name)]
-    bytes, said = each.path.stat().st_size, {record.bytes for record in files if each.is_named(record.name)}
-    lost = None
-    if len(files) == 1 and rows < each.manifest.rows:
-        lost = f"it has {rows:,} windows, its manifest says {each.manifest.rows:,}"
-    elif said and bytes not in said:  # of splits a manifest tells no windows
-        lost = f"it has {bytes:,} bytes, its manifest says {said.pop():,}"
-    if lost:
-        raise BadFileError(
-            lost,
-            expected="a file as it was when its manifest was written",
-            where=str(each.path),
-            todo="make the part again, or keep what there is with --skip-bad-files",
-        )
+    """Raise BadFileError when a file has other windows or another size than stated, which text alone does not show."""
+    stated = stated_file(each.path)
+    check_windows(str(each.path), rows, stated)
+    check_size(each.path, stated)
 
 
 def _join_events(sources: Sequence[Source], place: Path) -> None:

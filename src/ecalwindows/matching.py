@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from ecalwindows.batch import WindowBatch
 from ecalwindows.comparison import taken
-from ecalwindows.dataset.opening.sources import File, dataset_files, file_batches, file_index
+from ecalwindows.dataset.opening.sources import (
+    File,
+    dataset_files,
+    dataset_record,
+    file_batches,
+    file_index,
+    files_of_record,
+)
 from ecalwindows.dataset.seen_windows import text_keys
 from ecalwindows.event_hash import event_hash
 
@@ -32,7 +39,7 @@ class Side:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.files = dataset_files(path)
+        self.files = files_of_record(path, dataset_files(path), dataset_record(path))
 
     @cached_property
     def by_file(self) -> dict[str, frozenset[str]]:

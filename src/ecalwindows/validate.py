@@ -25,6 +25,7 @@ from ecalwindows.dataset.record import DatasetRecord, read_record
 from ecalwindows.dataset.recovery import recover
 from ecalwindows.dataset.seen_windows import IDENTITY, SeenWindows, identity_keys, text_keys
 from ecalwindows.dataset.splits import Splits, exact_share
+from ecalwindows.dataset.stated import is_safe_to_read
 from ecalwindows.errors import InputError, OutputError, near
 from ecalwindows.geometry import Geometry, geometry_of
 from ecalwindows.invariants import Outcome, check, outcomes
@@ -87,6 +88,8 @@ class Walk:
     def file(self, file: File) -> None:
         """Hold all windows of a file against the invariants."""
         path = Path(file.path)
+        if not is_safe_to_read(path):  # the outcome `files` says what is wrong with it
+            return
         settings, sample = told_settings(path, _manifest_or_none(path), self.record)
         notes, counted = ReadNotes(), Found(0, 0, 0)
         file.refuse_changed()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.dataset.parquet.footer import check_footer
 from ecalwindows.dataset.parquet.writer import TableWriter
+from ecalwindows.dataset.stated import checked_file
 from ecalwindows.errors import BadFileError, InputError, near
 from ecalwindows.file_state import unchanged
 
@@ -71,6 +72,7 @@ def read_flat(path: Path, columns: Sequence[str], *, made_by: str) -> Iterator[C
 
 def _row_groups(path: Path, columns: Sequence[str], made_by: str) -> Iterator[Columns]:
     try:
+        checked_file(path)
         with path.open("rb") as source:
             check_footer(source, path.stat().st_size, path)
         with pq.ParquetFile(path, memory_map=False, page_checksum_verification=True) as file:

@@ -20,6 +20,7 @@ from ecalwindows.dataset.parquet.shape import HITS
 from ecalwindows.dataset.parquet.tables import empty_batch
 from ecalwindows.dataset.parquet.writer import ParquetWriter
 from ecalwindows.dataset.readers import ReadNotes, kind_of, read_batches
+from ecalwindows.dataset.stated import check_stated, stated_file
 from ecalwindows.errors import BadFileError, InputError
 from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
 
@@ -58,6 +59,7 @@ def file_origin(path: Path) -> Origin:
             f"'{path.name}' cannot be written again as it is", expected=".parquet, .ndjson, .ndjson.gz or .ndjson.zst",
             where=str(path), todo="`ecalwindows convert` it first",
         )  # fmt: skip
+    check_stated(path, stated_file(path), completely=True)
     definition = features_definition()
     if kind == "parquet":
         with parquet_reader.opened_parquet(path) as file:

@@ -19,7 +19,7 @@ from ecalwindows.dataset.manifest import Manifest
 from ecalwindows.dataset.parquet.footer import check_footer
 from ecalwindows.dataset.readers import file_manifest
 from ecalwindows.dataset.record import DatasetRecord, read_record
-from ecalwindows.errors import BadFileError, InputError
+from ecalwindows.errors import BadFileError, InputError, OutputError
 
 MOST_NAMED = 5
 
@@ -79,6 +79,25 @@ def _sha256(path: Path, *_: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def checked_file(path: Path) -> Stated | None:
+    """What is stated of a local data file, which is compared with it (`check_stated`), once per process.
+
+    Raises BadFileError where it differs, InputError or OutputError for a record or manifest that cannot be read.
+    """
+    try:
+        identity = _identity(path)
+    except OSError:
+        return None  # who opens it says why it cannot be read
+    return _checked(path.absolute(), *identity)
+
+
+@lru_cache(maxsize=1 << 16)
+def _checked(path: Path, *_: int) -> Stated | None:
+    stated = stated_file(path)
+    check_stated(path, stated)
+    return stated
+
+
 def check_stated(path: Path, stated: Stated | None, *, completely: bool = False) -> None:
     """Check that a local data file is what is stated of it, before it is read.
 
@@ -99,9 +118,7 @@ def check_stated(path: Path, stated: Stated | None, *, completely: bool = False)
     if stated is None:
         return
     try:
-        size = path.stat().st_size
-        if size != stated.bytes:
-            raise _differs(path, f"it has {size:,} bytes, {stated.where.name} says {stated.bytes:,}")
+        check_size(path, stated)
         if (completely or not _proves_itself(path)) and file_sha256(path) != stated.sha256:
             raise _differs(path, f"it has other content than {stated.where.name} says (checksum)")
     except OSError as error:
@@ -109,6 +126,29 @@ def check_stated(path: Path, stated: Stated | None, *, completely: bool = False)
             f"the file cannot be read: {error.strerror or error}", expected="a file that you may read", where=str(path),
             todo="check the path and its permissions",
         ) from error  # fmt: skip
+
+
+def check_size(path: Path, stated: Stated | None) -> None:
+    """Raise BadFileError for a file of another size than is stated; OSError where there is none."""
+    if stated is not None and (size := path.stat().st_size) != stated.bytes:
+        raise _differs(path, f"it has {size:,} bytes, {stated.where.name} says {stated.bytes:,}")
+
+
+def is_safe_to_read(path: Path) -> bool:
+    """Whether Arrow may read a file: not Parquet that is not what is stated, and has no checksum of its footer.
+
+    A damaged footer can end the process inside Arrow. Raises BadFileError for a footer that is not what its checksum is
+    of.
+    """
+    if not path.name.endswith(".parquet") or _proves_itself(path):
+        return True
+    try:
+        check_stated(path, stated_file(path))
+    except BadFileError:
+        return False
+    except (InputError, OutputError):
+        return True
+    return True
 
 
 def _proves_itself(path: Path) -> bool:
@@ -125,7 +165,7 @@ def check_windows(path: str, windows: int, stated: Stated | None) -> None:
         raise _differs(Path(path), f"it has {windows:,} windows, {stated.where.name} says {stated.windows:,}")
 
 
-def check_all_there(path: Path, files: Iterable[Path], record: DatasetRecord | None) -> list[str]:
+def not_in_record(path: Path, files: Iterable[Path], record: DatasetRecord | None) -> list[str]:
     """Compare the data files of a dataset with those that its record names.
 
     Parameters

@@ -7,10 +7,11 @@ import posixpath
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from ecalwindows.batch import WindowBatch
+from ecalwindows.dataset import readers
 from ecalwindows.dataset.inside import escape_problem
 from ecalwindows.dataset.json_files import UnreadableError, parsed_model, read_model
 from ecalwindows.dataset.layout import (
@@ -23,10 +24,12 @@ from ecalwindows.dataset.layout import (
     natural_key,
     record_path,
 )
-from ecalwindows.dataset.parquet.reader import Ranges, parquet_index, read_batches
+from ecalwindows.dataset.parquet import reader as parquet_reader
+from ecalwindows.dataset.parquet.reader import Ranges, parquet_index
 from ecalwindows.dataset.record import DatasetRecord
 from ecalwindows.dataset.recovery import recover
-from ecalwindows.errors import BadFileError, InputError
+from ecalwindows.dataset.stated import Stated, check_stated, check_windows, checked_file, not_in_record
+from ecalwindows.errors import BadFileError, InputError, OutputError
 from ecalwindows.file_state import FileState, file_state, refuse_changed
 from ecalwindows.remote import is_remote, remote_filesystem, server_of
 
@@ -41,6 +44,7 @@ class File:
     """A data file: its path or URL, the format that its name tells (None: it tells none), the split it is in.
 
     state : of a local file when the dataset was opened: another file of that name is not read
+    stated : what the record of its dataset states of a remote file (of a local one it is looked up when it is read)
     warned : warnings about it that were given, so that none is given twice where a file is read several times
     """
 
@@ -48,6 +52,7 @@ class File:
     format: str | None
     split: str | None = None
     state: FileState | None = None
+    stated: Stated | None = field(default=None, compare=False, repr=False)
     warned: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def refuse_changed(self) -> None:
@@ -155,12 +160,52 @@ def dataset_record(path: str) -> DatasetRecord | None:
         return None
 
 
+def what_is_stated(file: File) -> Stated | None:
+    """What record or manifest state of a file. A local file is compared with it; BadFileError where it differs."""
+    if is_remote(file.path):
+        return file.stated
+    try:
+        return checked_file(Path(file.path))
+    except BadFileError:
+        raise
+    except InputError:  # the record cannot be read: `dataset_record` warns of it
+        return None
+    except OutputError as error:
+        _warn_once(file, f"{file.path}: not checked against its manifest: {error.found} ({error.where})")
+        return None
+
+
+def files_of_record(path: str, files: Sequence[File], record: DatasetRecord | None) -> tuple[File, ...]:
+    """The files with what the record states of remote ones; warns of files that it does not name.
+
+    Raises InputError where it names files that are missing.
+    """
+    if record is None:
+        return tuple(files)
+    if is_remote(path):
+        stated = {each.name: Stated(Path(RECORD), each.bytes, each.sha256, each.windows) for each in record.all_files}
+        root = path.rstrip("/")
+        return tuple(replace(file, stated=stated.get(file.path.removeprefix(f"{root}/"))) for file in files)
+    if unknown := not_in_record(Path(path), [Path(file.path) for file in files], record):
+        log.warning(
+            "%s: %s not in the record of the dataset, but read: %s%s", path,
+            "a data file is" if len(unknown) == 1 else f"{len(unknown):,} data files are",
+            ", ".join(unknown[:5]), " ..." if unknown[5:] else "",
+        )  # fmt: skip
+    return tuple(files)
+
+
 def file_index(file: File) -> Index:
-    """What a file holds: of Parquet from the footer, else from the first window. Raises InputError for one replaced."""
+    """What a file holds: of Parquet from the footer, else from the first window.
+
+    Raises InputError for one that was replaced, BadFileError for one that is not what its record or manifest states.
+    """
     if file.format == "parquet":
         file.refuse_changed()
+        stated = what_is_stated(file)
         index = Index(*parquet_index(file.path))
         file.refuse_changed()
+        check_windows(file.path, sum(index.rows or ()), stated)
         return index
     for batch in _all_batches(file, rows=1, columns=None):
         names = {*batch.window, *batch.pair, *batch.cluster, *batch.hits}
@@ -189,30 +234,35 @@ def file_batches(file: File, columns: Collection[str], row_group: int | None = N
 def _all_batches(
     file: File, *, rows: int, columns: Collection[str] | None, row_groups: Sequence[int] | None = None
 ) -> Iterator[WindowBatch]:
-    """What is read of a file, as long as it is the one that was opened."""
+    """What is read of a file, as long as it is the one that was opened, and what its record or manifest states."""
     file.refuse_changed()
-    for batch in _batches_of(file, rows, columns, row_groups):
+    stated, n, notes = what_is_stated(file), 0, readers.ReadNotes()
+    for batch in _batches_of(file, stated, notes, rows=rows, columns=columns, row_groups=row_groups):
         file.refuse_changed()
+        n += len(batch)
         yield batch
     file.refuse_changed()
+    if row_groups is None:
+        check_windows(file.path, n, stated)
+    if notes.reasons:
+        _warn_once(file, readers.warning_of(notes.reasons, notes.windows, notes.told))
+    for doubt in sorted(notes.doubts):
+        _warn_once(file, f"{file.path}: {doubt}")
 
 
 def _batches_of(
-    file: File, rows: int, columns: Collection[str] | None, row_groups: Sequence[int] | None
-) -> Iterator[WindowBatch]:
+    file: File, stated: Stated | None, notes: readers.ReadNotes, *, rows: int, columns: Collection[str] | None,
+    row_groups: Sequence[int] | None,
+) -> Iterator[WindowBatch]:  # fmt: skip
     if file.format == "parquet":
-        doubts = set[str]()
-        yield from read_batches(file.path, rows=rows, columns=columns, row_groups=row_groups, doubts=doubts)
-        for doubt in sorted(doubts):
-            _warn_once(file, f"{file.path}: {doubt}")
+        yield from parquet_reader.read_batches(
+            file.path, rows=rows, columns=columns, row_groups=row_groups, doubts=notes.doubts
+        )
         return
-    from ecalwindows.dataset import readers
-
-    notes = readers.ReadNotes()
     with _local_copy(file.path) as path:
+        if is_remote(file.path):
+            check_stated(Path(path), stated)
         yield from readers.read_batches(path, rows=rows, columns=columns, notes=notes)
-    if notes.reasons:
-        _warn_once(file, readers.warning_of(notes.reasons, notes.windows, notes.told))
 
 
 def _warn_once(file: File, warning: str) -> None:

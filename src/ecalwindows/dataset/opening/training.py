@@ -13,7 +13,7 @@ from ecalwindows.dataset.opening.loading import gathers
 from ecalwindows.dataset.opening.opened import Dataset
 from ecalwindows.dataset.opening.padding import PaddedBatch, Padding, gathering_source, padded_batch, padding_of
 from ecalwindows.dataset.opening.scan import Scan
-from ecalwindows.dataset.opening.sources import dataset_files, dataset_record
+from ecalwindows.dataset.opening.sources import dataset_files, dataset_record, files_of_record
 from ecalwindows.errors import near
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,9 @@ def open_dataset(path: str | PathLike[str]) -> TrainingDataset:
     path : a finished dataset, its format folder, a flat folder of parts or a single file (.parquet, .ndjson[.gz|.zst],
         .ndjson.tar.gz, .proto), local or as URL (root://, with the extra xrootd)
     Known issues that the record tells are logged as warnings.
-    Raises InputError where there are no data, MissingExtraError for root:// without the extra.
+    Files are compared with what record or manifest state of them when they are read (`dataset.stated`).
+    Raises InputError where there are no data or files of the record are missing, MissingExtraError for root:// without
+    the extra.
 
     >>> data = ecalwindows.open_dataset("windows.parquet").filter(et_min=5.0, matched=True)
     >>> data.to_awkward().cl_features.et_cluster
@@ -35,7 +37,7 @@ def open_dataset(path: str | PathLike[str]) -> TrainingDataset:
     for issue in record.known_issues if record else ():
         about = f" (column {issue.column})" if issue.column else ""
         log.warning("%s: known issue of %s: %s%s", name, issue.day, issue.text, about)
-    return TrainingDataset(name, Scan(files), record)
+    return TrainingDataset(name, Scan(files_of_record(name, files, record)), record)
 
 
 @dataclass(frozen=True, repr=False)
