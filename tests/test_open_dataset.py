@@ -22,12 +22,13 @@ from test_cli import run
 import ecalwindows
 from ecalwindows import open_dataset
 from ecalwindows.batch import WindowBatch
+from ecalwindows.dataset.manifest import file_record
 from ecalwindows.dataset.opening import opened, training
 from ecalwindows.dataset.opening.opened import Dataset
 from ecalwindows.dataset.opening.padding import PaddedBatch
 from ecalwindows.dataset.parquet.definition import features_definition
 from ecalwindows.dataset.parquet.writer import ParquetWriter
-from ecalwindows.dataset.record import DatasetRecord, KnownIssue
+from ecalwindows.dataset.record import DataFile, DatasetRecord, KnownIssue, Sample
 from ecalwindows.errors import BadFileError, InputError, MissingExtraError, SettingsError
 from ecalwindows.schema import COLUMNS
 
@@ -321,9 +322,65 @@ def record(**more: Any) -> DatasetRecord:
     )  # fmt: skip
 
 
+def record_of(dataset: Path, **changes: Any) -> DatasetRecord:
+    """The record of the dataset."""
+    paths = sorted((dataset / "parquet").glob("*/*.parquet"))
+    files = [
+        DataFile(
+            **file_record(path, dataset).model_dump(), windows=pq.read_metadata(path).num_rows, split=path.parent.name
+        )
+        for path in paths
+    ]
+    about: dict[str, Any] = {
+        "files": files,
+        "windows": 46,
+        "counts": {},
+        "splits": [],
+        "samples": [Sample(name="ele", windows=46)],
+    }
+    return record(**about | changes)
+
+
+def test_data_that_are_not_those_of_the_record_are_refused(dataset: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A missing file, another size, other content, another number of windows; one too many is a warning."""
+    good = record_of(dataset)
+    (dataset / "dataset.json").write_text(good.text())
+    assert len(open_dataset(dataset)) == 46 and not caplog.records
+    path = dataset / "parquet" / "test" / "part-00001.parquet"
+    content = path.read_bytes()
+    path.unlink()
+    with pytest.raises(InputError, match=r"missing, but in the record: parquet/test/part-00001.parquet"):
+        open_dataset(dataset)
+    assert len(open_dataset(dataset / "parquet" / "train")) == 21
+    path.write_bytes(content + b"x")
+    with pytest.raises(BadFileError, match=r"bytes, dataset.json says"):
+        open_dataset(dataset).to_arrow()
+    pq.write_table(pq.read_table(pa.BufferReader(content)), path)
+    foreign = {"bytes": path.stat().st_size, "sha256": "0" * 64}
+    files = [
+        each.model_copy(update=foreign) if each.name.endswith("test/part-00001.parquet") else each
+        for each in good.files
+    ]
+    (dataset / "dataset.json").write_text(good.model_copy(update={"files": files}).text())
+    with pytest.raises(BadFileError, match=r"other content than dataset.json says \(checksum\)"):
+        open_dataset(dataset).to_arrow()
+    path.write_bytes(content)
+    files = [
+        each.model_copy(update={"windows": (each.windows or 0) + step})
+        for each, step in zip(good.files, (1, -1, 0, 0), strict=True)
+    ]
+    (dataset / "dataset.json").write_text(good.model_copy(update={"files": files}).text())
+    with pytest.raises(BadFileError, match=r"it has 12 windows, dataset.json says 13"):
+        len(open_dataset(dataset))
+    (dataset / "dataset.json").write_text(good.text())
+    written(dataset / "parquet" / "test" / "extra.parquet", some_batch(3))
+    assert len(open_dataset(dataset)) == 49
+    assert "not in the record of the dataset, but read: parquet/test/extra.parquet" in caplog.text
+
+
 def test_known_issues_are_told_once(dataset: Path, caplog: pytest.LogCaptureFixture) -> None:
     issue = KnownIssue(date="2026-01-02", text="use in_geom_mustache", column="in_mustache")
-    (dataset / "dataset.json").write_text(record(known_issues=[issue]).text())
+    (dataset / "dataset.json").write_text(record_of(dataset, known_issues=[issue]).text())
     data = open_dataset(dataset)
     data.filter(et_min=1).to_arrow()
     assert data.record is not None and data.record.name == "ele"

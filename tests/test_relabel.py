@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import strategies
 from events_maker import events_of_dicts, window_settings_of
-from flat_folders import change_manifest, flat_folder
+from flat_folders import change_manifest, flat_folder, seal
 from golden_files import CONFIGS, GOLDEN, command_line
 from hypothesis import given
 from test_cli import attempt, run
@@ -227,5 +227,7 @@ def test_a_cut_line_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
     run("windows", ELECTRONS, "-o", str(tmp_path / "w.ndjson"))
     data = tmp_path / "w.ndjson"
     data.write_bytes(data.read_bytes()[:-100])
+    refused(relabel(data, tmp_path / "ours.ndjson"), "bytes, its manifest says")
+    seal(tmp_path, "w.ndjson")
     refused(relabel(data, tmp_path / "ours.ndjson"), "1 lines are no windows")
     assert not list(tmp_path.glob("*ours*"))

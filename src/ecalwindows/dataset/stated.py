@@ -191,23 +191,17 @@ def not_in_record(path: Path, files: Iterable[Path], record: DatasetRecord | Non
     if record is None or place is None or path.is_file():
         return []
     root, here = dataset_root(place), {file.absolute() for file in files}
-    if not here:
-        return []
-    for form in record.forms:
-        named = {root / each.name for each in form.files if format_of(Path(each.name).name)}
-        if not named & here:
-            continue
-        below = {name for name in named if name.is_relative_to(path.absolute())}
-        if missing := sorted(str(name.relative_to(root)) for name in below - here):
-            more = len(missing) - MOST_NAMED
-            raise InputError(
-                f"missing, but in the record: {', '.join(missing[:MOST_NAMED])}"
-                + (f" and {more} more" if more > 0 else ""),
-                expected=f"all {len(named):,} data files of the dataset", where=str(path),
-                todo="copy the dataset again, or finalise its parts again",
-            )  # fmt: skip
-        return sorted(str(name.relative_to(root)) for name in here - named)
-    return []
+    formats = {format_of(file.name) for file in here}
+    all_named = {root / each.name for each in record.all_files if format_of(Path(each.name).name) in formats}
+    named = {name for name in all_named if name.is_relative_to(path.absolute())}
+    if missing := sorted(str(name.relative_to(root)) for name in named - here):
+        more = f" and {len(missing) - MOST_NAMED} more" if missing[MOST_NAMED:] else ""
+        raise InputError(
+            f"missing, but in the record: {', '.join(missing[:MOST_NAMED])}{more}",
+            expected=f"all {len(named):,} data files that the record names there", where=str(path),
+            todo="copy the dataset again, or finalise its parts again",
+        )  # fmt: skip
+    return sorted(str(name.relative_to(root)) for name in here - named)
 
 
 def _differs(path: Path, found: str) -> BadFileError:
