@@ -317,9 +317,8 @@ def record(**more: Any) -> DatasetRecord:
     nothing: dict[str, Any] = {"counts": {}, "settings": {}, "finalised_with": {}} | {
         name: [] for name in ("samples", "columns", "files", "inputs", "bad_inputs", "software")
     }
-    return DatasetRecord(
-        name="ele", version="1", data_model_version=1, format="parquet", windows=0, **nothing, **more
-    )  # fmt: skip
+    about = {"name": "ele", "version": "1", "data_model_version": 1, "format": "parquet", "windows": 0}
+    return DatasetRecord(**about | nothing | more)
 
 
 def record_of(dataset: Path, **changes: Any) -> DatasetRecord:
@@ -370,7 +369,7 @@ def test_data_that_are_not_those_of_the_record_are_refused(dataset: Path, caplog
         for each, step in zip(good.files, (1, -1, 0, 0), strict=True)
     ]
     (dataset / "dataset.json").write_text(good.model_copy(update={"files": files}).text())
-    with pytest.raises(BadFileError, match=r"it has 12 windows, dataset.json says 13"):
+    with pytest.raises(BadFileError, match=r"it has 13 windows, dataset.json says 12"):
         len(open_dataset(dataset))
     (dataset / "dataset.json").write_text(good.text())
     written(dataset / "parquet" / "test" / "extra.parquet", some_batch(3))
