@@ -11,6 +11,7 @@ from golden_files import GOLDEN
 
 from ecalwindows.config import WindowSettings
 from ecalwindows.dataset.manifest import file_record, read_manifest, write_manifest
+from ecalwindows.dataset.own_sum import sealed_text
 from ecalwindows.run import Reading, write_windows
 
 
@@ -64,11 +65,15 @@ def manifest_file(folder: Path, name: str) -> Path:
 
 
 def change_manifest(folder: Path, name: str, change: Callable[[dict[str, Any]], None]) -> None:
-    """Change the manifest of a data file as JSON."""
-    path = manifest_file(folder, name)
+    """Change the manifest of a data file as JSON, as if it had been written so."""
+    change_json(manifest_file(folder, name), change)
+
+
+def change_json(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change a manifest or record as JSON, as if it had been written so: its own checksum fits."""
     content = json.loads(path.read_text())
     change(content)
-    path.write_text(json.dumps(content))
+    path.write_text(sealed_text(json.dumps(content)))
 
 
 def seal(folder: Path, name: str, rows: int | None = None) -> None:

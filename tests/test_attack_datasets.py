@@ -16,6 +16,7 @@ from golden_files import GOLDEN
 from test_cli import Ran, attempt, run
 
 from ecalwindows import open_dataset
+from ecalwindows.dataset.own_sum import sealed_text
 from ecalwindows.errors import EcalWindowsError
 
 RECORDED, PARTS = "dataset", "parts"
@@ -41,7 +42,7 @@ class Attacked:
     def change_json(self, name: str, change: Callable[[dict[str, Any]], None]) -> None:
         content = json.loads((self.folder / name).read_text())
         change(content)
-        (self.folder / name).write_text(json.dumps(content))
+        (self.folder / name).write_text(sealed_text(json.dumps(content)))
 
     def link(self, name: str, to: Path) -> None:
         """Put a link in the place of a file or folder."""

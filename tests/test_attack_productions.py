@@ -16,6 +16,7 @@ from flat_folders import contents
 from production_maker import write_inputs, write_yaml
 from test_cli import Ran, attempt, run
 
+from ecalwindows.dataset.own_sum import sealed_text
 from ecalwindows.production.digest import dataset_digest
 from ecalwindows.production.place import Place
 from ecalwindows.production.plan import content_digest
@@ -238,7 +239,7 @@ def renamed_in_manifest(place: Place, name: str) -> Path:
     path = place.manifest("parquet", "ele-00000")
     content = json.loads(path.read_text())
     content["files"][0]["name"] = name
-    path.write_text(json.dumps(content))
+    path.write_text(sealed_text(json.dumps(content)))
     return packed(place)
 
 

@@ -369,7 +369,7 @@ def test_data_that_are_not_those_of_the_record_are_refused(dataset: Path, caplog
         for each, step in zip(good.files, (1, -1, 0, 0), strict=True)
     ]
     (dataset / "dataset.json").write_text(good.model_copy(update={"files": files}).text())
-    with pytest.raises(BadFileError, match=r"it has 13 windows, dataset.json says 12"):
+    with pytest.raises(BadFileError, match=r"it has 12 windows, dataset.json says 13"):
         len(open_dataset(dataset))
     (dataset / "dataset.json").write_text(good.text())
     written(dataset / "parquet" / "test" / "extra.parquet", some_batch(3))

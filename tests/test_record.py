@@ -12,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from ecalwindows.dataset.finishing.croissant import CONTEXT, SPLIT_OF_PATH, croissant, croissant_text
+from ecalwindows.dataset.json_files import parsed_model
 from ecalwindows.dataset.manifest import InputRecord
 from ecalwindows.dataset.record import (
     DataFile,
@@ -63,7 +64,7 @@ def record(**changes: Any) -> DatasetRecord:
 
 
 def test_text_and_back():
-    assert DatasetRecord.model_validate_json(record().text()) == record()
+    assert parsed_model(record().text(), DatasetRecord) == record()
     assert json.loads(record().text())["known_issues"] == [
         {"date": "2022-10-12", "text": "it is wrong", "column": "flavour"}
     ]

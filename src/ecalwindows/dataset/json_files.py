@@ -7,6 +7,7 @@ reason, and the caller says what follows from it.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
+
+from ecalwindows.dataset import own_sum
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -86,11 +89,28 @@ def read_model(path: Path, model: type[M]) -> M:
 
 
 def parsed_model(content: bytes | str, model: type[M]) -> M:
-    """JSON text as a pydantic model. Raises UnreadableError that names the first wrong value."""
+    """JSON text as a pydantic model.
+
+    Raises UnreadableError that names the first wrong value, or says that the text is not as it was written, where it
+    has a checksum of its own (`own_sum`).
+    """
+    content = _without_own_sum(content)
     try:
         return model.model_validate_json(content)
     except ValidationError as error:
         raise UnreadableError(first_problem(error)) from error
+
+
+def _without_own_sum(content: bytes | str) -> bytes | str:
+    """The text without its own checksum, which is compared."""
+    key = own_sum.KEY if isinstance(content, str) else own_sum.KEY.encode()
+    if key not in content:  # type: ignore[operator]
+        return content
+    values = parsed_object(content)
+    if problem := own_sum.problem_of(values):
+        raise UnreadableError(problem)
+    values.pop(own_sum.KEY, None)
+    return json.dumps(values)
 
 
 def read_object(path: Path) -> dict[str, Any]:

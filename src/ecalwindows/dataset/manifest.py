@@ -15,6 +15,7 @@ from ecalwindows.dataset.commit import FOLDER as FOLDER
 from ecalwindows.dataset.inside import RelativeName, place_problem, refuse_links
 from ecalwindows.dataset.json_files import UnreadableError, read_model
 from ecalwindows.dataset.output import written_aside
+from ecalwindows.dataset.own_sum import sealed_text
 from ecalwindows.errors import OutputError
 
 Format = Literal["parquet", "ndjson", "tfrecord", "matches"]
@@ -77,8 +78,8 @@ class Manifest(BaseModel):
     notes: dict[str, Any] = Field(default_factory=dict, description="Anything else that belongs to the part.")
 
     def text(self) -> str:
-        """The content of its file."""
-        return self.model_dump_json(indent=1) + "\n"
+        """The content of its file, with a checksum of its own."""
+        return sealed_text(self.model_dump_json())
 
     @property
     def settings_digest(self) -> str:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from ecalwindows.dataset.inside import PlainName, RelativeName
 from ecalwindows.dataset.json_files import UnreadableError, read_model
 from ecalwindows.dataset.manifest import FileRecord, Format, InputRecord
+from ecalwindows.dataset.own_sum import sealed_text
 from ecalwindows.dataset.splits import exact_share
 from ecalwindows.errors import InputError
 
@@ -217,8 +218,8 @@ class DatasetRecord(Model):
         return self.model_copy(update={"known_issues": [*self.known_issues, issue]})
 
     def text(self) -> str:
-        """The content of dataset.json."""
-        return self.model_dump_json(indent=1) + "\n"
+        """The content of dataset.json, with a checksum of its own."""
+        return sealed_text(self.model_dump_json())
 
 
 def unbalanced(counts: dict[str, int]) -> list[str]:

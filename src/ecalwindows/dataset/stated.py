@@ -62,7 +62,7 @@ def _of_manifest(path: Path, manifest: Manifest | None) -> Stated | None:
     return None
 
 
-def _identity(path: Path) -> tuple[int, int, int]:
+def _identity(path: Path) -> tuple[int, ...]:
     """Size, time of the last change and inode: as long as they are the same, it is the same file."""
     found = os.stat(path)
     return found.st_size, found.st_mtime_ns, found.st_ino
@@ -84,8 +84,9 @@ def checked_file(path: Path) -> Stated | None:
 
     Raises BadFileError where it differs, InputError or OutputError for a record or manifest that cannot be read.
     """
+    place = record_path(path)
     try:
-        identity = _identity(path)
+        identity = _identity(path) + (_identity(place) if place else ())
     except OSError:
         return None  # who opens it says why it cannot be read
     return _checked(path.absolute(), *identity)
