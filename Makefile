@@ -17,13 +17,18 @@ DOCS    := $(VENV)/.installed-docs
 RUN     := $(VENV)/bin/python -m
 
 # "At least 95 % of the pure middle": these files, counted with the kernels run as plain Python.
-MIDDLE := association windowing labels features geometry pipeline
-KERNELS := association decimal decode features gather json_numbers json_syntax json_text json_values \
-	json_windows mustache protobuf tfrecord tfrecord_reader windowing
-COUNTED := $(MIDDLE:%=src/ecalwindows/%.py) $(KERNELS:%=src/ecalwindows/kernels/%.py)
-# The tests that speak of them (the others would only be slow without compiled kernels).
-SPEAKING := $(wildcard $(addprefix tests/test_,$(addsuffix .py,pipeline kernels goldens working_points columns decimal \
-	ndjson ndjson_reader json_numbers tfrecord)))
+MIDDLE := windowing/association windowing/windows windowing/labels windowing/features core/geometry \
+	windowing/pipeline
+KERNELS := windowing/kernels/association formats/kernels/decimal dumper/kernels/decode \
+	windowing/kernels/features core/kernels/gather formats/kernels/json_numbers formats/kernels/json_syntax \
+	formats/kernels/json_text formats/kernels/json_values formats/kernels/json_windows windowing/kernels/mustache \
+	formats/kernels/protobuf formats/kernels/tfrecord_writer formats/kernels/tfrecord_reader \
+	windowing/kernels/windows
+COUNTED := $(patsubst %,src/ecalwindows/%.py,$(MIDDLE) $(KERNELS))
+# The tests that check them (the others would only be slow without compiled kernels).
+SPEAKING := $(patsubst %,tests/%.py,windowing/test_pipeline windowing/test_kernels commands/test_goldens \
+	core/test_working_points dumper/test_columns formats/test_decimal formats/test_ndjson \
+	formats/test_ndjson_reader formats/test_json_numbers formats/test_tfrecord)
 space := $(subst ,, )
 comma := ,
 
@@ -60,7 +65,7 @@ test-systems: $(SYSTEMS) ## tests against real servers, and slow ones; none may 
 	@set -e; for name in $(SYSTEM_TESTS); do $(RUN) pytest --no-skips tests/systems/test_$$name.py; done
 
 bounds: $(TEST) ## the tests of all kernels once more, with a check of every index (some minutes)
-	@$(RUN) pytest -n 0 -m slow tests/test_kernel_bounds.py
+	@$(RUN) pytest -n 0 -m slow tests/core/test_kernel_bounds.py
 
 working-points: $(TEST) ## the packaged working points, derived anew from the simulation (some minutes); WORK=folder
 	@$(VENV)/bin/python tools/default_working_points.py $(WORK)

@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.json
 
 from ecalwindows.cli.main import main as command
-from ecalwindows.dataset.ndjson.reader import read_batches
-from ecalwindows.schema import COLUMNS
+from ecalwindows.core.schema import COLUMNS
+from ecalwindows.formats.ndjson.reader import read_batches
 
 GOLDEN = Path(__file__).parent.parent / "tests" / "golden"
 DEFAULT = [GOLDEN / "electrons.E.ndjson.gz", GOLDEN / "photons.E.ndjson.gz"]

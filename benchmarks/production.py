@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from production_maker import write_inputs, write_yaml
+from helpers.production_maker import write_inputs, write_yaml
 
 N = 200
 SPLITS = {"no splits": {}, "two splits": {"train": 0.5, "test": 0.5}}

@@ -25,7 +25,7 @@ CLUSTERS_A_CALOPARTICLE = 3.0
 def make_table(path: Path, clusters: int) -> None:
     """A table with a planted threshold that falls with Et."""
     sys.path.insert(0, str(ROOT / "tests"))
-    from matches_maker import toy, write_table
+    from helpers.matches_maker import toy, write_table
 
     write_table(path, toy(round(clusters / CLUSTERS_A_CALOPARTICLE), lambda et, eta: 0.03 * et**-0.4))
 

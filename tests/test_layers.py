@@ -1,10 +1,13 @@
-"""Who may import whom: the rows of ARCHITECTURE.md, held by reading the imports of every module."""
+"""Who may import whom: the ordered list of rooms in tools/rooms.py, checked by reading the imports of every module."""
 
 from __future__ import annotations
 
 import ast
+import runpy
 import sys
 from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,120 +15,148 @@ import pytest
 import ecalwindows
 
 SOURCE = Path(ecalwindows.__file__).parent
-MIDDLE = ("association", "windowing", "labels", "features")
-UNDER_MIDDLE = ("kernels", "geometry", "schema", "batch", "events", "errors", "event_hash")
+PROJECT = Path(__file__).parents[1]
+LIST = runpy.run_path(str(PROJECT / "tools" / "rooms.py"))
+ROOMS: list[str] = list(LIST["ROOMS"])
+FILES = sorted(SOURCE.rglob("*.py"))
 
 
-def modules(*places: str) -> list[Path]:
-    """The files of modules and packages by name."""
-    found = [file for place in places for file in (SOURCE / f"{place}.py", *sorted((SOURCE / place).rglob("*.py")))]
-    return [file for file in found if file.is_file()]
+def name_of(file: Path) -> str:
+    """The name of a module below `ecalwindows`: `dumper.read`; of a package without `.__init__`, but of the root's."""
+    parts = file.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+MODULES = {name_of(file): file for file in FILES}
+
+
+@cache
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
 
 
 def imports(file: Path, *, top_only: bool = False) -> Iterator[str]:
-    """Full names of what a module imports, also inside functions, but not for type checking only."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    package = ["ecalwindows", *file.relative_to(SOURCE).parts[:-1]]
-    waiting: list[ast.AST] = [tree]
+    """Full names of what a module imports, also inside functions and for type checking."""
+    waiting: list[ast.AST] = [parsed(file)]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = ".".join(package[: len(package) + 1 - node.level]) if node.level else ""
-            home = ".".join(filter(None, [base, node.module]))
-            yield from (f"{home}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            waiting += node.orelse
+            assert not node.level, f"{file}: imports name the package in full"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif not (top_only and isinstance(node, ast.FunctionDef)):
             waiting += ast.iter_child_nodes(node)
 
 
-def ours(file: Path) -> set[str]:
-    """First-level names below `ecalwindows` that a module imports."""
-    return {name.split(".")[1] for name in imports(file) if name.startswith("ecalwindows.")}
+def imported_modules(name: str) -> set[str]:
+    """The modules of ecalwindows that a module imports."""
+    found = set()
+    for full in imports(MODULES[name]):
+        parts = full.split(".")[1:] if full.startswith("ecalwindows.") else []
+        known = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
+        found |= {module for module in [next((module for module in known if module in MODULES), None)] if module}
+    return found - {name}
 
 
+IMPORTED = {name: imported_modules(name) for name in MODULES}
+
+
+def room_of(name: str) -> str:
+    return name.split(".")[0]
+
+
+@cache
 def libraries(file: Path, *, top_only: bool = False) -> set[str]:
     """Other packages that a module imports."""
     return {name.split(".")[0] for name in imports(file, top_only=top_only)} - {"ecalwindows"}
 
 
+def test_the_list_of_rooms_is_that_of_the_folders() -> None:
+    folders = {path.name for path in SOURCE.iterdir() if path.is_dir()} - {"data", "__pycache__"}
+    assert folders == set(ROOMS)
+    assert len(ROOMS) <= LIST["MAX_ROOMS"]
+
+
+def test_the_architecture_page_prints_the_list_of_rooms() -> None:
+    assert LIST["rooms_table"]() in (PROJECT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+
+
+def test_the_root_of_the_package_holds_few_modules() -> None:
+    assert sorted(file.stem for file in SOURCE.glob("*.py")) == sorted(LIST["ROOT_MODULES"])
+    assert len(LIST["ROOT_MODULES"]) <= 5
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_is_not_empty_and_imports_only_from_rooms_above_it(room: str) -> None:
+    above = {*ROOMS[: ROOMS.index(room) + 1], "_version"}
+    modules = {name for name in MODULES if room_of(name) == room}
+    code = [name for name in modules if parsed(MODULES[name]).body[1:]]
+    assert len(code) >= 2
+    wrong = {name: below for name in modules if (below := {m for m in IMPORTED[name] if room_of(m) not in above})}
+    assert wrong == {}
+
+
+def test_files_do_not_import_each_other_in_circles() -> None:
+    # A package's `__init__` may re-export its own modules.
+    graph = {name: {m for m in seen if not name.startswith(f"{m}.")} for name, seen in IMPORTED.items()}
+    try:
+        assert len(list(TopologicalSorter(graph).static_order())) == len(MODULES)
+    except CycleError as error:
+        pytest.fail(f"files import each other in a circle: {' -> '.join(error.args[1])}")
+
+
+KERNELS = [name for name in MODULES if ".kernels." in f".{name}."]
+
+
+def test_kernels_import_only_the_compiler_and_other_kernels() -> None:
+    assert len(KERNELS) > 20
+    allowed = {"core.jit", *KERNELS}
+    assert {name: wrong for name in KERNELS if (wrong := IMPORTED[name] - allowed)} == {}
+
+
 @pytest.mark.parametrize(
-    ("who", "may_see"),
+    ("module", "allowed"),
     [
-        pytest.param(["kernels"], {"kernels"}, id="kernels see kernels only"),
-        pytest.param(MIDDLE, {*MIDDLE, *UNDER_MIDDLE}, id="the middle sees itself and what is under it"),
-        pytest.param(["schema", "errors"], set(), id="schema and errors see nothing"),
-        pytest.param(["batch", "events"], {"schema"}, id="batch and events see the schema"),
+        pytest.param("core.schema", set(), id="the schema imports nothing of the package"),
+        pytest.param("core.errors", set(), id="errors import nothing of the package"),
+        pytest.param("core.batch", {"core.schema"}, id="the batch knows the schema only"),
+        pytest.param("core.events", {"core.schema"}, id="events know the schema only"),
     ],
 )
-def test_who_sees_only(who: list[str], may_see: set[str]) -> None:
-    seen = {file.relative_to(SOURCE).as_posix(): ours(file) - may_see for file in modules(*who)}
-    assert len(seen) >= len(who)
-    assert {name: wrong for name, wrong in seen.items() if wrong} == {}
-
-
-DRIVERS = {
-    "pipeline",
-    "run",
-    "api",
-    "convert",
-    "finalize",
-    "validate",
-    "compare",
-    "plot",
-    "show",
-    "relabel",
-    "demo",
-    "validate_simulation",
-    "match",
-    "thresholds",
-    "finalize_matches",
-}
-
-
-@pytest.mark.parametrize(
-    ("who", "never"),
-    [
-        pytest.param("dumper", {*DRIVERS, "dataset", "cli", "plots", "reports"}, id="dumper"),
-        pytest.param("dataset", {*DRIVERS, "cli", "plots", "reports", "dumper", *MIDDLE}, id="dataset"),
-        pytest.param("pipeline", {"dumper", "dataset", "run", "api", "cli", "plots", "reports"}, id="pipeline"),
-        pytest.param("studies", {"plots", "cli"}, id="studies"),
-        pytest.param("reports", {"cli", "plots", "api"}, id="reports"),
-        pytest.param("plots", {"cli", "reports", *DRIVERS}, id="plots"),
-    ],
-)
-def test_who_never_sees(who: str, never: set[str]) -> None:
-    seen = {file.relative_to(SOURCE).as_posix(): ours(file) & never for file in modules(who)}
-    assert {name: wrong for name, wrong in seen.items() if wrong} == {}
+def test_the_lowest_modules_stay_low(module: str, allowed: set[str]) -> None:
+    assert IMPORTED[module] <= allowed
 
 
 HOMES = {
-    "uproot": ("dumper", "simulate", "corrections"),
-    "pyarrow": ("dataset",),
+    "uproot": ("dumper", "simulation", "core.corrections"),
+    "pyarrow": ("formats", "dataset", "validation"),
     "matplotlib": ("plots",),
     "mplhep": ("plots",),
     "click": ("cli",),
     "rich": ("cli",),
-    "numba": ("kernels/jit",),
-    "htcondor": ("production",),
-    "dask": ("production/dask_pool",),
-    "distributed": ("production/dask_pool", "production/dask_node"),
-    "dask_jobqueue": ("production/dask_pool",),
+    "numba": ("core.jit",),
+    "htcondor2": ("production.executors.htcondor",),
+    "dask": ("production.executors.dask",),
+    "distributed": ("production.executors.dask",),
     "pandas": (),
     "tensorflow": (),
     "torch": (),
 }
+"""Libraries, and the rooms or modules that import them."""
 
 
 @pytest.mark.parametrize("library", HOMES)
-def test_each_heavy_library_has_one_home(library: str) -> None:
-    homes = modules(*HOMES[library])
-    strangers = [file for file in sorted(SOURCE.rglob("*.py")) if library in libraries(file) and file not in homes]
-    assert [file.relative_to(SOURCE).as_posix() for file in strangers] == []
+def test_each_heavy_library_has_its_home(library: str) -> None:
+    users = {name for name, file in MODULES.items() if library in libraries(file)}
+    homes = HOMES[library]
+    assert {name for name in users if not any(f"{name}.".startswith(f"{home}.") for home in homes)} == set()
+    assert [home for home in homes if not any(f"{name}.".startswith(f"{home}.") for name in users)] == []
 
 
-@pytest.mark.parametrize("file", modules("cli"), ids=lambda file: file.stem)
-def test_a_command_imports_nothing_but_click_at_its_top(file: Path) -> None:
-    assert libraries(file, top_only=True) <= {"click", *sys.stdlib_module_names}
+COMMANDS = [name for name in MODULES if room_of(name) == "cli" and not name.startswith("cli.texts")]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_imports_nothing_but_click_at_its_top(name: str) -> None:
+    assert libraries(MODULES[name], top_only=True) <= {"click", *sys.stdlib_module_names}

@@ -19,7 +19,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from ecalwindows.cli.main import cli
-from ecalwindows.demo import SAMPLE, SAMPLE_OPTIONS, run_demo
+from ecalwindows.commands.demo import SAMPLE, SAMPLE_OPTIONS, run_demo
 
 ROOT = Path(__file__).parent.parent
 MAX_SIZE = 1_900_000

@@ -11,8 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ecalwindows.simulate import SimulationSettings
-from ecalwindows.validate_simulation import write_validation
+from ecalwindows.commands.validate_simulation import write_validation
+from ecalwindows.simulation import SimulationSettings
 
 DOCS = Path(__file__).parent.parent / "docs"
 EVENTS = 3000

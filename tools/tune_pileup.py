@@ -10,9 +10,9 @@ import sys
 
 import yaml
 
-from ecalwindows.simulate.conditions import read_conditions
-from ecalwindows.simulate.minimum_bias import minimum_bias
-from ecalwindows.simulate.tuning import compared, fitted, parametrised
+from ecalwindows.simulation.conditions import read_conditions
+from ecalwindows.simulation.minimum_bias import minimum_bias
+from ecalwindows.simulation.tuning import compared, fitted, parametrised
 
 
 def main(interactions: int = 20_000, seed: int = 1) -> None:

@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ecalwindows.api import iterate_windows, windows
-    from ecalwindows.config import WindowSettings
-    from ecalwindows.dataset.opening.training import open_dataset
-    from ecalwindows.run import Reading, write_windows
-    from ecalwindows.version import version as __version__
+    from ecalwindows.commands.windows import write_windows
+    from ecalwindows.core.settings import WindowSettings
+    from ecalwindows.core.version import version as __version__
+    from ecalwindows.dumper.reading import Reading
+    from ecalwindows.training.opened import open_dataset
 
 __all__ = ["Reading", "WindowSettings", "__version__", "iterate_windows", "open_dataset", "windows", "write_windows"]
 
 _HOMES = {
     "windows": "ecalwindows.api",
     "iterate_windows": "ecalwindows.api",
-    "write_windows": "ecalwindows.run",
-    "open_dataset": "ecalwindows.dataset.opening.training",
-    "Reading": "ecalwindows.run",
-    "WindowSettings": "ecalwindows.config",
+    "write_windows": "ecalwindows.commands.windows",
+    "open_dataset": "ecalwindows.training.opened",
+    "Reading": "ecalwindows.dumper.reading",
+    "WindowSettings": "ecalwindows.core.settings",
 }
 
 
@@ -32,7 +33,7 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     if name == "__version__":
-        return import_module("ecalwindows.version").version
+        return import_module("ecalwindows.core.version").version
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'ecalwindows' has no attribute '{name}'")

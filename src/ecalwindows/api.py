@@ -8,10 +8,11 @@ from typing import Any
 
 import awkward as ak
 
-from ecalwindows.config import WindowSettings, read_settings, window_settings
-from ecalwindows.dataset.parquet.definition import features_definition
-from ecalwindows.dataset.parquet.writer import arrow_table
-from ecalwindows.run import Reading, Report, iter_made, prepared, warn_of_inputs
+from ecalwindows.commands.windows import Report, iter_made, prepared, warn_of_inputs
+from ecalwindows.core.settings import WindowSettings, read_settings, window_settings
+from ecalwindows.dumper.reading import Reading
+from ecalwindows.formats.parquet.definition import features_definition
+from ecalwindows.formats.parquet.writer import arrow_table
 
 
 def iterate_windows(

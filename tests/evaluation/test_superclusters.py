@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference import superclusters as slow
 
-from ecalwindows.errors import InputError, SettingsError
+from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.evaluation.superclusters import STRATEGIES, Graphs, superclusters
 
 Edge = tuple[int, int, float]

@@ -1,4 +1,4 @@
-"""Reference implementation of `kernels/decimal.py`: the shortest decimal, by trial with exact fractions."""
+"""Reference implementation of `formats/kernels/decimal.py`: the shortest decimal, by trial with exact fractions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reference implementation of `kernels/decode.py`: decoding of the bytes of a basket.
+"""Reference implementation of `dumper/kernels/decode.py`: decoding of the bytes of a basket.
 
 Layout: TBufferFile::WriteVersion (byte count, version) and TCollectionProxy streaming of vectors of numbers.
 """

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.dataset.ndjson.layout import Layout
-from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.formats.ndjson.layout import Layout
 
 
 class Unusable(Exception):

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import numpy as np
-from batches import texts_of
+from helpers.batches import texts_of
 
-from ecalwindows.batch import WindowBatch
-from ecalwindows.schema import CLUSTER_COLUMNS, EVENT_COLUMNS, HIT_COMPONENTS, WINDOW_COLUMNS
+from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.schema import CLUSTER_COLUMNS, EVENT_COLUMNS, HIT_COMPONENTS, WINDOW_COLUMNS
 
 
 def plain(value: Any) -> Any:

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from batches import texts_of
+from helpers.batches import texts_of
 
-from ecalwindows.batch import WindowBatch
-from ecalwindows.dataset.parquet.definition import features_definition
+from ecalwindows.core.batch import WindowBatch
+from ecalwindows.formats.parquet.definition import features_definition
 
 SEED = features_definition("seed").groups
 S_L = ("is_seed_calo_matched", "is_seed_calo_seed", "is_seed_mustache_matched")

@@ -10,7 +10,7 @@ import pytest
 @pytest.fixture(scope="session")
 def ground() -> Iterator[object]:
     """A `condor_pool.Ground`."""
-    from condor_pool import made_ground
+    from helpers.condor_pool import made_ground
 
     with made_ground() as made:
         yield made

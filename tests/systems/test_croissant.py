@@ -8,12 +8,12 @@ from pathlib import Path
 
 import awkward as ak
 import pytest
-from flat_folders import flat_folder, tfrecord_folder
+from helpers.flat_folders import flat_folder, tfrecord_folder
 
-from ecalwindows.dataset.finishing.description import About
+from ecalwindows.commands.finalize import finalize_dataset
+from ecalwindows.commands.log import note_issue
+from ecalwindows.dataset.finalizing.description import About
 from ecalwindows.dataset.splits import parse_split
-from ecalwindows.finalize import finalize_dataset
-from ecalwindows.history import note_issue
 
 pytestmark = pytest.mark.croissant
 mlcroissant = pytest.importorskip("mlcroissant", reason="mlcroissant is not installed (extra `systems`)")

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from production_maker import write_yaml
+from helpers.production_maker import write_yaml
 
 pytest.importorskip("distributed", reason="needs the extra dask")
 pytest.importorskip("dask_jobqueue", reason="needs the extra dask")
@@ -35,9 +35,9 @@ from pathlib import Path
 import psutil
 import yaml
 
-from ecalwindows.production.dask_pool import dask_pool
-from ecalwindows.production.dask_settings import Dask
-from ecalwindows.production.place import Place
+from ecalwindows.production.executors.dask.pool import dask_pool
+from ecalwindows.production.executors.dask.settings import Dask
+from ecalwindows.production.work_folder import Place
 from ecalwindows.production.plan import made_plan
 from ecalwindows.production.settings import production_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from condor_pool import BAD, Ground, OnPool
+from helpers.condor_pool import BAD, Ground, OnPool
 
 from ecalwindows.dataset.record import read_record
 

@@ -6,10 +6,10 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from condor_pool import ALONE, Ground
-from golden_files import GOLDEN
-from production_maker import write_inputs
-from xrootd_server import Server, started_server
+from helpers.condor_pool import ALONE, Ground
+from helpers.golden_files import GOLDEN
+from helpers.production_maker import write_inputs
+from helpers.xrootd_server import Server, started_server
 
 from ecalwindows.dataset.layout import data_files
 from ecalwindows.production.digest import dataset_digest

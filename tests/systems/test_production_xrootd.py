@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from production_maker import write_input, write_inputs, write_yaml
-from test_cli import attempt, run
-from xrootd_server import Server, started_server
+from helpers.cli import attempt, run
+from helpers.production_maker import write_input, write_inputs, write_yaml
+from helpers.xrootd_server import Server, started_server
 
 from ecalwindows import open_dataset
+from ecalwindows.core.errors import InputError, OutputError
 from ecalwindows.dataset.record import read_record
-from ecalwindows.errors import InputError, OutputError
-from ecalwindows.production import far
+from ecalwindows.production import xrootd as far
 from ecalwindows.production.digest import dataset_digest
 from ecalwindows.production.errors import ServerError
 

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import uproot
-from test_cli import run
+from helpers.cli import run
 
-from ecalwindows.kernels.pileup import Library
-from ecalwindows.simulate import Gun, read_conditions
-from ecalwindows.simulate.branches import branches
-from ecalwindows.simulate.chunks import simulated_chunks
-from ecalwindows.simulate.event import Detector
-from ecalwindows.simulate.minimum_bias import minimum_bias
-from ecalwindows.simulate.tuning import Row, compared, fitted, of_kind, parametrised, per_interaction, within
+from ecalwindows.simulation import Gun, read_conditions
+from ecalwindows.simulation.branches import branches
+from ecalwindows.simulation.chunks import simulated_chunks
+from ecalwindows.simulation.event import Detector
+from ecalwindows.simulation.kernels.pileup import Library
+from ecalwindows.simulation.minimum_bias import minimum_bias
+from ecalwindows.simulation.tuning import Row, compared, fitted, of_kind, parametrised, per_interaction, within
 
 pytestmark = pytest.mark.pythia8
 pytest.importorskip("pythia8mc", reason="Pythia's Python bindings are not installed (extra `pythia8mc`)")

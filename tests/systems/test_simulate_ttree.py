@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import uproot
-from test_cli import run
+from helpers.cli import run
 
 pytestmark = pytest.mark.root
 pytest.importorskip("ROOT", reason="ROOT's Python bindings are not installed (extra `simulate`)")

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from production_maker import interruptible, write_inputs, write_yaml
-from test_cli import command, run
+from helpers.cli import command, run
+from helpers.production_maker import interruptible, write_inputs, write_yaml
 
 from ecalwindows.production.digest import dataset_digest
-from ecalwindows.production.place import Place
-from ecalwindows.production.state import Attempt, read_state
+from ecalwindows.production.job_state import Attempt, read_state
+from ecalwindows.production.work_folder import Place
 
 pytest.importorskip("distributed", reason="needs the extra dask")
 pytestmark = pytest.mark.slurm

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from golden_files import command_line, read_ndjson
+from helpers.cli import run
+from helpers.golden_files import command_line, read_ndjson
+from helpers.weights import weights_file
 from reference.tfrecord import CL_L, HITS, S_L, SEED, W_M
-from test_cli import run
-from test_weights import weights_file
 
-from ecalwindows.dataset.tfrecord.layout import part_paths
-from ecalwindows.dataset.tfrecord.reader import read_batches
-from ecalwindows.dataset.weights import read_weights
+from ecalwindows.formats.tfrecord.layout import part_paths
+from ecalwindows.formats.tfrecord.reader import read_batches
+from ecalwindows.formats.weights import read_weights
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 with warnings.catch_warnings():

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from golden_files import GOLDEN
-from test_cli import attempt, command, run
-from xrootd_server import started_server
+from helpers.cli import attempt, command, run
+from helpers.golden_files import GOLDEN
+from helpers.xrootd_server import started_server
 
 pytestmark = pytest.mark.xrootd
 

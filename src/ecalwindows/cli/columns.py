@@ -23,6 +23,6 @@ def columns(format_name: str, group: str | None) -> None:
 
     The names can stand in a features definition (windows -f FILE). cl_h lists the numbers of a hit.
     """
-    from ecalwindows.reports.columns import columns_text
+    from ecalwindows.cli.texts.columns import columns_text
 
     click.echo(columns_text(format_name, group))

@@ -28,8 +28,8 @@ def compare(a: str, b: str, rtol: float, atol: float, drift: bool, plots: str | 
     have is compared, value by value. Without common windows the distributions are: mean, width, quantiles, KS distance.
     """
     from ecalwindows.cli.progress import progress, warnings_shown
-    from ecalwindows.compare import compare_datasets
-    from ecalwindows.reports.compare import comparison_text
+    from ecalwindows.cli.texts.compare import comparison_text
+    from ecalwindows.commands.compare import compare_datasets
 
     with warnings_shown(), progress(shown=not quiet, noun="files") as step_done:
         found = compare_datasets(a, b, rtol=rtol, atol=atol, drift=drift, plots=plots, progress=step_done)

@@ -73,7 +73,7 @@ Examples:
 )  # fmt: skip
 def windows(**options: Any) -> None:
     """Windows of dumper files: clusters_data_N.ndjson and clusters_data_N.meta.csv on EOS."""
-    from ecalwindows.production.old_scripts import windows_values
+    from ecalwindows.production.legacy_condor import windows_values
 
     _prepare(windows_values(options), options)
 
@@ -91,7 +91,7 @@ Examples:
               help="Flavour of all windows: 11 electrons, 22 photons.")  # fmt: skip
 def awkward(**options: Any) -> None:
     """Finished windows to Parquet: records_N.parquet, with the index of the folder."""
-    from ecalwindows.production.old_scripts import awkward_values
+    from ecalwindows.production.legacy_condor import awkward_values
 
     _prepare(awkward_values(options), options)
 
@@ -112,7 +112,7 @@ Examples:
 @click.option("-w", "--weights", metavar="FILE", help="Weights of windows, correctionlib JSON or ROOT [all 1].")
 def tfrecord(**options: Any) -> None:
     """Finished windows to TFRecord: training/ and testing/, split by event."""
-    from ecalwindows.production.old_scripts import tfrecord_values
+    from ecalwindows.production.legacy_condor import tfrecord_values
 
     _prepare(tfrecord_values(options), options)
 
@@ -120,10 +120,10 @@ def tfrecord(**options: Any) -> None:
 def _prepare(values: dict[str, Any], options: dict[str, Any]) -> None:
     """Plan, submit files and YAML of a production; and what comes next."""
     from ecalwindows.cli.progress import warnings_shown
+    from ecalwindows.cli.texts.production import shown
     from ecalwindows.production.driver import submit_production
-    from ecalwindows.production.old_scripts import write_yaml
+    from ecalwindows.production.legacy_condor import write_yaml
     from ecalwindows.production.settings import production_of
-    from ecalwindows.reports.production import shown
 
     production = production_of(values, where="the options")
     with warnings_shown():

@@ -50,10 +50,10 @@ def convert(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     and told.
     """
     from ecalwindows.cli.progress import progress, to_stdout, warnings_shown
-    from ecalwindows.convert import Task, convert_files
-    from ecalwindows.dataset.ndjson.text_source import Limits
-    from ecalwindows.dataset.parquet.definition import features_definition
-    from ecalwindows.reports.conversion import summary
+    from ecalwindows.cli.texts.convert import summary
+    from ecalwindows.commands.convert import Task, convert_files
+    from ecalwindows.formats.ndjson.text_source import Limits
+    from ecalwindows.formats.parquet.definition import features_definition
 
     task = Task(
         format=options["format_name"],

@@ -24,7 +24,7 @@ def demo(output: Path) -> None:
     what lies where and what to type next.
     """
     from ecalwindows.cli.progress import warnings_shown
-    from ecalwindows.demo import run_demo
+    from ecalwindows.commands.demo import run_demo
 
     with warnings_shown():
         run_demo(output, click.echo)

@@ -44,10 +44,10 @@ def finalize(folder: str | None, inputdir: str | None, **options: Any) -> None:
     the record is put beside them. What is not told of a dataset that is finalised again is kept, known issues too.
     """
     from ecalwindows.cli.progress import progress, warnings_shown
-    from ecalwindows.dataset.finishing.description import About
+    from ecalwindows.cli.texts.finalize import finalised_summary
+    from ecalwindows.commands.finalize import finalize_dataset
+    from ecalwindows.dataset.finalizing.description import About
     from ecalwindows.dataset.splits import parse_split
-    from ecalwindows.finalize import finalize_dataset
-    from ecalwindows.reports.finalised import finalised_summary
 
     if (folder is None) == (inputdir is None):
         raise click.UsageError("name the folder of parts, once: FOLDER or --inputdir FOLDER")

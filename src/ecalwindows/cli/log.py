@@ -40,8 +40,8 @@ def show(folder: str) -> None:
     from pathlib import Path
 
     from ecalwindows.cli.progress import warnings_shown
-    from ecalwindows.history import datasets_below
-    from ecalwindows.reports.history import history_text
+    from ecalwindows.cli.texts.log import history_text
+    from ecalwindows.commands.log import datasets_below
 
     with warnings_shown():
         click.echo(history_text(datasets_below(folder), Path(folder)))
@@ -60,8 +60,8 @@ Examples:
 @click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="Day of the note [today].")
 def note(dataset: str, text: str, column: str | None, day: datetime | None) -> None:
     """Add a known issue to DATASET: to its record, its card and its Croissant file. Data are not touched."""
-    from ecalwindows.dataset.finishing.croissant import issue_text
-    from ecalwindows.history import note_issue
+    from ecalwindows.commands.log import note_issue
+    from ecalwindows.dataset.finalizing.croissant import issue_text
 
     record = note_issue(dataset, text, column=column, day=day.date() if day else None)
     noted = next(issue for issue in reversed(record.known_issues) if issue.text == " ".join(text.split()))

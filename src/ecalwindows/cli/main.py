@@ -75,7 +75,7 @@ class LazyGroup(click.Group):
 
 def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
-        from ecalwindows.version import revision, version
+        from ecalwindows.core.version import revision, version
 
         click.echo(f"ecalwindows {version} (revision {revision})")
         context.exit()
@@ -100,8 +100,8 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point. Errors become text on stderr and an exit code; ECALWINDOWS_TRACEBACK=1 shows where they arose."""
-    from ecalwindows.dataset.commit import named
-    from ecalwindows.errors import EcalWindowsError
+    from ecalwindows.core.errors import EcalWindowsError
+    from ecalwindows.core.files.commit import named
 
     open_standard_streams()
     named.clear()
@@ -144,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _interrupted() -> str:
     """What an interrupt has left."""
-    from ecalwindows.dataset.commit import named
+    from ecalwindows.core.files.commit import named
 
     if not named:
         return "interrupted: nothing has changed under the output's name"
@@ -208,7 +208,7 @@ def _say(text: str) -> None:
 
 def _system_error(error: OSError) -> str:
     """What the system refused, in the four parts of an error."""
-    from ecalwindows.errors import OutputError
+    from ecalwindows.core.errors import OutputError
 
     names = " and ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
     return "error: " + str(

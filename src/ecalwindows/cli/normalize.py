@@ -25,8 +25,8 @@ def normalize(inputs: tuple[str, ...], output: str, split: str | None, keep_sent
     many jobs are merged without loss, to the same file as one run over all. The sentinel -999 is left out and counted.
     """
     from ecalwindows.cli.progress import progress, warnings_shown
-    from ecalwindows.normalize import normalize_datasets
-    from ecalwindows.reports.normalisation import normalisation_summary
+    from ecalwindows.cli.texts.normalize import normalisation_summary
+    from ecalwindows.commands.normalize import normalize_datasets
 
     with warnings_shown(), progress(shown=not quiet, noun="files") as step_done:
         done = normalize_datasets(inputs, output, keep_sentinels=keep_sentinels, split=split, progress=step_done)

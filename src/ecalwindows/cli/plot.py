@@ -30,8 +30,8 @@ def plot(
     tables (CSV) of all histograms, the figures drawn from them (PNG and PDF), and index.html to look through them.
     """
     from ecalwindows.cli.progress import progress, warnings_shown
-    from ecalwindows.plot import plot_datasets
-    from ecalwindows.reports.plotted import plotted_summary
+    from ecalwindows.cli.texts.plot import plotted_summary
+    from ecalwindows.commands.plot import plot_datasets
 
     with warnings_shown(), progress(shown=not quiet, noun="steps") as step_done:
         plotted = plot_datasets(

@@ -66,7 +66,7 @@ def compilation_shown(*, shown: bool) -> Iterator[None]:
     if not shown:
         yield
         return
-    logger, handler = logging.getLogger("ecalwindows.kernels.jit"), _Lines(logging.INFO)
+    logger, handler = logging.getLogger("ecalwindows.core.jit"), _Lines(logging.INFO)
     handler.addFilter(lambda record: record.levelno == logging.INFO)
     before = logger.level
     logger.addHandler(handler)

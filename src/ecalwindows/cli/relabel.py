@@ -37,8 +37,8 @@ def relabel(
     max_*_insc are made anew; the data files are those of a fresh production with that file, bit for bit.
     """
     from ecalwindows.cli.progress import progress, warnings_shown
-    from ecalwindows.relabel import relabel_dataset
-    from ecalwindows.reports.relabelled import relabelled_summary
+    from ecalwindows.cli.texts.relabel import relabelled_summary
+    from ecalwindows.commands.relabel import relabel_dataset
 
     with warnings_shown(), progress(shown=not quiet, noun="files") as step_done:
         done = relabel_dataset(

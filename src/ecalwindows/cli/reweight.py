@@ -43,9 +43,9 @@ def reweight(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     ncls), its two factors and their statistical errors; a flavour beside the two weighs 1.
     """
     from ecalwindows.cli.progress import progress, warnings_shown
-    from ecalwindows.reports.reweighting import reweighting_summary
-    from ecalwindows.reweight import Options, reweight_datasets
-    from ecalwindows.studies.reweighting_bins import parse_bins
+    from ecalwindows.cli.texts.reweight import reweighting_summary
+    from ecalwindows.commands.reweight import Options, reweight_datasets
+    from ecalwindows.studies.reweighting.bins import parse_bins
 
     chosen = Options(
         **{name: parse_bins(options[f"{name}_bins"], f"--{name}-bins") for name in ("et", "eta", "ncls")},

@@ -31,10 +31,10 @@ def show(
     DATASET is of any format; of a dumper FILE (.root) the windows are made first, unmatched ones too.
     """
     from ecalwindows.cli.progress import progress, warnings_shown
-    from ecalwindows.config import read_settings, window_settings
-    from ecalwindows.reports.shown import shown_text
-    from ecalwindows.show import listing
-    from ecalwindows.show import show as draw
+    from ecalwindows.cli.texts.show import shown_text
+    from ecalwindows.commands.show import listing
+    from ecalwindows.commands.show import show as draw
+    from ecalwindows.core.settings import read_settings, window_settings
 
     settings = window_settings(read_settings(settings_file), where=settings_file) if settings_file else None
     if wants_list:

@@ -99,14 +99,14 @@ def simulate(output: str | None, validate: str | None, **options: Any) -> None:
         refuse_unused(click.get_current_context())
     quiet = options["quiet"]
     if validate is not None:
-        from ecalwindows.validate_simulation import write_validation
+        from ecalwindows.commands.validate_simulation import write_validation
 
         with warnings_shown(), compilation_shown(shown=not quiet):
             for line in write_validation(validate, settings_from(options)):
                 if not quiet:
                     click.echo(line)
         return
-    from ecalwindows.simulate import simulate_file
+    from ecalwindows.simulation import simulate_file
 
     with warnings_shown(), progress(shown=not quiet, found="clusters") as step_done:
         done = simulate_file(output or "", settings_from(options), progress=step_done)
@@ -139,7 +139,7 @@ FORMAT_NAMES = {"ttree": "TTree", "rntuple": "RNTuple"}
 
 def settings_from(options: dict[str, Any]) -> Any:
     """The settings of a simulation (`SimulationSettings`) from the options."""
-    from ecalwindows.simulate import Gun, SimulationSettings, read_conditions
+    from ecalwindows.simulation import Gun, SimulationSettings, read_conditions
 
     gun = Gun(
         options["particle"], options["pt"], options["eta"], options["per_event"], overlap=options["overlap_particles"]

@@ -25,8 +25,8 @@ def validate(path: str, split: str | None, quiet: bool) -> None:
     are held against record and manifests. What cannot be checked, since a column is not there, is told.
     """
     from ecalwindows.cli.progress import progress, warnings_shown
-    from ecalwindows.reports.validation import validation_text
-    from ecalwindows.validate import validate_dataset
+    from ecalwindows.cli.texts.validate import validation_text
+    from ecalwindows.commands.validate import validate_dataset
 
     with warnings_shown(), progress(shown=not quiet, noun="files") as step_done:
         found = validate_dataset(path, split=split, progress=step_done)

@@ -122,10 +122,10 @@ def windows(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     INPUT is a file, a folder (its *.root at any depth), a glob or a root:// URL. The output appears when it is whole.
     """
     from ecalwindows.cli.progress import progress, to_stdout, warnings_shown
-    from ecalwindows.dataset.parquet.definition import features_definition
-    from ecalwindows.reports.seeds import seed_lines
-    from ecalwindows.reports.summary import summary
-    from ecalwindows.run import write_windows
+    from ecalwindows.cli.texts.windows import summary
+    from ecalwindows.commands.windows import write_windows
+    from ecalwindows.formats.parquet.definition import features_definition
+    from ecalwindows.windowing.seed_reasons import seed_lines
 
     quiet, on_stdout = options["quiet"], to_stdout(output)
 
@@ -152,7 +152,7 @@ def windows(inputs: tuple[str, ...], output: str, **options: Any) -> None:
 
 def reading_of(options: dict[str, Any]) -> Any:
     """How inputs are read, by the options."""
-    from ecalwindows.run import Reading
+    from ecalwindows.dumper.reading import Reading
 
     return Reading(
         memory_mb=options["memory"],
@@ -165,7 +165,7 @@ def reading_of(options: dict[str, Any]) -> Any:
 
 def chosen_settings(options: dict[str, Any]) -> Any:
     """The settings file with the given options over it, checked."""
-    from ecalwindows.config import read_settings, window_settings
+    from ecalwindows.core.settings import read_settings, window_settings
 
     file = options["settings_file"]
     values = read_settings(file) if file else {}

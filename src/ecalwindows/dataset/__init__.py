@@ -1,0 +1,1 @@
+"""many files are one dataset: layout, record, splits, finalizing, reading"""

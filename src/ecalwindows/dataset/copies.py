@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ecalwindows.batch import WindowBatch
-from ecalwindows.dataset.flat_tables import flat_rows
-from ecalwindows.dataset.readers import file_columns
+from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.errors import BadFileError, InputError
 from ecalwindows.dataset.stated import file_sha256
-from ecalwindows.errors import BadFileError, InputError
+from ecalwindows.formats.parquet.flat_tables import flat_rows
+from ecalwindows.formats.readers import file_columns
 
 COMPARED = ("run_id", "lumi_id", "event_id", "seed_index", "et_seed", "seed_eta", "seed_phi", "ncls")
 """Columns of windows by which the same windows are known again, those of them that both files have."""

@@ -15,12 +15,12 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from ecalwindows.dataset.commit import named
+from ecalwindows.core.errors import OutputError
+from ecalwindows.core.files.commit import named
+from ecalwindows.core.files.output import cannot_write, check_name, followed, is_unnamed, output_error, unnamed_folder
+from ecalwindows.core.files.recovery import OLD, recover, warn_of_partials
+from ecalwindows.core.files.renaming import can_exchange, exchange, flush, interrupts_later
 from ecalwindows.dataset.layout import record_path
-from ecalwindows.dataset.output import cannot_write, check_name, followed, is_unnamed, output_error, unnamed_folder
-from ecalwindows.dataset.recovery import OLD, recover, warn_of_partials
-from ecalwindows.dataset.renaming import can_exchange, exchange, flush, interrupts_later
-from ecalwindows.errors import OutputError
 
 IS_TAKEN = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}
 """What systems answer when a folder is to get the name of something that is no empty folder."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
-from ecalwindows.config import PileUpUse
-from ecalwindows.dataset.manifest import InputRecord
+from ecalwindows.core.names import printable
+from ecalwindows.core.settings import PileUpUse
 from ecalwindows.dataset.record import AbsentBranch, DatasetRecord, InputSummary, Tally
-from ecalwindows.names import printable
+from ecalwindows.formats.manifest import InputRecord
 
 UNKNOWN = "unknown"
 USES = (*get_args(PileUpUse), UNKNOWN)

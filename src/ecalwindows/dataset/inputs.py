@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ecalwindows.core.errors import InputError
 from ecalwindows.dataset.layout import data_files, natural_key
-from ecalwindows.dataset.readers import kind_of
-from ecalwindows.errors import InputError
+from ecalwindows.formats.readers import kind_of
 
 
 def input_files(inputs: Any) -> list[Path]:

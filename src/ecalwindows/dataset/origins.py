@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ecalwindows.dataset.layout import EVENTS_SUFFIX, stem_of
-from ecalwindows.dataset.manifest import InputRecord, Manifest
-from ecalwindows.dataset.ndjson.text_source import Limits
+from ecalwindows.core.errors import InputError
+from ecalwindows.core.files.file_state import FileState, file_states
+from ecalwindows.core.names import storable
+from ecalwindows.core.schema import DATA_MODEL_VERSION
+from ecalwindows.core.version import revision, version
 from ecalwindows.dataset.notes import summed_notes
-from ecalwindows.dataset.readers import file_columns, file_manifest, kind_of, told_by_file
-from ecalwindows.errors import InputError
-from ecalwindows.file_state import FileState, file_states
-from ecalwindows.names import storable
-from ecalwindows.schema import DATA_MODEL_VERSION
-from ecalwindows.version import revision, version
+from ecalwindows.formats.manifest import InputRecord, Manifest
+from ecalwindows.formats.ndjson.text_source import Limits
+from ecalwindows.formats.readers import file_columns, file_manifest, kind_of, told_by_file
+from ecalwindows.formats.suffixes import EVENTS_SUFFIX, stem_of
 
 LEGACY = "legacy_labels"
 FLOAT32 = "float32_scores"

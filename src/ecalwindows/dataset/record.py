@@ -12,12 +12,12 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from ecalwindows.dataset.inside import PlainName, RelativeName
-from ecalwindows.dataset.json_files import UnreadableError, read_model
-from ecalwindows.dataset.manifest import FileRecord, Format, InputRecord
-from ecalwindows.dataset.own_sum import sealed_text
+from ecalwindows.core.errors import InputError
+from ecalwindows.core.files.inside import PlainName, RelativeName
+from ecalwindows.core.files.json_files import UnreadableError, read_model
 from ecalwindows.dataset.splits import exact_share
-from ecalwindows.errors import InputError
+from ecalwindows.formats.manifest import FileRecord, Format, InputRecord
+from ecalwindows.formats.own_sum import sealed_text
 
 SUMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("candidates", ("windows_made", "in_another_window", "without_position")),

@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecalwindows.batch import WindowBatch
-from ecalwindows.dataset.finishing.parts import fields_of
-from ecalwindows.dataset.ndjson.text_file import Compression
-from ecalwindows.dataset.ndjson.text_source import Limits, is_archive
-from ecalwindows.dataset.ndjson.writer import NdjsonWriter
+from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.errors import BadFileError, InputError
+from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.dataset.finalizing.parts import fields_of
 from ecalwindows.dataset.origins import Source, source
-from ecalwindows.dataset.parquet import reader as parquet_reader
-from ecalwindows.dataset.parquet.definition import FeaturesDefinition, features_definition
-from ecalwindows.dataset.parquet.shape import HITS
-from ecalwindows.dataset.parquet.tables import empty_batch
-from ecalwindows.dataset.parquet.writer import ParquetWriter
-from ecalwindows.dataset.readers import ReadNotes, kind_of, read_batches
 from ecalwindows.dataset.stated import check_stated, stated_file
-from ecalwindows.errors import BadFileError, InputError
-from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.formats.ndjson.text_file import Compression
+from ecalwindows.formats.ndjson.text_source import Limits, is_archive
+from ecalwindows.formats.ndjson.writer import NdjsonWriter
+from ecalwindows.formats.parquet import reader as parquet_reader
+from ecalwindows.formats.parquet.definition import FeaturesDefinition, features_definition
+from ecalwindows.formats.parquet.shape import HITS
+from ecalwindows.formats.parquet.tables import empty_batch
+from ecalwindows.formats.parquet.writer import ParquetWriter
+from ecalwindows.formats.readers import ReadNotes, kind_of, read_batches
 
 HIT_NAMES = tuple(name for name, *_ in HIT_COMPONENTS)
 

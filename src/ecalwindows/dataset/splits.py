@@ -23,8 +23,8 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.errors import SettingsError
-from ecalwindows.event_hash import Words
+from ecalwindows.core.errors import SettingsError
+from ecalwindows.core.event_hash import Words
 
 METHOD = "splitmix64 chain over run, lumi, event, started with BLAKE2b-64 of the sample (dataset/splits.py)"
 """What a dataset record says of how events were split."""

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from ecalwindows.dataset.layout import dataset_root, format_of, record_path
-from ecalwindows.dataset.manifest import Manifest
-from ecalwindows.dataset.parquet.footer import check_footer
-from ecalwindows.dataset.readers import file_manifest
+from ecalwindows.core.errors import BadFileError, InputError, OutputError
+from ecalwindows.dataset.layout import dataset_root, record_path
 from ecalwindows.dataset.record import DatasetRecord, read_record
-from ecalwindows.errors import BadFileError, InputError, OutputError
+from ecalwindows.formats.manifest import Manifest
+from ecalwindows.formats.parquet.footer import check_footer
+from ecalwindows.formats.readers import file_manifest
+from ecalwindows.formats.suffixes import format_of
 
 MOST_NAMED = 5
 

@@ -1,0 +1,1 @@
+"""ROOT files of the dumper are read: files in, `Events` out"""

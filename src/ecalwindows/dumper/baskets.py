@@ -3,7 +3,7 @@
 uproot keeps the files, the requests and the decompression; it is handed `FlatVectors` in the list of (name,
 Interpretation) pairs that `TTree.arrays` takes (its `filter_branch` does not use a returned Interpretation, although
 it says so). The baskets of a branch are kept until all are there, then decoded in their order with two compiled loops
-(`kernels/decode.py`) into arrays of the final size.
+(`dumper/kernels/decode.py`) into arrays of the final size.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 import uproot
 from numpy.typing import NDArray
 
-from ecalwindows.errors import BadFileError
-from ecalwindows.kernels.decode import count_items, fill_items
+from ecalwindows.core.errors import BadFileError
+from ecalwindows.dumper.kernels.decode import count_items, fill_items
 
 HEADER_BYTES = 10
 CPP_NAMES = {"int32": "int", "int64": "Long64_t", "float32": "float", "float64": "double"}
@@ -55,7 +55,7 @@ class ColumnType:
 
 
 def is_vector_of_numbers(branch: Any, kind: ColumnType) -> bool:
-    """Whether the branch is written as `kernels/decode.py` reads it, as far as its description tells."""
+    """Whether the branch is written as `dumper/kernels/decode.py` reads it, as far as its description tells."""
     way = branch.interpretation
     if kind.dtype.kind == "b" or len(branch.branches) or branch.count_branch is not None:
         return False

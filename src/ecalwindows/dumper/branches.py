@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from ecalwindows.config import WindowSettings
-from ecalwindows.schema import COLUMNS
+from ecalwindows.core.schema import COLUMNS
+from ecalwindows.core.settings import WindowSettings
 
 Kind = Literal["int", "float"]
 Part = Literal["event", "cluster", "calo", "supercluster", "score", "member", "hits", "simhits"]

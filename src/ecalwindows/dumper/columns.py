@@ -17,18 +17,11 @@ import awkward as ak
 import numpy as np
 import uproot
 
-from ecalwindows.dumper.baskets import (
-    ColumnType,
-    FlatNumbers,
-    FlatVectors,
-    Ragged,
-    check_basket,
-    is_vector_of_numbers,
-)
+from ecalwindows.core.errors import BadFileError
+from ecalwindows.dumper.baskets import ColumnType, FlatNumbers, FlatVectors, Ragged, check_basket, is_vector_of_numbers
 from ecalwindows.dumper.coverage import TODO, check_coverage
 from ecalwindows.dumper.coverage import is_rntuple as _is_rntuple
 from ecalwindows.dumper.ntuples import read_ntuple
-from ecalwindows.errors import BadFileError
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import numpy as np
 import uproot
 from numpy.typing import NDArray
 
-from ecalwindows.errors import BadFileError
+from ecalwindows.core.errors import BadFileError
 
 EXPECTED = "in every branch one entry for each event of the tree"
 TODO = "make the dump again; or go on without the file: --skip-bad-files"

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.errors import InputError
-from ecalwindows.events import Events
-from ecalwindows.sorted_blocks import SortedBlocks
+from ecalwindows.core.errors import InputError
+from ecalwindows.core.events import Events
+from ecalwindows.core.sorted_blocks import SortedBlocks
 
 Keys = NDArray[np.bytes_]
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.config import PileUpUse, WindowSettings
+from ecalwindows.core.errors import BadFileError, EcalWindowsError, SettingsError, near
+from ecalwindows.core.files.file_state import FileState, file_state
+from ecalwindows.core.settings import PileUpUse, WindowSettings
+from ecalwindows.core.urls import is_remote, remote_filesystem
 from ecalwindows.dumper import columns as dump
 from ecalwindows.dumper.branches import PILEUP_BRANCHES, Branch, branches_needed
 from ecalwindows.dumper.coverage import check_coverage
-from ecalwindows.errors import BadFileError, EcalWindowsError, SettingsError, near
-from ecalwindows.file_state import FileState, file_state
-from ecalwindows.remote import is_remote, remote_filesystem
 
 OF_WINDOWS = (".parquet", ".ndjson", ".ndjson.gz", ".ndjson.zst", ".tar.gz", ".proto")
 """Ends of the names of files that `ecalwindows windows` writes, and does not read."""

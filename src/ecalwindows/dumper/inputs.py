@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from ecalwindows.errors import InputError
-from ecalwindows.remote import is_remote, remote_filesystem, server_of
+from ecalwindows.core.errors import InputError
+from ecalwindows.core.urls import is_remote, remote_filesystem, server_of
 
 GLOB_CHARACTERS = frozenset("*?[")
 

@@ -12,8 +12,8 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
+from ecalwindows.core.errors import BadFileError
 from ecalwindows.dumper.coverage import TODO, elements
-from ecalwindows.errors import BadFileError
 
 
 def read_ntuple(tree: Any, names: Sequence[str], start: int, stop: int) -> ak.Array:

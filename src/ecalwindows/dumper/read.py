@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.config import WindowSettings
+from ecalwindows.core.errors import BadFileError
+from ecalwindows.core.events import Events, Index
+from ecalwindows.core.settings import WindowSettings
 from ecalwindows.dumper import columns as dump
 from ecalwindows.dumper.branches import BRANCHES, PILEUP_BRANCHES, PILEUP_TOTAL, Branch, Part
 from ecalwindows.dumper.columns import Ragged
 from ecalwindows.dumper.headers import Input, bad_file, open_tree
 from ecalwindows.dumper.values import check_values, integers
-from ecalwindows.errors import BadFileError
-from ecalwindows.events import Events, Index
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.core.errors import BadFileError
+from ecalwindows.core.events import Column, Events, Index
 from ecalwindows.dumper.branches import Branch
-from ecalwindows.errors import BadFileError
-from ecalwindows.events import Column, Events, Index
 
 Flags = NDArray[np.bool_]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.errors import InputError, SettingsError, near
+from ecalwindows.core.errors import InputError, SettingsError, near
 from ecalwindows.evaluation.kernels import superclusters as kernels
 
 Index = NDArray[np.int64]

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from ecalwindows.core.schema import COLUMNS
 from ecalwindows.plots import overview
 from ecalwindows.plots.style import cms_style, group_look, new_figure, save_figure, with_unit
-from ecalwindows.schema import COLUMNS
 from ecalwindows.studies.tables import Table, read_table, rows_where
 
 Floats = NDArray[np.float64]

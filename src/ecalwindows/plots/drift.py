@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ecalwindows.drift import Drift
+from ecalwindows.core.schema import COLUMNS
 from ecalwindows.plots.style import COLOURS, cms_style, new_figure, save_figure, with_unit
-from ecalwindows.schema import COLUMNS
 from ecalwindows.studies.binning import binning_of
+from ecalwindows.validation.drift import Drift
 
 Floats = NDArray[np.float64]
 

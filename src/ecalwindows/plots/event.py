@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from ecalwindows.batch import WindowBatch
-from ecalwindows.geometry import Geometry
+from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.geometry import Geometry
 from ecalwindows.plots.shapes import window_edge
 from ecalwindows.plots.style import cms_style, save_figure
 from ecalwindows.plots.window import HALO, OTHER_CALO, SEED, TRUE, UNRELATED, marker_area

@@ -12,8 +12,9 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ecalwindows.core.schema import COLUMNS
 from ecalwindows.plots.response import draw_response, draw_response_by
-from ecalwindows.plots.style import (
+from ecalwindows.plots.style import (  # fmt: skip
     COLOURS,
     LINES,
     MIN_ENTRIES,
@@ -25,8 +26,7 @@ from ecalwindows.plots.style import (
     new_figure,
     room_for_legend,
     with_unit,
-)  # fmt: skip
-from ecalwindows.schema import COLUMNS
+)
 from ecalwindows.studies.tables import Table, read_table, rows_where
 
 Figures = dict[str, Callable[[], Figure]]

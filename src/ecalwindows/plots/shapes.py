@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.geometry import Geometry
-from ecalwindows.kernels.mustache import in_mustache
+from ecalwindows.core.geometry import Geometry
+from ecalwindows.windowing.kernels.mustache import in_mustache
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.integer[Any]]

@@ -14,8 +14,8 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 
-from ecalwindows.dataset.output import check_output, written_aside
-from ecalwindows.errors import OutputError
+from ecalwindows.core.errors import OutputError
+from ecalwindows.core.files.output import check_output, written_aside
 
 COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#717581")
 """Five of Petroff's ten colours, which CMS recommends: https://arxiv.org/abs/2107.02270."""

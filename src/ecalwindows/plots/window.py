@@ -18,11 +18,11 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from ecalwindows.batch import WindowBatch
-from ecalwindows.geometry import Geometry
+from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.geometry import Geometry
+from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
 from ecalwindows.plots.shapes import Floats, Ints, crystal_corners, mustache_outline, unwrapped, window_edge
 from ecalwindows.plots.style import cms_style, save_figure
-from ecalwindows.schema import COLUMNS, HIT_COMPONENTS
 
 MUSTACHE_ET = 1.0
 """The mustache is drawn for clusters of this Et [GeV]."""

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from ecalwindows.geometry import GEOMETRIES
+from ecalwindows.core.geometry import GEOMETRIES
 from ecalwindows.plots.style import COLOURS, FORMATS, cms_style, mark, new_figure, save_figure
 from ecalwindows.studies.tables import Table, read_table, rows_where
 

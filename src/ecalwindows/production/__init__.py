@@ -1,1 +1,1 @@
-"""Productions: many files, on one machine or many, nothing lost and nothing twice."""
+"""many files on many machines become one dataset"""

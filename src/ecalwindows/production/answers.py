@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from ecalwindows.errors import BadFileError
+from ecalwindows.core.errors import BadFileError
+from ecalwindows.core.urls import is_remote, remote_filesystem
+from ecalwindows.dumper.reading import ReadReport
 from ecalwindows.production.errors import ServerError
-from ecalwindows.production.far import WAITS
-from ecalwindows.remote import is_remote, remote_filesystem
-from ecalwindows.run import ReadReport
+from ecalwindows.production.xrootd import WAITS
 
 Reported = TypeVar("Reported", bound=ReadReport)
 

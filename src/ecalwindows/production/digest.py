@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from ecalwindows.dataset.layout import FORMATS, record_path
-from ecalwindows.dataset.manifest import FOLDER, file_record
-from ecalwindows.dataset.recovery import recover
-from ecalwindows.errors import InputError
+from ecalwindows.core.errors import InputError
+from ecalwindows.core.files.recovery import recover
+from ecalwindows.dataset.layout import record_path
+from ecalwindows.formats.manifest import FOLDER, file_record
+from ecalwindows.formats.suffixes import FORMATS
 
 
 def dataset_digest(folder: str | Path) -> str:

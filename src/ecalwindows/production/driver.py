@@ -9,21 +9,27 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from ecalwindows.production.cache import kernel_cache
-from ecalwindows.production.carrying import pack
-from ecalwindows.production.checks import Verdict, clear_strays, verdicts
-from ecalwindows.production.condor import Submitted, refuse_eos, refuse_if_queued, submit, write_submission
 from ecalwindows.production.errors import ChangedError
-from ecalwindows.production.finalising import check_targets, finalise
+from ecalwindows.production.executors.htcondor.carrying import pack
+from ecalwindows.production.executors.htcondor.submit import (
+    Submitted,
+    refuse_eos,
+    refuse_if_queued,
+    submit,
+    write_submission,
+)
+from ecalwindows.production.executors.local import local_pool
+from ecalwindows.production.executors.pool import JobsRun, OpenPool, Progress, run_jobs
+from ecalwindows.production.finalizing import check_targets, finalise
+from ecalwindows.production.kernel_cache import kernel_cache
 from ecalwindows.production.listing import listed_inputs
-from ecalwindows.production.local import local_pool
 from ecalwindows.production.lock import locked
-from ecalwindows.production.merging import open_merges
-from ecalwindows.production.place import Place, make_folders, read_plan, write_plan
+from ecalwindows.production.merge import open_merges
 from ecalwindows.production.plan import Plan, grown_plan, listing_changes, made_plan, setting_changes
-from ecalwindows.production.pool import JobsRun, OpenPool, Progress, run_jobs
 from ecalwindows.production.refusals import checked_sources
 from ecalwindows.production.settings import Production
+from ecalwindows.production.verify import Verdict, clear_strays, verdicts
+from ecalwindows.production.work_folder import Place, make_folders, read_plan, write_plan
 
 Mode = Literal["run", "resume", "redo"]
 Tell = Callable[[str], None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecalwindows.errors import EcalWindowsError
+from ecalwindows.core.errors import EcalWindowsError
 
 
 class ProductionError(EcalWindowsError):

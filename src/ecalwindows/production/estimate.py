@@ -6,14 +6,15 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecalwindows.config import WindowSettings
-from ecalwindows.dataset.formats import Format
-from ecalwindows.dataset.parquet.definition import features_definition
+from ecalwindows.commands.windows import Report, write_windows
+from ecalwindows.core.errors import SettingsError
+from ecalwindows.core.settings import WindowSettings
 from ecalwindows.dumper.headers import check_inputs
-from ecalwindows.errors import SettingsError
-from ecalwindows.pipeline import Counts
+from ecalwindows.dumper.reading import Reading
+from ecalwindows.formats.parquet.definition import features_definition
+from ecalwindows.formats.writers import Format
 from ecalwindows.production.plan import Plan
-from ecalwindows.run import Reading, Report, write_windows
+from ecalwindows.windowing.pipeline import Counts
 
 EVENTS = 500
 """Events that are made."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from ecalwindows.dataset.layout import RECORD
-from ecalwindows.dataset.readers import manifest_places
-from ecalwindows.production.far import FarFolder
-from ecalwindows.remote import server_of
+from ecalwindows.core.urls import server_of
+from ecalwindows.formats.readers import manifest_places
+from ecalwindows.formats.suffixes import RECORD
+from ecalwindows.production.xrootd import FarFolder
 
 
 def fetched(url: str, folder: Path) -> Path:

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ecalwindows.errors import InputError, SettingsError
-from ecalwindows.file_state import file_states, refuse_changed
-from ecalwindows.names import is_storable, storable
-from ecalwindows.production.parts import part_maker
+from ecalwindows.core.errors import InputError, SettingsError
+from ecalwindows.core.files.file_state import file_states, refuse_changed
+from ecalwindows.core.names import is_storable, storable
+from ecalwindows.core.urls import is_remote, remote_filesystem
+from ecalwindows.core.working_points import is_packaged
+from ecalwindows.production.kinds.parts import part_maker
 from ecalwindows.production.plan import Entry, Source
 from ecalwindows.production.settings import Production
-from ecalwindows.remote import is_remote, remote_filesystem
-from ecalwindows.working_points import is_packaged
 
 MAX_NAMED = 3
 """Inputs that an error names."""

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from ecalwindows.dataset.json_files import UnreadableError, parsed_model, read_model
+from ecalwindows.core.files.json_files import UnreadableError, parsed_model, read_model
 from ecalwindows.production.errors import LockedError, ProductionError
-from ecalwindows.production.state import is_alive, process_start
+from ecalwindows.production.job_state import is_alive, process_start
 
 Tell = Callable[[str], None]
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from pydantic import Field
 
-from ecalwindows.dataset.inside import PlainName
+from ecalwindows.core.files.inside import PlainName
+from ecalwindows.core.urls import is_remote
+from ecalwindows.core.working_points import is_packaged
 from ecalwindows.production.settings import ABOUT_DATASET, ABOUT_RUNNING, Model, Production
-from ecalwindows.remote import is_remote
-from ecalwindows.working_points import is_packaged
 
 FORM = 1
 """Version of the form of a plan file."""

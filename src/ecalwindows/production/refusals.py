@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from ecalwindows.dataset.finishing.description import told
-from ecalwindows.dataset.finishing.identity import IDS
-from ecalwindows.dataset.parquet.definition import features_definition
-from ecalwindows.dataset.weights import read_weights
-from ecalwindows.errors import SettingsError
-from ecalwindows.production.finalising import about_of, target_of
+from ecalwindows.core.errors import SettingsError
+from ecalwindows.core.working_points import read_working_points
+from ecalwindows.dataset.finalizing.description import told
+from ecalwindows.dataset.finalizing.identity import IDS
+from ecalwindows.formats.parquet.definition import features_definition
+from ecalwindows.formats.weights import read_weights
+from ecalwindows.production.finalizing import about_of, target_of
 from ecalwindows.production.listing import read_sources
 from ecalwindows.production.plan import Source
 from ecalwindows.production.settings import Production
-from ecalwindows.working_points import read_working_points
 
 
 def checked_sources(production: Production) -> list[Source]:

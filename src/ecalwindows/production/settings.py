@@ -8,18 +8,18 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from ecalwindows.config import WindowSettings, read_settings, window_settings
-from ecalwindows.dataset.formats import Format
+from ecalwindows.core.errors import EcalWindowsError, SettingsError, near
+from ecalwindows.core.names import at_home, storable
+from ecalwindows.core.setting_types import Count, Day, Flavour, HomePath, HomeText, main_problem, shown_value
+from ecalwindows.core.settings import WindowSettings, read_settings, window_settings
+from ecalwindows.core.urls import is_remote
+from ecalwindows.core.working_points import is_packaged
 from ecalwindows.dataset.splits import Splits, parse_split
-from ecalwindows.errors import EcalWindowsError, SettingsError, near
-from ecalwindows.names import at_home, storable
-from ecalwindows.production.dask_settings import Dask
-from ecalwindows.production.htcondor_settings import HTCondor
-from ecalwindows.production.kinds import KINDS, kind_problem
-from ecalwindows.production.names import STEMS
-from ecalwindows.remote import is_remote
-from ecalwindows.setting_types import Count, Day, Flavour, HomePath, HomeText, main_problem, shown_value
-from ecalwindows.working_points import is_packaged
+from ecalwindows.formats.writers import Format
+from ecalwindows.production.executors.dask.settings import Dask
+from ecalwindows.production.executors.htcondor.settings import HTCondor
+from ecalwindows.production.flat_names import STEMS
+from ecalwindows.production.kinds.table import KINDS, kind_problem
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
 Name = Annotated[str, Field(pattern=NAME)]
@@ -67,7 +67,8 @@ class Production(Model):
         ("parquet",), description="parquet, ndjson, tfrecord: one or several, all in one dataset."
     )
     layout: Literal["dataset", "flat"] = Field(
-        "dataset", description="flat: files side by side, with the names of CMS's productions (production/names.py)."
+        "dataset",
+        description="flat: files side by side, with the names of CMS's productions (production/flat_names.py).",
     )
     compression: Literal["zst", "tar.gz", "none"] = Field("zst", description="Of NDJSON; others than zst are for flat.")
     files_per_job: Annotated[Count, Field(ge=1)] = Field(

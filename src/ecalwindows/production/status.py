@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from ecalwindows.production.place import Place, read_plan
+from ecalwindows.production.job_state import JobState, is_alive, read_state
 from ecalwindows.production.plan import Job, Plan
-from ecalwindows.production.state import JobState, is_alive, read_state
+from ecalwindows.production.work_folder import Place, read_plan
 
 Standing = Literal["done", "running", "waiting", "failed"]
 STANDINGS: tuple[Standing, ...] = ("done", "running", "waiting", "failed")

@@ -1,1 +1,1 @@
-"""Studies of the truth: they make tables from columns; figures are drawn from the tables by `plots`."""
+"""truth studies: datasets and matched clusters in, tables out"""

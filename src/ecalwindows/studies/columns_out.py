@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ecalwindows.dataset.output import check_output, written_aside
+from ecalwindows.core.files.output import check_output, written_aside
 from ecalwindows.studies.tables import write_table
 
 Columns = Mapping[str, Sequence[Any]]

@@ -17,11 +17,11 @@ import boost_histogram as bh
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.batch import Array, WindowBatch, window_sum
-from ecalwindows.drift import Moments, Sample
-from ecalwindows.schema import COLUMNS, SENTINEL, Level
+from ecalwindows.core.batch import Array, WindowBatch, window_sum
+from ecalwindows.core.schema import COLUMNS, SENTINEL, Level
 from ecalwindows.studies.binning import Binning, binning_of
-from ecalwindows.studies.caloparticles import ET_EDGES, ETA_EDGES
+from ecalwindows.studies.working_points.caloparticles import ET_EDGES, ETA_EDGES
+from ecalwindows.validation.drift import Moments, Sample
 
 SAMPLE = 50_000
 """Approximate numbers of windows and of clusters from which the bins are chosen."""

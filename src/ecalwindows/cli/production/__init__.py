@@ -6,9 +6,9 @@ import click
 
 from ecalwindows.cli.production.jobs import carried, finish, merge, take, task
 from ecalwindows.cli.production.planning import plan
+from ecalwindows.cli.production.reporting import digest, report, status
 from ecalwindows.cli.production.running import resume, run
 from ecalwindows.cli.production.submitting import submit
-from ecalwindows.cli.production.telling import digest, report, status
 
 
 @click.group(

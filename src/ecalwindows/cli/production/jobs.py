@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ecalwindows.production.state import JobState
+    from ecalwindows.production.job_state import JobState
 
 REMOVED = 4
 """DAGMan's status of a DAG that was removed."""
@@ -24,14 +24,14 @@ def task(plan_file: str, number: int, executor: str, scratch: str | None) -> Non
     from pathlib import Path
 
     from ecalwindows.cli.progress import warnings_shown
-    from ecalwindows.production.cache import kernel_cache
-    from ecalwindows.production.place import Place, make_folders, read_plan
+    from ecalwindows.production.kernel_cache import kernel_cache
+    from ecalwindows.production.work_folder import Place, make_folders, read_plan
 
     path = Path(plan_file).absolute()
     plan, place = read_plan(path), Place(path.parent)
     make_folders(place)
     os.environ.setdefault("NUMBA_CACHE_DIR", str(kernel_cache(place)))
-    from ecalwindows.production.task import run_task  # compiles with that cache
+    from ecalwindows.production.job import run_task  # compiles with that cache
 
     with warnings_shown():
         state = run_task(place, plan, number, executor=executor, scratch=Path(scratch) if scratch else None)
@@ -51,8 +51,8 @@ def merge(plan_file: str, number: int, scratch: str | None) -> None:
     """Make merged part N (from 0) of parts that are done. The DAG calls this, and whoever makes the dataset."""
     from pathlib import Path
 
-    from ecalwindows.production.merging import merge
-    from ecalwindows.production.place import Place, read_plan
+    from ecalwindows.production.merge import merge
+    from ecalwindows.production.work_folder import Place, read_plan
 
     path = Path(plan_file).absolute()
     made = merge(Place(path.parent), read_plan(path), number, scratch=Path(scratch) if scratch else None)
@@ -66,7 +66,7 @@ def carried(folder: str) -> None:
     from pathlib import Path
 
     from ecalwindows.cli.progress import warnings_shown
-    from ecalwindows.production.carrying import run_carried
+    from ecalwindows.production.executors.htcondor.carrying import run_carried
 
     with warnings_shown():
         click.echo(_told(run_carried(Path(folder).absolute())))
@@ -82,8 +82,8 @@ def take(plan_file: str, number: int, archive: str, code: int) -> None:
     from pathlib import Path
 
     from ecalwindows.production.errors import ProductionError
-    from ecalwindows.production.place import Place, read_plan
-    from ecalwindows.production.taking import take
+    from ecalwindows.production.executors.htcondor.taking import take
+    from ecalwindows.production.work_folder import Place, read_plan
 
     path = Path(plan_file).absolute()
     try:
@@ -103,7 +103,7 @@ def finish(folder: str, dag_status: int, failed: int) -> None:
     from ecalwindows.cli.progress import warnings_shown
     from ecalwindows.production.driver import finish_production
     from ecalwindows.production.errors import ProductionError
-    from ecalwindows.production.place import find_place
+    from ecalwindows.production.work_folder import find_place
 
     place = find_place(folder)
     click.echo(f"DAG status {dag_status}, {failed} nodes failed")

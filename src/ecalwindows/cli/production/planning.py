@@ -22,12 +22,12 @@ def plan(file: str, output: str | None, checksums: bool, estimate: bool, jobs: b
     """List the inputs of a production and make its jobs. Nothing is run."""
     from pathlib import Path
 
+    from ecalwindows.cli.texts.production import estimate_text, plan_text
     from ecalwindows.production.listing import listed_inputs
-    from ecalwindows.production.place import write_plan
     from ecalwindows.production.plan import made_plan
     from ecalwindows.production.refusals import checked_sources
     from ecalwindows.production.settings import read_production
-    from ecalwindows.reports.production import estimate_text, plan_text
+    from ecalwindows.production.work_folder import write_plan
 
     wanted = read_production(file)
     sources = checked_sources(wanted)

@@ -102,11 +102,11 @@ def run_file(
 ) -> None:
     """Run a production, show how it goes, and tell what was done."""
     from ecalwindows.cli.progress import warnings_shown
-    from ecalwindows.dataset.commit import named
+    from ecalwindows.cli.texts.production import done_text
+    from ecalwindows.core.files.commit import named
     from ecalwindows.production.driver import run_production
-    from ecalwindows.production.local import usual_workers
+    from ecalwindows.production.executors.local import usual_workers
     from ecalwindows.production.settings import read_production
-    from ecalwindows.reports.production import done_text
 
     wanted = read_production(file)
     if strict:
@@ -144,7 +144,7 @@ def tell(line: str) -> None:
 
 def _dask_pool(wanted: Any, scheduler: str | None, allow_insecure: bool) -> Any:
     """The pool of dask workers that options and settings speak of."""
-    from ecalwindows.production.dask_pool import dask_pool
+    from ecalwindows.production.executors.dask.pool import dask_pool
 
     update = {"scheduler": scheduler, "cluster": None} if scheduler else {}
     return dask_pool(wanted.dask.model_copy(update=update), tell, allow_insecure=allow_insecure)
@@ -164,7 +164,7 @@ def _jobs_progress(*, shown: bool) -> Iterator[Callable[[int, int, int], None] |
 
 
 def _lines() -> Callable[[int, int, int], None]:
-    from ecalwindows.reports.production import duration
+    from ecalwindows.cli.texts.production import duration
 
     began = last = time.monotonic()
 

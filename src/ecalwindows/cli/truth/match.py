@@ -45,9 +45,9 @@ def match(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     INPUT is a file, a folder (its *.root at any depth), a glob or a root:// URL. The output appears when it is whole.
     """
     from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.cli.texts.match import match_text
     from ecalwindows.cli.windows import chosen_settings, reading_of
-    from ecalwindows.match import write_matches
-    from ecalwindows.reports.truth import match_text
+    from ecalwindows.commands.truth.match import write_matches
 
     with warnings_shown(), progress(shown=not options["quiet"], found="matched clusters") as step_done:
         report = write_matches(

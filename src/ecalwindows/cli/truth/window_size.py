@@ -49,9 +49,9 @@ def window_size(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     takes.
     """
     from ecalwindows.cli.progress import progress, warnings_shown
-    from ecalwindows.reports.window_size import window_size_text
-    from ecalwindows.run import Reading
-    from ecalwindows.window_size import Options, study_window_size
+    from ecalwindows.cli.texts.window_size import window_size_text
+    from ecalwindows.commands.truth.window_size import Options, study_window_size
+    from ecalwindows.dumper.reading import Reading
 
     given = {"shares": options["shares"], "eta_edges": options["eta_bins"], "knots": options["knots"]}
     chosen = Options(**{name: value for name, value in given.items() if value is not None})

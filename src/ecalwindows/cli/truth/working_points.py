@@ -59,9 +59,9 @@ def working_points(tables: tuple[str, ...], output: str, **options: Any) -> None
     the other one shows what it does.
     """
     from ecalwindows.cli.progress import progress, warnings_shown
-    from ecalwindows.reports.working_points import study_text
-    from ecalwindows.studies.caloparticles import ET_EDGES, ETA_EDGES, Bins
-    from ecalwindows.thresholds import StudyOptions, derive_working_points
+    from ecalwindows.cli.texts.working_points import study_text
+    from ecalwindows.commands.truth.working_points import StudyOptions, derive_working_points
+    from ecalwindows.studies.working_points.caloparticles import ET_EDGES, ETA_EDGES, Bins
 
     chosen = StudyOptions(
         bins=Bins(options["et_bins"] or ET_EDGES, options["eta_bins"] or ETA_EDGES),

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.kernels.jit import kernel
+from ecalwindows.core.jit import kernel
 
 NO_EDGE = -1
 

@@ -1,0 +1,70 @@
+"""`ecalwindows production status`, `report` and `digest`: how a production stands."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ecalwindows production status electrons.yaml
+  ecalwindows production status datasets/electrons_2023 --watch
+"""
+)
+@click.argument("file", metavar="FILE|FOLDER")
+@click.option("--watch", is_flag=True, help="Show it again and again, as long as it is run.")
+@click.option("--every", type=click.FloatRange(min=0.1), default=5.0, show_default=True, help="Seconds between.")
+def status(file: str, watch: bool, every: float) -> None:
+    """Tell how a production stands: jobs done, running, waiting and failed, by sample; and why those failed."""
+    from ecalwindows.cli.texts.production import status_text
+    from ecalwindows.production.executors.htcondor.submit import queue_lines
+    from ecalwindows.production.lock import has_runner
+    from ecalwindows.production.status import status_of
+    from ecalwindows.production.work_folder import find_place
+
+    place = find_place(file)
+    while True:
+        queued, is_queued = queue_lines(place)
+        is_run = is_queued or has_runner(place.lock)
+        now = status_of(place, is_run=is_run)
+        if watch and sys.stdout.isatty():
+            click.clear()
+        click.echo("\n".join([status_text(now), *queued]))
+        if not is_run and not now.finalised:
+            click.echo("nobody runs it: `resume` (or `submit --resume`) makes what is missing, or tells why it cannot")
+        if not watch or not is_run:
+            return
+        time.sleep(every)
+
+
+@click.command(epilog="\b\nExamples:\n  ecalwindows production digest datasets/electrons_2023\n")
+@click.argument("folder", metavar="FOLDER")
+def digest(folder: str) -> None:
+    """Print one hash of a finished dataset: the same settings and inputs give the same."""
+    from ecalwindows.production.digest import dataset_digest
+
+    click.echo(dataset_digest(folder))
+
+
+@click.command(epilog="\b\nExamples:\n  ecalwindows production report electrons.yaml --plot jobs.png\n")
+@click.argument("file", metavar="FILE|FOLDER")
+@click.option("--plot", metavar="PICTURE", help="Draw it too: .png, .pdf or .svg.")
+def report(file: str, plot: str | None) -> None:
+    """Tell how the jobs of a production fared: throughput, failures, retries, time by job."""
+    from ecalwindows.cli.texts.production import fared_text
+    from ecalwindows.production.status import states_of
+    from ecalwindows.production.work_folder import find_place, read_plan
+
+    place = find_place(file)
+    states = states_of(place, read_plan(place.plan))
+    click.echo(fared_text(states))
+    if plot:
+        from ecalwindows.plots.production import jobs_figure, save
+        from ecalwindows.production.status import times_of
+
+        save(jobs_figure(*times_of(states)), plot)
+        click.echo(f"written: {plot}")

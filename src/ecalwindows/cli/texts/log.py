@@ -1,0 +1,85 @@
+"""The history of datasets as text: each below the one it was made from (the "Datasets logs", kept by the program)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ecalwindows.commands.log import Entry
+from ecalwindows.core.markup import markdown
+from ecalwindows.dataset.finalizing.card import changed_settings, points
+from ecalwindows.dataset.finalizing.croissant import issue_text
+
+
+def history_text(entries: Sequence[Entry], folder: Path) -> str:
+    """A Markdown list, oldest first; datasets are indented below the first one of those they were made from."""
+    children: dict[int | None, list[int]] = {}
+    for place, entry in enumerate(entries):
+        children.setdefault(_parent(place, entry, entries), []).append(place)
+    return "\n".join(_tree(None, children, entries, folder, depth=0)).rstrip()
+
+
+def _parent(place: int, entry: Entry, entries: Sequence[Entry]) -> int | None:
+    """The dataset among the entries that this one was made from; None where it is not among them, or goes in a ring."""
+    for name in entry.record.derived_from:
+        for other, candidate in enumerate(entries):
+            named = name in (candidate.record.title, candidate.record.name)
+            if named and other != place and not _descends(other, place, entries, {other}):
+                return other
+    return None
+
+
+def _descends(place: int, ancestor: int, entries: Sequence[Entry], seen: set[int]) -> bool:
+    """Whether one dataset was made from another, directly or not."""
+    parents = {
+        other
+        for other, candidate in enumerate(entries)
+        for name in entries[place].record.derived_from
+        if name in (candidate.record.title, candidate.record.name)
+    }
+    return ancestor in parents or any(
+        _descends(other, ancestor, entries, seen | {other}) for other in parents - seen
+    )  # fmt: skip
+
+
+def _tree(
+    parent: int | None, children: dict[int | None, list[int]], entries: Sequence[Entry], folder: Path, depth: int
+) -> Iterator[str]:
+    for place in children.get(parent, []):
+        for line in _lines(entries[place], folder):
+            yield "   " * depth + line
+        yield from _tree(place, children, entries, folder, depth + 1)
+        if depth == 0:
+            yield ""
+
+
+def _lines(entry: Entry, folder: Path) -> Iterator[str]:
+    """A dataset in a few lines."""
+    record = entry.record
+    day = record.day or entry.made
+    events = f" of {record.counts['events']:,} events" if "events" in record.counts else ""
+    title = markdown("**{}** version {} ({})", record.name, record.version, day.isoformat())
+    forms = ", ".join(form.format for form in record.forms)
+    yield markdown("- {}: {}", title, f"{record.windows:,} windows{events}, {forms}")
+    yield markdown("   - in {}", _place(entry.path, folder))
+    changed = changed_settings(record.settings)
+    if changed:
+        yield markdown("   - settings: {}", ", ".join(f"{name} {value}" for name, value in changed.items()))
+    for sample in record.samples:
+        words = [f"sample {sample.name}"] if sample.name else []
+        words += [f"flavour {sample.flavour}"] if sample.flavour not in (None, "auto") else []
+        yield markdown("   - {}", ", ".join([*words, f"working points {points(sample)}"]))
+    if record.splits:
+        yield markdown("   - splits: {}", ", ".join(f"{split.name} {split.share}" for split in record.splits))
+    for kind, files in (("normalisation", record.normalisation), ("reweighting", record.reweighting)):
+        yield from (markdown("   - {}: {}", kind, file.name) for file in files)
+    if record.derived_from:
+        yield markdown("   - made from {}", ", ".join(record.derived_from))
+    yield from (markdown("   - **known issue** {}", issue_text(issue)) for issue in record.known_issues)
+
+
+def _place(path: Path, folder: Path) -> str:
+    try:
+        return path.relative_to(folder).as_posix()
+    except ValueError:
+        return str(path)

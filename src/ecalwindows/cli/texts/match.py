@@ -1,0 +1,29 @@
+"""What the truth studies say when they are done."""
+
+from __future__ import annotations
+
+from ecalwindows.cli.texts.windows import number, reading_notes
+from ecalwindows.commands.truth.match import MatchReport
+
+
+def match_text(report: MatchReport) -> str:
+    """Several lines of text: counts by what became of them, files, output, next step."""
+    c = report.counts
+    rows = [
+        ("events", c.events, f"of {number(report.n_files, 'file')}"),
+        ("clusters", c.clusters, ""),
+        ("  of nobody", -c.of_nobody, "no score above the limit"),
+        ("matched clusters", c.matched, "rows of the table"),
+        ("caloparticles", c.caloparticles, ""),
+        ("  without clusters", -c.without_clusters, "not in the table"),
+        ("in the table", c.with_clusters, "each with a main cluster"),
+    ]
+    lines = [f"{name:<24}{count:>13,}  {words}".rstrip() for name, count, words in rows]
+    if report.n_duplicates:
+        lines.append(f"{'events seen before':<24}{report.n_duplicates:>13,}  left out, and not counted above")
+    lines += reading_notes(report)
+    rate = c.events / report.seconds if report.seconds else 0.0
+    lines.append(f"{report.seconds:.1f} s, {rate:,.0f} events/s")
+    lines.append(f"{'replaced' if report.replaced else 'written'}: {report.output}")
+    lines.append(f"next: ecalwindows truth working-points {report.output} -o wp.json")
+    return "\n".join(lines)

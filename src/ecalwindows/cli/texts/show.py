@@ -1,0 +1,23 @@
+"""What `ecalwindows show` drew, as text."""
+
+from __future__ import annotations
+
+from ecalwindows.commands.show import Shown
+
+MOST_LINES = 20
+
+
+def shown_text(shown: Shown, source: str) -> str:
+    """A line a window, the highest Et first, what the picture lacks, and the next step."""
+    words = {True: "matched", False: "not matched", None: ""}
+    width = max(len(name) for name, *_ in shown.windows)
+    lines = [
+        f"{name:<{width}}  Et {et:8.2f} GeV  {words[matched]}".rstrip()
+        for name, et, matched in shown.windows[:MOST_LINES]
+    ]
+    if more := len(shown.windows) - MOST_LINES:
+        lines += [f"and {more} more"] if more > 0 else []
+    lines += shown.notes
+    if len(shown.windows) > 1:
+        lines.append(f"draw one of them with `ecalwindows show {source} --window {shown.windows[0][0]}`")
+    return "\n".join([*lines, f"wrote {shown.picture}"])

@@ -1,0 +1,53 @@
+"""What `ecalwindows validate` found, as text: a line an invariant, the verdict last."""
+
+from __future__ import annotations
+
+from ecalwindows.commands.validate import Validation
+from ecalwindows.validation.invariants import Outcome
+
+MOST_LACKING = 2
+"""Columns and settings that are told where they are not there."""
+
+
+def validation_text(validation: Validation) -> str:
+    """The report. Last line: `valid: ...` or `INVALID: ...`."""
+    lines = [f"{validation.path}: {_number(validation.windows, 'window')}, {_number(validation.clusters, 'cluster')}"
+             f" in {_number(validation.files, 'file')}", ""]  # fmt: skip
+    for outcome in validation.outcomes.values():
+        lines += _lines(outcome)
+    lines.append("")
+    lines += [f"known issue: {issue}" for issue in validation.issues]
+    lines += [f"warning: {warning}" for warning in validation.warnings]
+    return "\n".join([*lines, _verdict(validation)])
+
+
+def _lines(outcome: Outcome) -> list[str]:
+    if not outcome.checked and not outcome.failed:
+        why = f"lacks {_lacking(outcome)}" if outcome.lacking else "there is nothing to check"
+        return [f"{'-':>10}  {outcome.name:<20} not checked, {why}"]
+    if not outcome.failed:
+        without = f" (lacks {_lacking(outcome)})" if outcome.lacking else ""
+        return [f"{'ok':>10}  {outcome.name:<20} {outcome.sentence}{without}"]
+    found = f"FAILED {outcome.failed:,} of {outcome.checked:,}: {outcome.name}: {outcome.sentence}"
+    more = outcome.failed - len(outcome.offenders)
+    return [found, *(f"{'':12}{offender}" for offender in outcome.offenders), *([f"{'':12}..."] if more > 0 else [])]
+
+
+def _lacking(outcome: Outcome) -> str:
+    names = sorted(outcome.lacking)
+    return ", ".join(names[:MOST_LACKING]) + (f" and {len(names) - MOST_LACKING} more" if names[MOST_LACKING:] else "")
+
+
+def _verdict(validation: Validation) -> str:
+    found = validation.outcomes.values()
+    unchecked = sum(not outcome.checked and not outcome.failed for outcome in found)
+    checked = len(found) - unchecked
+    skipped = f", {unchecked} not checked" if unchecked else ""
+    if validation.failed:
+        names = ", ".join(outcome.name for outcome in validation.failed)
+        return f"INVALID: {len(validation.failed)} of {checked} invariants fail ({names}){skipped}"
+    return f"valid: {_number(validation.windows, 'window')}, {_number(checked, 'invariant')} hold{skipped}"
+
+
+def _number(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

@@ -1,0 +1,58 @@
+"""The summary of a run, in which everything adds up."""
+
+from __future__ import annotations
+
+from ecalwindows.commands.windows import Report
+from ecalwindows.dumper.reading import ReadReport
+
+
+def summary(report: Report) -> str:
+    """Several lines of text: counts by what became of them, files, outputs."""
+    c = report.counts
+    rows = [
+        ("events", c.events, f"of {number(report.n_files, 'file')}"),
+        ("clusters", c.clusters, ""),
+        ("candidates", c.candidates, "clusters with the Et of a seed"),
+        ("  in another window", -c.in_another_window, "made no window"),
+        ("  no finite position", -c.without_position, "made no window"),
+        ("windows made", c.windows_made, ""),
+        ("  matched", c.matched, "to a caloparticle"),
+        ("  unmatched: score", c.unmatched_low_score, "of the seed too low"),
+        ("  unmatched: position", c.unmatched_gen_outside, "caloparticle outside the window"),
+        ("unmatched, dropped", -c.unmatched_dropped, "beyond maxnocalow"),
+        ("windows kept", c.windows_kept, f"with {number(c.clusters_in_windows, 'cluster')}"),
+    ]
+    optional = {"  no finite position", "  unmatched: position"}
+    lines = [
+        f"{name:<24}{count:>13,}  {words}".rstrip() for name, count, words in rows if count or name not in optional
+    ]
+    if report.n_duplicates:
+        lines.append(f"{'events seen before':<24}{report.n_duplicates:>13,}  left out, and not counted above")
+    lines += _notes(report)
+    return "\n".join(lines)
+
+
+def _notes(report: Report) -> list[str]:
+    lines = reading_notes(report)
+    rate = report.counts.events / report.seconds if report.seconds else 0.0
+    lines.append(f"{report.seconds:.1f} s, {rate:,.0f} events/s")
+    verb = "replaced" if report.replaced else "written"
+    lines += [f"{verb}: {path}" for path in reversed(report.outputs)]
+    return lines
+
+
+def reading_notes(report: ReadReport) -> list[str]:
+    """What is to be said of the inputs, a line each."""
+    lines = []
+    if report.n_files:
+        used = report.pileup_files
+        where = {0: "off (no such branches, or switched off)", report.n_files: "used"}
+        lines.append("pile-up: " + where.get(used, f"used in {used} of {number(report.n_files, 'file')}"))
+    for error in report.bad:
+        lines.append(f"bad file left out: {error.where}: {error.found}")
+    return lines
+
+
+def number(n: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

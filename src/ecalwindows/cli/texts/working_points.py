@@ -1,0 +1,115 @@
+"""What the working-point study says when it is done."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from ecalwindows.cli.texts.windows import number
+from ecalwindows.commands.truth.working_points import Study, flavour_counts
+from ecalwindows.studies.working_points.closure import WAYS
+from ecalwindows.studies.working_points.threshold_map import MOST_FACTOR, largest_step
+
+NAMES = {11: "electrons", 22: "photons", 0: "of unknown flavour"}
+TAKEN = {
+    "all": "all matched clusters",
+    "flat": "flat 1e-3",
+    "map": "this map",
+    "mustache": "Mustache",
+}
+
+
+def study_text(study: Study) -> str:
+    """Several lines of text: what went in, the map, what it does to the other half, outputs, next step."""
+    return "\n".join([*_counts(study), *_map(study), *_closure(study), *_outputs(study)])
+
+
+def _counts(study: Study) -> list[str]:
+    sample, dropped = study.sample, study.sample.dropped
+    rows = [
+        ("matched clusters", sample.n_rows, "in the tables"),
+        ("caloparticles", len(sample) + sum(vars(dropped).values()), ""),
+        ("  outside the bins", -dropped.outside, ""),
+        ("  no true energy", -dropped.no_energy, "simEnergyGoodStatus is not above 0"),
+        ("  other flavour", -dropped.other_flavour, "than --flavour"),
+        ("  no seed", -dropped.not_a_seed, "of a matched window"),
+        ("in the study", len(sample), ", ".join(_flavours(study))),
+        ("  derive the map", study.n_derive, ""),
+        ("  close it", study.n_close, "chose nothing"),
+    ]
+    optional = {"  no true energy", "  other flavour", "  no seed"}
+    lines = [f"{name:<24}{n:>13,}  {words}".rstrip() for name, n, words in rows if n or name not in optional]
+    found = flavour_counts(sample)
+    if study.options.flavour is None and (missing := [name for key, name in NAMES.items() if key and key not in found]):
+        lines.append(f"note: there are no {' and no '.join(missing)}: the map is not theirs")
+    return lines
+
+
+def _flavours(study: Study) -> list[str]:
+    return [f"{n:,} {NAMES.get(flavour, f'of {flavour}')}" for flavour, n in flavour_counts(study.sample).items()]
+
+
+def _map(study: Study) -> list[str]:
+    made, bins = study.map, study.scan.bins
+    step = largest_step(made.threshold.reshape(bins.shape))
+    lines = [
+        f"map: {made.threshold.min():.2g} to {made.threshold.max():.2g}; neighbours differ by a factor of at most"
+        f" {step:.2f} ({MOST_FACTOR:g} allowed)"
+    ]
+    thresholds = study.scan.thresholds
+    at_end = int(((made.level == 0) | (made.level == len(thresholds) - 1)).sum())
+    if at_end:
+        lines.append(
+            f"note: {number(at_end, 'bin')} lie at an end of the scan ({thresholds[0]:g}, {thresholds[-1]:g}): the best"
+            " may be beyond"
+        )
+    thin = made.is_thin.reshape(bins.shape)
+    if thin.any():
+        lines.append(
+            f"{number(int(thin.sum()), 'bin')} of {thin.size} with fewer than {study.options.min_entries} entries take"
+            " the value of the surface:"
+        )
+        eta = [f"{low:g}-{high:g}" for low, high in pairwise(bins.eta)]
+        for (low, high), row in zip(pairwise(bins.et), thin, strict=True):
+            if row.any():
+                where = "all" if row.all() else ", ".join(eta[j] for j in np.flatnonzero(row))
+                lines.append(f"  Et {low:g}-{high:g} GeV, abs(eta) {where}")
+    return lines
+
+
+def _closure(study: Study) -> list[str]:
+    done = study.closure
+    lines = ["on the other half: effective resolution (each response over the median of its bin), clusters kept"]
+    for place, way in enumerate(WAYS):
+        resolution, error = done.resolution[place, -1, 0], done.error(way)[-1]
+        lines.append(f"  {TAKEN[way]:<22}{resolution:9.5f} +- {error:.5f}  {done.kept[place, -1]:8.3f}")
+    mean, error = done.mean_change()
+    worse, n = worse_bins(study)
+    lines.append(f"  map against flat 1e-3: {100 * mean:+.2f} +- {100 * error:.2f} % (mean of the bins by entries)")
+    lines.append(f"  bins where the map is worse by more than its error: {worse} of {n}")
+    return lines
+
+
+def worse_bins(study: Study) -> tuple[int, int]:
+    """Bins in which the map's resolution is worse than flat 1e-3's by more than its error, and bins with entries."""
+    done = study.closure
+    ours, flat = (done.resolution[WAYS.index(way), :-1, 0] for way in ("map", "flat"))
+    there = (done.entries[:-1] >= study.options.min_entries) & np.isfinite(ours)
+    return int((ours - flat > done.error("map")[:-1])[there].sum()), int(there.sum())
+
+
+def _outputs(study: Study) -> list[str]:
+    figures = f" and {number(study.n_figures, 'figure')}" if study.n_figures else ""
+    return [
+        f"{study.seconds:.1f} s",
+        f"written: {study.folder}/ (scan.csv, map.csv, closure.csv, study.json{figures})",
+        *(
+            []
+            if study.problem
+            else [
+                f"written: {study.path}",
+                f"next: ecalwindows windows dump.root -o windows.parquet --wp-file {study.path}",
+            ]
+        ),
+    ]

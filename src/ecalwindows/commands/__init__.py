@@ -1,0 +1,1 @@
+"""one module per command: it joins the rooms above"""

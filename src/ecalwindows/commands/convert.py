@@ -1,0 +1,337 @@
+"""Datasets from one format to another: files -> batches -> filled batches -> one output, or one for each N files."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ecalwindows.commands.fitting import fitted, in_order, with_columns
+from ecalwindows.core.errors import BadFileError, OutputError, SettingsError
+from ecalwindows.core.files.file_state import refuse_changed
+from ecalwindows.core.files.output import is_replaced, is_special, no_empty_folders, written_aside
+from ecalwindows.core.names import storable
+from ecalwindows.core.setting_types import INT32, shown_value
+from ecalwindows.core.version import revision, version
+from ecalwindows.dataset.copies import Print, Prints, refuse_copies
+from ecalwindows.dataset.inputs import input_files
+from ecalwindows.dataset.notes import summed_notes
+from ecalwindows.dataset.origins import (
+    FLOAT32,
+    LEGACY,
+    Source,
+    inherited_bad_inputs,
+    inherited_notes,
+    input_records,
+    shared_origin,
+    source,
+    summed_counts,
+)
+from ecalwindows.dataset.stated import check_size, check_stated, check_windows, stated_file
+from ecalwindows.formats.manifest import Manifest
+from ecalwindows.formats.ndjson.reader import ReadNotes, warning_of
+from ecalwindows.formats.ndjson.reader import in_order as in_order_of_reasons
+from ecalwindows.formats.ndjson.text_source import Limits
+from ecalwindows.formats.parquet.definition import FeaturesDefinition, features_definition
+from ecalwindows.formats.parquet.tables import empty_batch
+from ecalwindows.formats.readers import read_batches
+from ecalwindows.formats.writers import OutputPlan, Writer, check_outputs, open_writers, output_files, output_plan
+from ecalwindows.windowing.derived import filled_batch, needed
+
+MAX_SKIPPED = 100
+"""Members of archives that a manifest names as left out."""
+
+log = logging.getLogger(__name__)
+
+NAMES = {"parquet": "records_{}.parquet", "ndjson": "clusters_data_{}.ndjson.zst"}
+"""Names of outputs in a folder, by number from 0 on."""
+
+Progress = Callable[[int, int, int], None]
+"""Called after each batch with files done, files in all, and windows written."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked for.
+
+    files_per_output : None for one output; definition, is_own : of Parquet, and whether the user gave it
+    part : name of the part, which TFRecord has in its file names; with files_per_output its number
+    all_may_be_bad : inputs of which none can be read give no output, and no error
+    """
+
+    format: str | None = None
+    files_per_output: int | None = None
+    flavour: int | None = None
+    definition: FeaturesDefinition = field(default_factory=features_definition)
+    is_own: bool = False
+    weights: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+    skip_bad_files: bool = False
+    overwrite: bool = True
+    part: str = "0"
+    all_may_be_bad: bool = False
+
+
+@dataclass
+class Conversion:
+    """What a conversion did.
+
+    kept : windows kept of each bad file, by its path; inherited_bad : inputs that were left out when the last group of
+    files was made
+    """
+
+    n_files: int = 0
+    n_done: int = 0
+    windows: int = 0
+    clusters: int = 0
+    outputs: list[Path] = field(default_factory=list)
+    replaced: bool = False
+    filled: set[str] = field(default_factory=set)
+    absent: set[str] = field(default_factory=set)
+    notes: ReadNotes = field(default_factory=ReadNotes)
+    bad: list[BadFileError] = field(default_factory=list)
+    kept: dict[str, int] = field(default_factory=dict)
+    inherited_bad: list[dict[str, str]] = field(default_factory=list)
+    prints: Prints = field(default_factory=Prints, repr=False)
+    seconds: float = 0.0
+
+
+def convert_files(
+    inputs: Any, output: str | Path, task: Task | None = None, *, progress: Progress | None = None
+) -> Conversion:
+    """Write the windows of data files of any format to one output, or one for each `task.files_per_output` files.
+
+    inputs : a file, folder or glob, or a list of them
+    output : file name (a folder for TFRecord); with `files_per_output` a folder
+    Each output appears when it is whole, with its manifest. Raises an EcalWindowsError for what a user can mend.
+    """
+    began, task = time.monotonic(), task or Task()
+    _check_flavour(task.flavour)
+    files = input_files(inputs)
+    refuse_copies(files)
+    jobs = [(plan, group) for plan, group in planned(files, Path(output), task)]
+    done = Conversion(n_files=len(files), replaced=any(is_replaced(plan.paths[-1]) for plan, _ in jobs))
+    with no_empty_folders([path for plan, _ in jobs for path in plan.all_paths]):
+        for plan, _ in jobs:
+            check_outputs(plan, overwrite=task.overwrite)
+        _refuse_input_as_output(jobs)
+        for plan, group in jobs:
+            _convert_group(plan, group, task, done, progress)
+    if not done.outputs and not task.all_may_be_bad:
+        raise done.bad[0]
+    done.seconds = time.monotonic() - began
+    return done
+
+
+def _check_flavour(flavour: int | None) -> None:
+    """Raise SettingsError for one that the column of that name cannot hold."""
+    if flavour is not None and not 0 <= flavour < INT32:
+        raise SettingsError(
+            f"the flavour is {shown_value(flavour)}", expected=f"a number from 0 to {INT32 - 1}", where="--flavour",
+            todo="give 11 for electrons, 22 for photons",
+        )  # fmt: skip
+
+
+def planned(files: Sequence[Path], output: Path, task: Task) -> Iterator[tuple[OutputPlan, list[Path]]]:
+    """The outputs, and the files that go to each."""
+    n = task.files_per_output
+    if n is None:
+        yield output_plan(output, task.format, task.definition, part=task.part, weights=task.weights), list(files)
+        return
+    if output.is_file():
+        raise OutputError(
+            "the output is a file", expected="a folder, with -nfg", where=str(output), todo="name a folder"
+        )
+    kind = task.format or "parquet"
+    for number, first in enumerate(range(0, len(files), n)):
+        path = output / NAMES[kind].format(number) if kind in NAMES else output
+        yield (
+            output_plan(path, kind, task.definition, part=str(number), weights=task.weights),
+            list(files[first : first + n]),
+        )
+
+
+def _refuse_input_as_output(jobs: Iterable[tuple[OutputPlan, list[Path]]]) -> None:
+    jobs = list(jobs)
+    files = {os.path.realpath(file) for _, group in jobs for file in group}
+    for plan, _ in jobs:
+        for path in plan.paths:
+            if os.path.realpath(path) in files:
+                raise OutputError(
+                    "the output is one of the inputs",
+                    expected="another file",
+                    where=str(path),
+                    todo="name another output with -o",
+                )
+
+
+def _convert_group(
+    plan: OutputPlan, files: list[Path], task: Task, done: Conversion, progress: Progress | None
+) -> None:
+    """One output."""
+    before, n_bad, met = done.windows, len(done.bad), ReadNotes()
+    sources = list(_sources(files, task, done))
+    if not sources:
+        return
+    origin = shared_origin(sources, task.flavour)
+    plan, absent = fitted(plan, sources, strict=task.is_own)
+    if plan.events_path and any(each.events is None for each in sources):
+        plan = replace(plan, events_path=None)
+    notes: dict[str, Any] = {LEGACY: True} if any(each.is_legacy for each in sources) else {}
+    notes |= {FLOAT32: True} if any(each.is_rounded for each in sources) else {}
+    metadata = {"ecalwindows": json.dumps(origin | ({"notes": notes} if notes else {}), sort_keys=True)}
+    filled = {name for each in sources for name in plan.wanted - (each.columns or plan.wanted)}
+    with written_aside(plan.all_paths, new=() if task.overwrite else plan.paths) as places:
+        data = places[-len(plan.paths) :]
+        with ExitStack() as stack:
+            writers = open_writers(replace(plan, events_path=None), data, metadata, stack)
+            if plan.events_path:
+                _join_events(sources, data[0])
+            writers[0].write(with_columns(empty_batch(plan.wanted), plan))
+            for each in sources:
+                _convert_file(each, plan, writers[0], task, done, met, progress)
+        notes |= {
+            "converted_from": [storable(each.path.name) for each in sources],
+            "converted_with": {"version": version, "revision": revision},
+            "filled": in_order(filled),
+            "absent": in_order(absent),
+        }
+        notes = summed_notes([inherited_notes(sources), notes | _met_notes(met)])
+        inherited = inherited_bad_inputs(sources)
+        bad = inherited + [_bad_record(error, done.kept.get(error.where, 0)) for error in done.bad[n_bad:]]
+        for each in sources:
+            refuse_changed(each.states)
+        if not is_special(plan.path):
+            manifest = _manifest(plan, data, sources, origin, done.windows - before, bad, notes)
+            places[0].write_text(manifest.text(), encoding="utf-8")
+    done.notes.take(met)
+    done.inherited_bad = inherited
+    done.outputs += plan.paths
+    done.absent |= absent
+    done.filled |= filled
+
+
+def _met_notes(met: ReadNotes) -> dict[str, Any]:
+    """What was met while reading, for the manifest."""
+    lists = {
+        "unusable": in_order_of_reasons(met.reasons),
+        "unknown_fields": sorted(met.unknown),
+        "incomplete_fields": in_order(met.lacking),
+        "skipped_members": [storable(name) for name in met.skipped[:MAX_SKIPPED]],
+        "doubts": sorted(met.doubts),
+    }
+    return {"unusable_lines": met.reasons.total()} | {name: value for name, value in lists.items() if value}
+
+
+def _bad_record(error: BadFileError, kept: int) -> dict[str, str]:
+    """A file that was left out, or not read to its end, for the manifest."""
+    more = f"; the {kept:,} windows before that are kept" if kept else ""
+    return {"name": storable(Path(error.where).name), "reason": f"{storable(error.found)}{more}"}
+
+
+def _sources(files: Iterable[Path], task: Task, done: Conversion) -> Iterator[Source]:
+    """What is known of each file that can be read."""
+    for path in files:
+        try:
+            _check_before(path, task)
+            yield source(path, task.limits)
+        except BadFileError as error:
+            if not task.skip_bad_files:
+                raise
+            done.bad.append(error)
+            done.kept[str(path)] = 0
+
+
+def _check_before(path: Path, task: Task) -> None:
+    """Raise BadFileError for a file that is not what its record or manifest states.
+
+    With `skip_bad_files` one of another size may be read: the windows before the bad place are kept (`_check_whole`).
+    """
+    stated = stated_file(path)
+    if task.skip_bad_files and stated is not None and path.stat().st_size != stated.bytes:
+        return
+    check_stated(path, stated, completely=True)
+
+
+def _convert_file(
+    each: Source,
+    plan: OutputPlan,
+    writer: Writer,
+    task: Task,
+    done: Conversion,
+    met: ReadNotes,
+    progress: Progress | None,
+) -> None:
+    """All windows of one file; of a bad one those before the bad place, when that is asked for."""
+    columns = None if each.columns is None else needed(plan.wanted, each.columns)
+    began, one, notes = done.windows, Print(), ReadNotes()
+    try:
+        for batch in read_batches(each.path, columns=columns, limits=task.limits, notes=notes):
+            one.add(batch)
+            writer.write(with_columns(filled_batch(batch, plan.wanted, flavour=task.flavour), plan))
+            done.windows += len(batch)
+            done.clusters += len(batch.pair_cluster)
+            if progress:
+                progress(done.n_done, done.n_files, done.windows)
+        _check_whole(each, done.windows - began)
+    except BadFileError as error:
+        if not task.skip_bad_files:
+            raise
+        done.bad.append(error)
+        done.kept[str(each.path)] = done.windows - began
+    done.prints.take(str(each.path), one)
+    if notes.reasons:
+        log.warning("%s", warning_of(notes.reasons, done.windows - began, notes.told))
+    for doubt in sorted(notes.doubts):
+        log.warning("%s: %s", each.path, doubt)
+    met.take(notes)
+    done.n_done += 1
+
+
+def _check_whole(each: Source, rows: int) -> None:
+    """Raise BadFileError when a file has other windows or another size than stated, which text alone does not show."""
+    stated = stated_file(each.path)
+    check_windows(str(each.path), rows, stated)
+    check_size(each.path, stated)
+
+
+def _join_events(sources: Sequence[Source], place: Path) -> None:
+    """The tables of events of all files, one after the other."""
+    with place.open("wb") as out:
+        for number, each in enumerate(sources):
+            assert each.events is not None
+            with each.events.open("rb") as table:
+                header = table.readline()
+                if number == 0:
+                    out.write(header)
+                shutil.copyfileobj(table, out)
+
+
+def _manifest(
+    plan: OutputPlan,
+    places: Sequence[Path],
+    sources: list[Source],
+    origin: dict[str, Any],
+    rows: int,
+    bad: list[dict[str, str]],
+    notes: dict[str, Any],
+) -> Manifest:
+    """The manifest of an output that is written, but has no name yet."""
+    return Manifest(
+        format=plan.format,
+        files=output_files(plan, places),
+        rows=rows,
+        columns=plan.columns,
+        inputs=input_records(sources),
+        counts=summed_counts(sources, rows),
+        bad_inputs=bad,
+        notes=notes,
+        **origin,
+    )

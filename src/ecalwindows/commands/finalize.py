@@ -1,0 +1,284 @@
+"""The driver of `ecalwindows finalize`: parts proven, laid out, split by event, and recorded in three forms."""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import resource
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from ecalwindows.commands.normalize import check_factors
+from ecalwindows.core.errors import InputError, SettingsError
+from ecalwindows.core.files.inside import refuse_links
+from ecalwindows.core.files.output import outputs_together, written_aside
+from ecalwindows.dataset.finalizing.agreement import check_agreement, check_same_windows
+from ecalwindows.dataset.finalizing.card import card
+from ecalwindows.dataset.finalizing.croissant import croissant_text
+from ecalwindows.dataset.finalizing.description import About, Form, described, told
+from ecalwindows.dataset.finalizing.identity import IDS, Keys, SeenEvents, has_identity, part_keys
+from ecalwindows.dataset.finalizing.laying_out import write_layout
+from ecalwindows.dataset.finalizing.parts import (
+    Part,
+    checked_parts,
+    find_parts,
+    inputs_without_part,
+    listed,
+    parts_error,
+    refuse_changed_parts,
+)
+from ecalwindows.dataset.folder_output import check_folder, folder_written_aside, is_dataset
+from ecalwindows.dataset.input_warnings import record_warnings
+from ecalwindows.dataset.record import DataFile, DatasetRecord, read_record
+from ecalwindows.dataset.splits import Splits
+from ecalwindows.formats.manifest import FOLDER, FileRecord, file_record
+from ecalwindows.formats.parquet.index import INDEX, write_parquet_index
+from ecalwindows.formats.suffixes import RECORD
+from ecalwindows.formats.weights import read_weights
+
+log = logging.getLogger(__name__)
+
+CROISSANT, CARD = "croissant.json", "README.md"
+
+Progress = Callable[[int, int, int], None]
+"""Called with steps done and steps in all (each part is checked, then written), and windows so far."""
+
+
+@dataclass(frozen=True)
+class Finalised:
+    """What was done: the record, the folder of the dataset, how many parts, seconds, whether a dataset was replaced."""
+
+    record: DatasetRecord
+    path: Path
+    n_parts: int
+    seconds: float
+    replaced: bool
+
+
+@dataclass
+class _Steps:
+    """Counts steps for the progress."""
+
+    tell: Progress | None
+    of: int
+    rows: list[int]
+    done: int = 0
+
+    def one_more(self) -> None:
+        self.done += 1
+        if self.tell:
+            self.tell(self.done, self.of, sum(self.rows[: (self.done - 1) % len(self.rows) + 1]))
+
+
+def finalize_dataset(
+    folder: str | Path,
+    output: str | Path | None = None,
+    *,
+    copies: Sequence[str | Path] = (),
+    about: About | None = None,
+    splits: Splits | None = None,
+    flat: Mapping[str, str] | None = None,
+    overwrite: bool = False,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Finalised:
+    """Prove the parts of a flat folder and make them a dataset.
+
+    folder : parts with manifests, as `ecalwindows windows` and `ecalwindows convert` leave them
+    output : folder of the finished layout (a copy of the parts, by event into splits if asked for); None: the record
+        goes into `_ecalwindows/` of the folder itself, and the parts stay as they are
+    copies : folders of the same parts in further formats, which go into the same dataset (needs `output`)
+    workers : threads that write parts
+    flat : names of parts in an output without a folder for the format, whose record goes into `_ecalwindows/` too
+    Raises InputError for parts that are not what they should be, SettingsError for wrong options, OutputError where
+    nothing can be written. Then nothing has changed.
+    """
+    began, started = time.monotonic(), datetime.now(UTC)
+    folder, target = Path(folder), Path(output if output is not None else folder)
+    if output is not None:
+        _check_output(folder, target, overwrite, target / FOLDER if flat else target)
+    elif splits or copies:
+        what = "splits" if splits else "several formats"
+        raise SettingsError(
+            f"{what} need an output", expected="a folder for the dataset", where="--split" if splits else "--copy",
+            todo="name the folder with -o",
+        )  # fmt: skip
+    check_companions(about or About())
+    found = [find_parts(Path(each)) for each in (folder, *copies)]
+    steps = _steps(found, progress, 1 if output is None else 2)
+    forms = _proven(found, steps)
+    parts, events = forms[0], _events(forms, splits)
+    record_file = (target / FOLDER if output is None or flat else target) / RECORD
+    previous = read_record(record_file) if record_file.is_file() else None
+    fields = told(about or About(), target, previous)
+    bad = [each for part in parts for each in part.manifest.bad_inputs] + inputs_without_part(folder)
+    if output is None:
+        _refuse_strays(folder, parts)
+        refuse_links([folder / FOLDER, folder / FOLDER / "run", *(folder / name for name in INDEX)])
+        with outputs_together():
+            form = Form(parts, _files_in_place(parts), _beside_in_place(folder, parts))
+            record = described([form], events, None, fields | {"bad_inputs": bad})
+            write_record(record, folder / FOLDER)
+            _write_run(folder / FOLDER, folder, target, started, time.monotonic() - began)
+            refuse_changed_parts(parts)
+    else:
+        may_replace = partial(is_dataset, home=target / FOLDER if flat else target)
+        with folder_written_aside(target, overwrite=overwrite, is_ours=may_replace) as aside:
+            home = aside / FOLDER if flat else aside
+            home.mkdir(exist_ok=True)
+            written = [
+                write_layout(each, splits, aside, steps.one_more, flat, workers, is_copy=each is not parts)
+                for each in forms
+            ]
+            record = described(written, events, splits, fields | {"bad_inputs": bad})
+            write_record(record, home)
+            refuse_changed_parts(part for each in forms for part in each)
+            _write_run(home, folder, target, started, time.monotonic() - began)
+    warn_of_record(record)
+    return Finalised(record, target, len(parts), time.monotonic() - began, previous is not None)
+
+
+def check_companions(about: About) -> None:
+    """Read the files that go with a dataset as they will be read. Raises InputError, SettingsError."""
+    for path in about.normalisation:
+        check_factors(path)
+    for path in about.reweighting:
+        read_weights(path)
+
+
+def warn_of_record(record: DatasetRecord) -> None:
+    """Warn of what a user of a dataset must know of its inputs."""
+    for line in record_warnings(record):
+        log.warning("%s", line)
+
+
+def _steps(found: Sequence[Sequence[Part]], progress: Progress | None, steps_of_part: int) -> _Steps:
+    rows = [part.manifest.rows for parts in found for part in parts]
+    return _Steps(progress, steps_of_part * len(rows), rows)
+
+
+def _proven(found: Sequence[Sequence[Part]], steps: _Steps) -> list[list[Part]]:
+    """The parts in each format, checked. Raises InputError."""
+    forms = [checked_parts(parts, steps.one_more) for parts in found]
+    for parts in forms:
+        check_agreement(parts)
+    for parts in forms[1:]:
+        check_same_windows(forms[0], parts)
+    formats = [parts[0].manifest.format for parts in forms]
+    if len(set(formats)) < len(formats):
+        raise parts_error(
+            f"two folders hold {max(formats, key=formats.count)}", "a folder for each format", forms[1][0].base,
+            "name each format once",
+        )  # fmt: skip
+    return forms
+
+
+def _check_output(folder: Path, target: Path, overwrite: bool, home: Path) -> None:
+    if target.absolute() == folder.absolute() or folder.absolute() in target.absolute().parents:
+        raise SettingsError(
+            "the output lies in the folder of the parts", expected="a folder of its own", where=str(target),
+            todo="name another with -o, or leave -o out to finalise the folder as it is",
+        )  # fmt: skip
+    check_folder(target, overwrite=overwrite, is_ours=partial(is_dataset, home=home))
+
+
+def _events(forms: Sequence[Sequence[Part]], splits: Splits | None) -> Keys | None:
+    """The hashes of all events with windows; None where the columns don't tell.
+
+    Raises InputError for an event in two parts, and when events must be told for splits but can't be.
+    """
+    parts = forms[0]
+    untold = [part.name for each in (forms if splits else forms[:1]) for part in each if not has_identity(part)]
+    if untold and splits:
+        raise InputError(
+            f"the columns {', '.join(IDS)} are not in the data",
+            expected="them, to split by event", where=listed(untold),
+            todo="make the parts with the default features definition, or one that has these columns",
+        )  # fmt: skip
+    if untold:
+        return None
+    seen = SeenEvents()
+    for part in parts:
+        try:
+            seen.add(part.name, part_keys(part))
+        except ValueError as error:
+            raise parts_error(
+                f"{part.name}: {error}", "data as ecalwindows writes them", part.base, "make the part again"
+            ) from error
+    seen.check(str(parts[0].base))
+    return seen.keys
+
+
+def _refuse_strays(folder: Path, parts: Sequence[Part]) -> None:
+    """Readers take all visible files of a folder of Parquet files for data."""
+    known = {record.name for part in parts for record in part.manifest.files} | set(INDEX)
+    if parts[0].manifest.format == "parquet":
+        names = sorted(path.name for path in folder.iterdir() if path.name[0] not in "._" and path.name not in known)
+        if names:
+            raise parts_error(
+                f"{listed(names)} among the Parquet files",
+                "nothing else there: readers take all files for data",
+                folder,
+                "move it elsewhere, or write the dataset to a folder of its own with -o",
+            )
+
+
+def _files_in_place(parts: Sequence[Part]) -> list[DataFile]:
+    return [
+        DataFile(name=each.name, bytes=each.bytes, sha256=each.sha256, windows=part.rows.get(each.name))
+        for part in parts
+        for each in sorted(part.manifest.files, key=lambda each: each.name not in part.rows)
+    ]
+
+
+def _beside_in_place(folder: Path, parts: Sequence[Part]) -> list[FileRecord]:
+    """The manifests, and the index of Parquet, which is written."""
+    found = [file_record(part.manifest_file, folder) for part in parts]
+    if parts[0].manifest.format == "parquet":
+        names = [record.name for part in parts for record in part.manifest.files]
+        found += write_parquet_index(folder, names, folder)
+    return found
+
+
+def write_record(record: DatasetRecord, folder: Path) -> None:
+    """Write the forms of a record into its folder, each whole: the card, Croissant (of windows), the record itself.
+
+    Raises OutputError, also where one is a link.
+    """
+    root = "../" if folder.name == FOLDER else ""
+    texts: dict[str, Callable[[], str]] = {CARD: lambda: card(record)}
+    if record.format != "matches":
+        texts[CROISSANT] = lambda: croissant_text(record, root)
+    texts[RECORD] = record.text
+    paths = [folder / name for name in texts]
+    refuse_links([*([folder] if root else []), *paths])
+    with written_aside(paths) as places:
+        for place, text in zip(places, texts.values(), strict=True):
+            place.write_text(text(), encoding="utf-8")
+
+
+def _write_run(folder: Path, source: Path, target: Path, started: datetime, seconds: float) -> None:
+    """What differs from one making to the next, apart from all else: `run/finalize.json`."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    content = {
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+        "peak_memory_mb": round(peak, 1),
+        "host": socket.gethostname(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "arguments": sys.argv,
+        "source": str(source.absolute()),
+        "output": str(target.absolute()),
+    }
+    refuse_links([folder, folder / "run", folder / "run" / "finalize.json"])
+    (folder / "run").mkdir(exist_ok=True)
+    with written_aside([folder / "run" / "finalize.json"]) as (place,):
+        place.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,76 @@
+"""Outputs of a conversion fitted to what the inputs hold: the columns that are there, or follow from those that are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.errors import SettingsError
+from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.dataset.origins import Source
+from ecalwindows.formats.parquet.definition import FeaturesDefinition
+from ecalwindows.formats.parquet.tables import empty_batch
+from ecalwindows.formats.writers import OutputPlan
+from ecalwindows.windowing.derived import can_have
+
+HIT_NAMES = tuple(name for name, *_ in HIT_COMPONENTS)
+
+
+def fitted(plan: OutputPlan, sources: Sequence[Source], *, strict: bool) -> tuple[OutputPlan, set[str]]:
+    """The plan for just the columns that all files have or that can be filled, and the names of those left out.
+
+    strict : raise SettingsError when Parquet's definition names a column that is not there
+    """
+    has = [each.columns for each in sources if each.columns is not None]
+    lacking = {name for name in plan.wanted if not all(name in names or can_have(name, names) for names in has)}
+    if plan.format == "ndjson" and lacking & {"is_seed", *HIT_NAMES}:  # a line has the seed's hits too
+        lacking |= set(HIT_NAMES)
+    if plan.format == "parquet":
+        if strict and lacking:
+            raise _not_there(lacking, sources[0].path)
+        plan = replace(plan, definition=_without(plan.definition, lacking))
+    plan = replace(plan, leave_out=frozenset(lacking))
+    if not any(COLUMNS[name].level == "cluster" for name in plan.wanted if name in COLUMNS):
+        raise _not_there([name for name in COLUMNS if COLUMNS[name].level == "cluster"][:5], sources[0].path)
+    return plan, lacking
+
+
+def _not_there(names: Collection[str], path: Path) -> SettingsError:
+    return SettingsError(
+        f"the input has no {', '.join(in_order(names))}, and what it has does not tell them",
+        expected="columns that are there, or follow from those that are",
+        where=str(path.parent),
+        todo="name other columns with -f (or leave it out), or make the dataset again with more of them",
+    )
+
+
+def _without(definition: FeaturesDefinition, lacking: Collection[str]) -> FeaturesDefinition:
+    """The definition without some columns. Hits stay: where there are none, clusters without hits are written."""
+    groups = {group: tuple(name for name in names if name not in lacking) for group, names in definition.groups.items()}
+    hits = tuple(i for i in definition.hits if HIT_NAMES[i] not in lacking)
+    return FeaturesDefinition({group: names for group, names in groups.items() if names}, hits or definition.hits)
+
+
+def with_columns(batch: WindowBatch, plan: OutputPlan) -> WindowBatch:
+    """The batch with just the columns and hit components of the output; without hits where these are not there."""
+    hits = {name: column for name, column in batch.hits.items() if name in plan.wanted}
+    offsets = batch.hits_offsets
+    if not hits:
+        hits = dict(empty_batch(plan.definition.wanted).hits) if plan.format == "parquet" else {}
+        offsets = np.zeros_like(offsets)
+    return replace(
+        batch,
+        window={name: column for name, column in batch.window.items() if name in plan.wanted},
+        pair={name: column for name, column in batch.pair.items() if name in plan.wanted},
+        hits=hits,
+        hits_offsets=offsets,
+    )
+
+
+def in_order(names: Collection[str]) -> list[str]:
+    """Names of columns and hit components in the order of the schema."""
+    return [name for name in (*COLUMNS, *HIT_NAMES) if name in names]

@@ -1,0 +1,268 @@
+"""The driver of `ecalwindows normalize`: datasets and earlier results to one file of normalisation factors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ecalwindows.core.errors import InputError, listed
+from ecalwindows.core.files.json_files import UnreadableError, read_object
+from ecalwindows.core.files.output import check_output, written_aside
+from ecalwindows.core.names import storable
+from ecalwindows.core.schema import COLUMNS, SENTINEL
+from ecalwindows.dataset.reading.groups import column_groups
+from ecalwindows.dataset.reading.scan import Scan
+from ecalwindows.dataset.reading.sources import File
+from ecalwindows.studies.normalization import LEVELS, STATISTICS, Factors, from_sums
+from ecalwindows.training.opened import open_dataset
+
+log = logging.getLogger(__name__)
+
+BESIDE = "ecalwindows"
+"""Key of what stands beside the factors: counts, exact sums and files. Training code does not look at it."""
+
+KIND = "normalisation factors"
+FEW_WINDOWS = 100
+"""With fewer there is a warning."""
+
+Progress = Callable[[int, int, int], None]
+"""Called with files done, files in all and windows so far."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A data file that was taken in: its name without folders, windows, clusters, digest of its exact sums."""
+
+    name: str
+    windows: int
+    clusters: int
+    digest: str
+
+
+@dataclass
+class Normalisation:
+    """Factors and the data files they come from; `parts` : earlier results that were merged."""
+
+    factors: Factors
+    files: list[Taken] = field(default_factory=list)
+    parts: int = 0
+    seconds: float = 0.0
+
+    def text(self) -> str:
+        """The content of the file: the same whatever the order and the parts."""
+        files = [vars(each) for each in sorted(self.files, key=lambda each: (each.name, each.digest))]
+        beside = {
+            "kind": KIND,
+            "version": 1,
+            "keep_sentinels": self.factors.keep_sentinels,
+            "windows": self.factors.windows,
+            "clusters": self.factors.clusters,
+            "files": files,
+            "sums": self.factors.sums,
+        }
+        return json.dumps(self.factors.factors | {BESIDE: beside}, indent=1) + "\n"
+
+
+def normalise(
+    inputs: Sequence[str],
+    *,
+    keep_sentinels: bool = False,
+    split: str | None = None,
+    progress: Progress | None = None,
+) -> Normalisation:
+    """Factors of datasets (any format) and of earlier results (.json), all taken together, in one pass.
+
+    split : only this split of the datasets. Memory does not grow with the data.
+    Raises InputError for inputs that don't fit together, SettingsError for an unknown split.
+    """
+    began, done = time.monotonic(), Normalisation(Factors(keep_sentinels))
+    results = [name for name in inputs if name.endswith(".json")]
+    files = [file for name in inputs if name not in results for file in _files(name, split)]
+    for number, name in enumerate(results):
+        _take(done, read_factors(name), name)
+        done.parts += 1
+        if progress:
+            progress(number + 1, len(results) + len(files), done.factors.windows)
+    for number, file in enumerate(files):
+        if part := file_factors(file, keep_sentinels=keep_sentinels):
+            _take(done, part, file.path)
+        if progress:
+            progress(len(results) + number + 1, len(results) + len(files), done.factors.windows)
+    if not done.factors.windows:
+        raise InputError(
+            "the inputs hold no windows", expected="at least one window", where=", ".join(inputs),
+            todo="name other datasets",
+        )  # fmt: skip
+    _tell(done.factors)
+    done.seconds = time.monotonic() - began
+    return done
+
+
+def _files(path: str, split: str | None) -> tuple[File, ...]:
+    dataset = open_dataset(path)
+    return (dataset.filter(split=split) if split is not None else dataset).scan.files
+
+
+def file_factors(file: File, *, keep_sentinels: bool) -> Normalisation | None:
+    """The factors of one data file; None for one without windows. Raises InputError where columns are not there."""
+    scan, factors = Scan((file,)), Factors(keep_sentinels)
+    groups = column_groups(file, scan.names)
+    names = {level: [name for name in groups if groups[name] == group] for level, group in LEVELS.items()}
+    wanted = frozenset(name for columns in names.values() for name in columns)
+    for batch, _ in scan.pieces(scan.units(), wanted or scan.names & frozenset(COLUMNS)):
+        factors.add(batch, names)
+    if not factors.windows:
+        return None
+    for level, group in LEVELS.items():
+        if not names[level]:
+            raise InputError(
+                f"the data have no columns of the group {group}",
+                expected="columns in cl_features and in window_features",
+                where=file.path,
+                todo="make the dataset with the default features definition, or one with both groups",
+            )
+    digest = hashlib.sha256(json.dumps(factors.sums, sort_keys=True).encode()).hexdigest()
+    return Normalisation(factors, [Taken(storable(Path(file.path).name), factors.windows, factors.clusters, digest)])
+
+
+def read_factors(path: str | Path) -> Normalisation:
+    """An earlier result. Raises InputError for a file without exact sums."""
+    try:
+        content = read_object(Path(path).resolve())
+        beside = content[BESIDE]
+        if beside["kind"] != KIND:
+            raise KeyError("kind")
+        about: dict[str, Any] = {"keep_sentinels": bool(beside["keep_sentinels"])}
+        about |= {key: int(beside[key]) for key in ("windows", "clusters")}
+        factors = from_sums(beside["sums"], content, **about)
+        files = [
+            Taken(str(each["name"]), int(each["windows"]), int(each["clusters"]), str(each["digest"]))
+            for each in beside["files"]
+        ]
+        if sum(each.windows for each in files) != factors.windows:
+            raise ValueError(f"its files have other numbers of windows than {factors.windows:,}")
+        return Normalisation(factors, files)
+    except (UnreadableError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise InputError(
+            f"the factors cannot be merged: {_reason(error)}",
+            expected=f"a file that `ecalwindows normalize` wrote, with the exact sums below '{BESIDE}'",
+            where=str(path),
+            todo="make it again from its datasets with `ecalwindows normalize`",
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Why a file cannot be used, in one line."""
+    if isinstance(error, UnreadableError):
+        return error.reason
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
+
+
+def check_factors(path: str | Path) -> None:
+    """Read a file of factors as training code does, and the exact sums where it has them. Warns of a std of 0.
+
+    Raises InputError for a file without mean, std, min and max, as numbers that agree, of the same columns.
+    """
+    try:
+        content = read_object(Path(path).resolve())
+        for level in LEVELS:
+            columns = [{*content[level][key]} for key in STATISTICS]
+            if not columns[0] or any(names != columns[0] for names in columns):
+                raise ValueError(f"mean, std, min and max of '{level}' are not of the same columns")
+            numbers = [value for key in STATISTICS for value in content[level][key].values()]
+            if not all(type(value) in (int, float) and math.isfinite(value) for value in numbers):
+                raise ValueError(f"a factor of '{level}' is no finite number")
+            _check_order(content[level])
+    except (UnreadableError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = _reason(error)
+        raise InputError(
+            f"the file holds no normalisation factors: {reason}",
+            expected='{"cluster": {"mean": {column: number}, "std": .., "min": .., "max": ..}, "window": {..}}',
+            where=str(path),
+            todo="make it with `ecalwindows normalize`",
+        ) from error
+    if BESIDE in content:
+        read_factors(path)
+    zero = [name for level in LEVELS for name, std in content[level]["std"].items() if std == 0]
+    if zero:
+        log.warning("%s: std is 0, by which nothing can be divided, of %s", path, listed(zero[0], zero, most=6))
+
+
+def _check_order(factors: Mapping[str, Mapping[str, float]]) -> None:
+    """Raise ValueError for factors that belong to no values; all are -999 in a column without any."""
+    for name, std in factors["std"].items():
+        mean, least, largest = (factors[key][name] for key in ("mean", "min", "max"))
+        if {mean, std, least, largest} != {SENTINEL} and (std < 0 or not least <= mean <= largest):
+            raise ValueError(f"mean {mean:g}, std {std:g}, min {least:g} and max {largest:g} of '{name}' do not agree")
+
+
+def _take(done: Normalisation, part: Normalisation, where: str) -> None:
+    """Merge a part; one that does not fit is an InputError."""
+    ours, theirs = done.factors, part.factors
+    if ours.keep_sentinels != theirs.keep_sentinels:
+        raise _no_fit(
+            f"-999 {'counts' if theirs.keep_sentinels else 'does not count'} as a number in it, elsewhere it does"
+            + (" not" if theirs.keep_sentinels else ""),
+            "parts made with the same --keep-sentinels", where,
+            "give or leave out --keep-sentinels for all of them",
+        )  # fmt: skip
+    again = {file.digest for file in done.files} & {file.digest for file in part.files}
+    if again:
+        names = sorted(file.name for file in part.files if file.digest in again)
+        raise _no_fit(
+            f"the same windows are there twice: {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}",
+            "every data file once", where, "leave one of them out",
+        )  # fmt: skip
+    for level, group in LEVELS.items():
+        apart = sorted(ours.levels[level].keys() ^ theirs.levels[level].keys())
+        if ours.windows and apart:
+            raise _no_fit(
+                f"other columns in {group}: {', '.join(apart[:5])}{' ...' if len(apart) > 5 else ''}",
+                "the same columns in all inputs", where,
+                "make the datasets with one features definition (-f)",
+            )  # fmt: skip
+    ours.merge(theirs)
+    done.files += part.files
+
+
+def _no_fit(found: str, expected: str, where: str, todo: str) -> InputError:
+    return InputError(found, expected=expected, where=where, todo=todo)
+
+
+def _tell(factors: Factors) -> None:
+    """Warn of columns that training code cannot divide by, and of factors that a few windows decide."""
+    if factors.windows < FEW_WINDOWS:
+        log.warning(
+            "the factors are those of %s windows only: standard deviations are uncertain by some %.0f %%",
+            f"{factors.windows:,}", 100 / math.sqrt(2 * factors.windows),
+        )  # fmt: skip
+    kinds: dict[str, list[str]] = {"hold no number: all four factors are -999": [], "are constant: std is 0": []}
+    empty, constant = kinds.values()
+    for columns in factors.levels.values():
+        empty += [name for name, moments in columns.items() if not moments.n]
+        constant += [name for name, moments in columns.items() if moments.n and moments.least == moments.largest]
+    for kind, names in kinds.items():
+        if names:
+            log.warning("%d columns %s: %s", len(names), kind, ", ".join(names[:6]) + (" ..." if names[6:] else ""))
+
+
+def write_factors(done: Normalisation, output: str | Path) -> None:
+    """Write the file, whole or not at all. Raises OutputError."""
+    check_output(Path(output), overwrite=True)
+    with written_aside([Path(output)]) as (place,):
+        place.write_text(done.text(), encoding="utf-8")
+
+
+def normalize_datasets(inputs: Sequence[str], output: str | Path, **options: Any) -> Normalisation:
+    """`normalise` and `write_factors`; what cannot be written is told before anything is read."""
+    check_output(Path(output), overwrite=True)
+    done = normalise(inputs, **options)
+    write_factors(done, output)
+    return done

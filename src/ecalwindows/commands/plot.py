@@ -1,0 +1,210 @@
+"""The driver of `ecalwindows plot`: datasets to tables of histograms, and from these figures with a page of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.errors import InputError, SettingsError, near
+from ecalwindows.core.schema import COLUMNS
+from ecalwindows.core.urls import is_remote
+from ecalwindows.dataset.copies import Print, Prints, refuse_copies
+from ecalwindows.dataset.folder_output import check_folder, folder_written_aside
+from ecalwindows.dataset.reading.scan import Scan
+from ecalwindows.dataset.reading.sources import File
+from ecalwindows.formats.suffixes import root_file
+from ecalwindows.plots.gallery import MARK, PAGE, gallery
+from ecalwindows.studies.distributions import NEEDED, Distributions, Samples, is_drawn, tables
+from ecalwindows.studies.tables import write_table
+from ecalwindows.training.opened import open_dataset
+
+TABLES = "tables"
+FIGURES = ".png", ".pdf"
+OURS = "figures that `ecalwindows plot` made"
+"""What may be replaced, in words."""
+Progress = Callable[[int, int, int], None]
+"""Called with steps done (row groups and files read twice, then figures), steps in all, and windows so far."""
+
+
+@dataclass
+class Plotted:
+    """What was drawn.
+
+    columns : with a distribution; absent : columns of the schema that no input has
+    partial : columns that only some files have
+    figures : names without suffix; tables : names, both relative to the folder
+    """
+
+    folder: Path
+    files: int = 0
+    windows: int = 0
+    clusters: int = 0
+    columns: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+    partial: list[str] = field(default_factory=list)
+    tables: list[str] = field(default_factory=list)
+    figures: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def plot_datasets(
+    inputs: Sequence[str],
+    folder: str | Path,
+    *,
+    only: Collection[str] = (),
+    split: str | None = None,
+    pdf: bool = True,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Plotted:
+    """Write tables and figures of datasets (any formats, taken together) to a folder, which appears when it is whole.
+
+    only : columns or groups to draw, all by default; split : only this split of the datasets
+    Memory does not grow with the data. Raises an EcalWindowsError for anything a user can mend.
+    """
+    began, target = time.monotonic(), Path(folder)
+    check_folder(target, overwrite=overwrite, is_ours=_is_ours, ours=OURS)
+    reading = Reading(inputs, split, only)
+    steps = _Steps(progress, 2 * len(reading.units) + len(reading.drawn))
+    found, plotted = _counted(reading, steps, inputs), Plotted(target, files=len(reading.names))
+    plotted.windows, plotted.clusters = steps.windows, steps.clusters
+    plotted.columns = list(found.binnings)
+    plotted.absent = [] if only else [name for name in COLUMNS if is_drawn(name) and name not in reading.drawn]
+    plotted.partial = [name for name in found.binnings if not all(name in names for names in reading.names.values())]
+    with folder_written_aside(target, overwrite=overwrite, is_ours=_is_ours, ours=OURS) as aside:
+        (aside / TABLES).mkdir()
+        for name, (names, rows) in tables(found).items():
+            write_table(aside / TABLES / f"{name}.csv", names, rows)
+            plotted.tables.append(f"{TABLES}/{name}.csv")
+        _draw(aside, plotted, FIGURES if pdf else FIGURES[:1], steps)
+        page = gallery(plotted.figures, plotted.tables, _title(inputs, plotted), pdf=pdf)
+        (aside / PAGE).write_text(page, encoding="utf-8")
+    plotted.seconds = time.monotonic() - began
+    return plotted
+
+
+class Reading:
+    """What is read of the inputs.
+
+    units : what is read at a time; names : columns of each file with any window; drawn, wanted : columns to be drawn
+    and to be read
+    """
+
+    def __init__(self, inputs: Sequence[str], split: str | None, only: Collection[str]) -> None:
+        scans = [Scan((file,)) for name in inputs for file in _files(name, split)]
+        paths = [scan.files[0].path for scan in scans]
+        _refuse_twice(paths)
+        refuse_copies(Path(path) for path in paths if not is_remote(path))
+        self.units = [(scan, unit) for scan in scans for unit in scan.units()]
+        self.names = {scan.files[0].path: scan.names for scan in scans if scan.names}
+        held = frozenset[str]().union(*self.names.values())
+        chosen = _chosen(only, held, ", ".join(inputs)) if only else frozenset(COLUMNS)
+        self.drawn = frozenset(name for name in chosen & held if is_drawn(name))
+        self.wanted = self.drawn | NEEDED
+
+    def batches(self, take: Callable[[WindowBatch], None], done: Callable[[], None]) -> None:
+        """Read everything once; `done` is called after each unit. Raises InputError for copies."""
+        prints: dict[str, Print] = {}
+        for scan, unit in self.units:
+            one = prints.setdefault(unit[0].path, Print())
+            for batch, _ in scan.pieces([unit], self.wanted & scan.names):
+                one.add(batch)
+                take(batch)
+            done()
+        seen = Prints()
+        for path, one in prints.items():
+            seen.take(path, one)
+
+
+def _files(path: str, split: str | None) -> tuple[File, ...]:
+    if path.endswith(".root"):
+        raise root_file(path)
+    dataset = open_dataset(path)
+    return (dataset.filter(split=split) if split is not None else dataset).scan.files
+
+
+def _refuse_twice(paths: Sequence[str]) -> None:
+    seen: set[str] = set()
+    for path in paths:
+        place = path if is_remote(path) else os.path.realpath(path)
+        if place in seen:
+            raise InputError(
+                "the same file is given twice", expected="every file once: its windows would count twice", where=path,
+                todo="leave one out",
+            )  # fmt: skip
+        seen.add(place)
+
+
+def _chosen(only: Collection[str], held: Collection[str], where: str) -> frozenset[str]:
+    """The columns meant by names of columns and groups."""
+    groups: dict[str, set[str]] = {name: {name} for name in held if is_drawn(name)}
+    for name in list(groups):
+        groups.setdefault(COLUMNS[name].group, set()).add(name)
+    for name in only:
+        if name not in groups:
+            raise SettingsError(
+                f"there is no column or group '{name}'", expected=near(name, groups), where=where,
+                todo="correct --only, or leave it out for all columns",
+            )  # fmt: skip
+    return frozenset().union(*(groups[name] for name in only))
+
+
+def _counted(reading: Reading, steps: _Steps, inputs: Sequence[str]) -> Distributions:
+    """Both ways through the data. Raises InputError where there are no windows."""
+    samples = Samples()
+
+    def sampled(batch: WindowBatch) -> None:
+        samples.add(batch, reading.drawn & {*batch.window, *batch.pair})
+
+    reading.batches(sampled, steps.done)
+    steps.windows, steps.clusters = samples.windows, samples.clusters
+    if not samples.windows:
+        raise InputError(
+            "there are no windows", expected="at least one window", where=", ".join(inputs), todo="name other datasets"
+        )
+    found = Distributions(samples.binnings())
+    reading.batches(found.add, steps.done)
+    return found
+
+
+def _title(inputs: Sequence[str], plotted: Plotted) -> str:
+    names = ", ".join(Path(name.rstrip("/")).name for name in inputs)
+    return f"{names}: {plotted.windows:,} windows, {plotted.clusters:,} clusters"
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether an earlier run made the folder."""
+    page = folder / PAGE
+    return page.is_file() and MARK in page.read_text(encoding="utf-8", errors="replace")[:1000]
+
+
+def _draw(folder: Path, plotted: Plotted, suffixes: Sequence[str], steps: _Steps) -> None:
+    """Draw all figures from the tables in the folder."""
+    from ecalwindows.plots.dataset import figures
+
+    waiting = figures(folder / TABLES)
+    steps.of = steps.n + len(waiting)
+    for name, draw in waiting.items():
+        draw([folder / f"{name}{suffix}" for suffix in suffixes])
+        plotted.figures.append(name)
+        steps.done()
+
+
+@dataclass
+class _Steps:
+    """Counts what is done."""
+
+    tell: Progress | None
+    of: int
+    n: int = 0
+    windows: int = 0
+    clusters: int = 0
+
+    def done(self) -> None:
+        self.n += 1
+        if self.tell:
+            self.tell(self.n, max(self.n, self.of), self.windows)

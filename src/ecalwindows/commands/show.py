@@ -1,0 +1,265 @@
+"""The driver of `ecalwindows show`: one window, or the windows of one event, of a dataset or of a dumper file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.commands.validate import known_settings
+from ecalwindows.commands.windows import Report, iter_made, prepared
+from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.errors import InputError, SettingsError
+from ecalwindows.core.files.output import no_empty_folders
+from ecalwindows.core.geometry import Geometry, geometry_of
+from ecalwindows.core.settings import WindowSettings
+from ecalwindows.dataset.layout import record_path
+from ecalwindows.dataset.reading.finding import (  # fmt: skip
+    Name,
+    event_name,
+    fitting,
+    named_windows,
+    naming_columns,
+    nearest,
+    texts,
+    window_name,
+)
+from ecalwindows.dataset.reading.opened import Dataset
+from ecalwindows.dataset.record import read_record
+from ecalwindows.dumper.branches import EVERYTHING
+from ecalwindows.dumper.finding import event_ids
+from ecalwindows.dumper.reading import Reading
+from ecalwindows.plots.event import draw_event
+from ecalwindows.plots.style import check_picture
+from ecalwindows.plots.window import HITS, NEEDED, draw_window
+from ecalwindows.training.opened import open_dataset
+from ecalwindows.validation.comparison import joined, taken
+
+Done = Callable[[int, int, int], None]
+ALL = 10**6
+"""Unmatched windows that are kept of an event: all."""
+
+MOST_NAMED = 5
+WINDOW_NAME = "window_index, <sample>_<run>_<lumi>_<event>_<seed_index>"
+EVENT_NAME = "N, RUN:LUMI:N or SAMPLE:RUN:LUMI:N"
+
+
+@dataclass
+class Shown:
+    """What was drawn: `windows` : what they are called, with Et [GeV] and whether they are matched (None: not told).
+
+    notes : what the picture lacks, and why
+    """
+
+    picture: Path
+    windows: list[tuple[str, float, bool | None]]
+    notes: list[str] = field(default_factory=list)
+
+
+def show(
+    source: str,
+    *,
+    window: str | None = None,
+    event: str | None = None,
+    output: str | Path | None = None,
+    settings: WindowSettings | None = None,
+    progress: Done | None = None,
+) -> Shown:
+    """Draw one window (by its window_index) or all windows of one event (`<event>` or `<run>:<lumi>:<event>`).
+
+    source : a dataset of any format, or a dumper file (.root); output : picture, by default named after what it shows
+    settings : with which windows of a dumper file are made
+    Raises InputError for what is not there; the error names what is nearest.
+    """
+    name = _name(window, event, source)
+    picture = Path(output) if output is not None else Path(_file_name(window, event))
+    with no_empty_folders([picture]):
+        check_picture(picture)
+        return _shown(source, name, picture, settings or WindowSettings(), progress)
+
+
+def _shown(source: str, name: Name, picture: Path, settings: WindowSettings, progress: Done | None) -> Shown:
+    if is_dumper(source):
+        found = _of_dumper(source, name, settings)
+    else:
+        found = _of_dataset(source, name, progress)
+    _refuse_lacking(found.batch, NEEDED, source)
+    if name.seed is None:
+        draw_event(found.batch, found.geometry, _title(found.batch), picture)
+        return Shown(picture, list(_told(found.batch, range(len(found.batch)))), found.notes)
+    if not found.batch.hits.keys() >= HITS:
+        found.notes.append("no crystals: the data do not hold them (cl_h)")
+    draw_window(found.batch, found.row, found.geometry, picture)
+    return Shown(picture, list(_told(found.batch, [found.row])), found.notes)
+
+
+@dataclass
+class _Found:
+    """Windows to be drawn: `row` is the one that was named, or all of an event are."""
+
+    batch: WindowBatch
+    geometry: Geometry
+    row: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+def is_dumper(source: str) -> bool:
+    """Whether a path or URL is that of a dumper file."""
+    return source.endswith(".root")
+
+
+def _name(window: str | None, event: str | None, source: str) -> Name:
+    if (window is None) == (event is None):
+        raise SettingsError(
+            "both a window and an event are named" if window else "no window and no event is named",
+            expected="--window ID or --event N", where=source, todo=_listing(source),
+        )  # fmt: skip
+    found = window_name(window) if window is not None else event_name(event or "")
+    if found is None:
+        kind = (
+            "window_index, <sample>_<run>_<lumi>_<event>_<seed_index>"
+            if window is not None
+            else "N, RUN:LUMI:N or SAMPLE:RUN:LUMI:N"
+        )
+        raise SettingsError(
+            f"'{window if window is not None else event}' names no {'window' if window is not None else 'event'}",
+            expected=kind, where="--window" if window is not None else "--event", todo=_listing(source),
+        )  # fmt: skip
+    return found
+
+
+def _listing(source: str) -> str:
+    return f"list what there is with `ecalwindows show {source} --list`"
+
+
+def _file_name(window: str | None, event: str | None) -> str:
+    """A name for the picture, without what a file's name should not hold."""
+    words = f"window_{window}" if window is not None else f"event_{event}"
+    return re.sub(r"[^\w.+-]", "_", words) + ".png"
+
+
+def _refuse_lacking(batch: WindowBatch, needed: frozenset[str], source: str) -> None:
+    lacking = sorted(needed - {*batch.window, *batch.pair, *batch.cluster})
+    if lacking:
+        raise InputError(
+            f"the data have no {', '.join(lacking)}", expected="the places and energies of seed and clusters",
+            where=source, todo="make the dataset with these columns (features definition), or name the dumper file",
+        )  # fmt: skip
+
+
+def _of_dataset(source: str, name: Name, progress: Done | None) -> _Found:
+    """The windows that the name fits; a window that stands several times is shown once, an event whole."""
+    dataset, found = open_dataset(source), list[WindowBatch]()
+
+    def done(n: int, of: int) -> None:
+        if progress:
+            progress(n, of, sum(map(len, found)))
+
+    for batch, rows in named_windows(dataset, name, done):
+        found.append(taken(batch, rows))
+    if not found:
+        raise _not_there(name, nearest(dataset, name), source)
+    _refuse_several(name, found, source)
+    shape = _geometry(dataset)
+    notes = [] if shape else ["the shape of the windows is not known: v3 is drawn"]
+    return _Found(reduce(joined, found), shape or geometry_of("v3"), notes=notes)
+
+
+def _refuse_several(name: Name, found: Sequence[WindowBatch], source: str) -> None:
+    """Raise InputError when the name fits windows or events of several samples or runs."""
+    called = {text if name.seed is not None else text.rsplit("_", 1)[0] for batch in found for text in texts(batch)}
+    if len(called) > 1:
+        some = [text if name.seed is not None else text.replace("_", ":") for text in sorted(called)[:MOST_NAMED]]
+        what = "windows" if name.seed is not None else "events"
+        raise InputError(
+            f"{len(called)} {what} are called so", expected=f"one: {', '.join(some)}", where=source,
+            todo="name it whole, with run, luminosity section and sample",
+        )  # fmt: skip
+
+
+def _geometry(dataset: Dataset) -> Geometry | None:
+    """The shape with which the dataset was made; None where nothing tells."""
+    path = Path(dataset.scan.files[0].path)
+    place = record_path(path)
+    try:
+        settings, _ = known_settings(path, read_record(place) if place else None)
+    except InputError:
+        return None
+    shape = settings.get("geometry")
+    return shape if isinstance(shape, Geometry) else None
+
+
+def _of_dumper(source: str, name: Name, settings: WindowSettings) -> _Found:
+    """The windows of one event of a dumper file, also unmatched ones, and for one window those inside another one."""
+    more = {"maxnocalow": ALL} | ({"overlap": True} if name.seed is not None else {})
+    whole = settings.model_copy(update=more)
+    entry = _entry(source, name, whole.tree)
+    reading = Reading(events=(entry, entry + 1))
+    inputs, threshold = prepared([source], whole, EVERYTHING, reading)
+    *_, made = iter_made(inputs, whole, threshold, reading=reading, report=Report())
+    rows = fitting(made.batch, Name(name.event, seed=name.seed))
+    if not len(rows):
+        raise _not_there(name, texts(made.batch)[:MOST_NAMED], source)
+    return _Found(made.batch, whole.shape, int(rows[0]))
+
+
+def _entry(source: str, name: Name, tree: str) -> int:
+    """The entry of an event in a dumper file. Raises InputError where there is none, or several that differ."""
+    ids = event_ids(source, tree)
+    entries = np.flatnonzero(replace(name, seed=None).among(ids))
+    if not len(entries):
+        order = np.argsort(np.abs(ids[2].astype(np.float64) - name.event), kind="stable")[:MOST_NAMED]
+        raise _not_there(name, _events(ids[:, order]), source, what="event")
+    if len(several := sorted(set(_events(ids[:, entries])))) > 1:
+        raise InputError(
+            f"{len(several)} events have this number", expected="one event", where=source,
+            todo=f"name one as RUN:LUMI:N: {', '.join(several[:MOST_NAMED])}",
+        )  # fmt: skip
+    return int(entries[0])
+
+
+def _events(ids: NDArray[np.int64]) -> list[str]:
+    """What events are called, from run, lumi and event, (3, n)."""
+    return [":".join(map(str, row)) for row in ids.T.tolist()]
+
+
+def _not_there(name: Name, near: Sequence[str], source: str, what: str = "") -> InputError:
+    what = what or ("window" if name.seed is not None else "event, or it makes no window")
+    return InputError(
+        f"there is no such {what}", expected=f"one of those that are there; nearest: {', '.join(near)}" if near
+        else "an event that makes windows", where=source, todo=_listing(source),
+    )  # fmt: skip
+
+
+def _title(batch: WindowBatch) -> str:
+    ids = {"run": "run_id", "lumi": "lumi_id", "event": "event_id"}
+    where = ", ".join(f"{word} {batch.window[name][0]}" for word, name in ids.items() if name in batch.window)
+    return f"{where}: {len(batch)} window{'s' if len(batch) != 1 else ''}"
+
+
+def _told(batch: WindowBatch, rows: Sequence[int]) -> Iterator[tuple[str, float, bool | None]]:
+    """Name, Et [GeV] and match of these windows, the highest Et first."""
+    column = next((batch.window[name] for name in ("et_seed_calib", "et_seed") if name in batch.window), None)
+    et = np.full(len(batch), np.nan) if column is None else column.astype(np.float64)
+    matched, called = batch.window.get("is_seed_calo_matched"), texts(batch)
+    for row in sorted(rows, key=lambda row: -et[row]):
+        yield called[row], float(et[row]), None if matched is None else bool(matched[row])
+
+
+def listing(source: str, event: str | None = None, settings: WindowSettings | None = None) -> Iterator[str]:
+    """What a dataset's windows are called, in order, or those of one event; of a dumper file its events."""
+    name = _name(None, event, source) if event is not None else None
+    if is_dumper(source):
+        ids = event_ids(source, (settings or WindowSettings()).tree)
+        keep = np.arange(ids.shape[1]) if name is None else np.flatnonzero(name.among(ids))
+        yield from _events(ids[:, keep])
+        return
+    dataset = open_dataset(source)
+    for batch, _ in dataset.scan.pieces(dataset.scan.units(), naming_columns(dataset)):
+        called = texts(batch)
+        yield from (called[row] for row in (range(len(batch)) if name is None else fitting(batch, name).tolist()))

@@ -1,0 +1,109 @@
+"""The driver of `ecalwindows truth match`: dumper files to one table of matched clusters."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ecalwindows.commands.windows import (
+    Progress,
+    bad_records,
+    data_origin,
+    input_records,
+    refuse_changed_inputs,
+    refuse_input_as_output,
+    warn_of_inputs,
+)
+from ecalwindows.core.files.output import check_output, is_replaced, is_special, no_empty_folders, written_aside
+from ecalwindows.core.settings import WindowSettings
+from ecalwindows.dumper.headers import Inputs
+from ecalwindows.dumper.read import no_events
+from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_events
+from ecalwindows.formats.manifest import Manifest, file_record, manifest_path, refuse_linked_manifest
+from ecalwindows.formats.parquet.flat_tables import FlatWriter
+from ecalwindows.studies.matches.clusters import MatchCounts, matched_clusters
+from ecalwindows.studies.matches.columns import MATCH_COLUMNS
+from ecalwindows.studies.matches.reading import FORMAT
+
+
+@dataclass
+class MatchReport(ReadReport):
+    """What a run did."""
+
+    counts: MatchCounts = field(default_factory=MatchCounts)
+    output: Path = Path()
+    replaced: bool = False
+    seconds: float = 0.0
+
+
+def write_matches(
+    inputs: Any,
+    output: str | Path,
+    settings: WindowSettings | None = None,
+    *,
+    reading: Reading | None = None,
+    overwrite: bool = True,
+    progress: Progress | None = None,
+) -> MatchReport:
+    """Write the matched clusters of dumper files to one Parquet file, which appears when it is whole.
+
+    inputs : a file, folder, glob or URL, or a list of them
+    Raises an EcalWindowsError for anything a user can mend; then nothing has changed under the output's name.
+    """
+    began, path = time.monotonic(), Path(output)
+    settings, reading = settings or WindowSettings(), reading or Reading()
+    paths = [path] if is_special(path) else [manifest_path(path), path]
+    with no_empty_folders(paths):
+        if not is_special(path):
+            refuse_linked_manifest(paths[0])
+        for each in paths:
+            check_output(each, overwrite=overwrite or each != path)
+        checked = checked_inputs(inputs, settings, list(MATCH_COLUMNS), reading)
+        refuse_input_as_output(path, checked)
+        report = MatchReport(output=path, replaced=is_replaced(path))
+        origin = data_origin(settings, None)
+        with written_aside(paths, new=() if overwrite else [path]) as places:
+            metadata = {"ecalwindows": json.dumps(origin, sort_keys=True)}
+            with FlatWriter(places[-1], list(MATCH_COLUMNS.values()), metadata=metadata) as writer:
+                _write(writer, checked, settings, reading, report, progress)
+            refuse_changed_inputs(checked, report)
+            if not is_special(path):
+                manifest = _manifest(path, places[-1], origin, checked, report)
+                places[0].write_text(manifest.text(), encoding="utf-8")
+    warn_of_inputs(checked, report, reading)
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def _write(
+    writer: FlatWriter,
+    inputs: Inputs,
+    settings: WindowSettings,
+    reading: Reading,
+    report: MatchReport,
+    progress: Progress | None,
+) -> None:
+    writer.write(matched_clusters(no_events(), settings, use_pileup=False).columns)
+    for file, events in iter_events(inputs, settings, reading=reading, report=report):
+        made = matched_clusters(events, settings, use_pileup=file.use_pileup)
+        writer.write(made.columns)
+        report.counts += made.counts
+        if progress:
+            progress(report.counts.events, inputs.n_events, report.counts.matched)
+
+
+def _manifest(path: Path, place: Path, origin: dict[str, Any], inputs: Inputs, report: MatchReport) -> Manifest:
+    """The manifest of a table that is written, but has no name yet."""
+    return Manifest(
+        format=FORMAT,
+        files=[file_record(path, path.parent, place)],
+        rows=report.counts.matched,
+        columns=list(MATCH_COLUMNS),
+        inputs=input_records(inputs, report),
+        counts=asdict(report.counts) | {"duplicates": report.n_duplicates},
+        bad_inputs=bad_records(report),
+        **origin,
+    )

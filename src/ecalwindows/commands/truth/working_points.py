@@ -1,0 +1,268 @@
+"""The driver of `ecalwindows truth working-points`: tables of matched clusters to a map, its tables and figures."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.core.errors import InputError, SettingsError
+from ecalwindows.core.files.file_state import file_states, refuse_changed
+from ecalwindows.core.files.output import Together, check_output, outputs_together, written_aside
+from ecalwindows.core.version import revision, version
+from ecalwindows.core.working_points import correction_json
+from ecalwindows.dataset.splits import METHOD, parse_split
+from ecalwindows.formats.manifest import file_record
+from ecalwindows.formats.readers import told_by_file
+from ecalwindows.studies.columns_out import write_columns
+from ecalwindows.studies.matches.reading import match_files
+from ecalwindows.studies.working_points.caloparticles import FLAT, Bins, Numbers, Sample, read_sample, scan_thresholds
+from ecalwindows.studies.working_points.closure import Closure, closure
+from ecalwindows.studies.working_points.tables import closure_table, map_table, scan_table
+from ecalwindows.studies.working_points.threshold_map import MIN_ENTRIES, ThresholdMap, map_problem, smooth_map
+from ecalwindows.studies.working_points.threshold_scan import ROUNDS, SEED, Scan, scanned
+
+log = logging.getLogger(__name__)
+
+HALVES = parse_split("derive=1/2,close=1/2")
+"""Which half an event falls in follows from its sample, run, lumi and event alone."""
+
+SAME = ("assoc_strategy", "min_cluster_score", "geometry", "pileup")
+"""Settings that all tables must share."""
+
+Progress = Callable[[int, int, int], None]
+"""Called with bins done, bins in all (each is scanned, then closed), caloparticles of the study."""
+
+
+@dataclass(frozen=True)
+class StudyOptions:
+    """How working points are derived.
+
+    flavour : only caloparticles of it; seeds_only : only those whose main cluster can seed a matched window
+    per_decade : thresholds of the scan in a factor 10; min_entries : a bin with fewer takes the surface of the others
+    rounds, seed : of the bootstrap
+    """
+
+    bins: Bins = field(default_factory=Bins)
+    flavour: int | None = None
+    seeds_only: bool = False
+    per_decade: int = 20
+    min_entries: int = MIN_ENTRIES
+    rounds: int = ROUNDS
+    seed: int = SEED
+
+
+@dataclass(frozen=True)
+class Study:
+    """What was found, and where it is.
+
+    path : of the map; folder : of tables and figures
+    problem : why no map was written, None if it was
+    """
+
+    options: StudyOptions
+    sample: Sample
+    n_derive: int
+    n_close: int
+    scan: Scan
+    map: ThresholdMap
+    closure: Closure
+    path: Path
+    folder: Path
+    n_figures: int
+    seconds: float
+    problem: str | None = None
+
+
+def derive_working_points(
+    tables: Any,
+    output: str | Path,
+    options: StudyOptions | None = None,
+    *,
+    test: Any = None,
+    folder: str | Path | None = None,
+    figures: bool = True,
+    progress: Progress | None = None,
+) -> Study:
+    """Derive the map from one half of the events, see what it does to the other half, and write all down.
+
+    tables : files of matched clusters, or folders of them; test : others for the closure, in place of the half
+    output : the map, correctionlib JSON; folder : for tables and figures [that of the output, named as it]
+    Where most bins are thin, no map is written, with a warning (`Study.problem`).
+    Raises an EcalWindowsError for anything a user can mend; then there is no new map.
+    """
+    began, options, path = time.monotonic(), checked(options or StudyOptions()), Path(output)
+    place = Path(folder) if folder is not None else path.with_suffix("")
+    if place == path:
+        raise SettingsError("the map has no suffix", expected="a name like wp.json", where=str(path), todo="add .json")
+    check_output(path, overwrite=True)
+    thresholds, files = scan_thresholds(options.per_decade), match_files(tables)
+    others = match_files(test) if test else []
+    states = file_states([*files, *others])
+    check_same_settings([*files, *others])
+    sample, derive = _sample(files, others, options, thresholds)
+    step_done = _steps(progress, 2 * int(np.prod(options.bins.shape)), len(sample))
+    scan = scanned(sample, derive, options.bins, thresholds, rounds=options.rounds, seed=options.seed, done=step_done)
+    made = smooth_map(scan, min_entries=options.min_entries)
+    flat = int(np.argmin(np.abs(thresholds - FLAT)))
+    done = closure(
+        sample, ~derive, options.bins, made.level, flat, rounds=options.rounds, seed=options.seed, done=step_done
+    )
+    told = _told(files, others, options, sample, derive)
+    problem = map_problem(made, options.min_entries)
+    refuse_changed(states)
+    with outputs_together() as group:
+        drawn = _write(None if problem else path, place, scan, made, done, told, figures, group)
+    if problem:
+        log.warning(
+            "no map is written%s: %s; give more tables or wider bins (--et-bins, --eta-bins), or use the packaged map"
+            " (leave --wp-file out)", f", and {path} is that of an earlier run" if path.exists() else "", problem,
+        )  # fmt: skip
+    n_derive, seconds = int(derive.sum()), time.monotonic() - began
+    return Study(
+        options, sample, n_derive, len(sample) - n_derive, scan, made, done, path, place, drawn, seconds, problem
+    )  # fmt: skip
+
+
+def checked(options: StudyOptions) -> StudyOptions:
+    """The options, if they make sense. Raises SettingsError."""
+    for wrong, found, expected, where in (
+        (
+            not 2 <= options.per_decade <= 80,
+            f"{options.per_decade} thresholds in a factor 10",
+            "2 to 80",
+            "--per-decade",
+        ),
+        (not 0 <= options.rounds <= 10_000, f"{options.rounds} rounds", "0 to 10,000", "--bootstrap"),
+        (options.min_entries < 2, f"bins with {options.min_entries} entries", "2 or more", "--min-entries"),
+    ):
+        if wrong:
+            raise SettingsError(found, expected=expected, where=where, todo="correct it")
+    return options
+
+
+def check_same_settings(files: Sequence[Path]) -> None:
+    """Raise InputError for tables that were made with other settings than the first."""
+    told = [told_by_file(file).get("settings", {}) for file in files]
+    for file, settings in zip(files[1:], told[1:], strict=True):
+        for name in SAME:
+            if settings.get(name) != told[0].get(name):
+                raise InputError(
+                    f"the tables were made with other settings: {name} is {settings.get(name)}",
+                    expected=f"{told[0].get(name)}, as in {files[0]}", where=str(file),
+                    todo="make them with the same settings (`ecalwindows truth match`)",
+                )  # fmt: skip
+
+
+def _sample(
+    files: Sequence[Path], others: Sequence[Path], options: StudyOptions, thresholds: Numbers
+) -> tuple[Sample, NDArray[np.bool_]]:
+    """All caloparticles, and which of them derive the map. Raises InputError for events on both sides."""
+    how: dict[str, Any] = {"flavour": options.flavour, "seeds_only": options.seeds_only}
+    sample = read_sample([*files, *others], options.bins, thresholds, **how)
+    if not others:
+        derive = HALVES.of_hash(sample.key) == 0
+    else:
+        first = read_sample(files, options.bins, thresholds, **how)
+        derive = np.arange(len(sample)) < len(first)
+        both = np.intersect1d(sample.key[derive], sample.key[~derive])
+        if len(both):
+            raise InputError(
+                f"{len(both):,} events stand in both halves", expected="events for the closure that derive nothing",
+                where=", ".join(map(str, others)),
+                todo="leave them out of one half, or leave --test out: then events are split by their numbers",
+            )  # fmt: skip
+    for name, n in (("derive the map", derive.sum()), ("close it", (~derive).sum())):
+        if not n:
+            raise InputError(
+                f"there are no caloparticles to {name}", expected="some in either half",
+                where=", ".join(map(str, files)), todo="give more tables",
+            )  # fmt: skip
+    return sample, derive
+
+
+def _steps(progress: Progress | None, of: int, n: int) -> Callable[[], None] | None:
+    if progress is None:
+        return None
+    done = 0
+
+    def one_more() -> None:
+        nonlocal done
+        done += 1
+        progress(done, of, n)
+
+    return one_more
+
+
+def flavour_counts(sample: Sample) -> dict[int, int]:
+    """Caloparticles by flavour."""
+    values, counts = np.unique(sample.flavour, return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))
+
+
+def _told(
+    files: Sequence[Path], others: Sequence[Path], options: StudyOptions, sample: Sample, derive: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """What decides the map, the same each time: no path, time or host."""
+    return {
+        "version": version,
+        "revision": revision,
+        "options": asdict(options),
+        "split": METHOD if not others else "tables of their own (--test)",
+        "settings": told_by_file(files[0]).get("settings", {}),
+        "tables": [file_record(file, file.parent).model_dump() for file in files],
+        "test_tables": [file_record(file, file.parent).model_dump() for file in others],
+        "matched_clusters": sample.n_rows,
+        "caloparticles": {"derive": int(derive.sum()), "close": int((~derive).sum())} | asdict(sample.dropped),
+        "flavours": {str(flavour): n for flavour, n in flavour_counts(sample).items()},
+    }
+
+
+def _write(
+    path: Path | None,
+    folder: Path,
+    scan: Scan,
+    made: ThresholdMap,
+    done: Closure,
+    told: dict[str, Any],
+    figures: bool,
+    group: Together,
+) -> int:
+    """Write tables, then figures from them, then the map (to `path`, if given); returns the number of figures."""
+    tables = write_columns(
+        folder,
+        {"scan": scan_table(scan), "map": map_table(scan, made), "closure": closure_table(scan.bins, done)},
+    )
+    drawn = 0
+    if figures:
+        from ecalwindows.plots.working_points import draw_working_points
+
+        drawn = len(draw_working_points(group.places(tables), folder))
+    text = correction_json(
+        made.threshold.reshape(scan.bins.shape), np.array(scan.bins.et), np.array(scan.bins.eta), description(told)
+    )
+    contents = [(folder / "study.json", told), *([] if path is None else [(path, json.loads(text))])]
+    with written_aside([target for target, _ in contents]) as places:
+        for place, (_, content) in zip(places, contents, strict=True):
+            place.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return drawn
+
+
+def description(told: dict[str, Any]) -> str:
+    """What the map says of itself."""
+    flavours = " and ".join(
+        f"{n:,} {({'11': 'electrons', '22': 'photons'}).get(flavour, f'of flavour {flavour}')}"
+        for flavour, n in told["flavours"].items()
+    )
+    strategy = told["settings"].get("assoc_strategy", "sim_fraction")
+    return (
+        f"{strategy} thresholds of best effective resolution, derived by ecalwindows {told['version']} from {flavours}"
+        " (half of the events; regularised)"
+    )

@@ -1,0 +1,254 @@
+"""The driver of `ecalwindows validate`: windows held against the invariants, files against what is said of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.errors import InputError, OutputError, near
+from ecalwindows.core.files.recovery import recover
+from ecalwindows.core.geometry import Geometry, geometry_of
+from ecalwindows.core.schema import COLUMNS
+from ecalwindows.dataset.finalizing.identity import batch_keys
+from ecalwindows.dataset.input_warnings import input_warnings, record_warnings
+from ecalwindows.dataset.layout import record_path
+from ecalwindows.dataset.notes import dataset_notes
+from ecalwindows.dataset.reading.sources import File, dataset_files
+from ecalwindows.dataset.record import DatasetRecord, read_record
+from ecalwindows.dataset.splits import Splits, exact_share
+from ecalwindows.dataset.stated import is_safe_to_read
+from ecalwindows.formats.manifest import Manifest
+from ecalwindows.formats.ndjson.reader import ReadNotes
+from ecalwindows.formats.readers import file_manifest, read_batches, told_by_file
+from ecalwindows.validation.claims import Found, claims, strays, wrong_counts, wrong_files, wrong_origin
+from ecalwindows.validation.invariants import Outcome, check, outcomes
+from ecalwindows.validation.invariants.seen import Seen
+from ecalwindows.validation.raw_numbers import not_finite
+from ecalwindows.validation.seen_windows import IDENTITY, SeenWindows, identity_keys, text_keys
+
+Progress = Callable[[int, int, int], None]
+"""Called with files done, files in all and windows so far."""
+
+OF_WINDOWS = {
+    "readable": "every line is a window",
+    "finite": "no NaN or infinity is stored",
+    "unique identity": "(sample, run, lumi, event, seed_index) stands once in the dataset",
+    "unique window_index": "window_index stands once in the dataset",
+    "split": "every window is in the split of its event",
+}
+OF_FILES = {
+    "files": "every file has the size and checksum that record and manifest say, and none is unknown",
+    "counts": "windows and clusters are as many as record and manifests say",
+    "origin": "files say the settings and working points that their manifests say",
+}
+"""What is checked of a dataset beyond single windows: name and sentence."""
+
+
+@dataclass
+class Validation:
+    """What was found.
+
+    files : number of data files; outcomes : by invariant, in the order of the report; those of files count files
+    issues : known issues that the record tells; warnings : what it, or manifests, say of the inputs
+    """
+
+    path: str
+    files: int = 0
+    windows: int = 0
+    clusters: int = 0
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    issues: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def failed(self) -> list[Outcome]:
+        """The invariants that do not hold."""
+        return [outcome for outcome in self.outcomes.values() if outcome.failed]
+
+
+class Walk:
+    """One way through the data: what is counted and remembered."""
+
+    def __init__(self, validation: Validation, record: DatasetRecord | None) -> None:
+        self.validation, self.record = validation, record
+        self.results = outcomes()
+        self.more = {name: Outcome(name, sentence) for name, sentence in OF_WINDOWS.items()}
+        self.identities, self.texts = SeenWindows(), SeenWindows()
+        self.found: dict[Path, Found] = {}
+        splits = {each.name: exact_share(each.share) for each in record.splits} if record else {}
+        self.splits = Splits(splits) if splits else None
+
+    def file(self, file: File) -> None:
+        """Hold all windows of a file against the invariants."""
+        path = Path(file.path)
+        if not is_safe_to_read(path):  # the outcome `files` says what is wrong with it
+            return
+        settings, sample = told_settings(path, _manifest_or_none(path), self.record)
+        notes, counted = ReadNotes(), Found(0, 0, 0)
+        file.refuse_changed()
+        for batch in read_batches(path, columns=frozenset(COLUMNS), notes=notes):
+            seen = Seen(batch, settings)
+            check(seen, self.results, path.name, counted.windows)
+            self._identity(batch, sample, path.name, counted.windows)
+            self._split(batch, sample, file, counted.windows)
+            counted = _counted(counted, batch)
+        self._lines(path, notes, counted.windows)
+        self._numbers(path, counted.windows)
+        self.found[path.absolute()] = counted
+        self.validation.windows += counted.windows
+        self.validation.clusters += counted.clusters
+
+    def _identity(self, batch: WindowBatch, sample: str, where: str, first: int) -> None:
+        names = batch.window_index if len(batch.window_index.data) else None
+        if set(IDENTITY) <= batch.window.keys():
+            again = self.identities.again(identity_keys(batch, sample))
+            self.more["unique identity"].count(~again, names, where, first)
+        else:
+            self.more["unique identity"].lacking |= set(IDENTITY) - batch.window.keys()
+        if names is not None:
+            self.more["unique window_index"].count(~self.texts.again(text_keys(names)), names, where, first)
+        else:
+            self.more["unique window_index"].lacking.add("window_index")
+
+    def _split(self, batch: WindowBatch, sample: str, file: File, first: int) -> None:
+        if self.splits is None or file.split not in self.splits.names or not set(IDENTITY[:3]) <= batch.window.keys():
+            self.more["split"].lacking.add("splits")
+            return
+        right = self.splits.of_hash(batch_keys(batch, sample)) == self.splits.names.index(file.split)
+        names = batch.window_index if len(batch.window_index.data) else None
+        self.more["split"].count(right, names, Path(file.path).name, first)
+
+    def _lines(self, path: Path, notes: ReadNotes, n: int) -> None:
+        outcome = self.more["readable"]
+        outcome.checked += n + notes.unusable + notes.cut
+        for told in notes.told:
+            outcome.fail(told.removeprefix(str(path.parent) + "/"))
+        outcome.failed += max(notes.unusable + notes.cut - len(notes.told), 0)
+
+    def _numbers(self, path: Path, n: int) -> None:
+        outcome = self.more["finite"]
+        outcome.checked += n
+        for place, number in not_finite(path):
+            outcome.fail(f"{path.name}, {place}: {number:,}", number)
+
+
+def validate_dataset(path: str | Path, *, split: str | None = None, progress: Progress | None = None) -> Validation:
+    """Hold a dataset, a folder of parts or a file against all invariants of which the columns are there.
+
+    split : only this one. Memory does not grow with the data but for 32 bytes a window (to see that none stands twice).
+    Raises InputError for what cannot be read.
+    """
+    began, path = time.monotonic(), Path(path)
+    recover(path)
+    record, linked = dataset_record_or_none(path), list[str]()
+    files = _files(path, split, linked)
+    validation = Validation(str(path), files=len(files))
+    walk = Walk(validation, record)
+    for number, file in enumerate(files):
+        walk.file(file)
+        if progress:
+            progress(number + 1, len(files), validation.windows)
+    found = [*walk.results, *walk.more.values(), *_books(path, walk.found, split, linked)]
+    validation.outcomes = {outcome.name: outcome for outcome in found}
+    validation.issues = [_issue(issue) for issue in record.known_issues] if record else []
+    validation.warnings = _warnings(path, record)
+    validation.seconds = time.monotonic() - began
+    return validation
+
+
+def _warnings(path: Path, record: DatasetRecord | None) -> list[str]:
+    """What the manifest of a file, else the record, else the manifests of a folder say of the inputs."""
+    own = _manifest_or_none(path) if path.is_file() else None
+    if record is not None and own is None:
+        return record_warnings(record)
+    manifests = [own] if own else [claim.manifest for claim in claims(path)[0] if claim.manifest]
+    inputs = [each for manifest in manifests for each in manifest.inputs]
+    bad = [each for manifest in manifests for each in manifest.bad_inputs]
+    return input_warnings(inputs, bad, dataset_notes([manifest.notes for manifest in manifests]))
+
+
+def dataset_record_or_none(path: Path) -> DatasetRecord | None:
+    """The record, None where there is none or it cannot be read, which is found with the files."""
+    place = record_path(path)
+    try:
+        return read_record(place) if place else None
+    except InputError:
+        return None
+
+
+def _files(path: Path, split: str | None, linked: list[str]) -> list[File]:
+    files = dataset_files(str(path), linked)
+    names = sorted({file.split for file in files if file.split is not None})
+    if split is not None and split not in names:
+        raise InputError(
+            f"there is no split '{split}'", expected=near(split, names) if names else "none: there are no splits",
+            where=str(path), todo="name another split",
+        )  # fmt: skip
+    return [file for file in files if split in (None, file.split)]
+
+
+def _counted(before: Found, batch: WindowBatch) -> Found:
+    flag = batch.window.get("is_seed_calo_matched")
+    matched = None if flag is None or before.matched is None else before.matched + int(flag.sum())
+    return Found(before.windows + len(batch), matched, before.clusters + len(batch.pair_cluster))
+
+
+def known_settings(path: Path, record: DatasetRecord | None) -> tuple[dict[str, Any], str]:
+    """The settings with which a file was made, as far as manifest, file or record tell, and its sample.
+
+    Raises OutputError for a manifest that cannot be read.
+    """
+    return told_settings(path, file_manifest(path), record)
+
+
+def told_settings(path: Path, manifest: Manifest | None, record: DatasetRecord | None) -> tuple[dict[str, Any], str]:
+    """The same with the manifest of the file, None without."""
+    told = manifest.settings if manifest else told_by_file(path).get("settings") or (record.settings if record else {})
+    settings = dict(told)
+    try:
+        shape = settings.get("geometry")
+        settings["geometry"] = Geometry.model_validate(shape) if isinstance(shape, dict) else geometry_of(shape)
+    except (KeyError, ValidationError):
+        settings["geometry"] = None
+    return settings, str(settings.get("sample") or "")
+
+
+def _manifest_or_none(path: Path) -> Manifest | None:
+    """The manifest, None where there is none or it cannot be read, which is found with the files."""
+    try:
+        return file_manifest(path)
+    except OutputError:
+        return None
+
+
+def _books(path: Path, found: dict[Path, Found], split: str | None, linked: list[str]) -> Iterator[Outcome]:
+    """What record and manifests say against what was found. `linked` : sentences about data files that are links"""
+    files, counts, origin = (Outcome(name, sentence) for name, sentence in OF_FILES.items())
+    told, unreadable = claims(path)
+    only = path.absolute() if path.is_file() else None
+    for outcome in (files, counts, origin):
+        outcome.checked = len(found) if told else 0
+        outcome.lacking |= set() if told else {"record", "manifest"}
+    wrong: list[str] = [line for claim in told for line in wrong_files(claim, only)]
+    for line in dict.fromkeys(unreadable + linked + wrong + ([] if only else strays(told, path))):
+        files.fail(line)
+    for claim in told:
+        _tell(counts, wrong_counts(claim, found))
+        _tell(origin, wrong_origin(claim, only))
+    yield from (files, counts, origin)
+
+
+def _tell(outcome: Outcome, lines: list[str]) -> None:
+    for line in lines:
+        outcome.fail(line)
+
+
+def _issue(issue: Any) -> str:
+    return f"{issue.day.isoformat()}{f' [{issue.column}]' if issue.column else ''}: {issue.text}"

@@ -1,0 +1,242 @@
+"""The main job: inputs -> batches -> one output. Joins the edges and the pure middle, and counts what happened."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ecalwindows.core.errors import OutputError
+from ecalwindows.core.events import Events
+from ecalwindows.core.files.file_state import refuse_changed
+from ecalwindows.core.files.output import is_replaced, is_special, no_empty_folders, written_aside
+from ecalwindows.core.names import storable
+from ecalwindows.core.schema import DATA_MODEL_VERSION
+from ecalwindows.core.settings import WindowSettings
+from ecalwindows.core.urls import is_remote
+from ecalwindows.core.version import revision, version
+from ecalwindows.core.working_points import WorkingPoints, read_working_points
+from ecalwindows.dataset.input_warnings import input_warnings
+from ecalwindows.dumper.headers import Input, Inputs
+from ecalwindows.dumper.read import no_events
+from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_events
+from ecalwindows.formats.manifest import InputRecord, Manifest, adler32
+from ecalwindows.formats.parquet.definition import FeaturesDefinition, features_definition
+from ecalwindows.formats.writers import OutputPlan, Writer, check_outputs, open_writers, output_files, output_plan
+from ecalwindows.windowing.pipeline import Counts, Made, make_windows
+
+log = logging.getLogger(__name__)
+
+
+Observer = Callable[[Events, Made], None]
+Progress = Callable[[int, int, int], None]
+"""Called after each step with events done, events in all, and windows kept."""
+
+
+@dataclass
+class Report(ReadReport):
+    """What a run did."""
+
+    counts: Counts = field(default_factory=Counts)
+    outputs: list[Path] = field(default_factory=list)
+    replaced: bool = False
+    seconds: float = 0.0
+
+
+def iter_made(
+    inputs: Inputs,
+    settings: WindowSettings,
+    threshold: WorkingPoints,
+    *,
+    reading: Reading,
+    report: Report,
+    observer: Observer | None = None,
+) -> Iterator[Made]:
+    """Windows of all inputs, step by step, in order; fills the report. At least one step, empty if need be."""
+    yield make_windows(no_events(), settings, threshold, use_pileup=False)
+    for file, events in iter_events(inputs, settings, reading=reading, report=report):
+        made = make_windows(events, settings, threshold, use_pileup=file.use_pileup)
+        report.counts += made.counts
+        if observer:
+            observer(events, made)
+        yield made
+
+
+def prepared(
+    inputs: Any, settings: WindowSettings, wanted: Collection[str], reading: Reading
+) -> tuple[Inputs, WorkingPoints]:
+    """Working points read and all headers checked: what can fail early fails here."""
+    threshold = read_working_points(settings.wp_file, settings.assoc_strategy)
+    return checked_inputs(inputs, settings, wanted, reading), threshold
+
+
+def write_windows(
+    inputs: Any,
+    output: str | Path,
+    settings: WindowSettings | None = None,
+    *,
+    format: str | None = None,
+    definition: FeaturesDefinition | None = None,
+    weights: str | Path | None = None,
+    part: str = "0",
+    reading: Reading | None = None,
+    overwrite: bool = True,
+    progress: Progress | None = None,
+    observer: Observer | None = None,
+) -> Report:
+    """Make the windows of dumper files and write them to one output, which appears when it is whole.
+
+    inputs : a file, folder, glob or URL, or a list of them
+    output : file name; its suffix (or `format`) chooses between Parquet and NDJSON; a folder for TFRecord (by `format`)
+    weights : file of weights for TFRecord; none: all windows weigh 1
+    part : name of the part, which TFRecord has in its file names
+    Raises an EcalWindowsError for anything a user can mend; then nothing has changed under the output's name.
+    """
+    began = time.monotonic()
+    settings, reading = settings or WindowSettings(), reading or Reading()
+    plan = output_plan(Path(output), format, definition or features_definition(), part=part, weights=weights)
+    with no_empty_folders(plan.all_paths):
+        check_outputs(plan, overwrite=overwrite)
+        checked, threshold = prepared(inputs, settings, plan.wanted, reading)
+        refuse_input_as_output(plan.path, checked)
+        report = Report(outputs=plan.paths, replaced=is_replaced(plan.paths[-1]))
+        made = iter_made(checked, settings, threshold, reading=reading, report=report, observer=observer)
+        origin = data_origin(settings, threshold)
+        with written_aside(plan.all_paths, new=() if overwrite else plan.paths) as places:
+            data = places[-len(plan.paths) :]
+            with ExitStack() as stack:
+                writers = open_writers(plan, data, {"ecalwindows": json.dumps(origin, sort_keys=True)}, stack)
+                _write(made, writers, checked.n_events, report, progress)
+            refuse_changed_inputs(checked, report)
+            if not is_special(plan.path):
+                places[0].write_text(_manifest(plan, data, origin, checked, report).text(), encoding="utf-8")
+    warn_of_inputs(checked, report, reading)
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def _write(
+    steps: Iterator[Made], writers: list[Writer], n_events: int, report: Report, progress: Progress | None
+) -> None:
+    for made in steps:
+        for writer in writers:
+            writer.write(made.batch)
+        if progress and report.counts.events:
+            progress(report.counts.events, n_events, report.counts.windows_kept)
+
+
+def refuse_input_as_output(path: Path, inputs: Inputs) -> None:
+    """Raise OutputError when an output is one of the inputs."""
+    for file in inputs.files:
+        if not is_remote(file.path) and path.exists() and path.samefile(file.path):
+            raise OutputError(
+                "the output is one of the inputs",
+                expected="another file",
+                where=str(path),
+                todo="name another output with -o",
+            )
+
+
+def data_origin(settings: WindowSettings, threshold: WorkingPoints | None) -> dict[str, Any]:
+    """What decides the content of data, as data say it of themselves: no path, no time, no host.
+
+    So the same plan gives the same bytes.
+    """
+    values = settings.model_copy(update={"wp_file": None}).model_dump(mode="json")
+    values["wp_file"] = storable(settings.wp_file.name) if settings.wp_file else None
+    return {
+        "data_model_version": DATA_MODEL_VERSION,
+        "version": version,
+        "revision": revision,
+        "settings": values,
+        "working_points_sha256": hashlib.sha256(threshold.text.encode()).hexdigest() if threshold else None,
+    }
+
+
+def _manifest(
+    plan: OutputPlan, places: Sequence[Path], origin: dict[str, Any], inputs: Inputs, report: Report
+) -> Manifest:
+    """The manifest of an output that is written, but has no name yet."""
+    return Manifest(
+        format=plan.format,
+        files=output_files(plan, places),
+        rows=report.counts.windows_kept,
+        columns=plan.columns,
+        inputs=input_records(inputs, report),
+        counts=asdict(report.counts) | {"duplicates": report.n_duplicates},
+        bad_inputs=bad_records(report),
+        notes=_notes(plan),
+        **origin,
+    )
+
+
+def warn_of_inputs(inputs: Inputs, report: ReadReport, reading: Reading) -> None:
+    """Warn of what a user of the data must know of their inputs (absent branches, use of pile-up, duplicates, ...)."""
+    found = input_records(inputs, report, checksums=False)
+    is_range_wanted = reading.events != (None, None)
+    report.warnings = input_warnings(found, bad_records(report), is_range_wanted=is_range_wanted)
+    for line in report.warnings if reading.warns else ():
+        log.warning("%s", line)
+
+
+def input_records(inputs: Inputs, report: ReadReport, *, checksums: bool = True) -> list[InputRecord]:
+    """The inputs that were taken, for the manifest.
+
+    Raises InputError when one has changed between its header and its checksum.
+    """
+    taken = _taken(inputs, report)
+    names = names_below(file.path for file in taken)
+    records = [
+        InputRecord(
+            name=name,
+            bytes=file.n_bytes,
+            events=file.stop - file.start,
+            entries=file.n_events,
+            first=file.start,
+            duplicates=report.duplicates.get(file.path, 0),
+            absent=dict(sorted(file.defaults.items())),
+            pileup=file.pileup,
+            adler32=adler32(file.path) if checksums and not is_remote(file.path) else None,
+        )
+        for name, file in zip(names, taken, strict=True)
+    ]
+    if checksums:
+        refuse_changed_inputs(inputs, report)
+    return records
+
+
+def refuse_changed_inputs(inputs: Inputs, report: ReadReport) -> None:
+    """Raise InputError for an input that is not as it was when its header was read: what was read may be of both."""
+    refuse_changed({file.path: file.state for file in _taken(inputs, report)})
+
+
+def _taken(inputs: Inputs, report: ReadReport) -> list[Input]:
+    return [file for file in inputs.files if file.path not in {error.where for error in report.bad}]
+
+
+def bad_records(report: ReadReport) -> list[dict[str, str]]:
+    """The inputs that were left out, for the manifest."""
+    return [{"name": storable(Path(error.where).name), "reason": storable(error.found)} for error in report.bad]
+
+
+def _notes(plan: OutputPlan) -> dict[str, Any]:
+    """What else decides the data: the file of weights."""
+    if plan.weights is None or plan.weights.origin is None:
+        return {}
+    name, digest = plan.weights.origin
+    return {"weights": {"name": storable(name), "sha256": digest}}
+
+
+def names_below(paths: Iterable[str]) -> list[str]:
+    """The paths below their common folder (a single one: its name); URLs stay whole."""
+    paths = list(paths)
+    local = [str(Path(path).absolute()) for path in paths if not is_remote(path)]
+    base = os.path.commonpath([str(Path(path).parent) for path in local]) if local else ""
+    return [storable(path if is_remote(path) else Path(path).absolute().relative_to(base).as_posix()) for path in paths]

@@ -1,0 +1,1 @@
+"""what all rooms share: schema, settings, errors, events, batch, geometry, working points, outputs, jit"""

@@ -1,0 +1,89 @@
+"""What the pure middle makes and every writer takes: windows as flat columns and indices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Text:
+    """A column of UTF-8 text: `data` uint8 (n_bytes,), `offsets` int64 (n_rows + 1,)."""
+
+    offsets: NDArray[np.int64]
+    data: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+
+@dataclass(frozen=True)
+class WindowBatch:
+    """Windows of one reading step. All arrays have the stored dtypes of `schema.COLUMNS`; no NaN, no infinity.
+
+    window_index : the text column of that name, (n_windows,)
+    window  : the other columns of level "window", shape (n_windows,)
+    cluster : columns of level "cluster" that do not depend on the window, once an input cluster, shape (n_clusters,)
+    pair    : the other columns of level "cluster", one row a (window, cluster), shape (n_pairs,)
+    window_offsets : int64 (n_windows + 1,), rows of `pair` of each window
+    pair_cluster   : int64 (n_pairs,), the cluster of each pair as index into `cluster`
+    window_seed    : int64 (n_windows,), the seed as index into `cluster`
+    hits_offsets   : int64 (n_clusters + 1,), rows of `hits` of each cluster
+    hits           : the six components of `schema.HIT_COMPONENTS`, shape (n_hits,)
+    events         : the counts of `schema.EVENT_COLUMNS`, shape (n_events,); an event without windows has a row too
+    """
+
+    window_index: Text
+    window: Mapping[str, Array]
+    cluster: Mapping[str, Array]
+    pair: Mapping[str, Array]
+    window_offsets: NDArray[np.int64]
+    pair_cluster: NDArray[np.int64]
+    window_seed: NDArray[np.int64]
+    hits_offsets: NDArray[np.int64]
+    hits: Mapping[str, Array]
+    events: Mapping[str, NDArray[np.int64]]
+
+    def __len__(self) -> int:
+        return len(self.window_offsets) - 1
+
+    def column(self, name: str) -> Array:
+        """A column by name: shape (n_windows,) or, for clusters, (n_pairs,)."""
+        if name in self.window:
+            return self.window[name]
+        if name in self.pair:
+            return self.pair[name]
+        return self.cluster[name][self.pair_cluster]
+
+
+def window_sum(batch: WindowBatch, values: NDArray[Any]) -> NDArray[np.float64]:
+    """Sum over the clusters of each window: from (n_pairs,) to (n_windows,)."""
+    window = np.repeat(np.arange(len(batch)), np.diff(batch.window_offsets))
+    return np.bincount(window, values.astype(np.float64), minlength=len(batch)).astype(np.float64)
+
+
+def check_batch(batch: WindowBatch) -> None:
+    """Assert the promises of `WindowBatch` (for tests): all columns there, right dtypes and lengths."""
+    n_windows, n_pairs, n_clusters = len(batch), len(batch.pair_cluster), len(batch.hits_offsets) - 1
+    assert len(batch.window_index) == n_windows
+    for name, column in COLUMNS.items():
+        if column.dtype == "str":
+            continue
+        homes = [part for part in (batch.window, batch.cluster, batch.pair) if name in part]
+        assert len(homes) == 1, f"{name} stands in {len(homes)} parts"
+        length = n_windows if homes[0] is batch.window else n_pairs if homes[0] is batch.pair else n_clusters
+        array = homes[0][name]
+        assert array.shape == (length,) and array.dtype == np.dtype(column.dtype), (name, array.shape, array.dtype)
+        if array.dtype.kind == "f":
+            assert np.isfinite(array).all(), f"{name} is not finite"
+    for name, dtype, _, _ in HIT_COMPONENTS:
+        assert batch.hits[name].dtype == np.dtype(dtype) and len(batch.hits[name]) == batch.hits_offsets[-1]
+    assert batch.window_offsets[-1] == n_pairs and len(batch.window_seed) == n_windows

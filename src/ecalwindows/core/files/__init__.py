@@ -1,0 +1,1 @@
+"""How files get their names, together or not at all, and how they are known again."""

@@ -1,0 +1,318 @@
+"""How finished files get their names: all files of an output or none, whatever interrupts it.
+
+A file alone is renamed. Of several files the old ones get a second name first, and a small file beside them,
+`.NAME.undo`, lists what is being renamed: whoever meets it after a crash puts the old files back (`put_back_in`).
+While it is at work the writer holds a lock on that file, so that writers of one output take turns.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ecalwindows.core.errors import InputError
+from ecalwindows.core.files.inside import place_problem
+from ecalwindows.core.files.renaming import flush, interrupts_later, keep, rename_new
+
+log = logging.getLogger(__name__)
+
+FOLDER = "_ecalwindows"
+"""Beside the data of a flat folder: readers of Parquet folders leave out names with an underscore."""
+
+UNDO = ".undo"
+"""End of the name of the list."""
+BEGUN, DONE = "begun", "done."
+"""How far a commit is: first word of its list. Of one length, so that one overwrites the other in one step."""
+
+
+named: list[Path] = []
+"""Outputs that got their names in this process, for what is said when it is interrupted."""
+
+
+class NotPutBackError(OSError):
+    """An output is half renamed, and the old files could not be put back."""
+
+
+def temporary_name(path: Path) -> Path:
+    """Where an output is while it is written."""
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A file that gets its name: `path`; until then it has the name `place`, and the old file, if any, keeps `old`.
+
+    bytes, mtime_ns : of the new file, by which it is known
+    """
+
+    path: Path
+    pid: int
+    bytes: int
+    mtime_ns: int
+    has_old: bool
+
+    @property
+    def place(self) -> Path:
+        """Where the new file was written."""
+        return self.path.with_name(f".{self.path.name}.{self.pid}.partial")
+
+    @property
+    def old(self) -> Path:
+        """The second name of the old file."""
+        return self.path.with_name(f".{self.path.name}.{self.pid}.old")
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the new file has its name."""
+        try:
+            found = os.lstat(self.path)
+        except OSError:
+            return False
+        return (found.st_size, found.st_mtime_ns) == (self.bytes, self.mtime_ns)
+
+
+def commit(paths: Sequence[Path], *, new: Collection[Path] = ()) -> None:
+    """Give files that were written to `temporary_name(path)` their names, all or none.
+
+    new : of the paths, those that must not be there yet
+    Raises OSError (FileExistsError where one of `new` is there); then all is as it was before, unless it is a
+    NotPutBackError. A signal takes effect when all is done.
+    """
+    if not paths:
+        return
+    with interrupts_later():
+        steps = [_step(path) for path in paths]
+        for step in steps:
+            if step.has_old:  # what replaces must be on the disk first
+                flush(step.place)
+        for group in _groups(steps):
+            if len(group) == 1:
+                _commit_one(group[0], is_new=group[0].path in new)
+            else:
+                _commit_together(group, new)
+
+
+def _groups(steps: Sequence[Step]) -> list[list[Step]]:
+    """All together, where their common folder can hold the list; else what is outside the folder of the last first."""
+    if os.access(_common_folder(steps), os.W_OK):
+        return [list(steps)]
+    home = steps[-1].path.parent
+    inside = [step for step in steps if step.path.is_relative_to(home)]
+    return [*([step] for step in steps if step not in inside), inside]
+
+
+def _common_folder(steps: Sequence[Step]) -> Path:
+    return Path(os.path.commonpath([step.path.parent for step in steps]))
+
+
+def _step(path: Path) -> Step:
+    found = os.stat(temporary_name(path))
+    return Step(path, os.getpid(), found.st_size, found.st_mtime_ns, os.path.lexists(path))
+
+
+def _commit_one(step: Step, *, is_new: bool) -> None:
+    try:
+        rename_new(step.place, step.path) if is_new else os.replace(step.place, step.path)
+    except BaseException as error:
+        if os.path.lexists(step.place) or not step.is_done:
+            raise
+        named.append(step.path)
+        if not isinstance(error, OSError):  # a file server may answer with an error to what it has done
+            raise
+    else:
+        named.append(step.path)
+
+
+def _commit_together(steps: Sequence[Step], new: Collection[Path]) -> None:
+    base = _common_folder(steps)
+    journal = base / f".{steps[-1].path.name}{UNDO}"
+    with _held(journal) as file:
+        steps = [_step(step.path) for step in steps]  # another writer may have been faster
+        for step in steps:
+            if step.path in new and step.has_old:
+                os.unlink(journal)
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(step.path))
+        try:
+            _write(file, steps, base)
+            for step in steps:
+                if step.has_old:
+                    keep(step.path, step.old)
+            for step in steps:
+                if step.path in new:
+                    rename_new(step.place, step.path)
+                else:
+                    os.replace(step.place, step.path)
+            _mark_done(file, steps)
+        except BaseException:
+            with suppress(OSError):
+                os.pwrite(file, BEGUN.encode(), 0)
+            _put_back(steps)
+            with suppress(OSError):
+                os.unlink(journal)
+            raise
+        named.extend(step.path for step in steps)
+        with suppress(OSError):  # all is done: what is left over does no harm
+            _forget(steps)
+            os.unlink(journal)
+
+
+@contextmanager
+def _held(journal: Path) -> Iterator[int]:
+    """The list of a commit, opened and locked; what a dead writer left in it is put back first."""
+    while True:
+        file = os.open(journal, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        try:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if _is_at(file, journal):
+                if content := os.pread(file, 1 << 24, 0):
+                    _finish_dead(content, journal)
+                yield file
+                return
+        finally:
+            os.close(file)
+
+
+def _is_at(file: int, path: Path) -> bool:
+    """Whether an open file still has its name: the writer that had it before removes it."""
+    try:
+        return os.path.samestat(os.fstat(file), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _write(file: int, steps: Sequence[Step], base: Path) -> None:
+    files = [
+        {
+            "name": step.path.relative_to(base).as_posix(), "bytes": step.bytes, "mtime_ns": step.mtime_ns,
+            "has_old": step.has_old,
+        }
+        for step in steps
+    ]  # fmt: skip
+    content = BEGUN + " " + json.dumps({"pid": steps[0].pid, "files": files}) + "\n"
+    os.truncate(file, 0)
+    os.pwrite(file, content.encode(), 0)
+    if any(step.has_old for step in steps):
+        os.fsync(file)
+
+
+def _mark_done(file: int, steps: Sequence[Step]) -> None:
+    os.pwrite(file, DONE.encode(), 0)
+    if any(step.has_old for step in steps):
+        os.fsync(file)
+
+
+def _read(content: bytes, base: Path) -> tuple[bool, list[Step]] | None:
+    """Whether all was renamed, and the steps; None for a list that its writer did not finish: it renamed nothing.
+
+    Raises ValueError for names outside the folder, which none of our lists has.
+    """
+    word, _, rest = content.decode(errors="replace").partition(" ")
+    try:
+        told = json.loads(rest)
+        if word not in (BEGUN, DONE):
+            return None
+        steps = [
+            Step(_inside(base, each["name"]), int(told["pid"]), int(each["bytes"]), int(each["mtime_ns"]),
+                 bool(each["has_old"])) for each in told["files"]
+        ]  # fmt: skip
+    except (json.JSONDecodeError, RecursionError, KeyError, TypeError):
+        return None
+    return word == DONE, steps
+
+
+def _inside(base: Path, name: Any) -> Path:
+    """The path of a name below a folder. Raises ValueError for one outside, also through a link."""
+    if problem := place_problem(base, str(name)):
+        raise ValueError(problem)
+    return base / str(name)
+
+
+def _put_back(steps: Sequence[Step]) -> None:
+    """Make all as it was before: what has its new name loses it, what had an old one gets it back.
+
+    Raises NotPutBackError; then it can be tried again.
+    """
+    try:
+        for step in reversed(steps):
+            if step.has_old and os.path.lexists(step.old) and (step.is_done or not os.path.lexists(step.path)):
+                os.replace(step.old, step.path)
+            elif not step.has_old and step.is_done:
+                os.unlink(step.path)
+        _forget(steps)
+        for step in steps:
+            step.place.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning(
+            "%s: half of the files of this output are new, and the old ones cannot be put back: %s; the next "
+            "ecalwindows command that meets them tries again", steps[-1].path, error.strerror or error,
+        )  # fmt: skip
+        raise NotPutBackError(error.errno, error.strerror or str(error)) from error
+
+
+def _forget(steps: Sequence[Step]) -> None:
+    """Remove the old files."""
+    for step in steps:
+        if step.has_old:
+            step.old.unlink(missing_ok=True)
+
+
+def _finish_dead(content: bytes, journal: Path) -> None:
+    """Put right what a writer that was killed left, by its list."""
+    try:
+        read = _read(content, journal.parent)
+    except ValueError as error:
+        raise InputError(
+            f"a list of files to put back is not one of ecalwindows: {error}", expected="names in its own folder",
+            where=str(journal), todo="remove this file, and look where the dataset comes from",
+        ) from error  # fmt: skip
+    if read is None:
+        return
+    is_done, steps = read
+    if is_done:
+        _forget(steps)
+        return
+    _put_back(steps)
+    back = [str(step.path) for step in steps if step.has_old]
+    gone = [str(step.path) for step in steps if not step.has_old]
+    log.warning(
+        "a run was killed while it gave files their names: %s",
+        "; ".join(
+            [f"put back as before: {', '.join(back)}"] * bool(back)
+            + [f"removed, as there were none before: {', '.join(gone)}"] * bool(gone)
+        ),
+    )
+
+
+def put_back_in(folder: Path) -> None:
+    """Put back what killed writers left half renamed in a folder, with a warning for each output.
+
+    A writer that is at work is waited for. Raises InputError where that cannot be done.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if entry.name[0] == "." and entry.name.endswith(UNDO))
+    except OSError:
+        return
+    for name in names:
+        journal = folder / name
+        try:
+            if journal.is_symlink() or not journal.is_file():
+                continue
+            with interrupts_later(), _held(journal):
+                os.unlink(journal)
+        except OSError as error:
+            raise InputError(
+                f"a run was killed while it gave files their names, and they cannot be put back: "
+                f"{error.strerror or error}",
+                expected="files that are all of one run", where=str(journal),
+                todo="have somebody who may write there run any ecalwindows command on it, such as `ecalwindows log`",
+            ) from error  # fmt: skip

@@ -1,0 +1,240 @@
+"""Outputs are written atomically: under a name with a dot, renamed at the end, all files of an output together."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ecalwindows.core.errors import OutputError
+from ecalwindows.core.files.commit import NotPutBackError, commit, temporary_name
+from ecalwindows.core.files.inside import name_problem
+from ecalwindows.core.files.recovery import recover, warn_of_partials
+from ecalwindows.core.names import is_storable, storable
+
+OPEN_FILES = re.compile(r"/dev|/dev/fd|/proc/\d+/(task/\d+/)?fd")
+"""Folders of devices and of what processes have open: names in them must never be replaced."""
+
+MOST_LINKS = 40
+"""That are followed, as Linux does."""
+
+
+def is_special(path: Path) -> bool:
+    """Whether the path is a device, a pipe, or an open file (/dev/stdout, wherever it leads): written directly."""
+    return not path.is_dir() and ((path.exists() and not path.is_file()) or _is_open_file(path))
+
+
+def _is_open_file(path: Path) -> bool:
+    """Whether a path, or a link that it leads over, is in one of those folders."""
+    for _ in range(MOST_LINKS):
+        place = path.parent.resolve() / path.name
+        if OPEN_FILES.fullmatch(str(place.parent)):
+            return True
+        if not place.is_symlink():
+            return False
+        path = place.parent / place.readlink()
+    return False
+
+
+def is_replaced(path: Path) -> bool:
+    """Whether there is a file under the output's name that will be replaced."""
+    return path.is_file() and not is_special(path)
+
+
+def check_output(path: Path, *, overwrite: bool) -> None:
+    """Raise OutputError when the output can't be written there; makes missing folders.
+
+    What a killed run left half renamed there is put right first.
+    """
+    check_name(path)
+    if path.is_dir():
+        raise output_error("the output is a folder", "the name of a file", path, "name a file in it")
+    if is_special(path):
+        return
+    if problem := name_problem(path.name):
+        raise output_error(f"the output is named {path.name!r}, {problem}", "a name of one line", path, "name another")
+    recover(path)
+    warn_of_partials(path)
+    if path.exists() and not overwrite:
+        raise already_there(path)
+    try:
+        path = followed(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        probe = path.with_name(f".{path.name}.{os.getpid()}.probe")
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def check_name(path: Path) -> None:
+    """Raise OutputError for a path that is not UTF-8: records cannot hold it, and Arrow cannot write there."""
+    if not is_storable(str(path)):
+        raise output_error(
+            "the path of the output is not UTF-8", "a path in UTF-8, which records can hold",
+            Path(storable(str(path))), "name another with -o",
+        )  # fmt: skip
+
+
+def followed(path: Path) -> Path:
+    """The path itself, or what it leads to as a link: the file there is replaced, not the link."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+@contextmanager
+def no_empty_folders(paths: list[Path]) -> Iterator[None]:
+    """Folders above the paths that are made in the block and hold nothing at its end are removed again."""
+    new = {folder for path in paths for folder in path.parents if not folder.exists()}
+    try:
+        yield
+    finally:
+        for folder in sorted(new, key=lambda folder: len(folder.parts), reverse=True):
+            with suppress(OSError):
+                folder.rmdir()
+
+
+@dataclass
+class Together:
+    """Outputs that get their names together, and folders that are not there yet for others."""
+
+    waiting: dict[Path, None] = field(default_factory=dict)
+
+    def place(self, path: Path) -> Path:
+        """Where an output can be read until it has its name."""
+        path = followed(path.absolute())
+        return temporary_name(path) if path in self.waiting else path
+
+    def places(self, paths: Mapping[str, Path]) -> dict[str, Path]:
+        """The same for several, by name."""
+        return {name: self.place(path) for name, path in paths.items()}
+
+
+_TOGETHER: ContextVar[Together | None] = ContextVar("_TOGETHER", default=None)
+_UNNAMED: set[Path] = set()
+"""Folders that are being written under a name with a dot: files in them are written directly."""
+
+
+@contextmanager
+def outputs_together() -> Iterator[Together]:
+    """All outputs that are written in the block get their names at its end, or vanish together when it fails.
+
+    Raises OutputError where they cannot have their names.
+    """
+    if (outer := _TOGETHER.get()) is not None:
+        yield outer
+        return
+    group = Together()
+    token = _TOGETHER.set(group)
+    try:
+        yield group
+        if group.waiting:
+            _commit(list(group.waiting), ())
+            group.waiting.clear()
+    finally:
+        _TOGETHER.reset(token)
+        _remove([temporary_name(path) for path in group.waiting])
+
+
+@contextmanager
+def outputs_apart() -> Iterator[None]:
+    """Outputs in the block get their names at once, also in a block of `outputs_together`: they are read there."""
+    token = _TOGETHER.set(None)
+    try:
+        yield
+    finally:
+        _TOGETHER.reset(token)
+
+
+@contextmanager
+def written_aside(paths: Sequence[Path], *, new: Collection[Path] = ()) -> Iterator[list[Path]]:
+    """Names to write the outputs to; they get their real names when the block ends well, and vanish when it does not.
+
+    All get their names or none: an error or an interrupt between two renames puts the old files back, and after a kill
+    the next command does (`recover`). The last path is the one that errors name.
+    new : of the paths, those that must not be there yet, also not when the block ends
+    An OSError in the block (disk full, folder gone) becomes an OutputError.
+    """
+    targets = [path if is_special(path) or is_unnamed(path) else followed(path.absolute()) for path in paths]
+    places = [path if is_special(path) or is_unnamed(path) else temporary_name(path) for path in targets]
+    named = [target for target, place in zip(targets, places, strict=True) if target != place]
+    group = _TOGETHER.get()
+    is_over = False
+    try:
+        try:
+            for target, place in zip(targets, places, strict=True):
+                if place != target and place.is_symlink():  # somebody has prepared it, to have it written through
+                    place.unlink()
+            yield places
+        except OSError as error:
+            raise cannot_write(paths[-1], error) from error
+        if group is not None:
+            group.waiting |= dict.fromkeys(named)
+        elif named:
+            _commit(named, [target for path, target in zip(paths, targets, strict=True) if path in new])
+        is_over = True
+    finally:
+        if not is_over:
+            _remove([place for target, place in zip(targets, places, strict=True) if place != target])
+
+
+def _commit(paths: Sequence[Path], new: Collection[Path]) -> None:
+    try:
+        commit(paths, new=new)
+    except FileExistsError as error:
+        raise already_there(Path(str(error.filename))) from error
+    except OSError as error:
+        raise cannot_write(paths[-1], error) from error
+
+
+def _remove(places: Sequence[Path]) -> None:
+    for place in places:
+        with suppress(OSError):
+            place.unlink(missing_ok=True)
+
+
+def is_unnamed(path: Path) -> bool:
+    """Whether a path is in a folder that has no name yet."""
+    return bool(_UNNAMED) and not _UNNAMED.isdisjoint(path.absolute().parents)
+
+
+@contextmanager
+def unnamed_folder(folder: Path) -> Iterator[None]:
+    """Files in the folder are written directly: it gets its name as one."""
+    _UNNAMED.add(folder)
+    try:
+        yield
+    finally:
+        _UNNAMED.discard(folder)
+
+
+def already_there(path: Path) -> OutputError:
+    """The error of an output that may not be replaced."""
+    return output_error(
+        "the output is there already", "no such file, since --no-overwrite", path, "remove it or name another"
+    )
+
+
+def cannot_write(path: Path, error: OSError) -> OutputError:
+    """The error of an output that the system refuses; raises `error` itself where the reader of a pipe has ended."""
+    if error.errno == errno.EPIPE:
+        raise error
+    if isinstance(error, NotPutBackError):
+        state = "; its files are half new, half old: the next command that meets them puts the old ones back"
+    else:
+        state = "" if is_special(path) else "; nothing has changed under the output's name"
+    return output_error(
+        f"the output cannot be written: {error.strerror or error}",
+        "a place that you may write to, with space left",
+        path,
+        f"free space or name another place with -o{state}",
+    )
+
+
+def output_error(found: str, expected: str, path: Path, todo: str) -> OutputError:
+    """An error about the output at `path`."""
+    return OutputError(found, expected=expected, where=str(path), todo=todo)

@@ -1,0 +1,153 @@
+"""Settings: frozen, read from YAML or options, written into every output. Loading looks at nothing but the text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ecalwindows.core.errors import SettingsError, near
+from ecalwindows.core.geometry import Geometry, GeometryName, geometry_of
+from ecalwindows.core.setting_types import Count, Flavour, Float, HomePath, Int, main_problem, shown_value
+from ecalwindows.core.yaml_text import yaml_value
+
+STRATEGIES = (
+    "sim_fraction", "sim_fraction_noHitsFraction", "recoToSim_fraction", "recoToSim_fraction_sharedXtals",
+    "sim_nSharedXtals", "simEnergy_sharedXtals", "recoEnergy_sharedXtals",
+)  # fmt: skip
+"""The scores of RecoSimDumper where large is good."""
+
+PileUpUse = Literal["used", "absent", "incomplete", "off"]
+"""How the pile-up of an input is treated: its branches are used; it has none of them; it has only some of them and is
+treated as one without; the setting `pileup` is off."""
+
+Positive = Annotated[Float, Field(ge=0)]
+
+
+class WindowSettings(BaseModel):
+    """What decides the content of a dataset of windows (windows.md). Energies in GeV."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    assoc_strategy: str = Field("sim_fraction", description="Score that gives clusters to caloparticles.")
+    min_cluster_score: Float = Field(1e-4, description="A cluster belongs to a caloparticle only above this score.")
+    min_seed_score: Float = Field(1e-2, description="A seed is matched to its caloparticle only above this score.")
+    min_et_seed: Positive = Field(1.0, description="Least calibrated Et of a seed [GeV].")
+    require_gen_in_window: bool = Field(
+        True, description="A seed is matched only if the generated position of its caloparticle is in its window."
+    )
+    overlap: bool = Field(False, description="Candidates inside another window make a window too.")
+    maxnocalow: Count = Field(
+        0,
+        description="Unmatched windows of an event that are kept: as many as are matched, those of highest Et, and up"
+        " to this number of the others, drawn at random; 0 keeps none.",
+    )
+    pileup: Literal["auto", "on", "off"] = Field("auto", description="Use the pile-up branches.")
+    pu_limit: Annotated[Float, Field(gt=0)] = Field(
+        1e6, description="A cluster counts as truth only below this ratio of pile-up to signal energy."
+    )
+    geometry: GeometryName | Geometry = Field("v3", description="Shape of the windows: v1, v2, v3 or one of your own.")
+    flavour: Literal["auto"] | Flavour = Field(
+        "auto", description="Flavour of every window (11 electrons, 22 photons), or that of the caloparticle."
+    )
+    wp_file: HomePath | None = Field(
+        None, description="simFraction working points (JSON or ROOT); flat: 1e-3; none: the packaged map."
+    )
+    draw_seed: Annotated[Int, Field(ge=0, lt=2**64)] = Field(
+        0, description="Seed of the random draw of unmatched windows."
+    )
+    sample: Annotated[str, Field(pattern=r"^[A-Za-z0-9.+-]*$")] = Field(
+        "", description="Name of the sample, first part of window_index."
+    )
+    tree: str = Field("recosimdumper/caloTree", description="Path of the tree in the dumper file.")
+
+    @field_validator("pileup", mode="before")
+    @classmethod
+    def _yaml_switch(cls, value: Any) -> Any:
+        """YAML reads on and off as true and false."""
+        return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+    @field_validator("assoc_strategy")
+    @classmethod
+    def _large_is_good(cls, value: str) -> str:
+        if value.startswith("dR_"):
+            raise ValueError(
+                f"'{value}' cannot be the strategy: it is good where small, and limits on scores mean nothing for it"
+            )
+        if value not in STRATEGIES:
+            raise ValueError(f"unknown strategy '{value}': {near(value, STRATEGIES)}")
+        return value
+
+    @property
+    def shape(self) -> Geometry:
+        """The geometry itself."""
+        return geometry_of(self.geometry)
+
+    @property
+    def fixed_flavour(self) -> int | None:
+        """The flavour of every window, None for that of the caloparticle."""
+        return None if self.flavour == "auto" else self.flavour
+
+
+def read_settings(path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML file (an empty file is an empty mapping); nothing is checked but its form."""
+    try:
+        content = yaml_value(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"the settings file cannot be read: {getattr(error, 'strerror', None) or error}",
+            expected="a YAML file",
+            where=str(path),
+            todo="check the path given with -s",
+        ) from error
+    except yaml.YAMLError as error:
+        raise SettingsError(
+            f"the settings file is not YAML: {' '.join(str(error).split())}",
+            expected="lines `name: value`",
+            where=str(path),
+            todo="mend the line named above",
+        ) from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise SettingsError(
+            f"the settings file holds a {type(content).__name__}",
+            expected="a mapping, lines `name: value`",
+            where=str(path),
+            todo="see `ecalwindows windows --help` for the names",
+        )
+    return content
+
+
+def window_settings(values: Mapping[str, Any], *, where: str = "the settings") -> WindowSettings:
+    """Settings from plain values; unknown names and wrong values give a SettingsError that lists the near names."""
+    unknown = [str(name) for name in values if name not in WindowSettings.model_fields]
+    if unknown:
+        raise SettingsError(
+            f"unknown setting '{unknown[0]}'",
+            expected=near(unknown[0], WindowSettings.model_fields),
+            where=where,
+            todo="correct or remove it",
+        )
+    try:
+        return WindowSettings.model_validate(dict(values))
+    except ValidationError as error:
+        raise _settings_error(error, where) from error
+
+
+def _settings_error(error: ValidationError, where: str) -> SettingsError:
+    """The first problem of a pydantic error in four parts."""
+    first = main_problem(error)
+    name = str(first["loc"][0])
+    place = ".".join(str(part) for part in first["loc"] if "[" not in str(part))
+    description = WindowSettings.model_fields[name].description or ""
+    reason = first["msg"].removeprefix("Value error, ")
+    return SettingsError(
+        f"setting '{name}' cannot be {shown_value(first['input'])}: {reason}",
+        expected=description,
+        where=where if place == name else f"{where}, {place}",
+        todo="correct it (`ecalwindows windows --help` tells the settings)",
+    )

@@ -1,0 +1,32 @@
+"""URLs and the file systems behind them."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from ecalwindows.core.errors import missing_extra
+
+
+def is_remote(path: str) -> bool:
+    """Whether the path is a URL (root://host//file) and not a local one."""
+    return "://" in path
+
+
+def server_of(url: str) -> str:
+    """The server of a URL, as URLs begin: root://host:port."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def remote_filesystem(url: str) -> tuple[Any, str]:
+    """fsspec's file system for the URL, and the path on it. Raises MissingExtraError without fsspec-xrootd."""
+    import fsspec
+
+    if url.startswith("root://"):
+        try:
+            import fsspec_xrootd  # noqa: F401
+        except ImportError:
+            raise missing_extra("fsspec-xrootd", "xrootd", "read root:// URLs") from None
+    filesystem, path = fsspec.core.url_to_fs(url)
+    return filesystem, str(path)

@@ -1,0 +1,1 @@
+"""Parts become a dataset with its record."""

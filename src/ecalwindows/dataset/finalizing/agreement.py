@@ -1,0 +1,102 @@
+"""Whether parts belong together: one format, schema, data-model version and settings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from ecalwindows.dataset.finalizing.parts import Part, fields_of, listed, parts_error
+
+BY_SAMPLE = ("flavour", "wp_file")
+"""Settings that may differ from sample to sample (electrons and photons have working points of their own)."""
+
+MOST_ROWS = 20
+"""Rows of the table of differences that are shown."""
+
+Row = tuple[str, str, list[str]]
+
+
+def check_agreement(parts: Sequence[Part]) -> None:
+    """Raise InputError with a table of what differs, unless the parts belong together.
+
+    Only `sample`, and from sample to sample what stands in `BY_SAMPLE`, may differ.
+    """
+    table = differences(parts)
+    if table:
+        n = len({name for name, _, _ in table})
+        raise parts_error(
+            f"the parts differ in {n} {'thing' if n == 1 else 'things'}{_text(table)}",
+            "parts of one format, schema, data-model version and settings", parts[0].base,
+            "make the odd ones again, or finalise them apart",
+        )  # fmt: skip
+
+
+def check_same_windows(one: Sequence[Part], other: Sequence[Part]) -> None:
+    """Raise InputError unless parts in two formats hold the same windows, as far as their manifests tell."""
+    known = {part.name: part for part in one}
+    formats = f"{one[0].manifest.format} and {other[0].manifest.format}"
+    alone = sorted(known.keys() ^ {part.name for part in other})
+    differ = [] if alone else [part.name for part in other if _windows(part) != _windows(known[part.name])]
+    if alone or differ:
+        what = "is there only once" if alone else "holds other windows or was made with other settings"
+        raise parts_error(
+            f"in {formats}: {listed(alone or differ)} {what}", "the same parts in each format", other[0].base,
+            "make them together, or finalise each format apart",
+        )  # fmt: skip
+
+
+def _windows(part: Part) -> tuple[Any, ...]:
+    manifest = part.manifest
+    made_by = (manifest.data_model_version, manifest.settings, manifest.working_points_sha256)
+    return manifest.rows, [each.identity for each in manifest.inputs], *made_by
+
+
+def differences(parts: Sequence[Part]) -> list[Row]:
+    """Rows (what differs, one of its values, names of the parts that have it)."""
+    facts = [_facts(part) for part in parts]
+    rows: list[Row] = []
+    for name in dict.fromkeys(name for fact in facts for name in fact):
+        values: dict[str, list[str]] = {}
+        for part, fact in zip(parts, facts, strict=True):
+            if name in fact or not name.startswith("sample "):
+                values.setdefault(fact.get(name, "(none)"), []).append(part.name)
+        if len(values) > 1:
+            rows += [(name, value, names) for value, names in values.items()]
+    return rows
+
+
+def _facts(part: Part) -> dict[str, str]:
+    """What must be equal where it is there, as text by name."""
+    manifest = part.manifest
+    facts = {"format": manifest.format, "data-model version": str(manifest.data_model_version)}
+    facts["weights"] = _short(manifest.notes.get("weights"))
+    facts |= {f"setting {key}": _short(value) for key, value in manifest.settings.items()}
+    for key in ("sample", *BY_SAMPLE):
+        facts.pop(f"setting {key}", None)
+    own = {key: manifest.settings.get(key) for key in BY_SAMPLE} | {"working points": manifest.working_points_sha256}
+    facts |= {f"sample '{part.sample}': {key}": _short(value) for key, value in own.items()}
+    if part.schema is None:
+        return facts | {f"column {name}": "there" for name in manifest.columns}
+    for group in part.schema:
+        fields = fields_of(group.type)
+        facts |= {f"column {group.name}.{field.name}": str(field.type) for field in fields}
+        facts |= {} if fields else {f"column {group.name}": str(group.type)}
+    return facts
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _text(rows: list[Row]) -> str:
+    """Lines `what  value  parts`, each name once."""
+    shown = rows[:MOST_ROWS]
+    widths = [max(len(row[place]) for row in shown) for place in (0, 1)]
+    lines, last = [], ""
+    for name, value, parts in shown:
+        lines.append(f"{'' if name == last else name:<{widths[0]}}  {value:<{widths[1]}}  in {listed(parts, 3)}")
+        last = name
+    more = len(rows) - len(shown)
+    return "".join(f"\n    {line}" for line in lines) + (f"\n    and {more} more lines" if more else "")

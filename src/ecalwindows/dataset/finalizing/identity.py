@@ -1,0 +1,150 @@
+"""The event that each window belongs to, as one number: the hash of `splits.event_hash`, read from any format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.errors import InputError
+from ecalwindows.core.event_hash import event_hash, sample_key
+from ecalwindows.dataset.finalizing.parts import Part
+from ecalwindows.formats.ndjson.lines import as_lines, line_pieces
+from ecalwindows.formats.parquet.stored import stored_column
+from ecalwindows.formats.tfrecord.records import record_pieces
+
+Keys = NDArray[np.uint64]
+IDS = ("run_id", "lumi_id", "event_id")
+WANTED = (*IDS, "window_index")
+ROWS = 65536
+"""Windows of which the identity is read at a time."""
+
+SAMPLE = r"^(?P<sample>[A-Za-z0-9.+-]*)_-?[0-9]+_-?[0-9]+_-?[0-9]+_[0-9]+$"
+"""A window_index of ours; in that of another origin (random letters) there is no sample."""
+
+WINDOW_LINE = (
+    r'^\{(?:"window_index":"(?P<window_index>[^"\\]*)",)?"run_id":(?P<run_id>-?[0-9]+),"lumi_id":(?P<lumi_id>-?[0-9]+),'
+    r'"event_id":(?P<event_id>-?[0-9]+)[,}]'
+)
+"""How a line of our NDJSON begins."""
+
+EVENT_LINE = r"^(?P<run_id>-?[0-9]+);(?P<lumi_id>-?[0-9]+);(?P<event_id>-?[0-9]+);"
+
+
+def keys_of(columns: Mapping[str, Any], sample: str) -> Keys:
+    """The event hash of each window, uint64 (n,), from Arrow arrays of `IDS` and, if there, `window_index`.
+
+    sample : where window_index tells none
+    Raises ValueError for ids that are no int64.
+    """
+    numbers = [stored_column(columns[name], "int64") for name in IDS]
+    key: Any = sample_key(sample)
+    if "window_index" in columns and len(numbers[0]):
+        found = pc.struct_field(pc.extract_regex(_plain(columns["window_index"]), SAMPLE), "sample")
+        names = pc.dictionary_encode(pc.fill_null(found, sample))
+        key = np.array([sample_key(name) for name in names.dictionary.to_pylist()])[names.indices.to_numpy()]
+    return event_hash(key, *numbers)
+
+
+def _plain(array: Any) -> Any:
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    return array.storage if isinstance(array, pa.ExtensionArray) else array
+
+
+def parquet_leaves(schema: Any) -> dict[str, str]:
+    """Which of `WANTED` a Parquet file holds, and in which group."""
+    groups = {field.name: group.name for group in schema if pa.types.is_struct(group.type) for field in group.type}
+    return {name: groups[name] for name in WANTED if name in groups}
+
+
+def has_identity(part: Part) -> bool:
+    """Whether the columns of a part tell run, lumi and event."""
+    return set(IDS) <= {name.rpartition(".")[2] for name in part.manifest.columns}
+
+
+def table_keys(table: Any, sample: str) -> Keys:
+    """The event hashes of the rows of an Arrow table in our layout."""
+    leaves = parquet_leaves(table.schema)
+    return keys_of({name: pc.struct_field(_plain(table[group]), name) for name, group in leaves.items()}, sample)
+
+
+def line_keys(lines: Any, pattern: str, sample: str) -> Keys:
+    """The event hashes of lines (`WINDOW_LINE` or `EVENT_LINE`). Raises ValueError for a line of another form."""
+    found = pc.extract_regex(lines, pattern)
+    if found.null_count:
+        first = str(lines.filter(found.is_null())[0])[:80].strip()
+        raise ValueError(f"a line does not begin as one of ours: {first}")
+    columns = {name: pc.struct_field(found, name) for name in found.type.names}
+    columns |= {name: pc.cast(columns[name], pa.int64()) for name in IDS}
+    return keys_of(columns, sample)
+
+
+def batch_keys(batch: WindowBatch, sample: str) -> Keys:
+    """The event hashes of the windows of a batch. Raises ValueError where it does not tell run, lumi and event."""
+    if not set(IDS) <= batch.window.keys():
+        raise ValueError(f"it has no {', '.join(name for name in IDS if name not in batch.window)}")
+    columns = {name: pa.array(batch.window[name]) for name in IDS}
+    text = batch.window_index
+    buffers = [None, pa.py_buffer(text.offsets.astype(np.int64)), pa.py_buffer(text.data)]
+    index = pa.Array.from_buffers(pa.large_string(), len(text), buffers)
+    return keys_of(columns | {"window_index": index}, sample)
+
+
+def part_keys(part: Part) -> Iterator[Keys]:
+    """The event hashes of all windows of a part, in pieces; only what tells the event is read.
+
+    Raises ValueError for data that are not ours.
+    """
+    for path in part.data:
+        if part.manifest.format == "parquet":
+            leaves = [f"{group}.{name}" for name, group in parquet_leaves(part.schema).items()]
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(use_threads=False, batch_size=ROWS, columns=leaves):
+                    yield table_keys(pa.Table.from_batches([batch]), part.sample)
+        elif part.manifest.format == "ndjson":
+            for piece in line_pieces(path):
+                yield line_keys(as_lines(piece), WINDOW_LINE, part.sample)
+        else:
+            for _, batch in record_pieces(path, frozenset(WANTED)):
+                yield batch_keys(batch, part.sample)
+
+
+class SeenEvents:
+    """The events of all parts by their hashes: how many there are, and whether one stands in two parts."""
+
+    def __init__(self) -> None:
+        self._keys: list[Keys] = []
+        self._names: list[str] = []
+
+    def add(self, name: str, pieces: Iterator[Keys]) -> None:
+        """Take the event hashes of a part; 8 bytes an event stay in memory."""
+        self._keys.append(np.unique(np.concatenate([np.empty(0, np.uint64), *(np.unique(keys) for keys in pieces)])))
+        self._names.append(name)
+
+    @property
+    def keys(self) -> Keys:
+        """The hashes of all events with windows, part by part."""
+        return np.concatenate([np.empty(0, np.uint64), *self._keys])
+
+    def check(self, where: str) -> None:
+        """Raise InputError when an event stands in two parts."""
+        keys = self.keys
+        order = np.argsort(keys, kind="stable")
+        twice = np.flatnonzero(keys[order][1:] == keys[order][:-1])
+        if len(twice):
+            part = np.repeat(np.arange(len(self._keys)), [len(each) for each in self._keys])
+            first, second = (self._names[part[order[twice[0] + step]]] for step in (0, 1))
+            n = f"{len(twice):,} events stand" if len(twice) > 1 else "an event stands"
+            raise InputError(
+                f"{n} in two parts{', the first' if len(twice) > 1 else ''}: in {first} and in {second}",
+                expected="each event (sample, run, lumi, event) in one part",
+                where=where,
+                todo="remove one of the parts with its manifest, or give each sample its own name (--sample)",
+            )

@@ -1,0 +1,1 @@
+"""A dataset is opened and read."""

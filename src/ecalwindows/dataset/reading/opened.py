@@ -1,0 +1,142 @@
+"""Datasets opened for reading: a lazy handle on files of any format, local or remote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Self
+
+import awkward as ak
+import pyarrow as pa
+
+from ecalwindows.core.errors import SettingsError, near
+from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, Column
+from ecalwindows.dataset.reading.scan import Scan
+from ecalwindows.dataset.reading.selection import Selection
+from ecalwindows.dataset.reading.sources import File
+from ecalwindows.dataset.record import DatasetRecord
+from ecalwindows.formats.parquet.definition import GROUPS, FeaturesDefinition, features_definition
+from ecalwindows.formats.parquet.tables import batch_table, empty_batch
+
+HIT_NAMES = tuple(name for name, *_ in HIT_COMPONENTS)
+
+
+@dataclass(frozen=True, repr=False)
+class Dataset:
+    """A dataset that is read when it is needed, row group by row group.
+
+    path : as given; record : its dataset.json, None without
+    scan : its data files and the limits that all windows pass; chosen : names of the columns selected, None for all
+    """
+
+    path: str
+    scan: Scan
+    record: DatasetRecord | None = None
+    chosen: frozenset[str] | None = None
+
+    def __repr__(self) -> str:
+        limits = "".join(f", {selection}" for selection in self.scan.selections)
+        return f"<Dataset {self.path!r}: files={len(self.scan.files)}{limits}>"
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits, none where the dataset was made without."""
+        return tuple(dict.fromkeys(file.split for file in self.scan.files if file.split is not None))
+
+    @cached_property
+    def columns(self) -> dict[str, Column]:
+        """The columns by name: each with group, dtype, unit and meaning; features in the order of formats.md."""
+        return {name: COLUMNS[name] for names in self.definition.groups.values() for name in names}
+
+    @cached_property
+    def hit_components(self) -> tuple[str, ...]:
+        """Names of the numbers of a hit in `cl_h`, in order; none where there are no hits."""
+        return tuple(name for name in HIT_NAMES if name in self._names)
+
+    @cached_property
+    def definition(self) -> FeaturesDefinition:
+        """The columns and hit components as the features definition with which they are read."""
+        usual = [name for names in features_definition().groups.values() for name in names]
+        order = [name for name in dict.fromkeys([*usual, *COLUMNS]) if name in self._names]
+        groups = {group: tuple(name for name in order if COLUMNS[name].group == group) for group in GROUPS}
+        hits = tuple(HIT_NAMES.index(name) for name in self.hit_components)
+        return FeaturesDefinition({group: names for group, names in groups.items() if names}, hits)
+
+    def filter(
+        self,
+        *,
+        et_min: float | None = None,
+        et_max: float | None = None,
+        eta_min: float | None = None,
+        eta_max: float | None = None,
+        matched: bool | None = None,
+        split: str | Iterable[str] | None = None,
+    ) -> Self:
+        """A handle on fewer windows; all limits must hold, also those of filters before.
+
+        et_min <= et_seed < et_max (raw Et) [GeV]; eta_min <= abs(seed_eta) < eta_max; matched: is_seed_calo_matched
+        split : name or names of splits
+        Raises SettingsError for a split that is not there or a limit on a column that the dataset lacks.
+        """
+        selection = Selection(et_min, et_max, eta_min, eta_max, matched)
+        if lacking := sorted(selection.columns - self.scan.names):
+            raise self._wrong(f"the filter needs {', '.join(lacking)}", "limits on columns that the dataset has")
+        files = self.scan.files if split is None else self._files_of({split} if isinstance(split, str) else set(split))
+        return replace(self, scan=replace(self.scan.limited(selection), files=files))
+
+    def _files_of(self, splits: set[str]) -> tuple[File, ...]:
+        for name in sorted(splits - set(self.splits)):
+            expected = near(name, self.splits) if self.splits else "none: the dataset was made without splits"
+            raise self._wrong(f"there is no split '{name}'", expected)
+        return tuple(file for file in self.scan.files if file.split in splits)
+
+    def select(self, columns: Iterable[str]) -> Self:
+        """A handle on fewer columns: names of columns, of groups ("cl_features"), of hit components, or "cl_h".
+
+        Raises SettingsError for an unknown name; the error lists near ones.
+        """
+        groups = {group: set(names) for group, names in self.definition.groups.items()}
+        groups |= {"cl_h": set(self.hit_components)} | {name: {name} for name in self._names}
+        chosen: set[str] = set()
+        for name in [columns] if isinstance(columns, str) else columns:
+            if name not in groups:
+                raise self._wrong(f"there is no column or group '{name}'", near(name, groups))
+            chosen |= groups[name]
+        if not chosen:
+            raise self._wrong("no column is selected", "names of columns or groups")
+        return replace(self, chosen=frozenset(chosen))
+
+    def __len__(self) -> int:
+        return self._n_windows
+
+    @cached_property
+    def _n_windows(self) -> int:
+        return self.scan.count()
+
+    def __iter__(self) -> Iterator[ak.Array]:
+        """The windows, row group by row group (8192 at most), as Awkward Arrays in the layout of formats.md."""
+        for table in self._tables():
+            if len(table):
+                yield ak.from_arrow(table)
+
+    def to_awkward(self) -> ak.Array:
+        """All windows as one Awkward Array."""
+        return ak.from_arrow(self.to_arrow())
+
+    def to_arrow(self) -> Any:
+        """All windows as one `pyarrow.Table`."""
+        return pa.concat_tables([batch_table(empty_batch(self._names), self.definition), *self._tables()])
+
+    def _tables(self) -> Iterator[Any]:
+        for batch, kept in self.scan.pieces(self.scan.units(), self._names):
+            table = batch_table(batch, self.definition)
+            yield table if len(kept) == len(batch) else table.take(kept)
+
+    @property
+    def _names(self) -> frozenset[str]:
+        """The columns and hit components selected."""
+        return self.scan.names if self.chosen is None else self.chosen
+
+    def _wrong(self, found: str, expected: str) -> SettingsError:
+        return SettingsError(found, expected=expected, where=self.path, todo="see .columns and .splits of the dataset")

@@ -1,0 +1,73 @@
+"""What of a dataset is read, and how: files, limits on windows, headers that are read once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.schema import COLUMNS
+from ecalwindows.dataset.reading.selection import Selection
+from ecalwindows.dataset.reading.sources import File, Index, file_batches, file_index
+
+Unit = tuple[File, int | None]
+"""What is read at a time: a row group of a file, or a whole file."""
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Files of a dataset and the limits that all windows pass; `indices` are the headers read so far, by path."""
+
+    files: tuple[File, ...]
+    selections: tuple[Selection, ...] = ()
+    indices: dict[str, Index] = field(default_factory=dict, compare=False, repr=False)
+
+    def limited(self, selection: Selection) -> Scan:
+        """The same with one more limit."""
+        return replace(self, selections=(*self.selections, selection)) if selection.columns else self
+
+    def index(self, file: File) -> Index:
+        """What a file holds."""
+        if file.path not in self.indices:
+            self.indices[file.path] = file_index(file)
+        return self.indices[file.path]
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Columns and hit components of the first file that tells any."""
+        return next((names for file in self.files if (names := self.index(file).names)), frozenset())
+
+    def units(self) -> Iterator[Unit]:
+        """What is to be read; row groups in which no window can pass are left out."""
+        for file in self.files:
+            index = self.index(file)
+            if index.rows is None:
+                yield file, None
+            for group, ranges in enumerate(index.ranges):
+                if all(selection.may_pass(ranges) for selection in self.selections):
+                    yield file, group
+
+    def pieces(self, units: Iterable[Unit], columns: frozenset[str]) -> Iterator[tuple[WindowBatch, Rows]]:
+        """Batches with these columns, each with its rows that pass all limits."""
+        needed = columns.union(*(selection.columns for selection in self.selections))
+        for file, group in units:
+            for batch in file_batches(file, needed, group):
+                passes = [selection.passing(batch.window) for selection in self.selections]
+                yield batch, np.flatnonzero(np.all([np.ones(len(batch), bool), *passes], axis=0))
+
+    def count(self) -> int:
+        """Windows: from the headers where they tell, else by reading as little as possible."""
+        return sum(self._count(unit) for unit in self.units())
+
+    def _count(self, unit: Unit) -> int:
+        rows, group = self.index(unit[0]).rows, unit[1]
+        if rows is not None and group is not None and not self.selections:
+            return rows[group]
+        least = frozenset() if self.selections else frozenset(sorted(self.names & set(COLUMNS))[:1])
+        return sum(len(kept) for _, kept in self.pieces([unit], least))

@@ -1,0 +1,102 @@
+"""All inputs of a run as events, step by step: headers checked first, each event once, bad files counted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ecalwindows.core.errors import BadFileError
+from ecalwindows.core.events import Events, selected_events
+from ecalwindows.core.settings import WindowSettings
+from ecalwindows.dumper.duplicates import SeenEvents
+from ecalwindows.dumper.headers import Input, Inputs, check_inputs
+from ecalwindows.dumper.inputs import input_files
+from ecalwindows.dumper.read import read_events
+
+MAX_MEMORY = 1e15
+"""Bytes: so much and more is all that there is."""
+
+STEP_SHARE = 0.15
+"""Share of the memory budget for the arrays read in a step: the rest is for decompression and for what is made."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How inputs are read; nothing here changes the content of a dataset but `events` and what is skipped.
+
+    memory_mb : about how much the arrays of a step may take [MB, 1e6 bytes]
+    step_events : most events of a step
+    events : (start, stop) over all inputs
+    all_may_be_bad : inputs of which none can be read give an output without windows, which tells them
+    warns : what a user must know of the inputs is logged as warnings, else it is in the report only
+    """
+
+    memory_mb: float = 256.0
+    step_events: int | None = None
+    events: tuple[int | None, int | None] = (None, None)
+    skip_bad_files: bool = False
+    keep_first_duplicates: bool = False
+    all_may_be_bad: bool = False
+    warns: bool = True
+
+    @property
+    def step_bytes(self) -> float:
+        """Budget of one step."""
+        return min(self.memory_mb * 1e6, MAX_MEMORY) * STEP_SHARE
+
+
+@dataclass
+class ReadReport:
+    """What was found in the inputs of a run. `warnings`: what a user of the data must know of it, a line each."""
+
+    n_files: int = 0
+    warnings: list[str] = field(default_factory=list)
+    bad: list[BadFileError] = field(default_factory=list)
+    pileup_files: int = 0
+    duplicates: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def n_duplicates(self) -> int:
+        """Events that were left out, as an input before has them too."""
+        return sum(self.duplicates.values())
+
+
+def iter_events(
+    inputs: Inputs, settings: WindowSettings, *, reading: Reading, report: ReadReport
+) -> Iterator[tuple[Input, Events]]:
+    """Events of all inputs, step by step, in order, none twice, with the file of each step; fills the report."""
+    report.n_files, report.bad = len(inputs.files), list(inputs.bad)
+    report.pileup_files = sum(file.use_pileup for file in inputs.files)
+    seen = SeenEvents([file.path for file in inputs.files], keep_first=reading.keep_first_duplicates)
+    for number, file in enumerate(inputs.files):
+        try:
+            if reading.skip_bad_files:
+                _read_through(file, settings, reading)
+            for _, events in read_events(
+                file, settings, memory_bytes=reading.step_bytes, most_events=reading.step_events
+            ):
+                first = seen.first_time(events, number)
+                if not first.all():
+                    report.duplicates[file.path] = report.duplicates.get(file.path, 0) + int((~first).sum())
+                    events = selected_events(events, first)
+                yield file, events
+        except BadFileError as error:
+            if not reading.skip_bad_files:
+                raise
+            report.bad.append(error)
+
+
+def _read_through(file: Input, settings: WindowSettings, reading: Reading) -> None:
+    """Read a file once for nothing, so that one that breaks half-way gives nothing, not a part."""
+    for _ in read_events(file, settings, memory_bytes=reading.step_bytes, most_events=reading.step_events):
+        pass
+
+
+def checked_inputs(inputs: Any, settings: WindowSettings, wanted: Collection[str], reading: Reading) -> Inputs:
+    """All headers checked."""
+    files = input_files(inputs)
+    checked = check_inputs(files, settings, wanted, events=reading.events, skip_bad_files=reading.skip_bad_files)
+    if checked.bad and not checked.files and not reading.all_may_be_bad:
+        raise checked.bad[0]
+    return checked

@@ -1,0 +1,188 @@
+"""Which fields the lines of an NDJSON file have, as told by its first lines, in the form that the kernels take."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.formats.kernels import json_values as kinds
+
+HIT_NAMES = tuple(name for name, *_ in HIT_COMPONENTS)
+KINDS = {
+    "int32": kinds.INT32, "int64": kinds.INT64, "bool": kinds.BOOL, "float32": kinds.SINGLE, "float64": kinds.DOUBLE,
+    "str": kinds.TEXT,
+}  # fmt: skip
+SAMPLE = 16
+"""Lines that tell which fields a file has: those that more than half of them have."""
+
+LONGEST_NAME = 31
+"""Bytes of a key that the kernels can compare; names of columns are shorter."""
+
+LONGEST_INTEGER = 400
+"""Bytes of a number that Python reads as an integer; a longer one is infinite as a float64."""
+
+LEVELS = ("window", "cluster")
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys as `kernels.json_windows` takes them."""
+
+    kinds: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    words: NDArray[np.uint64]
+    masks: NDArray[np.uint64]
+    levels: NDArray[np.int64]
+    expected: NDArray[np.int64]
+    after: NDArray[np.int64]
+    seen: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Fields of a line, in the order of the file.
+
+    window, cluster : names of the columns that are read
+    components : how many numbers a hit has; 0 when hits are not read
+    passed_over : known or unknown fields that are not read, by level
+    """
+
+    window: tuple[str, ...]
+    cluster: tuple[str, ...]
+    components: int
+    passed_over: tuple[tuple[str, ...], tuple[str, ...]] = field(default=((), ()))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Columns and hit components that are read."""
+        return frozenset((*self.window, *self.cluster, *HIT_NAMES[: self.components]))
+
+    @property
+    def of_cluster(self) -> tuple[str, ...]:
+        """Fields of a cluster that are read."""
+        return (*self.cluster, "cl_hits") if self.components else self.cluster
+
+    def passing_over(self, level: int, names: Iterable[str]) -> Layout:
+        """The same, with more fields of a level that are not read."""
+        more = list(self.passed_over)
+        more[level] = (*more[level], *(name for name in names if name not in more[level]))
+        return replace(self, passed_over=(more[0], more[1]))
+
+    def keys(self) -> Keys:
+        """The keys of both levels, those that are read first."""
+        clusters = [("clusters", kinds.CLUSTERS)]
+        hits = [("cl_hits", kinds.HITS)] if self.components else []
+        fields = [
+            [*_read(self.window), *clusters, *((name, kinds.SKIP) for name in self.passed_over[0])],
+            [*_read(self.cluster), *hits, *((name, kinds.SKIP) for name in self.passed_over[1])],
+        ]
+        both = fields[0] + fields[1]
+        words, masks = _packed([name for name, _ in both])
+        return Keys(
+            kinds=np.array([kind for _, kind in both], dtype=np.int64),
+            columns=np.array([*range(len(fields[0])), *range(len(fields[1]))], dtype=np.int64),
+            words=words,
+            masks=masks,
+            levels=np.array([0, len(fields[0]), len(both)], dtype=np.int64),
+            expected=np.array([sum(kind != kinds.SKIP for _, kind in level) for level in fields], dtype=np.int64),
+            after=np.array([*range(1, len(both)), 0, 0, len(fields[0])], dtype=np.int64),
+            seen=np.zeros(len(both), dtype=np.int64),
+        )
+
+
+def _read(names: Sequence[str]) -> Iterator[tuple[str, int]]:
+    return ((name, KINDS[COLUMNS[name].dtype]) for name in names)
+
+
+def _packed(names: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Names with their closing quotes as numbers of eight bytes, and which bytes count, uint64 (n, 4)."""
+    texts = [name.encode() + b'"' for name in names]
+    width = LONGEST_NAME + 1
+    words = np.frombuffer(b"".join(text.ljust(width, b"\0") for text in texts), dtype="<u8").reshape(-1, width // 8)
+    full = b"".join((b"\xff" * len(text)).ljust(width, b"\0") for text in texts)
+    return words.astype(np.uint64), np.frombuffer(full, dtype="<u8").reshape(-1, width // 8).astype(np.uint64)
+
+
+def file_layout(lines: Iterable[bytes]) -> Layout | None:
+    """The layout that the first lines tell, None where none of them is a window.
+
+    A field counts when more than half of these lines have it; so one damaged line changes nothing.
+    """
+    windows = _first_windows(lines)
+    if not windows:
+        return None
+    clusters = [window["clusters"][0] for window in windows if window["clusters"]]
+    window, cluster = _usual(windows), _usual(clusters)
+    lengths = Counter(len(hit) for one in clusters for hit in _hits(one))
+    components = lengths.most_common(1)[0][0] if lengths else len(HIT_NAMES)
+    has_hits = "cl_hits" in cluster and 3 <= components <= len(HIT_NAMES)
+    layout = Layout(
+        tuple(name for name in window if name in COLUMNS and COLUMNS[name].level == "window"),
+        tuple(name for name in cluster if name in COLUMNS and COLUMNS[name].level == "cluster"),
+        components if has_hits else 0,
+    )
+    fields = [set(layout.window) | {"clusters"}, set(layout.cluster) | ({"cl_hits"} if has_hits else set())]
+    for level, names in enumerate((window, cluster)):
+        others = (name for name in names if name not in fields[level] and len(name.encode()) <= LONGEST_NAME)
+        layout = layout.passing_over(level, others)
+    return layout
+
+
+def _first_windows(lines: Iterable[bytes]) -> list[dict[str, Any]]:
+    """The first lines that are objects with a list of clusters."""
+    found: list[dict[str, Any]] = []
+    for line in lines:
+        try:
+            window = parsed(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(window, dict) and _is_list_of(window.get("clusters"), dict):
+            found.append(window)
+        if len(found) == SAMPLE:
+            break
+    return found
+
+
+def parsed(line: bytes | str) -> Any:
+    """A line of JSON as Python understands it; an integer of very many digits, which no column holds, is infinite.
+
+    Raises ValueError and RecursionError.
+    """
+    return json.loads(line, parse_int=_integer)
+
+
+def _integer(text: str) -> int | float:
+    """An integer; Python refuses to read one of more than 4300 digits."""
+    return int(text) if len(text) <= LONGEST_INTEGER else float(text)
+
+
+def _is_list_of(value: Any, kind: type) -> bool:
+    return isinstance(value, list) and all(isinstance(item, kind) for item in value)
+
+
+def _usual(objects: Sequence[dict[str, Any]]) -> list[str]:
+    """Fields of more than half of the objects, in the order in which they first stand."""
+    counts = Counter(name for one in objects for name in one)
+    return [name for name, count in counts.items() if 2 * count > len(objects) and _is_plain(name)]
+
+
+def _is_plain(name: str) -> bool:
+    return name.isprintable() and not set(name) & set('"\\')
+
+
+def _hits(cluster: dict[str, Any]) -> list[list[Any]]:
+    hits: Any = cluster.get("cl_hits")
+    return list(hits) if _is_list_of(hits, list) else []
+
+
+def unknown_fields(layout: Layout) -> list[str]:
+    """Fields of the file that are no columns, for telling."""
+    known = {*COLUMNS, "clusters", "seed_hits", "cl_hits"}
+    return [name for names in layout.passed_over for name in names if name not in known]

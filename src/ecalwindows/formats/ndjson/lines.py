@@ -1,0 +1,81 @@
+"""Text files of ours, compressed or not, as pieces of whole lines; pieces as Arrow arrays of lines."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import zstandard
+
+from ecalwindows.formats.ndjson.text_source import Limits, is_archive, text_chunks
+
+PIECE = 1 << 23
+"""Bytes of text read at a time; bounds the memory."""
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
+    if path.name.endswith(".gz"):
+        with gzip.open(path, "rb") as text:
+            yield text
+    elif path.name.endswith(".zst"):
+        with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True) as text:
+            yield text
+    else:
+        with path.open("rb") as text:
+            yield text
+
+
+def line_pieces(path: Path, size: int = PIECE) -> Iterator[bytes]:
+    """The text in pieces of whole lines, each with its newline. Raises ValueError when the last line is cut.
+
+    Raises BadFileError for an archive that is damaged.
+    """
+    if is_archive(path.name):
+        yield from _archived(path)
+        return
+    rest = b""
+    with _opened(path) as text:
+        while piece := text.read(size):
+            head, newline, tail = piece.rpartition(b"\n")
+            if newline:
+                yield rest + head + newline
+                rest = tail
+            else:
+                rest += piece
+    if rest:
+        raise ValueError("the last line is cut")
+
+
+def _archived(path: Path) -> Iterator[bytes]:
+    for chunk in text_chunks(path, Limits(), []):
+        if not chunk.has_end:
+            raise ValueError("the last line is cut")
+        yield chunk.text
+
+
+def count_lines(path: Path) -> int:
+    """Lines of a file; raises as `line_pieces`."""
+    return sum(piece.count(b"\n") for piece in line_pieces(path))
+
+
+def as_lines(piece: bytes) -> Any:
+    """A piece as an Arrow array of its lines, newlines included; no copy."""
+    data = np.frombuffer(piece, dtype=np.uint8)
+    ends = np.flatnonzero(data == ord("\n")) + 1
+    offsets = np.concatenate([[0], ends]).astype(np.int64)
+    return pa.Array.from_buffers(pa.large_string(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(piece)])
+
+
+def text_of(lines: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """The text of an Arrow array of lines (large_string or large_binary, no nulls), uint8 (n_bytes,); no copy."""
+    _, offsets, data = lines.buffers()
+    if data is None or not len(lines):
+        return np.empty(0, np.uint8)
+    ends = np.frombuffer(offsets, np.int64)[[lines.offset, lines.offset + len(lines)]]
+    return np.frombuffer(data, np.uint8)[ends[0] : ends[1]]

@@ -1,0 +1,278 @@
+"""Reads NDJSON into batches: ours, and the productions of CMS (`.ndjson.tar.gz`, with NaN, sometimes with a cut line).
+
+The text is read by chunks of whole lines, straight into tables of numbers (`kernels.json_windows`); Python looks only
+at the first lines, and at what is too rare or too odd for a kernel.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from os import PathLike, fspath
+from typing import Any
+
+import numpy as np
+
+from ecalwindows.core.batch import Array, WindowBatch
+from ecalwindows.core.schema import COLUMNS
+from ecalwindows.formats.ndjson.layout import HIT_NAMES, LEVELS, Layout, file_layout, parsed, unknown_fields
+from ecalwindows.formats.ndjson.tables import Tables
+from ecalwindows.formats.ndjson.text_source import Chunk, Limits, bad_text, text_chunks
+
+MOST_TOLD = 5
+"""Unusable lines of a file that are reported with number and reason."""
+
+MOST_EXAMINED = 1000
+"""Unusable lines of a file of which the reason is found; further ones are counted as `NOT_EXAMINED`."""
+
+CUT = "cut at the end of the text"
+NOT_UTF8 = "not UTF-8"
+NOT_JSON = "not JSON"
+NO_CLUSTERS = "no object with a list of clusters"
+FIELD_MISSING = "a field is missing"
+WRONG_VALUE = "a field has a value of another kind"
+NOT_EXAMINED = "reason not examined"
+REASONS = (CUT, NOT_UTF8, NOT_JSON, NO_CLUSTERS, FIELD_MISSING, WRONG_VALUE, NOT_EXAMINED)
+"""Why a line is no window: the keys of `ReadNotes.reasons`, and of `unusable` in the notes of manifests."""
+
+
+@dataclass
+class ReadNotes:
+    """What was met while reading, for the summary; counts go on from file to file.
+
+    windows : usable lines
+    unusable, cut : lines that are no window: in the middle, and at the end of a text without a newline
+    reasons : both of them by reason, one of `REASONS`
+    told : file, line number and reason of the first of them
+    unknown : fields that are no columns
+    doubts : what is taken for granted, as nothing in a file proves it
+    lacking : fields that only some lines have, which are left out
+    skipped : members of archives that are no files
+    """
+
+    windows: int = 0
+    unusable: int = 0
+    cut: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    told: list[str] = field(default_factory=list)
+    unknown: set[str] = field(default_factory=set)
+    doubts: set[str] = field(default_factory=set)
+    lacking: set[str] = field(default_factory=set)
+    skipped: list[str] = field(default_factory=list)
+
+    def take(self, other: ReadNotes) -> None:
+        """Add what was met while reading other files."""
+        self.windows, self.unusable, self.cut = (
+            getattr(self, name) + getattr(other, name) for name in ("windows", "unusable", "cut")
+        )
+        self.reasons.update(other.reasons)
+        for mine, own in ((self.unknown, other.unknown), (self.doubts, other.doubts), (self.lacking, other.lacking)):
+            mine.update(own)
+        self.told += other.told
+        self.skipped += other.skipped
+
+
+def read_batches(
+    path: str | PathLike[str],
+    *,
+    rows: int = 8192,
+    columns: Collection[str] | None = None,
+    limits: Limits | None = None,
+    notes: ReadNotes | None = None,
+) -> Iterator[WindowBatch]:
+    """Windows of an NDJSON file as partial batches of at most `rows`.
+
+    path : .ndjson, .ndjson.gz, .ndjson.zst, or a tar archive of such text (.tar, .tar.gz, .tgz)
+    columns : names of columns and hit components wanted, of those that the file has; all by default
+    notes : gets what else there is to tell
+    Which columns a file has, its first lines tell; a later line that lacks one is unusable, whatever is wanted: the
+    number of windows does not depend on `columns`.
+    Raises BadFileError for a file that is cut, damaged, beyond the limits or without a window; batches of all whole
+    lines before that come first.
+    """
+    notes = ReadNotes() if notes is None else notes
+    reader, reasons_before = Reader(fspath(path), rows, columns, notes), Counter(notes.reasons)
+    for chunk in text_chunks(path, limits or Limits(), notes.skipped):
+        yield from reader.batches(chunk)
+    if reader.n_refused and not reader.n_windows:
+        reasons = described(notes.reasons - reasons_before)
+        raise bad_text(f"none of its lines is a window: {reasons}", fspath(path))
+
+
+class Reader:
+    """Makes batches of chunks of one file."""
+
+    def __init__(self, path: str, rows: int, wanted: Collection[str] | None, notes: ReadNotes) -> None:
+        self.path, self.rows, self.wanted, self.notes = path, rows, wanted, notes
+        self.layout: Layout | None = None
+        self.n_lines = 0
+        self._tables: Tables | None = None
+        self.n_refused = self.n_windows = 0
+
+    def batches(self, chunk: Chunk) -> Iterator[WindowBatch]:
+        """The windows of a chunk."""
+        if chunk.is_first:
+            self.n_lines = 0
+        if self.layout is None:
+            self.layout = file_layout(first_lines(chunk.text))
+        if self.layout is None:
+            self._refuse_all(chunk)
+            return
+        tables = self._tables = self._tables or Tables(self.layout, self.rows)
+        tables.load(chunk.text, self.n_lines)
+        done = False
+        while not done:
+            done = tables.read()
+            self._tell(tables, chunk)
+            if tables.n_windows:
+                self.n_windows += tables.n_windows
+                self.notes.windows += tables.n_windows
+                yield batch_of(tables, self.wanted)
+                tables.clear()
+        self.layout, self.n_lines = tables.layout, tables.n_lines
+        self.notes.unknown.update(unknown_fields(self.layout))
+
+    def _refuse_all(self, chunk: Chunk) -> None:
+        lines = chunk.text.split(b"\n")[:-1]
+        for number, line in enumerate(lines):
+            if line.strip():
+                self._refuse(self.n_lines + number, line, not chunk.has_end and number == len(lines) - 1, chunk.member)
+        self.n_lines += len(lines)
+
+    def _tell(self, tables: Tables, chunk: Chunk) -> None:
+        """Count the unusable lines met, and tell the fields that only later lines have."""
+        text = chunk.text
+        for number, first, last in tables.take_bad():
+            is_cut = not chunk.has_end and last == len(text) - 1
+            self._refuse(number, text[first:last], is_cut, chunk.member)
+        for level, name in tables.take_strange():
+            if name in COLUMNS and COLUMNS[name].level == LEVELS[level]:
+                self.notes.lacking.add(name)
+
+    def _refuse(self, number: int, line: bytes, is_cut: bool, member: str) -> None:
+        self.notes.cut += is_cut
+        self.notes.unusable += not is_cut
+        self.n_refused += 1
+        if is_cut:
+            reason, detail = CUT, ""
+        elif self.n_refused <= MOST_EXAMINED:
+            reason, detail = why_unusable(line, self.layout)
+        else:
+            reason, detail = NOT_EXAMINED, ""
+        self.notes.reasons[reason] += 1
+        if self.n_refused <= MOST_TOLD:
+            place = f"{self.path}{f' ({member})' if member else ''}, line {number + 1}"
+            self.notes.told.append(f"{place}: {reason}{f' ({detail})' if detail else ''}")
+
+
+def first_lines(text: bytes) -> Iterator[bytes]:
+    """The lines of a text, one by one."""
+    first = 0
+    while first < len(text):
+        last = text.index(b"\n", first)
+        yield text[first:last]
+        first = last + 1
+
+
+def why_unusable(line: bytes, layout: Layout | None) -> tuple[str, str]:
+    """Why a line is no window: one of `REASONS`, and what exactly is wrong with it, in a few words."""
+    try:
+        window = parsed(line.decode())
+    except UnicodeDecodeError as error:
+        return NOT_UTF8, f"byte {error.start + 1}"
+    except (ValueError, RecursionError) as error:
+        return NOT_JSON, str(error)[:60]
+    if not isinstance(window, dict) or not isinstance(window.get("clusters"), list) or layout is None:
+        return NO_CLUSTERS, ""
+    clusters = [cluster for cluster in window["clusters"] if isinstance(cluster, dict)]
+    if len(clusters) < len(window["clusters"]):
+        return NO_CLUSTERS, "a cluster is no object"
+    missing = [name for name in layout.window if name not in window]
+    missing += [name for name in layout.of_cluster if any(name not in cluster for cluster in clusters)]
+    if missing:
+        return FIELD_MISSING, f"{', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}"
+    levels = ((layout.window, [window]), (layout.cluster, clusters))
+    wrong = (
+        (name, one[name])
+        for names, objects in levels
+        for one in objects
+        for name in names
+        if not _may_be(one[name], COLUMNS[name].dtype)
+    )
+    name, value = next(wrong, ("", None))
+    return WRONG_VALUE, f"{name} is {json.dumps(value)[:30]}" if name else ""
+
+
+def _may_be(value: Any, dtype: str) -> bool:
+    """Whether a JSON value is of the kind of a column; not exact, for the words of an error only."""
+    if dtype == "str":
+        return isinstance(value, str)
+    if dtype.startswith("float"):
+        return value is None or type(value) in (int, float)
+    if dtype == "bool":
+        return value in (0, 1)
+    return type(value) in (int, float) and value == value and abs(value) < 2 ** (31 if dtype == "int32" else 63)
+
+
+def described(reasons: Mapping[str, int]) -> str:
+    """Counts by reason, for people: "3 not JSON, 1 a field is missing"."""
+    return ", ".join(f"{reasons[reason]:,} {reason}" for reason in REASONS if reasons.get(reason))
+
+
+def in_order(reasons: Mapping[str, int]) -> dict[str, int]:
+    """Counts by reason in the order of `REASONS`, for manifests."""
+    return {reason: reasons[reason] for reason in REASONS if reasons.get(reason)}
+
+
+def warning_of(reasons: Mapping[str, int], windows: int, told: Sequence[str]) -> str:
+    """The warning about a text of which some lines are no windows.
+
+    reasons : its unusable lines by reason; windows : its usable ones; told : the first unusable ones
+    """
+    n = sum(reasons.values())
+    lines = "line is no window and is" if n == 1 else "lines are no windows and are"
+    return f"{n:,} of {n + windows:,} {lines} left out: {described(reasons)}; the first: {told[0]}"
+
+
+def batch_of(tables: Tables, wanted: Collection[str] | None) -> WindowBatch:
+    """The windows in the tables as a batch."""
+    layout, n_pairs = tables.layout, tables.n_pairs
+    names = layout.names if wanted is None else layout.names & frozenset(wanted)
+    window = {
+        name: tables.window.column(i, name, tables.n_windows)
+        for i, name in enumerate(layout.window)
+        if name in names and is_number(name)
+    }
+    pair = {
+        name: tables.pair.column(i, name, n_pairs)
+        for i, name in enumerate(layout.cluster)
+        if name in names or name == "is_seed"
+    }
+    offsets = tables.ends[: tables.n_windows + 1].copy()
+    seeds = seed_rows(offsets, pair.get("is_seed"))
+    if "is_seed" not in names:
+        pair.pop("is_seed", None)
+    hits = {name: tables.hit_column(i) for i, name in enumerate(HIT_NAMES[: layout.components]) if name in names}
+    return WindowBatch(
+        window_index=tables.names(wanted="window_index" in names),
+        window=window, cluster={}, pair=pair, window_offsets=offsets, pair_cluster=np.arange(n_pairs),
+        window_seed=seeds,
+        hits_offsets=tables.hit_ends[: n_pairs + 1].copy() if hits else np.zeros(n_pairs + 1, np.int64), hits=hits,
+        events={},
+    )  # fmt: skip
+
+
+def is_number(name: str) -> bool:
+    """Whether a column is not text."""
+    return COLUMNS[name].dtype != "str"
+
+
+def seed_rows(offsets: Any, is_seed: Array | None) -> Any:
+    """The row of the first seed of each window, -1 where there is none. int64 (n_windows,)"""
+    rows = np.full(len(offsets) - 1, -1, np.int64)
+    if is_seed is not None:
+        seeds = np.flatnonzero(is_seed)[::-1]
+        rows[np.searchsorted(offsets, seeds, side="right") - 1] = seeds
+    return rows

@@ -1,0 +1,112 @@
+"""Flat tables as Parquet: columns of numbers, each with unit and meaning, written and read in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from ecalwindows.core.errors import BadFileError, InputError, near
+from ecalwindows.core.files.file_state import unchanged
+from ecalwindows.dataset.stated import checked_file
+from ecalwindows.formats.parquet.footer import check_footer
+from ecalwindows.formats.parquet.writer import TableWriter
+
+Columns = dict[str, NDArray[Any]]
+
+ROW_GROUP = 1 << 17
+"""Rows in a row group: some 20 MB of a table of 50 columns."""
+
+
+class FlatColumn(Protocol):
+    """What a column says of itself."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def dtype(self) -> str:
+        """As stored, a NumPy name."""
+
+    @property
+    def unit(self) -> str:
+        """Empty for a pure number."""
+
+    @property
+    def meaning(self) -> str:
+        """One phrase."""
+
+
+class FlatWriter(TableWriter):
+    """Writes columns of numbers to one Parquet file; row groups are cut by row count, whatever comes at a time."""
+
+    def __init__(self, path: str | Path, columns: Sequence[FlatColumn], *, metadata: Mapping[str, str]) -> None:
+        super().__init__(path, metadata=metadata, row_group=ROW_GROUP)
+        self._columns = columns
+
+    def write(self, values: Mapping[str, NDArray[Any]]) -> None:
+        """Append rows; `values` has all columns in their stored dtypes, (n,) each."""
+        arrays = [pa.array(values[column.name]) for column in self._columns]
+        fields = [
+            pa.field(c.name, array.type, nullable=False, metadata={"unit": c.unit, "meaning": c.meaning})
+            for c, array in zip(self._columns, arrays, strict=True)
+        ]
+        self.take(pa.Table.from_arrays(arrays, schema=pa.schema(fields)))
+
+
+def read_flat(path: Path, columns: Sequence[str], *, made_by: str) -> Iterator[Columns]:
+    """The wanted columns of a file, a row group at a time.
+
+    made_by : the command that makes such files, for errors
+    Raises BadFileError for a file that is no whole Parquet, InputError for a column that is not there and for a file
+    that changes while it is read.
+    """
+    yield from unchanged(path, _row_groups(path, columns, made_by))
+
+
+def _row_groups(path: Path, columns: Sequence[str], made_by: str) -> Iterator[Columns]:
+    try:
+        checked_file(path)
+        with path.open("rb") as source:
+            check_footer(source, path.stat().st_size, path)
+        with pq.ParquetFile(path, memory_map=False, page_checksum_verification=True) as file:
+            check_columns(path, file.schema_arrow.names, columns, made_by)
+            for number in range(file.num_row_groups):
+                table = file.read_row_group(number, columns=list(columns), use_threads=False)
+                yield {name: np.asarray(table[name].combine_chunks()) for name in columns}
+    except (OSError, pa.ArrowException) as error:
+        raise BadFileError(
+            f"the file cannot be read: {' '.join(str(error).split())[:200]}",
+            expected="a whole Parquet file", where=str(path), todo=f"make it again with `{made_by}`",
+        ) from error  # fmt: skip
+
+
+def flat_rows(path: Path) -> int:
+    """Rows of a file, from its footer. Raises BadFileError."""
+    try:
+        with path.open("rb") as source:
+            check_footer(source, path.stat().st_size, path)
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, pa.ArrowException) as error:
+        raise BadFileError(
+            f"the file cannot be read: {' '.join(str(error).split())[:200]}",
+            expected="a whole Parquet file", where=str(path), todo="check the path, or make it again",
+        ) from error  # fmt: skip
+
+
+def check_columns(path: Path, there: Sequence[str], wanted: Sequence[str], made_by: str) -> None:
+    """Raise InputError for the first wanted column that is not there."""
+    missing = [name for name in wanted if name not in there]
+    if missing:
+        raise InputError(
+            f"the column '{missing[0]}' is missing",
+            expected=near(missing[0], there) if there else "columns",
+            where=str(path),
+            todo=f"give a table made by `{made_by}`",
+        )

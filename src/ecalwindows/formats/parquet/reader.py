@@ -1,0 +1,339 @@
+"""Reads Parquet files of windows into batches: our own, and those that CMS's converter or other programs wrote.
+
+What differs there is made equal here: nullable, large or fixed-size lists, records of lists, float64 or integer
+numbers, NaN.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from ecalwindows.core.batch import Array, Text, WindowBatch
+from ecalwindows.core.names import is_storable
+from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.core.urls import is_remote, remote_filesystem
+from ecalwindows.formats.parquet.definition import DEFAULT_HITS
+from ecalwindows.formats.parquet.footer import bad_file, check_footer
+from ecalwindows.formats.parquet.shape import (
+    HIT_NAMES,
+    HITS,
+    OTHER_HITS,
+    Layout,
+    Leaf,
+    Table,
+    check_names,
+    do_not_fit,
+    hit_numbers,
+    schema_layout,
+)
+from ecalwindows.formats.parquet.stored import arrow_text, stored_column
+
+log = logging.getLogger(__name__)
+
+Ranges = Mapping[str, tuple[float, float]]
+"""Least and largest stored value of columns, by name."""
+
+COMPONENT_TYPES = {name: dtype for name, dtype, *_ in HIT_COMPONENTS}
+
+BUFFER = 1 << 16
+"""Bytes read ahead of each column, so that memory does not grow with the size of a row group."""
+
+ENERGY = "en_cluster"
+"""The column with which hits of unknown components are compared."""
+
+
+def read_batches(
+    path: str | PathLike[str],
+    *,
+    rows: int = 8192,
+    columns: Collection[str] | None = None,
+    row_groups: Sequence[int] | None = None,
+    unknown: set[str] | None = None,
+    doubts: set[str] | None = None,
+) -> Iterator[WindowBatch]:
+    """Windows of a Parquet file as partial batches of at most `rows`, none over the border of a row group.
+
+    path : a file or URL (root://, or any other that fsspec knows)
+    columns : names of columns and hit components wanted, of those that the file has; all by default
+    row_groups : numbers of the row groups wanted; all by default
+    unknown : gets the names of what is no column of ecalwindows
+    doubts : gets what is taken for granted, as nothing in the file proves it, in one sentence each
+    Raises BadFileError for a file that is cut, damaged or of another layout, or whose hits cannot be what nothing but
+    their number says that they are.
+    """
+    with opened_parquet(path) as file:
+        layout = file_layout(file, path)
+        if unknown is not None:
+            unknown.update(layout.unknown)
+        leaves = _leaves_wanted(layout, columns)
+        if doubts is not None and layout.is_assumed and layout.hits and layout.hits.path in leaves:
+            doubts.update(_doubts(layout))
+        groups = range(file.metadata.num_row_groups) if row_groups is None else row_groups
+        for group in groups:
+            yield from _group_batches(file, group, rows, leaves, layout, columns, path)
+
+
+def _doubts(layout: Layout) -> list[str]:
+    """What cannot be proven of hits of which nothing tells what they are: their energies, without those of clusters."""
+    if ENERGY in layout.leaves or not layout.components:
+        return []
+    return [
+        f"nothing tells what the numbers of a hit are; they are taken as {', '.join(layout.components)}, "
+        f"and without {ENERGY} their energies cannot be checked"
+    ]
+
+
+def parquet_index(path: str | PathLike[str]) -> tuple[frozenset[str], tuple[int, ...], list[Ranges]]:
+    """Columns and hit components that a file holds, the windows of each row group, and the ranges of its columns.
+
+    Columns of windows have a range where the file tells one. NaN, which is read as the sentinel, is not in it.
+    """
+    with opened_parquet(path) as file:
+        layout = file_layout(file, path)
+        groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+        names = {leaf.path: name for name, leaf in layout.leaves.items() if COLUMNS[name].level == "window"}
+        return layout.names, tuple(group.num_rows for group in groups), [_ranges(group, names) for group in groups]
+
+
+def _ranges(group: Any, names: Mapping[str, str]) -> Ranges:
+    found = {}
+    for number in range(group.num_columns):
+        column = group.column(number)
+        name = names.get(column.path_in_schema)
+        if name is None or COLUMNS[name].dtype == "str" or not column.is_stats_set:
+            continue
+        if column.statistics.has_min_max:
+            ends = _stored_range(column.statistics.min, column.statistics.max, COLUMNS[name].dtype)
+            found.update({name: ends} if ends else {})
+    return found
+
+
+def _stored_range(least: Any, largest: Any, dtype: str) -> tuple[float, float] | None:
+    """The range of a column as it is stored in a batch, from the statistics of a file; None where they tell none.
+
+    Older writers put NaN there, and other programs store other dtypes: a float64 is rounded, a flag may be any number.
+    """
+    try:
+        ends = float(least), float(largest)
+    except (TypeError, ValueError):
+        return None
+    if dtype == "bool":
+        return (
+            (0.0 if ends[0] <= 0 <= ends[1] else 1.0, 0.0 if ends == (0.0, 0.0) else 1.0)
+            if ends[0] <= ends[1]
+            else None
+        )
+    if dtype.startswith("float"):
+        with np.errstate(over="ignore"):
+            ends = float(np.dtype(dtype).type(ends[0])), float(np.dtype(dtype).type(ends[1]))
+    return ends if np.isfinite(ends).all() and ends[0] <= ends[1] else None
+
+
+def _group_batches(
+    file: Any, group: int, rows: int, leaves: list[str], layout: Layout, wanted: Collection[str] | None, path: Any
+) -> Iterator[WindowBatch]:
+    """The batches of a row group; what a window's columns need beyond `wanted` is read and left out."""
+    if not leaves:
+        n_rows = file.metadata.row_group(group).num_rows
+        for first in range(0, n_rows, rows):
+            yield _batch(pa.table({}), min(rows, n_rows - first), layout, wanted, path)
+        return
+    for piece in file.iter_batches(use_threads=False, batch_size=rows, row_groups=[group], columns=leaves):
+        piece.validate(full=True)
+        yield _batch(pa.table(piece).combine_chunks(), len(piece), layout, wanted, path)
+
+
+@contextmanager
+def opened_parquet(path: str | PathLike[str]) -> Iterator[Any]:
+    """The file opened as `pyarrow.parquet.ParquetFile`; what pyarrow finds wrong becomes a BadFileError.
+
+    Its footer is checked before Arrow reads it, where the file has a checksum of it (`footer.py`).
+    """
+    name = fspath(path)
+    if not is_storable(name):
+        raise bad_file("its path is not UTF-8, so Arrow cannot open it", path, todo="rename it, or give a link to it")
+    try:
+        if is_remote(name):
+            filesystem, place = remote_filesystem(name)
+            with filesystem.open(place, "rb") as source:
+                check_footer(source, source.size, path)
+                source.seek(0)
+                with _parquet_file(source) as file:
+                    yield file
+        else:
+            with open(name, "rb") as source:
+                check_footer(source, Path(name).stat().st_size, path)
+            with _parquet_file(name) as file:
+                yield file
+    except FileNotFoundError as error:
+        raise bad_file("there is no such file", path, todo="check the path") from error
+    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
+        raise bad_file(f"the file cannot be read: {' '.join(str(error).split())[:200]}", path) from error
+
+
+def _parquet_file(source: Any) -> Any:
+    return pq.ParquetFile(source, buffer_size=BUFFER, page_checksum_verification=True)
+
+
+def file_layout(file: Any, path: str | PathLike[str]) -> Layout:
+    """What an open file holds. Raises BadFileError as `schema_layout`, and for hits of which nothing fits."""
+    paths = [file.schema.column(number).path for number in range(len(file.schema))]
+    check_names(file.schema_arrow, file.metadata.metadata or {}, path)
+    layout = schema_layout(file.schema_arrow, paths, path)
+    if layout.hits and layout.components is None:
+        return replace(layout, components=_components(file, layout.hits, path), is_assumed=True)
+    return layout
+
+
+def _components(file: Any, hits: Leaf, path: str | PathLike[str]) -> tuple[str, ...] | None:
+    """The components of a hit of which nothing tells, from how many the first windows have."""
+    for piece in file.iter_batches(use_threads=False, batch_size=64, columns=[hits.path]):
+        _, lengths, _ = hit_numbers(Table(pa.table(piece)), hits)
+        return _component_names(lengths, None, hits, path) if len(lengths) else None
+    return None
+
+
+def _leaves_wanted(layout: Layout, wanted: Collection[str] | None) -> list[str]:
+    """Parquet paths to read. One column of clusters is always among them: it tells how many a window has."""
+    chosen = {name: leaf.path for name, leaf in layout.leaves.items() if wanted is None or name in wanted}
+    of_clusters = [name for name in layout.leaves if COLUMNS[name].level == "cluster"]
+    telling = ["is_seed"] if "is_seed" in of_clusters else of_clusters[:1]
+    needs_hits = wanted is None or set(wanted) & set(HIT_NAMES) or not telling
+    if layout.is_assumed and needs_hits and ENERGY in layout.leaves:
+        telling = [*telling, ENERGY]
+    for name in telling:
+        chosen[name] = layout.leaves[name].path
+    return [*chosen.values(), *(leaf.path for leaf in layout.hit_leaves if needs_hits)]
+
+
+def _batch(table: Any, n_windows: int, layout: Layout, wanted: Collection[str] | None, path: Any) -> WindowBatch:
+    """A table with the columns of a few windows as a partial batch."""
+    columns = Table(table)
+    window, pair, known_offsets = _columns(columns, layout, path)
+    offsets = np.zeros(n_windows + 1, np.int64) if known_offsets is None else known_offsets
+    hits_offsets, hits = np.zeros(int(offsets[-1]) + 1, np.int64), dict[str, Array]()
+    if layout.hit_leaves and layout.hit_leaves[0] in columns:
+        offsets, hits_offsets, hits = _hits(columns, known_offsets, layout, pair.get(ENERGY), path)
+    seed = _seed_rows(offsets, pair.get("is_seed"))
+    if wanted is not None:
+        window, pair, hits = ({k: v for k, v in part.items() if k in wanted} for part in (window, pair, hits))
+    if not hits:
+        hits_offsets = np.zeros_like(hits_offsets)
+    return WindowBatch(
+        window_index=window.pop("window_index", Text(np.zeros(n_windows + 1, np.int64), np.zeros(0, np.uint8))),
+        window=window, cluster={}, pair=pair, window_offsets=offsets, pair_cluster=np.arange(offsets[-1]),
+        window_seed=seed, hits_offsets=hits_offsets, hits=hits, events={},
+    )  # fmt: skip
+
+
+def _columns(
+    table: Table, layout: Layout, path: Any
+) -> tuple[dict[str, Any], dict[str, Array], NDArray[np.int64] | None]:
+    """Columns of windows and of pairs in their stored dtypes, and the pairs' offsets (None without such columns)."""
+    window: dict[str, Any] = {}
+    pair: dict[str, Array] = {}
+    offsets, first = None, ""
+    for name, leaf in layout.leaves.items():
+        if leaf not in table:
+            continue
+        found, values = table.values(leaf)
+        if not found:
+            window[name] = _values(values, name, path)
+            continue
+        if offsets is not None and not np.array_equal(found[0], offsets):
+            raise bad_file(f"'{leaf.title}' has other numbers of clusters than '{first}'", path)
+        if offsets is None:
+            offsets, first = found[0], leaf.title
+        pair[name] = _values(values, name, path)
+    return window, pair, offsets
+
+
+def _values(values: Any, name: str, path: Any) -> Any:
+    try:
+        if COLUMNS[name].dtype == "str":
+            return arrow_text(values)
+        return stored_column(values, COLUMNS[name].dtype)
+    except (ValueError, pa.ArrowException) as error:
+        raise bad_file(f"column '{name}' holds what is no {COLUMNS[name].dtype}: {error}", path) from error
+
+
+def _hits(
+    table: Table, offsets: NDArray[np.int64] | None, layout: Layout, energy: Array | None, path: Any
+) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[str, Array]]:
+    """Offsets of the pairs, offsets of their hits, and the components of the hits in their stored dtypes."""
+    if layout.hits:
+        (by_window, hits_offsets), lengths, numbers = hit_numbers(table, layout.hits)
+        names = _component_names(lengths, layout.components, layout.hits, path)
+        matrix = _numbers(numbers, path).reshape(-1, len(names))
+        found = {name: matrix[:, i] for i, name in enumerate(names)}
+        first = layout.hits
+    else:
+        found, (first, *_) = {}, layout.named_hits.values()
+        (by_window, hits_offsets), _ = table.values(first)
+        for name, leaf in layout.named_hits.items():
+            theirs, numbers = table.values(leaf)
+            if not all(map(np.array_equal, theirs, (by_window, hits_offsets))):
+                raise bad_file(f"'{leaf.title}' has other numbers of hits than '{first.title}'", path)
+            found[name] = _numbers(numbers, path)
+    if offsets is not None and not np.array_equal(by_window, offsets):
+        raise bad_file(f"'{first.title}' has other numbers of clusters than the columns of clusters", path)
+    if layout.is_assumed and (wrong := do_not_fit(found, hits_offsets, energy)):
+        raise bad_file(
+            f"nothing tells what the {len(found)} numbers of a hit in '{first.title}' are, and they are not "
+            f"{', '.join(found)}: {wrong}",
+            path, expected=f"metadata of '{HITS}' that names the components, or hits with these components",
+            todo="convert the original again (a program that rewrote this file dropped its metadata), "
+            f"or write it without {HITS}",
+        )  # fmt: skip
+    return by_window, hits_offsets, {name: _component(column, name, path) for name, column in found.items()}
+
+
+def _component(values: Array, name: str, path: Any) -> Array:
+    """A component of hits in its stored dtype. Raises BadFileError for a number that this cannot hold."""
+    dtype = np.dtype(COMPONENT_TYPES[name])
+    if dtype.kind == "i":
+        good = (values >= -(2.0**31)) & (values < 2.0**31) & (values == np.floor(values))
+        if not good.all():
+            raise bad_file(f"component '{name}' of the hits holds {values[~good][0]}, which is no {dtype.name}", path)
+    return values.astype(dtype)
+
+
+def _numbers(values: Any, path: Any) -> Array:
+    try:
+        return stored_column(values, "float32")
+    except (ValueError, pa.ArrowException) as error:
+        raise bad_file(f"'{HITS}' holds what is no number: {error}", path) from error
+
+
+def _component_names(
+    lengths: NDArray[np.int64], told: tuple[str, ...] | None, leaf: Leaf, path: Any
+) -> tuple[str, ...]:
+    """Names of the components from what the file says, else from how many there are."""
+    by_number = {len(DEFAULT_HITS): tuple(HIT_NAMES[i] for i in DEFAULT_HITS), len(HIT_NAMES): HIT_NAMES}
+    if leaf.name == OTHER_HITS:
+        by_number = {n: HIT_NAMES[:n] for n in range(3, len(HIT_NAMES) + 1)}
+    names = told or by_number.get(int(lengths[0]) if len(lengths) else len(DEFAULT_HITS))
+    if names is None or (len(lengths) and lengths.tolist() != [len(names)]):
+        numbers = " or ".join(map(str, lengths.tolist()))
+        raise bad_file(f"hits in '{leaf.title}' have {numbers} numbers, not {len(names) if names else '4 or 6'}", path)
+    return names
+
+
+def _seed_rows(offsets: NDArray[np.int64], is_seed: Array | None) -> NDArray[np.int64]:
+    """The row of the first seed of each window, -1 where none is known."""
+    rows = np.full(len(offsets) - 1, -1, np.int64)
+    if is_seed is not None:
+        seeds = np.flatnonzero(is_seed)[::-1]
+        rows[np.searchsorted(offsets, seeds, side="right") - 1] = seeds
+    return rows

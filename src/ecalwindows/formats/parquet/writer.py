@@ -1,0 +1,217 @@
+"""Windows as an Arrow table in the layout of formats.md, and the Parquet writer.
+
+Existing training code reads with awkward 1.10 and pyarrow 11: nothing is nullable, all lists are plain lists.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ecalwindows.core.batch import Text, WindowBatch
+from ecalwindows.core.kernels.gather import gathered_rows
+from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.formats.parquet.definition import CLUSTER_GROUPS, FeaturesDefinition
+from ecalwindows.formats.parquet.footer import sealed
+
+ROW_GROUP = 8192
+"""Windows in a row group: some MB, a few hundred batches of a training loader's size at most."""
+
+BUFFER = 1 << 18
+"""Bytes gathered before they are written: pyarrow writes each page by itself, hundreds in a small file."""
+
+
+def arrow_table(batch: WindowBatch, definition: FeaturesDefinition) -> pa.Table:
+    """One row a window; top-level columns are the groups and `cl_h` (clusters x hits x components, float32)."""
+    arrays, fields = [], []
+    for group, names in definition.groups.items():
+        record = _record(batch, names)
+        array = _lists(batch.window_offsets, record) if group in CLUSTER_GROUPS else record
+        arrays.append(array)
+        fields.append(pa.field(group, array.type, nullable=False))
+    hits = _hits(batch, definition.hits)
+    arrays.append(hits)
+    fields.append(pa.field("cl_h", hits.type, nullable=False, metadata=_hit_metadata(definition.hits)))
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def _record(batch: WindowBatch, names: tuple[str, ...]) -> Any:
+    """An Arrow struct array of columns of one level."""
+    arrays = [_text(batch.window_index) if name == "window_index" else pa.array(batch.column(name)) for name in names]
+    fields = [
+        pa.field(name, array.type, nullable=False, metadata=_column_metadata(name))
+        for name, array in zip(names, arrays, strict=True)
+    ]
+    return pa.StructArray.from_arrays(arrays, fields=fields)
+
+
+def _column_metadata(name: str) -> dict[str, str]:
+    column = COLUMNS[name]
+    return {"unit": column.unit, "meaning": column.meaning}
+
+
+def _hit_metadata(hits: tuple[int, ...]) -> dict[str, str]:
+    return {"components": ", ".join(HIT_COMPONENTS[i][0] for i in hits)}
+
+
+def _text(text: Text) -> Any:
+    buffers = [None, pa.py_buffer(text.offsets.astype(np.int32)), pa.py_buffer(text.data)]
+    return pa.Array.from_buffers(pa.string(), len(text), buffers)
+
+
+def _lists(offsets: Any, values: Any) -> Any:
+    """Plain non-nullable lists of values."""
+    kind = pa.list_(pa.field("element", values.type, nullable=False))
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), values, type=kind)
+
+
+def _hits(batch: WindowBatch, components: tuple[int, ...]) -> Any:
+    columns = [batch.hits[HIT_COMPONENTS[i][0]].astype(np.float32, copy=False) for i in components]
+    offsets, index = gathered_rows(batch.hits_offsets, batch.pair_cluster)
+    numbers = np.stack(columns, axis=1)[index].ravel()
+    each = np.arange(0, len(numbers) + 1, len(components))
+    return _lists(batch.window_offsets, _lists(offsets, _lists(each, pa.array(numbers))))
+
+
+def _integer_leaves(path: str, kind: pa.DataType) -> list[str]:
+    """Parquet paths of the integer columns below: few values each, so that a dictionary pays."""
+    if pa.types.is_struct(kind):
+        return [leaf for field in kind for leaf in _integer_leaves(f"{path}.{field.name}", field.type)]
+    if pa.types.is_list(kind):
+        return _integer_leaves(f"{path}.list.element", kind.value_type)
+    return [path] if pa.types.is_integer(kind) else []
+
+
+class _Sink(io.RawIOBase):
+    """A file to write to, until `is_open` is false: then bytes vanish. What is written after `hold` waits in `end`."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.is_open = True
+        self.place = 0
+        self.end: bytearray | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.place
+
+    def hold(self) -> None:
+        """Keep what comes from now on in `end`."""
+        self.end = bytearray()
+
+    def write(self, data: Any) -> int:
+        """Write all of `data`."""
+        if self.is_open and self.end is not None:
+            self.end += data
+        elif self.is_open:
+            self.file.write(data)
+        self.place += len(data)
+        return len(data)
+
+
+class TableWriter:
+    """Writes Arrow tables to one Parquet file; row groups are cut by row count, whatever the tables' sizes.
+
+    In front of the footer is its checksum (`footer.py`).
+    """
+
+    def __init__(
+        self, path: str | Path, *, metadata: Mapping[str, str] | None = None, row_group: int = ROW_GROUP
+    ) -> None:
+        self._metadata = dict(metadata or {})
+        self._row_group = row_group
+        self._waiting: list[pa.Table] = []
+        self._n_waiting = 0
+        self._has_group = False
+        self._file = open(path, "wb")  # noqa: SIM115 - closed in close()
+        self._sink = _Sink(self._file)
+        self._stream = pa.BufferedOutputStream(pa.PythonFile(self._sink, "w"), BUFFER)
+        self._writer: pq.ParquetWriter | None = None
+
+    def take(self, table: pa.Table) -> None:
+        """Take a table; full row groups go to the file."""
+        if self._writer is None:
+            schema = table.schema.with_metadata(self._metadata)
+            integers = [path for field in schema for path in _integer_leaves(field.name, field.type)]
+            self._writer = pq.ParquetWriter(
+                self._stream, schema, compression="zstd", use_dictionary=integers, write_page_checksum=True
+            )
+        self._waiting.append(table)
+        self._n_waiting += len(table)
+        while self._n_waiting >= self._row_group:
+            self._write_group(self._row_group)
+
+    def _write_group(self, n_rows: int) -> None:
+        table = pa.concat_tables(self._waiting)
+        assert self._writer is not None
+        self._writer.write_table(table.slice(0, n_rows).combine_chunks(), row_group_size=max(1, n_rows))
+        rest = table.slice(n_rows)
+        self._waiting = [rest] if len(rest) else []
+        self._has_group = True
+        self._n_waiting = len(rest)
+
+    def close(self) -> None:
+        """Write what waits and the footer. A file without a batch cannot be closed: its columns are unknown."""
+        try:
+            if self._n_waiting or (self._waiting and not self._has_group):  # Awkward wants a row group, if an empty one
+                self._write_group(self._n_waiting)
+            self._stream.flush()
+            self._sink.hold()
+            if self._writer is not None:
+                self._writer.close()
+            self._stream.close()
+            if self._sink.end:
+                self._file.write(sealed(bytes(self._sink.end)))
+            self._file.close()
+        except BaseException:
+            self._abandon()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if error is None:
+            self.close()
+        else:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        """Leave the file as it is: what pyarrow still wants to write goes nowhere."""
+        self._sink.is_open = False
+        try:
+            if self._writer is not None:
+                self._writer.close()
+            self._stream.close()
+        finally:
+            with contextlib.suppress(OSError):
+                self._file.close()
+
+
+class ParquetWriter(TableWriter):
+    """Writes batches of windows to one Parquet file."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        definition: FeaturesDefinition,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        row_group: int = ROW_GROUP,
+    ) -> None:
+        super().__init__(path, metadata=metadata, row_group=row_group)
+        self._definition = definition
+
+    def write(self, batch: WindowBatch) -> None:
+        """Take a batch; full row groups go to the file."""
+        self.take(arrow_table(batch, self._definition))

@@ -1,0 +1,135 @@
+"""Windows of a data file of any format, as batches; and what is known of the file beside its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.errors import BadFileError, InputError
+from ecalwindows.core.files.file_state import unchanged
+from ecalwindows.core.files.json_files import UnreadableError, parsed_object
+from ecalwindows.formats.manifest import FOLDER, Manifest, manifest_path, read_manifest
+from ecalwindows.formats.ndjson import reader as ndjson_reader
+from ecalwindows.formats.ndjson.reader import ReadNotes as ReadNotes
+from ecalwindows.formats.ndjson.reader import warning_of as warning_of
+from ecalwindows.formats.ndjson.text_source import Limits, is_archive
+from ecalwindows.formats.parquet import reader as parquet_reader
+from ecalwindows.formats.suffixes import FORMATS, MATCHED, RECORD, UNMATCHED, root_file, stem_of
+from ecalwindows.formats.tfrecord import reader as tfrecord_reader
+
+PARQUET, TFRECORD = (".parquet",), (".proto", ".tfrecord")
+NDJSON = (".ndjson", ".ndjson.gz", ".ndjson.zst")
+
+
+def kind_of(path: str | PathLike[str]) -> str:
+    """The format of a file by its name; of a tar archive NDJSON. Raises InputError where the name tells none."""
+    name = fspath(path)
+    if name.endswith(NDJSON) or is_archive(name):
+        return "ndjson"
+    if name.endswith(PARQUET):
+        return "parquet"
+    if name.endswith(TFRECORD):
+        return "tfrecord"
+    if name.endswith(".root"):
+        raise root_file(name)
+    raise InputError(
+        f"'{Path(name).name}' is not the name of a file of windows",
+        expected=f"a name that ends in {', '.join((*PARQUET, *NDJSON, '.ndjson.tar.gz', TFRECORD[0]))}",
+        where=name,
+        todo="name data files, or a folder of them",
+    )
+
+
+def read_batches(
+    path: str | PathLike[str],
+    *,
+    rows: int = 8192,
+    columns: Collection[str] | None = None,
+    limits: Limits | None = None,
+    notes: ReadNotes | None = None,
+) -> Iterator[WindowBatch]:
+    """Windows of a data file as partial batches of at most `rows`: all its columns, or those of `columns` that it has.
+
+    limits, notes : of text (`ndjson_reader.read_batches`); of Parquet notes get the columns that are unknown
+    Raises BadFileError for a file that is cut or damaged, InputError for a name that tells no format and for a file
+    that changes while it is read.
+    """
+    kind = kind_of(path)
+    name = fspath(path)
+    if kind == "ndjson":
+        return unchanged(name, ndjson_reader.read_batches(path, rows=rows, columns=columns, limits=limits, notes=notes))
+    if kind == "parquet":
+        notes = notes or ReadNotes()
+        batches = parquet_reader.read_batches(
+            path, rows=rows, columns=columns, unknown=notes.unknown, doubts=notes.doubts
+        )
+        return unchanged(name, batches)
+    return unchanged(name, tfrecord_reader.read_batches(name, rows=rows, columns=columns))
+
+
+def file_columns(path: str | PathLike[str], limits: Limits | None = None) -> frozenset[str] | None:
+    """Columns and hit components of a data file, from its header or its first windows; None where it has no window."""
+    if kind_of(path) == "parquet":
+        return parquet_reader.parquet_index(path)[0] if parquet_rows(path) else None
+    for batch in read_batches(path, rows=1, limits=limits):
+        if not len(batch):
+            continue
+        names = {*batch.window, *batch.pair, *batch.cluster, *batch.hits}
+        return frozenset(names | ({"window_index"} if len(batch.window_index.data) else set()))
+    return None
+
+
+def parquet_rows(path: str | PathLike[str]) -> int:
+    """Windows in a Parquet file."""
+    with parquet_reader.opened_parquet(path) as file:
+        return int(file.metadata.num_rows)
+
+
+def file_manifest(path: Path) -> Manifest | None:
+    """The manifest of the part that a data file belongs to: in a flat folder or a finished dataset; None without."""
+    path = path.absolute()
+    beside, *others = manifest_places(path)
+    found = beside if beside.is_file() else next((place for place in others if _tells_of(place, path)), None)
+    return read_manifest(found) if found else None
+
+
+def manifest_places(path: Path) -> list[Path]:
+    """Where the manifest of a data file may stand: beside it in a flat folder; in a finished dataset around it."""
+    if path.parent.name in (MATCHED, UNMATCHED):
+        part = stem_of(path.name).removeprefix("nocalomatch_").removeprefix("calomatch_")
+        places = [path.parents[1] / FOLDER / "manifests" / f"{part}.proto.json"]
+    else:
+        part, places = stem_of(path.name), [manifest_path(path)]
+    for base in path.parents[:4]:
+        format = path.relative_to(base).parts[0]
+        if format in FORMATS:
+            places += [base / "manifests" / format / f"{part}.json", base / "manifests" / f"{part}.json"]
+        places.append(base / FOLDER / "manifests" / f"{part}.json")  # of a production with the flat layout
+    return places
+
+
+def _tells_of(place: Path, path: Path) -> bool:
+    """Whether a manifest of a finished dataset is there, and is that of a data file."""
+    if not place.is_file():
+        return False
+    if place.parents[1].name == FOLDER:
+        inside = path.relative_to(place.parents[2]).as_posix()
+        return inside in {record.name for record in read_manifest(place).files}
+    return any((base / RECORD).is_file() for base in place.parents[1:3])
+
+
+def told_by_file(path: Path) -> dict[str, Any]:
+    """What a Parquet file says of itself (key `ecalwindows`); nothing for other files and those of others."""
+    if kind_of(path) != "parquet":
+        return {}
+    with parquet_reader.opened_parquet(path) as file:
+        try:
+            return parsed_object((file.schema_arrow.metadata or {}).get(b"ecalwindows", b"{}"))
+        except UnreadableError as error:
+            raise BadFileError(
+                f"what the file says of itself cannot be read: {error.reason}", expected="a complete Parquet file",
+                where=str(path), todo="copy or make it again",
+            ) from error  # fmt: skip

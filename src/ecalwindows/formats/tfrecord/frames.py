@@ -1,0 +1,84 @@
+"""The records of a TFRecord file: frames of a length, data and checksums, all of which are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.core.errors import BadFileError
+from ecalwindows.formats.kernels import tfrecord_reader as kernels
+
+Bytes = NDArray[np.uint8]
+Integers = NDArray[np.int64]
+
+BLOCK = 16_000_000
+"""Bytes read at a time."""
+
+LONGEST_RECORD = 64_000_000
+"""Bytes of a record beyond which the file is refused: a window has some kB."""
+
+PROBLEMS = {
+    kernels.BAD_LENGTH: "the checksum of its length is wrong",
+    kernels.TOO_LONG: f"it says that it is longer than {LONGEST_RECORD:,} bytes",
+    kernels.BAD_DATA: "its checksum is wrong",
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    """Records with right checksums: their spans in `data`, int64 (n, 2), the file, and the number of the first."""
+
+    data: Bytes
+    records: Integers
+    path: str
+    first: int
+
+    def check(self, good: NDArray[np.bool_], owner: Integers, found: str) -> None:
+        """Raise BadFileError for the first row that is not good; `owner` tells the record of each row."""
+        if not good.all():
+            raise bad_record(self.path, self.first + int(owner[np.argmin(good)]), found)
+
+
+def bad_record(path: str, number: int, found: str) -> BadFileError:
+    """The error about a record, counted from 0 (and told from 1)."""
+    return BadFileError(
+        f"record {number + 1:,} cannot be read: {found}",
+        expected="a TFRecord of a window, as `ecalwindows` and the CMS converters write it",
+        where=path,
+        todo="copy or make the file again",
+    )
+
+
+def opened(path: str) -> AbstractContextManager[BinaryIO]:
+    """A file on disk or, where the path is a URL, elsewhere."""
+    if "://" in path:
+        import fsspec
+
+        remote: AbstractContextManager[BinaryIO] = fsspec.open(path, "rb")
+        return remote
+    return open(path, "rb")
+
+
+def blocks(file: BinaryIO, path: str, rows: int) -> Iterator[Block]:
+    """The records of a file, at most `rows` at a time. Raises BadFileError at the first that is not right."""
+    data, at, number, missing = np.zeros(0, np.uint8), 0, 0, 1
+    spans = np.empty((rows, 2), np.int64)
+    while True:
+        fresh = file.read(max(BLOCK, missing))
+        data, at, missing = np.concatenate([data[at:], np.frombuffer(fresh, np.uint8)]), 0, 0
+        while not missing:
+            n, at, missing, problem = kernels.record_spans(data, at, LONGEST_RECORD, spans)
+            if n:
+                yield Block(data, spans[:n].copy(), path, number)
+                number += n
+            if problem != kernels.WHOLE:
+                raise bad_record(path, number, PROBLEMS[problem])
+        if not fresh:
+            break
+    if at < len(data):
+        raise bad_record(path, number, f"the file is cut: {missing:,} bytes are missing at least")

@@ -1,0 +1,240 @@
+"""TFRecord files read back without TensorFlow, record by record checked: lengths, checksums, keys, kinds and numbers.
+
+A record holds float32, so float64 columns come back rounded. Of what a record holds, `s_h` (the hits of the seed stand
+among those of the clusters), `w_cl` (follows from `s_l`) and `wi` (no column) are not read. The columns `extra` in
+`tfrecord_layout`, and `flavour`, may be absent, as in files that older programs made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.core.batch import Array, Text, WindowBatch
+from ecalwindows.core.errors import BadFileError
+from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, SENTINEL
+from ecalwindows.formats.kernels import tfrecord_reader as kernels
+from ecalwindows.formats.tfrecord.frames import Block, bad_record, blocks, opened
+from ecalwindows.formats.tfrecord.layout import CLASS, CONTEXT, LISTS, WEIGHT, Feature
+
+Integers = NDArray[np.int64]
+
+KEYS = [feature.key.encode() for feature in CONTEXT + LISTS]
+KEY_BYTES = np.array(list(b"".join(KEYS)), dtype=np.uint8)
+KEY_OFFSETS = np.cumsum([0, *map(len, KEYS)])
+OPTIONAL = frozenset(feature.key for feature in CONTEXT if feature.extra) | {"f"}
+UNREAD = frozenset({"s_h", "w_cl", "wi"})
+NOT_COLUMNS = {WEIGHT, CLASS}
+DTYPES = {name: column.dtype for name, column in COLUMNS.items()} | {name: kind for name, kind, *_ in HIT_COMPONENTS}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A feature of all records of a block: where its values stand, and the record that each belongs to."""
+
+    block: Block
+    feature: Feature
+    spans: Integers
+    owner: Integers
+
+    def check(self, good: NDArray[np.bool_], found: str) -> None:
+        """Raise BadFileError for the first value that is not good."""
+        self.block.check(good, self.owner, f"its feature '{self.feature.key}' {found}")
+
+
+def read_batches(
+    path: str | Path, *, rows: int = 8192, columns: Collection[str] | None = None
+) -> Iterator[WindowBatch]:
+    """Partial batches (clusters and hits by pair) of at most `rows` windows, at least one, if need be without windows.
+
+    columns : names of columns and hit components to read; None: all. Raises BadFileError for what is no such file.
+    """
+    path, has, n = str(path), None, 0
+    try:
+        with opened(path) as file:
+            for block in blocks(file, path, rows):
+                spans, there = find(block)
+                has = optional_keys(there) if has is None else has
+                yield batch_of(block, spans, there, has, columns)
+                n += len(block.records)
+    except OSError as error:
+        raise BadFileError(
+            f"the file cannot be read: {error.strerror or error}",
+            expected="a TFRecord file",
+            where=path,
+            todo="check the path",
+        ) from error
+    if not n:
+        nothing = Block(np.zeros(0, np.uint8), np.zeros((0, 2), np.int64), path, 0)
+        yield batch_of(nothing, *find(nothing), OPTIONAL, columns)
+
+
+def find(block: Block) -> tuple[Integers, NDArray[np.bool_]]:
+    """Where the values of known keys stand, (n_records, n_keys, 2), and whether they are there, (n_records, n_keys)."""
+    n = len(block.records)
+    spans, there = np.zeros((n, len(KEYS), 2), np.int64), np.zeros((n, len(KEYS)), np.bool_)
+    bad = kernels.find_features(
+        block.data, block.records, KEY_BYTES, KEY_OFFSETS, len(CONTEXT), spans, there
+    )  # fmt: skip
+    if bad >= 0:
+        raise bad_record(block.path, block.first + bad, "it is no SequenceExample")
+    return spans, there
+
+
+def optional_keys(there: NDArray[np.bool_]) -> frozenset[str]:
+    """The optional features that the first record has: all others must have them too."""
+    return frozenset(feature.key for place, feature in enumerate(CONTEXT) if there[0, place]) & OPTIONAL
+
+
+def batch_of(
+    block: Block, spans: Integers, there: NDArray[np.bool_], has: frozenset[str], columns: Collection[str] | None
+) -> WindowBatch:
+    """The batch of a block."""
+    everyone = np.arange(len(block.records))
+    found = {}
+    for place, feature in enumerate(CONTEXT + LISTS):
+        if feature.key in OPTIONAL - has or feature.key in UNREAD:
+            continue
+        block.check(there[:, place], everyone, f"it has no feature '{feature.key}'")
+        found[feature.key] = Found(block, feature, spans[:, place], everyone)
+    wanted = frozenset(DTYPES) if columns is None else frozenset(columns)
+    window = {
+        name: column
+        for feature in CONTEXT
+        if feature.key in found and wanted & set(feature.columns)
+        for name, column in columns_of(found[feature.key], wanted).items()
+    }
+    offsets, lists = clusters_of(block, found)
+    labels = columns_of(lists["cl_l"], wanted | {"is_seed"})
+    window_seed = seeds(labels["is_seed"], lists["cl_l"].owner, len(everyone))
+    pair = {name: column for name, column in labels.items() if name in wanted}
+    for key in ("cl_f", "cl_m"):
+        if wanted & set(lists[key].feature.columns):
+            pair |= columns_of(lists[key], wanted)
+    hits_offsets, hits = hits_of(lists, wanted)
+    return WindowBatch(
+        window_index=texts(found.get("window_index"), len(everyone)),
+        window=window,
+        cluster={},
+        pair=pair,
+        window_offsets=offsets,
+        pair_cluster=np.arange(offsets[-1]),
+        window_seed=window_seed,
+        hits_offsets=hits_offsets,
+        hits=hits,
+        events={},
+    )
+
+
+def columns_of(found: Found, wanted: frozenset[str]) -> dict[str, Array]:
+    """The wanted columns of a feature, as stored."""
+    if found.feature.kind == "text":
+        return {}
+    table = (float_table if found.feature.kind == "floats" else int_table)(found)
+    return {
+        name: as_stored(table[:, place], name, found)
+        for place, name in enumerate(found.feature.columns)
+        if name in wanted - NOT_COLUMNS
+    }
+
+
+def float_table(found: Found) -> NDArray[np.float32]:
+    """The numbers of a feature, one row a value."""
+    numbers, counts = floats(found)
+    width = len(found.feature.columns)
+    found.check(counts == width, f"does not hold {width} numbers")
+    return numbers.reshape(len(counts), width)
+
+
+def floats(found: Found) -> tuple[NDArray[np.float32], Integers]:
+    """The numbers of a feature, one after the other, and how many each value has."""
+    out = np.empty(int((np.diff(found.spans) // 4).sum()), dtype=np.uint32)
+    counts = kernels.read_floats(found.block.data, np.ascontiguousarray(found.spans), out)
+    found.check(counts >= 0, "holds no floats")
+    return out[: counts.sum()].view(np.float32), counts
+
+
+def int_table(found: Found) -> Integers:
+    """The integers of a feature, one row a value."""
+    out, width = np.empty(int(np.diff(found.spans).sum()), dtype=np.int64), len(found.feature.columns)
+    counts = kernels.read_ints(found.block.data, np.ascontiguousarray(found.spans), out)
+    found.check(counts == width, f"does not hold {width} integers")
+    return out[: counts.sum()].reshape(len(counts), width)
+
+
+def as_stored(values: Array, name: str, found: Found, owner: Integers | None = None) -> Array:
+    """Numbers in the dtype of their column: NaN and infinity become the sentinel; an integer must be one, and fit."""
+    dtype = np.dtype(DTYPES[name])
+    if dtype.kind == "f":
+        return np.where(np.isfinite(values), values, SENTINEL).astype(dtype)
+    lowest, highest = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    if values.dtype.kind == "f":  # the highest int32 is no float32: rounded up it still counts
+        good = (values >= lowest) & (values <= highest) & (values == np.floor(values))
+        whole = np.clip(np.where(good, values, 0).astype(np.int64), lowest, highest)
+    else:
+        good, whole = (values >= lowest) & (values <= highest), values
+    found.block.check(good, found.owner if owner is None else owner, f"its {name} is no {dtype.name}")
+    return whole.astype(dtype)
+
+
+def clusters_of(block: Block, found: dict[str, Found]) -> tuple[Integers, dict[str, Found]]:
+    """Offsets of the clusters of each record, and their features by key; all lists must be of the same length."""
+    lists, offsets = {}, np.zeros(len(block.records) + 1, np.int64)
+    for feature in LISTS:
+        whole = found[feature.key]
+        counts = kernels.count_features(block.data, np.ascontiguousarray(whole.spans))
+        whole.check(counts >= 0, "is no list of features")
+        if feature is LISTS[0]:
+            np.cumsum(counts, out=offsets[1:])
+        whole.check(counts == np.diff(offsets), f"has another length than '{LISTS[0].key}'")
+        spans = np.empty((int(counts.sum()), 2), np.int64)
+        kernels.feature_spans(block.data, np.ascontiguousarray(whole.spans), spans)
+        lists[feature.key] = Found(block, feature, spans, np.repeat(whole.owner, counts))
+    return offsets, lists
+
+
+def hits_of(lists: dict[str, Found], wanted: frozenset[str]) -> tuple[Integers, dict[str, Array]]:
+    """Offsets of the hits of each cluster, and the wanted components; all must be of the same length."""
+    hits: dict[str, Array] = {}
+    offsets = np.zeros(len(lists["cl_l"].spans) + 1, np.int64)
+    for key, found in lists.items():
+        (name, *_) = found.feature.columns
+        if found.feature.kind != "hits" or name not in wanted:
+            continue
+        numbers, counts = floats(found)
+        if not hits:
+            np.cumsum(counts, out=offsets[1:])
+        found.check(counts == np.diff(offsets), f"has another number of hits than {next(iter(hits), key)}")
+        hits[name] = as_stored(numbers, name, found, np.repeat(found.owner, counts))
+    return offsets, hits
+
+
+def seeds(is_seed: Array, owner: Integers, n_windows: int) -> Integers:
+    """The first cluster of each window that is its seed, -1 where none is."""
+    rows = np.flatnonzero(is_seed)
+    windows, firsts = np.unique(owner[rows], return_index=True)
+    result = np.full(n_windows, -1, np.int64)
+    result[windows] = rows[firsts]
+    return result
+
+
+def texts(found: Found | None, n_windows: int) -> Text:
+    """`window_index`; empty texts where the records have none."""
+    if found is None:
+        return Text(np.zeros(n_windows + 1, np.int64), np.zeros(0, np.uint8))
+    spans = np.zeros((n_windows, 2), np.int64)
+    counts = kernels.text_spans(found.block.data, np.ascontiguousarray(found.spans), spans)
+    found.check(counts == 1, "does not hold one text")
+    lengths = spans[:, 1] - spans[:, 0]
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    data = found.block.data[np.repeat(spans[:, 0] - offsets[:-1], lengths) + np.arange(offsets[-1])]
+    try:
+        data.tobytes().decode()
+    except UnicodeDecodeError as error:
+        row = int(np.searchsorted(offsets, error.start, "right")) - 1
+        raise bad_record(found.block.path, found.block.first + row, "its window_index is no UTF-8 text") from error
+    return Text(offsets, data)

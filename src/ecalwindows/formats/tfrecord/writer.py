@@ -1,0 +1,224 @@
+"""Windows as TFRecord files, without TensorFlow: `tf.train.SequenceExample` in the layout of formats.md.
+
+Windows whose seed is matched go to one file, the others to another; both are there even when no window is, so that
+what reads a part need not ask (an empty file is a TFRecord file without records). Nothing is NaN or infinite: a float64
+beyond float32 becomes the sentinel. All loops are compiled (`kernels.tfrecord`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.core.batch import Array, WindowBatch
+from ecalwindows.core.errors import InputError
+from ecalwindows.core.schema import SENTINEL
+from ecalwindows.formats.kernels import tfrecord_writer as kernels
+from ecalwindows.formats.ndjson.text_file import TextFile
+from ecalwindows.formats.ndjson.writer import slices
+from ecalwindows.formats.tfrecord.layout import CLASS, CONTEXT, HITS, LISTS, REQUIRED, WEIGHT, Feature, part_paths
+from ecalwindows.formats.weights import Weights
+
+Integers = NDArray[np.int64]
+KINDS = {"floats": kernels.FLOATS, "ints": kernels.INTS, "text": kernels.TEXT, "tensor": kernels.TENSOR,
+         "hits": kernels.HITS}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of one level, in the order in which their items name them."""
+
+    floats: tuple[str, ...]
+    ints: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The tables of `kernels.tfrecord` for features that are there, and the columns that they refer to."""
+
+    items: Integers
+    n_context: int
+    keys: NDArray[np.uint8]
+    key_offsets: Integers
+    window: Columns
+    pair: Columns
+
+
+def columns_of(features: tuple[Feature, ...]) -> Columns:
+    """The columns of the number features, one after the other."""
+    floats, ints = (
+        tuple(name for feature in features if feature.kind == kind for name in feature.columns)
+        for kind in ("floats", "ints")
+    )
+    return Columns(floats, ints)
+
+
+def layout_of(has: frozenset[str]) -> Layout:
+    """The layout of records made from the columns `has`; extra features without their column are left out."""
+    context = tuple(feature for feature in CONTEXT if not feature.extra or has.issuperset(feature.columns))
+    items = []
+    for features in (context, LISTS):
+        firsts = {"floats": 0, "ints": 0, "text": 0, "tensor": 0, "hits": 0}
+        for feature in features:
+            items.append((KINDS[feature.kind], firsts[feature.kind], len(feature.columns)))
+            firsts[feature.kind] += len(feature.columns)
+    keys = [feature.key.encode() for feature in context + LISTS]
+    fields = [b"\x0a" + bytes([len(key)]) + key for key in keys]
+    return Layout(
+        items=np.array(items, dtype=np.int64),
+        n_context=len(context),
+        keys=np.array(list(b"".join(fields)), dtype=np.uint8),
+        key_offsets=np.cumsum([0, *map(len, fields)]),
+        window=columns_of(context),
+        pair=columns_of(LISTS),
+    )
+
+
+def columns_in(batch: WindowBatch) -> frozenset[str]:
+    """The columns and hit components that a batch has; `window_index` where it is not all empty."""
+    text = ["window_index"] if len(batch.window_index.data) or not len(batch) else []
+    return frozenset([*batch.window, *batch.pair, *batch.cluster, *batch.hits, *text])
+
+
+def as_float32(column: Array) -> NDArray[np.float32]:
+    """A column as float32; what is too large for it becomes the sentinel."""
+    with np.errstate(over="ignore"):
+        small = column.astype(np.float32)
+    return np.where(np.isfinite(small), small, np.float32(SENTINEL)) if column.dtype.itemsize > 4 else small
+
+
+class TFRecordWriter:
+    """Writes the two files of a part below `folder` (names: `tfrecord_layout.part_paths`). Raises OSError.
+
+    weights : of each window (`wi`), 1 where None
+    places  : where the files stand while they are written, when not under their own names
+    """
+
+    def __init__(
+        self, folder: Path, part: str, *, weights: Weights | None = None, places: tuple[Path, Path] | None = None
+    ) -> None:
+        self._where, self._weights = folder, weights
+        self._layout: Layout | None = None
+        self._files: list[TextFile] = []
+        try:
+            for path in places or part_paths(folder, part):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._files.append(TextFile(path, "none"))
+        except BaseException:
+            self._discard()
+            raise
+
+    def write(self, batch: WindowBatch) -> None:
+        """Append all windows of a batch. Raises InputError when it lacks columns that a record needs."""
+        if not len(batch):
+            return
+        if self._layout is None:
+            self._layout = layout_of(self._checked(columns_in(batch)))
+        numbers = window_numbers(batch, self._weights)
+        hits = np.stack([batch.hits[name].astype(np.float32) for name in HITS]).view(np.uint8)
+        for first, last in slices(batch.window_offsets):
+            for file, matched in zip(self._files, (True, False), strict=True):
+                rows = first + np.flatnonzero(batch.window["is_seed_calo_matched"][first:last] == matched)
+                if len(rows):
+                    file.write(records(self._layout, batch, numbers, hits, first, last, rows))
+
+    def _checked(self, has: frozenset[str]) -> frozenset[str]:
+        if lacking := sorted(REQUIRED - has):
+            raise InputError(
+                f"the windows lack {', '.join(lacking[:8])}{' and more' if len(lacking) > 8 else ''}",
+                expected=f"all {len(REQUIRED)} columns and hit components of a TFRecord",
+                where=str(self._where),
+                todo="make the TFRecord from ROOT or NDJSON, or from Parquet that was written with all of them"
+                " (`-f` with a features definition that names them)",
+            )
+        return has
+
+    def close(self) -> None:
+        """Finish the files. Raises OSError."""
+        try:
+            for file in self._files:
+                file.close()
+        except BaseException:
+            self._discard()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._discard()
+
+    def _discard(self) -> None:
+        for file in self._files:
+            file.discard()
+
+
+def window_numbers(batch: WindowBatch, weights: Weights | None) -> dict[str, Array]:
+    """The window columns, with the flavour as a record has it (0 where unmatched), the class and the weight."""
+    matched, main = batch.window["is_seed_calo_matched"], batch.window["is_seed_calo_seed"]
+    flavour = np.where(matched, batch.window["flavour"], 0)
+    weight = np.ones(len(batch))
+    if weights is not None:
+        weight = weights(flavour, batch.window["seed_eta"], batch.window["et_seed"], batch.window["ncls"])
+    return {
+        **batch.window,
+        "flavour": flavour,
+        CLASS: np.where(matched, 1 + main.astype(np.int64), 0),
+        WEIGHT: weight,
+    }
+
+
+def records(
+    layout: Layout, batch: WindowBatch, numbers: Mapping[str, Array], hits: Array, first: int, last: int, rows: Integers
+) -> NDArray[np.uint8]:
+    """The records of the windows `rows`, which are among those from `first` to `last`, uint8 (n_bytes,)."""
+    pairs = slice(batch.window_offsets[first], batch.window_offsets[last])
+    clusters = batch.pair_cluster[pairs]
+    windows = {name: column[first:last] for name, column in numbers.items()}
+
+    def of_pairs(name: str) -> Array:
+        return batch.pair[name][pairs] if name in batch.pair else batch.cluster[name][clusters]
+
+    floats, ints = tables(layout.window, windows.__getitem__, last - first)
+    pair_floats, pair_ints = tables(layout.pair, of_pairs, len(clusters))
+    window_seed, window_offsets = batch.window_seed[first:last], batch.window_offsets[first : last + 1] - pairs.start
+    start, stop = batch.window_index.offsets[[first, last]]
+    text = batch.window_index.data[start:stop].copy()  # no other thing than an array of our own: compiled once
+    text_offsets = batch.window_index.offsets[first : last + 1] - start
+    rows = rows - first
+    out = np.empty(most_bytes(layout, len(text), window_seed, clusters, batch.hits_offsets), dtype=np.uint8)
+    begin = kernels.write_records(
+        out, rows, layout.items, layout.n_context, layout.keys, layout.key_offsets, floats, ints, text, text_offsets,
+        window_seed, window_offsets, pair_floats, pair_ints, clusters, batch.hits_offsets, hits,
+    )  # fmt: skip
+    return out[begin:]
+
+
+def most_bytes(layout: Layout, n_text: int, window_seed: Integers, clusters: Integers, hits_offsets: Integers) -> int:
+    """Room enough for the records of windows with these seeds and clusters."""
+    n_hits = np.diff(hits_offsets, append=hits_offsets[-1])  # a seed of -1 has none
+    around, widest = kernels.MOST_BYTES, kernels.WIDEST_INT
+    window = around * (len(layout.items) + 2) + 4 * len(layout.window.floats) + widest * len(layout.window.ints)
+    pair = around * len(LISTS) + 4 * len(layout.pair.floats) + widest * len(layout.pair.ints)
+    hits = 4 * len(HITS) * int(n_hits[window_seed].sum() + n_hits[clusters].sum())
+    return n_text + hits + window * len(window_seed) + pair * len(clusters)
+
+
+def tables(columns: Columns, column: Any, n_rows: int) -> tuple[NDArray[np.uint8], Integers]:
+    """The float columns as bytes, uint8 (n_rows, 4 * n), and the integer ones, int64 (n_rows, m)."""
+    floats = np.empty((n_rows, len(columns.floats)), dtype=np.float32)
+    for place, name in enumerate(columns.floats):
+        floats[:, place] = as_float32(column(name))
+    ints = np.empty((n_rows, len(columns.ints)), dtype=np.int64)
+    for place, name in enumerate(columns.ints):
+        ints[:, place] = column(name)
+    return floats.view(np.uint8), ints

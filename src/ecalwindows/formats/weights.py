@@ -1,0 +1,141 @@
+"""Weights of windows for training (truth.md, "Reweighting"), from one of two kinds of file.
+
+Today's: correctionlib JSON with the compound or plain correction `total_reweighting(flavour, seed_eta, seed_et, ncls)`:
+flavour of the matched caloparticle (0 for none), abs(eta) and raw Et of the seed, clusters in the window. Outside the
+binned range the nearest bin counts, whatever `flow` the file says; a flavour that the file does not know weighs 1.
+Old: ROOT with a TH2 `weight` (x: raw Et of the seed, y: clusters), for all flavours and for none; nearest bins as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import correctionlib
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.core.corrections import (
+    LARGEST_FLOAT32,
+    Domain,
+    Limits,
+    WrongCorrectionError,
+    checked_correction,
+    checked_results,
+    correction_data,
+    file_bytes,
+    nodes,
+    read_histogram,
+)
+from ecalwindows.core.errors import SettingsError
+
+CORRECTION = "total_reweighting"
+INPUTS = ("flavour", "seed_eta", "seed_et", "ncls")
+HISTOGRAM = "weight"
+HISTOGRAM_INPUTS = ("seed_et", "ncls")
+
+LIMITS = Limits("weight", 0.0, LARGEST_FLOAT32)
+"""Of a weight, which is stored as float32."""
+
+DOMAINS = {
+    "flavour": Domain((0, 1, 11, 13, 15, 22, 211, 1e4), whole=True),
+    "seed_eta": Domain((*np.linspace(0, 3, 31).tolist(),)),
+    "seed_et": Domain((*np.geomspace(1, 1000, 31).tolist(),)),
+    "ncls": Domain((*range(1, 21), 30, 50, 70, 100, 150, 200), whole=True),
+}
+"""The inputs, and where formulas are tried."""
+
+Numbers = NDArray[Any]
+
+
+class Weights:
+    """A weight map. Call it with flavour, seed_eta, seed_et [GeV] and ncls, (n,), for weights float64 (n,).
+
+    origin : name and checksum of the file, for the manifest
+    """
+
+    def __init__(self, correction_set: str, origin: tuple[str, str] | None = None) -> None:
+        self.text, self.origin = correction_set, origin
+        corrections = correctionlib.CorrectionSet.from_string(correction_set)
+        known = corrections.compound if CORRECTION in list(corrections.compound) else corrections
+        self._correction = known[CORRECTION]
+
+    def __call__(self, flavour: Numbers, seed_eta: Numbers, seed_et: Numbers, ncls: Numbers) -> NDArray[np.float64]:
+        """The weights. Raises SettingsError for one that is no finite number from 0 on."""
+        given = dict(zip(INPUTS, (flavour, np.abs(seed_eta), seed_et, ncls), strict=True))
+        types = {"int": np.int64, "real": np.float64}
+        used = {
+            variable.name: given[variable.name].astype(types[variable.type]) for variable in self._correction.inputs
+        }
+        values = np.asarray(self._correction.evaluate(*used.values()), dtype=np.float64)
+        try:
+            return checked_results(values, LIMITS, used)
+        except WrongCorrectionError as error:
+            raise _wrong(f"the weights are wrong: {error}", self.origin[0] if self.origin else "weights") from error
+
+    def __reduce__(self) -> tuple[type[Weights], tuple[Any, ...]]:
+        return Weights, (self.text, self.origin)
+
+
+def read_weights(path: str | Path) -> Weights:
+    """The weights in a file (told apart by its first bytes).
+
+    Raises
+    ------
+    SettingsError : for a file that is neither of the two kinds, or broken, or in which any bin, formula or category
+        gives no weight: these are finite and not negative
+    """
+    try:
+        content = file_bytes(path)
+        weights = _from_root(path) if content.startswith(b"root") else _from_json(content)
+        weights.origin = Path(path).name, hashlib.sha256(content).hexdigest()
+    except SettingsError:
+        raise
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:300] or type(error).__name__
+        raise _wrong(f"the weights file cannot be read: {reason}", path) from error
+    return weights
+
+
+def _from_root(path: str | Path) -> Weights:
+    found = read_histogram(path, HISTOGRAM, LIMITS)
+    return from_histogram(found.values, found.x, found.y, f"{HISTOGRAM} of {Path(path).name}")
+
+
+def from_histogram(values: Numbers, et_edges: Numbers, ncls_edges: Numbers, description: str) -> Weights:
+    """Weights from the bin contents of a TH2, values shape (n_et, n_ncls)."""
+    correction = {
+        "name": CORRECTION,
+        "description": description,
+        "version": 1,
+        "inputs": [{"name": name, "type": "real"} for name in HISTOGRAM_INPUTS],
+        "output": {"name": "weight", "type": "real"},
+        "data": {
+            "nodetype": "multibinning",
+            "inputs": list(HISTOGRAM_INPUTS),
+            "edges": [et_edges.tolist(), ncls_edges.tolist()],
+            "content": values.astype(float).ravel().tolist(),
+            "flow": "clamp",
+        },
+    }
+    return Weights(json.dumps({"schema_version": 2, "description": description, "corrections": [correction]}))
+
+
+def _from_json(content: bytes) -> Weights:
+    data = correction_data(content)
+    for node in nodes(data):
+        if node.get("nodetype") == "category" and node.get("input") == "flavour" and node.get("default") is None:
+            node["default"] = 1.0  # a flavour that is not listed weighs 1
+    return Weights(checked_correction(data, CORRECTION, DOMAINS, LIMITS))
+
+
+def _wrong(found: str, path: str | Path) -> SettingsError:
+    return SettingsError(
+        found,
+        expected=f"a correctionlib JSON (schema version 2) with '{CORRECTION}({', '.join(INPUTS)})',"
+        f" or a ROOT file with a TH2 '{HISTOGRAM}' (x: raw Et of the seed, y: clusters); {LIMITS} in every bin",
+        where=str(path),
+        todo="give another file with -w, or none: then all windows weigh 1",
+    )

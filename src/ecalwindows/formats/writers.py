@@ -1,0 +1,198 @@
+"""One name a format: what a file's suffix says, and the writers that make it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.errors import SettingsError, near
+from ecalwindows.core.files.inside import refuse_links
+from ecalwindows.core.files.output import check_output, is_special
+from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.formats.manifest import FOLDER, FileRecord, file_record, manifest_path, refuse_linked_manifest
+from ecalwindows.formats.manifest import Format as Format
+from ecalwindows.formats.ndjson.text_file import Compression
+from ecalwindows.formats.parquet.definition import FeaturesDefinition
+
+if TYPE_CHECKING:
+    from ecalwindows.formats.weights import Weights
+
+SUFFIXES: dict[str, tuple[Format, Compression]] = {
+    ".parquet": ("parquet", "none"),
+    ".ndjson": ("ndjson", "none"),
+    ".ndjson.gz": ("ndjson", "gz"),
+    ".ndjson.zst": ("ndjson", "zst"),
+    ".ndjson.tar.gz": ("ndjson", "tar.gz"),
+}
+FORMATS: tuple[Format, ...] = ("parquet", "ndjson", "tfrecord")
+
+
+class Writer(Protocol):
+    """What every format has: takes batches in order, and finishes its file."""
+
+    def write(self, batch: WindowBatch) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class OutputPlan:
+    """What a run writes: the data file, and beside NDJSON the table of events (not beside a device or pipe).
+
+    For TFRecord `path` is a folder, in which the two files of `part` stand, with `weights` in them.
+    leave_out : columns and hit components that the input of a conversion cannot give
+    """
+
+    path: Path
+    format: Format
+    compression: Compression
+    definition: FeaturesDefinition
+    events_path: Path | None
+    part: str = "0"
+    weights: Weights | None = None
+    leave_out: frozenset[str] = frozenset()
+
+    @property
+    def paths(self) -> list[Path]:
+        """All files of the output, the data last (it gets its name when the rest has)."""
+        if self.format == "tfrecord":
+            from ecalwindows.formats.tfrecord.layout import part_paths
+
+            return list(part_paths(self.path, self.part))
+        return [*([self.events_path] if self.events_path else []), self.path]
+
+    @property
+    def all_paths(self) -> list[Path]:
+        """The manifest (a device or pipe has none), then all files of the output: they get their names together."""
+        return [*([] if is_special(self.path) else [self.manifest]), *self.paths]
+
+    @property
+    def base(self) -> Path:
+        """The folder of the output: names in its manifest are relative to it."""
+        return self.path if self.format == "tfrecord" else self.path.parent
+
+    @property
+    def manifest(self) -> Path:
+        """Where the manifest stands."""
+        if self.format == "tfrecord":
+            return self.path / FOLDER / "manifests" / f"{self.part}.proto.json"
+        return manifest_path(self.path)
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """Dataset columns and hit components that the output holds."""
+        if self.format == "parquet":
+            return self.definition.wanted - self.leave_out
+        if self.format == "tfrecord":
+            from ecalwindows.formats.tfrecord.layout import COLUMNS as IN_RECORD
+
+            return IN_RECORD - self.leave_out
+        return frozenset({*COLUMNS, *(name for name, *_ in HIT_COMPONENTS)}) - self.leave_out
+
+    @property
+    def columns(self) -> list[str]:
+        """Names for the manifest: `group.name` for Parquet."""
+        if self.format == "parquet":
+            return [f"{group}.{name}" for group, names in self.definition.groups.items() for name in names]
+        return [name for name in COLUMNS if name in self.wanted]
+
+
+def output_plan(
+    path: Path,
+    format_name: str | None,
+    definition: FeaturesDefinition,
+    *,
+    part: str = "0",
+    weights: str | Path | None = None,
+) -> OutputPlan:
+    """Format by name, else by suffix; raises SettingsError when neither tells, and for weights that cannot be used.
+
+    part, weights : of TFRecord, the name of the part and the file of weights
+    """
+    suffix = next((end for end in sorted(SUFFIXES, key=len, reverse=True) if path.name.endswith(end)), None)
+    if format_name is not None and format_name not in FORMATS:
+        raise SettingsError(
+            f"unknown format '{format_name}'",
+            expected=near(format_name, FORMATS),
+            where="--format",
+            todo="name a known one",
+        )
+    if suffix is None and format_name is None:
+        raise SettingsError(
+            f"the name '{path.name}' tells no format",
+            expected=f"a name that ends in {', '.join(SUFFIXES)}, or --format {'|'.join(FORMATS)}",
+            where="-o",
+            todo="change the name or give --format",
+        )
+    by_suffix = SUFFIXES[suffix] if suffix else None
+    chosen: Format = by_suffix[0] if by_suffix and format_name in (None, by_suffix[0]) else format_name  # type: ignore[assignment]
+    if chosen == "tfrecord":
+        return OutputPlan(path, "tfrecord", "none", definition, None, part, _weights(weights))
+    if weights is not None:
+        raise SettingsError(
+            f"weights go into TFRecord, and this is {chosen}",
+            expected="--format tfrecord",
+            where="-w",
+            todo="leave out -w, or write TFRecord",
+        )
+    if chosen == "parquet":
+        return OutputPlan(path, "parquet", "none", definition, None)
+    compression = by_suffix[1] if by_suffix and by_suffix[0] == "ndjson" else "none" if is_special(path) else "zst"
+    stem = path.name.removesuffix(suffix) if suffix else path.name
+    events = None if is_special(path) else path.with_name(f"{stem}.events.csv")
+    return OutputPlan(path, "ndjson", compression, definition, events)
+
+
+def _weights(path: str | Path | None) -> Weights | None:
+    if path is None:
+        return None
+    from ecalwindows.formats.weights import read_weights
+
+    return read_weights(path)
+
+
+def check_outputs(plan: OutputPlan, *, overwrite: bool) -> None:
+    """Raise OutputError when an output or its manifest can't be written; makes missing folders.
+
+    Only the path that the user has named may be a link.
+    """
+    if not is_special(plan.path):
+        refuse_linked_manifest(plan.manifest)
+        refuse_links(above for path in plan.paths if path != plan.path for above in _below(path, plan.base))
+    for path in plan.all_paths:
+        check_output(path, overwrite=overwrite or path not in plan.paths)
+
+
+def _below(path: Path, base: Path) -> list[Path]:
+    """A file and the folders in which it is, below a folder."""
+    return [path, *(above for above in path.parents if above != base and above.is_relative_to(base))]
+
+
+def output_files(plan: OutputPlan, places: Sequence[Path]) -> list[FileRecord]:
+    """The files of an output for its manifest. `places` : where they are until they have their names"""
+    return [file_record(path, plan.base, place) for path, place in zip(plan.paths, places, strict=True)]
+
+
+def open_writers(plan: OutputPlan, places: list[Path], metadata: dict[str, str], stack: ExitStack) -> list[Writer]:
+    """The writers of an output, on the places given for `plan.paths`; the stack closes them."""
+    if plan.format == "parquet":
+        from ecalwindows.formats.parquet.writer import ParquetWriter
+
+        return [stack.enter_context(ParquetWriter(places[-1], plan.definition, metadata=metadata))]
+    if plan.format == "tfrecord":
+        from ecalwindows.formats.tfrecord.writer import TFRecordWriter
+
+        matched, unmatched = places
+        return [
+            stack.enter_context(TFRecordWriter(plan.path, plan.part, weights=plan.weights, places=(matched, unmatched)))
+        ]
+    from ecalwindows.formats.ndjson.writer import EventsCsvWriter, NdjsonWriter
+
+    writers: list[Writer] = [stack.enter_context(NdjsonWriter(places[-1], compression=plan.compression))]
+    if plan.events_path:
+        writers.append(stack.enter_context(EventsCsvWriter(places[0])))
+    return writers

@@ -1,1 +1,0 @@
-"""Compiled loops over flat arrays: no physics words, no errors, no settings. Slow twins: tests/reference."""

@@ -1,0 +1,180 @@
+"""The local executor: worker processes that die with this one, or this process itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+from ecalwindows.core.errors import EcalWindowsError
+from ecalwindows.production.executors.pool import Answer, OpenPool, Pool, answer_to
+from ecalwindows.production.job import run_task
+from ecalwindows.production.kernel_cache import kernel_cache
+from ecalwindows.production.plan import Plan
+from ecalwindows.production.work_folder import Place
+
+PATIENCE = 10.0
+"""Seconds that a worker has to end when it is told to."""
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+"""A worker computes with one thread: there are as many workers as are wanted."""
+
+
+@dataclass
+class Worker:
+    """A worker process and the job that it has."""
+
+    process: subprocess.Popen[str]
+    number: int | None = None
+
+    def give(self, number: int) -> None:
+        """Give it a job."""
+        assert self.process.stdin is not None
+        self.number = number
+        with suppress(BrokenPipeError):  # that it died is seen when its answers end
+            self.process.stdin.write(f"{number}\n")
+            self.process.stdin.flush()
+
+    def answer(self) -> Answer:
+        """Its answer when there is one to read; that it died is one, too."""
+        assert self.process.stdout is not None
+        if line := self.process.stdout.readline():
+            return Answer(**json.loads(line))
+        code = self.process.wait()
+        reason = f"its process died (signal {-code})" if code < 0 else f"its process ended with exit code {code}"
+        return Answer(error=reason, again=True, lost=True)
+
+
+def start_worker(place: Place, executor: str = "local") -> Worker:
+    """A new worker, which waits for jobs."""
+    environment = os.environ | ONE_THREAD | {"NUMBA_CACHE_DIR": str(kernel_cache(place))}
+    words = [
+        sys.executable,
+        "-P",
+        "-m",
+        "ecalwindows.production.executors.worker",
+        str(place.plan),
+        str(os.getpid()),
+        executor,
+    ]
+    return Worker(
+        subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, encoding="utf-8")
+    )
+
+
+def dismiss(pool: Sequence[Worker]) -> None:
+    """End workers: idle ones by themselves, busy ones are told to, and killed if they do not."""
+    for worker in pool:
+        if worker.number is not None:
+            worker.process.terminate()
+        elif worker.process.stdin:
+            with suppress(BrokenPipeError):
+                worker.process.stdin.close()
+    deadline = time.monotonic() + PATIENCE
+    for worker in pool:
+        try:
+            worker.process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            worker.process.kill()
+            worker.process.wait()
+        for pipe in (worker.process.stdin, worker.process.stdout):
+            if pipe:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+
+
+@dataclass
+class LocalPool:
+    """So many worker processes at most, each started when there is work for it."""
+
+    place: Place
+    size: int
+    workers: list[Worker] = field(default_factory=list)
+    selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+
+    def room(self) -> int:
+        """One job for each worker."""
+        return self.size
+
+    def begin(self, number: int) -> None:
+        """Give the job to an idle worker, or to a new one."""
+        worker = next((each for each in self.workers if each.number is None), None)
+        if worker is None:
+            worker = start_worker(self.place)
+            assert worker.process.stdout is not None
+            self.workers.append(worker)
+            self.selector.register(worker.process.stdout, selectors.EVENT_READ, worker)
+        worker.give(number)
+
+    def ended(self) -> Iterator[tuple[int, Answer]]:
+        """Answers that are there within a second; the dead are buried."""
+        for key, _ in self.selector.select(timeout=1.0):
+            worker: Worker = key.data
+            answer, number = worker.answer(), worker.number
+            worker.number = None
+            if answer.lost:
+                self.selector.unregister(key.fileobj)
+                self.workers.remove(worker)
+                dismiss([worker])
+            if number is not None:
+                yield number, answer
+
+    def close(self) -> None:
+        """End all workers."""
+        dismiss(self.workers)
+        self.selector.close()
+
+
+@dataclass
+class NoPool:
+    """One job after the other in this process, for a debugger's sake."""
+
+    place: Place
+    plan: Plan
+    begun: deque[int] = field(default_factory=deque)
+
+    def room(self) -> int:
+        """One."""
+        return 1
+
+    def begin(self, number: int) -> None:
+        """Keep it until answers are asked for."""
+        self.begun.append(number)
+
+    def ended(self) -> Iterable[tuple[int, Answer]]:
+        """Do what was begun; what is no error of ours is raised."""
+        while self.begun:
+            number = self.begun.popleft()
+            try:
+                yield number, Answer(windows=run_task(self.place, self.plan, number, executor="local").windows)
+            except EcalWindowsError as error:
+                yield number, answer_to(error)
+
+
+def local_pool(workers: int) -> OpenPool:
+    """Opens a pool of worker processes; with no workers, of this one."""
+
+    @contextmanager
+    def opened(place: Place, plan: Plan, n_jobs: int) -> Iterator[Pool]:
+        if not workers:
+            yield NoPool(place, plan)
+            return
+        pool = LocalPool(place, min(workers, n_jobs))
+        try:
+            yield pool
+        finally:
+            pool.close()
+
+    return opened
+
+
+def usual_workers() -> int:
+    """As many as there are processors for us."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

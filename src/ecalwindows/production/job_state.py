@@ -1,0 +1,116 @@
+"""What became of each job: one small file a job, written whole, with every attempt."""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from ecalwindows.core.files.inside import refuse_links
+from ecalwindows.core.files.json_files import UnreadableError, read_model
+from ecalwindows.core.files.output import written_aside
+from ecalwindows.formats.writers import Format
+from ecalwindows.production.settings import Model
+
+Outcome = Literal["running", "done", "failed"]
+
+
+class BadInput(Model):
+    """An input in quarantine: left out, with the reason."""
+
+    path: str
+    reason: str
+
+
+def _is_time(text: str) -> str:
+    datetime.fromisoformat(text)
+    return text
+
+
+Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Attempt(Model):
+    """One try at a job."""
+
+    host: str
+    pid: int
+    pid_started: str = Field(description="When the process was started, to tell it from a later one of that number.")
+    executor: str = Field(description="local, htcondor, dask or hand.")
+    started: Annotated[str, AfterValidator(_is_time)]
+    seconds: Number = 0.0
+    peak_memory_mb: Number = 0.0
+    error: str | None = None
+    where: str | None = Field(None, description="Where the error is: an input, a file, a folder.")
+
+
+class JobState(Model):
+    """What became of a job: its last outcome and all attempts."""
+
+    part: str
+    digest: str = Field(description="That of the job as it was made.")
+    outcome: Outcome
+    manifests: dict[Format, str] = Field(default_factory=dict, description="Checksums of the manifests of its parts.")
+    bad: tuple[BadInput, ...] = ()
+    windows: Annotated[int, Field(ge=0)] = 0
+    events: Annotated[int, Field(ge=0)] = 0
+    attempts: Annotated[tuple[Attempt, ...], Field(min_length=1)]
+
+    @property
+    def error(self) -> str | None:
+        """What the last attempt died of."""
+        return self.attempts[-1].error
+
+
+def write_state(state: JobState, path: Path) -> None:
+    """Write it whole. Raises OutputError, also where a link is in its place."""
+    refuse_links([path])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_aside([path]) as (aside,):
+        aside.write_text(state.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def read_state(path: Path) -> JobState | None:
+    """What is known of a job; None for nothing that can be read."""
+    try:
+        return read_model(path, JobState)
+    except UnreadableError:
+        return None
+
+
+def new_attempt(executor: str) -> Attempt:
+    """An attempt that begins now, in this process."""
+    return Attempt(
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        pid_started=process_start(os.getpid()) or "",
+        executor=executor,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def process_start(pid: int) -> str | None:
+    """When a process of this host was started (clock ticks since boot, and the boot); None when there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    if fields[0] in ("Z", "X"):
+        return None
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        boot = ""
+    return f"{boot}:{fields[19]}"
+
+
+def is_alive(host: str, pid: int, pid_started: str) -> bool | None:
+    """Whether a process is there; None when it is on another host."""
+    if host != socket.gethostname():
+        return None
+    return process_start(pid) == pid_started

@@ -1,0 +1,1 @@
+"""Kinds of parts: what a job makes of its inputs."""

@@ -1,0 +1,89 @@
+"""Events in chunks, as flat columns with offsets; they do not depend on the chunks and on the number of threads."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import local
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.simulation.branches import Nested, OutBranch
+from ecalwindows.simulation.event import Detector, simulated_event
+from ecalwindows.simulation.gun import Gun
+from ecalwindows.simulation.workspace import Workspace
+
+Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A branch of several events.
+
+    Attributes
+    ----------
+    offsets : one array int64 per level of vectors, the outer level first
+    values : the values of all events, one after another
+    """
+
+    offsets: tuple[Index, ...]
+    values: NDArray[Any]
+
+
+def column(branch: OutBranch, events: list[Any]) -> Column:
+    """The column of a branch, from the values that `simulated_event` returned for it."""
+    if branch.depth == 0:
+        return Column((), np.array(events, branch.dtype))
+    if branch.depth == 1:
+        return Column((_offsets([len(event) for event in events]),), _joined(events, branch))
+    lists: list[Nested] = events
+    counts = np.concatenate([np.zeros(0, np.int64), *(event.counts for event in lists)])
+    outer = _offsets([len(event.counts) for event in lists])
+    return Column((outer, _offsets(counts)), _joined([event.values for event in lists], branch))
+
+
+def _joined(parts: list[Any], branch: OutBranch) -> NDArray[Any]:
+    return np.concatenate([np.zeros(0, branch.dtype), *(np.asarray(part).astype(branch.dtype) for part in parts)])
+
+
+def _offsets(counts: Any) -> Index:
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def simulated_chunks(
+    n_events: int, seed: int, gun: Gun, pileup: tuple[float, float] | None, detector: Detector,
+    branches: tuple[OutBranch, ...], *, chunk: int, jobs: int,
+) -> Iterator[tuple[int, dict[str, Column]]]:  # fmt: skip
+    """Simulate events in chunks; yields (number of events, columns by name) of each chunk, in the order of the events.
+
+    Parameters
+    ----------
+    n_events, seed, gun, pileup, detector : see `simulated_event`
+    branches : to be returned
+    chunk : number of events per chunk
+    jobs : number of threads; at most jobs + 1 chunks are in memory
+    """
+    thread_data = local()
+
+    def simulated(start: int) -> tuple[int, dict[str, Column]]:
+        if not hasattr(thread_data, "work"):
+            thread_data.work = Workspace()
+        indices = range(start, min(start + chunk, n_events))
+        events = [simulated_event(index, seed, gun, pileup, detector, thread_data.work) for index in indices]
+        return len(events), {b.name: column(b, [event[b.name] for event in events]) for b in branches}
+
+    if jobs == 1:
+        yield from map(simulated, range(0, n_events, chunk))
+        return
+    pending: deque[Future[tuple[int, dict[str, Column]]]] = deque()
+    with ThreadPoolExecutor(jobs) as pool:
+        for start in range(0, n_events, chunk):
+            pending.append(pool.submit(simulated, start))
+            if len(pending) > jobs:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()

@@ -1,0 +1,1 @@
+"""Weights that make electrons and photons alike."""

@@ -1,0 +1,178 @@
+"""Windows from datasets in two halves: one to derive weights, one to check them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.errors import InputError
+from ecalwindows.core.schema import SENTINEL
+from ecalwindows.dataset.copies import Print, Prints
+from ecalwindows.dataset.finalizing.identity import IDS, Keys, batch_keys
+from ecalwindows.dataset.reading.opened import Dataset
+from ecalwindows.dataset.splits import parse_split
+from ecalwindows.studies.reweighting.fit import ELECTRON, PHOTON, Windows
+from ecalwindows.training.opened import open_dataset
+
+log = logging.getLogger(__name__)
+
+NEEDED = ("flavour", "et_seed", "seed_eta", "ncls")
+NAMES = {ELECTRON: "electrons", PHOTON: "photons"}
+HALVES = parse_split("derive=1/2,check=1/2")
+"""The half of an event depends only on its sample (if window_index contains it), run, lumi and event."""
+
+Progress = Callable[[int, int, int], None]
+"""Called with the numbers of files done, of all files, and of windows."""
+
+
+@dataclass
+class Sample:
+    """Windows of a part of the data.
+
+    Attributes
+    ----------
+    flavour : int64 (n,)
+    et, eta, ncls : float64 (n,), raw seed Et [GeV], abs(seed eta), number of clusters
+    key : uint64 (n,), hash of the event
+    has_keys : whether the data have run, lumi and event
+    skipped : number of windows that are left out because Et or eta is -999
+    """
+
+    flavour: NDArray[np.int64]
+    et: NDArray[np.float64]
+    eta: NDArray[np.float64]
+    ncls: NDArray[np.float64]
+    key: Keys
+    has_keys: bool = True
+    skipped: int = 0
+
+    def rows(self, keep: NDArray[np.bool_]) -> Sample:
+        """The windows for which `keep`, bool (n,), is True."""
+        return Sample(self.flavour[keep], self.et[keep], self.eta[keep], self.ncls[keep], self.key[keep], self.has_keys)
+
+    def windows(self, flavour: int) -> Windows:
+        """The windows of a flavour."""
+        keep = self.flavour == flavour
+        return Windows(self.et[keep], self.eta[keep], self.ncls[keep])
+
+
+def halves(
+    inputs: Sequence[str], check: Sequence[str], split: str | None, progress: Progress | None = None
+) -> tuple[Sample, Sample]:
+    """Windows to derive weights and windows to check them.
+
+    Parameters
+    ----------
+    inputs : paths of datasets
+    check : paths of datasets for the check; if empty, the events of `inputs` are divided into halves
+    split : if given, only windows of this split
+    progress : called after each file
+
+    Raises
+    ------
+    InputError : if columns are missing, or if the halves share events
+    """
+    _refuse_twice([*inputs, *check])
+    found = read_windows(inputs, split, progress)
+    if not check:
+        if not found.has_keys:
+            raise InputError(
+                f"the data do not tell the event: no {', '.join(IDS)}",
+                expected="these columns: weights are derived on a half of the events and checked on the other",
+                where=", ".join(inputs),
+                todo="make the dataset with the default features definition, or name others for the check with --check",
+            )
+        side = HALVES.of_hash(found.key)
+        return found.rows(side == 0), found.rows(side == 1)
+    other = read_windows(check, split, progress)
+    if not (found.has_keys and other.has_keys):
+        log.warning("whether the halves share events is not known: there are no columns %s", ", ".join(IDS))
+    for flavour, name in NAMES.items():
+        keys = [each.key[each.flavour == flavour] for each in (found, other)]
+        shared = np.intersect1d(*keys) if found.has_keys and other.has_keys else np.empty(0)
+        if len(shared):
+            raise InputError(
+                f"{len(shared):,} events with {name} stand in both halves",
+                expected="a check with events that the weights were not derived from", where="--check",
+                todo="leave --check out (then the events are halved), or name datasets of other events,"
+                " with a name of their own (--sample) where event numbers begin anew",
+            )  # fmt: skip
+    return found, other
+
+
+def _refuse_twice(inputs: Sequence[str]) -> None:
+    places = [os.path.realpath(name) for name in inputs]
+    for place, name in zip(places, inputs, strict=True):
+        if places.count(place) > 1:
+            raise InputError(
+                "the same dataset is given twice", expected="every dataset once", where=name, todo="leave it out once"
+            )
+
+
+def read_windows(inputs: Sequence[str], split: str | None, progress: Progress | None = None) -> Sample:
+    """The windows of datasets; unmatched windows have flavour 0. Raises InputError if a column is missing."""
+    datasets = [open_dataset(name) for name in inputs]
+    datasets = [each.filter(split=split) if split is not None else each for each in datasets]
+    datasets = [each for each in datasets if each.scan.names]
+    prints = Prints()
+    for dataset in datasets:
+        _refuse_lacking(dataset)
+    has_keys = all(set(IDS) <= each.scan.names for each in datasets)
+    n_files, done, n, pieces = sum(len(each.scan.files) for each in datasets), 0, 0, [_no_windows(has_keys)]
+    for dataset in datasets:
+        wanted = {*NEEDED, "is_seed_calo_matched", *((*IDS, "window_index") if has_keys else ())} & dataset.scan.names
+        for file in dataset.scan.files:
+            one = Print()
+            for batch, _ in dataset.scan.pieces([(file, None)], frozenset(wanted)):
+                one.add(batch)
+                pieces.append(_sample(batch, has_keys))
+            prints.take(file.path, one)
+            done, n = done + 1, sum(len(piece.flavour) for piece in pieces)
+            if progress:
+                progress(done, n_files, n)
+    return _joined(pieces)
+
+
+def _refuse_lacking(dataset: Dataset) -> None:
+    lacking = [name for name in NEEDED if name not in dataset.scan.names]
+    if lacking:
+        raise InputError(
+            f"the data have no {', '.join(lacking)}", expected=f"the columns {', '.join(NEEDED)}",
+            where=dataset.path, todo="make the dataset with the default features definition",
+        )  # fmt: skip
+
+
+def _no_windows(has_keys: bool) -> Sample:
+    numbers = np.empty(0)
+    return Sample(np.empty(0, np.int64), numbers, numbers, numbers, np.empty(0, np.uint64), has_keys)
+
+
+def _joined(pieces: Sequence[Sample]) -> Sample:
+    return Sample(
+        np.concatenate([piece.flavour for piece in pieces]),
+        np.concatenate([piece.et for piece in pieces]),
+        np.concatenate([piece.eta for piece in pieces]),
+        np.concatenate([piece.ncls for piece in pieces]),
+        np.concatenate([piece.key for piece in pieces]),
+        pieces[0].has_keys,
+        sum(piece.skipped for piece in pieces),
+    )
+
+
+def _sample(batch: WindowBatch, has_keys: bool) -> Sample:
+    window = batch.window
+    flavour = np.abs(window["flavour"].astype(np.int64))
+    if "is_seed_calo_matched" in window:
+        flavour = np.where(window["is_seed_calo_matched"], flavour, 0)
+    et, eta, ncls = (window[name].astype(np.float64) for name in ("et_seed", "seed_eta", "ncls"))
+    usable = (et != SENTINEL) & (eta != SENTINEL)
+    key = batch_keys(batch, "") if has_keys else np.zeros(len(et), np.uint64)
+    found = Sample(flavour, et, np.abs(eta), ncls, key, has_keys).rows(usable)
+    found.skipped = int((~usable).sum())
+    return found

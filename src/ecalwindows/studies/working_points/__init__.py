@@ -1,0 +1,1 @@
+"""Working points derived from matched clusters."""

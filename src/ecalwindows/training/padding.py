@@ -1,0 +1,226 @@
+"""Windows as NumPy arrays of one shape, with masks: what a training loop eats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.core.batch import Array, WindowBatch
+from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.formats.parquet.definition import DEFAULT_HITS, GROUPS, FeaturesDefinition
+from ecalwindows.formats.parquet.stored import text_array
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Padding:
+    """Shapes and columns of padded batches.
+
+    clusters, hits : places for the clusters of a window and for the hits of a cluster; without places for hits none
+        are read
+    cl_features, cl_labels, seed_features, window_features, metadata : names of columns, in order
+    components : names of the components of a hit, in order
+    """
+
+    clusters: int
+    hits: int
+    cl_features: tuple[str, ...]
+    cl_labels: tuple[str, ...]
+    seed_features: tuple[str, ...]
+    window_features: tuple[str, ...]
+    metadata: tuple[str, ...]
+    components: tuple[str, ...]
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Names of all columns and hit components needed."""
+        names = (*self.cl_features, *self.cl_labels, *self.seed_features, *self.window_features, *self.metadata)
+        return frozenset((*names, *self.components))
+
+
+def padding_of(definition: FeaturesDefinition, clusters: int, hits: int, features: Sequence[str] | None) -> Padding:
+    """The padding for the columns of a definition.
+
+    features : names of columns or groups that become features, by default the three groups of features
+    Raises KeyError for a name that is not there, or is text.
+    """
+    groups = {group: definition.groups.get(group, ()) for group in GROUPS}
+    known = groups | {name: (name,) for names in groups.values() for name in names if COLUMNS[name].dtype != "str"}
+    chosen = [group for group in GROUPS if group.endswith("_features")] if features is None else features
+    names = list(dict.fromkeys(name for given in chosen for name in known[given] if COLUMNS[name].dtype != "str"))
+
+    def of(start: str) -> tuple[str, ...]:
+        return tuple(name for name in names if COLUMNS[name].group.startswith(start))
+
+    return Padding(
+        clusters=clusters,
+        hits=hits,
+        cl_features=of("cl_"),
+        cl_labels=groups["cl_labels"],
+        seed_features=of("seed_"),
+        window_features=of("window_"),
+        metadata=groups["seed_metadata"] + groups["window_metadata"],
+        components=tuple(HIT_COMPONENTS[i][0] for i in DEFAULT_HITS if hits and i in definition.hits),
+    )
+
+
+@dataclass(frozen=True)
+class PaddedBatch:
+    """Some windows, padded with zeros; n = windows, c = places for clusters, h = places for hits.
+
+    cl_features     : float32 (n, c, n_features), columns `names.cl_features`
+    cl_labels       : bool (n, c, n_labels), columns `names.cl_labels`
+    cl_mask         : bool (n, c), where a cluster stands
+    cl_hits         : float32 (n, c, h, n_components), columns `names.components`: ieta, iphi, iz, energy_fraction [GeV]
+    hit_mask        : bool (n, c, h), where a hit stands
+    seed_features   : float32 (n, n_features), columns `names.seed_features`
+    window_features : float32 (n, n_features), columns `names.window_features`
+    metadata        : by name, (n,) in their stored dtypes; window_index as str
+    n_clusters_cut, n_hits_cut : how many found no place: the softest clusters, but never the seed; the last hits
+    """
+
+    names: Padding
+    cl_features: NDArray[np.float32]
+    cl_labels: NDArray[np.bool_]
+    cl_mask: NDArray[np.bool_]
+    cl_hits: NDArray[np.float32]
+    hit_mask: NDArray[np.bool_]
+    seed_features: NDArray[np.float32]
+    window_features: NDArray[np.float32]
+    metadata: Mapping[str, Array]
+    n_clusters_cut: int
+    n_hits_cut: int
+
+    def __len__(self) -> int:
+        return len(self.cl_mask)
+
+    def column(self, name: str) -> Array:
+        """A column by name: (n, c) for clusters, (n,) for windows. Raises KeyError for one that is not there."""
+        for group in ("cl_features", "cl_labels", "seed_features", "window_features"):
+            names: tuple[str, ...] = getattr(self.names, group)
+            if name in names:
+                array: Array = getattr(self, group)
+                return array[..., names.index(name)]
+        return self.metadata[name]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A batch with its columns side by side, ready to be gathered from."""
+
+    batch: WindowBatch
+    cl_features: Array
+    cl_labels: Array
+    hits: Array
+    seed_features: Array
+    window_features: Array
+    metadata: Mapping[str, Array]
+
+
+def gathering_source(batch: WindowBatch, padding: Padding) -> Source:
+    """The columns that the padding names, side by side."""
+    n_windows, n_pairs = len(batch), len(batch.pair_cluster)
+    texts = {"window_index": text_array(batch.window_index)} if "window_index" in padding.metadata else {}
+    return Source(
+        batch=batch,
+        cl_features=_matrix(batch, padding.cl_features, n_pairs),
+        cl_labels=_matrix(batch, padding.cl_labels, n_pairs, np.bool_),
+        hits=_stacked([batch.hits[name] for name in padding.components], int(batch.hits_offsets[-1])),
+        seed_features=_matrix(batch, padding.seed_features, n_windows),
+        window_features=_matrix(batch, padding.window_features, n_windows),
+        metadata={name: batch.window[name] for name in padding.metadata if name not in texts} | texts,
+    )
+
+
+def _matrix(batch: WindowBatch, names: Sequence[str], n_rows: int, dtype: type = np.float32) -> Array:
+    return _stacked([batch.column(name) for name in names], n_rows, dtype)
+
+
+def _stacked(columns: Sequence[Array], n_rows: int, dtype: type = np.float32) -> Array:
+    """Columns as a matrix; what float32 cannot hold takes its largest value."""
+    most = np.finfo(np.float32).max
+    matrix: Array = np.empty((n_rows, len(columns)), dtype=dtype)
+    for place, column in enumerate(columns):
+        matrix[:, place] = np.clip(column, -most, most) if column.dtype == np.float64 else column
+    return matrix
+
+
+def padded_batch(pieces: Sequence[tuple[Source, Integers, Integers]], n: int, padding: Padding) -> PaddedBatch:
+    """A batch of n windows from pieces of sources: (source, its rows, their places in the batch)."""
+    room = _room(n, padding)
+    cut = np.array([_fill(room, *piece) for piece in pieces], dtype=np.int64).reshape(-1, 2).sum(axis=0)
+    return PaddedBatch(names=padding, n_clusters_cut=int(cut[0]), n_hits_cut=int(cut[1]), **room)
+
+
+def _room(n: int, padding: Padding) -> dict[str, Any]:
+    """The arrays of a batch of n windows, all zeros."""
+    c, h = padding.clusters, padding.hits
+    kinds = {name: "O" if COLUMNS[name].dtype == "str" else COLUMNS[name].dtype for name in padding.metadata}
+    return {
+        "cl_features": np.zeros((n, c, len(padding.cl_features)), np.float32),
+        "cl_labels": np.zeros((n, c, len(padding.cl_labels)), np.bool_),
+        "cl_mask": np.zeros((n, c), np.bool_),
+        "cl_hits": np.zeros((n, c, h, len(padding.components)), np.float32),
+        "hit_mask": np.zeros((n, c, h), np.bool_),
+        "seed_features": np.zeros((n, len(padding.seed_features)), np.float32),
+        "window_features": np.zeros((n, len(padding.window_features)), np.float32),
+        "metadata": {name: np.zeros(n, kind) for name, kind in kinds.items()},
+    }
+
+
+def _fill(room: Mapping[str, Any], source: Source, rows: Integers, places: Integers) -> tuple[int, int]:
+    """Put windows of a source in their places; returns how many clusters and hits found none."""
+    room["seed_features"][places] = source.seed_features[rows]
+    room["window_features"][places] = source.window_features[rows]
+    for name, column in source.metadata.items():
+        room["metadata"][name][places] = column[rows]
+    window, place, pair = rows_of(source.batch.window_offsets, rows)
+    c = room["cl_mask"].shape[1]
+    place = _seed_kept(place, pair == source.batch.window_seed[rows][window], window, c)
+    kept = place < c
+    pair, target = pair[kept], places[window[kept]] * c + place[kept]
+    for name, values in (("cl_features", source.cl_features), ("cl_labels", source.cl_labels)):
+        _flat(room[name], 2)[target] = values[pair]
+    _flat(room["cl_mask"], 2)[target] = True
+    return int((~kept).sum()), _fill_hits(room, source, pair, target)
+
+
+def _fill_hits(room: Mapping[str, Any], source: Source, pair: Integers, cluster_target: Integers) -> int:
+    """Put the hits of clusters in their places; returns how many found none."""
+    h = room["hit_mask"].shape[2]
+    if not h or not source.hits.shape[1]:
+        return 0
+    cluster, place, hit = rows_of(source.batch.hits_offsets, pair)
+    fits = place < h
+    target = cluster_target[cluster[fits]] * h + place[fits]
+    _flat(room["cl_hits"], 3)[target] = source.hits[hit[fits]]
+    _flat(room["hit_mask"], 3)[target] = True
+    return int((~fits).sum())
+
+
+def _flat(array: Array, n_axes: int) -> Array:
+    """A view with the first axes joined."""
+    return array.reshape(int(np.prod(array.shape[:n_axes])), *array.shape[n_axes:])
+
+
+def rows_of(offsets: Integers, rows: Integers) -> tuple[Integers, Integers, Integers]:
+    """The items of chosen rows of variable length, in order: number of the row among the chosen, place in it, index."""
+    counts = offsets[rows + 1] - offsets[rows]
+    ends = np.cumsum(counts)
+    owner = np.repeat(np.arange(len(rows)), counts)
+    place = np.arange(len(owner)) - np.repeat(ends - counts, counts)
+    return owner, place, place + offsets[rows][owner]
+
+
+def _seed_kept(place: Integers, is_seed: NDArray[np.bool_], window: Integers, most: int) -> Integers:
+    """Places in which a seed that would be cut off has the last place, and the cluster that had it is cut off."""
+    late = is_seed & (place >= most)
+    if not late.any():
+        return place
+    loses = np.isin(window, window[late]) & (place == most - 1)
+    return np.where(late, most - 1, np.where(loses, most, place))

@@ -1,0 +1,146 @@
+"""A batch as invariants look at it: columns in float64, sums and extremes by window, and what counts as equal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.core.batch import Array, WindowBatch
+from ecalwindows.core.geometry import Geometry
+from ecalwindows.core.schema import SENTINEL
+from ecalwindows.windowing.kernels import features as arithmetic
+
+Flags = NDArray[np.bool_]
+Numbers = NDArray[np.float64]
+
+TOLERANCE = 1e-6
+"""Relative: some 16 halves of a float32 step."""
+
+SMALLEST = float(np.finfo(np.float32).tiny)
+"""Below it float32 loses digits, down to 0."""
+
+SETTING = "setting "
+"""What stands before the name of a setting among the needs of a part."""
+
+
+class Seen:
+    """Windows and the settings with which they were made, as far as they are known.
+
+    settings : by name; "geometry" is a `Geometry`
+    """
+
+    def __init__(self, batch: WindowBatch, settings: Mapping[str, Any]) -> None:
+        self.batch, self.settings = batch, settings
+        self.offsets = batch.window_offsets
+
+    @cached_property
+    def held(self) -> frozenset[str]:
+        """Columns and settings that are there."""
+        batch = self.batch
+        text = {"window_index"} if len(batch.window_index.data) else set()
+        settings = {SETTING + name for name, value in self.settings.items() if value is not None}
+        return frozenset({*batch.window, *batch.pair, *batch.cluster, *text, *settings})
+
+    @cached_property
+    def window(self) -> NDArray[np.int64]:
+        """The window of each cluster, int64 (n_pairs,)."""
+        return np.repeat(np.arange(len(self.batch)), np.diff(self.offsets))
+
+    @property
+    def geometry(self) -> Geometry:
+        """The shape of the windows."""
+        geometry: Geometry = self.settings["geometry"]
+        return geometry
+
+    def of(self, name: str) -> Array:
+        """A column as it is used: numbers in float64, flags as they are."""
+        column = self.batch.column(name)
+        return column if column.dtype.kind == "b" else column.astype(np.float64)
+
+    def each(self, name: str) -> Array:
+        """A column of windows, for each cluster."""
+        return self.of(name)[self.window]
+
+    def all_of(self, flags: Flags) -> Flags:
+        """Whether all clusters of a window have the flag."""
+        return np.asarray(self.count(~flags) == 0)
+
+    def count(self, flags: Flags) -> NDArray[np.int64]:
+        """Clusters of each window with the flag."""
+        return np.bincount(self.window[flags], minlength=len(self.batch))
+
+    def summaries(self, values: Numbers) -> Numbers:
+        """Largest, smallest and sum of each window's values, (3, n_windows); NaN where a value is the sentinel."""
+        values = np.where(values == SENTINEL, np.nan, values)
+        result: Numbers = arithmetic.summaries(self.offsets, values)
+        return result
+
+    @cached_property
+    def seed(self) -> tuple[Flags, NDArray[np.int64]]:
+        """Which windows have one seed, and its row among the pairs (0 in others)."""
+        is_seed = self.batch.column("is_seed")
+        row = np.zeros(len(self.batch), np.int64)
+        row[self.window[is_seed]] = np.flatnonzero(is_seed)
+        return self.count(is_seed) == 1, row
+
+    def at_seed(self, name: str) -> tuple[Flags, Array]:
+        """Which windows have one seed, and a column at it."""
+        has_one, row = self.seed
+        column = self.of(name)
+        return has_one, column[row] if len(column) else np.zeros(len(row), column.dtype)
+
+
+def flags(found: Any) -> Flags:
+    """Flags as an array."""
+    return np.asarray(found, dtype=np.bool_)
+
+
+def close(a: Array, b: Array, scale: Any = 0.0) -> Flags:
+    """Whether numbers agree as float32 do; one without a number (sentinel, NaN, infinity) agrees with all such.
+
+    scale : size of the numbers that they were computed from
+    """
+    a, b = np.where(a == SENTINEL, np.nan, a), np.where(b == SENTINEL, np.nan, b)
+    with np.errstate(invalid="ignore"):
+        equal = np.abs(a - b) <= TOLERANCE * np.maximum(np.maximum(np.abs(a), np.abs(b)), scale) + SMALLEST
+    return flags(np.logical_or(equal, ~np.isfinite(a) & ~np.isfinite(b)))
+
+
+Holds = Callable[[Seen], Flags]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of an invariant: the columns (and settings) that it needs, and whether it holds, bool (n_windows,)."""
+
+    needs: frozenset[str]
+    holds: Holds
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """What is true of every window: a name, a sentence, and parts; those are checked whose columns are there."""
+
+    name: str
+    sentence: str
+    parts: tuple[Part, ...]
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """All that it looks at."""
+        return frozenset().union(*(part.needs for part in self.parts))
+
+
+def part(needs: Iterable[str], holds: Holds) -> Part:
+    """A part; the needs as names."""
+    return Part(frozenset(needs), holds)
+
+
+def invariant(name: str, sentence: str, *parts: Part) -> Invariant:
+    """An invariant of some parts."""
+    return Invariant(name, sentence, parts)

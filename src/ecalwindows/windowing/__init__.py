@@ -1,0 +1,1 @@
+"""windows are made of events: `Events` in, `WindowBatch` out; arithmetic on arrays, no files"""

@@ -1,0 +1,275 @@
+"""Columns that a dataset lacks but that follow from those it has, by the rules of windows.md.
+
+Everything is computed in float64 from what stands nearest to the dumper (energies and positions, which are float32
+there too), and rounded once: so a filled column has the bits that a fresh production gives, but for the last bit of the
+sums `wtot_*` (simulated energies are float64 in the dumper). A value that is -999 gives -999. What depends on more than
+the columns (`in_mustache`, `calo_index`, ...) cannot be filled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.core.batch import Array, Text, WindowBatch
+from ecalwindows.core.schema import COLUMNS, SENTINEL
+from ecalwindows.windowing.kernels import features as kernels
+from ecalwindows.windowing.kernels.mustache import in_mustache
+from ecalwindows.windowing.kernels.windows import wrapped_differences
+
+IDENTITY = ("run_id", "lumi_id", "event_id", "seed_index")
+SHAPES = ("r9", "sigmaIetaIeta", "sigmaIetaIphi", "sigmaIphiIphi", "swissCross")
+SUMMARISED = {
+    "en_cluster": "en_cluster", "et_cluster": "et_cluster", "deta_cluster": "cluster_deta",
+    "dphi_cluster": "cluster_dphi", "den_cluster": "cluster_den_seed", "det_cluster": "cluster_det_seed",
+}  # fmt: skip
+"""The column of clusters behind `max_<key>`, `min_<key>`, `mean_<key>` and `max_<key>_insc`."""
+
+OF_SEED = {
+    "seed_index": "cl_index", "seed_score": "calo_score", "seed_simen_sig": "calo_simen_sig",
+    "seed_simen_PU": "calo_simen_PU", "seed_recoen_PU": "calo_recoen_PU", "seed_PUfrac": "cluster_PUfrac",
+    "is_seed_calo_matched": "is_calo_matched",
+    **{f"seed_{name}": f"cluster_{name}" for name in ("eta", "phi", "ieta", "iphi", "iz")},
+    **{f"{kind}_seed{suffix}": f"{kind}_cluster{suffix}" for kind in ("en", "et") for suffix in ("", "_calib")},
+    **{f"seed_{full}{name}": f"cl_{full}{name}" for full in ("f5_", "") for name in SHAPES},
+    **{f"seed_{name}": f"cl_{name}" for name in ("nxtals", "etaWidth", "phiWidth")},
+}  # fmt: skip
+"""Columns of a window that are those of its seed among the clusters."""
+
+
+class Values:
+    """The columns of a batch in float64, NaN for -999, as they are or as they follow from others."""
+
+    def __init__(self, batch: WindowBatch) -> None:
+        self.batch = batch
+        self.has = held(batch)
+        self._known: dict[str, Array] = {}
+
+    def __getitem__(self, name: str) -> Array:
+        """A column; one that follows exactly from energies and positions is computed, not taken as stored."""
+        if name not in self._known:
+            rules = [rule for rule in RULES.get(name, ()) if rule.exact or name not in self.has]
+            able = [rule for rule in rules if all(can_have(need, self.has, frozenset({name})) for need in rule.needs)]
+            self._known[name] = able[0].values(self) if able else self._stored(name)
+        return self._known[name]
+
+    def _stored(self, name: str) -> Array:
+        column = self.batch.column(name)
+        if column.dtype.kind != "f":
+            return column
+        values = column.astype(np.float64)
+        values[values == SENTINEL] = np.nan
+        return values
+
+    @cached_property
+    def window_of_pair(self) -> NDArray[np.int64]:
+        """The window of each pair."""
+        return np.repeat(np.arange(len(self.batch)), np.diff(self.batch.window_offsets))
+
+    @cached_property
+    def seed_row(self) -> NDArray[np.int64]:
+        """The pair that is the seed of each window, -1 without."""
+        rows = np.full(len(self.batch), -1, np.int64)
+        seeds = np.flatnonzero(self["is_seed"])[::-1]
+        rows[self.window_of_pair[seeds]] = seeds
+        return rows
+
+    def of_seed(self, name: str) -> Array:
+        """A column of clusters, of the seed of each window: NaN or -1 (flags: false) where there is none."""
+        column, rows = self[name], self.seed_row
+        nothing = {"f": np.nan, "b": False}.get(column.dtype.kind, -1)
+        found: Array = np.where(rows >= 0, column[rows] if len(column) else nothing, nothing)
+        return found
+
+    def on_pairs(self, name: str) -> Array:
+        """A column of windows, for each pair."""
+        return self[name][self.window_of_pair]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a column follows from others (`needs`); `exact`: also better than the stored one to go on from."""
+
+    needs: tuple[str, ...]
+    values: Callable[[Values], Array]
+    exact: bool = False
+
+
+def _log(name: str) -> Rule:
+    return Rule((name,), lambda of: kernels.log_one_plus(of[name]))
+
+
+def _transverse(energy: str, eta: str) -> Rule:
+    return Rule((energy, eta), lambda of: kernels.transverse(of[energy], of[eta]), exact=True)
+
+
+def _of_seed(name: str) -> Rule:
+    return Rule((name, "is_seed"), lambda of: of.of_seed(name))
+
+
+def _behind_seed(of_seed: str, name: str) -> Rule:
+    return Rule((of_seed, name), lambda of: of.on_pairs(of_seed) - of[name], exact=True)
+
+
+def _deta(of: Values) -> Array:
+    seed, eta = of.on_pairs("seed_eta"), of["cluster_eta"]
+    return np.where(seed >= 0, eta - seed, seed - eta)
+
+
+def _summary(name: str, how: str) -> Rule:
+    place = ("max", "min", "mean").index(how)
+
+    def summarised(of: Values) -> Array:
+        value = np.abs(of[name]) if name in ("cluster_deta", "cluster_dphi") else of[name]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found = kernels.summaries(of.batch.window_offsets, value)[place]
+            values: Array = found / np.diff(of.batch.window_offsets) if how == "mean" else found
+            return values
+
+    return Rule((name,), summarised)
+
+
+def _in_supercluster(name: str) -> Rule:
+    def values(of: Values) -> Array:
+        inside = of["in_scluster"]
+        number = np.bincount(of.window_of_pair[inside], minlength=len(of.batch))
+        high = kernels.summaries(np.concatenate([[0], np.cumsum(number)]), np.abs(of[name])[inside])[0]
+        return np.where(of["is_seed_calo_matched"], high, -1.0)
+
+    return Rule((name, "in_scluster", "is_seed_calo_matched"), values)
+
+
+def _number_inside(of: Values) -> Array:
+    number = np.bincount(of.window_of_pair[of["in_scluster"]], minlength=len(of.batch))
+    return np.where(of["is_seed_calo_matched"], number, 0)
+
+
+def _total(name: str) -> Rule:
+    return Rule((name,), lambda of: kernels.summaries(of.batch.window_offsets, of[name])[2])
+
+
+def _mustache(of: Values) -> Array:
+    rows = np.arange(len(of.window_of_pair))
+    seeds = np.where(of.seed_row >= 0, of.seed_row, of.batch.window_offsets[:-1])
+    inside = in_mustache(
+        of.batch.window_offsets, seeds, rows, of["cluster_dphi"], of["en_cluster"], of["cluster_eta"]
+    )  # fmt: skip
+    found: Array = inside & (of.seed_row >= 0)[of.window_of_pair]
+    return found
+
+
+def _rules() -> Iterator[tuple[str, Rule]]:
+    """All rules, the better of two for a column first."""
+    yield "is_seed", Rule(("cl_index", "seed_index"), lambda of: of["cl_index"] == of.on_pairs("seed_index"))
+    yield "is_seed_calo_matched", Rule(("calo_index",), lambda of: of["calo_index"] >= 0)
+    yield "is_seed_mustache_matched", Rule(("mustache_seed_index",), lambda of: of["mustache_seed_index"] >= 0)
+    for suffix in ("", "_calib"):
+        yield f"et_cluster{suffix}", _transverse(f"en_cluster{suffix}", "cluster_eta")
+        yield f"et_seed{suffix}", _transverse(f"en_seed{suffix}", "seed_eta")
+    for name, of_cluster in OF_SEED.items():
+        yield name, _of_seed(of_cluster)
+    for name in ("sim", "gen", "sim_good"):
+        yield f"et_true_{name}", _transverse(f"en_true_{name}", "gen_true_eta")
+    yield "cluster_deta", Rule(("seed_eta", "cluster_eta"), _deta, exact=True)
+    yield (
+        "cluster_dphi",
+        Rule(
+            ("seed_phi", "cluster_phi"),
+            lambda of: wrapped_differences(of.on_pairs("seed_phi"), of["cluster_phi"]),
+            exact=True,
+        ),
+    )
+    yield "cluster_den_seed", _behind_seed("en_seed", "en_cluster")
+    yield "cluster_det_seed", _behind_seed("et_seed", "et_cluster")
+    for name in COLUMNS:
+        if name.endswith("_log"):
+            yield name, _log(name.removesuffix("_log"))
+    for name, column in SUMMARISED.items():
+        for how in ("max", "min", "mean"):
+            yield f"{how}_{name}", _summary(column, how)
+    for name in ("en_cluster", "deta_cluster", "dphi_cluster"):
+        yield f"max_{name}_insc", _in_supercluster(SUMMARISED[name])
+    yield "nclusters_insc", Rule(("in_scluster", "is_seed_calo_matched"), _number_inside)
+    yield "ncls", Rule((), lambda of: np.diff(of.batch.window_offsets))
+    for name in ("simen_PU", "recoen_PU", "simen_sig"):
+        yield f"wtot_{name}", _total(f"calo_{name}")
+    needs = ("is_seed", "cluster_dphi", "en_cluster", "cluster_eta")
+    yield "in_geom_mustache", Rule(needs, _mustache)
+
+
+RULES: dict[str, tuple[Rule, ...]] = {}
+for _name, _rule in _rules():
+    RULES[_name] = (*RULES.get(_name, ()), _rule)
+
+
+def held(batch: WindowBatch) -> frozenset[str]:
+    """Names of the columns that a batch has; `window_index` only where it is not empty."""
+    names = {*batch.window, *batch.cluster, *batch.pair}
+    return frozenset(names | ({"window_index"} if len(batch.window_index.data) else set()))
+
+
+def can_have(name: str, names: Collection[str], asked: frozenset[str] = frozenset()) -> bool:
+    """Whether a column is among `names` or follows from them."""
+    if name in names or name == "flavour":
+        return True
+    if name == "window_index":
+        return all(can_have(need, names, asked) for need in IDENTITY)
+    if name in asked:
+        return False
+    rules = RULES.get(name, ())
+    return any(all(can_have(need, names, asked | {name}) for need in rule.needs) for rule in rules)
+
+
+def needed(wanted: Collection[str], names: Collection[str]) -> frozenset[str]:
+    """Those of the columns `names` that are wanted, or from which others that are wanted can follow."""
+    found, waiting = {"is_seed"}, [(name, False) for name in wanted]
+    seen = set(waiting)
+    while waiting:
+        name, for_another = waiting.pop()
+        found.add(name)
+        if name in names and not for_another:
+            continue
+        needs = IDENTITY if name == "window_index" else [need for rule in RULES.get(name, ()) for need in rule.needs]
+        new = {(need, True) for need in needs} - seen
+        seen |= new
+        waiting += new
+    return frozenset(found & set(names))
+
+
+def filled_batch(batch: WindowBatch, wanted: Collection[str], *, flavour: int | None = None) -> WindowBatch:
+    """The batch with those columns of `wanted` that it lacks and that follow from the others, stored as in a dataset.
+
+    flavour : of all windows; None keeps the column, or fills it with 0 where there is none
+    """
+    values = Values(batch)
+    window, pair, index = dict(batch.window), dict(batch.pair), batch.window_index
+    for name in COLUMNS:
+        if name not in wanted or name in values.has or name == "flavour" or not can_have(name, values.has):
+            continue
+        if name == "window_index":
+            index = _identity(values)
+        else:
+            (window if COLUMNS[name].level == "window" else pair)[name] = _stored(values[name], COLUMNS[name].dtype)
+    if flavour is not None or ("flavour" in wanted and "flavour" not in window):
+        window["flavour"] = np.full(len(batch), flavour or 0, dtype=np.int32)
+    seeds = values.seed_row if can_have("is_seed", values.has) else batch.window_seed
+    return replace(batch, window=window, pair=pair, window_index=index, window_seed=seeds)
+
+
+def _identity(of: Values) -> Text:
+    """`window_index` as ours, without the sample, which nothing tells."""
+    numbers = np.stack([of[name] for name in IDENTITY], axis=1).astype(np.int64)
+    return Text(*kernels.joined_numbers(np.zeros(0, np.uint8), np.ascontiguousarray(numbers)))
+
+
+def _stored(values: Array, dtype: str) -> Array:
+    """A column in its stored dtype, -999 where there is no number."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        column = values.astype(dtype)
+    if column.dtype.kind == "f":
+        column[~np.isfinite(column)] = SENTINEL
+    return column

@@ -1,0 +1,134 @@
+"""Joins the pure middle: events -> association -> windows -> labels -> features -> batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.events import Events
+from ecalwindows.core.settings import WindowSettings
+from ecalwindows.windowing import features
+from ecalwindows.windowing.association import Association, association
+from ecalwindows.windowing.labels import Threshold, cluster_labels
+from ecalwindows.windowing.windows import Seeds, window_members, window_seeds, windows_kept
+
+
+@dataclass
+class Counts:
+    """What became of everything, so that it adds up:
+
+    candidates = windows_made + in_another_window + without_position,
+    windows_made = matched + unmatched_low_score + unmatched_gen_outside,
+    windows_made = windows_kept + unmatched_dropped.
+    """
+
+    events: int = 0
+    clusters: int = 0
+    candidates: int = 0
+    in_another_window: int = 0
+    without_position: int = 0
+    windows_made: int = 0
+    matched: int = 0
+    unmatched_low_score: int = 0
+    unmatched_gen_outside: int = 0
+    unmatched_dropped: int = 0
+    windows_kept: int = 0
+    clusters_in_windows: int = 0
+
+    def __iadd__(self, other: Counts) -> Counts:
+        for field in fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+        return self
+
+
+@dataclass(frozen=True)
+class Made:
+    """The product of a step: windows to be written, what was counted, and the stages for those who ask why."""
+
+    batch: WindowBatch
+    counts: Counts
+    association: Association
+    seeds: Seeds
+    keep: NDArray[np.bool_]
+    min_et_seed: float
+
+
+@np.errstate(invalid="ignore", over="ignore", divide="ignore")  # infinities of the dump: stored as the sentinel
+def make_windows(events: Events, settings: WindowSettings, threshold: Threshold, *, use_pileup: bool) -> Made:
+    """All windows of the events that the settings keep (windows.md). Pure: the same events give the same bits."""
+    owners = association(events, min_cluster_score=settings.min_cluster_score)
+    seeds = window_seeds(
+        events,
+        owners,
+        geometry=settings.shape,
+        min_et_seed=settings.min_et_seed,
+        min_seed_score=settings.min_seed_score,
+        require_gen_in_window=settings.require_gen_in_window,
+        overlap=settings.overlap,
+    )
+    keep = windows_kept(events, seeds, maxnocalow=settings.maxnocalow, draw_seed=settings.draw_seed)
+    members = window_members(events, seeds, keep)
+    cluster = features.cluster_columns(events, owners, use_pileup=use_pileup)
+    difference = features.differences(members, cluster)
+    labels = cluster_labels(
+        events, owners, members, difference.dphi, threshold=threshold, use_pileup=use_pileup, pu_limit=settings.pu_limit
+    )
+    window = (
+        features.window_columns(events, members, cluster, difference, labels, use_pileup=use_pileup)
+        | features.seed_columns(events, members, cluster, use_pileup=use_pileup)
+        | features.truth_columns(events, members, labels, flavour=settings.fixed_flavour)
+    )
+    batch = WindowBatch(
+        window_index=features.window_indices(settings.sample, window),
+        window=features.stored(window),
+        cluster=features.stored(cluster),
+        pair=features.stored(features.pair_columns(difference, labels)),
+        window_offsets=members.offsets,
+        pair_cluster=members.cluster,
+        window_seed=members.seed,
+        hits_offsets=events.hits_offsets,
+        hits=features.hit_columns(events),
+        events=event_counts(events, seeds),
+    )
+    return Made(batch, _counts(events, seeds, keep, len(members.cluster)), owners, seeds, keep, settings.min_et_seed)
+
+
+def event_counts(events: Events, seeds: Seeds) -> dict[str, NDArray[np.int64]]:
+    """The columns of `schema.EVENT_COLUMNS`, int64 (n_events,): windows made, before any is dropped."""
+
+    def by_event(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
+        return np.bincount(seeds.event[flags], minlength=len(events)).astype(np.int64)
+
+    matched = by_event(seeds.is_matched)
+    return {
+        "run_id": events.run,
+        "lumi_id": events.lumi,
+        "event_id": events.event,
+        "n_windows_matched": matched,
+        "n_windows_nomatched": seeds.made - matched,
+        "n_seeds_good": matched,
+        "n_seeds_bad_calo_position": by_event(seeds.bad_position),
+        "n_seeds_in_other_window": seeds.inside_other,
+    }
+
+
+def _counts(events: Events, seeds: Seeds, keep: NDArray[np.bool_], n_pairs: int) -> Counts:
+    inside, without = int(seeds.inside_other.sum()), int(seeds.without_position.sum())
+    matched, outside, kept = int(seeds.is_matched.sum()), int(seeds.bad_position.sum()), int(keep.sum())
+    return Counts(
+        events=len(events),
+        clusters=events.n_clusters,
+        candidates=len(seeds) + inside + without,
+        in_another_window=inside,
+        without_position=without,
+        windows_made=len(seeds),
+        matched=matched,
+        unmatched_low_score=len(seeds) - matched - outside,
+        unmatched_gen_outside=outside,
+        unmatched_dropped=len(seeds) - kept,
+        windows_kept=kept,
+        clusters_in_windows=n_pairs,
+    )

@@ -1,0 +1,155 @@
+"""Seeds make windows, windows hold clusters, some windows are kept (windows.md sections 3, 4, 5, 8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.core.event_hash import hash_chain, splitmix64
+from ecalwindows.core.events import Events, Index, float64
+from ecalwindows.core.geometry import Geometry
+from ecalwindows.windowing.association import Association
+from ecalwindows.windowing.kernels import features as arithmetic
+from ecalwindows.windowing.kernels import windows as kernels
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """Windows made, by event and decreasing seed Et, and what became of the candidates.
+
+    seed, event : int64 (n_windows,), cluster (over all events) and event of each window
+    calo        : int64 (n_windows,), caloparticle (within the event) of a matched window, else -1
+    bad_position: bool (n_windows,), the score would do, but the caloparticle lies outside the window
+    bounds      : float64 (3, n_clusters), the window that each cluster would make
+    order       : int64 (n_clusters,), clusters by event and decreasing calibrated Et
+    made, inside_other, without_position : int64 (n_events,), candidates that made a window, that lie in another one,
+                  and that have no finite eta and phi
+    """
+
+    seed: Index
+    event: Index
+    calo: Index
+    bad_position: Flags
+    bounds: NDArray[np.float64]
+    order: Index
+    made: Index
+    inside_other: Index
+    without_position: Index
+
+    def __len__(self) -> int:
+        return len(self.seed)
+
+    @property
+    def is_matched(self) -> Flags:
+        """The seed has a caloparticle, bool (n_windows,)."""
+        return self.calo >= 0
+
+
+def window_seeds(
+    events: Events,
+    association: Association,
+    *,
+    geometry: Geometry,
+    min_et_seed: float,
+    min_seed_score: float,
+    require_gen_in_window: bool,
+    overlap: bool,
+) -> Seeds:
+    """The windows made: candidates of Et >= `min_et_seed` [GeV], by decreasing Et, and their caloparticles."""
+    eta, phi, iz = (float64(events.cluster["eta"]), float64(events.cluster["phi"]), events.cluster["iz"])
+    et = arithmetic.transverse(float64(events.cluster["energy"]), eta)
+    has_et = et >= min_et_seed
+    has_position = np.isfinite(eta) & np.isfinite(phi)
+    order = kernels.order_in_groups(events.cluster_offsets, et)
+    bounds = geometry.bounds(eta)
+    seed, made, inside_other = kernels.seeds(
+        events.cluster_offsets, order, has_et & has_position, eta, phi, iz, bounds, overlap
+    )
+    event = np.repeat(np.arange(len(events), dtype=np.int64), made)
+    has_score = (association.owner[seed] >= 0) & (association.score[seed] > min_seed_score)
+    calo = np.where(has_score, association.owner[seed], -1)
+    bad_position = np.zeros(len(seed), dtype=np.bool_)
+    if require_gen_in_window:
+        bad_position = has_score & ~gen_inside(events, seed, event, calo, bounds)
+        calo[bad_position] = -1
+    without = np.bincount(events.cluster_event[has_et & ~has_position], minlength=len(events)).astype(np.int64)
+    return Seeds(seed, event, calo, bad_position, bounds, order, made, inside_other, without)
+
+
+def gen_inside(events: Events, seed: Index, event: Index, calo: Index, bounds: NDArray[np.float64]) -> Flags:
+    """Whether the generated position of each window's caloparticle lies in the window."""
+    if not len(events.calo["genEta"]):
+        return np.zeros(len(seed), dtype=np.bool_)
+    row = np.where(calo >= 0, events.calo_offsets[event] + calo, 0)
+    inside: Flags = kernels.points_inside(
+        seed,
+        float64(events.cluster["eta"]),
+        float64(events.cluster["phi"]),
+        events.cluster["iz"],
+        bounds,
+        float64(events.calo["genEta"])[row],
+        float64(events.calo["genPhi"])[row],
+        events.calo["simIz"][row],
+    )
+    return inside
+
+
+def draw_keys(draw_seed: int, run: Index, lumi: Index, event: Index, seed_index: Index) -> NDArray[np.uint64]:
+    """A random number for each window that depends on its identity alone, uint64 (n_windows,)."""
+    start = splitmix64(np.full(len(run), draw_seed % 2**64, dtype=np.uint64))
+    return hash_chain(start, run, lumi, event, seed_index)
+
+
+def windows_kept(events: Events, seeds: Seeds, *, maxnocalow: int, draw_seed: int) -> Flags:
+    """Which windows stay: the matched ones, and unmatched ones by number (section 8). bool (n_windows,)."""
+    event = seeds.event
+    key = draw_keys(
+        draw_seed, events.run[event], events.lumi[event], events.event[event], seed_index(events, seeds.seed, event)
+    )
+    keep: Flags = kernels.kept(seeds.made, seeds.is_matched, key, maxnocalow)
+    return keep
+
+
+def seed_index(events: Events, seed: Index, event: Index) -> Index:
+    """The seeds' indices within their events, int64 (n_windows,)."""
+    return seed - events.cluster_offsets[event]
+
+
+@dataclass(frozen=True)
+class Members:
+    """Kept windows and their clusters (CSR), by decreasing calibrated Et.
+
+    seed, event, calo : int64 (n_windows,), as in `Seeds`
+    offsets : int64 (n_windows + 1,); cluster, window : int64 (n_pairs,), cluster (over all events) and window of a pair
+    """
+
+    seed: Index
+    event: Index
+    calo: Index
+    offsets: Index
+    cluster: Index
+    window: Index
+
+    def __len__(self) -> int:
+        return len(self.seed)
+
+
+def window_members(events: Events, seeds: Seeds, keep: Flags) -> Members:
+    """All clusters, whatever their energy, that lie in the kept windows."""
+    seed, event = seeds.seed[keep], seeds.event[keep]
+    offsets, cluster = kernels.members(
+        events.cluster_offsets,
+        seeds.order,
+        float64(events.cluster["eta"]),
+        float64(events.cluster["phi"]),
+        events.cluster["iz"],
+        seeds.bounds,
+        seed,
+        event,
+    )
+    window = np.repeat(np.arange(len(seed), dtype=np.int64), np.diff(offsets))
+    return Members(seed, event, seeds.calo[keep], offsets, cluster, window)

@@ -1,0 +1,212 @@
+"""The command line: what is typed, what is printed, what lies there afterwards."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers.cli import attempt, command, run
+from helpers.golden_files import GOLDEN, read_ndjson
+
+from ecalwindows.core.files.output import is_special
+
+ELECTRONS = str(GOLDEN / "electrons.root")
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("windows", "--help"), ("demo", "--help")], ids=" ".join)
+def test_help_has_an_example(arguments: tuple[str, ...]) -> None:
+    ran = run(*arguments)
+    assert "ecalwindows windows" in ran.out or "ecalwindows demo" in ran.out
+
+
+def test_help_imports_nothing_heavy() -> None:
+    heavy = {"numpy", "numba", "awkward", "uproot", "pyarrow", "matplotlib", "pydantic", "yaml", "rich"}
+    script = (
+        "import sys, ecalwindows.cli.main as m\n"
+        "for words in (['--help'], ['windows', '--help']):\n"
+        "    try: m.main(words)\n"
+        "    except SystemExit: pass\n"
+        f"print(sorted({heavy!r} & set(sys.modules)), file=sys.stderr)"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stderr.strip() == "[]"
+
+
+def test_version_tells_the_revision() -> None:
+    assert "(revision " in run("--version").out
+
+
+def test_summary_adds_up(tmp_path: Path) -> None:
+    out = run("windows", ELECTRONS, "-o", str(tmp_path / "w.parquet"), "--maxnocalow", "2").out
+    rows = re.findall(r"^(.{24}) +(-?[\d,]+)(?:  |$)", out, flags=re.MULTILINE)
+    numbers = {name.strip(): int(number.replace(",", "")) for name, number in rows}
+    assert numbers["events"] == 24 and numbers["candidates"] == 282
+    assert numbers["windows made"] == numbers["candidates"] + numbers["in another window"]
+    unmatched = sum(number for name, number in numbers.items() if name.startswith("unmatched:"))
+    assert numbers["windows made"] == numbers["matched"] + unmatched
+    assert numbers["windows kept"] == numbers["windows made"] + numbers["unmatched, dropped"]
+    assert f"written: {tmp_path / 'w.parquet'}" in out
+
+
+def test_replacing_an_output_is_told_and_no_overwrite_refuses(tmp_path: Path) -> None:
+    output = tmp_path / "w.parquet"
+    assert "written:" in run("windows", ELECTRONS, "-o", str(output)).out
+    before = output.stat().st_mtime_ns
+    ran = attempt("windows", ELECTRONS, "-o", str(output), "--no-overwrite")
+    assert ran.code != 0 and "there already" in ran.err
+    assert output.stat().st_mtime_ns == before
+    assert "replaced:" in run("windows", ELECTRONS, "-o", str(output)).out
+
+
+def test_options_override_the_settings_file(tmp_path: Path) -> None:
+    settings = tmp_path / "s.yaml"
+    settings.write_text("overlap: true\nmaxnocalow: 100000\npileup: off\n")
+    first, second = tmp_path / "a.ndjson", tmp_path / "b.ndjson"
+    run("windows", ELECTRONS, "-o", str(first), "-s", str(settings))
+    run("windows", ELECTRONS, "-o", str(second), "-s", str(settings), "--no-overlap")
+    assert len(read_ndjson(first)) == 282 and len(read_ndjson(second)) == 210
+    assert all(window["event_tot_simen_PU"] == 0 for window in read_ndjson(first))
+
+
+def test_a_geometry_of_ones_own(tmp_path: Path) -> None:
+    """v3 written out by hand gives the windows of v3; a narrower one gives fewer clusters."""
+    v3 = """geometry:
+  up:
+    - {below: 1.5, inclusive: true, coefficients: [0.1, 0.06666666666666667]}
+    - {origin: 1.5, coefficients: [0.2, 0.06666666666666667]}
+  down: [{below: 1.5, inclusive: true, coefficients: [-0.1]}, {origin: 1.5, coefficients: [-0.1, -0.13333333333333333]}]
+  width: [{coefficients: [0.7, -0.03333333333333333]}]
+"""
+    outputs = []
+    for name, text in {"v3": "geometry: v3", "own": v3, "narrow": v3.replace("[0.7,", "[0.3,")}.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+        outputs.append(tmp_path / f"{name}.ndjson")
+        run("windows", ELECTRONS, "-o", str(outputs[-1]), "-s", str(tmp_path / f"{name}.yaml"))
+    named, own, narrow = map(read_ndjson, outputs)
+    assert named == own
+    assert sum(w["ncls"] for w in narrow) < sum(w["ncls"] for w in named)
+
+
+@pytest.mark.parametrize("suffix", [".ndjson.zst", ".ndjson.gz", ".ndjson", ".parquet"])
+@pytest.mark.parametrize("step", [1, 7])
+def test_step_size_does_not_change_a_byte(tmp_path: Path, suffix: str, step: int) -> None:
+    options = ["windows", ELECTRONS, str(GOLDEN / "edge.root"), "--overlap", "--maxnocalow", "1"]
+    for name, more in {"all": [], "steps": ["--step-events", str(step)]}.items():
+        run(*options, "-o", str(tmp_path / f"{name}{suffix}"), *more)
+    assert (tmp_path / f"all{suffix}").read_bytes() == (tmp_path / f"steps{suffix}").read_bytes()
+    if suffix != ".parquet":
+        assert (tmp_path / "all.events.csv").read_bytes() == (tmp_path / "steps.events.csv").read_bytes()
+
+
+def test_events_are_counted_over_all_inputs(tmp_path: Path) -> None:
+    inputs = [ELECTRONS, str(GOLDEN / "photons.root")]
+    everything, parts = tmp_path / "all.ndjson", []
+    run("windows", *inputs, "-o", str(everything), "--maxnocalow", "3")
+    for number, events in enumerate((":20", "20:30", "30:")):
+        parts.append(tmp_path / f"{number}.ndjson")
+        run("windows", *inputs, "-o", str(parts[-1]), "--maxnocalow", "3", "--events", events)
+    assert everything.read_bytes() == b"".join(part.read_bytes() for part in parts)
+
+
+def test_grouping_of_inputs_does_not_change_windows(tmp_path: Path) -> None:
+    names = ["electrons.root", "photons.root"]
+    together = tmp_path / "both.ndjson"
+    run("windows", *(str(GOLDEN / name) for name in names), "-o", str(together))
+    alone = b""
+    for name in names:
+        run("windows", str(GOLDEN / name), "-o", str(tmp_path / "one.ndjson"))
+        alone += (tmp_path / "one.ndjson").read_bytes()
+    assert together.read_bytes() == alone
+
+
+def test_output_to_a_pipe_keeps_words_out_of_it() -> None:
+    ran = command("windows", ELECTRONS, "-o", "/dev/stdout", "--format", "ndjson")
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.count("\n") == 64 and ran.stdout.startswith("{")
+    assert "windows kept" in ran.stderr
+
+
+@pytest.mark.parametrize("kind", ["windows", "convert"])
+def test_an_open_file_is_written_and_its_name_stays(kind: str, tmp_path: Path) -> None:
+    """Such as /dev/stdout of a shell that redirects it: a file must not take its place in /dev."""
+    run("windows", ELECTRONS, "-o", str(tmp_path / "w.ndjson"))
+    with (tmp_path / "redirected").open("wb") as file:
+        name, link = f"/dev/fd/{file.fileno()}", tmp_path / "stdout"
+        link.symlink_to(name)
+        source = ELECTRONS if kind == "windows" else str(tmp_path / "w.ndjson")
+        run(kind, source, "-o", str(link), "--format", "ndjson")
+    assert link.is_symlink()
+    assert (tmp_path / "redirected").read_bytes() == (tmp_path / "w.ndjson").read_bytes()
+
+
+@pytest.mark.parametrize("format_name", ["ndjson", "parquet"])
+def test_output_that_the_shell_redirects_goes_into_its_file(tmp_path: Path, format_name: str) -> None:
+    """As with `-o /dev/stdout > windows.parquet`: what a process has open is written through, whatever it is."""
+    redirected, named = tmp_path / "redirected", tmp_path / f"named.{format_name}"
+    arguments = ["windows", ELECTRONS, "-o", "/dev/fd/1", "--format", format_name, "-q"]
+    with redirected.open("wb") as file:
+        ran = subprocess.run([sys.executable, "-m", "ecalwindows", *arguments], stdout=file, check=False)
+    assert ran.returncode == 0
+    run("windows", ELECTRONS, "-o", str(named))
+    assert redirected.read_bytes() == named.read_bytes()
+
+
+def test_links_in_dev_are_never_replaced(tmp_path: Path) -> None:
+    """Whether they lead to a terminal, a file or nothing; a folder in /dev is a place like others."""
+    assert all(is_special(Path("/dev") / name) for name in ("stdout", "stderr", "fd/1", "null", "fd/99"))
+    assert not is_special(Path("/dev/shm/windows.parquet")) and not is_special(tmp_path / "windows.parquet")
+
+
+def test_debug_tells_every_candidate() -> None:
+    ran = run("windows", str(GOLDEN / "edge.root"), "-o", os.devnull, "--format", "ndjson", "-d")
+    lines = ran.out.splitlines()
+    assert sum(line.startswith("run ") for line in lines) == 29
+    candidates = [line for line in lines if line.startswith("  seed ")]
+    assert len(candidates) == 100
+    for reason in ("matched to caloparticle", "is too low", "lies outside the window", "no window: inside that of seed",
+                   "dropped (unmatched", "no caloparticle has a score"):  # fmt: skip
+        assert any(reason in line for line in candidates), reason
+
+
+def test_bytes_do_not_depend_on_the_processor(tmp_path: Path) -> None:
+    """The vectorised functions of NumPy, and the processor that numba compiles for."""
+    contents = []
+    places = {"NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512_SKX", "NUMBA_CPU_NAME": "generic"}
+    for name, environment in {"plain": {}, **{key: {key: value} for key, value in places.items()}}.items():
+        output = tmp_path / f"{name}.parquet"
+        ran = command("windows", ELECTRONS, "-o", str(output), "--overlap", "--maxnocalow", "9", **environment)
+        assert ran.returncode == 0, ran.stderr
+        contents.append(output.read_bytes())
+    assert contents[0] == contents[1] == contents[2]
+
+
+COMPILE = """
+import sys
+import numpy as np
+from ecalwindows.cli.progress import progress
+from ecalwindows.core.kernels.hashing import text_hashes
+for shown in {shown}:
+    with progress(shown=shown):
+        text_hashes(np.zeros(1, np.int64), np.zeros(0, np.uint8), np.uint64(1))
+"""
+
+
+@pytest.mark.compiled
+def test_a_first_call_says_that_it_compiles(tmp_path: Path) -> None:
+    """Once, on stderr, and only where code is not kept from before."""
+
+    def said(shown: str, folder: str) -> int:
+        ran = subprocess.run(
+            [sys.executable, "-c", COMPILE.format(shown=shown)], capture_output=True, text=True, check=True,
+            env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / folder)},
+        )  # fmt: skip
+        assert not ran.stdout
+        return ran.stderr.count("compiling; this is needed only once")
+
+    assert said("[True, True]", "a") == 1
+    assert said("[True]", "a") == 0
+    assert said("[False]", "b") == 0

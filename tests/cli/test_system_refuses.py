@@ -1,0 +1,129 @@
+"""What the system refuses: closed streams, pipes that end, full and read-only disks, a cache that cannot be used."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers.cli import run
+from helpers.golden_files import GOLDEN
+
+EDGE = GOLDEN / "edge.root"
+
+
+def shell(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A line of bash, in which $E is the command."""
+    program = f"{shlex.quote(sys.executable)} -m ecalwindows"
+    return subprocess.run(
+        ["bash", "-c", line.replace("$E", program)], capture_output=True, text=True, env=os.environ | environment,
+        check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("closed", [">&- 2>&- <&-", "2>&-"])
+def test_closed_streams_change_nothing(tmp_path: Path, closed: str) -> None:
+    """Nor does the output get what would be printed: a file that is opened gets the lowest number that is free."""
+    run("windows", str(EDGE), "-o", str(tmp_path / "right.ndjson"))
+    ran = shell(f"$E windows {EDGE} -o {tmp_path}/w.ndjson {closed}")
+    assert ran.returncode == 0
+    assert (tmp_path / "w.ndjson").read_bytes() == (tmp_path / "right.ndjson").read_bytes()
+
+
+def test_errors_keep_their_exit_code_when_streams_are_closed(tmp_path: Path) -> None:
+    assert shell(f"$E windows {tmp_path}/none.root -o {tmp_path}/w.ndjson >&- 2>&-").returncode == 2
+    assert shell("$E windows >&- 2>&-").returncode == 2
+    assert shell("$E nothing 2> /dev/full").returncode == 2
+
+
+@pytest.mark.parametrize("format", ["ndjson", "parquet"])
+def test_a_reader_of_a_pipe_that_ends_is_no_error_of_the_disk(format: str) -> None:
+    ran = shell(f"$E windows {GOLDEN}/electrons.root -o /dev/stdout --format {format} | head -c 4 | wc -c; "
+                'echo "${PIPESTATUS[0]}"')  # fmt: skip
+    assert ran.stdout.split() == ["4", "1"]
+    assert "error" not in ran.stderr and "space" not in ran.stderr and "Broken" not in ran.stderr
+
+
+def test_text_for_a_pipe_that_ends_is_no_error() -> None:
+    ran = shell("$E columns | head -n 1; $E columns | true")
+    assert ran.stdout.startswith("group") and ran.stderr == ""
+
+
+def test_a_full_disk_under_stdout_is_an_error_of_the_system() -> None:
+    ran = shell("$E columns > /dev/full")
+    assert ran.returncode == 2 and "the system refuses: No space left on device" in ran.stderr
+    assert "Traceback" not in ran.stderr and "Exception ignored" not in ran.stderr
+
+
+@pytest.mark.parametrize("where", ["validate.validate_dataset", "history.note_issue", "plot.plot_datasets"])
+def test_a_refusal_of_the_system_is_never_an_internal_error(where: str) -> None:
+    """As of a file system that is read-only."""
+    module, function = where.split(".")
+    words = {"validate": ["validate", "x"], "history": ["log", "note", "x", "y"], "plot": ["plot", "x", "-o", "y"]}
+    script = (
+        f"import errno, os, ecalwindows.{module} as module, ecalwindows.cli.main as m\n"
+        "def refused(*_, **__): raise OSError(errno.EROFS, os.strerror(errno.EROFS), '/data/README.md')\n"
+        f"assert module.{function}\n"
+        f"module.{function} = refused\n"
+        f"m.main({words[module]!r})"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert ran.returncode == 2 and "Traceback" not in ran.stderr
+    assert "Read-only file system" in ran.stderr and "where:    /data/README.md" in ran.stderr
+
+
+KERNEL = """
+import logging, resource, sys
+import numpy as np
+from ecalwindows.core.jit import kernel
+logging.basicConfig()
+@kernel
+def twice(x):
+    total = 0.0
+    for value in x:
+        total += 2 * value
+    return total
+if sys.argv[1] == "full":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+print(twice(np.ones(3)), sum(twice.stats.cache_hits.values()))
+"""
+
+
+def compiled(folder: Path, cache: Path, *words: str) -> tuple[str, str]:
+    """What a process with a kernel of its own prints, and its warnings."""
+    (folder / "own.py").write_text(KERNEL)
+    ran = subprocess.run(
+        [sys.executable, str(folder / "own.py"), *words], capture_output=True, text=True, check=False,
+        env=os.environ | {"NUMBA_CACHE_DIR": str(cache), "TMPDIR": str(folder)},
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.strip(), ran.stderr
+
+
+@pytest.mark.compiled
+def test_a_full_disk_under_the_cache_of_compiled_code_is_a_warning(tmp_path: Path) -> None:
+    printed, warnings = compiled(tmp_path, tmp_path / "cache", "full")
+    assert printed == "6.0 0"
+    assert (
+        warnings.count("cannot be kept") == 1 and "File too large" in warnings and str(tmp_path / "cache") in warnings
+    )
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("content", [b"", b"broken", b"\x80\x04."])
+def test_damaged_compiled_code_is_made_again(tmp_path: Path, content: bytes) -> None:
+    cache = tmp_path / "cache"
+    assert compiled(tmp_path, cache, "-")[0] == "6.0 0"
+    for file in cache.rglob("*.nb?"):
+        file.write_bytes(content)
+    assert compiled(tmp_path, cache, "-") == ("6.0 0", "")
+    assert compiled(tmp_path, cache, "-") == ("6.0 1", "")
+
+
+@pytest.mark.compiled
+def test_a_cache_that_cannot_be_made_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert compiled(tmp_path, tmp_path / "file" / "cache", "-")[0] == "6.0 0"

@@ -1,0 +1,281 @@
+"""All commands that write: whatever interrupts them, wherever, one complete output is there, the old one or the new."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.cli import Ran, attempt, run
+from helpers.faults import broken, steps_of
+from helpers.flat_folders import write_part
+from helpers.golden_files import GOLDEN
+from helpers.matches_maker import toy, write_table
+from helpers.production_maker import write_inputs, write_yaml
+from helpers.reweight import COLUMNS as KINDS_OF_COLUMNS
+from helpers.reweight import dataset
+from helpers.reweight import toy as reweighted
+
+from ecalwindows.core.files.recovery import recover
+from ecalwindows.production.verify import verdicts
+from ecalwindows.production.work_folder import Place, read_plan
+
+ELECTRONS, PHOTONS = str(GOLDEN / "electrons.root"), str(GOLDEN / "photons.root")
+WP = str(GOLDEN / "wp_test.json")
+PLAIN = ("--no-figures",)
+BINS = (*PLAIN, "--eta-bins", "2", "--ncls-bins", "2", "--et-bins")
+FEW = ("--events", ":4", "-q")
+ALL = ("error", "Ctrl-C", "SIGTERM", "kill")
+SLOW = ("error", "kill")
+RENAMES = ("rename", "replace", "renameat2", "link")
+Tree = dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command that writes over what another one wrote.
+
+    old, new : the words of the commands; `{in}` and `{out}` in them are folders of inputs and of outputs
+    kinds : of faults at renames, elsewhere they are those of slow commands; only : steps at which they are injected
+    """
+
+    old: Sequence[str]
+    new: Sequence[str]
+    kinds: Sequence[str] = ALL
+    only: Sequence[str] = ()
+
+
+CASES = {
+    "windows, Parquet": Case(
+        ("windows", PHOTONS, "-o", "{out}/w.parquet", *FEW), ("windows", ELECTRONS, "-o", "{out}/w.parquet", *FEW)
+    ),
+    "windows, NDJSON": Case(
+        ("windows", PHOTONS, "-o", "{out}/w.ndjson", *FEW), ("windows", ELECTRONS, "-o", "{out}/w.ndjson", *FEW)
+    ),
+    "windows, TFRecord": Case(
+        ("windows", PHOTONS, "-o", "{out}", "--format", "tfrecord", *FEW),
+        ("windows", ELECTRONS, "-o", "{out}", "--format", "tfrecord", *FEW),
+    ),
+    "windows, where nothing is": Case((), ("windows", ELECTRONS, "-o", "{out}/w.ndjson", "--no-overwrite", *FEW)),
+    "convert": Case(
+        ("convert", "{in}/parts/b.parquet", "-o", "{out}/c.ndjson", "-q"),
+        ("convert", "{in}/parts/a.parquet", "-o", "{out}/c.ndjson", "-q"),
+    ),
+    "finalize": Case(
+        ("finalize", "{in}/other", "-o", "{out}/ds", "-q"),
+        ("finalize", "{in}/parts", "-o", "{out}/ds", "--overwrite", "--split", "a=0.5,b=0.5", "-q"),
+    ),
+    "finalize, where nothing is": Case((), ("finalize", "{in}/parts", "-o", "{out}/ds", "-q")),
+    "finalize, in place": Case(
+        ("windows", ELECTRONS, "-o", "{out}/a.parquet", *FEW), ("finalize", "{out}", "-q", "--version", "2")
+    ),
+    "log note": Case(("finalize", "{in}/parts", "-o", "{out}/ds", "-q"), ("log", "note", "{out}/ds", "bad")),
+    "relabel, file": Case(
+        ("windows", PHOTONS, "-o", "{out}/r.ndjson", *FEW),
+        ("relabel", "{in}/text/a.ndjson", "--wp-file", WP, "-o", "{out}/r.ndjson", "--overwrite", "-q"),
+    ),
+    "relabel, dataset": Case(
+        ("finalize", "{in}/other", "-o", "{out}/ds", "-q"),
+        ("relabel", "{in}/ds", "--wp-file", WP, "-o", "{out}/ds", "--overwrite", "-q"),
+    ),
+    "normalize": Case(
+        ("normalize", "{in}/other", "-o", "{out}/n.json", "-q"), ("normalize", "{in}/parts", "-o", "{out}/n.json", "-q")
+    ),
+    "truth match": Case(
+        ("truth", "match", PHOTONS, "-o", "{out}/m.parquet", *FEW),
+        ("truth", "match", ELECTRONS, "-o", "{out}/m.parquet", *FEW),
+    ),
+    "truth window-size": Case(
+        ("truth", "window-size", "{in}/m.parquet", "-o", "{out}", *PLAIN, "--shares", "90,95", "-q"),
+        ("truth", "window-size", "{in}/m.parquet", "-o", "{out}", *PLAIN, "--shares", "80,90", "-q"),
+    ),
+    "truth working-points": Case(
+        ("truth", "working-points", "{in}/toy.parquet", "-o", "{out}/wp.json", *PLAIN, "--bootstrap", "2", "-q"),
+        ("truth", "working-points", "{in}/toy.parquet", "-o", "{out}/wp.json", *PLAIN, "--bootstrap", "3", "-q"),
+        kinds=SLOW,
+    ),
+    "simulate": Case(
+        ("simulate", "-n", "1", "--seed", "1", "--pileup", "off", "-o", "{out}/s.root", "--format", "rntuple", "-q"),
+        ("simulate", "-n", "1", "--seed", "2", "--pileup", "off", "-o", "{out}/s.root", "--format", "rntuple", "-q"),
+        kinds=SLOW,
+    ),
+    "plot": Case(
+        ("plot", "{in}/other", "-o", "{out}/p", "--no-pdf", "--only", "et_cluster", "-q"),
+        ("plot", "{in}/parts", "-o", "{out}/p", "--no-pdf", "--only", "et_cluster", "--overwrite", "-q"),
+        kinds=SLOW, only=("renameat2", "rmtree"),
+    ),
+    "compare --plots": Case(
+        ("compare", "{in}/plain/a.parquet", "{in}/plain/b.parquet", "--plots", "{out}", "-q"),
+        ("compare", "{in}/plain/b.parquet", "{in}/plain/a.parquet", "--plots", "{out}", "-q"),
+        kinds=("kill",), only=("replace",),
+    ),
+    "reweight": Case(
+        ("reweight", "{in}/e.parquet", "{in}/p.parquet", "-o", "{out}/w.json", *BINS, "3", "-q"),
+        ("reweight", "{in}/e.parquet", "{in}/p.parquet", "-o", "{out}/w.json", *BINS, "4", "-q"),
+        kinds=SLOW,
+    ),
+    "show": Case(
+        ("show", PHOTONS, "--event", "355401:1:100001", "-o", "{out}/x.png"),
+        ("show", ELECTRONS, "--event", "355400:1:9400001", "-o", "{out}/x.png"),
+        kinds=SLOW,
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the commands read; not to be changed."""
+    base = tmp_path_factory.mktemp("inputs")
+    write_part(base / "parts", "a", "ele", (0, 6))
+    write_part(base / "parts", "b", "pho", (0, 6))
+    write_part(base / "other", "c", "ele", (6, 12))
+    write_part(base / "text", "a", "ele", (0, 6), ".ndjson")
+    run("finalize", str(base / "parts"), "-o", str(base / "ds"), "-q")
+    run("truth", "match", ELECTRONS, "-o", str(base / "m.parquet"), "-q")
+    (base / "plain").mkdir()
+    for number, name in enumerate("ab"):
+        few = {"et_seed": np.arange(9.0) + number, "flavour": np.full(9, 11)}
+        dataset(base / "plain" / f"{name}.parquet", {n: np.resize(few.get(n, [1]), 9) for n in KINDS_OF_COLUMNS})
+    dataset(base / "e.parquet", reweighted(11, 5000, 1))
+    dataset(base / "p.parquet", reweighted(22, 5000, 2))
+    write_table(base / "toy.parquet", toy(3000, lambda et, eta: np.full(np.shape(et), 1e-3)))
+    return base
+
+
+def tree(folder: Path) -> Tree:
+    """All files that are not hidden, but for times and hosts of a run."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(part[0] == "." or part == "run" for part in path.relative_to(folder).parts)
+    }
+
+
+def hidden(folder: Path) -> list[str]:
+    return [path.name for path in folder.rglob(".*")]
+
+
+def chosen(steps: Sequence[str], only: Sequence[str]) -> list[int]:
+    """Steps at which to break: of a row of equal ones, such as all files of a folder, the first and the last."""
+    return [
+        at
+        for at, name in enumerate(steps)
+        if (not only or name in only) and not (name in steps[at - 1 : at] and name in steps[at + 1 : at + 2])
+    ]
+
+
+def restored(kept: Path, folder: Path) -> None:
+    shutil.rmtree(folder)
+    shutil.copytree(kept, folder, copy_function=shutil.copy2)
+
+
+class Failed(Exception):
+    """A command that ended with an error."""
+
+
+def command(words: Sequence[str], inputs: Path, out: Path) -> Callable[[], Ran]:
+    """A command as something to call; KeyboardInterrupt and errors are raised again."""
+    words = [word.replace("{in}", str(inputs)).replace("{out}", str(out)) for word in words]
+
+    def call() -> Ran:
+        ran = attempt(*words)
+        if ran.code == 130:
+            raise KeyboardInterrupt(ran.err)
+        if ran.code and (words[0], ran.code) != ("compare", 1):  # different
+            raise Failed(ran.err)
+        return ran
+
+    return call
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_fault_anywhere_leaves_one_complete_output(inputs: Path, tmp_path: Path, name: str) -> None:
+    case, out = CASES[name], tmp_path / "out"
+    out.mkdir()
+    if case.old:
+        command(case.old, inputs, out)()
+    shutil.copytree(out, tmp_path / "kept", copy_function=shutil.copy2)
+    old = tree(out)
+    new_command = command(case.new, inputs, out)
+    steps = steps_of(new_command, out)
+    new = tree(out)
+    assert new != old and not hidden(out) and steps
+    for at in chosen(steps, case.only):
+        for kind in case.kinds if steps[at] in RENAMES else SLOW:
+            restored(tmp_path / "kept", out)
+            ended = broken(new_command, out, at, kind)
+            if ended == "killed":
+                for name in new:
+                    recover(out / name)
+            elif steps[at] not in ("unlink", "rmtree"):
+                assert not hidden(out), (kind, at, steps[at])
+            found = tree(out)
+            assert found in (old, new), (kind, at, steps[at], ended, sorted(found))
+            if ended == "done":
+                assert found == new, (kind, at, steps[at])
+
+
+# --- productions ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def production(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a production of two inputs with its parts, made in this process, and its dataset."""
+    base = tmp_path_factory.mktemp("production")
+    write_inputs(base / "dumps", 2)
+    file = write_yaml(base / "p.yaml", output=str(base / "all" / "ds"))
+    plan = base / "all" / "ds.production" / "plan.json"
+    run("production", "plan", str(file), "-o", str(plan))
+    for number in "01":
+        run("production", "task", str(plan), number)
+    run("production", "finish", str(plan.parent))
+    return base
+
+
+def damaged(base: Path) -> Path:
+    """A data file of the dataset, which is damaged."""
+    path = next((base / "all" / "ds" / "parquet" / "train").glob("*.parquet"))
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    return path
+
+
+def test_a_fault_anywhere_in_the_end_of_a_production_leaves_one_complete_dataset(production, tmp_path):
+    base, work = production / "all", str(production / "all" / "ds.production")
+    finish = command(("production", "finish", work), base, base)
+    new = tree(base / "ds")
+    damaged(production)
+    old = tree(base / "ds")
+    shutil.copytree(base, tmp_path / "kept", copy_function=shutil.copy2)
+    steps = steps_of(finish, base)
+    assert tree(base / "ds") == new != old
+    for at in chosen(steps, ()):
+        for kind in SLOW:
+            restored(tmp_path / "kept", base)
+            ended = broken(finish, base, at, kind)
+            if ended == "killed":
+                recover(base / "ds")
+            assert tree(base / "ds") in (old, new), (kind, at, steps[at])
+            finish()
+            assert tree(base / "ds") == new, (kind, at, steps[at])
+            assert not [path for path in base.iterdir() if path.name.startswith(".")]
+
+
+def test_a_fault_anywhere_in_a_job_leaves_a_part_that_is_complete_or_made_again(production, tmp_path):
+    work = production / "all" / "ds.production"
+    plan, place = read_plan(work / "plan.json"), Place(work)
+    shutil.copytree(work, tmp_path / "kept", copy_function=shutil.copy2)
+    task = command(("production", "task", str(work / "plan.json"), "0"), work, work)
+    before = tree(work / "parts")
+    steps = steps_of(task, work)
+    for at in chosen(steps, ("rename", "replace", "link")):
+        for kind in SLOW:
+            restored(tmp_path / "kept", work)
+            broken(task, work, at, kind)
+            (found, other) = verdicts(place, plan)
+            assert other.is_whole, (kind, at, steps[at])
+            if not found.is_whole:
+                task()
+            assert tree(work / "parts") == before, (kind, at, steps[at])

@@ -1,0 +1,72 @@
+"""The documentation is true: its Python runs, in a folder where its shell commands have been typed."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.cli import run
+from helpers.pages import blocks, typed
+
+
+@pytest.fixture
+def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, dict[str, Any]]:
+    """What the training loop prints, and its names afterwards."""
+    monkeypatch.chdir(tmp_path)
+    (shell,) = blocks("training.md", "sh")
+    run(*shell.splitlines()[1].split()[1:])
+    names: dict[str, Any] = {}
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        exec(blocks("training.md", "python")[0], names)
+    return out.getvalue(), names
+
+
+def test_the_training_loop_has_20_lines_and_its_loss_goes_down(training: tuple[str, dict[str, Any]]) -> None:
+    printed, _ = training
+    assert len([line for line in blocks("training.md", "python")[0].splitlines() if line]) <= 20
+    losses = [float(loss) for loss in re.findall(r"loss ([\d.]+)", printed)]
+    assert len(losses) == 20
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_what_the_page_shows_is_what_it_prints(training: tuple[str, dict[str, Any]]) -> None:
+    printed = training[0].splitlines()
+    shown = blocks("training.md", "text")[0].splitlines()
+    for line, ours in zip(shown, [*printed[:2], "...", printed[-1]], strict=True):
+        assert re.sub(r"[\d.]+$", "", line) == re.sub(r"[\d.]+$", "", ours)
+        if line != "...":
+            assert float(line.split()[-1]) == pytest.approx(float(ours.split()[-1]), abs=0.02)  # the map may be remade
+
+
+def test_the_rest_of_the_page_runs(training: tuple[str, dict[str, Any]]) -> None:
+    _, names = training
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        exec(blocks("training.md", "python")[1], names)
+    assert sum(map(int, out.getvalue().split())) == len(names["some"]) > 0
+
+
+def test_the_commands_of_the_datasets_page_print_what_it_says(
+    tmp_path: Path, golden: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for place, name in {
+        "electrons.root": "electrons.root",
+        "photons.root": "photons.root",
+        "wp.json": "wp_test.json",
+    }.items():
+        shutil.copy(golden / name, place)
+    commands = typed("datasets.md")
+    named = {arguments[0] for arguments, _ in commands}
+    assert named == {"windows", "finalize", "validate", "compare", "convert", "relabel", "log"}
+    for arguments, said in commands:
+        printed = run(*arguments).out
+        if said:
+            lines = [
+                ".*?" if line == "..." else re.escape(line).replace(r"\.\.\.", "[^\n]*") for line in said.splitlines()
+            ]
+            assert re.fullmatch("\n".join(lines), printed.strip(), re.DOTALL), f"{arguments}\n{printed}"

@@ -1,0 +1,42 @@
+"""docs/condor.md is true: its commands, typed in a folder with dumper files, print what the page shows."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from helpers.cli import run
+from helpers.pages import DOCS, typed
+from helpers.production_maker import write_inputs
+
+from ecalwindows.cli.condor import condor
+
+
+def test_every_command_prints_what_the_page_shows(
+    tmp_path: Path, golden: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(golden / "wp_test.json", "wp.json")
+    write_inputs(tmp_path / "dumps", 3)
+    commands = typed("condor.md")
+    assert [" ".join(arguments[:2]) for arguments, _ in commands] == [
+        "condor windows", "production run", "condor awkward", "production run", "condor tfrecord", "production run",
+    ]  # fmt: skip
+    for arguments, shown in commands:
+        pattern = re.escape(shown.strip()).replace(r"\.\.\.", ".*?")
+        assert re.fullmatch(pattern, run(*arguments).out.strip(), re.DOTALL)
+    for name in ("ndjson_v3/clusters_data_2.ndjson.tar.gz", "awkward_v3/records_2.parquet"):
+        assert (tmp_path / "out" / name).is_file()
+
+
+def test_the_page_tells_every_option() -> None:
+    page = (DOCS / "condor.md").read_text()
+    known = {name for command in condor.commands.values() for each in command.params for name in each.opts}
+    told = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", page))
+    untold = {
+        tuple(each.opts) for command in condor.commands.values() for each in command.params if not told & set(each.opts)
+    }
+    assert untold == set()
+    assert {word for word in told if word.startswith("--")} <= known | {"--resume"}

@@ -1,0 +1,1 @@
+"""What tests share: makers of input, readers of output, servers."""

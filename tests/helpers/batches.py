@@ -1,0 +1,95 @@
+"""Random batches that keep the promises of `WindowBatch`: what the tests of writers write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.core.batch import Text, WindowBatch
+from ecalwindows.core.schema import CLUSTER_COLUMNS, EVENT_COLUMNS, HIT_COMPONENTS, SENTINEL, WINDOW_COLUMNS, Column
+
+PAIR_COLUMNS = frozenset({
+    "is_seed", "is_calo_matched", "is_calo_matched_diffcalo", "is_calo_seed", "in_scluster", "in_geom_mustache",
+    "in_mustache", "other_calo_index", "cluster_deta", "cluster_dphi", "cluster_den_seed", "cluster_det_seed",
+    "cluster_den_seed_log", "cluster_det_seed_log", "calo_simen_sig", "cluster_PUfrac",
+})  # fmt: skip
+"""The cluster columns that depend on the window, as `features.pair_columns` makes them."""
+
+
+def random_values(rng: np.random.Generator, dtype: str, size: int) -> NDArray[Any]:
+    """Values of a dtype, of many sizes and signs, with sentinels, zeros and the ends of the range among them."""
+    if dtype == "bool":
+        return rng.random(size) < 0.5
+    if dtype.startswith("int"):
+        ends = np.iinfo(dtype)
+        usual = rng.integers(-400, 400, size)
+        return np.where(rng.random(size) < 0.05, rng.choice([ends.min, ends.max, 0], size), usual).astype(dtype)
+    usual = rng.lognormal(0, 2, size) * rng.choice([-1, 1], size)
+    limits = np.finfo(dtype)
+    odd = rng.choice([0.0, -0.0, 3.0, SENTINEL, -1.0, 1e-5, 1e16, limits.max, limits.smallest_subnormal], size)
+    return np.where(rng.random(size) < 0.2, odd, usual).astype(dtype)
+
+
+def text_column(texts: Sequence[str]) -> Text:
+    """Strings as a `Text`."""
+    pieces = [text.encode() for text in texts]
+    offsets = np.concatenate([[0], np.cumsum([len(piece) for piece in pieces])]).astype(np.int64)
+    return Text(offsets, np.frombuffer(b"".join(pieces), dtype=np.uint8))
+
+
+def texts_of(column: Text) -> list[str]:
+    """A `Text` as strings."""
+    data = column.data.tobytes()
+    return [data[first:last].decode() for first, last in zip(column.offsets[:-1], column.offsets[1:], strict=True)]
+
+
+def random_batch(
+    rng: np.random.Generator, n_windows: int, *, n_clusters: int | None = None, mean_hits: float = 3.0,
+    mean_more_clusters: float = 2.0, texts: Sequence[str] | None = None,
+) -> WindowBatch:  # fmt: skip
+    """Windows that share `n_clusters` input clusters (default: half of them more than there are windows).
+
+    mean_hits : of a cluster (some have none); mean_more_clusters : of a window, beside the seed.
+    """
+    n_clusters = n_windows * 3 // 2 + 1 if n_clusters is None else n_clusters
+    sizes = 1 + rng.poisson(mean_more_clusters, n_windows)
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    hits_offsets = np.concatenate([[0], np.cumsum(rng.poisson(mean_hits, n_clusters))]).astype(np.int64)
+    pair_cluster = rng.integers(0, max(n_clusters, 1), int(offsets[-1]))
+
+    def columns(which: Sequence[Column], size: int) -> dict[str, NDArray[Any]]:
+        return {column.name: random_values(rng, column.dtype, size) for column in which}
+
+    return WindowBatch(
+        window_index=text_column([f"ele_{i}_é" for i in range(n_windows)] if texts is None else texts),
+        window=columns(WINDOW_COLUMNS[1:], n_windows),
+        cluster=columns([column for column in CLUSTER_COLUMNS if column.name not in PAIR_COLUMNS], n_clusters),
+        pair=columns([column for column in CLUSTER_COLUMNS if column.name in PAIR_COLUMNS], len(pair_cluster)),
+        window_offsets=offsets,
+        pair_cluster=pair_cluster,
+        window_seed=pair_cluster[offsets[:-1]],
+        hits_offsets=hits_offsets,
+        hits={name: random_values(rng, dtype, int(hits_offsets[-1])) for name, dtype, *_ in HIT_COMPONENTS},
+        events={name: random_values(rng, "int64", n_windows // 2) for name in EVENT_COLUMNS},
+    )
+
+
+def part_of(batch: WindowBatch, first: int, last: int) -> WindowBatch:
+    """The windows `first` to `last` of a batch, all its clusters, and no events."""
+    offsets = batch.window_offsets[first : last + 1]
+    pairs = slice(offsets[0], offsets[-1])
+    return WindowBatch(
+        window_index=text_column(texts_of(batch.window_index)[first:last]),
+        window={name: column[first:last] for name, column in batch.window.items()},
+        cluster=batch.cluster,
+        pair={name: column[pairs] for name, column in batch.pair.items()},
+        window_offsets=offsets - offsets[0],
+        pair_cluster=batch.pair_cluster[pairs],
+        window_seed=batch.window_seed[first:last],
+        hits_offsets=batch.hits_offsets,
+        hits=batch.hits,
+        events={name: column[:0] for name, column in batch.events.items()},
+    )
