@@ -27,6 +27,17 @@ def golden() -> Path:
     return Path(__file__).parent / "golden"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """One folder of compiled kernels for all processes of a run, also for those of productions.
+
+    Without it every production copies what is compiled at that moment, and each of its processes compiles the rest.
+    HTCondor and other systems have folders of their own.
+    """
+    if not any("systems" in Path(argument).parts for argument in config.args):
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+        os.environ.setdefault("NUMBA_CACHE_DIR", os.path.join(base, "ecalwindows", "numba"))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="a skipped test is a failed one")
 

@@ -18,7 +18,7 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
-from helpers.cli import Ran, attempt, command, run
+from helpers.cli import Ran, attempt, run
 from helpers.golden_files import GOLDEN, read_ndjson
 
 from ecalwindows import write_windows
@@ -387,19 +387,3 @@ def test_internal_errors_show_no_traceback_but_say_how_to_get_one() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert ran.returncode == 70 and "Traceback" not in ran.stderr and "ECALWINDOWS_TRACEBACK=1" in ran.stderr
-
-
-@pytest.mark.compiled
-def test_compiled_code_is_kept_only_in_a_private_folder(tmp_path: Path) -> None:
-    """numba's index of compiled code is a pickle: in a folder of others it is neither written nor read."""
-    shared, private = tmp_path / "shared", tmp_path / "private"
-    shared.mkdir()
-    shared.chmod(0o777)
-    private.mkdir(mode=0o700)
-    for folder in (shared, private):
-        ran = command(
-            "windows", str(GOLDEN / "edge.root"), "-o", str(tmp_path / "w.parquet"), NUMBA_CACHE_DIR=str(folder)
-        )
-        assert ran.returncode == 0, ran.stderr
-    assert list(shared.iterdir()) == []
-    assert list(private.rglob("*.nbi"))

@@ -127,3 +127,15 @@ def test_damaged_compiled_code_is_made_again(tmp_path: Path, content: bytes) -> 
 def test_a_cache_that_cannot_be_made_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert compiled(tmp_path, tmp_path / "file" / "cache", "-")[0] == "6.0 0"
+
+
+@pytest.mark.compiled
+def test_compiled_code_is_kept_only_in_a_private_folder(tmp_path: Path) -> None:
+    """numba's index of compiled code is a pickle: in a folder that others may enter it is neither written nor read."""
+    shared, private = tmp_path / "shared", tmp_path / "private"
+    shared.mkdir()
+    shared.chmod(0o777)
+    private.mkdir(mode=0o700)
+    assert [compiled(tmp_path, folder, "-")[0] for folder in (shared, private)] == ["6.0 0", "6.0 0"]
+    assert list(shared.iterdir()) == []
+    assert list(private.rglob("*.nbi"))

@@ -17,7 +17,7 @@ from helpers.golden_files import GOLDEN
 
 from ecalwindows import open_dataset
 from ecalwindows.core.errors import EcalWindowsError
-from ecalwindows.formats.own_sum import sealed_text
+from ecalwindows.core.own_sum import sealed_text
 
 RECORDED, PARTS = "dataset", "parts"
 FILES = {RECORDED: "parquet/part-00000.parquet", PARTS: "w-2.parquet"}

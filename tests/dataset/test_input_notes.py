@@ -13,11 +13,11 @@ from helpers.golden_files import GOLDEN
 from helpers.production_maker import write_yaml
 
 import ecalwindows
+from ecalwindows.core.own_sum import sealed_text
 from ecalwindows.dataset.input_warnings import input_summary, input_warnings
 from ecalwindows.dataset.notes import dataset_notes, summed_notes
 from ecalwindows.dataset.record import DatasetRecord, read_record
 from ecalwindows.formats.manifest import InputRecord, read_manifest
-from ecalwindows.formats.own_sum import sealed_text
 
 SUPERCLUSTERS = ["superCluster_energy", "superCluster_eta", "superCluster_rawEnergy", "superCluster_seedIndex"]
 PILEUP = ["pfCluster_recoEnergy_sharedXtalsPU", "pfCluster_simEnergy_sharedXtalsPU", "pfCluster_simPU_nSharedXtals"]

@@ -32,8 +32,8 @@ from helpers.parquet_reader import (
 )
 
 from ecalwindows.core.errors import BadFileError
+from ecalwindows.dataset.flat_tables import FlatWriter, flat_rows, read_flat
 from ecalwindows.formats.parquet.definition import FeaturesDefinition
-from ecalwindows.formats.parquet.flat_tables import FlatWriter, flat_rows, read_flat
 from ecalwindows.formats.parquet.reader import parquet_index, read_batches
 from ecalwindows.formats.parquet.writer import arrow_table
 

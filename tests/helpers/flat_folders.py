@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ecalwindows.commands.windows import write_windows
+from ecalwindows.core.own_sum import sealed_text
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.dumper.reading import Reading
 from ecalwindows.formats.manifest import file_record, read_manifest, write_manifest
-from ecalwindows.formats.own_sum import sealed_text
 from helpers.golden_files import GOLDEN
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ecalwindows.core.event_hash import event_hash, sample_key, splitmix64
-from ecalwindows.formats.parquet.flat_tables import FlatWriter
+from ecalwindows.dataset.flat_tables import FlatWriter
 from ecalwindows.studies.matches.columns import MATCH_COLUMNS
 
 Columns = dict[str, np.ndarray[Any, Any]]

@@ -16,7 +16,7 @@ from helpers.cli import Ran, attempt, run
 from helpers.flat_folders import contents
 from helpers.production_maker import write_inputs, write_yaml
 
-from ecalwindows.formats.own_sum import sealed_text
+from ecalwindows.core.own_sum import sealed_text
 from ecalwindows.production.digest import dataset_digest
 from ecalwindows.production.job_state import read_state
 from ecalwindows.production.plan import content_digest

@@ -102,7 +102,7 @@ def test_events_that_stand_twice_are_refused(tmp_path: Path) -> None:
 
 def test_readers_get_whole_caloparticles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Row groups of 7 rows cut caloparticles; what is read does not."""
-    monkeypatch.setattr("ecalwindows.formats.parquet.flat_tables.ROW_GROUP", 7)
+    monkeypatch.setattr("ecalwindows.dataset.flat_tables.ROW_GROUP", 7)
     first, second = tmp_path / "a.parquet", tmp_path / "b.parquet"
     write_matches(ELECTRONS, first)
     write_matches(PHOTONS, second, reading=Reading(step_events=3))

@@ -15,8 +15,8 @@ import numpy as np
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import BadFileError, InputError
+from ecalwindows.dataset.flat_tables import flat_rows
 from ecalwindows.dataset.stated import file_sha256
-from ecalwindows.formats.parquet.flat_tables import flat_rows
 from ecalwindows.formats.readers import file_columns
 
 COMPARED = ("run_id", "lumi_id", "event_id", "seed_index", "et_seed", "seed_eta", "seed_phi", "ncls")

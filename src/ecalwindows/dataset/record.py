@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.files.inside import PlainName, RelativeName
 from ecalwindows.core.files.json_files import UnreadableError, read_model
+from ecalwindows.core.own_sum import sealed_text
 from ecalwindows.dataset.splits import exact_share
 from ecalwindows.formats.manifest import FileRecord, Format, InputRecord
-from ecalwindows.formats.own_sum import sealed_text
 
 SUMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("candidates", ("windows_made", "in_another_window", "without_position")),

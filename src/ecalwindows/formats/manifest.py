@@ -15,8 +15,8 @@ from ecalwindows.core.files.commit import FOLDER as FOLDER
 from ecalwindows.core.files.inside import RelativeName, place_problem, refuse_links
 from ecalwindows.core.files.json_files import UnreadableError, read_model
 from ecalwindows.core.files.output import written_aside
+from ecalwindows.core.own_sum import sealed_text
 from ecalwindows.core.settings import PileUpUse
-from ecalwindows.formats.own_sum import sealed_text
 
 Format = Literal["parquet", "ndjson", "tfrecord", "matches"]
 """What parts can hold: windows, in three formats, or matched clusters (Parquet; not a format of windows)."""

@@ -19,11 +19,11 @@ from ecalwindows.commands.windows import (
 )
 from ecalwindows.core.files.output import check_output, is_replaced, is_special, no_empty_folders, written_aside
 from ecalwindows.core.settings import WindowSettings
+from ecalwindows.dataset.flat_tables import FlatWriter
 from ecalwindows.dumper.headers import Inputs
 from ecalwindows.dumper.read import no_events
 from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_events
 from ecalwindows.formats.manifest import Manifest, file_record, manifest_path, refuse_linked_manifest
-from ecalwindows.formats.parquet.flat_tables import FlatWriter
 from ecalwindows.studies.matches.clusters import MatchCounts, matched_clusters
 from ecalwindows.studies.matches.columns import MATCH_COLUMNS
 from ecalwindows.studies.matches.reading import FORMAT

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from ecalwindows.formats import own_sum
+from ecalwindows.core import own_sum
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -11,7 +11,7 @@ import numpy as np
 from ecalwindows.core.errors import BadFileError, InputError
 from ecalwindows.core.files.recovery import recover
 from ecalwindows.dataset.copies import refuse_copies
-from ecalwindows.formats.parquet.flat_tables import Columns, flat_rows, read_flat
+from ecalwindows.dataset.flat_tables import Columns, flat_rows, read_flat
 from ecalwindows.studies.matches.columns import MATCH_COLUMNS
 
 MADE_BY = "ecalwindows truth match"
