@@ -139,3 +139,57 @@ def test_compiled_code_is_kept_only_in_a_private_folder(tmp_path: Path) -> None:
     assert [compiled(tmp_path, folder, "-")[0] for folder in (shared, private)] == ["6.0 0", "6.0 0"]
     assert list(shared.iterdir()) == []
     assert list(private.rglob("*.nbi"))
+
+
+# --- links
+
+
+def linked(folder: Path, name: str) -> tuple[Path, Path]:
+    """A link to a file that is not there yet, and that file, which has another name."""
+    (folder / "real").mkdir()
+    (folder / "here").mkdir()
+    link, real = folder / "here" / name, folder / "real" / f"other_{name}"
+    link.symlink_to(Path("..") / "real" / real.name)
+    return link, real
+
+
+@pytest.mark.parametrize("name", ["w.parquet", "w.ndjson", "w.ndjson.zst"])
+def test_an_output_that_is_a_link_is_written_where_it_leads(tmp_path: Path, name: str) -> None:
+    """The manifest is beside the file itself, so that it is a valid dataset by either name."""
+    link, real = linked(tmp_path, name)
+    for _ in range(2):  # the second time it replaces a file
+        run("windows", str(EDGE), "-o", str(link), "-q")
+        assert link.is_symlink() and real.is_file() and not real.is_symlink()
+        for path in (link, real):
+            assert run("validate", str(path), "-q").out.startswith("valid: ")
+    assert [path.name for path in link.parent.iterdir()] == [link.name]
+    run("convert", str(link), "-o", str(tmp_path / "c.parquet"), "-q")
+    assert "equal" in run("compare", str(tmp_path / "c.parquet"), str(link), "-q").out
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("normalize DATA", "f.json"),
+        ("truth match DUMP", "m.parquet"),
+        ("show DUMP --event 9400001", "e.png"),
+        ("convert DATA", "c.ndjson"),
+        ("simulate -n 2 --pileup off --format rntuple", "s.root"),
+    ],
+)
+def test_every_command_writes_through_links(tmp_path: Path, words: str, name: str) -> None:
+    data, dump = tmp_path / "data.parquet", GOLDEN / "electrons.root"
+    run("windows", str(dump), "--events", ":4", "-o", str(data), "-q")
+    link, real = linked(tmp_path, name)
+    run(*words.replace("DATA", str(data)).replace("DUMP", str(dump)).split(), "-o", str(link), "-q")
+    assert link.is_symlink() and real.stat().st_size > 0
+
+
+def test_a_folder_that_is_a_link_gets_the_dataset(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    run("windows", str(EDGE), "-o", str(tmp_path / "parts" / "w.parquet"), "-q")
+    for more in ((), ("--overwrite",)):
+        run("finalize", str(tmp_path / "parts"), "-o", str(tmp_path / "link"), "-q", *more)
+        assert (tmp_path / "link").is_symlink() and (tmp_path / "real" / "dataset.json").is_file()
+        assert run("validate", str(tmp_path / "link"), "-q").out.startswith("valid: ")

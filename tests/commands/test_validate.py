@@ -378,9 +378,9 @@ def test_a_manifest_that_was_sealed_over_other_data_is_found_out_by_the_data(tmp
 
 
 def test_known_issues_are_told(finished: Path) -> None:
-    run("log", "note", str(finished), "in_mustache is wrong, use in_geom_mustache", "--column", "in_mustache")
+    run("log", "note", str(finished), "rho is off by one", "--column", "rho")
     out = run("validate", str(finished)).out
-    assert "[in_mustache]: in_mustache is wrong, use in_geom_mustache" in out
+    assert "[rho]: rho is off by one" in out
 
 
 def test_exit_codes_and_the_last_line(good: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import click
 
@@ -101,10 +102,9 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point. Errors become text on stderr and an exit code; ECALWINDOWS_TRACEBACK=1 shows where they arose."""
     from ecalwindows.core.errors import EcalWindowsError
-    from ecalwindows.core.files.commit import named
 
     open_standard_streams()
-    named.clear()
+    _named().clear()
     with contextlib.suppress(ValueError):  # signals belong to the main thread
         signal.signal(signal.SIGTERM, _stop)
     _show_all_names()
@@ -142,11 +142,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(INTERNAL)
 
 
+def _named() -> list[Path]:
+    """Outputs that got their names so far; the module that lists them is not imported for this."""
+    found: list[Path] = getattr(sys.modules.get("ecalwindows.core.files.commit"), "named", [])
+    return found
+
+
 def _interrupted() -> str:
     """What an interrupt has left."""
-    from ecalwindows.core.files.commit import named
-
-    if not named:
+    if not (named := _named()):
         return "interrupted: nothing has changed under the output's name"
     names = [str(path) for path in dict.fromkeys(reversed(named))]
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""

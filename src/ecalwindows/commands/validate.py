@@ -26,6 +26,7 @@ from ecalwindows.dataset.stated import is_safe_to_read
 from ecalwindows.formats.manifest import Manifest
 from ecalwindows.formats.ndjson.reader import ReadNotes
 from ecalwindows.formats.readers import file_manifest, read_batches, told_by_file
+from ecalwindows.formats.suffixes import real_file
 from ecalwindows.validation.claims import Found, claims, strays, wrong_counts, wrong_files, wrong_origin
 from ecalwindows.validation.invariants import Outcome, check, outcomes
 from ecalwindows.validation.invariants.seen import Seen
@@ -145,7 +146,7 @@ def validate_dataset(path: str | Path, *, split: str | None = None, progress: Pr
     split : only this one. Memory does not grow with the data but for 32 bytes a window (to see that none stands twice).
     Raises InputError for what cannot be read.
     """
-    began, path = time.monotonic(), Path(path)
+    began, path = time.monotonic(), real_file(Path(path))
     recover(path)
     record, linked = dataset_record_or_none(path), list[str]()
     files = _files(path, split, linked)

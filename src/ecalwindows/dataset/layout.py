@@ -18,7 +18,7 @@ from ecalwindows.core.errors import InputError, SettingsError, near
 from ecalwindows.core.files.commit import FOLDER
 from ecalwindows.core.files.inside import link_problem
 from ecalwindows.core.files.recovery import recover
-from ecalwindows.formats.suffixes import FORMATS, MATCHED, RECORD, SUFFIXES, UNMATCHED, format_of, root_file
+from ecalwindows.formats.suffixes import FORMATS, MATCHED, RECORD, SUFFIXES, UNMATCHED, format_of, real_file, root_file
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
@@ -56,7 +56,7 @@ def data_files(path: str | Path, split: str | None = None, *, linked: list[str] 
     if path.is_file():
         if split is not None:
             raise _no_split(split, path, [])
-        return [path]
+        return [real_file(path)]
     if not path.is_dir():
         raise _no_data("there is no such file or folder", path)
     base = next((path / name for name in FORMATS if (path / name).is_dir()), path)

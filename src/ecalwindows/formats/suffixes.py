@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from os import PathLike, fspath
+from pathlib import Path
 
 from ecalwindows.core.errors import InputError
 
@@ -48,3 +50,14 @@ def stem_of(name: str) -> str:
     """The name of a data file without its suffix: the longest known one."""
     suffix = max((end for end in (*SUFFIXES, EVENTS_SUFFIX) if name.endswith(end)), key=len, default="")
     return name.removesuffix(suffix)
+
+
+def real_file(path: Path) -> Path:
+    """What a link leads to, if its name is that of a data file of the same format; else the path itself.
+
+    Manifest and table of events are beside the file itself, so that it is a whole dataset under its own name.
+    """
+    if not path.is_symlink():
+        return path
+    real = Path(os.path.realpath(path))
+    return real if format_of(real.name) == format_of(path.name) is not None else path

@@ -17,6 +17,7 @@ from ecalwindows.formats.manifest import FOLDER, FileRecord, file_record, manife
 from ecalwindows.formats.manifest import Format as Format
 from ecalwindows.formats.ndjson.text_file import Compression
 from ecalwindows.formats.parquet.definition import FeaturesDefinition
+from ecalwindows.formats.suffixes import real_file
 
 if TYPE_CHECKING:
     from ecalwindows.formats.weights import Weights
@@ -111,8 +112,10 @@ def output_plan(
 ) -> OutputPlan:
     """Format by name, else by suffix; raises SettingsError when neither tells, and for weights that cannot be used.
 
+    path : a link is followed, so that the manifest is beside the file itself
     part, weights : of TFRecord, the name of the part and the file of weights
     """
+    path = real_file(path)
     suffix = next((end for end in sorted(SUFFIXES, key=len, reverse=True) if path.name.endswith(end)), None)
     if format_name is not None and format_name not in FORMATS:
         raise SettingsError(

@@ -23,7 +23,7 @@ from ecalwindows.dataset.stated import Stated, check_stated, check_windows, chec
 from ecalwindows.formats import readers
 from ecalwindows.formats.parquet import reader as parquet_reader
 from ecalwindows.formats.parquet.reader import Ranges, parquet_index
-from ecalwindows.formats.suffixes import FORMATS, MATCHED, RECORD, UNMATCHED, format_of
+from ecalwindows.formats.suffixes import FORMATS, MATCHED, RECORD, UNMATCHED, format_of, real_file
 
 log = logging.getLogger(__name__)
 
@@ -73,10 +73,11 @@ def dataset_files(path: str, linked: list[str] | None = None) -> tuple[File, ...
     if is_remote(path):
         return _remote_files(path)
     recover(path)
-    base = next((Path(path) / name for name in FORMATS if (Path(path) / name).is_dir()), Path(path))
+    place = real_file(Path(path))
+    base = next((place / name for name in FORMATS if (place / name).is_dir()), place)
     return tuple(
         File(str(file), format_of(file.name), _split_of(file.relative_to(base).parts), file_state(file))
-        for file in data_files(path, linked=linked)
+        for file in data_files(place, linked=linked)
     )
 
 
