@@ -143,7 +143,7 @@ def test_the_validation_writes_its_page_and_plots(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(validation, "N_SHOWERS", 20)
     ran = run("simulate", "--validate", str(tmp_path / "out"), "-n", "20", "--pileup", "off", "-j", "1")
-    assert "validation.md" in ran.out
+    assert "validation.md" in ran.out and "warning: 20 events are few" in ran.err
     text = (tmp_path / "out" / "validation.md").read_text()
     assert all(f"| {name}, mean |" in text for name in ("et_cluster", "cl_nxtals", "max_dphi_cluster"))
     plots = {path.name for path in (tmp_path / "out").glob("*.png")}

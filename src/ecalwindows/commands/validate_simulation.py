@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -36,12 +37,15 @@ from ecalwindows.simulation.physics import (
 from ecalwindows.simulation.run import SimulationSettings, checked, simulate_file
 from ecalwindows.simulation.validation_page import Comparison, plain_table, table
 
+log = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
 
 ENERGIES = (10.0, 30.0, 100.0)
 N_SHOWERS = 400
 MIN_EVENTS = 20
 """With fewer events, some of the compared samples could be empty."""
+FEW_EVENTS = 1000
+"""With fewer events, values differ from the published ones by chance: there is a warning."""
 ETA_EDGES = (0.0, 0.5, 1.0, 1.3, 1.4, 1.479, 1.55, 1.65, 1.8, 2.0, 2.3, 2.6, 3.0)
 
 
@@ -64,6 +68,11 @@ def write_validation(folder: str | Path, settings: SimulationSettings) -> Iterat
         raise SettingsError(
             f"{settings.events} events", expected=f"{MIN_EVENTS} or more, better 3000", where="-n",
             todo="ask for more events with -n, or write a file with -o instead of --validate",
+        )  # fmt: skip
+    if settings.events < FEW_EVENTS:
+        log.warning(
+            "%s events are few: values of windows differ from the published ones by chance; give %s or more with -n",
+            f"{settings.events:,}", f"{FEW_EVENTS:,}",
         )  # fmt: skip
     parts = []
     with outputs_together():
