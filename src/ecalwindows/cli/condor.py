@@ -7,13 +7,16 @@ from typing import Any
 
 import click
 
+from ecalwindows.cli.groups import SuggestingGroup
+
 
 @click.group(
+    cls=SuggestingGroup,
     epilog="""\b
 Examples:
   ecalwindows condor windows -i DUMPS -nfg 25 -o /eos/user/e/ecal/ndjson -a sim_fraction -q espresso -c
   ecalwindows condor awkward -i /eos/user/e/ecal/ndjson -nfg 5 -o /eos/user/e/ecal/awkward -q espresso -cf condor_awk
-"""
+""",
 )
 def condor() -> None:
     """Productions with the options and names of the old condor_*.py scripts.

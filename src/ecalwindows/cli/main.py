@@ -1,77 +1,84 @@
-"""The command `ecalwindows`: finds subcommands by name, imports them when called, and is the one door for errors."""
+"""The command `ecalwindows`: its commands by section, and the one place where errors become text and exit codes."""
 
 from __future__ import annotations
 
 import codecs
 import contextlib
-import importlib
 import io
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from ecalwindows.cli.types import with_checked_types
+from ecalwindows.cli.groups import LazyGroup
 
-COMMANDS = {
-    "windows": "Make detector windows from dumper files.",
-    "production": "Make a dataset of many files, with nothing lost.",
-    "condor": "Productions with the options of the old condor_*.py scripts.",
-    "convert": "Convert datasets between Parquet, NDJSON and TFRecord.",
-    "finalize": "Prove parts and make them a dataset with its record.",
-    "log": "Print the history of datasets, note known issues.",
-    "validate": "Hold a dataset against all that must be true of it.",
-    "compare": "Tell whether two datasets are equal, and where not.",
-    "relabel": "Put other working points on a dataset.",
-    "normalize": "Write mean, width and range of the inputs of a model.",
-    "reweight": "Derive weights that make electrons and photons alike.",
-    "truth": "Study the truth: matched clusters, window size, working points.",
-    "plot": "Draw the distributions of a dataset.",
-    "show": "Draw one window, or the windows of one event.",
-    "simulate": "Write dumper files of simulated events with known truth.",
-    "demo": "Run the chain on a packaged sample.",
-    "columns": "Print the table of all columns.",
+SECTIONS = {
+    "First look": {
+        "demo": "Run the chain of commands on a packaged sample.",
+        "simulate": "Write dumper files of simulated events with known truth.",
+    },
+    "Make windows and datasets": {
+        "windows": "Make detector windows from dumper files.",
+        "convert": "Convert datasets between Parquet, NDJSON and TFRecord.",
+        "finalize": "Verify parts and make them a dataset with its record.",
+        "relabel": "Apply other working points to a dataset.",
+    },
+    "Check": {
+        "validate": "Check everything that must be true of a dataset.",
+        "compare": "Report whether two datasets are equal, and where they differ.",
+        "log": "Print the history of datasets, note known issues.",
+    },
+    "Study the truth": {
+        "truth": "Matched clusters, window size, working points.",
+    },
+    "Prepare a training, look at data": {
+        "normalize": "Write mean, width and range of the inputs of a model.",
+        "reweight": "Derive weights that make electrons and photons alike.",
+        "plot": "Draw the distributions of a dataset.",
+        "show": "Draw one window, or the windows of one event.",
+    },
+    "Many files": {
+        "production": "Make a dataset of many files, with nothing lost.",
+        "condor": "Productions with the options of the old condor_*.py scripts.",
+    },
+    "Reference": {
+        "columns": "Print the table of all columns.",
+    },
 }
-"""Subcommand and its short help; the command itself is `cli/<name>.py:<name>`."""
+"""Titles in `--help`, in the order in which a person needs them; below each its commands with their short helps."""
+
+OTHER_WORDS = {
+    "info": ("log", "columns"),
+    "history": ("log",),
+    "check": ("validate",),
+    "verify": ("validate",),
+    "diff": ("compare",),
+    "draw": ("show", "plot"),
+    "help": ("--help",),
+    "version": ("--version",),
+    **{name: (f"truth {name}",) for name in ("match", "window-size", "working-points")},
+    **{name: (f"production {name}",) for name in ("plan", "run", "resume", "submit", "status", "report", "digest")},
+}
+"""Words that are not commands, and what is meant by them."""
 
 ESCAPES = "ecalwindows.escapes"
 """How texts are printed that a stream cannot show."""
 
 INTERRUPTED = 130
 INTERNAL = 70
-MOST_NAMED = 3
+MAX_NAMED = 3
 """Outputs that are named when a run is interrupted."""
 
 
-class LazyGroup(click.Group):
-    """A group that imports a subcommand only when it is called, so that `--help` is quick.
+class Commands(LazyGroup):
+    """The group of all commands."""
 
-    told : subcommands and their short helps; home : package of their modules ('-' in a name is '_' there)
-    """
-
-    told: Mapping[str, str] = COMMANDS
+    sections = SECTIONS
+    other_words = OTHER_WORDS
     home = "ecalwindows.cli"
-
-    def list_commands(self, _: click.Context) -> list[str]:
-        """All names, in order."""
-        return list(self.told)
-
-    def get_command(self, _: click.Context, name: str) -> click.Command | None:
-        """The command of that name."""
-        if name not in self.told:
-            return None
-        word = name.replace("-", "_")
-        command = getattr(importlib.import_module(f"{self.home}.{word}"), word)
-        assert isinstance(command, click.Command)
-        return with_checked_types(command)
-
-    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list in `--help`, without importing anything."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(self.told.items()))
 
 
 def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -83,7 +90,7 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
 
 
 @click.group(
-    cls=LazyGroup,
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog='Completion: eval "$(_ECALWINDOWS_COMPLETE=bash_source ecalwindows)" (also zsh_source, fish_source).',
 )
@@ -91,7 +98,7 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
 )
 def cli() -> None:
-    """From RecoSimDumper ROOT files to proven datasets of CMS ECAL detector windows.
+    """From RecoSimDumper ROOT files to verified datasets of CMS ECAL detector windows.
 
     \b
     ecalwindows demo                                    a first look, no input needed
@@ -153,8 +160,8 @@ def _interrupted() -> str:
     if not (named := _named()):
         return "interrupted: nothing has changed under the output's name"
     names = [str(path) for path in dict.fromkeys(reversed(named))]
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return f"interrupted: complete by then: {', '.join(names[:MOST_NAMED])}{more}; nothing else has changed"
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return f"interrupted: complete by then: {', '.join(names[:MAX_NAMED])}{more}; nothing else has changed"
 
 
 def _show_all_names() -> None:
@@ -176,7 +183,7 @@ def _escaped(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def _stop(*_: object) -> None:
-    """A batch system's SIGTERM ends the run as Ctrl-C does: what was written aside is removed."""
+    """A batch system's SIGTERM ends the run as Ctrl-C does: temporary files are removed."""
     raise KeyboardInterrupt
 
 

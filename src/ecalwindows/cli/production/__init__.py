@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ecalwindows.cli.groups import SuggestingGroup
 from ecalwindows.cli.production.jobs import carried, finish, merge, take, task
 from ecalwindows.cli.production.planning import plan
 from ecalwindows.cli.production.reporting import digest, report, status
@@ -12,13 +13,14 @@ from ecalwindows.cli.production.submitting import submit
 
 
 @click.group(
+    cls=SuggestingGroup,
     epilog="""\b
 Examples:
   ecalwindows production plan electrons.yaml --estimate
   ecalwindows production run electrons.yaml -j 4
   ecalwindows production status electrons.yaml --watch
   ecalwindows production resume electrons.yaml
-"""
+""",
 )
 def production() -> None:
     """Make datasets of many files, with nothing lost and nothing twice."""

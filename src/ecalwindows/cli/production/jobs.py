@@ -1,4 +1,7 @@
-"""`ecalwindows production task`, `merge`, `carried`, `take`, `finish`: what jobs and scripts of a batch system call."""
+"""`ecalwindows production task`, `merge`, `carried`, `take`, `finish`: what jobs and scripts of a batch system call.
+
+`--help` does not list these commands: only executors call them.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,11 @@ REMOVED = 4
 """DAGMan's status of a DAG that was removed."""
 
 
-@click.command()
+@click.command(hidden=True)
 @click.argument("plan_file", metavar="PLAN")
 @click.argument("number", type=int, metavar="N")
 @click.option("--executor", default="hand", hidden=True)
-@click.option("--scratch", metavar="FOLDER", help="Where the part stands while it is made [scratch/ beside PLAN].")
+@click.option("--scratch", metavar="FOLDER", help="Where the part is while it is made [scratch/ beside PLAN].")
 def task(plan_file: str, number: int, executor: str, scratch: str | None) -> None:
     """Do job N (from 0) of a plan. The executors call this; the part goes into the folder of PLAN."""
     from pathlib import Path
@@ -35,20 +38,20 @@ def task(plan_file: str, number: int, executor: str, scratch: str | None) -> Non
 
     with warnings_shown():
         state = run_task(place, plan, number, executor=executor, scratch=Path(scratch) if scratch else None)
-    click.echo(_told(state))
+    click.echo(_summary(state))
 
 
-def _told(state: JobState) -> str:
+def _summary(state: JobState) -> str:
     left_out = f", {len(state.bad)} inputs left out" if state.bad else ""
     return f"{state.part}: {state.windows:,} windows of {state.events:,} events{left_out}"
 
 
-@click.command()
+@click.command(hidden=True)
 @click.argument("plan_file", metavar="PLAN")
 @click.argument("number", type=int, metavar="N")
-@click.option("--scratch", metavar="FOLDER", help="Where the part stands while it is made [scratch/ beside PLAN].")
+@click.option("--scratch", metavar="FOLDER", help="Where the part is while it is made [scratch/ beside PLAN].")
 def merge(plan_file: str, number: int, scratch: str | None) -> None:
-    """Make merged part N (from 0) of parts that are done. The DAG calls this, and whoever makes the dataset."""
+    """Make merged part N (from 0) of parts that are done. The DAG calls this, or the process that makes the dataset."""
     from pathlib import Path
 
     from ecalwindows.production.merge import merge
@@ -59,24 +62,24 @@ def merge(plan_file: str, number: int, scratch: str | None) -> None:
     click.echo(f"{made.part}: {len(made.jobs)} parts")
 
 
-@click.command()
+@click.command(hidden=True)
 @click.argument("folder", metavar="FOLDER", default=".")
 def carried(folder: str) -> None:
-    """Do the job that HTCondor has transferred into FOLDER, and pack what it made."""
+    """Do the job that HTCondor has transferred into FOLDER, and pack its results."""
     from pathlib import Path
 
     from ecalwindows.cli.progress import warnings_shown
     from ecalwindows.production.executors.htcondor.carrying import run_carried
 
     with warnings_shown():
-        click.echo(_told(run_carried(Path(folder).absolute())))
+        click.echo(_summary(run_carried(Path(folder).absolute())))
 
 
-@click.command()
+@click.command(hidden=True)
 @click.argument("plan_file", metavar="PLAN")
 @click.argument("number", type=int, metavar="N")
 @click.argument("archive", metavar="ARCHIVE")
-@click.option("--code", type=int, default=0, help="What the job ended with.")
+@click.option("--code", type=int, default=0, help="Exit code of the job.")
 def take(plan_file: str, number: int, archive: str, code: int) -> None:
     """Take what came back from job N of a plan into the folder of PLAN. The DAG calls this after each job."""
     from pathlib import Path
@@ -91,12 +94,12 @@ def take(plan_file: str, number: int, archive: str, code: int) -> None:
     except ProductionError as error:
         click.echo(f"error: {error}", err=True)
         raise SystemExit(code if 0 < code < 256 else 1) from error
-    click.echo(f"taken: {_told(state)}")
+    click.echo(f"taken: {_summary(state)}")
 
 
-@click.command()
+@click.command(hidden=True)
 @click.argument("folder", metavar="WORK")
-@click.option("--dag-status", type=int, default=0, help="What DAGMan says of the DAG (4: removed).")
+@click.option("--dag-status", type=int, default=0, help="Status of the DAG, by DAGMan (4: removed).")
 @click.option("--failed", type=int, default=0, help="How many of its nodes failed.")
 def finish(folder: str, dag_status: int, failed: int) -> None:
     """Make the dataset of parts that are done. The FINAL node of a DAG calls this."""

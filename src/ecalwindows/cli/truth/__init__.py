@@ -1,23 +1,22 @@
-"""`ecalwindows truth`: what clusters and caloparticles have to do with each other, and what follows for labels."""
+"""`ecalwindows truth`: how clusters and caloparticles are related, and what follows for labels."""
 
 from __future__ import annotations
 
 import click
 
-from ecalwindows.cli.main import LazyGroup
-
-COMMANDS = {
-    "match": "Make the table of matched clusters of dumper files.",
-    "window-size": "Find how large windows must be.",
-    "working-points": "Find the simFraction thresholds of best resolution.",
-}
-"""Subcommand and its short help; the command itself is `cli/truth/<name>.py:<name>`."""
+from ecalwindows.cli.groups import LazyGroup
 
 
 class TruthGroup(LazyGroup):
-    """The group of the commands above."""
+    """The group of the studies of the truth."""
 
-    told = COMMANDS
+    sections = {  # noqa: RUF012
+        "Commands": {
+            "match": "Make the table of matched clusters of dumper files.",
+            "window-size": "Find how large windows must be.",
+            "working-points": "Find the simFraction thresholds of best resolution.",
+        }
+    }
     home = "ecalwindows.cli.truth"
 
 
