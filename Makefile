@@ -1,5 +1,5 @@
-# `make` alone tells what there is. Needs only Python 3.11 or later and make: the rest goes into .venv.
-PYTHON ?= $(firstword $(foreach name,python3.11 python3,$(shell command -v $(name) 2>/dev/null)) python3)
+# `make` alone lists what it can do. Needs only Python 3.11 or later and make: the rest goes into .venv.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell command -v $(name) 2>/dev/null)) python3)
 VENV   ?= .venv
 JOBS   ?= 2
 
@@ -38,7 +38,7 @@ help: ## this list
 demo: $(TEST) ## windows of a packaged sample, with a picture, in demo/
 	@$(VENV)/bin/ecalwindows demo -o demo
 
-sample: $(TEST) ## make the packaged sample anew, and with it what README and docs show of it
+sample: $(TEST) ## make the packaged sample again, and with it what README and docs show of it
 	@$(VENV)/bin/python tools/packaged_sample.py
 
 simulation-page: $(TEST) ## bring the tables of docs/simulation.md up to date (minutes)
@@ -58,7 +58,7 @@ coverage: $(TEST) ## at least 95 % of the lines of the pure middle and its kerne
 		--cov --cov-report=
 	@$(RUN) coverage report --fail-under=95 --include='$(subst $(space),$(comma),$(COUNTED))'
 
-# A process each: TensorFlow, XRootD and ROOT crash in one; what a star means shares one (an HTCondor pool).
+# One process per name: TensorFlow, XRootD and ROOT crash in the same one. Files of a star share one (an HTCondor pool).
 SYSTEM_TESTS := croissant tensorflow xrootd production_xrootd simulate_ttree simulate_pythia htcondor* slurm
 test-systems: $(SYSTEMS) ## tests against real servers, and slow ones; none may be skipped
 	@$(RUN) pytest --no-skips -n $(JOBS) -m slow --ignore=tests/systems
@@ -67,7 +67,7 @@ test-systems: $(SYSTEMS) ## tests against real servers, and slow ones; none may 
 bounds: $(TEST) ## the tests of all kernels once more, with a check of every index (some minutes)
 	@$(RUN) pytest -n 0 -m slow tests/core/test_kernel_bounds.py
 
-working-points: $(TEST) ## the packaged working points, derived anew from the simulation (some minutes); WORK=folder
+working-points: $(TEST) ## the packaged working points, derived again from the simulation (some minutes); WORK=folder
 	@$(VENV)/bin/python tools/default_working_points.py $(WORK)
 
 bench: $(TEST) ## time and memory beside plain uproot and Awkward Array

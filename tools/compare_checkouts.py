@@ -6,8 +6,8 @@ A and B are folders of checkouts; PYTHON is a Python with the dependencies [A/.v
 Both run in one folder, one after the other, so that paths in records are the same. Each has caches of its own, and
 both are given the same version, since data files record it. What they made stays in FOLDER/a and FOLDER/b.
 
-Exit code: 0 all data files are equal and all commands ended alike, 1 something differs (records count only with
---all), 2 the comparison could not be made.
+Exit code: 0 all data files are equal and all commands ended in the same way, 1 something differs (records count only
+with --all), 2 the comparison could not be made.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Make the packaged working points anew: simulate, match, derive, and put the map and what it does in their places.
+"""Make the packaged working points again: simulate, match, derive, and put the map and what it does in their places.
 
 usage: default_working_points.py [WORK]       (a folder for what is made on the way; what is there is not made again)
 
@@ -30,7 +30,7 @@ HEAD = ("region", "Et [GeV]", "entries", "all matched", "flat 1e-3", "map", "Mus
 
 
 def run(*arguments: str | Path) -> None:
-    """A command of ecalwindows, told and run."""
+    """Print a command of ecalwindows and run it."""
     words = [str(argument) for argument in arguments]
     print("ecalwindows", *words, flush=True)
     subprocess.run([sys.executable, "-m", "ecalwindows", *words], check=True)

@@ -12,15 +12,10 @@ import pytest
 import yaml
 from helpers.cli import run
 from helpers.matches_maker import toy, write_table
-from helpers.pages import blocks, typed
+from helpers.pages import blocks, is_printed, typed
 
 from ecalwindows.production.settings import production_of
 from ecalwindows.studies.matches.columns import MATCH_COLUMNS
-
-
-def shown_by(said: str, printed: str) -> bool:
-    lines = [".*?" if line == "..." else re.escape(line) for line in said.splitlines()]
-    return re.fullmatch("\n".join(lines), printed.strip(), re.DOTALL) is not None
 
 
 def test_the_commands_and_the_python_of_the_page(tmp_path: Path, golden: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,7 +24,7 @@ def test_the_commands_and_the_python_of_the_page(tmp_path: Path, golden: Path, m
     shutil.copy(golden / "electrons.root", "dump.root")
     for arguments, said in typed("truth.md"):
         if arguments[:2] == ["truth", "match"]:
-            assert shown_by(said, run(*arguments).out)
+            assert is_printed(said, run(*arguments).out)
             with contextlib.redirect_stdout(io.StringIO()) as out:
                 exec(blocks("truth.md", "python")[0], {})
             assert [line.split()[0] for line in out.getvalue().splitlines()] == list(MATCH_COLUMNS)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from helpers.cli import attempt
+from helpers.pages import is_printed
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,7 +19,7 @@ def test_every_command_prints_what_the_page_shows(tmp_path: Path, monkeypatch: p
     printed, n_shown = "", 0
     for language, block in re.findall(r"^```(sh|text)\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL):
         if language == "text":
-            assert matches(block, printed), f"shown:\n{block}\nprinted:\n{printed}"
+            assert is_printed(block, printed), f"shown:\n{block}\nprinted:\n{printed}"
             n_shown += 1
             continue
         for line in block.splitlines():
@@ -26,9 +27,3 @@ def test_every_command_prints_what_the_page_shows(tmp_path: Path, monkeypatch: p
             assert ran.code == 0 or (ran.code == 1 and "DIFFERENT" in ran.out), ran.err
             printed = ran.out
     assert n_shown == 5
-
-
-def matches(shown: str, printed: str) -> bool:
-    """Whether the text is the same but for seconds, and for lines left out where `...` stands."""
-    shown, printed = (re.sub(r"(?m)^[\d.]+ s$", "some s", text) for text in (shown, printed))
-    return re.fullmatch(r"(.*\n)*".join(re.escape(piece) for piece in shown.split("...\n")), printed) is not None

@@ -34,7 +34,7 @@ Examples:
 )
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="For tables, settings files and figures.")
-@click.option("--shares", type=Numbers(), metavar="P,...", help="Shares of the energy to hold [%] [98,99,99.5].")
+@click.option("--shares", type=Numbers(), metavar="P,...", help="Shares of the energy to hold, in % [98,99,99.5].")
 @click.option("--eta-bins", type=Numbers(), metavar="EDGES", help="Bins of abs(seed eta) [0 .. 3 in 12 bins].")
 @click.option("--knots", type=Numbers(), metavar="ETA,...", help="Where fitted lines meet [1,1.5,2]; v3 has 1.5.")
 @click.option("--skip-bad-files", is_flag=True, help="Go on without dumper files that cannot be read.")

@@ -38,7 +38,7 @@ Exit code: 0 the map is written, 1 it is not (most bins have too few entries), 2
 @click.option("--test", multiple=True, metavar="MATCHES", help="Tables for the closure [half of the events].")
 @click.option("--flavour", type=int, metavar="N", help="Only caloparticles of this flavour, 11 or 22 [all].")
 @click.option("--seeds-only", is_flag=True, help="Only caloparticles whose main cluster can seed a matched window.")
-@click.option("--et-bins", type=Edges(), help="Edges of the bins in the seed's raw Et [GeV] [1 .. 500 in 12 bins].")
+@click.option("--et-bins", type=Edges(), help="Edges of the bins in the seed's raw Et, in GeV [1 .. 500 in 12 bins].")
 @click.option("--eta-bins", type=Edges(), help="Edges of the bins in abs(seed eta) [0 .. 3 in 12 bins].")
 @click.option("--per-decade", type=int, default=20, show_default=True, help="Thresholds of the scan in a factor 10.")
 @click.option(
