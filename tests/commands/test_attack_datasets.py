@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from helpers.cli import Ran, attempt, run
 from helpers.flat_folders import contents, flat_folder, write_part
@@ -316,3 +317,42 @@ def test_what_appears_beside_an_output_is_not_written_through_a_link(name: str, 
         ran = attempt(*command, "-o", str(output), "-q", *words)
         unharmed(attacked, ran, before)
         assert ran.code == 2 and name in ran.err and "is a link" in ran.err
+
+
+WRONG = [
+    ("settings", "pu_limit", [None], "settings: the setting pu_limit cannot be [None]"),
+    ("settings", "geometry", {"a": 1}, "settings: the setting geometry cannot be {'a': 1}"),
+    ("settings", "sample", "../x", "settings: the setting sample cannot be '../x'"),
+    ("notes", "doubts", 5, "notes: the note doubts: "),
+    ("notes", "weights", {"name": 1}, "notes: the note weights."),
+    ("notes", "unusable", {"a": "b"}, "notes: the note unusable.a: "),
+    ("format", None, "../../x", "format: "),
+    ("inputs", None, [{"name": []}], "inputs.0.name: "),
+    ("files", None, {}, "files: "),
+]
+
+
+@pytest.mark.parametrize(("key", "name", "value", "words"), WRONG, ids=lambda value: str(value)[:20])
+def test_values_of_another_kind_are_named(
+    attacked: Attacked, key: str, name: str | None, value: Any, words: str
+) -> None:
+    def change(content: dict[str, Any]) -> None:
+        content.pop("content_sha256", None)
+        content[key] = value if name is None else content[key] | {name: value}
+
+    attacked.change_json(MANIFESTS[attacked.kind], change)
+    ran = attempt("validate", str(attacked.folder))
+    assert ran.code == 1 and words in ran.out, ran
+    if attacked.kind == PARTS:
+        ran = tried(attacked, "finalize")
+        assert ran.code == 2 and f"the manifest cannot be read: {words}" in ran.err, ran.err
+
+
+@pytest.mark.parametrize("value", ["[]", "{", '{"settings": 5}', '{"settings": {"pu_limit": "x"}}', '{"notes": []}'])
+def test_what_a_parquet_file_says_of_itself_is_checked(value: str, pristine: Path, tmp_path: Path) -> None:
+    table = pq.read_table(pristine / PARTS / "w-2.parquet")
+    metadata = dict(table.schema.metadata) | {b"ecalwindows": value.encode()}
+    pq.write_table(table.replace_schema_metadata(metadata), tmp_path / "w.parquet")
+    for words in (["validate"], ["convert", "-o", str(tmp_path / "c.ndjson")]):
+        ran = attempt(words[0], str(tmp_path / "w.parquet"), *words[1:], "-q")
+        assert ran.code == 2 and "what the file says of itself cannot be read" in ran.err, ran.err

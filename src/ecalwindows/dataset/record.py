@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -17,6 +17,7 @@ from ecalwindows.core.files.inside import PlainName, RelativeName
 from ecalwindows.core.files.json_files import UnreadableError, read_model
 from ecalwindows.core.own_sum import sealed_text
 from ecalwindows.dataset.splits import exact_share
+from ecalwindows.formats.known_values import RecordedNotes, RecordedSettings
 from ecalwindows.formats.manifest import FileRecord, Format, InputRecord
 
 SUMS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -151,7 +152,7 @@ class DatasetRecord(Model):
     windows: int = Field(description="Windows in all files.")
     events: int | None = Field(None, description="Events with at least one window; null where columns don't tell.")
     counts: dict[str, int] = Field(description="From events to windows, by reason; summed over parts.")
-    settings: dict[str, Any] = Field(description="Settings that all parts share.")
+    settings: RecordedSettings = Field(description="Settings that all parts share.")
     samples: list[Sample] = Field(description="Samples, and the settings that go with a sample.")
     columns: list[str] = Field(description="Columns, `group.name` for Parquet.")
     hits: list[str] = Field(default_factory=list, description="Components of a hit in Parquet's cl_h.")
@@ -165,7 +166,7 @@ class DatasetRecord(Model):
     inputs: list[InputRecord] = Field(description="Input files.")
     bad_inputs: list[dict[str, str]] = Field(description="Inputs that were left out, with the reason.")
     input_summary: InputSummary | None = Field(None, description="What the inputs were found to be; null: unknown.")
-    notes: dict[str, Any] = Field(
+    notes: RecordedNotes = Field(
         default_factory=dict, description="Notes of the parts put together: counts are summed, lists united."
     )
     software: list[Software] = Field(description="Versions of ecalwindows that made the parts.")

@@ -6,7 +6,7 @@ import hashlib
 import os
 import zlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,6 +17,7 @@ from ecalwindows.core.files.json_files import UnreadableError, read_model
 from ecalwindows.core.files.output import written_aside
 from ecalwindows.core.own_sum import sealed_text
 from ecalwindows.core.settings import PileUpUse
+from ecalwindows.formats.known_values import RecordedNotes, RecordedSettings
 
 Format = Literal["parquet", "ndjson", "tfrecord", "matches"]
 """What parts can hold: windows, in three formats, or matched clusters (Parquet; not a format of windows)."""
@@ -69,13 +70,13 @@ class Manifest(BaseModel):
     data_model_version: int = Field(description="Version of the meaning and layout of columns.")
     version: str = Field(description="Version of ecalwindows.")
     revision: str = Field(description="Revision of the code.")
-    settings: dict[str, Any] = Field(description="Settings; wp_file by name only.")
+    settings: RecordedSettings = Field(description="Settings; wp_file by name only.")
     working_points_sha256: str | None = Field(None, description="Digest of the working-point map.")
     columns: list[str] = Field(description="Columns, `group.name` for Parquet.")
     inputs: list[InputRecord] = Field(description="Input files.")
     counts: dict[str, int] = Field(description="Counts from events to windows, by reason.")
     bad_inputs: list[dict[str, str]] = Field(default_factory=list, description="Inputs left out, with the reason.")
-    notes: dict[str, Any] = Field(default_factory=dict, description="Anything else that belongs to the part.")
+    notes: RecordedNotes = Field(default_factory=dict, description="Anything else that belongs to the part.")
 
     def text(self) -> str:
         """The content of its file, with a checksum of its own."""

@@ -10,7 +10,8 @@ from typing import Any
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import BadFileError, InputError
 from ecalwindows.core.files.file_state import unchanged
-from ecalwindows.core.files.json_files import UnreadableError, parsed_object
+from ecalwindows.core.files.json_files import UnreadableError, parsed_model, parsed_object
+from ecalwindows.formats.known_values import OwnWords
 from ecalwindows.formats.manifest import FOLDER, Manifest, manifest_path, read_manifest
 from ecalwindows.formats.ndjson import reader as ndjson_reader
 from ecalwindows.formats.ndjson.reader import ReadNotes as ReadNotes
@@ -127,7 +128,9 @@ def told_by_file(path: Path) -> dict[str, Any]:
         return {}
     with parquet_reader.opened_parquet(path) as file:
         try:
-            return parsed_object((file.schema_arrow.metadata or {}).get(b"ecalwindows", b"{}"))
+            words = (file.schema_arrow.metadata or {}).get(b"ecalwindows", b"{}")
+            parsed_model(words, OwnWords)
+            return parsed_object(words)
         except UnreadableError as error:
             raise BadFileError(
                 f"what the file says of itself cannot be read: {error.reason}", expected="a complete Parquet file",

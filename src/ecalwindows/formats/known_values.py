@@ -1,0 +1,73 @@
+"""What manifests, records and files say freely (settings, notes), checked as far as it is used: it may be of anybody.
+
+Names that this version does not know pass: an older or later version may have others.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from ecalwindows.core.files.json_files import first_problem
+from ecalwindows.core.setting_types import shown_value
+from ecalwindows.core.settings import WindowSettings
+
+NOT_CHECKED = ("wp_file",)
+"""Settings that are recorded in another way than they are given: files by name only."""
+
+
+class _Weights(BaseModel):
+    """File of weights of a part."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: str
+    sha256: str | None
+
+
+class _Notes(BaseModel):
+    """Notes that are read again."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    unusable: dict[str, Annotated[int, Field(ge=0)]] | None = None
+    unusable_lines: Annotated[int, Field(ge=0)] | None = None
+    doubts: list[str] | None = None
+    weights: _Weights | list[_Weights] | None = None
+
+
+def _known_settings(values: dict[str, Any]) -> dict[str, Any]:
+    for name, value in values.items():
+        if name not in WindowSettings.model_fields or name in NOT_CHECKED or value is None:
+            continue
+        try:
+            WindowSettings.model_validate({name: value})
+        except ValidationError as error:
+            raise ValueError(f"the setting {name} cannot be {shown_value(value)}") from error
+    return values
+
+
+def _known_notes(values: dict[str, Any]) -> dict[str, Any]:
+    try:
+        _Notes.model_validate(values)
+    except ValidationError as error:
+        raise ValueError(f"the note {first_problem(error)}") from error
+    return values
+
+
+RecordedSettings = Annotated[dict[str, Any], AfterValidator(_known_settings)]
+RecordedNotes = Annotated[dict[str, Any], AfterValidator(_known_notes)]
+
+
+class OwnWords(BaseModel):
+    """What a Parquet file says of itself (key `ecalwindows` of its metadata)."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    data_model_version: int | None = None
+    version: str | None = None
+    revision: str | None = None
+    settings: RecordedSettings | None = None
+    working_points_sha256: str | None = None
+    notes: RecordedNotes | None = None
