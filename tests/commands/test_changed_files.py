@@ -22,6 +22,7 @@ from ecalwindows.commands.relabel import relabel_dataset
 from ecalwindows.commands.truth.match import write_matches
 from ecalwindows.commands.windows import write_windows
 from ecalwindows.core.errors import EcalWindowsError, InputError, OutputError
+from ecalwindows.core.files.file_state import file_state, unchanged
 from ecalwindows.dataset.record import read_record
 from ecalwindows.dataset.splits import parse_split
 from ecalwindows.dumper.reading import Reading
@@ -290,6 +291,12 @@ def test_damage_to_any_file_that_readers_use_is_found_by_validate(mine, kind):
         assert ran.code == 1 or "cannot be read" in ran.err, name
         assert name.rpartition("/")[2] in ran.out + ran.err
         (base / name).write_bytes(text)
+
+
+def test_a_pipe_is_not_compared_with_itself(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert file_state(tmp_path / "pipe", fresh=True) is None
+    assert list(unchanged(tmp_path / "pipe", iter([1, 2]))) == [1, 2]
 
 
 def test_the_same_parts_give_the_same_record(mine):

@@ -263,6 +263,15 @@ def test_a_fault_anywhere_in_the_end_of_a_production_leaves_one_complete_dataset
             assert not [path for path in base.iterdir() if path.name.startswith(".")]
 
 
+def test_the_end_of_a_production_finds_the_dataset_that_a_killed_run_left_under_a_hidden_name(production, caplog):
+    base = production / "all"
+    before = tree(base / "ds")
+    (base / "ds").rename(base / ".ds.4242.old")
+    run("production", "finish", str(base / "ds.production"))
+    assert tree(base / "ds") == before and "the old one is back" in caplog.text
+    assert sorted(path.name for path in base.iterdir()) == ["ds", "ds.production"]
+
+
 def test_a_fault_anywhere_in_a_job_leaves_a_part_that_is_complete_or_made_again(production, tmp_path):
     work = production / "all" / "ds.production"
     plan, place = read_plan(work / "plan.json"), Place(work)

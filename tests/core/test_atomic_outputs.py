@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -252,6 +255,23 @@ def steps_of_copy(folder: Path) -> list[str]:
     copy = folder.with_name(f"{folder.name} counted")
     prepare(copy, "three files", "all")
     return steps_of(lambda: write(copy, "three files"), copy)
+
+
+def test_without_locks_a_list_is_left_alone_until_it_is_old(tmp_path, monkeypatch):
+    killed_in_commit(tmp_path / "ds")
+    (journal,) = (tmp_path / "ds").glob(".*.undo")
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    def waited(_: float) -> None:
+        assert visible(tree(tmp_path / "ds"))["record/data.json"] == "new record/data.json"
+        os.utime(journal, (0, 0))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    monkeypatch.setattr(time, "sleep", waited)
+    recover(tmp_path / "ds")
+    assert tree(tmp_path / "ds") == {name: f"old {name}" for name in FILES["three files"]}
 
 
 def test_a_list_of_renames_that_leads_out_of_its_folder_is_refused(tmp_path):

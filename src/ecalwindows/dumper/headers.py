@@ -85,7 +85,7 @@ def check_inputs(
     inputs = Inputs()
     for path in paths:
         try:
-            state = file_state(path)
+            state = file_state(path, fresh=True)
             with open_tree(path, settings.tree) as tree:
                 inputs.files.append(replace(_checked(path, tree, settings, wanted), state=state))
         except BadFileError as error:

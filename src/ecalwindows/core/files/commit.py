@@ -12,6 +12,7 @@ import fcntl
 import json
 import logging
 import os
+import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -33,8 +34,13 @@ BEGUN, DONE = "begun", "done."
 """How far a commit is: first word of its list. Of one length, so that one overwrites the other in one step."""
 
 
+MAX_NOTED = 1000
 named: list[Path] = []
 """Outputs that got their names in this process, for what is said when it is interrupted."""
+
+
+PATIENCE, PAUSE = 60.0, 0.1
+"""Seconds for which a list is left alone on a file system without locks, and between two looks at it."""
 
 
 class NotPutBackError(OSError):
@@ -124,11 +130,17 @@ def _commit_one(step: Step, *, is_new: bool) -> None:
     except BaseException as error:
         if os.path.lexists(step.place) or not step.is_done:
             raise
-        named.append(step.path)
+        _note([step.path])
         if not isinstance(error, OSError):  # a file server may answer with an error to what it has done
             raise
     else:
-        named.append(step.path)
+        _note([step.path])
+
+
+def _note(paths: Sequence[Path]) -> None:
+    """Note outputs as complete."""
+    named.extend(paths)
+    del named[:-MAX_NOTED]
 
 
 def _commit_together(steps: Sequence[Step], new: Collection[Path]) -> None:
@@ -158,7 +170,7 @@ def _commit_together(steps: Sequence[Step], new: Collection[Path]) -> None:
             with suppress(OSError):
                 os.unlink(journal)
             raise
-        named.extend(step.path for step in steps)
+        _note([step.path for step in steps])
         with suppress(OSError):  # all is done: what is left over does no harm
             _forget(steps)
             os.unlink(journal)
@@ -170,15 +182,30 @@ def _held(journal: Path) -> Iterator[int]:
     while True:
         file = os.open(journal, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
         try:
-            with suppress(OSError):  # a file system without locks
-                fcntl.flock(file, fcntl.LOCK_EX)
-            if _is_at(file, journal):
+            if not _is_locked(file) and _is_at_work(file):
+                time.sleep(PAUSE)
+            elif _is_at(file, journal):
                 if content := os.pread(file, 1 << 24, 0):
                     _finish_dead(content, journal)
                 yield file
                 return
         finally:
             os.close(file)
+
+
+def _is_locked(file: int) -> bool:
+    """Lock a list, when its writer has ended; False on a file system without locks."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError:
+        return False
+    return True
+
+
+def _is_at_work(file: int) -> bool:
+    """Whether the writer of a list may be at work, as far as its age shows."""
+    found = os.fstat(file)
+    return found.st_size > 0 and time.time() - found.st_mtime < PATIENCE
 
 
 def _is_at(file: int, path: Path) -> bool:
@@ -292,6 +319,21 @@ def _finish_dead(content: bytes, journal: Path) -> None:
     )
 
 
+def _is_harmless(journal: Path) -> bool:
+    """Whether a list that cannot be removed says that no file is half renamed, or goes away: its writer is at work."""
+    for _ in range(10):
+        try:
+            read = _read(journal.read_bytes(), journal.parent)
+        except FileNotFoundError:
+            return True
+        except (OSError, ValueError):
+            return False
+        if read is None or read[0]:
+            return True
+        time.sleep(PAUSE)
+    return False
+
+
 def put_back_in(folder: Path) -> None:
     """Put back what killed writers left half renamed in a folder, with a warning for each output.
 
@@ -310,6 +352,8 @@ def put_back_in(folder: Path) -> None:
             with interrupts_later(), _held(journal):
                 os.unlink(journal)
         except OSError as error:
+            if _is_harmless(journal):
+                continue
             raise InputError(
                 f"a run was killed while it gave files their names, and they cannot be put back: "
                 f"{error.strerror or error}",

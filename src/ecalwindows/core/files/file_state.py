@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,20 +24,26 @@ class FileState:
     inode: int
 
 
-def file_state(path: str | Path) -> FileState | None:
-    """The state of a local file; None for a URL, and where there is none."""
+def file_state(path: str | Path, *, fresh: bool = False) -> FileState | None:
+    """The state of a local file; None for a URL, a pipe or device, and where there is none.
+
+    fresh : open it, since network file systems may know only old states of files that are not open
+    """
     if is_remote(str(path)):
         return None
     try:
         found = os.stat(path)
+        if fresh and stat.S_ISREG(found.st_mode):
+            with open(path, "rb") as file:
+                found = os.fstat(file.fileno())
     except (OSError, ValueError):
         return None
-    return FileState(found.st_size, found.st_mtime_ns, found.st_ino)
+    return FileState(found.st_size, found.st_mtime_ns, found.st_ino) if stat.S_ISREG(found.st_mode) else None
 
 
 def file_states(paths: Iterable[str | Path]) -> dict[str, FileState | None]:
-    """The states of files by path."""
-    return {str(path): file_state(path) for path in paths}
+    """The states of files that are about to be read, by path."""
+    return {str(path): file_state(path, fresh=True) for path in paths}
 
 
 def refuse_changed(

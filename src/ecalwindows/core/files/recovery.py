@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +17,8 @@ LEVELS = 4
 """Folders above a file that may be its dataset."""
 PARTIAL = ".partial"
 """End of the names of outputs that are being written."""
+PATIENCE, PAUSE = 2.0, 0.1
+"""Seconds for which a replaced folder is left alone, and between two looks at it."""
 OLD = ".old"
 """End of the name of a folder that is replaced, for the moment in which neither has its real name."""
 
@@ -55,18 +58,32 @@ def warn_of_partials(path: Path) -> None:
     except OSError:
         return
     for name in sorted(names):
-        pid = name.removeprefix(start).removesuffix(PARTIAL)
-        if pid.isdecimal() and not _is_alive(int(pid)):
+        pid = _pid(Path(name), PARTIAL)
+        if pid is not None and not _is_alive(pid):
             log.warning(
                 "%s: left incomplete by a run that was killed, or being written on another host; remove it if no such "
                 "run is alive", path.with_name(name),
             )  # fmt: skip
 
 
-def _is_alive(pid: int) -> bool:
+def _pid(path: Path, end: str) -> int | None:
+    """The number of the process in a hidden name, `.NAME.PID.END`."""
+    number = path.name.removesuffix(end).rpartition(".")[2]
+    return int(number) if number.isdecimal() and len(number) < 10 else None
+
+
+def _changed(path: Path) -> float:
+    """When a file or folder got its name [s]; 0 where it is gone."""
+    try:
+        return os.stat(path).st_ctime
+    except OSError:
+        return 0.0
+
+
+def _is_alive(pid: int | None) -> bool:
     """Whether this host has a process of that number."""
     try:
-        os.kill(pid, 0)
+        os.kill(pid or 1, 0)
     except (ProcessLookupError, OverflowError):
         return False
     except OSError:
@@ -92,7 +109,11 @@ def restore_folder(folder: Path) -> bool:
     olds = _old_folders(folder)
     if not olds:
         return False
-    old = max(olds, key=lambda each: os.stat(each).st_ctime_ns)
+    old = max(olds, key=_changed)
+    while _is_alive(_pid(old, OLD)) and time.time() - _changed(old) < PATIENCE:  # a run that is at work needs no help
+        time.sleep(PAUSE)
+    if os.path.lexists(folder):
+        return False
     try:
         os.rename(old, folder)
     except OSError as error:
@@ -115,5 +136,5 @@ def _old_folders(folder: Path) -> list[Path]:
             names = [entry.name for entry in entries if entry.name.startswith(start) and entry.name.endswith(OLD)]
     except OSError:
         return []
-    paths = [folder.with_name(name) for name in names if name.removeprefix(start).removesuffix(OLD).isdecimal()]
+    paths = [folder.with_name(name) for name in names if _pid(Path(name), OLD) is not None]
     return [path for path in paths if path.is_dir() and not path.is_symlink()]
