@@ -58,13 +58,13 @@ def test_a_full_disk_under_stdout_is_an_error_of_the_system() -> None:
     assert "Traceback" not in ran.stderr and "Exception ignored" not in ran.stderr
 
 
-@pytest.mark.parametrize("where", ["validate.validate_dataset", "history.note_issue", "plot.plot_datasets"])
+@pytest.mark.parametrize("where", ["validate.validate_dataset", "log.note_issue", "plot.plot_datasets"])
 def test_a_refusal_of_the_system_is_never_an_internal_error(where: str) -> None:
     """As of a file system that is read-only."""
     module, function = where.split(".")
-    words = {"validate": ["validate", "x"], "history": ["log", "note", "x", "y"], "plot": ["plot", "x", "-o", "y"]}
+    words = {"validate": ["validate", "x"], "log": ["log", "note", "x", "y"], "plot": ["plot", "x", "-o", "y"]}
     script = (
-        f"import errno, os, ecalwindows.{module} as module, ecalwindows.cli.main as m\n"
+        f"import errno, os, ecalwindows.commands.{module} as module, ecalwindows.cli.main as m\n"
         "def refused(*_, **__): raise OSError(errno.EROFS, os.strerror(errno.EROFS), '/data/README.md')\n"
         f"assert module.{function}\n"
         f"module.{function} = refused\n"

@@ -360,7 +360,7 @@ def test_halves_that_share_events(tmp_path: Path) -> None:
         pytest.param(("--eta-bins", "a,b"), "'a,b' is no list of numbers", id="words"),
         pytest.param(("--ncls-bins", "2.5"), "'2.5' tells no bins", id="half a bin"),
         pytest.param(("--cap", "0.5"), "the cap is 0.5", id="cap"),
-        pytest.param(("--cap", "nan"), "the cap is nan", id="cap is no number"),
+        pytest.param(("--cap", "nan"), "nan is no number", id="cap is no number"),
     ],
 )
 def test_options_that_mean_nothing(place: Path, tmp_path: Path, arguments: tuple[str, ...], found: str) -> None:
