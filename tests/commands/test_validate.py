@@ -22,7 +22,7 @@ from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.schema import COLUMNS
 from ecalwindows.formats.parquet.reader import read_batches
 from ecalwindows.formats.parquet.writer import ParquetWriter
-from ecalwindows.formats.readers import told_by_file
+from ecalwindows.formats.readers import file_metadata
 from ecalwindows.validation.invariants import INVARIANTS
 from ecalwindows.validation.invariants.labels import FLAGS
 
@@ -183,7 +183,7 @@ def broken_copy(good: Path, path: Path, change: Callable[[Copy], None], **settin
         window={name: column.copy() for name, column in batch.window.items()},
         pair={name: column.copy() for name, column in batch.pair.items()},
     )
-    told = told_by_file(good)
+    told = file_metadata(good)
     metadata = {"ecalwindows": json.dumps(told | {"settings": told["settings"] | settings})}
     copy = Copy(batch)
     change(copy)

@@ -16,9 +16,9 @@ from helpers.faults import KINDS, Action, Steps, broken, steps_of, watched
 
 from ecalwindows.core.errors import InputError, OutputError
 from ecalwindows.core.files.commit import put_back_in
-from ecalwindows.core.files.output import check_output, outputs_together, written_aside
+from ecalwindows.core.files.output import check_output, outputs_together, written_atomically
 from ecalwindows.core.files.recovery import recover
-from ecalwindows.dataset.folder_output import check_folder, folder_written_aside
+from ecalwindows.dataset.folder_output import check_folder, folder_written_atomically
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -34,13 +34,13 @@ def visible(found: dict[str, str]) -> dict[str, str]:
 
 
 def write_files(folder: Path, names: list[str], text: str) -> None:
-    with written_aside([folder / name for name in names]) as places:
+    with written_atomically([folder / name for name in names]) as places:
         for place, name in zip(places, names, strict=True):
             place.write_text(f"{text} {name}")
 
 
 def write_folder(folder: Path, text: str) -> None:
-    with folder_written_aside(folder / "ds", overwrite=True, is_ours=lambda _: True) as place:
+    with folder_written_atomically(folder / "ds", overwrite=True, is_own=lambda _: True) as place:
         (place / "data").mkdir()
         for name in ("data/a", "data/b", "record"):
             (place / name).write_text(f"{text} {name}")
@@ -112,7 +112,7 @@ def test_a_signal_between_two_names_takes_effect_when_all_are_given(tmp_path):
 
 
 def full_disk(path: Path) -> None:
-    with written_aside([path]):
+    with written_atomically([path]):
         raise OSError(28, "No space left on device")
 
 
@@ -149,7 +149,7 @@ def test_outputs_of_one_study_get_their_names_together(tmp_path):
 
 def write_new_folder(path: Path, text: str, meanwhile: Callable[[], None]) -> None:
     """A folder that may replace nothing; something happens just before it gets its name."""
-    with folder_written_aside(path, overwrite=False) as place:
+    with folder_written_atomically(path, overwrite=False) as place:
         (place / "data").write_text(text)
         meanwhile()
 
@@ -171,7 +171,7 @@ def test_of_two_runs_that_may_not_replace_the_second_fails_and_removes_nothing(t
 
 
 def write_new_files(paths: list[Path], text: str, meanwhile: Callable[[], None]) -> None:
-    with written_aside(paths, new=paths[-1:]) as places:
+    with written_atomically(paths, new=paths[-1:]) as places:
         for place in places:
             place.write_text(text)
         meanwhile()
@@ -196,7 +196,7 @@ def test_a_folder_that_is_no_dataset_is_not_replaced_though_it_came_after_the_ch
         (tmp_path / "ds" / "thesis.tex").write_text("mine")
 
     def write_dataset() -> None:
-        with folder_written_aside(tmp_path / "ds", overwrite=True) as place:
+        with folder_written_atomically(tmp_path / "ds", overwrite=True) as place:
             (place / "data").write_text("new")
             other()
 

@@ -113,8 +113,8 @@ def test_any_cluster_column_may_depend_on_the_window(tmp_path, pair_names):
 
 def test_slices_change_nothing(tmp_path, monkeypatch):
     batch = random_batch(np.random.default_rng(1), 60)
-    monkeypatch.setattr(ndjson, "MOST_WINDOWS", 7)
-    monkeypatch.setattr(ndjson, "MOST_PAIRS", 11)
+    monkeypatch.setattr(ndjson, "MAX_WINDOWS", 7)
+    monkeypatch.setattr(ndjson, "MAX_PAIRS", 11)
     assert written(tmp_path / "a", batch) == reference.ndjson(batch)
 
 
@@ -129,8 +129,8 @@ def test_slices_change_nothing(tmp_path, monkeypatch):
     ids=["all", "by-windows", "by-pairs", "one-window-is-too-much"],
 )
 def test_slices_keep_to_their_bounds(monkeypatch, most_windows, most_pairs, expected):
-    monkeypatch.setattr(ndjson, "MOST_WINDOWS", most_windows)
-    monkeypatch.setattr(ndjson, "MOST_PAIRS", most_pairs)
+    monkeypatch.setattr(ndjson, "MAX_WINDOWS", most_windows)
+    monkeypatch.setattr(ndjson, "MAX_PAIRS", most_pairs)
     assert list(ndjson.slices(np.array([0, 2, 5, 9, 11]))) == expected
 
 

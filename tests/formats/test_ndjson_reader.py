@@ -186,7 +186,7 @@ def test_a_line_with_another_value_is_unusable(tmp_path: Path, field: str, text:
     lines = [LINES[1], (window_with(**{field: f"={text}"}) + "\n").encode(), LINES[2]]
     rows, notes = read(file_of(tmp_path, b"".join(lines)))
     assert len(rows) == notes.windows == 2 and notes.unusable == 1
-    assert "w.ndjson, line 2: " in notes.told[0]
+    assert "w.ndjson, line 2: " in notes.reported[0]
 
 
 @pytest.mark.parametrize(
@@ -211,13 +211,13 @@ def test_the_reason_is_told(tmp_path: Path, change: Any, reason: str) -> None:
     lines = [*LINES[:5], change(LINES[5]), *LINES[6:9]]
     _, notes = read(file_of(tmp_path, b"".join(lines)))
     assert (notes.windows, notes.unusable) == (8, 1)
-    assert f"line 6: {reason}" in notes.told[0]
+    assert f"line 6: {reason}" in notes.reported[0]
 
 
 def test_only_the_first_offenders_are_told(tmp_path: Path) -> None:
     _, notes = read(file_of(tmp_path, LINES[0] + 9000 * b"?\n" + LINES[1]))
     assert (notes.windows, notes.unusable) == (2, 9000)
-    assert len(notes.told) == 5
+    assert len(notes.reported) == 5
 
 
 def test_fields_may_come_in_any_order_with_spaces_and_others_between(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_a_field_that_only_later_lines_have_is_told_and_left_out(tmp_path: Path)
     later = [line.replace(b'"rho"', b'"flavour": 11, "rho"') for line in LINES[20:]]
     rows, notes = read(file_of(tmp_path, b"".join(LINES[:20] + later)))
     assert len(rows) == len(LINES) and "flavour" not in rows[0]
-    assert notes.lacking == {"flavour"} and not notes.unknown
+    assert notes.missing == {"flavour"} and not notes.unknown
 
 
 def test_a_field_that_stands_twice_counts_as_the_last_one(tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_names_of_the_other_level_are_other_fields(tmp_path: Path) -> None:
     ]
     rows, notes = read(file_of(tmp_path, "\n".join(map(json.dumps, mixed)).encode()))
     assert rows == read(EDGE)[0]
-    assert (notes.unusable, notes.unknown, notes.lacking) == (0, set(), set())
+    assert (notes.unusable, notes.unknown, notes.missing) == (0, set(), set())
 
 
 def test_hits_of_another_length_are_unusable_and_none_at_all_are_absent(tmp_path: Path) -> None:
@@ -312,7 +312,7 @@ def test_members_of_an_archive_and_of_a_compressed_file_follow_each_other(tmp_pa
     path.write_bytes(gzip.compress(tar))
     rows, notes = read(path)
     assert (len(rows), notes.cut, notes.unusable) == (3, 1, 0)
-    assert "('a'), line 3: cut" in notes.told[0]
+    assert "('a'), line 3: cut" in notes.reported[0]
     for suffix in (".gz", ".zst"):
         path = tmp_path / f"w.ndjson{suffix}"
         path.write_bytes(packed(LINES[0][:50], suffix) + packed(LINES[0][50:] + LINES[1], suffix))

@@ -127,7 +127,7 @@ def test_bytes_are_those_of_protobuf(tmp_path: Path, batch: WindowBatch) -> None
 
 def test_slices_and_batches_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = random_batch(np.random.default_rng(1), 21)
-    monkeypatch.setattr(ndjson, "MOST_WINDOWS", 4)
+    monkeypatch.setattr(ndjson, "MAX_WINDOWS", 4)
     parts = (part_of(batch, first, min(first + 8, 21)) for first in range(0, 21, 8))
     assert written(tmp_path, *parts) == slow.files(batch)
 

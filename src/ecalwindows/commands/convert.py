@@ -16,7 +16,7 @@ from typing import Any
 from ecalwindows.commands.fitting import fitted, in_order, with_columns
 from ecalwindows.core.errors import BadFileError, OutputError, SettingsError
 from ecalwindows.core.files.file_state import refuse_changed
-from ecalwindows.core.files.output import is_replaced, is_special, no_empty_folders, written_aside
+from ecalwindows.core.files.output import is_replaced, is_special, no_empty_folders, written_atomically
 from ecalwindows.core.names import storable
 from ecalwindows.core.setting_types import INT32, shown_value
 from ecalwindows.core.version import revision, version
@@ -188,7 +188,7 @@ def _convert_group(
     notes |= {FLOAT32: True} if any(each.is_rounded for each in sources) else {}
     metadata = {"ecalwindows": json.dumps(origin | ({"notes": notes} if notes else {}), sort_keys=True)}
     filled = {name for each in sources for name in plan.wanted - (each.columns or plan.wanted)}
-    with written_aside(plan.all_paths, new=() if task.overwrite else plan.paths) as places:
+    with written_atomically(plan.all_paths, new=() if task.overwrite else plan.paths) as places:
         data = places[-len(plan.paths) :]
         with ExitStack() as stack:
             writers = open_writers(replace(plan, events_path=None), data, metadata, stack)
@@ -223,7 +223,7 @@ def _met_notes(met: ReadNotes) -> dict[str, Any]:
     lists = {
         "unusable": in_order_of_reasons(met.reasons),
         "unknown_fields": sorted(met.unknown),
-        "incomplete_fields": in_order(met.lacking),
+        "incomplete_fields": in_order(met.missing),
         "skipped_members": [storable(name) for name in met.skipped[:MAX_SKIPPED]],
         "doubts": sorted(met.doubts),
     }
@@ -288,7 +288,7 @@ def _convert_file(
         done.kept[str(each.path)] = done.windows - began
     done.prints.take(str(each.path), one)
     if notes.reasons:
-        log.warning("%s", warning_of(notes.reasons, done.windows - began, notes.told))
+        log.warning("%s", warning_of(notes.reasons, done.windows - began, notes.reported))
     for doubt in sorted(notes.doubts):
         log.warning("%s: %s", each.path, doubt)
     met.take(notes)

@@ -18,7 +18,7 @@ from pathlib import Path
 from ecalwindows.commands.normalize import check_factors
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.core.files.inside import refuse_links
-from ecalwindows.core.files.output import outputs_together, written_aside
+from ecalwindows.core.files.output import outputs_together, written_atomically
 from ecalwindows.dataset.finalizing.agreement import check_agreement, check_same_windows
 from ecalwindows.dataset.finalizing.card import card
 from ecalwindows.dataset.finalizing.croissant import croissant_text
@@ -34,7 +34,7 @@ from ecalwindows.dataset.finalizing.parts import (
     parts_error,
     refuse_changed_parts,
 )
-from ecalwindows.dataset.folder_output import check_folder, folder_written_aside, is_dataset
+from ecalwindows.dataset.folder_output import check_folder, folder_written_atomically, is_dataset
 from ecalwindows.dataset.input_warnings import record_warnings
 from ecalwindows.dataset.record import DataFile, DatasetRecord, read_record
 from ecalwindows.dataset.splits import Splits
@@ -130,7 +130,7 @@ def finalize_dataset(
             refuse_changed_parts(parts)
     else:
         may_replace = partial(is_dataset, home=target / FOLDER if flat else target)
-        with folder_written_aside(target, overwrite=overwrite, is_ours=may_replace) as aside:
+        with folder_written_atomically(target, overwrite=overwrite, is_own=may_replace) as aside:
             home = aside / FOLDER if flat else aside
             home.mkdir(exist_ok=True)
             written = [
@@ -186,7 +186,7 @@ def _check_output(folder: Path, target: Path, overwrite: bool, home: Path) -> No
             "the output lies in the folder of the parts", expected="a folder of its own", where=str(target),
             todo="name another with -o, or leave -o out to finalise the folder as it is",
         )  # fmt: skip
-    check_folder(target, overwrite=overwrite, is_ours=partial(is_dataset, home=home))
+    check_folder(target, overwrite=overwrite, is_own=partial(is_dataset, home=home))
 
 
 def _events(forms: Sequence[Sequence[Part]], splits: Splits | None) -> Keys | None:
@@ -259,7 +259,7 @@ def write_record(record: DatasetRecord, folder: Path) -> None:
     texts[RECORD] = record.text
     paths = [folder / name for name in texts]
     refuse_links([*([folder] if root else []), *paths])
-    with written_aside(paths) as places:
+    with written_atomically(paths) as places:
         for place, text in zip(places, texts.values(), strict=True):
             place.write_text(text(), encoding="utf-8")
 
@@ -280,5 +280,5 @@ def _write_run(folder: Path, source: Path, target: Path, started: datetime, seco
     }
     refuse_links([folder, folder / "run", folder / "run" / "finalize.json"])
     (folder / "run").mkdir(exist_ok=True)
-    with written_aside([folder / "run" / "finalize.json"]) as (place,):
+    with written_atomically([folder / "run" / "finalize.json"]) as (place,):
         place.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -14,7 +14,7 @@ from ecalwindows.core.files.file_state import file_states
 from ecalwindows.core.files.recovery import recover
 from ecalwindows.dataset.finalizing.description import About, Form, described, told
 from ecalwindows.dataset.finalizing.parts import Part, parts_error, refuse_changed_parts
-from ecalwindows.dataset.folder_output import check_folder, folder_written_aside
+from ecalwindows.dataset.folder_output import check_folder, folder_written_atomically
 from ecalwindows.dataset.layout import natural_key
 from ecalwindows.dataset.record import DataFile, DatasetRecord, read_record
 from ecalwindows.formats.manifest import FOLDER, file_record, problems, read_manifest, write_manifest
@@ -42,7 +42,7 @@ def finalize_matches(
     previous = read_record(target / RECORD) if (target / RECORD).is_file() else None
     fields = told(about or About(), target, previous)
     bad = [each for part in parts for each in part.manifest.bad_inputs]
-    with folder_written_aside(target, overwrite=overwrite) as aside:
+    with folder_written_atomically(target, overwrite=overwrite) as aside:
         names = [f"part-{number:05d}" for number in range(len(parts))]
         files = [_copied(part, name, aside) for part, name in zip(parts, names, strict=True)]
         beside = [file_record(aside / "manifests" / f"{name}.json", aside) for name in names]

@@ -14,7 +14,7 @@ from typing import Any
 
 from ecalwindows.core.errors import InputError, listed
 from ecalwindows.core.files.json_files import UnreadableError, read_object
-from ecalwindows.core.files.output import check_output, written_aside
+from ecalwindows.core.files.output import check_output, written_atomically
 from ecalwindows.core.names import storable
 from ecalwindows.core.schema import COLUMNS, SENTINEL
 from ecalwindows.dataset.reading.groups import column_groups
@@ -256,7 +256,7 @@ def _tell(factors: Factors) -> None:
 def write_factors(done: Normalisation, output: str | Path) -> None:
     """Write the file, whole or not at all. Raises OutputError."""
     check_output(Path(output), overwrite=True)
-    with written_aside([Path(output)]) as (place,):
+    with written_atomically([Path(output)]) as (place,):
         place.write_text(done.text(), encoding="utf-8")
 
 

@@ -13,7 +13,7 @@ from ecalwindows.core.errors import InputError, SettingsError, near
 from ecalwindows.core.schema import COLUMNS
 from ecalwindows.core.urls import is_remote
 from ecalwindows.dataset.copies import Print, Prints, refuse_copies
-from ecalwindows.dataset.folder_output import check_folder, folder_written_aside
+from ecalwindows.dataset.folder_output import check_folder, folder_written_atomically
 from ecalwindows.dataset.reading.scan import Scan
 from ecalwindows.dataset.reading.sources import File
 from ecalwindows.formats.suffixes import root_file
@@ -67,7 +67,7 @@ def plot_datasets(
     Memory does not grow with the data. Raises an EcalWindowsError for anything a user can mend.
     """
     began, target = time.monotonic(), Path(folder)
-    check_folder(target, overwrite=overwrite, is_ours=_is_ours, ours=OURS)
+    check_folder(target, overwrite=overwrite, is_own=_is_ours, ours=OURS)
     reading = Reading(inputs, split, only)
     steps = _Steps(progress, 2 * len(reading.units) + len(reading.drawn))
     found, plotted = _counted(reading, steps, inputs), Plotted(target, files=len(reading.names))
@@ -75,7 +75,7 @@ def plot_datasets(
     plotted.columns = list(found.binnings)
     plotted.absent = [] if only else [name for name in COLUMNS if is_drawn(name) and name not in reading.drawn]
     plotted.partial = [name for name in found.binnings if not all(name in names for names in reading.names.values())]
-    with folder_written_aside(target, overwrite=overwrite, is_ours=_is_ours, ours=OURS) as aside:
+    with folder_written_atomically(target, overwrite=overwrite, is_own=_is_ours, ours=OURS) as aside:
         (aside / TABLES).mkdir()
         for name, (names, rows) in tables(found).items():
             write_table(aside / TABLES / f"{name}.csv", names, rows)

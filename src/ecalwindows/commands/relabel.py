@@ -15,12 +15,12 @@ from ecalwindows.commands.relabel_task import Relabelled, Task, pu_limit_of, rel
 from ecalwindows.core.errors import InputError, OutputError, SettingsError
 from ecalwindows.core.files.file_state import file_states, refuse_changed
 from ecalwindows.core.files.inside import refuse_links
-from ecalwindows.core.files.output import check_output, is_replaced, written_aside
+from ecalwindows.core.files.output import check_output, is_replaced, written_atomically
 from ecalwindows.core.files.recovery import recover
 from ecalwindows.core.names import storable
 from ecalwindows.core.version import revision, version
 from ecalwindows.core.working_points import read_working_points
-from ecalwindows.dataset.folder_output import check_folder, folder_written_aside
+from ecalwindows.dataset.folder_output import check_folder, folder_written_atomically
 from ecalwindows.dataset.layout import data_files
 from ecalwindows.dataset.record import DataFile, DatasetRecord, Digest, read_record
 from ecalwindows.dataset.rewriting import Origin, rewriter, source_batches
@@ -99,7 +99,7 @@ def _relabel_file(path: Path, output: Path, task: Task, overwrite: bool, progres
     for place in own:
         refuse_linked_manifest(place)
         check_output(place, overwrite=True)
-    with written_aside([*own, *targets], new=() if overwrite else targets) as places:
+    with written_atomically([*own, *targets], new=() if overwrite else targets) as places:
         data = places[len(own) :]
         if events is not None and len(targets) > 1:
             shutil.copyfile(events, data[0])
@@ -121,7 +121,7 @@ def _rewrite(
 ) -> None:
     """The windows of a file with new labels, to a place. `counts` : not a copy of others that are counted"""
     limit = pu_limit_of(path, origin, task)
-    told = origin.source.told
+    told = origin.source.recorded
     own = told | {"settings": task.told(origin.settings), "working_points_sha256": task.digest}
     metadata = {"ecalwindows": json.dumps(own, sort_keys=True)} if told else {}
     with rewriter(place, origin, compression, metadata) as writer:
@@ -165,7 +165,7 @@ def _relabel_folder(folder: Path, output: Path, task: Task, overwrite: bool, pro
     manifests = [(path, each) for path, each in manifests if each.format not in task.report.left_out]
     origins = {name: relabelled_origin(folder / name, task) for _, manifest in manifests for name in _data(manifest)}
     task.report.replaced = output.is_dir() and any(output.iterdir())
-    with folder_written_aside(output, overwrite=overwrite) as aside:
+    with folder_written_atomically(output, overwrite=overwrite) as aside:
         for path, manifest in manifests:
             before = task.report.changes
             _relabel_part(folder, aside, manifest, origins, task, counts=manifest.format == main)

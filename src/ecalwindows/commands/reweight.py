@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from ecalwindows.core.errors import InputError, SettingsError
-from ecalwindows.core.files.output import check_output, outputs_together, written_aside
+from ecalwindows.core.files.output import check_output, outputs_together, written_atomically
 from ecalwindows.studies.columns_out import Columns as Table
 from ecalwindows.studies.columns_out import write_columns
 from ecalwindows.studies.reweighting.bins import Choice, chosen_bins
@@ -95,7 +95,7 @@ def reweight_datasets(
 
             done.outputs += draw_reweighting(group.places(paths), folder)
         if done.problem is None:
-            with written_aside([output]) as (place,):
+            with written_atomically([output]) as (place,):
                 text = "Weights of windows for training, derived by ecalwindows reweight"
                 place.write_text(json.dumps(weights_json(done.fit, text), indent=1) + "\n", encoding="utf-8")
     if done.problem is not None:

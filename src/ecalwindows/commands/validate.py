@@ -25,7 +25,7 @@ from ecalwindows.dataset.splits import Splits, exact_share
 from ecalwindows.dataset.stated import is_safe_to_read
 from ecalwindows.formats.manifest import Manifest
 from ecalwindows.formats.ndjson.reader import ReadNotes
-from ecalwindows.formats.readers import file_manifest, read_batches, told_by_file
+from ecalwindows.formats.readers import file_manifest, file_metadata, read_batches
 from ecalwindows.formats.suffixes import real_file
 from ecalwindows.validation.claims import Found, claims, strays, wrong_counts, wrong_files, wrong_origin
 from ecalwindows.validation.invariants import Outcome, check, outcomes
@@ -129,9 +129,9 @@ class Walk:
     def _lines(self, path: Path, notes: ReadNotes, n: int) -> None:
         outcome = self.more["readable"]
         outcome.checked += n + notes.unusable + notes.cut
-        for told in notes.told:
+        for told in notes.reported:
             outcome.fail(told.removeprefix(str(path.parent) + "/"))
-        outcome.failed += max(notes.unusable + notes.cut - len(notes.told), 0)
+        outcome.failed += max(notes.unusable + notes.cut - len(notes.reported), 0)
 
     def _numbers(self, path: Path, n: int) -> None:
         outcome = self.more["finite"]
@@ -211,7 +211,7 @@ def known_settings(path: Path, record: DatasetRecord | None) -> tuple[dict[str, 
 
 def told_settings(path: Path, manifest: Manifest | None, record: DatasetRecord | None) -> tuple[dict[str, Any], str]:
     """The same with the manifest of the file, None without."""
-    told = manifest.settings if manifest else told_by_file(path).get("settings") or (record.settings if record else {})
+    told = manifest.settings if manifest else file_metadata(path).get("settings") or (record.settings if record else {})
     settings = dict(told)
     try:
         shape = settings.get("geometry")

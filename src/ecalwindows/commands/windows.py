@@ -16,7 +16,7 @@ from typing import Any
 from ecalwindows.core.errors import OutputError
 from ecalwindows.core.events import Events
 from ecalwindows.core.files.file_state import refuse_changed
-from ecalwindows.core.files.output import is_replaced, is_special, no_empty_folders, written_aside
+from ecalwindows.core.files.output import is_replaced, is_special, no_empty_folders, written_atomically
 from ecalwindows.core.names import storable
 from ecalwindows.core.schema import DATA_MODEL_VERSION
 from ecalwindows.core.settings import WindowSettings
@@ -109,7 +109,7 @@ def write_windows(
         report = Report(outputs=plan.paths, replaced=is_replaced(plan.paths[-1]))
         made = iter_made(checked, settings, threshold, reading=reading, report=report, observer=observer)
         origin = data_origin(settings, threshold)
-        with written_aside(plan.all_paths, new=() if overwrite else plan.paths) as places:
+        with written_atomically(plan.all_paths, new=() if overwrite else plan.paths) as places:
             data = places[-len(plan.paths) :]
             with ExitStack() as stack:
                 writers = open_writers(plan, data, {"ecalwindows": json.dumps(origin, sort_keys=True)}, stack)

@@ -1,9 +1,9 @@
-"""The decorator of all compiled loops, and where their machine code is kept between runs.
+"""The decorator of all compiled loops, and where their machine code is stored between runs.
 
-Numba keeps compiled code in files whose index is a pickle: whoever can write there can run code as us. So the cache
-lives only in a folder that belongs to us and that nobody else may enter (mode 0700); otherwise in a private temporary
-folder that goes with the process. Where code cannot be kept or read (disk full, read-only, damaged), kernels are
-compiled again in each process: that is slow, but nothing else depends on it.
+Numba keeps compiled code in files whose index is a pickle: whoever can write there can run code as this user. So the
+cache is only in a folder that belongs to this user and that nobody else may enter (mode 0700); otherwise in a private
+temporary folder that is removed when the process ends. Where code cannot be stored or read (disk full, read-only,
+damaged), kernels are compiled again in each process: this is slow, but the results are the same.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def is_private(folder: Path) -> bool:
-    """Whether `folder` is a real folder (no link) of ours with mode 0700 (always true where there are no owners)."""
+    """Whether `folder` is a real folder (no link) of this user with mode 0700 (always true without owners)."""
     if not hasattr(os, "getuid"):
         return folder.is_dir()
     try:
@@ -45,7 +45,7 @@ def is_private(folder: Path) -> bool:
 
 
 def wanted_folder() -> Path:
-    """The folder asked for: `$NUMBA_CACHE_DIR`, else `ecalwindows/numba` in the user's cache folder."""
+    """The requested folder: `$NUMBA_CACHE_DIR`, else `ecalwindows/numba` in the user's cache folder."""
     if asked := os.environ.get("NUMBA_CACHE_DIR"):
         return Path(asked)
     base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
@@ -55,7 +55,7 @@ def wanted_folder() -> Path:
 def safe_folder(wanted: Path) -> Path | None:
     """`wanted` (made if absent) when it is private, else a new temporary folder, removed when the process ends.
 
-    None where there is no place for that either.
+    None where no temporary folder can be made.
     """
     try:
         wanted.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ def temporary_folder() -> Path | None:
 def sources_digest() -> str:
     """Hash of all kernel sources: numba itself does not see when a kernel that another one calls has changed.
 
-    Code with checks of all indices (`NUMBA_BOUNDSCHECK=1`) is kept in a folder of its own.
+    Code with checks of all indices (`NUMBA_BOUNDSCHECK=1`) is stored in a folder of its own.
     """
     checks = " with checks of indices" if numba.core.config.BOUNDSCHECK else ""
     digest = hashlib.sha256(f"{sys.version} {numba.__version__}{checks}".encode())
@@ -94,7 +94,7 @@ def sources_digest() -> str:
 
 @cache
 def cache_folder() -> Path | None:
-    """The folder that holds the compiled kernels of this version of the code; None where there is no place for one."""
+    """The folder of the compiled kernels of this version of the code; None where none can be made."""
     return _folder_of_version(safe_folder(wanted_folder())) or _folder_of_version(temporary_folder())
 
 
@@ -117,14 +117,14 @@ def not_kept(place: str, reason: str | None) -> None:
 
 
 class KeptCode(numba.core.caching.FunctionCache):  # type: ignore[misc]
-    """Numba's files of compiled code, without which everything works too."""
+    """Numba's files of compiled code; everything also works without them."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """The compiled code for types of arguments; None where there is none, or it cannot be read."""
+        """The compiled code for types of arguments; None where there is none or it cannot be read."""
         try:
             return super().load_overload(sig, target_context)
         except Exception as error:  # a damaged file: whatever unpickling raises
-            log.debug("compiled code cannot be read, and is made again: %s", error)
+            log.debug("compiled code cannot be read, and is compiled again: %s", error)
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
@@ -142,12 +142,12 @@ class KeptCode(numba.core.caching.FunctionCache):  # type: ignore[misc]
 
 
 def kernel(function: Function) -> Function:
-    """Compile a loop: no fastmath, so that every machine rounds alike; IEEE division; cached safely."""
+    """Compile a loop: no fastmath, so that every machine rounds in the same way; IEEE division; cached safely."""
     return _compiled(function)
 
 
 def lean_kernel(function: Function) -> Function:
-    """Compile a loop that makes no array and takes those it works on from its caller.
+    """Compile a loop that makes no array; its arrays come from its caller.
 
     Numba then counts no references to them: for functions that are called for each number, counting costs more than
     the work (`_nrt` is numba's own option, used in its string functions for the same reason).
@@ -156,7 +156,7 @@ def lean_kernel(function: Function) -> Function:
 
 
 class _FirstCompilation(numba.core.event.Listener):  # type: ignore[misc,unused-ignore]
-    """Logs that loops are compiled, once in a process: what is taken from the cache is no compilation."""
+    """Logs that loops are compiled, once per process; code from the cache is not compiled."""
 
     is_logged = False
 

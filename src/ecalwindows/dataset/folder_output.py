@@ -33,19 +33,19 @@ def is_dataset(path: Path, home: Path | None = None) -> bool:
 
 
 def check_folder(
-    path: Path, *, overwrite: bool, is_ours: Callable[[Path], bool] = is_dataset, ours: str = "a finished dataset"
+    path: Path, *, overwrite: bool, is_own: Callable[[Path], bool] = is_dataset, ours: str = "a finished dataset"
 ) -> None:
     """Raise OutputError when a folder can't be written there; makes missing parents.
 
     Only an empty folder, or with `overwrite` one that ecalwindows wrote, may be there already. What a killed run left
     there is put right first.
-    is_ours, ours : what may be replaced, as a test and in words
+    is_own, ours : what may be replaced, as a test and in words
     """
     check_name(path.absolute())
     recover(path)
     warn_of_partials(path)
     if path.is_dir() and any(path.iterdir()):
-        _refuse_other(path, overwrite, is_ours, ours)
+        _refuse_other(path, overwrite, is_own, ours)
     elif path.exists() and not path.is_dir():
         raise output_error("the output is a file", "the name of a folder", path, "name a folder with -o")
     try:
@@ -54,26 +54,26 @@ def check_folder(
         raise cannot_write(path, error) from error
 
 
-def _already_there(path: Path, is_ours: Callable[[Path], bool], ours: str) -> OutputError:
+def _already_there(path: Path, is_own: Callable[[Path], bool], ours: str) -> OutputError:
     return output_error(
         "the output is there already", f"no such folder, or with --overwrite {ours}", path,
-        "add --overwrite, or name another with -o" if is_ours(path) else "name another with -o",
+        "add --overwrite, or name another with -o" if is_own(path) else "name another with -o",
     )  # fmt: skip
 
 
 @contextmanager
-def folder_written_aside(
+def folder_written_atomically(
     path: Path,
     *,
     overwrite: bool,
-    is_ours: Callable[[Path], bool] = is_dataset,
+    is_own: Callable[[Path], bool] = is_dataset,
     ours: str = "a finished dataset",
 ) -> Iterator[Path]:
     """A new folder to write to.
 
     It gets its real name (in place of an old one) when the block ends well, and vanishes when it does not. Whether
     there may be an old one is checked again at that moment: another run may have been faster.
-    overwrite, is_ours, ours : as for `check_folder`
+    overwrite, is_own, ours : as for `check_folder`
     An OSError in the block (disk full, folder gone) becomes an OutputError.
     """
     target = followed(path.absolute())
@@ -84,7 +84,7 @@ def folder_written_aside(
             with unnamed_folder(aside):
                 yield aside
             with interrupts_later():
-                _take_name(aside, target, partial(_refuse_other, path, overwrite, is_ours, ours))
+                _take_name(aside, target, partial(_refuse_other, path, overwrite, is_own, ours))
         except OSError as error:
             raise cannot_write(path, error) from error
     finally:
@@ -102,10 +102,10 @@ def _make_new(folder: Path) -> None:
         folder.mkdir()
 
 
-def _refuse_other(path: Path, overwrite: bool, is_ours: Callable[[Path], bool], ours: str) -> None:
+def _refuse_other(path: Path, overwrite: bool, is_own: Callable[[Path], bool], ours: str) -> None:
     """Raise OutputError for a folder that may not be replaced."""
-    if not overwrite or not is_ours(path):
-        raise _already_there(path, is_ours, ours)
+    if not overwrite or not is_own(path):
+        raise _already_there(path, is_own, ours)
 
 
 def _take_name(aside: Path, path: Path, refuse_other: Callable[[], None]) -> None:

@@ -15,7 +15,7 @@ from ecalwindows.core.version import revision, version
 from ecalwindows.dataset.notes import summed_notes
 from ecalwindows.formats.manifest import InputRecord, Manifest
 from ecalwindows.formats.ndjson.text_source import Limits
-from ecalwindows.formats.readers import file_columns, file_manifest, kind_of, told_by_file
+from ecalwindows.formats.readers import file_columns, file_manifest, file_metadata, kind_of
 from ecalwindows.formats.suffixes import EVENTS_SUFFIX, stem_of
 
 LEGACY = "legacy_labels"
@@ -37,7 +37,7 @@ class Source:
     path: Path
     columns: frozenset[str] | None
     manifest: Manifest | None
-    told: dict[str, Any]
+    recorded: dict[str, Any]
     states: dict[str, FileState | None] = field(default_factory=dict)
 
     @property
@@ -45,7 +45,7 @@ class Source:
         """Data-model version, program, settings and working points; None where nothing tells that it is ours."""
         if self.manifest:
             return self.manifest.model_dump(include={*DECISIVE, "version", "revision"})
-        return {key: self.told.get(key) for key in (*DECISIVE, "version", "revision")} if self.told else None
+        return {key: self.recorded.get(key) for key in (*DECISIVE, "version", "revision")} if self.recorded else None
 
     @property
     def is_legacy(self) -> bool:
@@ -60,7 +60,7 @@ class Source:
     @property
     def notes(self) -> dict[str, Any]:
         """What manifest and file note."""
-        return dict(self.told.get("notes") or {}) | (self.manifest.notes if self.manifest else {})
+        return dict(self.recorded.get("notes") or {}) | (self.manifest.notes if self.manifest else {})
 
     def is_named(self, name: str) -> bool:
         """Whether a name in its manifest, relative to a folder above, means this file."""
@@ -87,7 +87,7 @@ def _events_beside(path: Path) -> Path:
 def source(path: Path, limits: Limits) -> Source:
     """What is known of a file. Raises BadFileError where its header cannot be read."""
     states = file_states([path, _events_beside(path)])
-    return Source(path, file_columns(path, limits), file_manifest(path), told_by_file(path), states)
+    return Source(path, file_columns(path, limits), file_manifest(path), file_metadata(path), states)
 
 
 def shared_origin(sources: Sequence[Source], flavour: int | None) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def source_batches(path: Path, origin: Origin) -> Iterator[WindowBatch]:
     yield from read_batches(path, notes=notes)
     if notes.unusable or notes.cut:
         raise BadFileError(
-            f"{notes.unusable + notes.cut} lines are no windows: {notes.told[0]}", expected="a window a line",
+            f"{notes.unusable + notes.cut} lines are no windows: {notes.reported[0]}", expected="a window a line",
             where=str(path), todo="make the file again, or `ecalwindows convert` it first",
         )  # fmt: skip
 

@@ -22,7 +22,7 @@ from ecalwindows.formats.parquet.footer import check_footer
 from ecalwindows.formats.readers import file_manifest
 from ecalwindows.formats.suffixes import format_of
 
-MOST_NAMED = 5
+MAX_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -197,9 +197,9 @@ def not_in_record(path: Path, files: Iterable[Path], record: DatasetRecord | Non
     all_named = {root / each.name for each in record.all_files if format_of(Path(each.name).name) in formats}
     named = {name for name in all_named if name.is_relative_to(path.absolute())}
     if missing := sorted(str(name.relative_to(root)) for name in named - here):
-        more = f" and {len(missing) - MOST_NAMED} more" if missing[MOST_NAMED:] else ""
+        more = f" and {len(missing) - MAX_NAMED} more" if missing[MAX_NAMED:] else ""
         raise InputError(
-            f"missing, but in the record: {', '.join(missing[:MOST_NAMED])}{more}",
+            f"missing, but in the record: {', '.join(missing[:MAX_NAMED])}{more}",
             expected=f"all {len(named):,} data files that the record names there", where=str(path),
             todo="copy the dataset again, or finalise its parts again",
         )  # fmt: skip

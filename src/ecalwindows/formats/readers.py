@@ -122,7 +122,7 @@ def _tells_of(place: Path, path: Path) -> bool:
     return any((base / RECORD).is_file() for base in place.parents[1:3])
 
 
-def told_by_file(path: Path) -> dict[str, Any]:
+def file_metadata(path: Path) -> dict[str, Any]:
     """What a Parquet file says of itself (key `ecalwindows`); nothing for other files and those of others."""
     if kind_of(path) != "parquet":
         return {}

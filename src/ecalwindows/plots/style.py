@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 
 from ecalwindows.core.errors import OutputError
-from ecalwindows.core.files.output import check_output, written_aside
+from ecalwindows.core.files.output import check_output, written_atomically
 
 COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#717581")
 """Five of Petroff's ten colours, which CMS recommends: https://arxiv.org/abs/2107.02270."""
@@ -146,6 +146,6 @@ def save_figure(figure: Figure, path: Path) -> None:
     """Write the figure atomically, in the format of the suffix. Raises OutputError like `check_picture`."""
     check_picture(path)
     kind = path.suffix[1:].lower()
-    with written_aside([path]) as (temporary,):
+    with written_atomically([path]) as (temporary,):
         no_date: dict[str, Any] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
         figure.savefig(temporary, format=kind, metadata=no_date.get(kind))

@@ -15,7 +15,7 @@ from ecalwindows.commands.finalize_matches import finalize_matches
 from ecalwindows.core.errors import EcalWindowsError, InputError
 from ecalwindows.core.files.inside import refuse_links
 from ecalwindows.core.files.json_files import UnreadableError, read_object
-from ecalwindows.core.files.output import written_aside
+from ecalwindows.core.files.output import written_atomically
 from ecalwindows.core.files.recovery import recover
 from ecalwindows.core.urls import is_remote
 from ecalwindows.dataset.finalizing.description import About
@@ -71,7 +71,7 @@ def finalise(place: Place, plan: Plan, found: Sequence[Verdict], *, workers: int
     if is_remote(plan.production.output):
         publish(target, plan.production.output)
     content = {"key": _key(plan, found), "files": _held(plan)}
-    with written_aside([place.finalised]) as (aside,):
+    with written_atomically([place.finalised]) as (aside,):
         aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return True
 
@@ -217,7 +217,7 @@ def write_run(plan: Plan, found: Sequence[Verdict], above: Path) -> None:
     folder = above / "run"
     refuse_links([above, folder, folder / "jobs.json"])
     folder.mkdir(exist_ok=True)
-    with written_aside([folder / "jobs.json"]) as (aside,):
+    with written_atomically([folder / "jobs.json"]) as (aside,):
         aside.write_text(json.dumps({"plan": plan.digest, "jobs": jobs}, indent=1) + "\n", encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 
 from ecalwindows.core.files.inside import refuse_links
 from ecalwindows.core.files.json_files import UnreadableError, read_model
-from ecalwindows.core.files.output import written_aside
+from ecalwindows.core.files.output import written_atomically
 from ecalwindows.formats.writers import Format
 from ecalwindows.production.settings import Model
 
@@ -70,7 +70,7 @@ def write_state(state: JobState, path: Path) -> None:
     """Write it whole. Raises OutputError, also where a link is in its place."""
     refuse_links([path])
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_aside([path]) as (aside,):
+    with written_atomically([path]) as (aside,):
         aside.write_text(state.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from ecalwindows.core.errors import SettingsError
-from ecalwindows.core.files.output import written_aside
+from ecalwindows.core.files.output import written_atomically
 from ecalwindows.core.urls import is_remote
 from ecalwindows.production.settings import Production
 
@@ -119,6 +119,6 @@ def yaml_text(production: Production) -> str:
 def write_yaml(production: Production) -> Path:
     """Write the production into its work folder. Raises OutputError."""
     path = production.work / YAML
-    with written_aside([path]) as (aside,):
+    with written_atomically([path]) as (aside,):
         aside.write_text(yaml_text(production), encoding="utf-8")
     return path

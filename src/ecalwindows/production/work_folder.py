@@ -21,7 +21,7 @@ from pathlib import Path
 from ecalwindows.core.errors import SettingsError
 from ecalwindows.core.files.inside import refuse_links
 from ecalwindows.core.files.json_files import UnreadableError, parsed_model, read_object
-from ecalwindows.core.files.output import written_aside
+from ecalwindows.core.files.output import written_atomically
 from ecalwindows.formats.manifest import FOLDER
 from ecalwindows.formats.suffixes import EVENTS_SUFFIX, MATCHED, UNMATCHED
 from ecalwindows.formats.writers import Format
@@ -130,7 +130,7 @@ def write_plan(plan: Plan, path: Path) -> None:
     """Write a plan with its digest, whole. Raises OutputError."""
     content = {"digest": plan.digest, "plan": json.loads(plan.content)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_aside([path]) as (aside,):
+    with written_atomically([path]) as (aside,):
         aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

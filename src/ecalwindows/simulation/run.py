@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ecalwindows.core.errors import SettingsError
-from ecalwindows.core.files.output import check_output, written_aside
+from ecalwindows.core.files.output import check_output, written_atomically
 from ecalwindows.simulation.branches import branches
 from ecalwindows.simulation.chunks import simulated_chunks
 from ecalwindows.simulation.conditions import Conditions, read_conditions
@@ -84,7 +84,7 @@ def simulate_file(
     check_output(path, overwrite=True)
     detector = detector_of(settings)
     done = clusters = 0
-    with written_aside([path]) as (temporary,):
+    with written_atomically([path]) as (temporary,):
         writer = open_writer(temporary, format, out)
         try:
             for n_events, columns in simulated_chunks(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ecalwindows.core.files.output import check_output, written_aside
+from ecalwindows.core.files.output import check_output, written_atomically
 from ecalwindows.studies.tables import write_table
 
 Columns = Mapping[str, Sequence[Any]]
@@ -32,7 +32,7 @@ def write_columns(folder: Path, tables: Mapping[str, Columns]) -> dict[str, Path
     paths = {name: folder / f"{name}.csv" for name in tables}
     for path in paths.values():
         check_output(path, overwrite=True)
-    with written_aside(list(paths.values())) as places:
+    with written_atomically(list(paths.values())) as places:
         for place, table in zip(places, tables.values(), strict=True):
             write_table(
                 place, list(table), ([_short(value) for value in row] for row in zip(*table.values(), strict=True))

@@ -12,7 +12,7 @@ from ecalwindows.core.errors import InputError, OutputError
 from ecalwindows.dataset.layout import data_files, dataset_root, record_path
 from ecalwindows.dataset.record import read_record
 from ecalwindows.formats.manifest import FOLDER, FileRecord, Manifest, file_problem, read_manifest
-from ecalwindows.formats.readers import file_manifest, told_by_file
+from ecalwindows.formats.readers import file_manifest, file_metadata
 from ecalwindows.formats.suffixes import FORMATS, format_of
 
 Read = TypeVar("Read")
@@ -151,7 +151,7 @@ def wrong_origin(claim: Claim, only: Path | None) -> list[str]:
     wrong = []
     for name in claim.data:
         path = claim.base / name
-        own = told_by_file(path) if path.is_file() and only in (None, path) else {}
+        own = file_metadata(path) if path.is_file() and only in (None, path) else {}
         differ = [key for key, value in said.items() if key in own and own[key] != value]
         wrong += [f"{name} was made with another {key} than {claim.where.name} says" for key in differ]
     return wrong

@@ -18,11 +18,11 @@ def summary(done: Conversion) -> str:
     ]
     notes = done.notes
     lines += [f"{_number(n, 'unusable line')}: {reason}" for reason, n in in_order(notes.reasons).items()]
-    lines += [f"  {told}" for told in notes.told]
+    lines += [f"  {told}" for told in notes.reported]
     told = (
         ("filled from other columns", done.filled),
         ("left out, the input does not tell them", done.absent),
-        ("left out, only some lines have them", notes.lacking),
+        ("left out, only some lines have them", notes.missing),
         ("left out, no columns of ours", notes.unknown),
     )
     lines += [f"{what}: {listed(names)}" for what, names in told if names]

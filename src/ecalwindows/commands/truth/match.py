@@ -17,7 +17,7 @@ from ecalwindows.commands.windows import (
     refuse_input_as_output,
     warn_of_inputs,
 )
-from ecalwindows.core.files.output import check_output, is_replaced, is_special, no_empty_folders, written_aside
+from ecalwindows.core.files.output import check_output, is_replaced, is_special, no_empty_folders, written_atomically
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.dataset.flat_tables import FlatWriter
 from ecalwindows.dumper.headers import Inputs
@@ -65,7 +65,7 @@ def write_matches(
         refuse_input_as_output(path, checked)
         report = MatchReport(output=path, replaced=is_replaced(path))
         origin = data_origin(settings, None)
-        with written_aside(paths, new=() if overwrite else [path]) as places:
+        with written_atomically(paths, new=() if overwrite else [path]) as places:
             metadata = {"ecalwindows": json.dumps(origin, sort_keys=True)}
             with FlatWriter(places[-1], list(MATCH_COLUMNS.values()), metadata=metadata) as writer:
                 _write(writer, checked, settings, reading, report, progress)

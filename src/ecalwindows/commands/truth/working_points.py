@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.core.files.file_state import file_states, refuse_changed
-from ecalwindows.core.files.output import Together, check_output, outputs_together, written_aside
+from ecalwindows.core.files.output import Together, check_output, outputs_together, written_atomically
 from ecalwindows.core.version import revision, version
 from ecalwindows.core.working_points import correction_json
 from ecalwindows.dataset.splits import METHOD, parse_split
 from ecalwindows.formats.manifest import file_record
-from ecalwindows.formats.readers import told_by_file
+from ecalwindows.formats.readers import file_metadata
 from ecalwindows.studies.columns_out import write_columns
 from ecalwindows.studies.matches.reading import match_files
 from ecalwindows.studies.working_points.caloparticles import FLAT, Bins, Numbers, Sample, read_sample, scan_thresholds
@@ -150,7 +150,7 @@ def checked(options: StudyOptions) -> StudyOptions:
 
 def check_same_settings(files: Sequence[Path]) -> None:
     """Raise InputError for tables that were made with other settings than the first."""
-    told = [told_by_file(file).get("settings", {}) for file in files]
+    told = [file_metadata(file).get("settings", {}) for file in files]
     for file, settings in zip(files[1:], told[1:], strict=True):
         for name in SAME:
             if settings.get(name) != told[0].get(name):
@@ -216,7 +216,7 @@ def _told(
         "revision": revision,
         "options": asdict(options),
         "split": METHOD if not others else "tables of their own (--test)",
-        "settings": told_by_file(files[0]).get("settings", {}),
+        "settings": file_metadata(files[0]).get("settings", {}),
         "tables": [file_record(file, file.parent).model_dump() for file in files],
         "test_tables": [file_record(file, file.parent).model_dump() for file in others],
         "matched_clusters": sample.n_rows,
@@ -249,7 +249,7 @@ def _write(
         made.threshold.reshape(scan.bins.shape), np.array(scan.bins.et), np.array(scan.bins.eta), description(told)
     )
     contents = [(folder / "study.json", told), *([] if path is None else [(path, json.loads(text))])]
-    with written_aside([target for target, _ in contents]) as places:
+    with written_atomically([target for target, _ in contents]) as places:
         for place, (_, content) in zip(places, contents, strict=True):
             place.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return drawn

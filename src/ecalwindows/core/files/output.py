@@ -20,7 +20,7 @@ from ecalwindows.core.names import is_storable, storable
 OPEN_FILES = re.compile(r"/dev|/dev/fd|/proc/\d+/(task/\d+/)?fd")
 """Folders of devices and of what processes have open: names in them must never be replaced."""
 
-MOST_LINKS = 40
+MAX_LINKS = 40
 """That are followed, as Linux does."""
 
 
@@ -31,7 +31,7 @@ def is_special(path: Path) -> bool:
 
 def _is_open_file(path: Path) -> bool:
     """Whether a path, or a link that it leads over, is in one of those folders."""
-    for _ in range(MOST_LINKS):
+    for _ in range(MAX_LINKS):
         place = path.parent.resolve() / path.name
         if OPEN_FILES.fullmatch(str(place.parent)):
             return True
@@ -151,7 +151,7 @@ def outputs_apart() -> Iterator[None]:
 
 
 @contextmanager
-def written_aside(paths: Sequence[Path], *, new: Collection[Path] = ()) -> Iterator[list[Path]]:
+def written_atomically(paths: Sequence[Path], *, new: Collection[Path] = ()) -> Iterator[list[Path]]:
     """Names to write the outputs to; they get their real names when the block ends well, and vanish when it does not.
 
     All get their names or none: an error or an interrupt between two renames puts the old files back, and after a kill

@@ -11,7 +11,7 @@ from ecalwindows.core.jit import kernel
 
 @kernel
 def gathered_rows(offsets: Any, rows: Any) -> Any:
-    """Where the items of chosen rows stand.
+    """Where the items of the chosen rows are.
 
     offsets: int64 (n + 1,); rows: int64 (m,). Returns (new offsets int64 (m + 1,), index of each item int64).
     """

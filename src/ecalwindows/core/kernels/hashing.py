@@ -14,7 +14,7 @@ GOLDEN = u64(0x9E3779B97F4A7C15)
 
 @lean_kernel
 def mixed(bits: Any) -> Any:
-    """The finaliser of SplitMix64, uint64."""
+    """The finalizer of SplitMix64, uint64."""
     bits = (bits ^ (bits >> u64(30))) * u64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> u64(27))) * u64(0x94D049BB133111EB)
     return bits ^ (bits >> u64(31))
@@ -22,7 +22,7 @@ def mixed(bits: Any) -> Any:
 
 @kernel
 def text_hashes(offsets: Any, data: Any, start: Any) -> Any:
-    """FNV-1a of the bytes of each row, begun at `start` and mixed at the end (SplitMix64). uint64 (n,)."""
+    """FNV-1a of the bytes of each row, started with `start` and mixed at the end (SplitMix64). uint64 (n,)."""
     result = np.empty(len(offsets) - 1, np.uint64)
     for row in range(len(offsets) - 1):
         x = np.uint64(start)

@@ -11,7 +11,7 @@ from ecalwindows.dataset.finalizing.parts import Part, fields_of, listed, parts_
 BY_SAMPLE = ("flavour", "wp_file")
 """Settings that may differ from sample to sample (electrons and photons have working points of their own)."""
 
-MOST_ROWS = 20
+MAX_ROWS = 20
 """Rows of the table of differences that are shown."""
 
 Row = tuple[str, str, list[str]]
@@ -92,7 +92,7 @@ def _short(value: Any) -> str:
 
 def _text(rows: list[Row]) -> str:
     """Lines `what  value  parts`, each name once."""
-    shown = rows[:MOST_ROWS]
+    shown = rows[:MAX_ROWS]
     widths = [max(len(row[place]) for row in shown) for place in (0, 1)]
     lines, last = [], ""
     for name, value, parts in shown:

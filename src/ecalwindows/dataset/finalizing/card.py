@@ -60,9 +60,9 @@ Matched clusters of simulated events: a row for every cluster that belongs to a 
 """
 """The card of tables of matched clusters."""
 
-MOST_OF_NOTE = 300
-MOST_INPUTS = 20
-MOST_FILES = 20
+MAX_NOTE_LENGTH = 300
+MAX_INPUTS = 20
+MAX_FILES = 20
 
 
 def card(record: DatasetRecord) -> str:
@@ -206,11 +206,11 @@ def _inputs(record: DatasetRecord) -> Iterator[str]:
     yield f"## Input files ({len(record.inputs):,})\n"
     rows = [
         (each.name, f"{each.events:,}", f"{each.bytes:,}" if each.bytes is not None else "", _checksum(each))
-        for each in record.inputs[:MOST_INPUTS]
+        for each in record.inputs[:MAX_INPUTS]
     ]
     yield from table(("file", "events", "bytes", "checksum"), rows, (1, 2))
-    if len(record.inputs) > MOST_INPUTS:
-        yield f"and {len(record.inputs) - MOST_INPUTS:,} more, in dataset.json.\n"
+    if len(record.inputs) > MAX_INPUTS:
+        yield f"and {len(record.inputs) - MAX_INPUTS:,} more, in dataset.json.\n"
     if record.bad_inputs:
         yield f"### Left out ({len(record.bad_inputs):,})\n"
         yield from (markdown("- {}: {}", code(bad.get("name")), bad.get("reason", "")) for bad in record.bad_inputs)
@@ -243,7 +243,7 @@ def _short(value: Any) -> str:
     """The value of a note in a line."""
     items = [f"{key}: {each}" for key, each in value.items()] if isinstance(value, dict) else value
     text = ", ".join(map(str, items)) if isinstance(items, list) else str(items)
-    return text if len(text) <= MOST_OF_NOTE else f"{text[:MOST_OF_NOTE]} ..."
+    return text if len(text) <= MAX_NOTE_LENGTH else f"{text[:MAX_NOTE_LENGTH]} ..."
 
 
 def _columns(record: DatasetRecord) -> Iterator[str]:
@@ -267,11 +267,11 @@ def _files(record: DatasetRecord) -> Iterator[str]:
     yield f"## Files ({len(files):,}, {sum(file.bytes for file in files):,} bytes)\n"
     rows = [
         (code(file.name), f"{file.windows:,}" if file.windows is not None else "", f"{file.bytes:,}", file.sha256[:12])
-        for file in files[:MOST_FILES]
+        for file in files[:MAX_FILES]
     ]
     yield from table(("file", "windows", "bytes", "sha256"), rows, (1, 2))
-    if len(files) > MOST_FILES:
-        yield f"and {len(files) - MOST_FILES:,} more, in dataset.json.\n"
+    if len(files) > MAX_FILES:
+        yield f"and {len(files) - MAX_FILES:,} more, in dataset.json.\n"
 
 
 def _origin(record: DatasetRecord) -> Iterator[str]:

@@ -21,7 +21,7 @@ from ecalwindows.formats.ndjson.lines import count_lines
 from ecalwindows.formats.suffixes import EVENTS_SUFFIX, MATCHED, RECORD, UNMATCHED, format_of, stem_of
 from ecalwindows.formats.tfrecord.records import count_records
 
-MOST_LISTED = 10
+MAX_LISTED = 10
 """Names that an error lists."""
 
 
@@ -238,11 +238,11 @@ def _refuse_copies(parts: Sequence[Part]) -> None:
 
 
 def _lines(found: list[str]) -> str:
-    more = len(found) - MOST_LISTED
-    return "".join(f"\n    {line}" for line in found[:MOST_LISTED]) + (f"\n    and {more} more" if more > 0 else "")
+    more = len(found) - MAX_LISTED
+    return "".join(f"\n    {line}" for line in found[:MAX_LISTED]) + (f"\n    and {more} more" if more > 0 else "")
 
 
-def listed(names: Sequence[str], most: int = MOST_LISTED) -> str:
+def listed(names: Sequence[str], most: int = MAX_LISTED) -> str:
     """Names with commas, the first ones only."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

@@ -238,7 +238,7 @@ def _all_batches(
     if row_groups is None:
         check_windows(file.path, n, stated)
     if notes.reasons:
-        _warn_once(file, readers.warning_of(notes.reasons, notes.windows, notes.told))
+        _warn_once(file, readers.warning_of(notes.reasons, notes.windows, notes.reported))
     for doubt in sorted(notes.doubts):
         _warn_once(file, f"{file.path}: {doubt}")
 

@@ -5,10 +5,10 @@ Python's: plain from 1e-4 up to 1e16, else scientific with two digits of exponen
 
 All arithmetic is on integers. A number comes as a `word`, int64: an integer itself, or the bits of a float (those of a
 float32 in the lower half, zeros above). Its text is made of three pieces, `Pieces`: head, body, end. Each is ASCII in
-one or two uint64 (first byte lowest) and a length; bytes beyond the length are waste that the next piece overwrites.
+one or two uint64 (first byte lowest) and a length; the next piece overwrites the bytes beyond the length.
 
-Two pitfalls shape the code. Signed and unsigned integers never meet in one operation: numba would make it a float.
-And no function here takes an array: numba would count references at each call, slower than the arithmetic.
+Two rules avoid problems with numba. No operation mixes signed and unsigned integers: numba would return a float.
+No function here takes an array: numba would count references at each call, which is slower than the arithmetic.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from ecalwindows.core.jit import kernel
 
 WIDEST = {"bool": 5, "int32": 11, "int64": 20, "float32": 19, "float64": 24, "": 0}
-"""The most bytes that a value of a dtype can take."""
+"""The maximum number of bytes of a value, for each dtype."""
 
 LOWEST_POWER, HIGHEST_POWER = -292, 324
 
 
 def fixed(number: int) -> int:
-    """A constant for kernels to hand on: were it Python's int, numba would compile the called kernel anew for it."""
+    """A constant that kernels pass on: for an int of Python, numba would compile the called kernel once more."""
     return np.int64(number)  # type: ignore[return-value]
 
 
@@ -58,7 +58,7 @@ NO_POINT, ONE_DIGIT, SEVEN, TWENTY = map(fixed, (0, 1, 7, 20))
 
 INTEGER, BOOL, SINGLE, DOUBLE, NOTHING = range(5)
 KINDS = {"int32": INTEGER, "int64": INTEGER, "bool": BOOL, "float32": SINGLE, "float64": DOUBLE, "": NOTHING}
-"""What the word of a dtype is; "" stands for a value without text."""
+"""The kind of the word for each dtype; "" means a value without text."""
 
 Word = np.uint64
 Pieces = tuple[Word, int, Word, Word, int, Word, Word, int]
@@ -66,7 +66,7 @@ Pieces = tuple[Word, int, Word, Word, int, Word, Word, int]
 
 @kernel
 def scaled_single(row: int, factor: np.uint64) -> np.uint64:
-    """`factor` (< 2**32) times the power of ten of `row`, without its 64 last bits, rounded to odd."""
+    """`factor` (< 2**32) times the power of ten of `row`, without its last 64 bits, rounded to odd."""
     power = POWERS[row, 2]
     product = (power >> HALF) * factor + (((power & LOWER_HALF) * factor) >> HALF)
     result: np.uint64 = (product >> HALF) | (ONE if (product & LOWER_HALF) > ONE else ZERO)
@@ -75,7 +75,7 @@ def scaled_single(row: int, factor: np.uint64) -> np.uint64:
 
 @kernel
 def high_and_low(one: np.uint64, other: np.uint64, more: np.uint64) -> tuple[np.uint64, np.uint64]:
-    """Upper and lower 64 bits of `one * other + more`; no step of it overflows."""
+    """Upper and lower 64 bits of `one * other + more`; no step overflows."""
     a1, a0, b1, b0 = one >> HALF, one & LOWER_HALF, other >> HALF, other & LOWER_HALF
     low = a0 * b0 + (more & LOWER_HALF)
     left = a1 * b0 + (low >> HALF)
@@ -85,7 +85,7 @@ def high_and_low(one: np.uint64, other: np.uint64, more: np.uint64) -> tuple[np.
 
 @kernel
 def scaled_double(row: int, factor: np.uint64) -> np.uint64:
-    """`factor` times the power of ten of `row`, without its 128 last bits, rounded to odd."""
+    """`factor` times the power of ten of `row`, without its last 128 bits, rounded to odd."""
     carried, _ = high_and_low(POWERS[row, 1], factor, ZERO)
     high, low = high_and_low(POWERS[row, 0], factor, carried)
     return high | (ONE if low > ONE else ZERO)
@@ -95,19 +95,19 @@ def scaled_double(row: int, factor: np.uint64) -> np.uint64:
 def nearest_short(below: np.uint64, value: np.uint64, above: np.uint64) -> tuple[np.uint64, int]:
     """The number to print, and 1 if it counts tens, else 0.
 
-    value : four times the number in units of the last digit; below, above : bounds (included) of what rounds to it.
+    value : four times the number in units of the last digit; below, above : bounds (included) for rounding to it.
     """
-    whole = value >> TWO
-    if whole >= TEN:
-        tens = whole // TEN
+    units = value >> TWO
+    if units >= TEN:
+        tens = units // TEN
         down, up = below <= FORTY * tens, FORTY * tens + FORTY <= above
         if down != up:
             return (tens + ONE, 1) if up else (tens, 1)
-    four = whole << TWO
+    four = units << TWO
     down, up = below <= four, four + TWO + TWO <= above
     if down == up:
-        up = value > four + TWO or (value == four + TWO and whole & ONE == ONE)
-    return (whole + ONE, 0) if up else (whole, 0)
+        up = value > four + TWO or (value == four + TWO and units & ONE == ONE)
+    return (units + ONE, 0) if up else (units, 0)
 
 
 @kernel
@@ -127,8 +127,8 @@ def shortest(significand: int, exponent: int, lopsided: bool, single: bool) -> t
     else:
         below, middle = scaled_double(row, lower << shift), scaled_double(row, value << shift)
         above = scaled_double(row, upper << shift)
-    odd = np.uint64(significand & 1)
-    digits, tens = nearest_short(below + odd, middle, above - odd)
+    parity = np.uint64(significand & 1)
+    digits, tens = nearest_short(below + parity, middle, above - parity)
     power += tens
     while digits % TEN == ZERO:
         digits //= TEN
@@ -154,7 +154,7 @@ def decimal(magnitude: int, single: bool) -> tuple[np.uint64, int]:
 
 @kernel
 def digit_count(value: np.uint64, most: int) -> int:
-    """How many digits `value` has, when it has `most` at most."""
+    """How many digits `value` has; it has at most `most`."""
     while most > 1 and value < TENS[most - 1]:
         most -= 1
     return most
@@ -162,7 +162,7 @@ def digit_count(value: np.uint64, most: int) -> int:
 
 @kernel
 def eight_digits(value: np.uint64) -> np.uint64:
-    """The eight digits of `value` (< 10**8), zeros in front, as ASCII: the first in the lowest byte."""
+    """The eight digits of `value` (< 10**8), with leading zeros, as ASCII: the first in the lowest byte."""
     fours = value // TENS[4]
     fours |= (value - fours * TENS[4]) << HALF
     hundreds = ((fours * np.uint64(10486)) >> np.uint64(20)) & np.uint64(0x7F0000007F)
@@ -174,7 +174,7 @@ def eight_digits(value: np.uint64) -> np.uint64:
 
 @kernel
 def left_digits(value: np.uint64, count: int) -> tuple[np.uint64, np.uint64]:
-    """The `count` (at most 16) digits of `value`, zeros in front, as 16 bytes of ASCII; what follows them is waste."""
+    """The `count` (at most 16) digits of `value`, with leading zeros, as ASCII in 16 bytes; the rest is unused."""
     if count <= 8:
         return eight_digits(value * TENS[8 - count]), ZERO
     value *= TENS[16 - count]
@@ -184,7 +184,7 @@ def left_digits(value: np.uint64, count: int) -> tuple[np.uint64, np.uint64]:
 
 @kernel
 def head_text(sign: int, value: np.uint64, count: int, point: int) -> np.uint64:
-    """Minus (if `sign` is 1), then `count` digits of `value`, a point after `point` of them (0: none); then waste."""
+    """Minus (if `sign` is 1), then `count` digits of `value`, a point after `point` of them (0: none)."""
     digits = eight_digits(value * TENS[8 - count])
     if point > 0:
         place = np.uint64(8 * point)
@@ -223,12 +223,12 @@ def scientific_text(sign: int, digits: np.uint64, count: int, power: int) -> Pie
 @kernel
 def long_text(sign: int, digits: np.uint64, count: int, power: int) -> Pieces:
     """`digits` (`count` of them) times 10**power, with 7 to 16 digits before the point."""
-    whole, rest, behind = digits * TENS[max(power, 0)], ZERO, 1
+    units, rest, behind = digits * TENS[max(power, 0)], ZERO, 1
     if power < 0:
         behind = -power
-        whole = digits // TENS[behind]
-        rest = digits - whole * TENS[behind]
-    first, second = left_digits(whole, count + power)
+        units = digits // TENS[behind]
+        rest = digits - units * TENS[behind]
+    first, second = left_digits(units, count + power)
     third, fourth = left_digits(rest, behind)
     fourth = (fourth << BYTE) | (third >> np.uint64(56))
     return MINUS, sign, first, second, count + power, (third << BYTE) | POINT, fourth, behind + 1

@@ -1,9 +1,9 @@
 """Text of JSON numbers to floats, correctly rounded; with NaN, Infinity and -Infinity, which CMS productions contain.
 
 A float comes from at most 19 digits and a power of ten: by one exact operation where both are small, else by Lemire's
-method, whose rare doubtful cases are left to the caller, as are numbers with more digits (`LONG`).
+method. Rare cases in which this is not certain, and numbers with more digits (`LONG`), are left to the caller.
 
-`text` is uint8 with some bytes to spare behind what is read. A place below 0 says that what stands there is no number.
+`text` is uint8 with some spare bytes after the text. A place below 0 means that there is no number.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from ecalwindows.formats.kernels.decimal import LOWEST_POWER, POWERS, TENS, fixe
 Bytes = NDArray[np.uint8]
 
 INTEGER_LITERAL, FLOAT_LITERAL, LONG, NOT_A_NUMBER, INFINITE = map(fixed, range(5))
-"""What kind of number a text is."""
+"""Kinds of numbers."""
 
 BAD = fixed(-1)
-MOST_DIGITS = 19
-LEAST_SAFE, MOST_SAFE = -290, 288
+MAX_DIGITS = 19
+MIN_SAFE, MAX_SAFE = -290, 288
 """Powers of ten between which Lemire's method stays among normal numbers, whatever the digits."""
 
 EXACT_TENS = np.array([10.0**power for power in range(23)])
@@ -71,7 +71,7 @@ def digits_in(eight: np.uint64) -> int:
 
 @lean_kernel
 def eight_digits_value(eight: np.uint64) -> np.uint64:
-    """The number that eight ASCII digits are, the first in the lowest byte; zero bytes in front count as 0."""
+    """The number that eight ASCII digits give, the first in the lowest byte; leading zero bytes count as 0."""
     ones = eight & np.uint64(0x0F0F0F0F0F0F0F0F)
     twos = (ones * TENS[1] + (ones >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
     fours = (twos * TENS[2] + (twos >> np.uint64(16))) & np.uint64(0x0000FFFF0000FFFF)
@@ -81,13 +81,13 @@ def eight_digits_value(eight: np.uint64) -> np.uint64:
 
 @lean_kernel
 def read_digits(text: Bytes, at: int, value: np.uint64) -> tuple[int, np.uint64]:
-    """Digits from `at` on, put behind those of `value`: the place after them, and the number, if it fits 19 digits."""
+    """Append the digits from `at` on to those of `value`: the place after them, and the number if it fits 19 digits."""
     count = 8
     while count == 8:
         eight = eight_bytes(text, at)
         count = digits_in(eight)
         if count > 0:
-            if value < TENS[MOST_DIGITS - count]:
+            if value < TENS[MAX_DIGITS - count]:
                 value = value * TENS[count] + eight_digits_value(eight << np.uint64(64 - 8 * count))
             at += count
     return at, value
@@ -95,7 +95,7 @@ def read_digits(text: Bytes, at: int, value: np.uint64) -> tuple[int, np.uint64]
 
 @lean_kernel
 def leading_zeros(text: Bytes, first: int, last: int) -> int:
-    """How many of the digits from `first` to `last` (a point may be among them) are zeros in front."""
+    """How many of the digits from `first` to `last` (a point may be among them) are leading zeros."""
     count = 0
     while first < last and text[first] <= 48:  # 0, or the point
         count += 1 if text[first] == 48 else 0
@@ -129,7 +129,7 @@ def read_number(text: Bytes, at: int) -> tuple[int, bool, np.uint64, int, int]:
         count -= power
         if power == 0:
             return BAD, negative, ZERO, BAD, BAD
-    if count > MOST_DIGITS and count - leading_zeros(text, first, at) > MOST_DIGITS:
+    if count > MAX_DIGITS and count - leading_zeros(text, first, at) > MAX_DIGITS:
         kind = LONG
     if text[at] | 32 == 101:
         at, exponent = read_exponent(text, at + 1)
@@ -141,7 +141,7 @@ def read_number(text: Bytes, at: int) -> tuple[int, bool, np.uint64, int, int]:
 
 @lean_kernel
 def read_exponent(text: Bytes, at: int) -> tuple[int, int]:
-    """An exponent after its `e`: the place after it and its value; so large a one that all is 0 or infinite is cut."""
+    """An exponent after its `e`: the place after it and its value, limited where every number is 0 or infinite."""
     negative = text[at] == 45
     if negative or text[at] == 43:
         at += 1
@@ -178,11 +178,11 @@ def shift_to_top(value: np.uint64) -> int:
 
 @lean_kernel
 def lemire(digits: np.uint64, power: int) -> tuple[float, bool]:
-    """`digits` (> 0) times 10**power, correctly rounded, and whether that is sure.
+    """`digits` (> 0) times 10**power, correctly rounded, and whether this is certain.
 
     The product with the leading 128 bits of the power, rounded up, is at most one unit of its second word too large.
     """
-    if power < LEAST_SAFE or power > MOST_SAFE:
+    if power < MIN_SAFE or power > MAX_SAFE:
         return 0.0, False
     row, shift = power - LOWEST_POWER, shift_to_top(digits)
     factor = digits << np.uint64(shift)
@@ -202,7 +202,7 @@ def lemire(digits: np.uint64, power: int) -> tuple[float, bool]:
 
 @lean_kernel
 def float_value(digits: np.uint64, power: int) -> tuple[float, bool]:
-    """`digits` times 10**power, correctly rounded, and whether that is sure (else it must be found otherwise)."""
+    """`digits` times 10**power, correctly rounded, and whether this is certain (otherwise the caller must find it)."""
     if digits == ZERO:
         return 0.0, True
     if digits <= LARGEST_EXACT and -22 <= power <= 22:

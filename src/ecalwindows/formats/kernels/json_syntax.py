@@ -1,7 +1,7 @@
-"""JSON between the values: spaces, strings, separators, and values that nobody wants.
+"""JSON between the values: spaces, strings, separators, and values that are not wanted.
 
-`text` is uint8 with some bytes to spare behind what is read; each line ends in a newline, where every function stops.
-A place below 0 says that what stands there is no JSON.
+`text` is uint8 with some spare bytes after the text; each line ends in a newline, where every function stops.
+A place below 0 means that the text there is not JSON.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Bytes = NDArray[np.uint8]
 
 QUOTE, COMMA, COLON, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT, BACKSLASH, NEWLINE = map(ord, '",:[]{}\\\n')
 DEEPEST = 60
-"""Lists and objects in each other, in a value that is passed over."""
+"""Maximum depth of nested lists and objects in a value that is skipped."""
 
 FIVE_BYTES, FOUR_BYTES = np.uint64(2**40 - 1), np.uint64(2**32 - 1)
 TRUE, FALSE, NULL = (np.uint64(int.from_bytes(word, "little")) for word in (b"true", b"false", b"null"))
@@ -32,7 +32,7 @@ HEXADECIMAL[list(b"0123456789abcdefABCDEF")] = True
 
 @lean_kernel
 def skip_space(text: Bytes, at: int) -> int:
-    """The place of the next byte that is no space, tab or carriage return."""
+    """The place of the next byte that is not a space, tab or carriage return."""
     place = np.uint64(at)
     while text[place] == 32 or text[place] == 9 or text[place] == 13:
         place += np.uint64(1)
@@ -41,7 +41,7 @@ def skip_space(text: Bytes, at: int) -> int:
 
 @lean_kernel
 def skip_string(text: Bytes, at: int) -> int:
-    """The place after a string whose opening quote stands before `at`."""
+    """The place after a string whose opening quote is just before `at`."""
     while text[at] != QUOTE:
         if text[at] == BACKSLASH:
             at += 1
@@ -105,7 +105,7 @@ def skip_leaf(text: Bytes, at: int) -> int:
 
 @lean_kernel
 def skip_value(text: Bytes, at: int) -> Any:
-    """The place after any value. `kinds` has a bit for each list (0) or object (1) that is open, the inmost lowest."""
+    """The place after any value. `kinds` has a bit for each list (0) or object (1) that is open: innermost lowest."""
     depth, kinds = 0, 0
     while True:
         if text[at] == OPEN_LIST or text[at] == OPEN_OBJECT:

@@ -4,10 +4,10 @@ A table of numbers is three arrays:
 
 words   : int64 (n_rows, n_columns), each value as a word (`kernels.decimal`)
 columns : int64 (n_columns, 2), kind of the word and length of its key in bytes
-keys    : uint64 (n_columns, n), the bytes that stand before a value, lowest byte first, eight a number
+keys    : uint64 (n_columns, n), the bytes before a value, lowest byte first, eight bytes per number
 
 `out` is uint8 and has room for all text and `SLACK` bytes more; a `write_*` starts at `at` and returns the place after
-what it wrote. Bytes are moved eight at a time, so waste may stand behind that place.
+the text that it wrote. Bytes are moved eight at a time, so bytes after that place may be overwritten.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ Integers = NDArray[np.int64]
 Words = NDArray[np.uint64]
 
 SLACK = 32
-"""Bytes that a kernel may spoil behind its text."""
+"""Bytes after its text that a kernel may overwrite."""
 
 LONGEST_ESCAPE = 6
-"""Bytes that one byte of a string can become."""
+"""Maximum number of bytes that one byte of a string becomes."""
 
 BYTE = np.uint64(255)
 START = fixed(0)
@@ -37,7 +37,7 @@ WINDOW, SEED_HITS, CLUSTERS, CL_HITS, END_CLUSTER, END_WINDOW, ONLY_CLUSTERS, EN
 MARKS = (
     b'{"window_index":"', b',"seed_hits":[', b'],"clusters":[', b',"cl_hits":[', b"]}", b"]}\n", b',"clusters":[', b"}",
 )  # fmt: skip
-"""The text between the parts of a window; the last two in place of others where there are no hits."""
+"""The text between the parts of a window; the last two replace others where there are no hits."""
 
 
 def packed(texts: Sequence[bytes]) -> tuple[Words, Integers]:
@@ -134,7 +134,7 @@ def write_rows(
 
 @kernel
 def write_table(out: Bytes, words: Integers, columns: Integers, keys: Words) -> int:
-    """A whole table."""
+    """A complete table."""
     return write_rows(out, START, words, columns, keys, START, len(words), START, len(columns))
 
 
@@ -145,7 +145,7 @@ def write_clusters(
 ) -> int:  # fmt: skip
     """Text of each cluster in pieces: one for each run of columns, then the hits (each with a comma before it).
 
-    runs : int64 (n_pieces,), the first column of each run, and at last the number of columns
+    runs : int64 (n_pieces,), the first column of each run; the last entry is the number of columns
     ends : int64 (n_clusters * n_pieces + 1,), where each piece ends; filled from the second on
     """
     at, piece = START, START
@@ -168,7 +168,7 @@ def write_windows(
     pair_words: Integers, pair_columns: Integers, pair_keys: Words, pair_cluster: Integers,
     order: Integers, cluster_text: Bytes, ends: Integers, with_hits: bool,
 ) -> int:  # fmt: skip
-    """The windows, one JSON object a line; `with_hits` false leaves out the fields of hits.
+    """The windows, one JSON object per line; `with_hits` false leaves out the fields of hits.
 
     text         : uint8, `window_index` of all windows; `text_offsets` as in `batch.Text`
     order        : int64 (n, 3), the runs of a cluster's columns: a run of `pair_words` as (1, first, last column), or

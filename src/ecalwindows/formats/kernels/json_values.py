@@ -1,8 +1,8 @@
 """Values of fields into the cells of tables: numbers, flags, hits and text.
 
 Tables, filled row by row: `floats` and `integers` are two views of the same words. `hard` takes the numbers that are
-left to the caller, int64 (n, 5): table, row, column, first and last place in the text. `state` holds the counters at
-the places `AT` ... `COMPONENTS`. Every function returns the place after what it read, or why it could not:
+left to the caller, int64 (n, 5): table, row, column, first and last place in the text. `state` contains the counters at
+the places `AT` ... `COMPONENTS`. Every function returns the place after the value, or why it could not read it:
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 FULL, REWRITE = map(fixed, (-2, -3))
-"""A table is full; only Python can follow here (an escape, a field that stands twice). `BAD`: this is no window."""
+"""A table is full; only Python can read this (an escape, a repeated field). `BAD`: this is not a window."""
 
 SKIP, INT32, INT64, BOOL, SINGLE, DOUBLE, TEXT, CLUSTERS, HITS = map(fixed, range(9))
 """Kinds of fields."""
@@ -57,7 +57,7 @@ LETTER_F, LETTER_N, LETTER_T = map(ord, "fnt")
 def read_float(
     text: Bytes, at: int, kind: int, floats: Floats, row: int, column: int, table: int, hard: Integers, state: Integers
 ) -> int:
-    """A number into its cell: NaN for null and all that is not finite."""
+    """Write a number into its cell: NaN for null and for all values that are not finite."""
     if text[at] == LETTER_N:
         floats[row, column] = np.nan
         return read_word(text, at)[0]

@@ -1,14 +1,14 @@
-"""Lines of windows (NDJSON) to tables of numbers: one pass over the text, every field looked at once.
+"""Lines of windows (NDJSON) to tables of numbers: one pass over the text; every field is read once.
 
-Keys are told by `Keys` arrays (made in `dataset.ndjson.layout`): those of a window first, then those of a cluster.
+Keys are described by `Keys` arrays (made in `formats.ndjson.layout`): first those of a window, then of a cluster.
 
 kinds   : int64 (n_keys,), one of `SKIP` ... `HITS`
 columns : int64 (n_keys,), the column of its table that a number goes to
 words, masks : uint64 (n_keys, 4), the bytes of the name and its closing quote, and which of them count
 levels  : int64 (3,), the first key of a window and of a cluster, and the number of keys
 expected: int64 (2,), how many keys (but for `SKIP`) a window and a cluster must have
-after   : int64 (n_keys + 2,), the key that followed each the last time; the first of a window and of a cluster at last
-seen    : int64 (n_keys,), the object in which each was met last
+after   : int64 (n_keys + 2,), the key that last followed each key; then the first key of a window and of a cluster
+seen    : int64 (n_keys,), the last object that had each key
 
 Tables, filled row by row: `floats` and `integers` are two views of the same words.
 
@@ -16,7 +16,7 @@ window, pair : (n_rows, n_columns); hits : float64 (n_rows, 6)
 ends    : int64, rows of `pair` after each window; hit_ends : rows of `hits` after each pair; both from index 1 on
 names, name_ends : bytes of `window_index` and where each ends
 hard    : int64 (n, 5), numbers left to the caller: table, row, column, first and last place in the text
-bad     : int64 (n, 3), lines that are not windows: number, first and last place
+bad     : int64 (n, 3), lines that are not windows: index, first and last place
 strange : int64 (n, 3), keys that are not among the keys: level, first and last place
 state   : int64, the counters at the places `AT` ... `STAMP`
 """
@@ -269,7 +269,7 @@ def read_window(
 
 @lean_kernel
 def note_strange(strange: Integers, state: Integers, level: int, first: int, last: int) -> None:
-    """Remember a key that is not known, while there is room."""
+    """Record an unknown key while there is room."""
     place = state[N_STRANGE]
     if place < len(strange):
         strange[place, 0], strange[place, 1], strange[place, 2] = level, first, last

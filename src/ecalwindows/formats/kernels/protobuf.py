@@ -1,7 +1,7 @@
 """Protocol buffers on the wire, and the checksum of TFRecord files: https://protobuf.dev/programming-guides/encoding.
 
-`data` and `out` are uint8. A reader takes the place `at` and the end `stop`, never looks beyond it, and tells bytes
-that are no message by a place of `BAD`.
+`data` and `out` are uint8. A reader takes the place `at` and the end `stop`, never reads beyond it, and returns
+the place `BAD` for bytes that are not a message.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ POLYNOMIAL = 0x82F63B78
 """Of CRC-32C (Castagnoli), lowest bit first."""
 
 MASK_ADDED = 0xA282EAD8
-"""What TFRecord adds to a checksum, after it is turned by 15 bits."""
+"""What TFRecord adds to a checksum after rotating it by 15 bits."""
 
 LENGTH_BYTES, CHECKSUM_BYTES = 8, 4
 FRAME_BYTES = LENGTH_BYTES + 2 * CHECKSUM_BYTES
@@ -35,7 +35,7 @@ FRAME_BYTES = LENGTH_BYTES + 2 * CHECKSUM_BYTES
 
 
 def crc_tables() -> NDArray[np.uint32]:
-    """uint32 (8, 256): row k is the checksum of a byte with k zero bytes behind it ("slicing by eight")."""
+    """uint32 (8, 256): row k is the checksum of a byte followed by k zero bytes ("slicing by eight")."""
     row = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         row = np.where(row & 1, (row >> 1) ^ np.uint32(POLYNOMIAL), row >> 1).astype(np.uint32)
@@ -114,7 +114,7 @@ def write_varint(out: Bytes, at: int, value: int) -> int:
 
 @kernel
 def write_tag(out: Bytes, at: int, tag: int, number: int) -> int:
-    """A tag and a number, or the length of what stands from `at` on, that end before `at`. Returns where they begin."""
+    """A tag and a number, or the length of the content from `at` on, ending before `at`. Returns where they begin."""
     at = write_varint(out, at, number) - 1
     out[at] = np.uint8(tag)
     return at
@@ -136,9 +136,9 @@ def read_varint(data: Bytes, at: int, stop: int) -> Any:
 
 @kernel
 def next_field(data: Bytes, at: int, stop: int) -> Any:
-    """Tag, start and end of the next field of a message; the end is `BAD` where there is none that can be read.
+    """Tag, start and end of the next field of a message; the end is `BAD` where no field can be read.
 
-    The field lies within `stop`. Groups (wire types 3 and 4) count as bad: nothing of TensorFlow has them.
+    The field lies within `stop`. Groups (wire types 3 and 4) count as bad: TensorFlow does not write them.
     """
     tag, start = read_varint(data, at, stop)
     if start == BAD or tag < 8 or tag > 0xFFFFFFFF:

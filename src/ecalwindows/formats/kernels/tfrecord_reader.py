@@ -1,7 +1,7 @@
-"""TFRecords of `tf.train.SequenceExample` taken apart. Nothing is believed: every length is checked before it is used.
+"""TFRecords of `tf.train.SequenceExample` split into their parts. Every length is checked before it is used.
 
-A span is the first byte of something in `data`, uint8, and the one after its last: int64 (2,); (0, 0) for nothing. What
-a kernel cannot read it tells by a count or a place of `BAD`; nothing is written then that counts.
+A span is the first byte of something in `data`, uint8, and the byte after its last: int64 (2,); (0, 0) for nothing. A
+kernel reports data that it cannot read by a count or a place `BAD`; its output then has no meaning.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ecalwindows.formats.kernels.protobuf import (
 Bytes = NDArray[np.uint8]
 Integers = NDArray[np.int64]
 
-WHOLE, BAD_LENGTH, TOO_LONG, BAD_DATA = range(4)
+COMPLETE, BAD_LENGTH, TOO_LONG, BAD_DATA = range(4)
 """What `record_spans` found: nothing wrong, a wrong checksum of the length, too long a record, a wrong checksum."""
 
 LENGTH, CHECKSUM, WIDTH = fixed(LENGTH_BYTES), fixed(CHECKSUM_BYTES), fixed(4)
@@ -43,23 +43,23 @@ NO_KIND, TEXT, FLOATS, INTS = range(4)
 
 @kernel
 def record_spans(data: Bytes, at: int, longest: int, spans: Integers) -> Any:
-    """The data of the records that stand whole in `data` from `at` on, at most len(spans), with right checksums.
+    """The data of the complete records in `data` from `at` on, at most len(spans), with correct checksums.
 
-    spans : int64 (n, 2), filled. Returns how many were found; the place behind the last; how many bytes of the next
+    spans : int64 (n, 2), filled. Returns how many were found; the place after the last; how many bytes of the next
     record are missing (at least one where less than a length is there, 0 when the spans are full); and a problem.
     """
     n = 0
     while n < len(spans):
         rest = len(data) - at
         if rest < LENGTH_BYTES + CHECKSUM_BYTES:
-            return n, at, LENGTH_BYTES + CHECKSUM_BYTES - rest, WHOLE
+            return n, at, LENGTH_BYTES + CHECKSUM_BYTES - rest, COMPLETE
         if masked_crc(data, at, at + LENGTH_BYTES) != read_number(data, at + LENGTH_BYTES, CHECKSUM):
             return n, at, 0, BAD_LENGTH
         length = read_number(data, at, LENGTH)
         if length < 0 or length > longest:
             return n, at, 0, TOO_LONG
         if FRAME_BYTES + length > rest:
-            return n, at, FRAME_BYTES + length - rest, WHOLE
+            return n, at, FRAME_BYTES + length - rest, COMPLETE
         first = at + LENGTH_BYTES + CHECKSUM_BYTES
         last = first + length
         if masked_crc(data, first, last) != read_number(data, last, CHECKSUM):
@@ -67,12 +67,12 @@ def record_spans(data: Bytes, at: int, longest: int, spans: Integers) -> Any:
         spans[n, 0], spans[n, 1] = first, last
         at = last + CHECKSUM_BYTES
         n += 1
-    return n, at, 0, WHOLE
+    return n, at, 0, COMPLETE
 
 
 @kernel
 def key_number(data: Bytes, first: int, last: int, keys: Bytes, key_offsets: Integers, start: int, stop: int) -> int:
-    """Which of the keys `start` to `stop` the bytes are, or `BAD`."""
+    """The index, from `start` to `stop`, of the key that the bytes are, or `BAD`."""
     for key in range(start, stop):
         begin = key_offsets[key]
         if key_offsets[key + 1] - begin != last - first:
@@ -121,7 +121,7 @@ def entry_span(
 def find_features(
     data: Bytes, records: Integers, keys: Bytes, key_offsets: Integers, n_context: int, spans: Integers, there: Any
 ) -> int:
-    """Where the features and feature lists with known keys stand. Returns the first unreadable record, or `BAD`.
+    """Where the features and feature lists with known keys are. Returns the first unreadable record, or `BAD`.
 
     keys  : uint8; `key_offsets` int64 (n_keys + 1,): those of the context first, then those of the lists
     spans : int64 (n_records, n_keys, 2) of the value; `there` bool (n_records, n_keys); both filled

@@ -1,10 +1,10 @@
 """Windows as TFRecords of `tf.train.SequenceExample`, in the bytes that protobuf gives (maps in order of their keys).
 
-A record has a context and feature lists: maps from a key to a feature, or to a list of features, one a cluster. A
-feature holds floats, integers or text. All is written from its end to its start, so that each length is known when its
-turn comes: a `write_*` ends before the place `at` and returns where what it wrote begins. What stands where is a table
+A record has a context and feature lists: maps from a key to a feature, or to a list of features, one per cluster. A
+feature holds floats, integers or text. All is written from its end to its start, so that each length is known before it
+is written: a `write_*` ends before the place `at` and returns where its output begins. The order is given by a table
 `items`, int64 (n_items, 3): kind, first column and number of columns; the first `n_context` make the context, the rest
-the lists. What all kernels here take:
+the lists. Arguments of all kernels here:
 
 keys, key_offsets : uint8, and int64 (n_items + 1,): the keys as fields, with tag and length before the text
 floats, ints : uint8 (n_rows, 4 * n), float32 columns as bytes; and int64 (n_rows, n): what FLOATS and INTS refer to;
@@ -56,7 +56,7 @@ COMPONENTS, WIDTH, NOTHING = fixed(4), fixed(4), fixed(0)
 """Hit components in a tensor, and bytes of a number."""
 
 LENGTH, CHECKSUM = fixed(LENGTH_BYTES), fixed(CHECKSUM_BYTES)
-MOST_BYTES, WIDEST_INT = 64, LONGEST_VARINT
+MAX_BYTES, WIDEST_INT = 64, LONGEST_VARINT
 """More than the tags, lengths and key around an item take; also around a record, or a tensor."""
 
 

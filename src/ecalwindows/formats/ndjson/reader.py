@@ -21,10 +21,10 @@ from ecalwindows.formats.ndjson.layout import HIT_NAMES, LEVELS, Layout, file_la
 from ecalwindows.formats.ndjson.tables import Tables
 from ecalwindows.formats.ndjson.text_source import Chunk, Limits, bad_text, text_chunks
 
-MOST_TOLD = 5
+MAX_REPORTED = 5
 """Unusable lines of a file that are reported with number and reason."""
 
-MOST_EXAMINED = 1000
+MAX_EXAMINED = 1000
 """Unusable lines of a file of which the reason is found; further ones are counted as `NOT_EXAMINED`."""
 
 CUT = "cut at the end of the text"
@@ -45,10 +45,10 @@ class ReadNotes:
     windows : usable lines
     unusable, cut : lines that are no window: in the middle, and at the end of a text without a newline
     reasons : both of them by reason, one of `REASONS`
-    told : file, line number and reason of the first of them
+    reported : file, line number and reason of the first of them
     unknown : fields that are no columns
     doubts : what is taken for granted, as nothing in a file proves it
-    lacking : fields that only some lines have, which are left out
+    missing : fields that only some lines have, which are left out
     skipped : members of archives that are no files
     """
 
@@ -56,10 +56,10 @@ class ReadNotes:
     unusable: int = 0
     cut: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    told: list[str] = field(default_factory=list)
+    reported: list[str] = field(default_factory=list)
     unknown: set[str] = field(default_factory=set)
     doubts: set[str] = field(default_factory=set)
-    lacking: set[str] = field(default_factory=set)
+    missing: set[str] = field(default_factory=set)
     skipped: list[str] = field(default_factory=list)
 
     def take(self, other: ReadNotes) -> None:
@@ -68,9 +68,9 @@ class ReadNotes:
             getattr(self, name) + getattr(other, name) for name in ("windows", "unusable", "cut")
         )
         self.reasons.update(other.reasons)
-        for mine, own in ((self.unknown, other.unknown), (self.doubts, other.doubts), (self.lacking, other.lacking)):
+        for mine, own in ((self.unknown, other.unknown), (self.doubts, other.doubts), (self.missing, other.missing)):
             mine.update(own)
-        self.told += other.told
+        self.reported += other.reported
         self.skipped += other.skipped
 
 
@@ -149,7 +149,7 @@ class Reader:
             self._refuse(number, text[first:last], is_cut, chunk.member)
         for level, name in tables.take_strange():
             if name in COLUMNS and COLUMNS[name].level == LEVELS[level]:
-                self.notes.lacking.add(name)
+                self.notes.missing.add(name)
 
     def _refuse(self, number: int, line: bytes, is_cut: bool, member: str) -> None:
         self.notes.cut += is_cut
@@ -157,14 +157,14 @@ class Reader:
         self.n_refused += 1
         if is_cut:
             reason, detail = CUT, ""
-        elif self.n_refused <= MOST_EXAMINED:
+        elif self.n_refused <= MAX_EXAMINED:
             reason, detail = why_unusable(line, self.layout)
         else:
             reason, detail = NOT_EXAMINED, ""
         self.notes.reasons[reason] += 1
-        if self.n_refused <= MOST_TOLD:
+        if self.n_refused <= MAX_REPORTED:
             place = f"{self.path}{f' ({member})' if member else ''}, line {number + 1}"
-            self.notes.told.append(f"{place}: {reason}{f' ({detail})' if detail else ''}")
+            self.notes.reported.append(f"{place}: {reason}{f' ({detail})' if detail else ''}")
 
 
 def first_lines(text: bytes) -> Iterator[bytes]:
@@ -226,14 +226,14 @@ def in_order(reasons: Mapping[str, int]) -> dict[str, int]:
     return {reason: reasons[reason] for reason in REASONS if reasons.get(reason)}
 
 
-def warning_of(reasons: Mapping[str, int], windows: int, told: Sequence[str]) -> str:
+def warning_of(reasons: Mapping[str, int], windows: int, reported: Sequence[str]) -> str:
     """The warning about a text of which some lines are no windows.
 
-    reasons : its unusable lines by reason; windows : its usable ones; told : the first unusable ones
+    reasons : its unusable lines by reason; windows : its usable ones; reported : the first unusable ones
     """
     n = sum(reasons.values())
     lines = "line is no window and is" if n == 1 else "lines are no windows and are"
-    return f"{n:,} of {n + windows:,} {lines} left out: {described(reasons)}; the first: {told[0]}"
+    return f"{n:,} of {n + windows:,} {lines} left out: {described(reasons)}; the first: {reported[0]}"
 
 
 def batch_of(tables: Tables, wanted: Collection[str] | None) -> WindowBatch:

@@ -18,13 +18,13 @@ from ecalwindows.formats.ndjson.layout import LONGEST_INTEGER, LONGEST_NAME, Lay
 PAIRS, HITS, HARD, BAD, STRANGE = 1 << 14, 1 << 18, 1 << 12, 1 << 12, 64
 """Rows of the tables at first (of those of pairs, hits and hard numbers more when one window needs them)."""
 
-MOST_PASSED_OVER = 200
+MAX_PASSED_OVER = 200
 """Fields that are not read which a kernel knows; more are passed over more slowly."""
 
 SLACK = 64
 """Bytes behind a text that a kernel may look at."""
 
-MOST_DIGITS = 9
+MAX_DIGITS = 9
 """Decimals of at most so many digits stand for a float32, longer ones for a float64."""
 
 
@@ -169,7 +169,7 @@ class Tables:
         self.state[at.N_STRANGE] = 0
         names = {(level, self.text[first:last].decode("utf-8", "replace")) for level, first, last in found}
         for level, name in sorted(names):
-            if len(self.layout.passed_over[level]) < MOST_PASSED_OVER and len(name.encode()) <= LONGEST_NAME:
+            if len(self.layout.passed_over[level]) < MAX_PASSED_OVER and len(name.encode()) <= LONGEST_NAME:
                 self.layout = self.layout.passing_over(level, [name])
                 self.keys = self.layout.keys()
             yield level, name
@@ -241,7 +241,7 @@ def exact_float(text: str, *, single: bool) -> float:
     """A decimal as float64; as one that also rounds to the right float32, where it stands for one (`single`)."""
     value = float(text)
     mantissa = text.lstrip("-").lower().partition("e")[0].replace(".", "").lstrip("0")
-    is_long = len(mantissa) > MOST_DIGITS or len(text) > LONGEST_INTEGER
+    is_long = len(mantissa) > MAX_DIGITS or len(text) > LONGEST_INTEGER
     if not single or is_long or not np.isfinite(value) or value == 0:
         return value
     exact, nearest = Fraction(text), Fraction(value)

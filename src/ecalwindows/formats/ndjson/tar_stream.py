@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 BLOCK = 512
-MOST_DIGITS = 19
+MAX_DIGITS = 19
 """Of a number in a header: as many as a file size can have."""
 
 LONGEST_HEADER = 1 << 20
@@ -74,7 +74,7 @@ def members(
         check_sum(header, error)
         kind, size = header[156:157], number(header[124:136], error)
         if kind in PAX:
-            pax_size = size_told(stream, size, error)
+            pax_size = stated_size(stream, size, error)
         elif kind in OTHER_HEADERS:
             stream.skip(size)
         else:
@@ -98,19 +98,19 @@ def members(
         raise error("the archive holds no file")
 
 
-def size_told(stream: Stream, size: int, error: type[Exception]) -> int | None:
+def stated_size(stream: Stream, size: int, error: type[Exception]) -> int | None:
     """The size of the next member, where the PAX header that comes next gives it."""
     if size > LONGEST_HEADER:
         raise error(f"the archive has a header of {size:,} bytes")
     content, told = b"".join(stream.exactly(size)), None
     while content:
         length, _, _ = content.partition(b" ")
-        if not length.isdigit() or len(length) > MOST_DIGITS or not len(length) + 2 < int(length) <= len(content):
+        if not length.isdigit() or len(length) > MAX_DIGITS or not len(length) + 2 < int(length) <= len(content):
             raise error("the tar archive is damaged: a header has no meaning")
         key, _, value = content[len(length) + 1 : int(length) - 1].partition(b"=")
         if key.startswith(b"GNU.sparse"):
             raise error("the archive holds a sparse file")
-        if key == b"size" and len(value) > MOST_DIGITS:
+        if key == b"size" and len(value) > MAX_DIGITS:
             raise error("the tar archive is damaged: a size has too many digits")
         if key == b"size" and value.isdigit():
             told = int(value)

@@ -28,7 +28,7 @@ from ecalwindows.formats.ndjson.text_file import Compression, TextFile
 Bytes = NDArray[np.uint8]
 Integers = NDArray[np.int64]
 
-MOST_WINDOWS, MOST_PAIRS = 1000, 5000
+MAX_WINDOWS, MAX_PAIRS = 1000, 5000
 """Windows and (window, cluster) pairs of which text is made at a time; bounds the memory."""
 
 
@@ -194,11 +194,11 @@ def window_text(batch: WindowBatch, first: int, last: int) -> Bytes:
 
 
 def slices(window_offsets: Integers) -> Iterator[tuple[int, int]]:
-    """First and last window (not included) of slices that keep to `MOST_WINDOWS` and `MOST_PAIRS`, or hold one."""
+    """First and last window (not included) of slices that keep to `MAX_WINDOWS` and `MAX_PAIRS`, or hold one."""
     first, n_windows = 0, len(window_offsets) - 1
     while first < n_windows:
-        by_pairs = int(np.searchsorted(window_offsets, window_offsets[first] + MOST_PAIRS, "right")) - 1
-        last = min(first + MOST_WINDOWS, max(by_pairs, first + 1), n_windows)
+        by_pairs = int(np.searchsorted(window_offsets, window_offsets[first] + MAX_PAIRS, "right")) - 1
+        last = min(first + MAX_WINDOWS, max(by_pairs, first + 1), n_windows)
         yield first, last
         first = last
 

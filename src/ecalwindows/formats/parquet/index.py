@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from ecalwindows.core.files.inside import refuse_links
-from ecalwindows.core.files.output import written_aside
+from ecalwindows.core.files.output import written_atomically
 from ecalwindows.formats.manifest import FileRecord, file_record
 
 INDEX = ("_common_metadata", "_metadata", "_type.txt")
@@ -28,7 +28,7 @@ def write_parquet_index(folder: Path, names: Sequence[str], base: Path) -> list[
     row_groups = _row_groups(folder, names)
     schema = row_groups.schema.to_arrow_schema()
     paths = [folder / name for name in INDEX]
-    with written_aside(paths) as (common, metadata, text):
+    with written_atomically(paths) as (common, metadata, text):
         pq.write_metadata(schema, common)
         row_groups.write_metadata_file(str(metadata))
         text.write_text(awkward_type(schema, row_groups.num_rows) + "\n", encoding="utf-8")

@@ -39,7 +39,7 @@ LISTS = {"window": 0, "cluster": 1}
 
 Steps = tuple[str | None, ...]
 
-MOST_NAMED = 5
+MAX_NAMED = 5
 
 ARROW_SCHEMA = b"ARROW:schema"
 """Key in the metadata of a file under which Arrow's writers (also Awkward's and polars') keep a second schema."""
@@ -154,9 +154,7 @@ def check_names(schema: Any, metadata: Mapping[bytes, bytes], path: str | PathLi
         names = sorted(
             {str(name) for steps in here for name in steps} ^ {str(name) for steps in there for name in steps}
         )
-        raise bad_file(
-            f"the footer is damaged: it has two names for one column ({', '.join(names[:MOST_NAMED])})", path
-        )
+        raise bad_file(f"the footer is damaged: it has two names for one column ({', '.join(names[:MAX_NAMED])})", path)
 
 
 def schema_layout(schema: Any, paths: list[str], path: str | PathLike[str]) -> Layout:
@@ -195,7 +193,7 @@ def schema_layout(schema: Any, paths: list[str], path: str | PathLike[str]) -> L
         leaves,
         hits,
         {} if hits else named_hits,
-        _told_components(schema, hits),
+        _recorded_components(schema, hits),
         unknown=tuple(leaf.title for leaf in unknown),
     )
 
@@ -215,15 +213,15 @@ def _refuse_clusters_unknown(leaves: Mapping[str, Leaf], unknown: list[Leaf], pa
     """A file of which all lists are unknown would be read as windows without clusters."""
     lists = [leaf.title for leaf in unknown if leaf.lists and not pa.types.is_null(leaf.kind)]
     if lists and not any(COLUMNS[name].level == "cluster" for name in leaves):
-        more = len(lists) - MOST_NAMED
+        more = len(lists) - MAX_NAMED
         raise bad_file(
-            f"none of its lists has the name of a column of clusters: {', '.join(lists[:MOST_NAMED])}"
+            f"none of its lists has the name of a column of clusters: {', '.join(lists[:MAX_NAMED])}"
             + (f" and {more} more" if more > 0 else ""),
             path, expected="the names of docs/columns.md", todo="give the columns of clusters these names",
         )  # fmt: skip
 
 
-def _told_components(schema: Any, hits: Leaf | None) -> tuple[str, ...] | None:
+def _recorded_components(schema: Any, hits: Leaf | None) -> tuple[str, ...] | None:
     """The components of a hit as our files tell them."""
     if hits is None:
         return None

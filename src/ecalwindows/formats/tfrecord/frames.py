@@ -76,7 +76,7 @@ def blocks(file: BinaryIO, path: str, rows: int) -> Iterator[Block]:
             if n:
                 yield Block(data, spans[:n].copy(), path, number)
                 number += n
-            if problem != kernels.WHOLE:
+            if problem != kernels.COMPLETE:
                 raise bad_record(path, number, PROBLEMS[problem])
         if not fresh:
             break

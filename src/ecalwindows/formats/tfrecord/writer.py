@@ -206,7 +206,7 @@ def records(
 def most_bytes(layout: Layout, n_text: int, window_seed: Integers, clusters: Integers, hits_offsets: Integers) -> int:
     """Room enough for the records of windows with these seeds and clusters."""
     n_hits = np.diff(hits_offsets, append=hits_offsets[-1])  # a seed of -1 has none
-    around, widest = kernels.MOST_BYTES, kernels.WIDEST_INT
+    around, widest = kernels.MAX_BYTES, kernels.WIDEST_INT
     window = around * (len(layout.items) + 2) + 4 * len(layout.window.floats) + widest * len(layout.window.ints)
     pair = around * len(LISTS) + 4 * len(layout.pair.floats) + widest * len(layout.pair.ints)
     hits = 4 * len(HITS) * int(n_hits[window_seed].sum() + n_hits[clusters].sum())

@@ -13,7 +13,7 @@ from typing import Any
 from ecalwindows.core.errors import EcalWindowsError, missing_extra
 from ecalwindows.core.files.inside import refuse_links
 from ecalwindows.core.files.json_files import UnreadableError, read_object
-from ecalwindows.core.files.output import written_aside
+from ecalwindows.core.files.output import written_atomically
 from ecalwindows.production.errors import LockedError, ProductionError
 from ecalwindows.production.executors.htcondor.submit_files import DAG, RETURNED, site_lines, submission
 from ecalwindows.production.plan import Plan
@@ -93,7 +93,7 @@ def submit(plan: Plan, place: Place, folder: Path) -> Submitted:
             todo="check condor_q, and your credentials (klist)",
         ) from error  # fmt: skip
     content = {"schedd": done.schedd, "cluster": done.cluster, "folder": str(folder)}
-    with written_aside([_submitted(place)]) as (aside,):
+    with written_atomically([_submitted(place)]) as (aside,):
         aside.write_text(json.dumps(content) + "\n", encoding="utf-8")
     return done
 
