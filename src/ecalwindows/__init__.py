@@ -1,4 +1,4 @@
-"""ecalwindows: from RecoSimDumper ROOT files to proven datasets of CMS ECAL detector windows.
+"""ecalwindows: from RecoSimDumper ROOT files to verified datasets of CMS ECAL detector windows.
 
 >>> import ecalwindows
 >>> array = ecalwindows.windows("electrons.root")
@@ -9,18 +9,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ecalwindows.api import iterate_windows, windows
+    from ecalwindows.api import iterate_windows, show, windows
     from ecalwindows.commands.windows import write_windows
     from ecalwindows.core.settings import WindowSettings
     from ecalwindows.core.version import version as __version__
     from ecalwindows.dumper.reading import Reading
     from ecalwindows.training.opened import open_dataset
 
-__all__ = ["Reading", "WindowSettings", "__version__", "iterate_windows", "open_dataset", "windows", "write_windows"]
+__all__ = [
+    "Reading", "WindowSettings", "__version__", "iterate_windows", "open_dataset", "show", "windows",
+    "write_windows",
+]  # fmt: skip
 
 _HOMES = {
     "windows": "ecalwindows.api",
     "iterate_windows": "ecalwindows.api",
+    "show": "ecalwindows.api",
     "write_windows": "ecalwindows.commands.windows",
     "open_dataset": "ecalwindows.training.opened",
     "Reading": "ecalwindows.dumper.reading",
@@ -37,3 +41,8 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'ecalwindows' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

@@ -453,7 +453,7 @@ def test_a_line_is_bounded(tmp_path: Path) -> None:
     path = file_of(tmp_path, TEXT + long + TEXT, "w.ndjson.gz")
     assert len(read(path)[0]) == 2 * len(LINES)
     rows: list[dict[str, Any]] = []
-    with pytest.raises(BadFileError, match=r"more than 0.5 MB \(--max-line-mb\)"):
+    with pytest.raises(BadFileError, match=r"more than 0.5 MB \(max_line_mb\)"):
         rows.extend(row for batch in read_batches(path, limits=Limits(max_line_mb=0.5)) for row in rows_of(batch))
     assert len(rows) == len(LINES)
 
@@ -463,7 +463,7 @@ def test_a_line_is_bounded(tmp_path: Path) -> None:
 def test_all_of_the_text_is_bounded(tmp_path: Path, suffix: str) -> None:
     path = file_of(tmp_path, TEXT + b"\n" * 5_000_000, f"w.ndjson{suffix}")
     assert path.stat().st_size < 200_000
-    with pytest.raises(BadFileError, match=r"more than 0.003 GB \(--max-decompressed-gb\)"):
+    with pytest.raises(BadFileError, match=r"more than 0.003 GB \(max_decompressed_gb\)"):
         read(path, limits=Limits(max_decompressed_gb=0.003))
 
 

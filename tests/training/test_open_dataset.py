@@ -111,6 +111,25 @@ def test_nothing_is_read_before_it_is_needed(file: Path, tmp_path: Path) -> None
         len(data)
 
 
+def test_repr_shows_windows_splits_columns_and_size(dataset: Path) -> None:
+    data = open_dataset(dataset)
+    shown = repr(data)
+    assert "windows: 46" in shown and "splits:  test, train" in shown and "cl_features (" in shown
+    assert "MB in 4 files" in shown
+
+
+def test_repr_states_limits_and_does_not_count_by_reading(file: Path) -> None:
+    data = open_dataset(file).filter(et_min=5.0, matched=True).select(["cl_labels"])
+    assert "windows: 40, before the limits et_min=5.0, matched=True" in repr(data)
+    assert f"windows: {len(data)} with et_min=5.0, matched=True" in repr(data)
+    assert "columns: 6 in cl_labels (6)" in repr(data)
+
+
+def test_an_unknown_column_is_an_error_with_near_names(file: Path) -> None:
+    with pytest.raises(SettingsError, match="nearest: et_seed"):
+        open_dataset(file).select(["et_sed"])
+
+
 def test_columns_tell_group_dtype_unit_and_meaning(file: Path) -> None:
     data = open_dataset(file)
     assert list(data.columns) == [name for names in DEFAULT.groups.values() for name in names]
@@ -478,6 +497,14 @@ def test_a_column_of_a_batch_by_name(file: Path) -> None:
     np.testing.assert_array_equal(batch.column("ncls"), whole.window_metadata.ncls.to_numpy())
     with pytest.raises(KeyError):
         batch.column("mustache_seed_index")
+    with pytest.raises(SettingsError, match="nearest: en_cluster"):
+        batch.column("en_clustr")
+
+
+def test_repr_of_a_batch_shows_shapes(file: Path) -> None:
+    shown = repr(next(open_dataset(file).batches(40, pad_clusters=7, pad_hits=3)))
+    assert "40 windows" in shown and "bool    (40, 7)" in shown and "float32 (40, 7, 3, 4)" in shown
+    assert "cl_features" in shown and "metadata" in shown and "left out" in shown
 
 
 def test_chosen_features_in_the_order_asked_for(file: Path) -> None:

@@ -126,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except EcalWindowsError as error:
         _traceback_if_wanted()
-        _say(f"error: {error}")
+        _say(f"error: {error.command_line_text}")
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         _say(_interrupted())
@@ -222,13 +222,13 @@ def _system_error(error: OSError) -> str:
     from ecalwindows.core.errors import OutputError
 
     names = " and ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
-    return "error: " + str(
+    return "error: " + (
         OutputError(
             f"the system refuses: {error.strerror or error}",
             expected="files and folders that can be read and written, with space left",
             where=names or "a file that the system does not name",
             todo="check permissions, free space and quota there; ECALWINDOWS_TRACEBACK=1 shows what was being done",
-        )
+        ).command_line_text
     )
 
 

@@ -35,7 +35,7 @@ from ecalwindows.dumper.branches import EVERYTHING
 from ecalwindows.dumper.finding import event_ids
 from ecalwindows.dumper.reading import Reading
 from ecalwindows.plots.event import draw_event
-from ecalwindows.plots.style import check_picture
+from ecalwindows.plots.style import Figure, check_picture
 from ecalwindows.plots.window import HITS, NEEDED, draw_window
 from ecalwindows.training.opened import open_dataset
 from ecalwindows.validation.comparison import joined, taken
@@ -76,26 +76,43 @@ def show(
     settings : with which windows of a dumper file are made
     Raises InputError for what is not there; the error names what is nearest.
     """
-    name = _name(window, event, source)
     picture = Path(output) if output is not None else Path(_file_name(window, event))
     with no_empty_folders([picture]):
         check_picture(picture)
-        return _shown(source, name, picture, settings or WindowSettings(), progress)
+        _, batch, rows, notes = drawn(
+            source, window=window, event=event, picture=picture, settings=settings, progress=progress
+        )
+    return Shown(picture, list(_summaries(batch, rows)), notes)
 
 
-def _shown(source: str, name: Name, picture: Path, settings: WindowSettings, progress: Done | None) -> Shown:
+def drawn(
+    source: str,
+    *,
+    window: str | None = None,
+    event: str | None = None,
+    picture: Path | None = None,
+    settings: WindowSettings | None = None,
+    progress: Done | None = None,
+) -> tuple[Figure, WindowBatch, Sequence[int], list[str]]:
+    """The figure of one window or one event, saved if a picture is named; see `show`.
+
+    Returns
+    -------
+    figure, batch with the windows, rows of it that are drawn, notes on what the figure lacks
+    """
+    name, settings = _name(window, event, source), settings or WindowSettings()
     if is_dumper(source):
         found = _of_dumper(source, name, settings)
     else:
         found = _of_dataset(source, name, progress)
     _refuse_lacking(found.batch, NEEDED, source)
     if name.seed is None:
-        draw_event(found.batch, found.geometry, _title(found.batch), picture)
-        return Shown(picture, list(_told(found.batch, range(len(found.batch)))), found.notes)
+        figure = draw_event(found.batch, found.geometry, _title(found.batch), picture)
+        return figure, found.batch, range(len(found.batch)), found.notes
     if not found.batch.hits.keys() >= HITS:
         found.notes.append("no crystals: the data do not hold them (cl_h)")
-    draw_window(found.batch, found.row, found.geometry, picture)
-    return Shown(picture, list(_told(found.batch, [found.row])), found.notes)
+    figure = draw_window(found.batch, found.row, found.geometry, picture)
+    return figure, found.batch, [found.row], found.notes
 
 
 @dataclass
@@ -242,7 +259,7 @@ def _title(batch: WindowBatch) -> str:
     return f"{where}: {len(batch)} window{'s' if len(batch) != 1 else ''}"
 
 
-def _told(batch: WindowBatch, rows: Sequence[int]) -> Iterator[tuple[str, float, bool | None]]:
+def _summaries(batch: WindowBatch, rows: Sequence[int]) -> Iterator[tuple[str, float, bool | None]]:
     """Name, Et [GeV] and match of these windows, the highest Et first."""
     column = next((batch.window[name] for name in ("et_seed_calib", "et_seed") if name in batch.window), None)
     et = np.full(len(batch), np.nan) if column is None else column.astype(np.float64)

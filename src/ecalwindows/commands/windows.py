@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,14 +19,14 @@ from ecalwindows.core.files.file_state import refuse_changed
 from ecalwindows.core.files.output import is_replaced, is_special, no_empty_folders, written_atomically
 from ecalwindows.core.names import storable
 from ecalwindows.core.schema import DATA_MODEL_VERSION
-from ecalwindows.core.settings import WindowSettings
+from ecalwindows.core.settings import GivenSettings, WindowSettings, settings_of
 from ecalwindows.core.urls import is_remote
 from ecalwindows.core.version import revision, version
 from ecalwindows.core.working_points import WorkingPoints, read_working_points
 from ecalwindows.dataset.input_warnings import input_warnings
 from ecalwindows.dumper.headers import Input, Inputs
 from ecalwindows.dumper.read import no_events
-from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_events
+from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_events, reading_of
 from ecalwindows.formats.manifest import InputRecord, Manifest, adler32
 from ecalwindows.formats.parquet.definition import FeaturesDefinition, features_definition
 from ecalwindows.formats.writers import OutputPlan, Writer, check_outputs, open_writers, output_files, output_plan
@@ -80,27 +80,29 @@ def prepared(
 def write_windows(
     inputs: Any,
     output: str | Path,
-    settings: WindowSettings | None = None,
+    settings: GivenSettings = None,
     *,
     format: str | None = None,
     definition: FeaturesDefinition | None = None,
     weights: str | Path | None = None,
     part: str = "0",
-    reading: Reading | None = None,
+    reading: Reading | Mapping[str, Any] | None = None,
     overwrite: bool = True,
     progress: Progress | None = None,
     observer: Observer | None = None,
 ) -> Report:
-    """Make the windows of dumper files and write them to one output, which appears when it is whole.
+    """Make the windows of dumper files and write them to one output, atomically.
 
     inputs : a file, folder, glob or URL, or a list of them
+    settings : `WindowSettings`, a dictionary of them, or the path of a YAML file; by default all defaults
+    reading : `Reading`, or a dictionary of its fields
     output : file name; its suffix (or `format`) chooses between Parquet and NDJSON; a folder for TFRecord (by `format`)
     weights : file of weights for TFRecord; none: all windows weigh 1
     part : name of the part, which TFRecord has in its file names
     Raises an EcalWindowsError for anything a user can mend; then nothing has changed under the output's name.
     """
     began = time.monotonic()
-    settings, reading = settings or WindowSettings(), reading or Reading()
+    settings, reading = settings_of(settings), reading_of(reading)
     plan = output_plan(Path(output), format, definition or features_definition(), part=part, weights=weights)
     with no_empty_folders(plan.all_paths):
         check_outputs(plan, overwrite=overwrite)

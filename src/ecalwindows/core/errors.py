@@ -1,13 +1,17 @@
-"""One tree of errors. Each tells what was found, what was expected, where, and what to do next."""
+"""One tree of errors. Each states what was found, what was expected, where, and what to do next."""
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+OPTION = re.compile(r"(?<![^\s(|])(?:-o|--([a-z]+(?:-[a-z]+)*))\b")
+"""An option in an error."""
 
 
 class EcalWindowsError(Exception):
-    """Base of all errors that a user can mend.
+    """Base of all errors that a user can correct.
 
     found, expected, where, todo: the four parts, each a phrase without a full stop at its end.
     """
@@ -19,10 +23,36 @@ class EcalWindowsError(Exception):
         super().__init__(found, expected, where, todo)
 
     def __str__(self) -> str:
-        return f"{self.found}\n  expected: {self.expected}\n  where:    {self.where}\n  next:     {self.todo}"
+        """The four parts as a caller in Python needs them: with names of arguments in place of options."""
+        where = _in_python(self.where) if self.where.startswith("-") else self.where
+        return _four_lines(_in_python(self.found), _in_python(self.expected), where, _in_python(self.todo))
+
+    @property
+    def command_line_text(self) -> str:
+        """The four parts as a user of the command line needs them: with options."""
+        return _four_lines(self.found, self.expected, self.where, self.todo)
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         return _rebuild, (type(self), self.found, self.expected, self.where, self.todo)
+
+
+def _four_lines(found: str, expected: str, where: str, todo: str) -> str:
+    return f"{found}\n  expected: {expected}\n  where:    {where}\n  next:     {todo}"
+
+
+def _argument(option: re.Match[str]) -> str:
+    """The name of the argument that an option stands for."""
+    return "output" if option[0] == "-o" else option[1].replace("-", "_")
+
+
+def _in_python(text: str) -> str:
+    """The text with arguments in place of options: `skip_bad_files` for --skip-bad-files.
+
+    Commands in backticks remain as they are: they are for a shell.
+    """
+    pieces = re.split("(`[^`]*`)", text)
+    pieces[::2] = [OPTION.sub(_argument, piece) for piece in pieces[::2]]
+    return "".join(pieces)
 
 
 def _rebuild(kind: type[EcalWindowsError], found: str, expected: str, where: str, todo: str) -> EcalWindowsError:
@@ -39,6 +69,10 @@ class BadFileError(InputError):
 
 class SettingsError(EcalWindowsError):
     """A setting or option has a value that means nothing."""
+
+
+class UnknownColumnError(SettingsError, KeyError):
+    """There is no column of this name."""
 
 
 class WorkingPointError(EcalWindowsError):
@@ -107,4 +141,11 @@ def broken_extra(library: str, extra: str, purpose: str, error: ImportError) -> 
         expected=f"it, to {purpose}",
         where="this Python environment",
         todo=f'pip install --force-reinstall "ecalwindows[{extra}]", or mend what is named above',
+    )
+
+
+def unknown_column(name: str, known: Iterable[str], where: str, what: str = "column") -> UnknownColumnError:
+    """The error for a column that there is not."""
+    return UnknownColumnError(
+        f"there is no {what} '{name}'", expected=near(name, known), where=where, todo="correct the name"
     )

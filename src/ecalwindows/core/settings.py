@@ -101,14 +101,14 @@ def read_settings(path: str | Path) -> dict[str, Any]:
             f"the settings file cannot be read: {getattr(error, 'strerror', None) or error}",
             expected="a YAML file",
             where=str(path),
-            todo="check the path given with -s",
+            todo="check the path",
         ) from error
     except yaml.YAMLError as error:
         raise SettingsError(
             f"the settings file is not YAML: {' '.join(str(error).split())}",
             expected="lines `name: value`",
             where=str(path),
-            todo="mend the line named above",
+            todo="correct the line named above",
         ) from error
     if content is None:
         return {}
@@ -117,7 +117,7 @@ def read_settings(path: str | Path) -> dict[str, Any]:
             f"the settings file holds a {type(content).__name__}",
             expected="a mapping, lines `name: value`",
             where=str(path),
-            todo="see `ecalwindows windows --help` for the names",
+            todo="write one setting per line, such as `overlap: true`",
         )
     return content
 
@@ -138,6 +138,24 @@ def window_settings(values: Mapping[str, Any], *, where: str = "the settings") -
         raise _settings_error(error, where) from error
 
 
+GivenSettings = WindowSettings | Mapping[str, Any] | str | Path | None
+"""What functions accept as settings: the settings, a dictionary of them, the path of a YAML file, None for defaults."""
+
+
+def settings_of(given: GivenSettings) -> WindowSettings:
+    """The settings in any form that functions accept.
+
+    Raises
+    ------
+    SettingsError : if a name is unknown, a value is wrong or the file cannot be read
+    """
+    if isinstance(given, WindowSettings):
+        return given
+    if isinstance(given, str | Path):
+        return window_settings(read_settings(given), where=str(given))
+    return window_settings(given or {})
+
+
 def _settings_error(error: ValidationError, where: str) -> SettingsError:
     """The first problem of a pydantic error in four parts."""
     first = main_problem(error)
@@ -149,5 +167,5 @@ def _settings_error(error: ValidationError, where: str) -> SettingsError:
         f"setting '{name}' cannot be {shown_value(first['input'])}: {reason}",
         expected=description,
         where=where if place == name else f"{where}, {place}",
-        todo="correct it (`ecalwindows windows --help` tells the settings)",
+        todo="correct it (`ecalwindows windows --help` lists the settings)",
     )

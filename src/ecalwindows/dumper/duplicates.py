@@ -48,7 +48,7 @@ class SeenEvents:
             f"event {events.event[row]} (run {events.run[row]}, lumi {events.lumi[row]}) stands twice",
             expected="every event once in a sample (event numbers repeat between samples, not within one)",
             where=" and ".join(dict.fromkeys((self.paths[earlier], self.paths[file]))),
-            todo="leave one of the files out (`ecalwindows windows --keep-first-duplicates` keeps the first event)",
+            todo="leave one of the files out, or keep the first of such events with --keep-first-duplicates",
         )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ecalwindows.core.errors import BadFileError
+from ecalwindows.core.errors import BadFileError, SettingsError, near
 from ecalwindows.core.events import Events, selected_events
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.dumper.duplicates import SeenEvents
@@ -44,6 +44,27 @@ class Reading:
     def step_bytes(self) -> float:
         """Budget of one step."""
         return min(self.memory_mb * 1e6, MAX_MEMORY) * STEP_SHARE
+
+
+def reading_of(given: Reading | Mapping[str, Any] | None) -> Reading:
+    """How inputs are read, from `Reading` itself, a dictionary of its fields, or None for the defaults.
+
+    Raises
+    ------
+    SettingsError : if a name is unknown; the error lists near names
+    """
+    if isinstance(given, Reading):
+        return given
+    values, known = dict(given or {}), [each.name for each in fields(Reading)]
+    for name in values:
+        if name not in known:
+            raise SettingsError(
+                f"unknown name '{name}'",
+                expected=near(str(name), known),
+                where="the reading",
+                todo="correct or remove it",
+            )
+    return Reading(**values)
 
 
 @dataclass

@@ -11,7 +11,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.colors import to_hex, to_rgb
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Figure  # also for those that name the type of a figure
 from matplotlib.ticker import StrMethodFormatter
 
 from ecalwindows.core.errors import OutputError

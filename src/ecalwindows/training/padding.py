@@ -1,15 +1,16 @@
-"""Windows as NumPy arrays of one shape, with masks: what a training loop eats."""
+"""Windows as NumPy arrays of one shape, with masks: the input of a training loop."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.core.batch import Array, WindowBatch
+from ecalwindows.core.errors import unknown_column
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
 from ecalwindows.formats.parquet.definition import DEFAULT_HITS, GROUPS, FeaturesDefinition
 from ecalwindows.formats.parquet.stored import text_array
@@ -69,7 +70,7 @@ def padding_of(definition: FeaturesDefinition, clusters: int, hits: int, feature
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PaddedBatch:
     """Some windows, padded with zeros; n = windows, c = places for clusters, h = places for hits.
 
@@ -99,14 +100,35 @@ class PaddedBatch:
     def __len__(self) -> int:
         return len(self.cl_mask)
 
+    def __repr__(self) -> str:
+        """Shapes and dtypes of the arrays, one line each, and how many columns of metadata there are."""
+        arrays = {each.name: getattr(self, each.name) for each in fields(self)}
+        shapes = [f"  {name:<15} {x.dtype!s:<7} {x.shape}" for name, x in arrays.items() if isinstance(x, np.ndarray)]
+        cut = f"  left out        {self.n_clusters_cut:,} clusters, {self.n_hits_cut:,} hits"
+        return "\n".join(
+            [
+                f"<PaddedBatch: {len(self):,} windows",
+                *shapes,
+                f"  metadata        {len(self.metadata)} columns",
+                f"{cut}>",
+            ]
+        )
+
     def column(self, name: str) -> Array:
-        """A column by name: (n, c) for clusters, (n,) for windows. Raises KeyError for one that is not there."""
+        """A column by name: (n, c) for clusters, (n,) for windows.
+
+        Raises
+        ------
+        UnknownColumnError : if the batch has no such column; the error lists near names
+        """
         for group in ("cl_features", "cl_labels", "seed_features", "window_features"):
             names: tuple[str, ...] = getattr(self.names, group)
             if name in names:
                 array: Array = getattr(self, group)
                 return array[..., names.index(name)]
-        return self.metadata[name]
+        if name in self.metadata:
+            return self.metadata[name]
+        raise unknown_column(name, self.names.columns - {*self.names.components}, "the batch")
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ def take(plan_file: str, number: int, archive: str, code: int) -> None:
     try:
         state = take(Place(path.parent), read_plan(path), number, Path(archive), code=code)
     except ProductionError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {error.command_line_text}", err=True)
         raise SystemExit(code if 0 < code < 256 else 1) from error
     click.echo(f"taken: {_summary(state)}")
 

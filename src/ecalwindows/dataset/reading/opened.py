@@ -10,7 +10,7 @@ from typing import Any, Self
 import awkward as ak
 import pyarrow as pa
 
-from ecalwindows.core.errors import SettingsError, near
+from ecalwindows.core.errors import EcalWindowsError, SettingsError, UnknownColumnError, near, unknown_column
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, Column
 from ecalwindows.dataset.reading.scan import Scan
 from ecalwindows.dataset.reading.selection import Selection
@@ -36,8 +36,37 @@ class Dataset:
     chosen: frozenset[str] | None = None
 
     def __repr__(self) -> str:
-        limits = "".join(f", {selection}" for selection in self.scan.selections)
-        return f"<Dataset {self.path!r}: files={len(self.scan.files)}{limits}>"
+        """Windows, splits, columns and size, as far as records and headers state them; no windows are read."""
+        try:
+            groups = dict(self.definition.groups) | ({"cl_h": self.hit_components} if self.hit_components else {})
+            columns = f"{len(self.columns)} in " + ", ".join(f"{name} ({len(names)})" for name, names in groups.items())
+            windows = self._described_windows()
+        except (EcalWindowsError, OSError):
+            columns = windows = "unknown: the data cannot be read"
+        return "\n".join(
+            [
+                f"<Dataset {self.path!r}",
+                f"  windows: {windows}",
+                f"  splits:  {', '.join(self.splits) or 'none'}",
+                f"  columns: {columns}",
+                f"  size:    {self._described_size()}>",
+            ]
+        )
+
+    def _described_windows(self) -> str:
+        """The number of windows, and the limits that they pass."""
+        limits = "; ".join(each.text for each in self.scan.selections)
+        if "_n_windows" in self.__dict__:
+            return f"{self._n_windows:,}" + (f" with {limits}" if limits else "")
+        stated = self.scan.stated_windows(self.record)
+        n = "not counted yet (len() counts them)" if stated is None else f"{stated:,}"
+        return f"{n}, before the limits {limits}" if limits else n
+
+    def _described_size(self) -> str:
+        """The number of files, and their size where it is known."""
+        sizes = [file.bytes for file in self.scan.files]
+        size = "" if None in sizes else f"{sum(filter(None, sizes)) / 1e6:,.1f} MB in "
+        return f"{size}{len(sizes):,} file{'s' if len(sizes) != 1 else ''}"
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -77,11 +106,14 @@ class Dataset:
 
         et_min <= et_seed < et_max (raw Et) [GeV]; eta_min <= abs(seed_eta) < eta_max; matched: is_seed_calo_matched
         split : name or names of splits
-        Raises SettingsError for a split that is not there or a limit on a column that the dataset lacks.
+        Raises SettingsError for an unknown split, UnknownColumnError for a limit on a column that is not there.
         """
         selection = Selection(et_min, et_max, eta_min, eta_max, matched)
-        if lacking := sorted(selection.columns - self.scan.names):
-            raise self._wrong(f"the filter needs {', '.join(lacking)}", "limits on columns that the dataset has")
+        if missing := sorted(selection.columns - self.scan.names):
+            raise UnknownColumnError(
+                f"the filter needs {', '.join(missing)}, which the dataset does not have",
+                expected=near(missing[0], self.scan.names), where=self.path, todo="give limits on other columns",
+            )  # fmt: skip
         files = self.scan.files if split is None else self._files_of({split} if isinstance(split, str) else set(split))
         return replace(self, scan=replace(self.scan.limited(selection), files=files))
 
@@ -94,14 +126,14 @@ class Dataset:
     def select(self, columns: Iterable[str]) -> Self:
         """A handle on fewer columns: names of columns, of groups ("cl_features"), of hit components, or "cl_h".
 
-        Raises SettingsError for an unknown name; the error lists near ones.
+        Raises UnknownColumnError, a SettingsError, for an unknown name; the error lists near names.
         """
         groups = {group: set(names) for group, names in self.definition.groups.items()}
         groups |= {"cl_h": set(self.hit_components)} | {name: {name} for name in self._names}
         chosen: set[str] = set()
         for name in [columns] if isinstance(columns, str) else columns:
             if name not in groups:
-                raise self._wrong(f"there is no column or group '{name}'", near(name, groups))
+                raise unknown_column(name, groups, self.path, "column or group")
             chosen |= groups[name]
         if not chosen:
             raise self._wrong("no column is selected", "names of columns or groups")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -11,11 +11,16 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.schema import COLUMNS
+from ecalwindows.core.urls import is_remote
 from ecalwindows.dataset.reading.selection import Selection
 from ecalwindows.dataset.reading.sources import File, Index, file_batches, file_index
+from ecalwindows.dataset.record import DatasetRecord
 
 Unit = tuple[File, int | None]
 """What is read at a time: a row group of a file, or a whole file."""
+
+MAX_DEPTH = 6
+"""Folders of a dataset in the name of a file, as its record has it, and the file itself."""
 
 Rows = NDArray[np.int64]
 
@@ -60,6 +65,22 @@ class Scan:
             for batch in file_batches(file, needed, group):
                 passes = [selection.passing(batch.window) for selection in self.selections]
                 yield batch, np.flatnonzero(np.all([np.ones(len(batch), bool), *passes], axis=0))
+
+    def stated_windows(self, record: DatasetRecord | None) -> int | None:
+        """Windows without limits, as record or headers state them; None if only reading would find out."""
+        stated = {file.name: file.windows for file in record.all_files} if record else {}
+        counts = [self._stated_of(file, stated) for file in self.files]
+        return None if None in counts else sum(filter(None, counts))
+
+    def _stated_of(self, file: File, stated: Mapping[str, int | None]) -> int | None:
+        parts = file.path.split("/")
+        names = ("/".join(parts[-n:]) for n in range(1, min(len(parts), MAX_DEPTH) + 1))
+        if name := next((name for name in names if name in stated), None):
+            return stated[name]
+        if is_remote(file.path) and file.path not in self.indices:
+            return None
+        rows = self.index(file).rows
+        return None if rows is None else sum(rows)
 
     def count(self) -> int:
         """Windows: from the headers where they tell, else by reading as little as possible."""

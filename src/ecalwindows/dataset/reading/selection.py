@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,12 @@ class Selection:
     eta_min: float | None = None
     eta_max: float | None = None
     matched: bool | None = None
+
+    @property
+    def text(self) -> str:
+        """The limits as arguments of `filter`, for example "et_min=5.0, matched=True"."""
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        return ", ".join(f"{name}={value}" for name, value in given.items() if value is not None)
 
     @property
     def columns(self) -> frozenset[str]:

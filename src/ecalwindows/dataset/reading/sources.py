@@ -47,6 +47,12 @@ class File:
     stated: Stated | None = field(default=None, compare=False, repr=False)
     warned: set[str] = field(default_factory=set, compare=False, repr=False)
 
+    @property
+    def bytes(self) -> int | None:
+        """Size, None if neither the file system nor a record states it."""
+        known = self.state or self.stated
+        return known.bytes if known else None
+
     def refuse_changed(self) -> None:
         """Raise InputError when the file was replaced, changed or removed since the dataset was opened."""
         refuse_changed(

@@ -64,7 +64,7 @@ def _serve(plan_file: Path, executor: str, numbers: queue.Queue[int], answers: A
 
 
 def _answer(place: Any, plan: Any, number: int, executor: str) -> Any:
-    """Do a job; an error of ours is printed as users know them, another one with its way."""
+    """Do a job; a known error is printed as on the command line, any other with its traceback."""
     from ecalwindows.core.errors import EcalWindowsError
     from ecalwindows.production.executors.pool import Answer, answer_to
     from ecalwindows.production.job import run_task
@@ -72,7 +72,7 @@ def _answer(place: Any, plan: Any, number: int, executor: str) -> Any:
     try:
         return Answer(windows=run_task(place, plan, number, executor=executor).windows)
     except EcalWindowsError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        print(f"error: {error.command_line_text}", file=sys.stderr, flush=True)
         return answer_to(error)
     except Exception as error:
         traceback.print_exc()
