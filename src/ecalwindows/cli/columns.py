@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ecalwindows.cli.printing import say
+
 
 @click.command(
     epilog="""\b
@@ -25,4 +27,4 @@ def columns(format_name: str, group: str | None) -> None:
     """
     from ecalwindows.cli.texts.columns import columns_text
 
-    click.echo(columns_text(format_name, group))
+    say(columns_text(format_name, group))

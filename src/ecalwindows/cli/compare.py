@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ecalwindows.cli.printing import say
+
 
 @click.command(
     epilog="""\b
@@ -34,6 +36,6 @@ def compare(a: str, b: str, rtol: float, atol: float, drift: bool, plots: str | 
     with warnings_shown(), progress(shown=not quiet, noun="files") as step_done:
         found = compare_datasets(a, b, rtol=rtol, atol=atol, drift=drift, plots=plots, progress=step_done)
     text = comparison_text(found)
-    click.echo(text.splitlines()[-1] if quiet else text)
+    say(text.splitlines()[-1] if quiet else text)
     if not found.is_equal:
         raise click.exceptions.Exit(1)

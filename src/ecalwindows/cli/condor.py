@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ecalwindows.cli.groups import SuggestingGroup
+from ecalwindows.cli.printing import say
 
 
 @click.group(
@@ -134,14 +135,14 @@ def _prepare(values: dict[str, Any], options: dict[str, Any]) -> None:
             production,
             mode="redo" if options["redo"] else "resume",
             dry_run=not options["submit"],
-            tell=lambda line: click.echo(line, err=True),
+            tell=lambda line: say(line, err=True),
         )
     path = shown(write_yaml(production))
-    click.echo(f"{n_jobs:,} jobs, output {shown(production.output)}")
-    click.echo(f"submit files: {shown(folder)}")
+    say(f"{n_jobs:,} jobs, output {shown(production.output)}")
+    say(f"submit files: {shown(folder)}")
     if done is not None:
-        click.echo(f"submitted: DAG {done.cluster} of {done.schedd}")
-        click.echo(f"watch it:     ecalwindows production status {path} --watch")
+        say(f"submitted: DAG {done.cluster} of {done.schedd}")
+        say(f"watch it:     ecalwindows production status {path} --watch")
     else:
-        click.echo(f"submit:       ecalwindows production submit {path}")
-        click.echo(f"or run here:  ecalwindows production run {path}")
+        say(f"submit:       ecalwindows production submit {path}")
+        say(f"or run here:  ecalwindows production run {path}")

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from ecalwindows.cli.printing import say
+
 
 @click.command(
     epilog="""\b
@@ -69,4 +71,4 @@ def convert(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     with warnings_shown(), progress(shown=not options["quiet"], noun="files") as step_done:
         done = convert_files(list(inputs), output, task, progress=step_done)
     if not options["quiet"]:
-        click.echo(summary(done), err=to_stdout(output))
+        say(summary(done), err=to_stdout(output))

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from ecalwindows.cli.printing import say
+
 
 @click.command(
     epilog="""\b
@@ -27,4 +29,4 @@ def demo(output: Path) -> None:
     from ecalwindows.commands.demo import run_demo
 
     with warnings_shown():
-        run_demo(output, click.echo)
+        run_demo(output, say)

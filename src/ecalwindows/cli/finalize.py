@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from ecalwindows.cli.printing import say
+
 
 @click.command(
     epilog="""\b
@@ -68,4 +70,4 @@ def finalize(folder: str | None, inputdir: str | None, **options: Any) -> None:
             progress=step_done,
         )
     if not options["quiet"]:
-        click.echo(finalised_summary(done))
+        say(finalised_summary(done))

@@ -6,6 +6,8 @@ from datetime import datetime
 
 import click
 
+from ecalwindows.cli.printing import say
+
 
 class WithDefault(click.Group):
     """A group in which words that name no subcommand are those of `show`: `log FOLDER` is `log show FOLDER`."""
@@ -44,7 +46,7 @@ def show(folder: str) -> None:
     from ecalwindows.commands.log import datasets_below
 
     with warnings_shown():
-        click.echo(history_text(datasets_below(folder), Path(folder)))
+        say(history_text(datasets_below(folder), Path(folder)))
 
 
 @log.command(
@@ -65,4 +67,4 @@ def note(dataset: str, text: str, column: str | None, day: datetime | None) -> N
 
     record = note_issue(dataset, text, column=column, day=day.date() if day else None)
     noted = next(issue for issue in reversed(record.known_issues) if issue.text == " ".join(text.split()))
-    click.echo(f"noted for {record.title}: {issue_text(noted)}")
+    say(f"noted for {record.title}: {issue_text(noted)}")

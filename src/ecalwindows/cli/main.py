@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from ecalwindows.cli.groups import LazyGroup
+from ecalwindows.cli.printing import say, terminal_text
 
 SECTIONS = {
     "First look": {
@@ -85,7 +86,7 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
     if wanted:
         from ecalwindows.core.version import revision, version
 
-        click.echo(f"ecalwindows {version} (revision {revision})")
+        say(f"ecalwindows {version} (revision {revision})")
         context.exit()
 
 
@@ -121,6 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if code:  # of a command that left with click's Exit
             sys.exit(code)
     except click.ClickException as error:
+        error.message = terminal_text(error.message)
         with contextlib.suppress(OSError):
             error.show()
         sys.exit(error.exit_code)
@@ -214,7 +216,7 @@ def _discard_output() -> None:
 def _say(text: str) -> None:
     """Print on stderr, if that is possible."""
     with contextlib.suppress(OSError):
-        click.echo(text, err=True)
+        say(text, err=True)
 
 
 def _system_error(error: OSError) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ecalwindows.cli.printing import say
+
 
 @click.command(
     epilog="""\b
@@ -31,4 +33,4 @@ def normalize(inputs: tuple[str, ...], output: str, split: str | None, keep_sent
     with warnings_shown(), progress(shown=not quiet, noun="files") as step_done:
         done = normalize_datasets(inputs, output, keep_sentinels=keep_sentinels, split=split, progress=step_done)
     if not quiet:
-        click.echo(normalisation_summary(done, output))
+        say(normalisation_summary(done, output))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ecalwindows.cli.printing import say
+
 
 @click.command(
     epilog="""\b
@@ -38,4 +40,4 @@ def plot(
             inputs, output, only=only, split=split, pdf=pdf, overwrite=overwrite, progress=step_done
         )
     if not quiet:
-        click.echo(plotted_summary(plotted))
+        say(plotted_summary(plotted))

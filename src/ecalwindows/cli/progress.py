@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ecalwindows.cli.printing import terminal_text
+
 SECONDS_BETWEEN_LINES = 5.0
 
 StepDone = Callable[[int, int, int], None]
@@ -22,11 +24,19 @@ def to_stdout(output: str) -> bool:
         return False
 
 
+class _OneMessage(logging.Formatter):
+    """Messages as they may be printed."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message."""
+        return terminal_text(super().format(record))
+
+
 @contextmanager
 def warnings_shown() -> Iterator[None]:
     """Warnings of the library as lines on stderr."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("warning: %(message)s"))
+    handler.setFormatter(_OneMessage("warning: %(message)s"))
     handler.setLevel(logging.WARNING)
     logger = logging.getLogger("ecalwindows")
     logger.addHandler(handler)
@@ -57,7 +67,7 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """A line."""
-        print(record.getMessage(), file=sys.stderr, flush=True)
+        print(terminal_text(record.getMessage()), file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ecalwindows.cli.printing import say
+
 
 @click.command(
     epilog="""\b
@@ -51,4 +53,4 @@ def relabel(
             progress=step_done,
         )
     if not quiet:
-        click.echo(relabelled_summary(done))
+        say(relabelled_summary(done))

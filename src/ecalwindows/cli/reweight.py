@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from ecalwindows.cli.printing import say
+
 
 @click.command(
     epilog="""\b
@@ -63,6 +65,6 @@ def reweight(inputs: tuple[str, ...], output: str, **options: Any) -> None:
             **{name: options[name] for name in ("check", "study", "split", "figures")},
         )
     if not options["quiet"]:
-        click.echo(reweighting_summary(done))
+        say(reweighting_summary(done))
     if done.problem:
         raise click.exceptions.Exit(1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ecalwindows.cli.printing import say
+
 
 @click.command(
     epilog="""\b
@@ -42,9 +44,9 @@ def show(
             raise click.UsageError("--list takes --event, not --window")
         with warnings_shown():
             for name in listing(source, event, settings):
-                click.echo(name)
+                say(name)
         return
     with warnings_shown(), progress(shown=not quiet, noun="steps") as step_done:
         shown = draw(source, window=window, event=event, output=output, settings=settings, progress=step_done)
     if not quiet:
-        click.echo(shown_text(shown, source))
+        say(shown_text(shown, source))

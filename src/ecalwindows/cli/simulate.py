@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from ecalwindows.cli.printing import say
+
 
 class Range(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """A range LOW:HIGH; a single number means LOW = HIGH."""
@@ -104,18 +106,16 @@ def simulate(output: str | None, validate: str | None, **options: Any) -> None:
         with warnings_shown(), compilation_shown(shown=not quiet):
             for line in write_validation(validate, settings_from(options)):
                 if not quiet:
-                    click.echo(line)
+                    say(line)
         return
     from ecalwindows.simulation import simulate_file
 
     with warnings_shown(), progress(shown=not quiet, found="clusters") as step_done:
         done = simulate_file(output or "", settings_from(options), progress=step_done)
     if not quiet:
-        click.echo(
-            f"{done.path}: {done.events:,} events with {done.clusters:,} clusters, as {FORMAT_NAMES[done.format]}"
-        )
+        say(f"{done.path}: {done.events:,} events with {done.clusters:,} clusters, as {FORMAT_NAMES[done.format]}")
         if done.format == "rntuple" and options["format_name"] is None:
-            click.echo('TTrees need ROOT: pip install "ecalwindows[simulate]"; `ecalwindows windows` reads both')
+            say('TTrees need ROOT: pip install "ecalwindows[simulate]"; `ecalwindows windows` reads both')
 
 
 UNUSED = ("particle", "pt", "eta", "per_event", "overlap_particles", "format_name")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ecalwindows.cli.printing import say
+
 
 @click.command(
     epilog="""\b
@@ -31,6 +33,6 @@ def validate(path: str, split: str | None, quiet: bool) -> None:
     with warnings_shown(), progress(shown=not quiet, noun="files") as step_done:
         found = validate_dataset(path, split=split, progress=step_done)
     text = validation_text(found)
-    click.echo(text.splitlines()[-1] if quiet else text)
+    say(text.splitlines()[-1] if quiet else text)
     if found.failed:
         raise click.exceptions.Exit(1)

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from ecalwindows.cli.printing import say
+
 SETTINGS = (
     "assoc_strategy", "wp_file", "maxnocalow", "min_et_seed", "min_seed_score", "min_cluster_score", "overlap",
     "pu_limit", "require_gen_in_window", "pileup", "geometry", "flavour", "draw_seed", "sample", "tree",
@@ -131,7 +133,7 @@ def windows(inputs: tuple[str, ...], output: str, **options: Any) -> None:
 
     def tell_seeds(events: Any, made: Any) -> None:
         for line in seed_lines(events, made):
-            click.echo(line, err=on_stdout)
+            say(line, err=on_stdout)
 
     with warnings_shown(), progress(shown=not (quiet or options["debug"])) as step_done:
         report = write_windows(
@@ -147,7 +149,7 @@ def windows(inputs: tuple[str, ...], output: str, **options: Any) -> None:
             observer=tell_seeds if options["debug"] else None,
         )
     if not quiet:
-        click.echo(summary(report), err=on_stdout)
+        say(summary(report), err=on_stdout)
 
 
 def reading_of(options: dict[str, Any]) -> Any:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ecalwindows.cli.printing import say
+
 if TYPE_CHECKING:
     from ecalwindows.production.job_state import JobState
 
@@ -38,7 +40,7 @@ def task(plan_file: str, number: int, executor: str, scratch: str | None) -> Non
 
     with warnings_shown():
         state = run_task(place, plan, number, executor=executor, scratch=Path(scratch) if scratch else None)
-    click.echo(_summary(state))
+    say(_summary(state))
 
 
 def _summary(state: JobState) -> str:
@@ -59,7 +61,7 @@ def merge(plan_file: str, number: int, scratch: str | None) -> None:
 
     path = Path(plan_file).absolute()
     made = merge(Place(path.parent), read_plan(path), number, scratch=Path(scratch) if scratch else None)
-    click.echo(f"{made.part}: {len(made.jobs)} parts")
+    say(f"{made.part}: {len(made.jobs)} parts")
 
 
 @click.command(hidden=True)
@@ -72,7 +74,7 @@ def carried(folder: str) -> None:
     from ecalwindows.production.executors.htcondor.carrying import run_carried
 
     with warnings_shown():
-        click.echo(_summary(run_carried(Path(folder).absolute())))
+        say(_summary(run_carried(Path(folder).absolute())))
 
 
 @click.command(hidden=True)
@@ -92,9 +94,9 @@ def take(plan_file: str, number: int, archive: str, code: int) -> None:
     try:
         state = take(Place(path.parent), read_plan(path), number, Path(archive), code=code)
     except ProductionError as error:
-        click.echo(f"error: {error.command_line_text}", err=True)
+        say(f"error: {error.command_line_text}", err=True)
         raise SystemExit(code if 0 < code < 256 else 1) from error
-    click.echo(f"taken: {_summary(state)}")
+    say(f"taken: {_summary(state)}")
 
 
 @click.command(hidden=True)
@@ -109,12 +111,12 @@ def finish(folder: str, dag_status: int, failed: int) -> None:
     from ecalwindows.production.work_folder import find_place
 
     place = find_place(folder)
-    click.echo(f"DAG status {dag_status}, {failed} nodes failed")
+    say(f"DAG status {dag_status}, {failed} nodes failed")
     if dag_status == REMOVED:
         raise ProductionError(
             "the DAG was removed: no dataset was made", expected="a DAG that runs to its end", where=folder,
             todo="`ecalwindows production submit FILE` or `resume FILE` makes the rest",
         )  # fmt: skip
     with warnings_shown():
-        finish_production(place, tell=lambda line: click.echo(line, err=True))
-    click.echo("finalised")
+        finish_production(place, tell=lambda line: say(line, err=True))
+    say("finalised")

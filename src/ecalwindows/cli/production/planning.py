@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ecalwindows.cli.printing import say
+
 
 @click.command(
     epilog="""\b
@@ -32,11 +34,11 @@ def plan(file: str, output: str | None, checksums: bool, estimate: bool, jobs: b
     wanted = read_production(file)
     sources = checked_sources(wanted)
     made = made_plan(wanted, listed_inputs(wanted, checksums=checksums), sources)
-    click.echo(plan_text(made, jobs=jobs))
+    say(plan_text(made, jobs=jobs))
     if output is not None:
         write_plan(made, Path(output))
-        click.echo(f"written: {output}")
+        say(f"written: {output}")
     if estimate:
         from ecalwindows.production.estimate import estimates
 
-        click.echo("\n" + estimate_text(estimates(made)))
+        say("\n" + estimate_text(estimates(made)))

@@ -7,6 +7,8 @@ import time
 
 import click
 
+from ecalwindows.cli.printing import say
+
 
 @click.command(
     epilog="""\b
@@ -33,9 +35,9 @@ def status(file: str, watch: bool, every: float) -> None:
         now = status_of(place, is_run=is_run)
         if watch and sys.stdout.isatty():
             click.clear()
-        click.echo("\n".join([status_text(now), *queued]))
+        say("\n".join([status_text(now), *queued]))
         if not is_run and not now.finalised:
-            click.echo("nobody runs it: `resume` (or `submit --resume`) makes what is missing, or tells why it cannot")
+            say("nobody runs it: `resume` (or `submit --resume`) makes what is missing, or tells why it cannot")
         if not watch or not is_run:
             return
         time.sleep(every)
@@ -47,7 +49,7 @@ def digest(folder: str) -> None:
     """Print one hash of a finished dataset: the same settings and inputs give the same."""
     from ecalwindows.production.digest import dataset_digest
 
-    click.echo(dataset_digest(folder))
+    say(dataset_digest(folder))
 
 
 @click.command(epilog="\b\nExamples:\n  ecalwindows production report electrons.yaml --plot jobs.png\n")
@@ -61,10 +63,10 @@ def report(file: str, plot: str | None) -> None:
 
     place = find_place(file)
     states = states_of(place, read_plan(place.plan))
-    click.echo(fared_text(states))
+    say(fared_text(states))
     if plot:
         from ecalwindows.plots.production import jobs_figure, save
         from ecalwindows.production.status import times_of
 
         save(jobs_figure(*times_of(states)), plot)
-        click.echo(f"written: {plot}")
+        say(f"written: {plot}")

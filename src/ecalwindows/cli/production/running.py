@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from ecalwindows.cli.printing import say
+
 SECONDS_BETWEEN_LINES = 5.0
 
 
@@ -131,15 +133,15 @@ def run_file(
             )
     except KeyboardInterrupt:
         named[:] = [path for path in named if not path.is_relative_to(wanted.work.absolute())]
-        click.echo("stopped: parts that are done are kept; `ecalwindows production resume` makes the rest", err=True)
+        say("stopped: parts that are done are kept; `ecalwindows production resume` makes the rest", err=True)
         raise
     if not quiet:
-        click.echo(done_text(done))
+        say(done_text(done))
 
 
 def tell(line: str) -> None:
     """A line for whoever watches."""
-    click.echo(line, err=True)
+    say(line, err=True)
 
 
 def _dask_pool(wanted: Any, scheduler: str | None, allow_insecure: bool) -> Any:
@@ -175,6 +177,6 @@ def _lines() -> Callable[[int, int, int], None]:
             last, took = now, now - began
             left = duration(took / done * (of - done))
             rate = 60 * done / max(took, 1e-3)
-            click.echo(f"{done:,} of {of:,} jobs, {rate:,.1f} a minute, {windows:,} windows, {left} left", err=True)
+            say(f"{done:,} of {of:,} jobs, {rate:,.1f} a minute, {windows:,} windows, {left} left", err=True)
 
     return job_done

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ecalwindows.cli.printing import say
 from ecalwindows.cli.production.running import dask_options, run_file, tell
 
 
@@ -61,7 +62,7 @@ def submit(
             **options,
         )
     if done is None:
-        click.echo(f"{n_jobs:,} jobs; nothing was submitted; read {folder}")
+        say(f"{n_jobs:,} jobs; nothing was submitted; read {folder}")
     else:
-        click.echo(f"{n_jobs:,} jobs submitted: DAG {done.cluster} of {done.schedd}, in {folder}")
-        click.echo(f"watch it: ecalwindows production status {file} --watch")
+        say(f"{n_jobs:,} jobs submitted: DAG {done.cluster} of {done.schedd}, in {folder}")
+        say(f"watch it: ecalwindows production status {file} --watch")

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ecalwindows.cli.printing import say
 from ecalwindows.cli.windows import EventRange, Megabytes
 
 
@@ -59,4 +60,4 @@ def match(inputs: tuple[str, ...], output: str, **options: Any) -> None:
             progress=step_done,
         )
     if not options["quiet"]:
-        click.echo(match_text(report))
+        say(match_text(report))

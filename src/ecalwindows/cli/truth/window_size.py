@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from ecalwindows.cli.printing import say
+
 
 class Numbers(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """Numbers with commas between."""
@@ -62,4 +64,4 @@ def window_size(inputs: tuple[str, ...], output: str, **options: Any) -> None:
             figures=options["figures"], progress=step_done,
         )  # fmt: skip
     if shown:
-        click.echo(window_size_text(study))
+        say(window_size_text(study))

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from ecalwindows.cli.printing import say
+
 
 class Edges(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """Increasing numbers with commas between."""
@@ -84,6 +86,6 @@ def working_points(tables: tuple[str, ...], output: str, **options: Any) -> None
             progress=step_done,
         )
     if shown:
-        click.echo(study_text(study))
+        say(study_text(study))
     if study.problem:
         raise click.exceptions.Exit(1)
