@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from ecalwindows.cli.groups import LazyGroup
-from ecalwindows.cli.printing import say, terminal_text
+from ecalwindows.cli.printing import say
 
 SECTIONS = {
     "First look": {
@@ -122,9 +122,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if code:  # of a command that left with click's Exit
             sys.exit(code)
     except click.ClickException as error:
-        error.message = terminal_text(error.message)
-        with contextlib.suppress(OSError):
-            error.show()
+        text = io.StringIO()
+        error.show(file=text)
+        _say(text.getvalue().rstrip("\n"))
         sys.exit(error.exit_code)
     except EcalWindowsError as error:
         _traceback_if_wanted()
