@@ -68,6 +68,7 @@ PHRASES: dict[str, str] = {
     r"(?:as|by) a whole": "together",
     r"stands? for|standing for": "abbreviates",
     r"stand-?alone": "by itself",
+    r"odd_words": "the name of this program",
     r"most_common": "method of Counter",
     r"least_squares": "a method",
     r"odd (?:numbers?|multiples?|ieta|iphi)|even or odd|odd or even|rounded to odd|round.to.odd": "not even",
