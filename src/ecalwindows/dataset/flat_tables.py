@@ -8,13 +8,12 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ecalwindows.core.errors import BadFileError, InputError, near
 from ecalwindows.core.files.file_state import unchanged
 from ecalwindows.dataset.stated import checked_file
-from ecalwindows.formats.parquet.footer import check_footer
+from ecalwindows.formats.parquet.checked_file import CheckedFile
 from ecalwindows.formats.parquet.writer import TableWriter
 
 Columns = dict[str, NDArray[Any]]
@@ -73,9 +72,7 @@ def read_flat(path: Path, columns: Sequence[str], *, made_by: str) -> Iterator[C
 def _row_groups(path: Path, columns: Sequence[str], made_by: str) -> Iterator[Columns]:
     try:
         checked_file(path)
-        with path.open("rb") as source:
-            check_footer(source, path.stat().st_size, path)
-        with pq.ParquetFile(path, memory_map=False, page_checksum_verification=True) as file:
+        with CheckedFile(path, memory_map=False) as file:
             check_columns(path, file.schema_arrow.names, columns, made_by)
             for number in range(file.num_row_groups):
                 table = file.read_row_group(number, columns=list(columns), use_threads=False)
@@ -90,9 +87,8 @@ def _row_groups(path: Path, columns: Sequence[str], made_by: str) -> Iterator[Co
 def flat_rows(path: Path) -> int:
     """Rows of a file, from its footer. Raises BadFileError."""
     try:
-        with path.open("rb") as source:
-            check_footer(source, path.stat().st_size, path)
-        return int(pq.read_metadata(path).num_rows)
+        with CheckedFile(path) as file:
+            return int(file.metadata.num_rows)
     except (OSError, pa.ArrowException) as error:
         raise BadFileError(
             f"the file cannot be read: {' '.join(str(error).split())[:200]}",

@@ -18,7 +18,7 @@ from ecalwindows.core.errors import BadFileError, InputError, OutputError
 from ecalwindows.dataset.layout import dataset_root, record_path
 from ecalwindows.dataset.record import DatasetRecord, read_record
 from ecalwindows.formats.manifest import Manifest
-from ecalwindows.formats.parquet.footer import check_footer
+from ecalwindows.formats.parquet.footer import read_proof
 from ecalwindows.formats.readers import file_manifest
 from ecalwindows.formats.suffixes import format_of
 
@@ -158,7 +158,7 @@ def _proves_itself(path: Path) -> bool:
     if not path.name.endswith(".parquet"):
         return False
     with path.open("rb") as file:
-        return check_footer(file, path.stat().st_size, path)
+        return read_proof(file, path.stat().st_size, path) is not None
 
 
 def check_windows(path: str, windows: int, stated: Stated | None) -> None:

@@ -1,37 +1,117 @@
-"""The end of a Parquet file, on which all else depends: checked before Arrow sees it.
+"""The end of a Parquet file, on which all else depends: checked before Arrow sees it; and checksums of all bytes.
 
-A footer with a flipped bit can lose a column without a word, or end the process inside Arrow. Pages have checksums of
-their own, the footer has none. So files written here have a seal in front of the footer, where the format allows bytes
-that no reader looks at: `MARK`, the length of the footer, its SHA-256.
+A footer with a flipped bit can lose a column without a word, or end the process inside Arrow. A flipped bit in the
+header of a page can make Arrow pass over the page. Pages have checksums of their own, footer and headers have none. So
+files written here have a seal in front of the footer, where the format allows bytes that no reader looks at:
+
+    CRC-32 of each block of `BLOCK` bytes before it, 4 bytes each, little-endian
+    their number, 4 bytes
+    `MARK`
+    length of the footer, 4 bytes
+    SHA-256 of all of these but `MARK`, and of the footer
+
+Only the blocks of what is read are checked.
 """
 
 from __future__ import annotations
 
 import hashlib
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from os import PathLike, fspath
 from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ecalwindows.core.errors import BadFileError
 
 MAGIC = b"PAR1"
-MARK = b"ecalwindows footer sha256:"
-SEAL = len(MARK) + 4 + 32
-"""Bytes of a seal."""
+MARK = b"ecalwindows checksums:"
+NUMBER, DIGEST = 4, 32
+"""Bytes of an integer and of a SHA-256."""
+
+BLOCK = 1 << 16
+"""Bytes of which there is one checksum."""
 
 SEARCHED = 1 << 20
 """Bytes from the end in which a seal is looked for, where none is in front of the footer: is the length damaged?"""
 
+Sums = NDArray[np.uint32]
 
-def sealed(end: bytes) -> bytes:
-    """The last bytes of a Parquet file (footer, its length, `PAR1`, perhaps more in front) with a seal."""
+
+class BlockSums:
+    """CRC-32 of each block of what is written, in order."""
+
+    def __init__(self) -> None:
+        self._sums: list[int] = []
+        self._sum = self._n = 0
+
+    def update(self, data: bytes | bytearray | memoryview) -> None:
+        """Take the next bytes."""
+        view = memoryview(data).cast("B")
+        while len(view):
+            piece, view = view[: BLOCK - self._n], view[BLOCK - self._n :]
+            self._sum, self._n = zlib.crc32(piece, self._sum), self._n + len(piece)
+            if self._n == BLOCK:
+                self._sums.append(self._sum)
+                self._sum = self._n = 0
+
+    def all(self) -> Sums:
+        """The sums, that of a last shorter block too. uint32 (n_blocks,)"""
+        return np.array([*self._sums, *([self._sum] if self._n else [])], dtype="<u4")
+
+
+def sealed(end: bytes, sums: BlockSums) -> bytes:
+    """The last bytes of a Parquet file (footer, its length, `PAR1`, perhaps more in front) with a seal.
+
+    sums : of all bytes before `end`; takes those in front of the footer too
+    """
     length = int.from_bytes(end[-8:-4], "little")
     start = len(end) - 8 - length
-    footer = end[start:-8]
-    return end[:start] + MARK + length.to_bytes(4, "little") + hashlib.sha256(footer).digest() + end[start:]
+    sums.update(end[:start])
+    blocks = sums.all()
+    head = blocks.tobytes() + len(blocks).to_bytes(NUMBER, "little")
+    return end[:start] + head + MARK + _tail(head, length, end[start:-8]) + end[start:]
 
 
-def check_footer(file: BinaryIO, size: int, path: str | PathLike[str]) -> bool:
-    """Check that the footer is what its seal says; whether there is a seal (files of other programs have none).
+def _tail(head: bytes, length: int, footer: bytes) -> bytes:
+    """What is behind the mark."""
+    number = length.to_bytes(NUMBER, "little")
+    return number + hashlib.sha256(head + number + footer).digest()
+
+
+@dataclass
+class Proof:
+    """The checksums of the bytes in front of a seal.
+
+    n_bytes : how many bytes there are; sums : uint32 (n_blocks,); good : blocks that were checked
+    """
+
+    path: str
+    n_bytes: int
+    sums: Sums
+    good: set[int] = field(default_factory=set)
+
+    def check(self, file: BinaryIO, ranges: Iterable[tuple[int, int]]) -> None:
+        """Check the blocks of some ranges (first byte, byte after the last). Raises BadFileError for a damaged one."""
+        for first, last in ranges:
+            for block in range(first // BLOCK, -(-last // BLOCK)):
+                if block not in self.good:
+                    self._check_block(file, block)
+
+    def _check_block(self, file: BinaryIO, block: int) -> None:
+        file.seek(block * BLOCK)
+        data = file.read(min(BLOCK, self.n_bytes - block * BLOCK))
+        if block >= len(self.sums) or zlib.crc32(data) != int(self.sums[block]):
+            place = f"bytes {block * BLOCK:,} to {min((block + 1) * BLOCK, self.n_bytes):,}"
+            raise bad_file(f"the file is damaged: {place} are not those that were written (checksum)", self.path)
+        self.good.add(block)
+
+
+def read_proof(file: BinaryIO, size: int, path: str | PathLike[str]) -> Proof | None:
+    """Check that the footer is what its seal says; the checksums of the rest, None where there is no seal.
 
     file : open for reading, `size` bytes long; its place afterwards is anywhere
     Raises BadFileError for a file that is cut, no Parquet, or has another footer than it was written with.
@@ -42,24 +122,32 @@ def check_footer(file: BinaryIO, size: int, path: str | PathLike[str]) -> bool:
     length = int.from_bytes(end[:4], "little")
     if length + 8 + len(MAGIC) > size:
         raise bad_file("the file cannot be read: it says that its footer is longer than the file", path)
-    end = _last(file, size, length + 8 + SEAL)
+    behind = len(MARK) + NUMBER + DIGEST
+    end = _last(file, size, length + 8 + behind + NUMBER)
     seal, footer = end[: -8 - length], end[-8 - length : -8]
-    if seal.startswith(MARK) and len(seal) == SEAL:
-        if seal[len(MARK) :] != length.to_bytes(4, "little") + hashlib.sha256(footer).digest():
+    if len(seal) == NUMBER + behind and seal[NUMBER:].startswith(MARK):
+        n_blocks = int.from_bytes(seal[:NUMBER], "little")
+        n_bytes = size - len(end) - 4 * n_blocks
+        head = _between(file, n_bytes, size - len(end)) + seal[:NUMBER] if n_bytes >= 0 else b""
+        if -(-n_bytes // BLOCK) != n_blocks or seal[NUMBER + len(MARK) :] != _tail(head, length, footer):
             raise bad_file("the footer is damaged: it is not the one that was written (checksum)", path)
-        return True
+        return Proof(fspath(path), n_bytes, np.frombuffer(head[:-NUMBER], "<u4"))
     end = _last(file, size, SEARCHED)
     place = end.rfind(MARK)
     if place >= 0:
-        stated = int.from_bytes(end[place + len(MARK) :][:4], "little")
-        if place + SEAL + stated + 8 == len(end):
+        stated = int.from_bytes(end[place + len(MARK) :][:NUMBER], "little")
+        if place + behind + stated + 8 == len(end):
             raise bad_file("the footer is damaged: its length is not the one that was written", path)
-    return False
+    return None
 
 
 def _last(file: BinaryIO, size: int, n: int) -> bytes:
-    file.seek(max(size - n, 0))
-    return file.read(min(n, size))
+    return _between(file, max(size - n, 0), size)
+
+
+def _between(file: BinaryIO, first: int, last: int) -> bytes:
+    file.seek(first)
+    return file.read(last - first)
 
 
 def bad_file(

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from os import PathLike, fspath
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,8 +22,9 @@ from ecalwindows.core.batch import Array, Text, WindowBatch
 from ecalwindows.core.names import is_storable
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
 from ecalwindows.core.urls import is_remote, remote_filesystem
+from ecalwindows.formats.parquet.checked_file import CheckedFile
 from ecalwindows.formats.parquet.definition import DEFAULT_HITS
-from ecalwindows.formats.parquet.footer import bad_file, check_footer
+from ecalwindows.formats.parquet.footer import bad_file, read_proof
 from ecalwindows.formats.parquet.shape import (
     HIT_NAMES,
     HITS,
@@ -158,7 +158,8 @@ def _group_batches(
 def opened_parquet(path: str | PathLike[str]) -> Iterator[Any]:
     """The file opened as `pyarrow.parquet.ParquetFile`; what pyarrow finds wrong becomes a BadFileError.
 
-    Its footer is checked before Arrow reads it, where the file has a checksum of it (`footer.py`).
+    Its footer, and of local files all bytes that are used, are checked before Arrow reads them, where the file has
+    checksums (`footer.py`).
     """
     name = fspath(path)
     if not is_storable(name):
@@ -167,23 +168,17 @@ def opened_parquet(path: str | PathLike[str]) -> Iterator[Any]:
         if is_remote(name):
             filesystem, place = remote_filesystem(name)
             with filesystem.open(place, "rb") as source:
-                check_footer(source, source.size, path)
+                read_proof(source, source.size, path)
                 source.seek(0)
-                with _parquet_file(source) as file:
+                with pq.ParquetFile(source, buffer_size=BUFFER, page_checksum_verification=True) as file:
                     yield file
         else:
-            with open(name, "rb") as source:
-                check_footer(source, Path(name).stat().st_size, path)
-            with _parquet_file(name) as file:
+            with CheckedFile(name, buffer_size=BUFFER) as file:
                 yield file
     except FileNotFoundError as error:
         raise bad_file("there is no such file", path, todo="check the path") from error
     except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
         raise bad_file(f"the file cannot be read: {' '.join(str(error).split())[:200]}", path) from error
-
-
-def _parquet_file(source: Any) -> Any:
-    return pq.ParquetFile(source, buffer_size=BUFFER, page_checksum_verification=True)
 
 
 def file_layout(file: Any, path: str | PathLike[str]) -> Layout:

@@ -20,7 +20,7 @@ from ecalwindows.core.batch import Text, WindowBatch
 from ecalwindows.core.kernels.gather import gathered_rows
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
 from ecalwindows.formats.parquet.definition import CLUSTER_GROUPS, FeaturesDefinition
-from ecalwindows.formats.parquet.footer import sealed
+from ecalwindows.formats.parquet.footer import BlockSums, sealed
 
 ROW_GROUP = 8192
 """Windows in a row group: some MB, a few hundred batches of a training loader's size at most."""
@@ -97,6 +97,7 @@ class _Sink(io.RawIOBase):
         self.file = file
         self.is_open = True
         self.place = 0
+        self.sums = BlockSums()
         self.end: bytearray | None = None
 
     def writable(self) -> bool:
@@ -115,6 +116,7 @@ class _Sink(io.RawIOBase):
             self.end += data
         elif self.is_open:
             self.file.write(data)
+            self.sums.update(data)
         self.place += len(data)
         return len(data)
 
@@ -122,7 +124,7 @@ class _Sink(io.RawIOBase):
 class TableWriter:
     """Writes Arrow tables to one Parquet file; row groups are cut by row count, whatever the tables' sizes.
 
-    In front of the footer is its checksum (`footer.py`).
+    In front of the footer are checksums of it and of all else (`footer.py`).
     """
 
     def __init__(
@@ -171,7 +173,7 @@ class TableWriter:
                 self._writer.close()
             self._stream.close()
             if self._sink.end:
-                self._file.write(sealed(bytes(self._sink.end)))
+                self._file.write(sealed(bytes(self._sink.end), self._sink.sums))
             self._file.close()
         except BaseException:
             self._abandon()
