@@ -18,7 +18,6 @@ from helpers.production_maker import write_inputs, write_yaml
 
 from ecalwindows.cli.condor import condor
 from ecalwindows.core.errors import SettingsError
-from ecalwindows.core.settings import WindowSettings
 from ecalwindows.dataset.record import read_record
 from ecalwindows.formats.ndjson.lines import line_pieces
 from ecalwindows.formats.readers import read_batches
@@ -360,12 +359,3 @@ def test_what_does_not_go_together_is_told(tmp_path: Path, settings: dict[str, A
     with pytest.raises(SettingsError) as caught:
         read_production(write_yaml(tmp_path / "p.yaml", **{"windows": {}} | settings))
     assert told in str(caught.value)
-
-
-def test_help_tells_what_is_used_without_an_option(tmp_path: Path) -> None:
-    """Defaults in the help texts are those of the settings: here of working points and unmatched windows."""
-    words = " ".join(attempt("condor", "windows", "--help").out.split())
-    assert "flat: 1e-3 [packaged map]" in words and WindowSettings().wp_file is None
-    assert "as many as are matched in the event, and up to N more; 0: none. [default: 0;" in words
-    windows = " ".join(attempt("windows", "--help").out.split())
-    assert "flat: 1e-3 [packaged map]" in windows and "up to N more [0: none]" in windows

@@ -8,7 +8,9 @@ from typing import Any
 import click
 
 from ecalwindows.cli.groups import SuggestingGroup
+from ecalwindows.cli.options import setting_option
 from ecalwindows.cli.printing import say
+from ecalwindows.core.window_fields import WINDOW_FIELDS
 
 
 @click.group(
@@ -28,22 +30,22 @@ def condor() -> None:
 
 
 def _shared_options(command: Callable[..., None]) -> Callable[..., None]:
-    """What all of them have: first those of the old scripts."""
+    """The options that all of these commands have; first those of the old scripts."""
     options = (
         click.option("-i", "--inputdir", required=True, metavar="FOLDER", help="Inputs: a folder or a glob."),
         click.option(
-            "-nfg", "--nfile-group", required=True, type=click.IntRange(min=1), metavar="N", help="Files of a job."
+            "-nfg", "--nfile-group", required=True, type=click.IntRange(min=1), metavar="N", help="Files per job."
         ),
         click.option("-o", "--outputdir", required=True, metavar="FOLDER", help="Where the outputs go."),
         click.option("-q", "--queue", required=True, metavar="FLAVOUR", help="Condor queue: espresso, longlunch, ..."),
         click.option(
             "-cf", "--condor-folder", default="condor_ndjson", show_default=True, metavar="FOLDER",
-            help="Folder of plan, submit files, logs and parts; one a production.",
+            help="Folder of plan, submit files, logs and parts; one per production.",
         ),
-        click.option("--redo", is_flag=True, help="Make all again."),
+        click.option("--redo", is_flag=True, help="Make everything again."),
         click.option("--submit", is_flag=True, help="Submit, too."),
         click.option(
-            "--accounting-group", metavar="GROUP", help="Empty: none [group_u_CMS.CAF.COMM, as they had]."
+            "--accounting-group", metavar="GROUP", help="Empty: none [group_u_CMS.CAF.COMM, as the old scripts]."
         ),
     )  # fmt: skip
     for option in reversed(options):
@@ -60,17 +62,15 @@ Examples:
 """
 )
 @_shared_options
-@click.option("-a", "--assoc-strategy", required=True, metavar="NAME", help="Score, such as sim_fraction.")
-@click.option("--wp-file", metavar="FILE", help="simFraction working points, JSON or ROOT; flat: 1e-3 [packaged map].")
+@setting_option("assoc_strategy", required=True)
+@setting_option("wp_file")
 @click.option("-e", "--eos", default="user", show_default=True, metavar="NAME", help="EOS instance: user, cms, ...")
-@click.option("--maxnocalow", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
-              help="Also keep unmatched windows: as many as are matched in the event, and up to N more; 0: none."
-)  # fmt: skip
-@click.option("--min-et-seed", type=float, default=1.0, show_default=True, metavar="GEV", help="Least Et of seeds.")
-@click.option("-ov", "--overlap", is_flag=True, help="Seeds inside another window make one too.")
-@click.option("--pu-limit", type=float, default=1e6, show_default=True, metavar="X", help="Pile-up over signal energy.")
+@setting_option("maxnocalow", type=click.IntRange(min=0), default=WINDOW_FIELDS["maxnocalow"].default)
+@setting_option("min_et_seed", default=WINDOW_FIELDS["min_et_seed"].default)
+@click.option("-ov", "--overlap", is_flag=True, help=WINDOW_FIELDS["overlap"].meaning)
+@setting_option("pu_limit", default=WINDOW_FIELDS["pu_limit"].default)
 @click.option("-c", "--compress", is_flag=True, help="Write .ndjson.tar.gz.")
-@click.option("-d", "--debug", is_flag=True, help="Logs tell which seeds made windows, and why others did not.")
+@click.option("-d", "--debug", is_flag=True, help="Logs state which seeds made windows, and why others did not.")
 @click.option(
     "--eos-url", envvar="ECALWINDOWS_EOS_URL", show_envvar=True, metavar="URL",
     help="Server of an EOS instance; empty: EOS as it is mounted [root://eos{instance}.cern.ch].",
@@ -122,7 +122,7 @@ def tfrecord(**options: Any) -> None:
 
 
 def _prepare(values: dict[str, Any], options: dict[str, Any]) -> None:
-    """Plan, submit files and YAML of a production; and what comes next."""
+    """Plan, submit files and YAML of a production; and the next step."""
     from ecalwindows.cli.progress import warnings_shown
     from ecalwindows.cli.texts.production import shown
     from ecalwindows.production.driver import submit_production

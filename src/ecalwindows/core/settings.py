@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ecalwindows.core.errors import SettingsError, near
 from ecalwindows.core.geometry import Geometry, GeometryName, geometry_of
 from ecalwindows.core.setting_types import Count, Flavour, Float, HomePath, Int, main_problem, shown_value
+from ecalwindows.core.window_fields import WINDOW_FIELDS
 from ecalwindows.core.yaml_text import yaml_value
 
 STRATEGIES = (
@@ -27,42 +28,35 @@ treated as one without; the setting `pileup` is off."""
 Positive = Annotated[Float, Field(ge=0)]
 
 
+def _stated(name: str) -> Any:
+    """A field with the default and the meaning of the table of settings."""
+    default, meaning = WINDOW_FIELDS[name]
+    return Field(default, description=meaning)
+
+
 class WindowSettings(BaseModel):
-    """What decides the content of a dataset of windows (windows.md). Energies in GeV."""
+    """What decides the content of a dataset of windows (docs/windows.md). Energies in GeV.
+
+    Defaults and meanings are in `core/window_fields.py`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    assoc_strategy: str = Field("sim_fraction", description="Score that gives clusters to caloparticles.")
-    min_cluster_score: Float = Field(1e-4, description="A cluster belongs to a caloparticle only above this score.")
-    min_seed_score: Float = Field(1e-2, description="A seed is matched to its caloparticle only above this score.")
-    min_et_seed: Positive = Field(1.0, description="Least calibrated Et of a seed [GeV].")
-    require_gen_in_window: bool = Field(
-        True, description="A seed is matched only if the generated position of its caloparticle is in its window."
-    )
-    overlap: bool = Field(False, description="Candidates inside another window make a window too.")
-    maxnocalow: Count = Field(
-        0,
-        description="Unmatched windows of an event that are kept: as many as are matched, those of highest Et, and up"
-        " to this number of the others, drawn at random; 0 keeps none.",
-    )
-    pileup: Literal["auto", "on", "off"] = Field("auto", description="Use the pile-up branches.")
-    pu_limit: Annotated[Float, Field(gt=0)] = Field(
-        1e6, description="A cluster counts as truth only below this ratio of pile-up to signal energy."
-    )
-    geometry: GeometryName | Geometry = Field("v3", description="Shape of the windows: v1, v2, v3 or one of your own.")
-    flavour: Literal["auto"] | Flavour = Field(
-        "auto", description="Flavour of every window (11 electrons, 22 photons), or that of the caloparticle."
-    )
-    wp_file: HomePath | None = Field(
-        None, description="simFraction working points (JSON or ROOT); flat: 1e-3; none: the packaged map."
-    )
-    draw_seed: Annotated[Int, Field(ge=0, lt=2**64)] = Field(
-        0, description="Seed of the random draw of unmatched windows."
-    )
-    sample: Annotated[str, Field(pattern=r"^[A-Za-z0-9.+-]*$")] = Field(
-        "", description="Name of the sample, first part of window_index."
-    )
-    tree: str = Field("recosimdumper/caloTree", description="Path of the tree in the dumper file.")
+    assoc_strategy: str = _stated("assoc_strategy")
+    min_cluster_score: Float = _stated("min_cluster_score")
+    min_seed_score: Float = _stated("min_seed_score")
+    min_et_seed: Positive = _stated("min_et_seed")
+    require_gen_in_window: bool = _stated("require_gen_in_window")
+    overlap: bool = _stated("overlap")
+    maxnocalow: Count = _stated("maxnocalow")
+    pileup: Literal["auto", "on", "off"] = _stated("pileup")
+    pu_limit: Annotated[Float, Field(gt=0)] = _stated("pu_limit")
+    geometry: GeometryName | Geometry = _stated("geometry")
+    flavour: Literal["auto"] | Flavour = _stated("flavour")
+    wp_file: HomePath | None = _stated("wp_file")
+    draw_seed: Annotated[Int, Field(ge=0, lt=2**64)] = _stated("draw_seed")
+    sample: Annotated[str, Field(pattern=r"^[A-Za-z0-9.+-]*$")] = _stated("sample")
+    tree: str = _stated("tree")
 
     @field_validator("pileup", mode="before")
     @classmethod

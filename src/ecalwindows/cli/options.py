@@ -1,0 +1,136 @@
+"""Options that several commands share: those that are settings of windows, and how dumper files are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from ecalwindows.core.window_fields import WINDOW_FIELDS
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+NAMES = {
+    "assoc_strategy": ("-a", "--assoc-strategy"),
+    "overlap": ("-ov/-nov", "--overlap/--no-overlap"),
+    "require_gen_in_window": ("--gen-check/--no-gen-check",),
+}
+"""Names of options that are not those of their settings."""
+
+METAVARS = {
+    "assoc_strategy": "NAME", "wp_file": "FILE", "maxnocalow": "N", "min_et_seed": "GEV", "pileup": "auto|on|off",
+    "geometry": "v1|v2|v3", "flavour": "auto|N", "draw_seed": "N", "sample": "NAME", "tree": "PATH",
+}  # fmt: skip
+"""Words for the values of options in `--help`, X for the others."""
+
+
+class EventRange(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """START:STOP; either may be left out."""
+
+    name = "START:STOP"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int | None, int | None]:
+        """The two numbers, None where left out."""
+        if isinstance(value, tuple):
+            return value
+        start, colon, stop = str(value).partition(":")
+        try:
+            if not colon:
+                raise ValueError
+            return int(start) if start else None, int(stop) if stop else None
+        except ValueError:
+            self.fail(f"'{value}' is not START:STOP (for example 0:1000, :1000 or 1000:)", param, ctx)
+
+
+class Megabytes(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A size like 256, 256MB or 1.5GB, in MB."""
+
+    name = "SIZE"
+    maximum = 1e9
+    units = {"": 1.0, "MB": 1.0, "GB": 1e3, "KB": 1e-3, "MIB": 1.048576, "GIB": 1073.741824}  # noqa: RUF012
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The size in MB, above 0."""
+        if isinstance(value, float):
+            return value
+        text = str(value).replace(" ", "").upper()
+        number = text.rstrip("BIGKM")
+        try:
+            size = float(number) * self.units[text[len(number) :]]
+        except (ValueError, KeyError):
+            self.fail(f"'{value}' is not a size (for example 256MB or 1GB)", param, ctx)
+        if not 0 < size <= self.maximum:
+            self.fail(f"'{value}' must be above 0 and at most {self.maximum / 1e3:,.0f} GB", param, ctx)
+        return size
+
+
+def setting_option(name: str, **changes: Any) -> Callable[[Command], Command]:
+    """The option of a setting of windows: names, type and help follow from the setting; it is None if not given.
+
+    Parameters
+    ----------
+    name : of the setting
+    changes : arguments of `click.option` that differ; a `default` is shown by click
+    """
+    default, meaning = WINDOW_FIELDS[name]
+    names = NAMES.get(name, (f"--{name.replace('_', '-')}",))
+    look: dict[str, Any] = {"default": None, "help": meaning}
+    if isinstance(default, bool):
+        on, off = names[-1].split("/")
+        look["help"] += f" [{on if default else off}]"
+    else:
+        look |= {"type": str if default is None else type(default), "metavar": METAVARS.get(name, "X")}
+        if default not in (None, "") and not {"default", "required"} & changes.keys():
+            look["help"] += f" [{default:g}]" if isinstance(default, float) else f" [{default}]"
+    return click.option(*names, name, **look | {"show_default": "default" in changes} | changes)
+
+
+def setting_options(*names: str) -> Callable[[Command], Command]:
+    """The options of these settings, in this order; of all settings of windows if none is named."""
+
+    def decorated(command: Command) -> Command:
+        for name in reversed(names or tuple(WINDOW_FIELDS)):
+            command = setting_option(name)(command)
+        return command
+
+    return decorated
+
+
+def reading_options(command: Command) -> Command:
+    """The options on how dumper files are read."""
+    options = (
+        click.option("--events", type=EventRange(), default=":", help="Only these events, counted over all inputs."),
+        click.option("--memory", type=Megabytes(), default="256MB", show_default=True, help="Memory for arrays."),
+        click.option("--step-events", type=click.IntRange(min=1), metavar="N", help="Read at most N events at a time."),
+        click.option("--skip-bad-files", is_flag=True, help="Go on without files that cannot be read, and list them."),
+        click.option("--keep-first-duplicates", is_flag=True, help="Keep the first of events that occur twice."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def reading_of(options: dict[str, Any]) -> Any:
+    """How inputs are read, by the options."""
+    from ecalwindows.dumper.reading import Reading
+
+    return Reading(
+        memory_mb=options["memory"],
+        step_events=options["step_events"],
+        events=options["events"],
+        skip_bad_files=options["skip_bad_files"],
+        keep_first_duplicates=options["keep_first_duplicates"],
+    )
+
+
+def chosen_settings(options: dict[str, Any]) -> Any:
+    """The settings file with the given options in place of its values, checked."""
+    from ecalwindows.core.settings import read_settings, window_settings
+
+    file = options["settings_file"]
+    values = read_settings(file) if file else {}
+    given = {name: options[name] for name in WINDOW_FIELDS if options.get(name) is not None}
+    return window_settings(values | given, where=f"{file} and the options" if file else "the options")

@@ -1,0 +1,77 @@
+"""Options that are settings: names, defaults and sentences are those of the settings model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+from helpers.cli import run
+from helpers.golden_files import GOLDEN
+
+from ecalwindows.cli.main import cli
+from ecalwindows.core.settings import WindowSettings
+from ecalwindows.core.window_fields import WINDOW_FIELDS
+from ecalwindows.formats.readers import file_manifest
+
+FIELDS = WindowSettings.model_fields
+COMMANDS = {"windows": (), "truth match": ("sample",), "condor windows": ()}
+"""Commands with such options, and settings whose sentence is another one there."""
+
+
+def options_of(command: str) -> dict[str, click.Option]:
+    """The options of a command that are settings of windows."""
+    found: click.Command = cli
+    for word in command.split():
+        assert isinstance(found, click.Group)
+        below = found.get_command(click.Context(found), word)
+        assert below is not None
+        found = below
+    return {each.name: each for each in found.params if isinstance(each, click.Option) and each.name in FIELDS}
+
+
+def test_every_setting_of_the_model_is_in_the_table_and_is_an_option_of_windows() -> None:
+    assert list(FIELDS) == list(WINDOW_FIELDS) == list(options_of("windows"))
+    stated = {name: (field.default, field.description) for name, field in FIELDS.items()}
+    assert stated == WINDOW_FIELDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_the_sentences_and_defaults_of_the_model(command: str) -> None:
+    words = " ".join(run(*command.split(), "--help").out.split())
+    for name, option in options_of(command).items():
+        field = FIELDS[name]
+        if name not in COMMANDS[command]:
+            assert " ".join((field.description or "").split()) in words, name
+        if option.default is None and not option.required and not option.is_flag and field.default not in (None, ""):
+            shown = (option.help or "").rpartition("[")[2].rstrip("]")
+            assert type(field.default)(shown) == field.default, name
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        ("windows", ["-a", "-ov", "-nov", "--gen-check", "--no-gen-check", "--wp-file", "--maxnocalow", "--draw-seed"]),
+        ("truth match", ["-a", "--assoc-strategy", "--min-cluster-score", "--min-seed-score", "--pileup", "--tree"]),
+        ("condor windows", ["-a", "--assoc-strategy", "--wp-file", "--min-et-seed", "-ov", "--overlap", "--pu-limit"]),
+    ],
+)
+def test_options_keep_their_names(command: str, names: list[str]) -> None:
+    known = {name for option in options_of(command).values() for name in (*option.opts, *option.secondary_opts)}
+    assert known >= set(names)
+
+
+def test_values_of_options_arrive_as_settings(tmp_path: Path) -> None:
+    output = tmp_path / "w.parquet"
+    run(
+        "windows", str(GOLDEN / "electrons.root"), "-o", str(output), "-ov", "--no-gen-check", "--maxnocalow", "3",
+        "--min-et-seed", "2.5", "--pu-limit", "1e3", "--geometry", "v2", "--flavour", "22", "--pileup", "off",
+        "--draw-seed", "7", "--sample", "e", "--wp-file", "flat", "--min-seed-score", "0.2", "--events", ":5",
+    )  # fmt: skip
+    manifest = file_manifest(output)
+    assert manifest is not None
+    given = {
+        "overlap": True, "require_gen_in_window": False, "maxnocalow": 3, "min_et_seed": 2.5, "pu_limit": 1000.0,
+        "geometry": "v2", "flavour": 22, "pileup": "off", "draw_seed": 7, "sample": "e", "min_seed_score": 0.2,
+    }  # fmt: skip
+    assert {name: manifest.settings.get(name) for name in given} == given
