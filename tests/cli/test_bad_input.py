@@ -275,7 +275,7 @@ def test_output_folder_that_is_a_file_and_output_that_is_a_folder(tmp_path: Path
     (tmp_path / "folder.parquet").mkdir()
     assert "cannot be written" in refused(tmp_path, str(ELECTRONS), output="file/out.parquet").err
     assert "is a folder" in refused(tmp_path, str(ELECTRONS), output="folder.parquet").err
-    assert "tells no format" in refused(tmp_path, str(ELECTRONS), output="out.root").err
+    assert "does not show a format" in refused(tmp_path, str(ELECTRONS), output="out.root").err
 
 
 def test_output_that_is_an_input(tmp_path: Path) -> None:

@@ -323,7 +323,7 @@ def test_a_cut_stream_is_an_error_unless_its_lines_are_asked_for(tmp_path: Path,
     content = production(tmp_path, TEXT).read_bytes()
     path = tmp_path / "cut.ndjson.tar.gz"
     path.write_bytes(content[: len(content) * tenth // 10])
-    assert "the gzip stream is cut\n  expected: a whole text file" in refused(tmp_path, str(path)).err
+    assert "the gzip stream is cut\n  expected: a complete text file" in refused(tmp_path, str(path)).err
     output = tmp_path / "w.parquet"
     ran = attempt("convert", str(path), FOREIGN, "-o", str(output), "--skip-bad-files")
     assert ran.code == 0, ran.err
@@ -395,7 +395,7 @@ def test_outputs_that_are_refused(tmp_path: Path) -> None:
     (tmp_path / "there.parquet").write_bytes(b"old")
     ran = attempt("convert", str(path), "-o", str(tmp_path / "there.parquet"), "--no-overwrite")
     assert "is there already" in ran.err and (tmp_path / "there.parquet").read_bytes() == b"old"
-    assert "tells no format" in attempt("convert", str(path), "-o", str(tmp_path / "w")).err
+    assert "does not show a format" in attempt("convert", str(path), "-o", str(tmp_path / "w")).err
     assert "the output is a file" in attempt("convert", str(path), "-o", str(path), "-nfg", "1").err
     assert (
         "unknown format"

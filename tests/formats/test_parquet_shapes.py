@@ -175,7 +175,7 @@ def test_a_record_of_lists_of_other_lengths_is_refused(tmp_path: Path) -> None:
     assert "'cl_features.et_cluster' has other numbers of clusters" in problem(tmp_path / "w.parquet").found
 
 
-# Hits of which nothing tells what they are
+# Hits without names
 
 
 def golden_with_hits(tmp_path: Path, hits: tuple[int, ...]) -> Path:
@@ -212,10 +212,10 @@ def golden_with_hits(tmp_path: Path, hits: tuple[int, ...]) -> Path:
 def test_hits_that_cannot_be_what_their_number_says_are_refused(tmp_path: Path, hits: tuple[int, ...]) -> None:
     path = golden_with_hits(tmp_path, hits)
     ran = attempt("convert", str(path), "-o", str(tmp_path / "o.parquet"))
-    assert ran.code == 2 and f"nothing tells what the {len(hits)} numbers of a hit in 'cl_h' are" in ran.err
-    with pytest.raises(BadFileError, match="nothing tells"):
+    assert ran.code == 2 and f"the file does not say what the {len(hits)} numbers of a hit in 'cl_h' are" in ran.err
+    with pytest.raises(BadFileError, match="the file does not say"):
         ecalwindows.open_dataset(path).to_arrow()
-    with pytest.raises(BadFileError, match="nothing tells"):
+    with pytest.raises(BadFileError, match="the file does not say"):
         ecalwindows.open_dataset(path).select(["iz", "energy_fraction"]).to_arrow()
 
 
@@ -234,7 +234,7 @@ def test_hits_that_nothing_can_prove_are_read_with_a_warning(tmp_path: Path, cap
     data = ecalwindows.open_dataset(tmp_path / "w.parquet")
     assert len(data.to_arrow()) == len(data.to_arrow()) == len(BATCH)
     (record,) = caplog.records
-    assert "taken as ieta, iphi, iz, energy_fraction" in record.getMessage()
+    assert "read as ieta, iphi, iz, energy_fraction" in record.getMessage()
 
 
 # Statistics of row groups

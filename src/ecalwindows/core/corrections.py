@@ -78,12 +78,12 @@ class Limits:
 class Domain:
     """Values of an input for which formulas are tried, rising.
 
-    lowest : no value is less; whole : the input may be of the type `int`
+    lowest : no value is less; integer : the input may be of the type `int`
     """
 
     points: tuple[float, ...]
     lowest: float = 0.0
-    whole: bool = False
+    integer: bool = False
 
 
 def _number(value: float) -> str:
@@ -166,7 +166,7 @@ def correction_data(content: bytes) -> dict[str, Any]:
 
 
 def _as_floats(edges: Any) -> Any:
-    """Edges in which whole numbers are floats, as correctionlib wants them."""
+    """Edges in which integers are floats, as correctionlib wants them."""
     if isinstance(edges, list):
         return [_as_floats(edge) for edge in edges]
     if isinstance(edges, dict):
@@ -336,7 +336,7 @@ def _check_inputs(
         words = f"and '{unknown[0]}' is none that it may have" if unknown else "which are not those that it must have"
         raise WrongCorrectionError(f"'{found.name}' has the inputs {', '.join(names) or '(none)'}, {words}")
     for variable in found.inputs:
-        allowed = ("real", "int") if domains[variable.name].whole else ("real",)
+        allowed = ("real", "int") if domains[variable.name].integer else ("real",)
         if variable.type not in allowed:
             raise WrongCorrectionError(
                 f"the input '{variable.name}' of '{found.name}' is of the type {variable.type}, and must be of"

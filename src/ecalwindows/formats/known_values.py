@@ -1,6 +1,6 @@
-"""What manifests, records and files say freely (settings, notes), checked as far as it is used: it may be of anybody.
+"""Settings and notes in manifests, records and files, checked as far as they are used: any program may write them.
 
-Names that this version does not know pass: an older or later version may have others.
+Unknown names are accepted: an older or later version may have others.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ RecordedNotes = Annotated[dict[str, Any], AfterValidator(_known_notes)]
 
 
 class OwnWords(BaseModel):
-    """What a Parquet file says of itself (key `ecalwindows` of its metadata)."""
+    """What a Parquet file records about itself (key `ecalwindows` of its metadata)."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 

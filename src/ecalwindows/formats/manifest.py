@@ -1,4 +1,4 @@
-"""A part of a dataset is its data and its manifest: what it holds, from what, and how to tell that it is whole."""
+"""A part of a dataset is its data and its manifest: contents, inputs, and checksums that show that it is complete."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ecalwindows.core.settings import PileUpUse
 from ecalwindows.formats.known_values import RecordedNotes, RecordedSettings
 
 Format = Literal["parquet", "ndjson", "tfrecord", "matches"]
-"""What parts can hold: windows, in three formats, or matched clusters (Parquet; not a format of windows)."""
+"""What parts can contain: windows, in three formats, or matched clusters (Parquet; not a format of windows)."""
 
 
 class InputRecord(BaseModel):
@@ -30,7 +30,7 @@ class InputRecord(BaseModel):
 
     name: str = Field(description="File name as given, without folders of this machine.")
     bytes: int | None = Field(None, description="Size, null if unknown.")
-    events: int = Field(description="Events taken of it.")
+    events: int = Field(description="Events taken from it.")
     entries: int | None = Field(None, description="Events in it, more than were taken for a range; null if unknown.")
     first: int = Field(0, description="The first event that was taken, from 0.")
     duplicates: int = Field(0, description="Events of it that were left out, as an input before it has them too.")
@@ -45,7 +45,7 @@ class InputRecord(BaseModel):
 
     @property
     def identity(self) -> tuple[str, int | None, int, int, str | None, str | None]:
-        """Which events of which file: the rest depends on the columns that were wanted of it."""
+        """Which events of which file: the other fields depend on the requested columns."""
         return self.name, self.bytes, self.first, self.events, self.adler32, self.sha256
 
 
@@ -79,18 +79,18 @@ class Manifest(BaseModel):
     notes: RecordedNotes = Field(default_factory=dict, description="Anything else that belongs to the part.")
 
     def text(self) -> str:
-        """The content of its file, with a checksum of its own."""
+        """The text of its file, with its own checksum."""
         return sealed_text(self.model_dump_json())
 
     @property
     def settings_digest(self) -> str:
-        """One hash of all that decides the content of columns."""
+        """One hash of everything that determines the content of columns."""
         decisive = self.model_dump_json(include={"settings", "working_points_sha256", "data_model_version"})
         return hashlib.sha256(decisive.encode()).hexdigest()
 
 
 def manifest_path(data: Path) -> Path:
-    """Where the manifest of a data file in a flat folder stands."""
+    """The path of the manifest of a data file in a flat folder."""
     return data.parent / FOLDER / "manifests" / f"{data.name}.json"
 
 
@@ -146,12 +146,12 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def problems(manifest: Manifest, base: Path) -> list[str]:
-    """How the files below `base` differ from what the manifest says, a line each; none when the part is whole."""
+    """How the files below `base` differ from the manifest, one line for each; no line when the part is complete."""
     return [problem for record in manifest.files if (problem := file_problem(record, base, "its manifest"))]
 
 
 def file_problem(record: FileRecord, base: Path, said_by: str, *, checksum: bool = True) -> str | None:
-    """How a file differs from what is recorded of it, one line; None where it does not.
+    """How a file differs from its record, one line; None where it is the same.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Windows of a data file of any format, as batches; and what is known of the file beside its columns."""
+"""Windows of a data file of any format, as batches; and what else is known about the file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NDJSON = (".ndjson", ".ndjson.gz", ".ndjson.zst")
 
 
 def kind_of(path: str | PathLike[str]) -> str:
-    """The format of a file by its name; of a tar archive NDJSON. Raises InputError where the name tells none."""
+    """The format of a file by its name; NDJSON for a tar archive. Raises InputError for other names."""
     name = fspath(path)
     if name.endswith(NDJSON) or is_archive(name):
         return "ndjson"
@@ -54,8 +54,8 @@ def read_batches(
 ) -> Iterator[WindowBatch]:
     """Windows of a data file as partial batches of at most `rows`: all its columns, or those of `columns` that it has.
 
-    limits, notes : of text (`ndjson_reader.read_batches`); of Parquet notes get the columns that are unknown
-    Raises BadFileError for a file that is cut or damaged, InputError for a name that tells no format and for a file
+    limits, notes : for text (`ndjson.reader.read_batches`); for Parquet, the unknown columns are added to notes
+    Raises BadFileError for a file that is cut or damaged, InputError for a name without a known format and for a file
     that changes while it is read.
     """
     kind = kind_of(path)
@@ -90,15 +90,15 @@ def parquet_rows(path: str | PathLike[str]) -> int:
 
 
 def file_manifest(path: Path) -> Manifest | None:
-    """The manifest of the part that a data file belongs to: in a flat folder or a finished dataset; None without."""
+    """The manifest of the part that a data file belongs to: in a flat folder or a finished dataset, or None."""
     path = path.absolute()
     beside, *others = manifest_places(path)
-    found = beside if beside.is_file() else next((place for place in others if _tells_of(place, path)), None)
+    found = beside if beside.is_file() else next((place for place in others if _is_manifest_of(place, path)), None)
     return read_manifest(found) if found else None
 
 
 def manifest_places(path: Path) -> list[Path]:
-    """Where the manifest of a data file may stand: beside it in a flat folder; in a finished dataset around it."""
+    """Where the manifest of a data file may be: beside it in a flat folder; in a finished dataset around it."""
     if path.parent.name in (MATCHED, UNMATCHED):
         part = stem_of(path.name).removeprefix("nocalomatch_").removeprefix("calomatch_")
         places = [path.parents[1] / FOLDER / "manifests" / f"{part}.proto.json"]
@@ -112,8 +112,8 @@ def manifest_places(path: Path) -> list[Path]:
     return places
 
 
-def _tells_of(place: Path, path: Path) -> bool:
-    """Whether a manifest of a finished dataset is there, and is that of a data file."""
+def _is_manifest_of(place: Path, path: Path) -> bool:
+    """Whether a manifest of a finished dataset exists and is that of a data file."""
     if not place.is_file():
         return False
     if place.parents[1].name == FOLDER:
@@ -123,7 +123,7 @@ def _tells_of(place: Path, path: Path) -> bool:
 
 
 def file_metadata(path: Path) -> dict[str, Any]:
-    """What a Parquet file says of itself (key `ecalwindows`); nothing for other files and those of others."""
+    """The metadata of a Parquet file (key `ecalwindows`); empty for other formats and other programs."""
     if kind_of(path) != "parquet":
         return {}
     with parquet_reader.opened_parquet(path) as file:

@@ -18,10 +18,10 @@ SUFFIXES = {
     ".ndjson.tar": "ndjson",
     ".proto": "tfrecord",
 }
-"""Ends of the names of data files, and their format."""
+"""Suffixes of the names of data files, and their format."""
 
 FORMATS = ("parquet", "ndjson", "tfrecord", "matches")
-"""Folders of the finished layout; the first that is there is read. `matches` holds tables of matched clusters."""
+"""Folders of the finished layout; the first that exists is read. `matches` contains tables of matched clusters."""
 
 EVENTS_SUFFIX = ".events.csv"
 MATCHED, UNMATCHED = "calo_matched", "no_calo_matched"
@@ -29,7 +29,7 @@ RECORD = "dataset.json"
 
 
 def format_of(name: str) -> str | None:
-    """The format that the name of a file tells, None for what is no data."""
+    """The format by the name of a file, None if it is not a data file."""
     if name.startswith((".", "_")):
         return None
     return next((kind for suffix, kind in SUFFIXES.items() if name.endswith(suffix)), None)
@@ -55,7 +55,7 @@ def stem_of(name: str) -> str:
 def real_file(path: Path) -> Path:
     """What a link leads to, if its name is that of a data file of the same format; else the path itself.
 
-    Manifest and table of events are beside the file itself, so that it is a whole dataset under its own name.
+    Manifest and table of events are beside the file itself, so that it is a complete dataset under its own name.
     """
     if not path.is_symlink():
         return path

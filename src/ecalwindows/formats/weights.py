@@ -2,7 +2,7 @@
 
 Today's: correctionlib JSON with the compound or plain correction `total_reweighting(flavour, seed_eta, seed_et, ncls)`:
 flavour of the matched caloparticle (0 for none), abs(eta) and raw Et of the seed, clusters in the window. Outside the
-binned range the nearest bin counts, whatever `flow` the file says; a flavour that the file does not know weighs 1.
+binned range the nearest bin is used, whatever `flow` the file has; a flavour that is not in the file has weight 1.
 Old: ROOT with a TH2 `weight` (x: raw Et of the seed, y: clusters), for all flavours and for none; nearest bins as well.
 """
 
@@ -37,15 +37,15 @@ HISTOGRAM = "weight"
 HISTOGRAM_INPUTS = ("seed_et", "ncls")
 
 LIMITS = Limits("weight", 0.0, LARGEST_FLOAT32)
-"""Of a weight, which is stored as float32."""
+"""Limits of a weight, which is stored as float32."""
 
 DOMAINS = {
-    "flavour": Domain((0, 1, 11, 13, 15, 22, 211, 1e4), whole=True),
+    "flavour": Domain((0, 1, 11, 13, 15, 22, 211, 1e4), integer=True),
     "seed_eta": Domain((*np.linspace(0, 3, 31).tolist(),)),
     "seed_et": Domain((*np.geomspace(1, 1000, 31).tolist(),)),
-    "ncls": Domain((*range(1, 21), 30, 50, 70, 100, 150, 200), whole=True),
+    "ncls": Domain((*range(1, 21), 30, 50, 70, 100, 150, 200), integer=True),
 }
-"""The inputs, and where formulas are tried."""
+"""The inputs, and the values at which formulas are evaluated."""
 
 Numbers = NDArray[Any]
 
@@ -63,7 +63,7 @@ class Weights:
         self._correction = known[CORRECTION]
 
     def __call__(self, flavour: Numbers, seed_eta: Numbers, seed_et: Numbers, ncls: Numbers) -> NDArray[np.float64]:
-        """The weights. Raises SettingsError for one that is no finite number from 0 on."""
+        """The weights. Raises SettingsError for one that is negative or not finite."""
         given = dict(zip(INPUTS, (flavour, np.abs(seed_eta), seed_et, ncls), strict=True))
         types = {"int": np.int64, "real": np.float64}
         used = {
@@ -80,7 +80,7 @@ class Weights:
 
 
 def read_weights(path: str | Path) -> Weights:
-    """The weights in a file (told apart by its first bytes).
+    """The weights in a file (its first bytes show which kind it is).
 
     Raises
     ------
@@ -127,7 +127,7 @@ def _from_json(content: bytes) -> Weights:
     data = correction_data(content)
     for node in nodes(data):
         if node.get("nodetype") == "category" and node.get("input") == "flavour" and node.get("default") is None:
-            node["default"] = 1.0  # a flavour that is not listed weighs 1
+            node["default"] = 1.0  # a flavour that is not listed has weight 1
     return Weights(checked_correction(data, CORRECTION, DOMAINS, LIMITS))
 
 

@@ -1,4 +1,4 @@
-"""One name a format: what a file's suffix says, and the writers that make it."""
+"""The writers of each format, chosen by name or by the suffix of the file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FORMATS: tuple[Format, ...] = ("parquet", "ndjson", "tfrecord")
 
 
 class Writer(Protocol):
-    """What every format has: takes batches in order, and finishes its file."""
+    """What every writer does: it takes batches in order, and finishes its file."""
 
     def write(self, batch: WindowBatch) -> None: ...
 
@@ -44,7 +44,7 @@ class Writer(Protocol):
 class OutputPlan:
     """What a run writes: the data file, and beside NDJSON the table of events (not beside a device or pipe).
 
-    For TFRecord `path` is a folder, in which the two files of `part` stand, with `weights` in them.
+    For TFRecord `path` is a folder, which contains the two files of `part`, with `weights` in them.
     leave_out : columns and hit components that the input of a conversion cannot give
     """
 
@@ -59,7 +59,7 @@ class OutputPlan:
 
     @property
     def paths(self) -> list[Path]:
-        """All files of the output, the data last (it gets its name when the rest has)."""
+        """All files of the output, the data last (it gets its name after the others)."""
         if self.format == "tfrecord":
             from ecalwindows.formats.tfrecord.layout import part_paths
 
@@ -78,14 +78,14 @@ class OutputPlan:
 
     @property
     def manifest(self) -> Path:
-        """Where the manifest stands."""
+        """The path of the manifest."""
         if self.format == "tfrecord":
             return self.path / FOLDER / "manifests" / f"{self.part}.proto.json"
         return manifest_path(self.path)
 
     @property
     def wanted(self) -> frozenset[str]:
-        """Dataset columns and hit components that the output holds."""
+        """Dataset columns and hit components in the output."""
         if self.format == "parquet":
             return self.definition.wanted - self.leave_out
         if self.format == "tfrecord":
@@ -110,7 +110,7 @@ def output_plan(
     part: str = "0",
     weights: str | Path | None = None,
 ) -> OutputPlan:
-    """Format by name, else by suffix; raises SettingsError when neither tells, and for weights that cannot be used.
+    """Format by name, else by suffix; raises SettingsError when neither is known, and for weights that cannot be used.
 
     path : a link is followed, so that the manifest is beside the file itself
     part, weights : of TFRecord, the name of the part and the file of weights
@@ -126,7 +126,7 @@ def output_plan(
         )
     if suffix is None and format_name is None:
         raise SettingsError(
-            f"the name '{path.name}' tells no format",
+            f"the name '{path.name}' does not show a format",
             expected=f"a name that ends in {', '.join(SUFFIXES)}, or --format {'|'.join(FORMATS)}",
             where="-o",
             todo="change the name or give --format",

@@ -1,4 +1,4 @@
-"""Which fields the lines of an NDJSON file have, as told by its first lines, in the form that the kernels take."""
+"""Which fields the lines of an NDJSON file have, according to its first lines, in the form that the kernels take."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ KINDS = {
     "str": kinds.TEXT,
 }  # fmt: skip
 SAMPLE = 16
-"""Lines that tell which fields a file has: those that more than half of them have."""
+"""Number of first lines that decide the fields of a file: those that more than half of them have."""
 
 LONGEST_NAME = 31
 """Bytes of a key that the kernels can compare; names of columns are shorter."""
 
 LONGEST_INTEGER = 400
-"""Bytes of a number that Python reads as an integer; a longer one is infinite as a float64."""
+"""Bytes of a number that Python reads as an integer; a longer one becomes infinity."""
 
 LEVELS = ("window", "cluster")
 
@@ -51,7 +51,7 @@ class Layout:
 
     window, cluster : names of the columns that are read
     components : how many numbers a hit has; 0 when hits are not read
-    passed_over : known or unknown fields that are not read, by level
+    passed_over : known or unknown fields that are skipped, by level
     """
 
     window: tuple[str, ...]
@@ -111,7 +111,7 @@ def _packed(names: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.uint64
 
 
 def file_layout(lines: Iterable[bytes]) -> Layout | None:
-    """The layout that the first lines tell, None where none of them is a window.
+    """The layout according to the first lines, None where none of them is a window.
 
     A field counts when more than half of these lines have it; so one damaged line changes nothing.
     """
@@ -151,7 +151,7 @@ def _first_windows(lines: Iterable[bytes]) -> list[dict[str, Any]]:
 
 
 def parsed(line: bytes | str) -> Any:
-    """A line of JSON as Python understands it; an integer of very many digits, which no column holds, is infinite.
+    """A line of JSON as Python reads it; an integer of very many digits, which no column can store, is infinite.
 
     Raises ValueError and RecursionError.
     """
@@ -168,7 +168,7 @@ def _is_list_of(value: Any, kind: type) -> bool:
 
 
 def _usual(objects: Sequence[dict[str, Any]]) -> list[str]:
-    """Fields of more than half of the objects, in the order in which they first stand."""
+    """Fields of more than half of the objects, in the order in which they first appear."""
     counts = Counter(name for one in objects for name in one)
     return [name for name, count in counts.items() if 2 * count > len(objects) and _is_plain(name)]
 
@@ -183,6 +183,6 @@ def _hits(cluster: dict[str, Any]) -> list[list[Any]]:
 
 
 def unknown_fields(layout: Layout) -> list[str]:
-    """Fields of the file that are no columns, for telling."""
+    """Fields of the file that are not columns, for the report."""
     known = {*COLUMNS, "clusters", "seed_hits", "cl_hits"}
     return [name for names in layout.passed_over for name in names if name not in known]

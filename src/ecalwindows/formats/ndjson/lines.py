@@ -1,4 +1,4 @@
-"""Text files of ours, compressed or not, as pieces of whole lines; pieces as Arrow arrays of lines."""
+"""Text files of ecalwindows, compressed or not, in pieces of complete lines; pieces as Arrow arrays of lines."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _opened(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
 
 
 def line_pieces(path: Path, size: int = PIECE) -> Iterator[bytes]:
-    """The text in pieces of whole lines, each with its newline. Raises ValueError when the last line is cut.
+    """The text in pieces of complete lines, each with its newline. Raises ValueError when the last line is cut.
 
     Raises BadFileError for an archive that is damaged.
     """

@@ -1,7 +1,7 @@
-"""Reads NDJSON into batches: ours, and the productions of CMS (`.ndjson.tar.gz`, with NaN, sometimes with a cut line).
+"""Reads NDJSON of ecalwindows and of CMS productions in batches (`.ndjson.tar.gz`, with NaN, sometimes a cut line).
 
-The text is read by chunks of whole lines, straight into tables of numbers (`kernels.json_windows`); Python looks only
-at the first lines, and at what is too rare or too odd for a kernel.
+The text is read in chunks of complete lines, straight into tables of numbers (`kernels.json_windows`); Python reads
+only the first lines, and lines that a kernel cannot read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ecalwindows.formats.ndjson.tables import Tables
 from ecalwindows.formats.ndjson.text_source import Chunk, Limits, bad_text, text_chunks
 
 MAX_REPORTED = 5
-"""Unusable lines of a file that are reported with number and reason."""
+"""Unusable lines of a file that are reported with line number and reason."""
 
 MAX_EXAMINED = 1000
 """Unusable lines of a file of which the reason is found; further ones are counted as `NOT_EXAMINED`."""
@@ -35,21 +35,21 @@ FIELD_MISSING = "a field is missing"
 WRONG_VALUE = "a field has a value of another kind"
 NOT_EXAMINED = "reason not examined"
 REASONS = (CUT, NOT_UTF8, NOT_JSON, NO_CLUSTERS, FIELD_MISSING, WRONG_VALUE, NOT_EXAMINED)
-"""Why a line is no window: the keys of `ReadNotes.reasons`, and of `unusable` in the notes of manifests."""
+"""Why a line is not a window: the keys of `ReadNotes.reasons`, and of `unusable` in the notes of manifests."""
 
 
 @dataclass
 class ReadNotes:
-    """What was met while reading, for the summary; counts go on from file to file.
+    """What was found while reading, for the summary; the counts add up over files.
 
     windows : usable lines
-    unusable, cut : lines that are no window: in the middle, and at the end of a text without a newline
+    unusable, cut : lines that are not windows: in the middle, and at the end of a text without a newline
     reasons : both of them by reason, one of `REASONS`
     reported : file, line number and reason of the first of them
-    unknown : fields that are no columns
-    doubts : what is taken for granted, as nothing in a file proves it
+    unknown : fields that are not columns
+    doubts : assumptions that nothing in a file proves
     missing : fields that only some lines have, which are left out
-    skipped : members of archives that are no files
+    skipped : members of archives that are not files
     """
 
     windows: int = 0
@@ -63,7 +63,7 @@ class ReadNotes:
     skipped: list[str] = field(default_factory=list)
 
     def take(self, other: ReadNotes) -> None:
-        """Add what was met while reading other files."""
+        """Add what was found while reading other files."""
         self.windows, self.unusable, self.cut = (
             getattr(self, name) + getattr(other, name) for name in ("windows", "unusable", "cut")
         )
@@ -86,11 +86,11 @@ def read_batches(
 
     path : .ndjson, .ndjson.gz, .ndjson.zst, or a tar archive of such text (.tar, .tar.gz, .tgz)
     columns : names of columns and hit components wanted, of those that the file has; all by default
-    notes : gets what else there is to tell
-    Which columns a file has, its first lines tell; a later line that lacks one is unusable, whatever is wanted: the
-    number of windows does not depend on `columns`.
-    Raises BadFileError for a file that is cut, damaged, beyond the limits or without a window; batches of all whole
-    lines before that come first.
+    notes : gets everything else to report
+    The first lines decide which columns a file has; a later line that lacks one is unusable, even if the column is not
+    requested: the number of windows does not depend on `columns`.
+    Raises BadFileError for a file that is cut, damaged, beyond the limits or without a window; batches of all
+    complete lines before that come first.
     """
     notes = ReadNotes() if notes is None else notes
     reader, reasons_before = Reader(fspath(path), rows, columns, notes), Counter(notes.reasons)
@@ -102,7 +102,7 @@ def read_batches(
 
 
 class Reader:
-    """Makes batches of chunks of one file."""
+    """Makes batches from the chunks of one file."""
 
     def __init__(self, path: str, rows: int, wanted: Collection[str] | None, notes: ReadNotes) -> None:
         self.path, self.rows, self.wanted, self.notes = path, rows, wanted, notes
@@ -125,7 +125,7 @@ class Reader:
         done = False
         while not done:
             done = tables.read()
-            self._tell(tables, chunk)
+            self._report(tables, chunk)
             if tables.n_windows:
                 self.n_windows += tables.n_windows
                 self.notes.windows += tables.n_windows
@@ -141,8 +141,8 @@ class Reader:
                 self._refuse(self.n_lines + number, line, not chunk.has_end and number == len(lines) - 1, chunk.member)
         self.n_lines += len(lines)
 
-    def _tell(self, tables: Tables, chunk: Chunk) -> None:
-        """Count the unusable lines met, and tell the fields that only later lines have."""
+    def _report(self, tables: Tables, chunk: Chunk) -> None:
+        """Count the unusable lines, and record the fields that only later lines have."""
         text = chunk.text
         for number, first, last in tables.take_bad():
             is_cut = not chunk.has_end and last == len(text) - 1
@@ -177,7 +177,7 @@ def first_lines(text: bytes) -> Iterator[bytes]:
 
 
 def why_unusable(line: bytes, layout: Layout | None) -> tuple[str, str]:
-    """Why a line is no window: one of `REASONS`, and what exactly is wrong with it, in a few words."""
+    """Why a line is not a window: one of `REASONS`, and the details in a few words."""
     try:
         window = parsed(line.decode())
     except UnicodeDecodeError as error:
@@ -206,7 +206,7 @@ def why_unusable(line: bytes, layout: Layout | None) -> tuple[str, str]:
 
 
 def _may_be(value: Any, dtype: str) -> bool:
-    """Whether a JSON value is of the kind of a column; not exact, for the words of an error only."""
+    """Whether a JSON value is of the kind of a column; not exact, only for the text of an error."""
     if dtype == "str":
         return isinstance(value, str)
     if dtype.startswith("float"):
@@ -227,7 +227,7 @@ def in_order(reasons: Mapping[str, int]) -> dict[str, int]:
 
 
 def warning_of(reasons: Mapping[str, int], windows: int, reported: Sequence[str]) -> str:
-    """The warning about a text of which some lines are no windows.
+    """The warning about a text in which some lines are not windows.
 
     reasons : its unusable lines by reason; windows : its usable ones; reported : the first unusable ones
     """

@@ -16,16 +16,16 @@ from ecalwindows.formats.kernels.json_windows import DONE, read_windows
 from ecalwindows.formats.ndjson.layout import LONGEST_INTEGER, LONGEST_NAME, Layout, parsed
 
 PAIRS, HITS, HARD, BAD, STRANGE = 1 << 14, 1 << 18, 1 << 12, 1 << 12, 64
-"""Rows of the tables at first (of those of pairs, hits and hard numbers more when one window needs them)."""
+"""Rows of the tables at the start (more of pairs, hits and hard numbers when one window needs them)."""
 
 MAX_PASSED_OVER = 200
-"""Fields that are not read which a kernel knows; more are passed over more slowly."""
+"""Maximum number of skipped fields that a kernel knows; further ones are skipped more slowly."""
 
 SLACK = 64
-"""Bytes behind a text that a kernel may look at."""
+"""Bytes after a text that a kernel may read."""
 
 MAX_DIGITS = 9
-"""Decimals of at most so many digits stand for a float32, longer ones for a float64."""
+"""Decimals of at most this many digits are read as float32, longer ones as float64."""
 
 
 class Table:
@@ -41,7 +41,7 @@ class Table:
 
 
 def stored(floats: Array, integers: Array, dtype: str) -> Array:
-    """Words in their stored dtype; what is not finite there becomes the sentinel."""
+    """Words in their stored dtype; values that are not finite become the sentinel."""
     if not dtype.startswith("float"):
         return integers.astype(dtype)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
@@ -73,21 +73,21 @@ class Tables:
 
     @property
     def n_windows(self) -> int:
-        """Windows that wait."""
+        """Number of windows that are read but not yet taken."""
         return int(self.state[at.WINDOWS])
 
     @property
     def n_pairs(self) -> int:
-        """Their clusters."""
+        """Number of their clusters."""
         return int(self.state[at.PAIRS])
 
     @property
     def n_lines(self) -> int:
-        """Lines passed, also those of earlier texts of the same file."""
+        """Number of lines read, including earlier texts of the same file."""
         return int(self.state[at.LINE])
 
     def load(self, text: bytes, n_lines: int) -> None:
-        """Begin with a text of whole lines, `n_lines` lines into its file."""
+        """Start with a text of complete lines, after `n_lines` lines of its file."""
         self.text = text
         self.padded = np.frombuffer(valid_text(text) + bytes(SLACK), dtype=np.uint8)
         self.name_bytes = np.empty(len(text), dtype=np.uint8)
@@ -124,7 +124,7 @@ class Tables:
         return int(status)
 
     def _settle_hard(self, padded: Any) -> None:
-        """Put the numbers in place that the kernel could not round surely."""
+        """Write the numbers for which the kernel was not certain of the rounding."""
         homes = {
             int(at.IN_WINDOW): self.window.floats,
             int(at.IN_CLUSTER): self.pair.floats,
@@ -137,7 +137,7 @@ class Tables:
         self.state[at.N_HARD] = 0
 
     def _rewrite(self) -> int:
-        """Read the line that has escapes or a field twice, as Python understands it."""
+        """Read the line that has escapes or a repeated field, with Python."""
         first, line_number = int(self.state[at.AT]), int(self.state[at.LINE])
         last = self.text.index(b"\n", first)
         plain, name = rewritten(self.text[first:last], self.layout)
@@ -158,13 +158,13 @@ class Tables:
         return int(DONE)
 
     def take_bad(self) -> list[list[int]]:
-        """Number (from 0), first and last place of the unusable lines since the last call."""
+        """Index (from 0), first and last place of the unusable lines since the last call."""
         found: list[list[int]] = self.bad[: self.state[at.N_BAD]].tolist()
         self.state[at.N_BAD] = 0
         return found
 
     def take_strange(self) -> Iterator[tuple[int, str]]:
-        """Level and name of the keys that were not known; they are passed over from now on."""
+        """Level and name of the unknown keys; they are skipped from now on."""
         found = self.strange[: self.state[at.N_STRANGE]].tolist()
         self.state[at.N_STRANGE] = 0
         names = {(level, self.text[first:last].decode("utf-8", "replace")) for level, first, last in found}
@@ -180,7 +180,7 @@ class Tables:
         return stored(numbers, numbers, HIT_COMPONENTS[place][1])
 
     def names(self, *, wanted: bool = True) -> Text:
-        """`window_index` of the windows; empty where the file has none, or it is not wanted."""
+        """`window_index` of the windows; empty where the file has none, or it is not requested."""
         offsets = self.name_ends[: self.n_windows + 1].copy()
         if not wanted or "window_index" not in self.layout.window:
             return Text(np.zeros_like(offsets), np.zeros(0, dtype=np.uint8))
@@ -221,7 +221,7 @@ def _is_utf8(line: bytes) -> bool:
 def rewritten(line: bytes, layout: Layout) -> tuple[bytes, bytes]:
     """A line with nothing but the fields that are read, each once and without escapes, and its `window_index`.
 
-    The line has an empty `window_index`. It is empty itself when it is no window.
+    The line has an empty `window_index`. It is empty itself when it is not a window.
     """
     try:
         window = parsed(line)
@@ -238,7 +238,7 @@ def rewritten(line: bytes, layout: Layout) -> tuple[bytes, bytes]:
 
 
 def exact_float(text: str, *, single: bool) -> float:
-    """A decimal as float64; as one that also rounds to the right float32, where it stands for one (`single`)."""
+    """A decimal as float64; for `single`, one that also rounds to the right float32."""
     value = float(text)
     mantissa = text.lstrip("-").lower().partition("e")[0].replace(".", "").lstrip("0")
     is_long = len(mantissa) > MAX_DIGITS or len(text) > LONGEST_INTEGER

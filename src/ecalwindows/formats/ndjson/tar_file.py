@@ -1,4 +1,4 @@
-"""`.ndjson.tar.gz` as CMS's productions have it: a compressed archive of one text file, the same bytes each time."""
+"""`.ndjson.tar.gz` as in CMS productions: a compressed archive of one text file, with the same bytes each time."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ MEMBER = "output.ndjson"
 
 
 class TarFile(TextFile):
-    """A text file that becomes an archive when it is closed: its header tells the length of the text.
+    """A text file that becomes an archive when it is closed: its header contains the length of the text.
 
-    Until then the text stands in a file without a name beside it.
+    Until then the text is in a temporary file without a name.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,7 +40,7 @@ class TarFile(TextFile):
         super().close()
 
     def discard(self) -> None:
-        """Close at once: the file is empty."""
+        """Close without writing: the file is empty."""
         self._text.close()
         super().discard()
 

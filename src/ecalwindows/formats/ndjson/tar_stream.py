@@ -1,6 +1,6 @@
-"""Members of a tar archive, read as it streams by: regular files only, nothing kept in memory, nothing written.
+"""Members of a tar archive, read as a stream: regular files only, with bounded memory, and nothing is written.
 
-`tarfile` reads headers of any size into memory and takes an archive that is cut between two members for a whole one;
+`tarfile` reads headers of any size into memory and takes an archive that is cut between two members for a complete one;
 here both are errors.
 """
 
@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 BLOCK = 512
 MAX_DIGITS = 19
-"""Of a number in a header: as many as a file size can have."""
+"""Maximum number of digits of a number in a header: as many as a file size can have."""
 
 LONGEST_HEADER = 1 << 20
-"""Bytes of extended headers (long names, PAX records) that are looked at; more is no sane archive."""
+"""Bytes of extended headers (long names, PAX records) that are read; more is an error."""
 
 REGULAR = (b"0", b"\0", b"7")
 WITHOUT_DATA = {b"1": "hard link", b"2": "symbolic link", b"3": "device", b"4": "device", b"5": "folder", b"6": "pipe"}
@@ -51,12 +51,12 @@ class Stream:
         return b"".join(self.exactly(BLOCK))
 
     def skip(self, size: int) -> None:
-        """Pass over bytes."""
+        """Skip bytes."""
         for _ in self.exactly(size):
             pass
 
     def finish(self) -> None:
-        """Read to the end, so that what stands behind (checksums of the compression) is checked too."""
+        """Read to the end, so that what follows (checksums of the compression) is checked too."""
         while self.some(1 << 20):
             pass
 
@@ -64,7 +64,7 @@ class Stream:
 def members(
     pieces: Iterator[bytes], skipped: list[str], error: type[Exception]
 ) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """Name and content of each regular file. Names are told as they are: nothing must be done by them.
+    """Name and content of each regular file. Names are only for reports: do not open or write files by them.
 
     skipped : gets a phrase for each member of another kind
     Raises `error` for an archive that is cut or damaged, or has no regular file.
@@ -102,7 +102,7 @@ def stated_size(stream: Stream, size: int, error: type[Exception]) -> int | None
     """The size of the next member, where the PAX header that comes next gives it."""
     if size > LONGEST_HEADER:
         raise error(f"the archive has a header of {size:,} bytes")
-    content, told = b"".join(stream.exactly(size)), None
+    content, stated = b"".join(stream.exactly(size)), None
     while content:
         length, _, _ = content.partition(b" ")
         if not length.isdigit() or len(length) > MAX_DIGITS or not len(length) + 2 < int(length) <= len(content):
@@ -113,13 +113,13 @@ def stated_size(stream: Stream, size: int, error: type[Exception]) -> int | None
         if key == b"size" and len(value) > MAX_DIGITS:
             raise error("the tar archive is damaged: a size has too many digits")
         if key == b"size" and value.isdigit():
-            told = int(value)
+            stated = int(value)
         content = content[int(length) :]
-    return told
+    return stated
 
 
 def number(field: bytes, error: type[Exception]) -> int:
-    """A number of a header: octal digits, or binary behind a high bit."""
+    """A number of a header: octal digits, or binary after a high bit."""
     if field[0] in (0x80, 0xFF):
         value = int.from_bytes(field[1:], "big")
     else:

@@ -1,4 +1,4 @@
-"""A text file, compressed or not: written without seeking, the same bytes however the text comes in pieces."""
+"""A text file, compressed or not: written without seeking; the bytes do not depend on how the text is split."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Encoder(Protocol):
 
 
 class Plain:
-    """The encoder that leaves all as it is."""
+    """The encoder that changes nothing."""
 
     def compress(self, data: Any, /) -> bytes:
         return bytes(data)
@@ -78,7 +78,7 @@ class TextFile:
             self._file.close()
 
     def discard(self) -> None:
-        """Close at once, without what is left: the file is cut."""
+        """Close without writing the rest: the file is cut."""
         self._file.close()
 
     def _put(self, data: bytes) -> None:

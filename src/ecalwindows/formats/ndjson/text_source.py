@@ -1,6 +1,6 @@
-"""Text files as chunks of whole lines: plain, gzip, zstd, and members of tar archives; streamed, with bounded memory.
+"""Text files in chunks of complete lines: plain, gzip, zstd, and members of tar archives; streams with bounded memory.
 
-Nothing is ever written, and names in archives are looked at only to tell them.
+Nothing is written, and names in archives are used only in reports.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from ecalwindows.formats.ndjson.tar_stream import members
 
 RAW_PIECE = 1 << 16
 PIECE = 1 << 20
-"""Most bytes that decompression gives at a time."""
+"""Maximum number of bytes that decompression gives at a time."""
 
 ZSTD_FEED = 1 << 10
-"""Bytes that zstd gets at a time: three can become 128 KiB, so this bounds what comes out to some 40 MB."""
+"""Bytes that zstd gets at a time: three can become 128 KiB, so this limits the output to about 40 MB."""
 
 CHUNK = 1 << 22
-"""About as many bytes of whole lines are handed on at a time."""
+"""Approximate size of a chunk of complete lines in bytes."""
 
 OTHER_MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32", codecs.BOM_UTF16_LE: "UTF-16",
@@ -37,7 +37,7 @@ LONGEST_MARK = 4
 
 @dataclass(frozen=True)
 class Limits:
-    """What a text may be at most: a line [MB], and all of the text of a file without compression [GB]."""
+    """Maximum size of a text: of a line [MB], and of all text of a file without compression [GB]."""
 
     max_line_mb: float = 16.0
     max_decompressed_gb: float = 100.0
@@ -45,7 +45,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Whole lines, each with its newline; `is_first` of a file or member; `has_end` when the text ends in a newline.
+    """Complete lines, each with its newline; `is_first` of a file or member; `has_end` when the text ends in a newline.
 
     Where it does not (only the last line of a file or member), one was added.
     """
@@ -61,10 +61,10 @@ class StreamError(Exception):
 
 
 def text_chunks(path: str | PathLike[str], limits: Limits, skipped: list[str]) -> Iterator[Chunk]:
-    """The lines of a file, in chunks; what kind of file it is its name tells.
+    """The lines of a file, in chunks; its name decides which kind of file it is.
 
-    skipped : gets the names of members of an archive that are no regular files
-    Raises BadFileError for a file that cannot be read, is cut, damaged or beyond the limits, after all whole lines
+    skipped : gets the names of members of an archive that are not regular files
+    Raises BadFileError for a file that cannot be read, is cut, damaged or beyond the limits, after all complete lines
     before that place.
     """
     name = fspath(path)
@@ -83,12 +83,12 @@ def text_chunks(path: str | PathLike[str], limits: Limits, skipped: list[str]) -
 
 
 def bad_text(found: str, where: str) -> BadFileError:
-    """The error for a file that is not what it should be."""
+    """The error for a file that is not as expected."""
     return BadFileError(
         found,
-        expected="a whole text file, one window a line (.ndjson; .gz, .zst, .tar.gz)",
+        expected="a complete text file, one window per line (.ndjson; .gz, .zst, .tar.gz)",
         where=where,
-        todo="copy or make it again, or keep its whole lines with --skip-bad-files",
+        todo="copy or make it again, or keep its complete lines with --skip-bad-files",
     )
 
 
@@ -107,7 +107,7 @@ def decompressed(raw: Iterator[bytes], name: str) -> Iterator[bytes]:
 
 
 def gunzipped(raw: Iterator[bytes]) -> Iterator[bytes]:
-    """Decompress gzip, of one or more members, zeros behind them; raises StreamError."""
+    """Decompress gzip, of one or more members, with zeros after them; raises StreamError."""
     decoder, begun = None, False
     try:
         for piece in raw:
@@ -180,7 +180,7 @@ def _other_encoding(head: bytes) -> str | None:
 
 
 def line_chunks(pieces: Iterable[bytes], limits: Limits, member: str) -> Iterator[Chunk]:
-    """Chunks of whole lines of a text; whole lines before an error come first. Raises StreamError."""
+    """Chunks of complete lines of a text; complete lines before an error come first. Raises StreamError."""
     waiting, searched, is_first = bytearray(), 0, True
     longest = int(limits.max_line_mb * 1e6)
     size = min(CHUNK, longest)

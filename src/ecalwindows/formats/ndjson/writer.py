@@ -1,6 +1,6 @@
-"""Windows as NDJSON: one JSON object a line, each number the shortest decimal that gives the stored value back.
+"""Windows as NDJSON: one JSON object per line, each number the shortest decimal that gives the stored value.
 
-Most clusters stand in several windows, so the text of what belongs to a cluster alone is made once and then copied.
+Most clusters are in several windows, so the text of what depends only on the cluster is made once and then copied.
 All loops are compiled (`kernels.json_text`); here columns become tables of words and text goes to the file.
 """
 
@@ -56,7 +56,7 @@ def table(fields: Sequence[tuple[bytes, str, str]]) -> Table:
 
 
 def key_text(name: str, before: str = ",") -> bytes:
-    """A JSON key with what stands before it."""
+    """A JSON key with the text before it."""
     return f'{before}"{name}":'.encode()
 
 
@@ -122,7 +122,7 @@ def words(shape: Table, source: Mapping[str, Array], rows: Any, n_rows: int) -> 
 
 
 def table_text(shape: Table, source: Mapping[str, Array], n_rows: int) -> Bytes:
-    """A whole table as text."""
+    """A complete table as text."""
     out = np.empty(n_rows * shape.widest + SLACK, dtype=np.uint8)
     return out[: json_text.write_table(out, words(shape, source, slice(None), n_rows), *shape.arrays)]
 
@@ -194,7 +194,7 @@ def window_text(batch: WindowBatch, first: int, last: int) -> Bytes:
 
 
 def slices(window_offsets: Integers) -> Iterator[tuple[int, int]]:
-    """First and last window (not included) of slices that keep to `MAX_WINDOWS` and `MAX_PAIRS`, or hold one."""
+    """First and last window (not included) of slices within `MAX_WINDOWS` and `MAX_PAIRS`, or of one window."""
     first, n_windows = 0, len(window_offsets) - 1
     while first < n_windows:
         by_pairs = int(np.searchsorted(window_offsets, window_offsets[first] + MAX_PAIRS, "right")) - 1
@@ -204,7 +204,7 @@ def slices(window_offsets: Integers) -> Iterator[tuple[int, int]]:
 
 
 class TextWriter:
-    """What the writers of text share: the end of the file, good or bad."""
+    """What the writers of text share: how they finish or discard the file."""
 
     def __init__(self, path: Path, compression: Compression) -> None:
         self._file = TarFile(path) if compression == "tar.gz" else TextFile(path, compression)
@@ -240,7 +240,7 @@ class NdjsonWriter(TextWriter):
 
 
 class EventsCsvWriter(TextWriter):
-    """Writes the counts of `schema.EVENT_COLUMNS` to `path`: `;` separated, a row an event. Raises OSError."""
+    """Writes the counts of `schema.EVENT_COLUMNS` to `path`: separated by `;`, one row per event. Raises OSError."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "none")

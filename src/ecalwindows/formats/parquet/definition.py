@@ -54,7 +54,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A mapping, in which JSON readers silently take the last value of a name. Raises ValueError for a name twice."""
     names = [name for name, _ in pairs]
     if twice := [name for name in names if names.count(name) > 1]:
-        raise ValueError(f"'{twice[0]}' stands twice")
+        raise ValueError(f"'{twice[0]}' is there twice")
     return dict(pairs)
 
 

@@ -1,6 +1,6 @@
 """The end of a Parquet file, on which all else depends: checked before Arrow sees it; and checksums of all bytes.
 
-A footer with a flipped bit can lose a column without a word, or end the process inside Arrow. A flipped bit in the
+A footer with a flipped bit can silently lose a column, or end the process inside Arrow. A flipped bit in the
 header of a page can make Arrow pass over the page. Pages have checksums of their own, footer and headers have none. So
 files written here have a seal in front of the footer, where the format allows bytes that no reader looks at:
 

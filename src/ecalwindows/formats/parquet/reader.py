@@ -68,7 +68,7 @@ def read_batches(
     columns : names of columns and hit components wanted, of those that the file has; all by default
     row_groups : numbers of the row groups wanted; all by default
     unknown : gets the names of what is no column of ecalwindows
-    doubts : gets what is taken for granted, as nothing in the file proves it, in one sentence each
+    doubts : gets one sentence for each assumption that nothing in the file proves
     Raises BadFileError for a file that is cut, damaged or of another layout, or whose hits cannot be what nothing but
     their number says that they are.
     """
@@ -85,11 +85,11 @@ def read_batches(
 
 
 def _doubts(layout: Layout) -> list[str]:
-    """What cannot be proven of hits of which nothing tells what they are: their energies, without those of clusters."""
+    """What cannot be proven for hits without names: their energies, where the energies of clusters are missing."""
     if ENERGY in layout.leaves or not layout.components:
         return []
     return [
-        f"nothing tells what the numbers of a hit are; they are taken as {', '.join(layout.components)}, "
+        f"the file does not say what the numbers of a hit are; they are read as {', '.join(layout.components)}, "
         f"and without {ENERGY} their energies cannot be checked"
     ]
 
@@ -97,7 +97,7 @@ def _doubts(layout: Layout) -> list[str]:
 def parquet_index(path: str | PathLike[str]) -> tuple[frozenset[str], tuple[int, ...], list[Ranges]]:
     """Columns and hit components that a file holds, the windows of each row group, and the ranges of its columns.
 
-    Columns of windows have a range where the file tells one. NaN, which is read as the sentinel, is not in it.
+    Columns of windows have a range where the file has one. NaN, which is read as the sentinel, is not included.
     """
     with opened_parquet(path) as file:
         layout = file_layout(file, path)
@@ -120,7 +120,7 @@ def _ranges(group: Any, names: Mapping[str, str]) -> Ranges:
 
 
 def _stored_range(least: Any, largest: Any, dtype: str) -> tuple[float, float] | None:
-    """The range of a column as it is stored in a batch, from the statistics of a file; None where they tell none.
+    """The range of a column as it is stored in a batch, from the statistics of a file; None where it has none.
 
     Older writers put NaN there, and other programs store other dtypes: a float64 is rounded, a flag may be any number.
     """
@@ -143,7 +143,7 @@ def _stored_range(least: Any, largest: Any, dtype: str) -> tuple[float, float] |
 def _group_batches(
     file: Any, group: int, rows: int, leaves: list[str], layout: Layout, wanted: Collection[str] | None, path: Any
 ) -> Iterator[WindowBatch]:
-    """The batches of a row group; what a window's columns need beyond `wanted` is read and left out."""
+    """The batches of a row group; columns that are read only to build the windows are removed."""
     if not leaves:
         n_rows = file.metadata.row_group(group).num_rows
         for first in range(0, n_rows, rows):
@@ -156,7 +156,7 @@ def _group_batches(
 
 @contextmanager
 def opened_parquet(path: str | PathLike[str]) -> Iterator[Any]:
-    """The file opened as `pyarrow.parquet.ParquetFile`; what pyarrow finds wrong becomes a BadFileError.
+    """The file opened as `pyarrow.parquet.ParquetFile`; errors of pyarrow become a BadFileError.
 
     Its footer, and of local files all bytes that are used, are checked before Arrow reads them, where the file has
     checksums (`footer.py`).
@@ -182,7 +182,7 @@ def opened_parquet(path: str | PathLike[str]) -> Iterator[Any]:
 
 
 def file_layout(file: Any, path: str | PathLike[str]) -> Layout:
-    """What an open file holds. Raises BadFileError as `schema_layout`, and for hits of which nothing fits."""
+    """The layout of an open file. Raises BadFileError as `schema_layout`, and for hits that fit no known form."""
     paths = [file.schema.column(number).path for number in range(len(file.schema))]
     check_names(file.schema_arrow, file.metadata.metadata or {}, path)
     layout = schema_layout(file.schema_arrow, paths, path)
@@ -192,7 +192,7 @@ def file_layout(file: Any, path: str | PathLike[str]) -> Layout:
 
 
 def _components(file: Any, hits: Leaf, path: str | PathLike[str]) -> tuple[str, ...] | None:
-    """The components of a hit of which nothing tells, from how many the first windows have."""
+    """The components of hits without names, by their number in the first windows."""
     for piece in file.iter_batches(use_threads=False, batch_size=64, columns=[hits.path]):
         _, lengths, _ = hit_numbers(Table(pa.table(piece)), hits)
         return _component_names(lengths, None, hits, path) if len(lengths) else None
@@ -200,14 +200,14 @@ def _components(file: Any, hits: Leaf, path: str | PathLike[str]) -> tuple[str, 
 
 
 def _leaves_wanted(layout: Layout, wanted: Collection[str] | None) -> list[str]:
-    """Parquet paths to read. One column of clusters is always among them: it tells how many a window has."""
+    """Parquet paths to read. One column of clusters is always among them: it gives the number of clusters."""
     chosen = {name: leaf.path for name, leaf in layout.leaves.items() if wanted is None or name in wanted}
     of_clusters = [name for name in layout.leaves if COLUMNS[name].level == "cluster"]
-    telling = ["is_seed"] if "is_seed" in of_clusters else of_clusters[:1]
-    needs_hits = wanted is None or set(wanted) & set(HIT_NAMES) or not telling
+    counting = ["is_seed"] if "is_seed" in of_clusters else of_clusters[:1]
+    needs_hits = wanted is None or set(wanted) & set(HIT_NAMES) or not counting
     if layout.is_assumed and needs_hits and ENERGY in layout.leaves:
-        telling = [*telling, ENERGY]
-    for name in telling:
+        counting = [*counting, ENERGY]
+    for name in counting:
         chosen[name] = layout.leaves[name].path
     return [*chosen.values(), *(leaf.path for leaf in layout.hit_leaves if needs_hits)]
 
@@ -285,7 +285,7 @@ def _hits(
         raise bad_file(f"'{first.title}' has other numbers of clusters than the columns of clusters", path)
     if layout.is_assumed and (wrong := do_not_fit(found, hits_offsets, energy)):
         raise bad_file(
-            f"nothing tells what the {len(found)} numbers of a hit in '{first.title}' are, and they are not "
+            f"the file does not say what the {len(found)} numbers of a hit in '{first.title}' are, and they are not "
             f"{', '.join(found)}: {wrong}",
             path, expected=f"metadata of '{HITS}' that names the components, or hits with these components",
             todo="convert the original again (a program that rewrote this file dropped its metadata), "
@@ -295,7 +295,7 @@ def _hits(
 
 
 def _component(values: Array, name: str, path: Any) -> Array:
-    """A component of hits in its stored dtype. Raises BadFileError for a number that this cannot hold."""
+    """A component of hits in its stored dtype. Raises BadFileError for a number outside its range."""
     dtype = np.dtype(COMPONENT_TYPES[name])
     if dtype.kind == "i":
         good = (values >= -(2.0**31)) & (values < 2.0**31) & (values == np.floor(values))
@@ -312,13 +312,13 @@ def _numbers(values: Any, path: Any) -> Array:
 
 
 def _component_names(
-    lengths: NDArray[np.int64], told: tuple[str, ...] | None, leaf: Leaf, path: Any
+    lengths: NDArray[np.int64], recorded: tuple[str, ...] | None, leaf: Leaf, path: Any
 ) -> tuple[str, ...]:
-    """Names of the components from what the file says, else from how many there are."""
+    """Names of the components from the metadata of the file, or else by their number."""
     by_number = {len(DEFAULT_HITS): tuple(HIT_NAMES[i] for i in DEFAULT_HITS), len(HIT_NAMES): HIT_NAMES}
     if leaf.name == OTHER_HITS:
         by_number = {n: HIT_NAMES[:n] for n in range(3, len(HIT_NAMES) + 1)}
-    names = told or by_number.get(int(lengths[0]) if len(lengths) else len(DEFAULT_HITS))
+    names = recorded or by_number.get(int(lengths[0]) if len(lengths) else len(DEFAULT_HITS))
     if names is None or (len(lengths) and lengths.tolist() != [len(names)]):
         numbers = " or ".join(map(str, lengths.tolist()))
         raise bad_file(f"hits in '{leaf.title}' have {numbers} numbers, not {len(names) if names else '4 or 6'}", path)

@@ -1,12 +1,12 @@
-"""What a Parquet file holds, by its schema: which leaf is which column, and how its values lie in records and lists.
+"""The contents of a Parquet file by its schema: which leaf is which column, and its records and lists.
 
 Programs write the same windows in several shapes. All of these are read:
 
-- clusters as lists of records (ours, `ak.zip`), or as records of lists (`ak.zip(..., depth_limit=1)`);
+- clusters as lists of records (ecalwindows, `ak.zip`), or as records of lists (`ak.zip(..., depth_limit=1)`);
 - columns in groups, at the top level, or at the top level with the group in the name (`cl_features.en_cluster`);
-- hits as lists of numbers, of which metadata or content tell the meaning, or as records with names.
+- hits as lists of numbers, whose meaning is in the metadata or follows from the content, or as records with names.
 
-What has the name of a column but another shape is refused: it would else be read as windows without clusters.
+What has the name of a column but another shape is refused: otherwise it would be read as windows without clusters.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Leaf:
 
     @property
     def lists(self) -> int:
-        """How many lists it is in."""
+        """Number of lists around its values."""
         return self.steps.count(None)
 
     def is_in_lists(self, n: int) -> bool:
@@ -85,14 +85,14 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a file keeps what.
+    """Where the columns are in a file.
 
     leaves : of each known column, by name
     hits : of the numbers of hits, None without
     named_hits : of each component of hits that are records
-    components : names of the numbers of a hit; None where only the data tell
-    is_assumed : whether the components are those that are usual, since nothing tells them
-    unknown : names of the leaves that are no columns of ecalwindows
+    components : names of the numbers of a hit; None where only the data show them
+    is_assumed : whether the usual components are assumed, since the file does not name them
+    unknown : names of the leaves that are not columns of ecalwindows
     """
 
     leaves: dict[str, Leaf]
@@ -104,7 +104,7 @@ class Layout:
 
     @property
     def names(self) -> frozenset[str]:
-        """Known columns and hit components (by default those of formats.md, where only the data tell)."""
+        """Known columns and hit components (by default those of formats.md, where only the data show them)."""
         hits = self.components or tuple(HIT_NAMES[i] for i in DEFAULT_HITS)
         return frozenset(self.leaves) | frozenset(self.named_hits) | frozenset(hits if self.hits else ())
 
@@ -140,7 +140,7 @@ def _below(kind: Any, steps: Steps) -> Iterator[tuple[Steps, Any]]:
 def check_names(schema: Any, metadata: Mapping[bytes, bytes], path: str | PathLike[str]) -> None:
     """Check the names of columns against those in the schema that Arrow's writers put beside them (`ARROW:schema`).
 
-    A flipped bit in a name else loses its column without a word, in files without a checksum of the footer.
+    Otherwise a flipped bit in a name silently loses its column, in files without a checksum of the footer.
     Raises BadFileError where they differ.
     """
     try:
@@ -158,7 +158,7 @@ def check_names(schema: Any, metadata: Mapping[bytes, bytes], path: str | PathLi
 
 
 def schema_layout(schema: Any, paths: list[str], path: str | PathLike[str]) -> Layout:
-    """What a file of this schema holds; `paths` : its Parquet paths. Components of hits only where metadata tell them.
+    """The layout of a file with this schema; `paths` : its Parquet paths. Components of hits only if in the metadata.
 
     Raises BadFileError for one without any column of ecalwindows, with one twice, or with one in another shape.
     """
@@ -222,14 +222,14 @@ def _refuse_clusters_unknown(leaves: Mapping[str, Leaf], unknown: list[Leaf], pa
 
 
 def _recorded_components(schema: Any, hits: Leaf | None) -> tuple[str, ...] | None:
-    """The components of a hit as our files tell them."""
+    """The components of a hit as files of ecalwindows record them."""
     if hits is None:
         return None
     if hits.name == OTHER_HITS:
         return None
     metadata = schema.field(schema.get_field_index(str(hits.steps[0]))).metadata or {}
-    told = tuple(metadata.get(b"components", b"").decode(errors="replace").split(", "))
-    return told if set(told) <= set(HIT_NAMES) else None
+    recorded = tuple(metadata.get(b"components", b"").decode(errors="replace").split(", "))
+    return recorded if set(recorded) <= set(HIT_NAMES) else None
 
 
 class Table:
@@ -278,7 +278,7 @@ def hit_numbers(table: Table, leaf: Leaf) -> tuple[list[NDArray[np.int64]], NDAr
 
 
 def do_not_fit(hits: Mapping[str, Array], hits_offsets: NDArray[np.int64], energy: Array | None) -> str | None:
-    """Why numbers of hits cannot be the components that they are taken for; None where they can.
+    """Why numbers of hits cannot be the assumed components; None where they can.
 
     hits : by component, as float32; energy : raw energy of each cluster (`en_cluster`) [GeV], float32 (n_clusters,)
     """

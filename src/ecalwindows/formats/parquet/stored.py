@@ -39,7 +39,7 @@ def ragged(array: Any) -> tuple[NDArray[np.int64], Any]:
     Raises ValueError for an array of something else.
     """
     array = storage(array)
-    if pa.types.is_null(array.type):  # as Awkward writes lists of which it never saw an item
+    if pa.types.is_null(array.type):  # as Awkward writes lists that were always empty
         return np.zeros(len(array) + 1, np.int64), array.slice(0, 0)
     if _is_view(array.type):
         array = array.cast(pa.large_list(array.type.value_field))
@@ -57,7 +57,7 @@ def ragged(array: Any) -> tuple[NDArray[np.int64], Any]:
 def stored_column(array: Any, dtype: str) -> Array:
     """Numbers in a stored dtype; NaN, infinity and null become the sentinel.
 
-    Raises ValueError or ArrowInvalid for what the dtype cannot hold: fractions or too large numbers in integers, text,
+    Raises ValueError or ArrowInvalid for values outside the dtype: fractions or too large numbers in integers, text,
     flags that are null, NaN or other numbers than 0 and 1; and for ids (int64) that are null or NaN, or so large that
     the floats which hold them are not exact.
     """
@@ -104,7 +104,7 @@ def _integers(array: Any, dtype: str) -> Array:
 
 
 def _refuse_inexact(array: Any) -> None:
-    """Raise ValueError for floats that are not exact as integers: -999 or a rounded number is no id."""
+    """Raise ValueError for floats that are not exact as integers: -999 or a rounded number is not an id."""
     numbers = np.asarray(array.to_numpy(zero_copy_only=False))
     exact = 2.0 ** (np.finfo(numbers.dtype).nmant + 1)
     good = np.abs(numbers) <= exact

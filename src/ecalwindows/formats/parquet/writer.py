@@ -30,7 +30,7 @@ BUFFER = 1 << 18
 
 
 def arrow_table(batch: WindowBatch, definition: FeaturesDefinition) -> pa.Table:
-    """One row a window; top-level columns are the groups and `cl_h` (clusters x hits x components, float32)."""
+    """One row per window; top-level columns are the groups and `cl_h` (clusters x hits x components, float32)."""
     arrays, fields = [], []
     for group, names in definition.groups.items():
         record = _record(batch, names)

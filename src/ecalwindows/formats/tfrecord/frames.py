@@ -31,7 +31,7 @@ PROBLEMS = {
 
 @dataclass(frozen=True)
 class Block:
-    """Records with right checksums: their spans in `data`, int64 (n, 2), the file, and the number of the first."""
+    """Records with correct checksums: their spans in `data`, int64 (n, 2), the file, and the index of the first."""
 
     data: Bytes
     records: Integers
@@ -39,13 +39,13 @@ class Block:
     first: int
 
     def check(self, good: NDArray[np.bool_], owner: Integers, found: str) -> None:
-        """Raise BadFileError for the first row that is not good; `owner` tells the record of each row."""
+        """Raise BadFileError for the first row that is not good; `owner` is the record of each row."""
         if not good.all():
             raise bad_record(self.path, self.first + int(owner[np.argmin(good)]), found)
 
 
 def bad_record(path: str, number: int, found: str) -> BadFileError:
-    """The error about a record, counted from 0 (and told from 1)."""
+    """The error about a record, counted from 0 (in the message from 1)."""
     return BadFileError(
         f"record {number + 1:,} cannot be read: {found}",
         expected="a TFRecord of a window, as `ecalwindows` and the CMS converters write it",

@@ -1,4 +1,4 @@
-"""What stands where in a TFRecord (formats.md): keys, kinds and columns of the context and of the feature lists."""
+"""The layout of a TFRecord (formats.md): keys, kinds and columns of the context and of the feature lists."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ecalwindows.formats.parquet.definition import features_definition
 Kind = Literal["floats", "ints", "text", "tensor", "hits"]
 
 SEED = features_definition("seed").groups
-"""The groups of seed.md, whose order counts here."""
+"""The groups of the original dataset; the order of columns is that of the format."""
 
 TRUTH = (
     "nVtx", "rho", "obsPU", "truePU", "sim_true_eta", "sim_true_phi", "en_true_sim", "et_true_sim", "en_true_gen",
@@ -20,7 +20,7 @@ TRUTH = (
     "max_en_cluster_insc", "max_deta_cluster_insc", "max_dphi_cluster_insc", "event_tot_simen_PU", "wtot_simen_PU",
     "wtot_simen_sig",
 )  # fmt: skip
-"""`w_m`; two columns stand in it twice, which is part of the format."""
+"""`w_m`; two columns are in it twice, which is part of the format."""
 
 SEED_LABELS = ("is_seed_calo_matched", "is_seed_calo_seed", "is_seed_mustache_matched")
 LABELS = ("is_seed", "is_calo_matched", "is_calo_seed", "in_scluster", "in_geom_mustache", "in_mustache")
@@ -28,12 +28,12 @@ HITS = ("ieta", "iphi", "iz", "energy_fraction")
 """Components of a hit, in the order of the rows of `s_h`."""
 
 WEIGHT, CLASS = "weight", "class"
-"""Numbers of a record that are no column: 1 by default; 0 seed unmatched, 1 matched, 2 matched and main cluster."""
+"""Numbers of a record that are not columns: 1 by default; 0 seed unmatched, 1 matched, 2 matched and main cluster."""
 
 
 @dataclass(frozen=True)
 class Feature:
-    """One key of a record: kind and columns; `extra` ones stand beside the contract and may be absent."""
+    """One key of a record: kind and columns; `extra` ones are not in the contract and may be absent."""
 
     key: str
     kind: Kind
@@ -65,13 +65,13 @@ LISTS: tuple[Feature, ...] = (
     Feature("cl_l", "ints", LABELS),
     Feature("cl_m", "floats", SEED["cl_metadata"]),
 )
-"""Both in the order of the keys, as protobuf orders a map when it is told to be deterministic."""
+"""Both in the order of the keys, as protobuf orders a map in its deterministic mode."""
 
 COLUMNS = frozenset(name for feature in CONTEXT + LISTS for name in feature.columns) - {WEIGHT, CLASS}
-"""Dataset columns and hit components that a record holds."""
+"""Dataset columns and hit components in a record."""
 
 REQUIRED = COLUMNS - {name for feature in CONTEXT if feature.extra for name in feature.columns}
-"""Those that a record cannot be without."""
+"""Those that every record must have."""
 
 
 def part_paths(folder: Path, part: str) -> tuple[Path, Path]:

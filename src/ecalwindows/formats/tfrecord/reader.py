@@ -1,8 +1,8 @@
-"""TFRecord files read back without TensorFlow, record by record checked: lengths, checksums, keys, kinds and numbers.
+"""Reads TFRecord files without TensorFlow, and checks each record: lengths, checksums, keys, kinds and numbers.
 
-A record holds float32, so float64 columns come back rounded. Of what a record holds, `s_h` (the hits of the seed stand
-among those of the clusters), `w_cl` (follows from `s_l`) and `wi` (no column) are not read. The columns `extra` in
-`tfrecord_layout`, and `flavour`, may be absent, as in files that older programs made.
+A record has float32, so float64 columns come back rounded. Not read are `s_h` (the hits of the seed are also among
+those of the clusters), `w_cl` (follows from `s_l`) and `wi` (not a column). The columns `extra` in
+`tfrecord.layout`, and `flavour`, may be absent, as in files that older programs made.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DTYPES = {name: column.dtype for name, column in COLUMNS.items()} | {name: kind 
 
 @dataclass(frozen=True)
 class Found:
-    """A feature of all records of a block: where its values stand, and the record that each belongs to."""
+    """A feature of all records of a block: where its values are, and the record of each."""
 
     block: Block
     feature: Feature
@@ -49,9 +49,9 @@ class Found:
 def read_batches(
     path: str | Path, *, rows: int = 8192, columns: Collection[str] | None = None
 ) -> Iterator[WindowBatch]:
-    """Partial batches (clusters and hits by pair) of at most `rows` windows, at least one, if need be without windows.
+    """Partial batches (clusters and hits by pair) of at most `rows` windows; at least one batch, which may be empty.
 
-    columns : names of columns and hit components to read; None: all. Raises BadFileError for what is no such file.
+    columns : names of columns and hit components to read; None: all. Raises BadFileError for any other file.
     """
     path, has, n = str(path), None, 0
     try:
@@ -74,7 +74,7 @@ def read_batches(
 
 
 def find(block: Block) -> tuple[Integers, NDArray[np.bool_]]:
-    """Where the values of known keys stand, (n_records, n_keys, 2), and whether they are there, (n_records, n_keys)."""
+    """Where the values of known keys are, (n_records, n_keys, 2), and whether they are present, (n_records, n_keys)."""
     n = len(block.records)
     spans, there = np.zeros((n, len(KEYS), 2), np.int64), np.zeros((n, len(KEYS)), np.bool_)
     bad = kernels.find_features(
@@ -131,7 +131,7 @@ def batch_of(
 
 
 def columns_of(found: Found, wanted: frozenset[str]) -> dict[str, Array]:
-    """The wanted columns of a feature, as stored."""
+    """The requested columns of a feature, as stored."""
     if found.feature.kind == "text":
         return {}
     table = (float_table if found.feature.kind == "floats" else int_table)(found)
@@ -143,7 +143,7 @@ def columns_of(found: Found, wanted: frozenset[str]) -> dict[str, Array]:
 
 
 def float_table(found: Found) -> NDArray[np.float32]:
-    """The numbers of a feature, one row a value."""
+    """The numbers of a feature, one row per value."""
     numbers, counts = floats(found)
     width = len(found.feature.columns)
     found.check(counts == width, f"does not hold {width} numbers")
@@ -159,7 +159,7 @@ def floats(found: Found) -> tuple[NDArray[np.float32], Integers]:
 
 
 def int_table(found: Found) -> Integers:
-    """The integers of a feature, one row a value."""
+    """The integers of a feature, one row per value."""
     out, width = np.empty(int(np.diff(found.spans).sum()), dtype=np.int64), len(found.feature.columns)
     counts = kernels.read_ints(found.block.data, np.ascontiguousarray(found.spans), out)
     found.check(counts == width, f"does not hold {width} integers")
@@ -174,31 +174,31 @@ def as_stored(values: Array, name: str, found: Found, owner: Integers | None = N
     lowest, highest = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
     if values.dtype.kind == "f":  # the highest int32 is no float32: rounded up it still counts
         good = (values >= lowest) & (values <= highest) & (values == np.floor(values))
-        whole = np.clip(np.where(good, values, 0).astype(np.int64), lowest, highest)
+        integers = np.clip(np.where(good, values, 0).astype(np.int64), lowest, highest)
     else:
-        good, whole = (values >= lowest) & (values <= highest), values
+        good, integers = (values >= lowest) & (values <= highest), values
     found.block.check(good, found.owner if owner is None else owner, f"its {name} is no {dtype.name}")
-    return whole.astype(dtype)
+    return integers.astype(dtype)
 
 
 def clusters_of(block: Block, found: dict[str, Found]) -> tuple[Integers, dict[str, Found]]:
     """Offsets of the clusters of each record, and their features by key; all lists must be of the same length."""
     lists, offsets = {}, np.zeros(len(block.records) + 1, np.int64)
     for feature in LISTS:
-        whole = found[feature.key]
-        counts = kernels.count_features(block.data, np.ascontiguousarray(whole.spans))
-        whole.check(counts >= 0, "is no list of features")
+        features = found[feature.key]
+        counts = kernels.count_features(block.data, np.ascontiguousarray(features.spans))
+        features.check(counts >= 0, "is no list of features")
         if feature is LISTS[0]:
             np.cumsum(counts, out=offsets[1:])
-        whole.check(counts == np.diff(offsets), f"has another length than '{LISTS[0].key}'")
+        features.check(counts == np.diff(offsets), f"has another length than '{LISTS[0].key}'")
         spans = np.empty((int(counts.sum()), 2), np.int64)
-        kernels.feature_spans(block.data, np.ascontiguousarray(whole.spans), spans)
-        lists[feature.key] = Found(block, feature, spans, np.repeat(whole.owner, counts))
+        kernels.feature_spans(block.data, np.ascontiguousarray(features.spans), spans)
+        lists[feature.key] = Found(block, feature, spans, np.repeat(features.owner, counts))
     return offsets, lists
 
 
 def hits_of(lists: dict[str, Found], wanted: frozenset[str]) -> tuple[Integers, dict[str, Array]]:
-    """Offsets of the hits of each cluster, and the wanted components; all must be of the same length."""
+    """Offsets of the hits of each cluster, and the requested components; all must be of the same length."""
     hits: dict[str, Array] = {}
     offsets = np.zeros(len(lists["cl_l"].spans) + 1, np.int64)
     for key, found in lists.items():
@@ -214,7 +214,7 @@ def hits_of(lists: dict[str, Found], wanted: frozenset[str]) -> tuple[Integers, 
 
 
 def seeds(is_seed: Array, owner: Integers, n_windows: int) -> Integers:
-    """The first cluster of each window that is its seed, -1 where none is."""
+    """The first cluster of each window that is its seed, -1 where there is none."""
     rows = np.flatnonzero(is_seed)
     windows, firsts = np.unique(owner[rows], return_index=True)
     result = np.full(n_windows, -1, np.int64)

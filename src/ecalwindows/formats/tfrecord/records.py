@@ -1,4 +1,4 @@
-"""TFRecord files as pieces of whole records: their bytes, and the event that each belongs to."""
+"""TFRecord files in pieces of complete records: their bytes, and the event of each."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ ROWS = 8192
 
 
 def count_records(path: Path) -> int:
-    """Records of a file. Raises BadFileError when one is not right."""
+    """Records of a file. Raises BadFileError when one is wrong."""
     with path.open("rb") as file:
         return sum(len(block.records) for block in blocks(file, str(path), ROWS))
 
 
 def record_pieces(path: Path, columns: frozenset[str]) -> Iterator[tuple[Any, WindowBatch]]:
-    """Whole frames of records as an Arrow array (large_binary), and the same records as a batch of some columns.
+    """Complete frames of records as an Arrow array (large_binary), and the same records as a batch of some columns.
 
-    Raises BadFileError when a record is not right.
+    Raises BadFileError when a record is wrong.
     """
     has = None
     with path.open("rb") as file:
@@ -40,7 +40,7 @@ def record_pieces(path: Path, columns: frozenset[str]) -> Iterator[tuple[Any, Wi
 
 
 def _frames(data: NDArray[np.uint8], records: NDArray[np.int64]) -> Any:
-    """The frames around the payloads `records`, int64 (n, 2), which stand one after the other; no copy."""
+    """The frames around the payloads `records`, int64 (n, 2), which follow each other; no copy."""
     first = records[0, 0] - HEAD
     offsets = np.concatenate([[0], records[:, 1] + TAIL - first]).astype(np.int64)
     frames = np.ascontiguousarray(data[first : first + offsets[-1]])

@@ -1,8 +1,8 @@
 """Windows as TFRecord files, without TensorFlow: `tf.train.SequenceExample` in the layout of formats.md.
 
-Windows whose seed is matched go to one file, the others to another; both are there even when no window is, so that
-what reads a part need not ask (an empty file is a TFRecord file without records). Nothing is NaN or infinite: a float64
-beyond float32 becomes the sentinel. All loops are compiled (`kernels.tfrecord`).
+Windows whose seed is matched go to one file, the others to another; both exist even without windows, so that
+programs need not check (an empty file is a TFRecord file without records). Nothing is NaN or infinite: a float64
+beyond float32 becomes the sentinel. All loops are compiled (`kernels.tfrecord_writer`).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Layout:
-    """The tables of `kernels.tfrecord` for features that are there, and the columns that they refer to."""
+    """The tables of `kernels.tfrecord_writer` for features that are there, and the columns that they refer to."""
 
     items: Integers
     n_context: int
@@ -94,10 +94,10 @@ def as_float32(column: Array) -> NDArray[np.float32]:
 
 
 class TFRecordWriter:
-    """Writes the two files of a part below `folder` (names: `tfrecord_layout.part_paths`). Raises OSError.
+    """Writes the two files of a part below `folder` (names: `layout.part_paths`). Raises OSError.
 
     weights : of each window (`wi`), 1 where None
-    places  : where the files stand while they are written, when not under their own names
+    places  : the paths of the files while they are written, if not their own names
     """
 
     def __init__(
@@ -129,9 +129,9 @@ class TFRecordWriter:
                     file.write(records(self._layout, batch, numbers, hits, first, last, rows))
 
     def _checked(self, has: frozenset[str]) -> frozenset[str]:
-        if lacking := sorted(REQUIRED - has):
+        if missing := sorted(REQUIRED - has):
             raise InputError(
-                f"the windows lack {', '.join(lacking[:8])}{' and more' if len(lacking) > 8 else ''}",
+                f"the windows lack {', '.join(missing[:8])}{' and more' if len(missing) > 8 else ''}",
                 expected=f"all {len(REQUIRED)} columns and hit components of a TFRecord",
                 where=str(self._where),
                 todo="make the TFRecord from ROOT or NDJSON, or from Parquet that was written with all of them"
@@ -192,10 +192,10 @@ def records(
     pair_floats, pair_ints = tables(layout.pair, of_pairs, len(clusters))
     window_seed, window_offsets = batch.window_seed[first:last], batch.window_offsets[first : last + 1] - pairs.start
     start, stop = batch.window_index.offsets[[first, last]]
-    text = batch.window_index.data[start:stop].copy()  # no other thing than an array of our own: compiled once
+    text = batch.window_index.data[start:stop].copy()  # always a contiguous array: compiled once
     text_offsets = batch.window_index.offsets[first : last + 1] - start
     rows = rows - first
-    out = np.empty(most_bytes(layout, len(text), window_seed, clusters, batch.hits_offsets), dtype=np.uint8)
+    out = np.empty(max_bytes(layout, len(text), window_seed, clusters, batch.hits_offsets), dtype=np.uint8)
     begin = kernels.write_records(
         out, rows, layout.items, layout.n_context, layout.keys, layout.key_offsets, floats, ints, text, text_offsets,
         window_seed, window_offsets, pair_floats, pair_ints, clusters, batch.hits_offsets, hits,
@@ -203,8 +203,8 @@ def records(
     return out[begin:]
 
 
-def most_bytes(layout: Layout, n_text: int, window_seed: Integers, clusters: Integers, hits_offsets: Integers) -> int:
-    """Room enough for the records of windows with these seeds and clusters."""
+def max_bytes(layout: Layout, n_text: int, window_seed: Integers, clusters: Integers, hits_offsets: Integers) -> int:
+    """Upper limit of the bytes of the records of windows with these seeds and clusters."""
     n_hits = np.diff(hits_offsets, append=hits_offsets[-1])  # a seed of -1 has none
     around, widest = kernels.MAX_BYTES, kernels.WIDEST_INT
     window = around * (len(layout.items) + 2) + 4 * len(layout.window.floats) + widest * len(layout.window.ints)
