@@ -120,10 +120,11 @@ FIELDS_OF_TEXT = [
     ("inputs", 0, "adler32"), ("bad_inputs", 0, "name"), ("bad_inputs", 0, "reason"), ("software", 0, "version"),
     ("software", 0, "revision"), ("normalisation", 0, "name"), ("normalisation", 0, "sha256"),
     ("reweighting", 0, "name"), ("reweighting", 0, "sha256"), ("known_issues", 0, "text"),
-    ("known_issues", 0, "column"), ("settings", "overlap"), ("finalised_with", "ecalwindows"),
+    ("known_issues", 0, "column"), ("settings", "tree"), ("finalised_with", "ecalwindows"),
 ]  # fmt: skip
 FULL = record(reweighting=FIELDS["normalisation"]).model_dump(mode="json", by_alias=True)
 FULL["inputs"][0]["adler32"] = "0" * 8
+FULL["settings"]["tree"] = "recosimdumper/caloTree"
 
 
 def changed(path: tuple[Any, ...], text: str) -> DatasetRecord:
