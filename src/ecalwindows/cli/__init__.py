@@ -1,1 +1,1 @@
-"""The command line: one file a command; each parses and makes one call of the library."""
+"""The command line: one file per command; each parses and makes one call of the library."""

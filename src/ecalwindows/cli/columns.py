@@ -23,7 +23,7 @@ Examples:
 def columns(format_name: str, group: str | None) -> None:
     """Print all columns of a dataset: group, name, type, unit, meaning, and since which data-model version.
 
-    The names can stand in a features definition (windows -f FILE). cl_h lists the numbers of a hit.
+    The names can be used in a features definition (windows -f FILE). cl_h lists the numbers of a hit.
     """
     from ecalwindows.cli.texts.columns import columns_text
 

@@ -26,8 +26,9 @@ Exit code: 0 equal, 1 different, 2 could not compare. The last line is `equal: N
 def compare(a: str, b: str, rtol: float, atol: float, drift: bool, plots: str | None, quiet: bool) -> None:
     """Compare the datasets A and B: finished ones, folders or files, of any formats.
 
-    Common windows are told by window_index, else by run, lumi, event, seed eta and phi. Of them each column that both
-    have is compared, value by value. Without common windows the distributions are: mean, width, quantiles, KS distance.
+    Common windows have the same window_index, else the same run, lumi, event, seed eta and phi. Each column that both
+    datasets have is compared for them, value by value. Without common windows the distributions are compared: mean,
+    width, quantiles, KS distance.
     """
     from ecalwindows.cli.progress import progress, warnings_shown
     from ecalwindows.cli.texts.compare import comparison_text

@@ -22,7 +22,7 @@ Examples:
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("-o", "--output", required=True, metavar="OUT", help="Output file; a folder with -nfg and for TFRecord.")
 @click.option(
-    "--format", "format_name", metavar="NAME", help="parquet, ndjson or tfrecord, where the name does not tell."
+    "--format", "format_name", metavar="NAME", help="parquet, ndjson or tfrecord, if the name does not state it."
 )
 @click.option(
     "-nfg", "--nfile-group", type=click.IntRange(min=1), metavar="N",
@@ -34,22 +34,20 @@ Examples:
 @click.option("-f", "--features-def", metavar="FILE", help="Features of Parquet: default, seed or a JSON file.")
 @click.option("-w", "--weights", metavar="FILE", help="Weights for TFRecord, correctionlib JSON or ROOT [all 1].")
 @click.option(
-    "--skip-bad-files", is_flag=True, help="Keep the whole lines of files that are cut, and go on without them."
+    "--skip-bad-files", is_flag=True, help="Keep the complete lines of files that are cut, and skip other bad files."
 )
-@click.option(
-    "--overwrite/--no-overwrite", default=True, help="Replace an existing output [replaced when the new is whole]."
-)
+@click.option("--overwrite/--no-overwrite", default=True, help="Replace an existing output [replaced, atomically].")
 @click.option("--max-line-mb", type=click.FloatRange(min=0, min_open=True), default=16.0, show_default=True,
               metavar="MB", help="Longest line of NDJSON.")  # fmt: skip
 @click.option("--max-decompressed-gb", type=click.FloatRange(min=0, min_open=True), default=100.0, show_default=True,
-              metavar="GB", help="Most text in a compressed NDJSON file.")  # fmt: skip
+              metavar="GB", help="Maximum size of the text in a compressed NDJSON file.")  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 def convert(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     """Convert datasets between Parquet, NDJSON and TFRecord.
 
     INPUT is a file, a folder or a glob. CMS productions (.ndjson.tar.gz) are read as they are: NaN becomes -999, a cut
-    last line is told, and fields that follow from others are filled. Columns that the input cannot give are left out
-    and told.
+    last line is reported, and fields that follow from others are filled. Columns that the input cannot give are left
+    out and reported.
     """
     from ecalwindows.cli.progress import progress, to_stdout, warnings_shown
     from ecalwindows.cli.texts.convert import summary

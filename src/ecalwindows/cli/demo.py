@@ -17,13 +17,13 @@ Example:
 )
 @click.option(
     "-o", "--output", default="ecalwindows-demo", show_default=True, metavar="FOLDER",
-    type=click.Path(path_type=Path), help="Folder for the results; made if it is not there.",
+    type=click.Path(path_type=Path), help="Folder for the results; created if it does not exist.",
 )  # fmt: skip
 def demo(output: Path) -> None:
     """Run the chain on a packaged sample.
 
-    Makes windows of a small sample of simulated electrons, writes them as Parquet and NDJSON, draws one, and tells
-    what lies where and what to type next.
+    Makes windows of a small sample of simulated electrons, writes them as Parquet and NDJSON, draws one, and prints
+    where the results are and what to type next.
     """
     from ecalwindows.cli.progress import warnings_shown
     from ecalwindows.commands.demo import run_demo

@@ -36,14 +36,14 @@ Examples:
 )
 @click.option("--normalisation", multiple=True, metavar="FILE", help="Normalisation factors that go with it.")
 @click.option("--reweighting", multiple=True, metavar="FILE", help="Weights that go with it.")
-@click.option("--overwrite", is_flag=True, help="Replace a finished dataset in OUT, when the new one is whole.")
+@click.option("--overwrite", is_flag=True, help="Replace a finished dataset in OUT, atomically.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 def finalize(folder: str | None, inputdir: str | None, **options: Any) -> None:
-    """Prove the parts in FOLDER and make them a dataset with its record.
+    """Verify the parts in FOLDER and make them a dataset with its record.
 
     FOLDER holds parts as `ecalwindows windows` and `ecalwindows convert` leave them. Every part is checked against its
     manifest. With -o the parts go into the layout of a finished dataset, by event into splits if asked for; without,
-    the record is put beside them. What is not told of a dataset that is finalised again is kept, known issues too.
+    the record is put beside them. If a dataset is finalised again, entries of its record that are not given are kept.
     """
     from ecalwindows.cli.progress import progress, warnings_shown
     from ecalwindows.cli.texts.finalize import finalised_summary

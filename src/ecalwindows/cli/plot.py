@@ -20,15 +20,15 @@ Examples:
 @click.option("--only", multiple=True, metavar="NAME", help="Only this column or group; may be repeated.")
 @click.option("--split", metavar="NAME", help="Only this split of finished datasets.")
 @click.option("--pdf/--no-pdf", default=True, help="Draw every figure as PDF too [drawn].")
-@click.option("--overwrite", is_flag=True, help="Replace the figures of an earlier run, when the new ones are whole.")
+@click.option("--overwrite", is_flag=True, help="Replace the figures of an earlier run, atomically.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 def plot(
     inputs: tuple[str, ...], output: str, only: tuple[str, ...], split: str | None, pdf: bool, overwrite: bool,
     quiet: bool,
 ) -> None:  # fmt: skip
-    """Draw the distributions of all columns, by flavour and label, and what tells of the dataset as a whole.
+    """Draw the distributions of all columns, by flavour and label, and an overview of the dataset.
 
-    DATASET is a finished dataset, a folder or a file of any format; several are taken together. FOLDER then holds
+    DATASET is a finished dataset, a folder or a file of any format; several are combined. FOLDER then holds
     tables (CSV) of all histograms, the figures drawn from them (PNG and PDF), and index.html to look through them.
     """
     from ecalwindows.cli.progress import progress, warnings_shown

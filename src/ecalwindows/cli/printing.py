@@ -1,4 +1,4 @@
-"""How commands print: nothing that a name or a note holds can tell the terminal what to do."""
+"""How commands print: no name or note can send control sequences to the terminal."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ Examples:
     "--accept-legacy-labels", is_flag=True,
     help="Go on with windows that another program made: their is_calo_* flags may be wrong.",
 )  # fmt: skip
-@click.option("--pu-limit", type=float, metavar="X", help="Limit with which the windows were made, if nothing tells.")
-@click.option("--overwrite", is_flag=True, help="Replace an existing output, when the new one is whole.")
+@click.option("--pu-limit", type=float, metavar="X", help="Limit of the windows, if it is not recorded.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing output, atomically.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 def relabel(
     dataset: str,
@@ -36,7 +36,7 @@ def relabel(
     """Write the windows of DATASET with other working points, without reading ROOT again.
 
     DATASET is a Parquet or NDJSON file, a folder of parts or a finished dataset. in_scluster, nclusters_insc and
-    max_*_insc are made anew; the data files are those of a fresh production with that file, bit for bit.
+    max_*_insc are made again; the data files are bit for bit those of a new production with that file.
     """
     from ecalwindows.cli.progress import progress, warnings_shown
     from ecalwindows.cli.texts.relabel import relabelled_summary

@@ -28,7 +28,7 @@ def show(
     source: str, window: str | None, event: str | None, wants_list: bool, output: str | None,
     settings_file: str | None, quiet: bool,
 ) -> None:  # fmt: skip
-    """Draw one window: crystals, clusters, mustache, truth; or all windows of one event over the whole detector.
+    """Draw one window: crystals, clusters, mustache, truth; or all windows of one event in the full detector.
 
     DATASET is of any format; of a dumper FILE (.root) the windows are made first, unmatched ones too.
     """

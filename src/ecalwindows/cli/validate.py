@@ -20,11 +20,11 @@ Exit code: 0 all that was checked holds, 1 something does not, 2 the data cannot
 @click.option("--split", metavar="NAME", help="Only this split of a finished dataset.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and only the verdict.")
 def validate(path: str, split: str | None, quiet: bool) -> None:
-    """Hold the data at PATH against all that must be true of them.
+    """Check everything that must be true of the data at PATH.
 
-    PATH is a finished dataset, a folder of parts or a data file of any format. Every window is held against the
+    PATH is a finished dataset, a folder of parts or a data file of any format. Every window is checked against the
     invariants of its definition: one seed, clusters inside, sums and labels that agree, no NaN, nothing twice. Files
-    are held against record and manifests. What cannot be checked, since a column is not there, is told.
+    are compared with record and manifests. Checks that are not possible, since a column is missing, are listed.
     """
     from ecalwindows.cli.progress import progress, warnings_shown
     from ecalwindows.cli.texts.validate import validation_text

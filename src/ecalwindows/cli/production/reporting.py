@@ -1,4 +1,4 @@
-"""`ecalwindows production status`, `report` and `digest`: how a production stands."""
+"""`ecalwindows production status`, `report` and `digest`: the state of a production."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Examples:
 @click.option("--watch", is_flag=True, help="Show it again and again, as long as it is run.")
 @click.option("--every", type=click.FloatRange(min=0.1), default=5.0, show_default=True, help="Seconds between.")
 def status(file: str, watch: bool, every: float) -> None:
-    """Tell how a production stands: jobs done, running, waiting and failed, by sample; and why those failed."""
+    """Print the state of a production: jobs done, running, waiting and failed, by sample; and why jobs failed."""
     from ecalwindows.cli.texts.production import status_text
     from ecalwindows.production.executors.htcondor.submit import queue_lines
     from ecalwindows.production.lock import has_runner
@@ -37,7 +37,7 @@ def status(file: str, watch: bool, every: float) -> None:
             click.clear()
         say("\n".join([status_text(now), *queued]))
         if not is_run and not now.finalised:
-            say("nobody runs it: `resume` (or `submit --resume`) makes what is missing, or tells why it cannot")
+            say("nobody runs it: `resume` (or `submit --resume`) makes what is missing, or prints why it cannot")
         if not watch or not is_run:
             return
         time.sleep(every)
@@ -56,7 +56,7 @@ def digest(folder: str) -> None:
 @click.argument("file", metavar="FILE|FOLDER")
 @click.option("--plot", metavar="PICTURE", help="Draw it too: .png, .pdf or .svg.")
 def report(file: str, plot: str | None) -> None:
-    """Tell how the jobs of a production fared: throughput, failures, retries, time by job."""
+    """Print the results of the jobs of a production: throughput, failures, retries, time by job."""
     from ecalwindows.cli.texts.production import fared_text
     from ecalwindows.production.status import states_of
     from ecalwindows.production.work_folder import find_place, read_plan

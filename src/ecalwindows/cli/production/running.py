@@ -67,8 +67,8 @@ Examples:
 def run(file: str, redo: bool, **options: Any) -> None:
     """Run a production to the finished dataset: on this machine, or on dask workers.
 
-    What is there and whole is not made again. When inputs or settings are not those of before, nothing is done but to
-    tell the difference.
+    Complete parts are not made again. If inputs or settings have changed since then, nothing is done and the
+    difference is printed.
     """
     run_file(file, "redo" if redo else "run", **options)
 
@@ -102,7 +102,7 @@ def run_file(
     allow_insecure: bool = False,
     **options: Any,
 ) -> None:
-    """Run a production, show how it goes, and tell what was done."""
+    """Run a production, show its progress, and print what was done."""
     from ecalwindows.cli.progress import warnings_shown
     from ecalwindows.cli.texts.production import done_text
     from ecalwindows.core.files.commit import named
@@ -118,7 +118,7 @@ def run_file(
         raise click.UsageError("--scheduler and --allow-insecure are for --executor dask")
     if executor == "dask" and workers is not None:
         raise click.UsageError(
-            "-j is for this machine; with dask, workers stand in the block dask: or with its scheduler"
+            "-j is for this machine; with dask, workers are set in the block dask: or with its scheduler"
         )
     try:
         with warnings_shown(), _jobs_progress(shown=not quiet) as job_done:

@@ -36,8 +36,9 @@ def submit(
 ) -> None:  # fmt: skip
     """Submit a production to HTCondor: one DAG, which is done when the dataset is finished.
 
-    Only what is missing is submitted. The last node of the DAG always runs: it makes the dataset when every part is
-    whole, and else fails and names what is missing. With dask the command stays, as `run` does, until all is done.
+    Only what is missing is submitted. The last node of the DAG always runs: it makes the dataset if every part is
+    complete, and otherwise fails and names what is missing. With dask the command waits, as `run` does, until all is
+    done.
     """
     from ecalwindows.cli.progress import warnings_shown
     from ecalwindows.production.driver import submit_production
