@@ -637,7 +637,7 @@ def test_data_of_another_program(tmp_path):
     record = finalize_dataset(tmp_path / "parts").record
     assert (record.windows, record.events, record.settings, record.legacy_labels) == (len(lines), None, {}, True)
     card = (tmp_path / "parts" / "_ecalwindows" / "README.md").read_text()
-    assert "made by another program, by its own rules" in card and "| (no name) | not told | not told" in card
+    assert "made by another program, by its own rules" in card and "| (no name) | not specified | not specified" in card
     with pytest.raises(InputError, match="run_id, lumi_id, event_id are not in the data"):
         finalize_dataset(tmp_path / "parts", tmp_path / "out", splits=SPLITS)
 

@@ -158,7 +158,7 @@ def test_card_without_anything_told_says_so():
     text = card(
         record(licence=None, contact=None, citation=None, derived_from=[], known_issues=[], splits=[], bad_inputs=[])
     )
-    assert "| licence             | not told |" in text and "No citation was told." in text
+    assert "| licence             | not specified |" in text and "No citation was specified." in text
     assert "Known issues" not in text and "## Splits" not in text and "made from" not in text
 
 

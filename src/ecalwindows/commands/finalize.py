@@ -22,7 +22,7 @@ from ecalwindows.core.files.output import outputs_together, written_atomically
 from ecalwindows.dataset.finalizing.agreement import check_agreement, check_same_windows
 from ecalwindows.dataset.finalizing.card import card
 from ecalwindows.dataset.finalizing.croissant import croissant_text
-from ecalwindows.dataset.finalizing.description import About, Form, described, told
+from ecalwindows.dataset.finalizing.description import About, Form, described, stated_fields
 from ecalwindows.dataset.finalizing.identity import IDS, Keys, SeenEvents, has_identity, part_keys
 from ecalwindows.dataset.finalizing.laying_out import write_layout
 from ecalwindows.dataset.finalizing.parts import (
@@ -117,7 +117,7 @@ def finalize_dataset(
     parts, events = forms[0], _events(forms, splits)
     record_file = (target / FOLDER if output is None or flat else target) / RECORD
     previous = read_record(record_file) if record_file.is_file() else None
-    fields = told(about or About(), target, previous)
+    fields = stated_fields(about or About(), target, previous)
     bad = [each for part in parts for each in part.manifest.bad_inputs] + inputs_without_part(folder)
     if output is None:
         _refuse_strays(folder, parts)

@@ -12,7 +12,7 @@ from ecalwindows.commands.finalize import warn_of_record, write_record
 from ecalwindows.core.errors import SettingsError
 from ecalwindows.core.files.file_state import file_states
 from ecalwindows.core.files.recovery import recover
-from ecalwindows.dataset.finalizing.description import About, Form, described, told
+from ecalwindows.dataset.finalizing.description import About, Form, described, stated_fields
 from ecalwindows.dataset.finalizing.parts import Part, parts_error, refuse_changed_parts
 from ecalwindows.dataset.folder_output import check_folder, folder_written_atomically
 from ecalwindows.dataset.layout import natural_key
@@ -40,7 +40,7 @@ def finalize_matches(
     _refuse_differences(parts)
     _refuse_twice(parts)
     previous = read_record(target / RECORD) if (target / RECORD).is_file() else None
-    fields = told(about or About(), target, previous)
+    fields = stated_fields(about or About(), target, previous)
     bad = [each for part in parts for each in part.manifest.bad_inputs]
     with folder_written_atomically(target, overwrite=overwrite) as aside:
         names = [f"part-{number:05d}" for number in range(len(parts))]

@@ -1,4 +1,4 @@
-"""What the pure middle makes and every writer takes: windows as flat columns and indices."""
+"""The batch that windowing makes and every writer takes: windows as flat columns and indices."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class WindowBatch:
 
     window_index : the text column of that name, (n_windows,)
     window  : the other columns of level "window", shape (n_windows,)
-    cluster : columns of level "cluster" that do not depend on the window, once an input cluster, shape (n_clusters,)
-    pair    : the other columns of level "cluster", one row a (window, cluster), shape (n_pairs,)
+    cluster : columns of level "cluster" that do not depend on the window, once per input cluster, shape (n_clusters,)
+    pair    : the other columns of level "cluster", one row per (window, cluster), shape (n_pairs,)
     window_offsets : int64 (n_windows + 1,), rows of `pair` of each window
     pair_cluster   : int64 (n_pairs,), the cluster of each pair as index into `cluster`
     window_seed    : int64 (n_windows,), the seed as index into `cluster`
@@ -78,7 +78,7 @@ def check_batch(batch: WindowBatch) -> None:
         if column.dtype == "str":
             continue
         homes = [part for part in (batch.window, batch.cluster, batch.pair) if name in part]
-        assert len(homes) == 1, f"{name} stands in {len(homes)} parts"
+        assert len(homes) == 1, f"{name} is in {len(homes)} parts"
         length = n_windows if homes[0] is batch.window else n_pairs if homes[0] is batch.pair else n_clusters
         array = homes[0][name]
         assert array.shape == (length,) and array.dtype == np.dtype(column.dtype), (name, array.shape, array.dtype)

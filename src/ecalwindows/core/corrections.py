@@ -1,6 +1,6 @@
 """Correction files (correctionlib JSON, TH2 in ROOT files), checked completely before a value of them is used.
 
-correctionlib evaluates whatever a file holds: NaN in a bin, a formula that gives infinity, parameters beyond the end of
+correctionlib evaluates anything in a file: NaN in a bin, a formula that gives infinity, parameters beyond the end of
 their list. A file can also be made so that correctionlib's parser ends the process. So size, nesting, formulas, bins,
 categories and transforms are checked here when a file is read, every constant against the limits of a result, and
 formulas at many points of each bin that they are in. Evaluated values are checked again by `checked_results`.
@@ -27,7 +27,7 @@ from pydantic import ValidationError
 from ecalwindows.core.errors import listed
 
 MAX_BYTES = 16 * 2**20
-"""Of a file, and of what a compressed file holds."""
+"""Maximum size of a file, and of the content of a compressed file."""
 
 MAX_NESTING = 100
 """Lists and objects inside each other. A node of correctionlib takes two."""
@@ -39,7 +39,7 @@ MAX_BRACKETS = 100
 """Brackets of a formula inside each other."""
 
 MAX_POINTS = 200_000
-"""At which formulas are tried."""
+"""Number of points at which formulas are evaluated."""
 
 LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
@@ -91,7 +91,7 @@ def _number(value: float) -> str:
 
 
 def checked_results(values: Numbers, limits: Limits, inputs: Mapping[str, NDArray[Any]]) -> Numbers:
-    """The values, after a look at each of them.
+    """The values, after a check of each of them.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def _decompressed(content: bytes) -> bytes:
 def correction_data(content: bytes) -> dict[str, Any]:
     """A correction set from JSON, which may be compressed: beyond the bins of any binning the nearest bin counts.
 
-    Raises WrongCorrectionError for what is no correction set, or nested too deep.
+    Raises WrongCorrectionError for anything that is not a correction set, or nested too deeply.
     """
     try:
         data = json.loads(_decompressed(content))

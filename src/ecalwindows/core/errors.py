@@ -60,15 +60,15 @@ def _rebuild(kind: type[EcalWindowsError], found: str, expected: str, where: str
 
 
 class InputError(EcalWindowsError):
-    """A dumper file, or what is said of it, is not as it must be."""
+    """A dumper file, or what is recorded about it, is not as required."""
 
 
 class BadFileError(InputError):
-    """One input file cannot be read; `--skip-bad-files` goes on without it."""
+    """One input file cannot be read; `--skip-bad-files` continues without it."""
 
 
 class SettingsError(EcalWindowsError):
-    """A setting or option has a value that means nothing."""
+    """A setting or option has a value without a meaning."""
 
 
 class UnknownColumnError(SettingsError, KeyError):
@@ -125,7 +125,7 @@ def listed(name: str, known: Iterable[str], *, most: int = MAX_LISTED) -> str:
 
 
 def missing_extra(library: str, extra: str, purpose: str) -> MissingExtraError:
-    """The error for an optional library that is not there."""
+    """The error for an optional library that is not installed."""
     return MissingExtraError(
         f"the library '{library}' is not installed",
         expected=f"it, to {purpose}",
@@ -135,7 +135,7 @@ def missing_extra(library: str, extra: str, purpose: str) -> MissingExtraError:
 
 
 def broken_extra(library: str, extra: str, purpose: str, error: ImportError) -> MissingExtraError:
-    """The error for an optional library that is there, but cannot be imported."""
+    """The error for an optional library that is installed, but cannot be imported."""
     return MissingExtraError(
         f"the library '{library}' cannot be imported: {error}",
         expected=f"it, to {purpose}",

@@ -1,4 +1,4 @@
-"""The events that the pure middle is promised: flat columns with offsets, whatever file they came from."""
+"""The events that windowing takes: flat columns with offsets, the same for every kind of input file."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Events:
 
     run, lumi, event : int64 (n_events,)
     scalars    : nVtx, rho, obsPU, truePU, caloParticlePU_totEnergy, each (n_events,)
-    cluster    : branches `pfCluster_*` of one number a cluster, without the prefix, (n_clusters,); energies in GeV
+    cluster    : branches `pfCluster_*` with one number per cluster, without the prefix, (n_clusters,); energies in GeV
     calo       : branches `caloParticle_*`, without the prefix, (n_caloparticles,); energies in GeV, angles in rad
     supercluster : branches `superCluster_*` of one number, without the prefix, (n_superclusters,)
     score, shared_energy : float64 (n_clusters x caloparticles of their event, flat), `score_offsets` by cluster
     member     : int64, cluster indices (within the event) of the superclusters, `member_offsets` by supercluster
-    hits       : rechitEnergy, fraction, ieta, iphi, iz, (n_hits,), `hits_offsets` by cluster; empty if not asked for
+    hits       : rechitEnergy, fraction, ieta, iphi, iz, (n_hits,), `hits_offsets` by cluster; empty if not requested
     simhits    : energy [GeV], eta, phi, iz of simulated hits, (n_simhits,), `simhits_offsets` by caloparticle; None if
-        not asked for or not there
+        not requested or missing
     """
 
     run: Index

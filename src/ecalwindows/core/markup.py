@@ -1,4 +1,4 @@
-"""Text of others in pages: escaped at one place, so that names and notes stay text and never become markup.
+"""Text from users and files in pages: escaped in one place, so that names and notes stay text and never become markup.
 
 A page is made of `Markdown`, which is text that is markup already. Everything else that goes into a page (names, notes,
 reasons, settings) is plain text, and is escaped when it is put in: by `markdown`, `code` and `table`.

@@ -20,7 +20,7 @@ def storable(name: str) -> str:
 
 
 def printable(text: str) -> str:
-    """A text of others as it may be printed: line ends and other controls, such as those of terminals, are escaped."""
+    """A text in a form that can be printed: line ends and other controls, such as those of terminals, are escaped."""
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 

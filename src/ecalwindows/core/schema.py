@@ -1,4 +1,4 @@
-"""Every column of a dataset, once: name, level, group, dtype, unit, meaning. All else is made from this table.
+"""Every column of a dataset, once: name, level, group, dtype, unit, meaning. Everything else is made from this table.
 
 Names, groups and their order are the contract with existing training code (`ak.from_parquet(path).cl_features`).
 """
@@ -11,10 +11,10 @@ from functools import partial
 from typing import Literal
 
 DATA_MODEL_VERSION = 1
-"""Goes up when the meaning or the layout of a column changes (history in CHANGELOG.md)."""
+"""Increases when the meaning or the layout of a column changes (history in CHANGELOG.md)."""
 
 SENTINEL = -999.0
-"""Stands where a definition gives no number (NaN or infinity)."""
+"""The value where a definition gives no number (NaN or infinity)."""
 
 Level = Literal["window", "cluster"]
 Group = Literal[

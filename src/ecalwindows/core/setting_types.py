@@ -1,4 +1,4 @@
-"""Types of settings that pydantic alone reads too kindly: numbers (no switches), dates, paths in the home folder.
+"""Types of settings that pydantic alone checks too loosely: numbers (no switches), dates, paths in the home folder.
 
 Also the text of any value for an error, however big it is.
 """
@@ -76,6 +76,6 @@ class _Short(reprlib.Repr):
 
 
 def shown_value(value: Any) -> str:
-    """A value as it is shown in an error: short, and made in no time, whatever the value holds."""
+    """A value as it is shown in an error: short, and made quickly, whatever the value is."""
     text = _Short().repr(value)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."

@@ -1,4 +1,4 @@
-"""Settings: frozen, read from YAML or options, written into every output. Loading looks at nothing but the text."""
+"""Settings: frozen, read from YAML or options, written into every output. Loading checks only the text."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _stated(name: str) -> Any:
 
 
 class WindowSettings(BaseModel):
-    """What decides the content of a dataset of windows (docs/windows.md). Energies in GeV.
+    """Everything that determines the content of a dataset of windows (docs/windows.md). Energies in GeV.
 
     Defaults and meanings are in `core/window_fields.py`.
     """

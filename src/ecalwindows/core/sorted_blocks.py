@@ -12,19 +12,19 @@ Array = NDArray[Any]
 
 
 class SortedBlocks:
-    """Keys with a value each. Keys are NumPy arrays of one sortable dtype, shape (n,), and so are values."""
+    """Keys with one value for each. Keys are NumPy arrays of one sortable dtype, shape (n,), and so are values."""
 
     def __init__(self) -> None:
         self._blocks: list[tuple[Array, Array]] = []
 
     def found(self, keys: Array) -> Iterator[tuple[NDArray[np.bool_], Array]]:
-        """For each block: which keys it holds, bool (n,), and the values that stand at their places, shape (n,)."""
+        """For each block: which keys it has, bool (n,), and the values at their places, shape (n,)."""
         for known, values in self._blocks:
             place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
             yield known[place] == keys, values[place]
 
     def add(self, keys: Array, values: Array) -> None:
-        """Keep sorted new keys; blocks of like size are merged, so that few are searched."""
+        """Add sorted new keys; blocks of similar size are merged, so that few are searched."""
         while self._blocks and len(self._blocks[-1][0]) <= 2 * len(keys):
             more_keys, more_values = self._blocks.pop()
             keys, values = np.concatenate([more_keys, keys]), np.concatenate([more_values, values])

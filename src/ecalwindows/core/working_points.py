@@ -1,8 +1,8 @@
-"""simFraction working points: the least score of a cluster of the true supercluster, by seed Et and abs(seed eta).
+"""simFraction working points: the minimum score of a cluster of the true supercluster, by seed Et and abs(seed eta).
 
 Two kinds of file: correctionlib JSON with one correction `simfraction_thres(seed_et, seed_eta)`, and the older ROOT
 files with a TH2 `h2_Minimum_simScore_seedBins` (x: raw Et of the seed, y: abs(eta)), which become the same correction.
-Bins include their lower edge; outside the binned range the nearest bin counts, whatever `flow` the file says.
+Bins include their lower edge; outside the binned range the nearest bin is used, whatever `flow` the file has.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CORRECTION = "simfraction_thres"
 INPUTS = ("seed_et", "seed_eta")
 HISTOGRAM = "h2_Minimum_simScore_seedBins"
 PACKAGED = {"default": "default.json", "flat": "flat_1e-3.json"}
-"""Maps that come with the package, by the names that stand for them in place of a file.
+"""Maps that come with the package, by the names that replace the name of a file.
 
 default : derived from the simulation (`make working-points`, docs/truth.md); flat : 1e-3 everywhere, which no study
 derived
@@ -119,7 +119,7 @@ class BinnedWorkingPoints(WorkingPoints):
 
 
 def read_working_points(path: str | Path | None, strategy: str | None = SHARES[0]) -> WorkingPoints:
-    """The map in a file (told apart by its first bytes), or a packaged one: by its name, the default for None.
+    """The map in a file (its first bytes show which kind it is), or a packaged one: by its name, the default for None.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""YAML as it is used for settings: plain data, each name once, and bounded, whoever wrote the text."""
+"""YAML as it is used for settings: plain data, each name once, and bounded in size."""
 
 from __future__ import annotations
 

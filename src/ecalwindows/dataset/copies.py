@@ -44,7 +44,7 @@ def refuse_copies(files: Iterable[Path], *, are_windows: bool = True) -> None:
 
 
 def _has_rows(file: Path, are_windows: bool) -> bool:
-    """Whether there is a row in it; files without are alike."""
+    """Whether a file has a row; files without rows are the same."""
     try:
         return file_columns(file) is not None if are_windows else flat_rows(file) > 0
     except BadFileError:
@@ -80,7 +80,7 @@ class Print:
         self.windows += len(batch)
 
     def is_that_of(self, other: Print) -> bool:
-        """Whether another file holds the same windows in the same order, as far as both tell."""
+        """Whether another file holds the same windows in the same order, as far as both record it."""
         both = self.columns.keys() & other.columns.keys()
         if not self.windows or self.windows != other.windows or not any(needed <= both for needed in PROVING):
             return False
@@ -89,7 +89,7 @@ class Print:
 
 @dataclass
 class Prints:
-    """Those of all files that were read."""
+    """The fingerprints of all files that were read."""
 
     _seen: dict[int, list[tuple[str, Print]]] = field(default_factory=dict)
 

@@ -23,7 +23,7 @@ ROW_GROUP = 1 << 17
 
 
 class FlatColumn(Protocol):
-    """What a column says of itself."""
+    """What a column records about itself."""
 
     @property
     def name(self) -> str:
@@ -60,10 +60,10 @@ class FlatWriter(TableWriter):
 
 
 def read_flat(path: Path, columns: Sequence[str], *, made_by: str) -> Iterator[Columns]:
-    """The wanted columns of a file, a row group at a time.
+    """The requested columns of a file, one row group at a time.
 
     made_by : the command that makes such files, for errors
-    Raises BadFileError for a file that is no whole Parquet, InputError for a column that is not there and for a file
+    Raises BadFileError for a file that is not complete Parquet, InputError for a missing column and for a file
     that changes while it is read.
     """
     yield from unchanged(path, _row_groups(path, columns, made_by))
@@ -80,7 +80,7 @@ def _row_groups(path: Path, columns: Sequence[str], made_by: str) -> Iterator[Co
     except (OSError, pa.ArrowException) as error:
         raise BadFileError(
             f"the file cannot be read: {' '.join(str(error).split())[:200]}",
-            expected="a whole Parquet file", where=str(path), todo=f"make it again with `{made_by}`",
+            expected="a complete Parquet file", where=str(path), todo=f"make it again with `{made_by}`",
         ) from error  # fmt: skip
 
 
@@ -92,7 +92,7 @@ def flat_rows(path: Path) -> int:
     except (OSError, pa.ArrowException) as error:
         raise BadFileError(
             f"the file cannot be read: {' '.join(str(error).split())[:200]}",
-            expected="a whole Parquet file", where=str(path), todo="check the path, or make it again",
+            expected="a complete Parquet file", where=str(path), todo="check the path, or make it again",
         ) from error  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from ecalwindows.core.files.renaming import can_exchange, exchange, flush, inter
 from ecalwindows.dataset.layout import record_path
 
 IS_TAKEN = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}
-"""What systems answer when a folder is to get the name of something that is no empty folder."""
+"""What systems answer when a folder is to get the name of something that is not an empty folder."""
 
 
 def is_dataset(path: Path, home: Path | None = None) -> bool:
@@ -38,7 +38,7 @@ def check_folder(
     """Raise OutputError when a folder can't be written there; makes missing parents.
 
     Only an empty folder, or with `overwrite` one that ecalwindows wrote, may be there already. What a killed run left
-    there is put right first.
+    there is repaired first.
     is_own, ours : what may be replaced, as a test and in words
     """
     check_name(path.absolute())
@@ -77,22 +77,22 @@ def folder_written_atomically(
     An OSError in the block (disk full, folder gone) becomes an OutputError.
     """
     target = followed(path.absolute())
-    aside = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         try:
-            _make_new(aside)
-            with unnamed_folder(aside):
-                yield aside
+            _make_new(temporary)
+            with unnamed_folder(temporary):
+                yield temporary
             with interrupts_later():
-                _take_name(aside, target, partial(_refuse_other, path, overwrite, is_own, ours))
+                _take_name(temporary, target, partial(_refuse_other, path, overwrite, is_own, ours))
         except OSError as error:
             raise cannot_write(path, error) from error
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _make_new(folder: Path) -> None:
-    """Make an empty folder, in place of what a process of the same number left."""
+    """Make an empty folder, in place of what a process with the same ID left."""
     try:
         folder.mkdir()
     except FileExistsError:
@@ -108,20 +108,20 @@ def _refuse_other(path: Path, overwrite: bool, is_own: Callable[[Path], bool], o
         raise _already_there(path, is_own, ours)
 
 
-def _take_name(aside: Path, path: Path, refuse_other: Callable[[], None]) -> None:
-    """Give a folder its name. After that `aside` is the name of the folder that was there before, if any.
+def _take_name(temporary: Path, path: Path, refuse_other: Callable[[], None]) -> None:
+    """Give a folder its name. After that `temporary` is the name of the folder that was there before, if any.
 
     Raises OSError or OutputError: then all is as before.
     """
-    new = os.stat(aside)
+    new = os.stat(temporary)
     try:
         try:
-            os.rename(aside, path)  # where there is nothing, or an empty folder
+            os.rename(temporary, path)  # where there is nothing, or an empty folder
         except OSError as error:
             if error.errno not in IS_TAKEN:
                 raise
             refuse_other()
-            _replace(aside, path)
+            _replace(temporary, path)
     except BaseException as error:
         if not _is_at(new, path):
             raise
@@ -138,24 +138,24 @@ def _is_at(found: os.stat_result, path: Path) -> bool:
     return False
 
 
-def _replace(aside: Path, path: Path) -> None:
+def _replace(temporary: Path, path: Path) -> None:
     """Exchange two folders; in two steps where the file system cannot do it in one."""
-    for folder, _, names in os.walk(aside):  # what replaces must be on the disk first
+    for folder, _, names in os.walk(temporary):  # new content must be on the disk before it replaces the old
         for name in names:
             flush(Path(folder) / name)
     try:
-        exchange(aside, path)
+        exchange(temporary, path)
     except OSError as error:
         if can_exchange(error):
             raise
         old = path.with_name(f".{path.name}.{os.getpid()}{OLD}")
         try:
             os.rename(path, old)
-            os.rename(aside, path)
-            os.rename(old, aside)
+            os.rename(temporary, path)
+            os.rename(old, temporary)
         except BaseException:
             if not os.path.lexists(path):
                 os.rename(old, path)
-            elif not os.path.lexists(aside):
+            elif not os.path.lexists(temporary):
                 shutil.rmtree(old, ignore_errors=True)
             raise

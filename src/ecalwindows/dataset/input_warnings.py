@@ -1,4 +1,4 @@
-"""What is not as people expect it in the inputs of data: summed for the record, and said as warnings."""
+"""What is unexpected in the inputs of data: summed for the record, and reported as warnings."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def input_warnings(
     *,
     is_range_wanted: bool = False,
 ) -> list[str]:
-    """What a user of the data must know of their inputs, a line each; none where all is as it should be.
+    """What a user of the data must know about their inputs, one line for each; none where all is as expected.
 
     bad : inputs that were left out, with the reason; notes : of the parts
     is_range_wanted : the user has just asked for a range of events
@@ -62,7 +62,7 @@ def input_warnings(
 
 
 def record_warnings(record: DatasetRecord) -> list[str]:
-    """What a user of a dataset must know of the inputs that it was made of, a line each."""
+    """What a user of a dataset must know about its inputs, one line for each."""
     return input_warnings(record.inputs, record.bad_inputs, record.notes)
 
 

@@ -15,7 +15,7 @@ from ecalwindows.formats.readers import kind_of
 def input_files(inputs: Any) -> list[Path]:
     """The data files meant: a file, those of a folder or finished dataset, a glob's matches in natural order.
 
-    Raises InputError for what is not there, tells no format, or is given twice.
+    Raises InputError for what does not exist, has no known format, or is given twice.
     """
     given = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
     files = [file for each in given for file in _files_of(os.fspath(each))]
@@ -28,7 +28,7 @@ def input_files(inputs: Any) -> list[Path]:
         if other is not file:
             raise InputError(
                 "the same file is given twice",
-                expected="every input once: its windows would stand twice in the dataset",
+                expected="every input once: its windows would be in the dataset twice",
                 where=str(file) if file == other else f"{other} and {file}",
                 todo="leave one out",
             )

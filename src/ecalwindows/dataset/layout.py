@@ -1,11 +1,11 @@
-"""Where the files of a dataset stand: the finished layout (formats.md), a flat folder of parts, a single file.
+"""Where the files of a dataset are: the finished layout (formats.md), a flat folder of parts, a single file.
 
     OUT/README.md  dataset.json  croissant.json  manifests/  run/
     OUT/parquet/[<split>/]part-00000.parquet ...  _metadata  _common_metadata  _type.txt
     OUT/ndjson/[<split>/]part-00000.ndjson.zst  and  part-00000.events.csv
     OUT/tfrecord/[<split>/]calo_matched/calomatch_<part>.proto, no_calo_matched/nocalomatch_<part>.proto
 
-In a flat folder the data stand side by side (TFRecord in its two folders) and the rest is below `_ecalwindows/`.
+In a flat folder the data are side by side (TFRecord in its two folders) and the rest is below `_ecalwindows/`.
 Names that start with a dot or an underscore are never data.
 """
 
@@ -33,7 +33,7 @@ def data_files(path: str | Path, split: str | None = None, *, linked: list[str] 
     """The data files of a dataset, in order: of a finished one, its format folder, a flat folder, or a file itself.
 
     In a folder with a record or manifests a data file that is a link, or reached through one, is none of the dataset.
-    What a killed run left half done there is put right first.
+    What a killed run left half done there is repaired first.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def _in_split(file: Path, base: Path) -> bool:
 
 
 def record_path(path: str | Path) -> Path | None:
-    """The record (dataset.json) that tells of a path: a dataset, a folder or a file in it; None where there is none."""
+    """The record (dataset.json) that describes a path (a dataset, a folder or a file in it), or None."""
     path = Path(path).absolute()
     for folder in (path, *path.parents[:4]):
         below = path.relative_to(folder).parts

@@ -39,7 +39,7 @@ def _together(values: Sequence[Any]) -> Any:
 
 
 def _has_text(values: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether mappings name something (a file, a version): then they are one value each, and are not summed."""
+    """Whether mappings name something (a file, a version): then each is one value, and they are not summed."""
     return any(isinstance(item, str) for value in values for item in value.values())
 
 

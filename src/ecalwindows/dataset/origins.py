@@ -1,4 +1,4 @@
-"""What is known of data files beside their columns: with which settings they were made, from what, and by whom."""
+"""What is known about data files besides their columns: the settings, inputs and program that made them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DECISIVE = ("data_model_version", "settings", "working_points_sha256")
 
 @dataclass(frozen=True)
 class Source:
-    """A data file: its columns and hit components (None without windows), its manifest, what it says of itself.
+    """A data file: its columns and hit components (None without windows), its manifest, its own metadata.
 
     states : of the file and its table of events, before anything of them was read
     """
@@ -42,14 +42,14 @@ class Source:
 
     @property
     def origin(self) -> dict[str, Any] | None:
-        """Data-model version, program, settings and working points; None where nothing tells that it is ours."""
+        """Data-model version, program, settings and working points; None unless ecalwindows recorded them."""
         if self.manifest:
             return self.manifest.model_dump(include={*DECISIVE, "version", "revision"})
         return {key: self.recorded.get(key) for key in (*DECISIVE, "version", "revision")} if self.recorded else None
 
     @property
     def is_legacy(self) -> bool:
-        """Whether another program made the labels, or nothing tells that it was ours."""
+        """Whether another program made the labels, or the program is unknown."""
         return self.origin is None or bool(self.notes.get(LEGACY))
 
     @property
@@ -59,7 +59,7 @@ class Source:
 
     @property
     def notes(self) -> dict[str, Any]:
-        """What manifest and file note."""
+        """The notes of manifest and file."""
         return dict(self.recorded.get("notes") or {}) | (self.manifest.notes if self.manifest else {})
 
     def is_named(self, name: str) -> bool:

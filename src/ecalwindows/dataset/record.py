@@ -219,12 +219,12 @@ class DatasetRecord(Model):
         return self.model_copy(update={"known_issues": [*self.known_issues, issue]})
 
     def text(self) -> str:
-        """The content of dataset.json, with a checksum of its own."""
+        """The content of dataset.json, with its own checksum."""
         return sealed_text(self.model_dump_json())
 
 
 def unbalanced(counts: dict[str, int]) -> list[str]:
-    """Which of `SUMS` do not hold, a line each; sums of which a count is not there are left out."""
+    """Which of `SUMS` do not hold, one line for each; sums with a missing count are left out."""
     return [
         f"{total} is {counts[total]:,}, but {' + '.join(parts)} is {sum(counts[part] for part in parts):,}"
         for total, parts in SUMS

@@ -68,17 +68,17 @@ def file_origin(path: Path) -> Origin:
 
 
 def schema_definition(schema: Any, path: Path) -> FeaturesDefinition:
-    """The groups of a Parquet file in their order. Raises InputError for one that is not in our layout."""
+    """The groups of a Parquet file in their order. Raises InputError for another layout."""
     fields = {group.name: fields_of(group.type) for group in schema if group.name != HITS}
     groups = {group: tuple(field.name for field in inside) for group, inside in fields.items()}
-    odd = [name for names in groups.values() for name in names if name not in COLUMNS]
-    odd += [group for group, names in groups.items() if not names]
+    unexpected = [name for names in groups.values() for name in names if name not in COLUMNS]
+    unexpected += [group for group, names in groups.items() if not names]
     has_hits = HITS in schema.names
-    told = (schema.field(HITS).metadata or {}).get(b"components", b"").decode() if has_hits else ""
-    hits = tuple(HIT_NAMES.index(name) for name in told.split(", ") if name in HIT_NAMES)
-    if odd or not hits:
+    recorded = (schema.field(HITS).metadata or {}).get(b"components", b"").decode() if has_hits else ""
+    hits = tuple(HIT_NAMES.index(name) for name in recorded.split(", ") if name in HIT_NAMES)
+    if unexpected or not hits:
         raise InputError(
-            f"the layout is not ours ({odd[0] if odd else 'cl_h does not tell its components'})",
+            f"the layout is not ours ({unexpected[0] if unexpected else 'cl_h does not tell its components'})",
             expected="a Parquet file that ecalwindows wrote", where=str(path), todo="`ecalwindows convert` it first",
         )  # fmt: skip
     return FeaturesDefinition(groups, hits)

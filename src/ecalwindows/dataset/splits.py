@@ -27,11 +27,11 @@ from ecalwindows.core.errors import SettingsError
 from ecalwindows.core.event_hash import Words
 
 METHOD = "splitmix64 chain over run, lumi, event, started with BLAKE2b-64 of the sample (dataset/splits.py)"
-"""What a dataset record says of how events were split."""
+"""What a dataset record states about how events were split."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(_[A-Za-z0-9.-]+)*")
 RESERVED = ("calo_matched", "no_calo_matched")
-"""Folders of the TFRecord layout: a split of that name could not be told from them."""
+"""Folders of the TFRecord layout: a split of that name could not be distinguished from them."""
 
 EXAMPLE = "train=0.8,validation=0.1,test=0.1"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecalwindows.core.errors import SettingsError
 from ecalwindows.core.working_points import read_working_points
-from ecalwindows.dataset.finalizing.description import told
+from ecalwindows.dataset.finalizing.description import stated_fields
 from ecalwindows.dataset.finalizing.identity import IDS
 from ecalwindows.formats.parquet.definition import features_definition
 from ecalwindows.formats.weights import read_weights
@@ -44,7 +44,7 @@ def _check_features(production: Production) -> None:
 def _check_description(production: Production) -> None:
     """Version and datasets of origin, as they go into the record."""
     try:
-        told(about_of(production), target_of(production), None)
+        stated_fields(about_of(production), target_of(production), None)
     except SettingsError as error:
         raise SettingsError(
             error.found, expected=error.expected, where=f"the production's {error.where.strip('-').replace('-', '_')}",

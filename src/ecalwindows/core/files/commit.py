@@ -1,8 +1,8 @@
-"""How finished files get their names: all files of an output or none, whatever interrupts it.
+"""How finished files get their names: all files of an output or none, also after an interrupt.
 
 A file alone is renamed. Of several files the old ones get a second name first, and a small file beside them,
-`.NAME.undo`, lists what is being renamed: whoever meets it after a crash puts the old files back (`put_back_in`).
-While it is at work the writer holds a lock on that file, so that writers of one output take turns.
+`.NAME.undo`, lists the renames: the next command that finds it after a crash puts the old files back (`put_back_in`).
+During this time the writer locks that file, so that writers of one output take turns.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def commit(paths: Sequence[Path], *, new: Collection[Path] = ()) -> None:
     with interrupts_later():
         steps = [_step(path) for path in paths]
         for step in steps:
-            if step.has_old:  # what replaces must be on the disk first
+            if step.has_old:  # new content must be on the disk before it replaces the old
                 flush(step.place)
         for group in _groups(steps):
             if len(group) == 1:
@@ -171,7 +171,7 @@ def _commit_together(steps: Sequence[Step], new: Collection[Path]) -> None:
                 os.unlink(journal)
             raise
         _note([step.path for step in steps])
-        with suppress(OSError):  # all is done: what is left over does no harm
+        with suppress(OSError):  # all is done: remaining files do no harm
             _forget(steps)
             os.unlink(journal)
 
@@ -240,16 +240,16 @@ def _mark_done(file: int, steps: Sequence[Step]) -> None:
 def _read(content: bytes, base: Path) -> tuple[bool, list[Step]] | None:
     """Whether all was renamed, and the steps; None for a list that its writer did not finish: it renamed nothing.
 
-    Raises ValueError for names outside the folder, which none of our lists has.
+    Raises ValueError for names outside the folder, which no list of ecalwindows has.
     """
     word, _, rest = content.decode(errors="replace").partition(" ")
     try:
-        told = json.loads(rest)
+        stated = json.loads(rest)
         if word not in (BEGUN, DONE):
             return None
         steps = [
-            Step(_inside(base, each["name"]), int(told["pid"]), int(each["bytes"]), int(each["mtime_ns"]),
-                 bool(each["has_old"])) for each in told["files"]
+            Step(_inside(base, each["name"]), int(stated["pid"]), int(each["bytes"]), int(each["mtime_ns"]),
+                 bool(each["has_old"])) for each in stated["files"]
         ]  # fmt: skip
     except (json.JSONDecodeError, RecursionError, KeyError, TypeError):
         return None
@@ -293,7 +293,7 @@ def _forget(steps: Sequence[Step]) -> None:
 
 
 def _finish_dead(content: bytes, journal: Path) -> None:
-    """Put right what a writer that was killed left, by its list."""
+    """Complete or undo what a killed writer left, according to its list."""
     try:
         read = _read(content, journal.parent)
     except ValueError as error:

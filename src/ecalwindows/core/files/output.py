@@ -21,7 +21,7 @@ OPEN_FILES = re.compile(r"/dev|/dev/fd|/proc/\d+/(task/\d+/)?fd")
 """Folders of devices and of what processes have open: names in them must never be replaced."""
 
 MAX_LINKS = 40
-"""That are followed, as Linux does."""
+"""Maximum number of links that are followed, as in Linux."""
 
 
 def is_special(path: Path) -> bool:
@@ -49,7 +49,7 @@ def is_replaced(path: Path) -> bool:
 def check_output(path: Path, *, overwrite: bool) -> None:
     """Raise OutputError when the output can't be written there; makes missing folders.
 
-    What a killed run left half renamed there is put right first.
+    What a killed run left half renamed there is repaired first.
     """
     check_name(path)
     if path.is_dir():
@@ -105,7 +105,7 @@ class Together:
     waiting: dict[Path, None] = field(default_factory=dict)
 
     def place(self, path: Path) -> Path:
-        """Where an output can be read until it has its name."""
+        """Where an output can be read before it has its name."""
         path = followed(path.absolute())
         return temporary_name(path) if path in self.waiting else path
 

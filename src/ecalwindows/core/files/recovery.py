@@ -1,4 +1,4 @@
-"""What a killed run left half done is put right by the next command that meets it, which says so."""
+"""The next command repairs what a killed run left incomplete, and reports it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OLD = ".old"
 
 
 def recover(path: str | Path) -> None:
-    """Put right what killed runs left at a path: of a dataset, a folder or file in it, or any output.
+    """Repair what killed runs left at a path: of a dataset, a folder or file in it, or any output.
 
     A folder that is missing and has an old one beside it gets that; files that are half new get the old ones back
     (`commit.put_back_in`). Each is logged as a warning.
@@ -67,7 +67,7 @@ def warn_of_partials(path: Path) -> None:
 
 
 def _pid(path: Path, end: str) -> int | None:
-    """The number of the process in a hidden name, `.NAME.PID.END`."""
+    """The ID of the process in a hidden name, `.NAME.PID.END`."""
     number = path.name.removesuffix(end).rpartition(".")[2]
     return int(number) if number.isdecimal() and len(number) < 10 else None
 

@@ -1,4 +1,4 @@
-"""Renaming as the system offers it: in place of nothing, in exchange for what is there, and not to be interrupted."""
+"""Renames by the operating system: without replacing, by exchange of two names, and without interruption."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CURRENT_FOLDER = -100
 NO_REPLACE, EXCHANGE = 1, 2
 """Flags of renameat2, from linux/fs.h."""
 UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.ENOTTY}
-"""What systems answer that cannot do it: old kernels, network file systems, containers that forbid the call."""
+"""Error numbers of systems that cannot do it: old kernels, network file systems, containers that forbid the call."""
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -59,7 +59,7 @@ def rename_new(source: Path, target: Path) -> None:
 
 
 def keep(path: Path, old: Path) -> None:
-    """Give a file a second name; where the file system has no such names, the second one in place of the first."""
+    """Give a file a second name; if the file system has no hard links, rename it."""
     try:
         try:
             os.link(path, old)

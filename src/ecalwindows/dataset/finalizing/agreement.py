@@ -20,7 +20,7 @@ Row = tuple[str, str, list[str]]
 def check_agreement(parts: Sequence[Part]) -> None:
     """Raise InputError with a table of what differs, unless the parts belong together.
 
-    Only `sample`, and from sample to sample what stands in `BY_SAMPLE`, may differ.
+    Only `sample`, and between samples the settings in `BY_SAMPLE`, may differ.
     """
     table = differences(parts)
     if table:
@@ -28,12 +28,12 @@ def check_agreement(parts: Sequence[Part]) -> None:
         raise parts_error(
             f"the parts differ in {n} {'thing' if n == 1 else 'things'}{_text(table)}",
             "parts of one format, schema, data-model version and settings", parts[0].base,
-            "make the odd ones again, or finalise them apart",
+            "make the parts that differ again, or finalize them separately",
         )  # fmt: skip
 
 
 def check_same_windows(one: Sequence[Part], other: Sequence[Part]) -> None:
-    """Raise InputError unless parts in two formats hold the same windows, as far as their manifests tell."""
+    """Raise InputError unless parts in two formats hold the same windows, as far as their manifests show."""
     known = {part.name: part for part in one}
     formats = f"{one[0].manifest.format} and {other[0].manifest.format}"
     alone = sorted(known.keys() ^ {part.name for part in other})
@@ -67,7 +67,7 @@ def differences(parts: Sequence[Part]) -> list[Row]:
 
 
 def _facts(part: Part) -> dict[str, str]:
-    """What must be equal where it is there, as text by name."""
+    """What must be equal where it is recorded, as text by name."""
     manifest = part.manifest
     facts = {"format": manifest.format, "data-model version": str(manifest.data_model_version)}
     facts["weights"] = _short(manifest.notes.get("weights"))

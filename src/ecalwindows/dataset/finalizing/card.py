@@ -53,7 +53,7 @@ NOTES = {
 MATCHES = """# {}
 
 Matched clusters of simulated events: a row for every cluster that belongs to a caloparticle. {} rows in
-{} files, `matches/*.parquet`; each column says its unit and meaning. `dataset.json` tells how they were made
+{} files, `matches/*.parquet`; each column says its unit and meaning. `dataset.json` records how they were made
 (what it calls windows are rows).
 
     ecalwindows truth working-points . -o wp.json
@@ -87,8 +87,8 @@ def _head(record: DatasetRecord) -> Iterator[str]:
         ("data-model version", str(record.data_model_version)),
         ("labels", "made by another program, by its own rules" if record.legacy_labels else None),
         ("published", record.day.isoformat() if record.day else None),
-        ("licence", record.licence or "not told"),
-        ("contact", record.contact or "not told"),
+        ("licence", record.licence or "not specified"),
+        ("contact", record.contact or "not specified"),
         ("made from", ", ".join(record.derived_from) or None),
     ]
     yield from table(("", ""), [(name, value) for name, value in facts if value is not None])
@@ -125,7 +125,7 @@ def _reading(record: DatasetRecord) -> Iterator[str]:
         arrow, files = code(f"pyarrow.dataset.dataset({quoted})"), code(f"{folder}/*.parquet")
         yield markdown("Also {}, and with {} duckdb and polars.\n", arrow, files)
     yield (
-        "Paths are relative to the folder of the dataset. A value of -999 stands where there is no number. "
+        "Paths are relative to the folder of the dataset. A value of -999 means that there is no number. "
         "`ecalwindows validate` proves the dataset.\n"
     )
 
@@ -161,7 +161,7 @@ def _samples(record: DatasetRecord) -> Iterator[str]:
     rows = [
         (
             each.name or "(no name)",
-            "not told" if each.flavour is None else str(each.flavour),
+            "not specified" if each.flavour is None else str(each.flavour),
             points(each),
             f"{each.windows:,}",
         )
@@ -176,7 +176,7 @@ def _samples(record: DatasetRecord) -> Iterator[str]:
 def points(sample: Sample) -> str:
     """The working points of a sample in a few words."""
     if sample.working_points is None:
-        return "not told"
+        return "not specified"
     digest = f" (sha256 {sample.working_points.sha256[:12]})" if sample.working_points.sha256 else ""
     return (sample.working_points.name or packaged_name(sample.working_points.sha256)) + digest
 
@@ -192,7 +192,7 @@ def _settings(record: DatasetRecord) -> Iterator[str]:
     changed = changed_settings(record.settings)
     rows = [(name, f"{value}", "" if name in changed else "default") for name, value in record.settings.items()]
     if not rows:
-        yield "Not told: the windows were made by another program.\n"
+        yield "Not recorded: the windows were made by another program.\n"
     yield from table(("setting", "value", ""), rows)
 
 
@@ -283,4 +283,4 @@ def _origin(record: DatasetRecord) -> Iterator[str]:
     yield markdown("- finalised with {}", versions)
     yield "- `dataset.json` holds all of this for programs, `croissant.json` the same as Croissant (MLCommons)\n"
     yield "## Citation\n"
-    yield markdown("{}\n", record.citation or "No citation was told.")
+    yield markdown("{}\n", record.citation or "No citation was specified.")

@@ -177,7 +177,7 @@ def _split_table(record: DatasetRecord) -> list[dict[str, Any]]:
 
 
 def _windows(record: DatasetRecord) -> dict[str, Any]:
-    """A record a window; columns of clusters are lists. TFRecord packs columns into vectors: only named here."""
+    """One record per window; columns of clusters are lists. TFRecord packs columns into vectors: only named here."""
     fields = [_split_field()] if record.splits else []
     fields += [_column_field(name, record.format) for name in record.columns if name.rpartition(".")[2] in COLUMNS]
     if record.hits:

@@ -1,4 +1,4 @@
-"""The record of a dataset put together from its parts, its files and what people say of it."""
+"""The record of a dataset, made from its parts, its files and the statements of users."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LEGACY = "legacy_labels"
 
 @dataclass(frozen=True)
 class About:
-    """What people say of a dataset; what is None or empty is taken from the record that stands there, if any.
+    """What users state about a dataset; fields that are None or empty are taken from an existing record, if any.
 
     derived_from : names (name@version), or paths of datasets; normalisation, reweighting : files
     is_all : this is all there is to say: nothing is taken from the record but its known issues
@@ -70,7 +70,7 @@ class Form:
         return self.parts[0].manifest.format
 
 
-def told(about: About, place: Path, previous: DatasetRecord | None) -> dict[str, Any]:
+def stated_fields(about: About, place: Path, previous: DatasetRecord | None) -> dict[str, Any]:
     """The fields of the record that people decide: said now, else as in the previous record, else the usual.
 
     Raises SettingsError for a name that cannot be one, and for files and datasets that are not there.
@@ -99,7 +99,7 @@ def told(about: About, place: Path, previous: DatasetRecord | None) -> dict[str,
 
 
 def _parent(text: str) -> str:
-    """The name of a dataset, or of that which stands at a path."""
+    """The name of a dataset, or of the dataset at a path."""
     recover(text)
     if Path(text).exists():
         path = record_path(text)
@@ -133,7 +133,7 @@ def described(
 ) -> DatasetRecord:
     """The record.
 
-    events : hash of each event with windows, None where columns don't tell; fields : from `told`, and bad_inputs
+    events : hash of each event with windows, None if unknown; fields : from `stated_fields`, and bad_inputs
     """
     parts, files = forms[0].parts, forms[0].files
     first = parts[0].manifest
@@ -207,13 +207,13 @@ def _samples(parts: Sequence[Part]) -> list[Sample]:
 
 
 def _points(manifest: Manifest) -> Digest | None:
-    """The working points, None where nothing tells them."""
+    """The working points, None where they are not recorded."""
     name, sha256 = manifest.settings.get("wp_file"), manifest.working_points_sha256
     return Digest(name=name or "", sha256=sha256) if name or sha256 else None
 
 
 def _hits(part: Part) -> list[str]:
-    """The components of a hit in cl_h, as the Parquet schema tells."""
+    """The components of a hit in cl_h, according to the Parquet schema."""
     if part.schema is None or "cl_h" not in part.schema.names:
         return []
     components = (part.schema.field("cl_h").metadata or {}).get(b"components", b"").decode()

@@ -26,13 +26,13 @@ ROWS = 65536
 """Windows of which the identity is read at a time."""
 
 SAMPLE = r"^(?P<sample>[A-Za-z0-9.+-]*)_-?[0-9]+_-?[0-9]+_-?[0-9]+_[0-9]+$"
-"""A window_index of ours; in that of another origin (random letters) there is no sample."""
+"""A window_index written by ecalwindows; one of another origin (random letters) has no sample."""
 
 WINDOW_LINE = (
     r'^\{(?:"window_index":"(?P<window_index>[^"\\]*)",)?"run_id":(?P<run_id>-?[0-9]+),"lumi_id":(?P<lumi_id>-?[0-9]+),'
     r'"event_id":(?P<event_id>-?[0-9]+)[,}]'
 )
-"""How a line of our NDJSON begins."""
+"""The beginning of a line of NDJSON written by ecalwindows."""
 
 EVENT_LINE = r"^(?P<run_id>-?[0-9]+);(?P<lumi_id>-?[0-9]+);(?P<event_id>-?[0-9]+);"
 
@@ -40,7 +40,7 @@ EVENT_LINE = r"^(?P<run_id>-?[0-9]+);(?P<lumi_id>-?[0-9]+);(?P<event_id>-?[0-9]+
 def keys_of(columns: Mapping[str, Any], sample: str) -> Keys:
     """The event hash of each window, uint64 (n,), from Arrow arrays of `IDS` and, if there, `window_index`.
 
-    sample : where window_index tells none
+    sample : used where window_index has none
     Raises ValueError for ids that are no int64.
     """
     numbers = [stored_column(columns[name], "int64") for name in IDS]
@@ -65,12 +65,12 @@ def parquet_leaves(schema: Any) -> dict[str, str]:
 
 
 def has_identity(part: Part) -> bool:
-    """Whether the columns of a part tell run, lumi and event."""
+    """Whether the columns of a part contain run, lumi and event."""
     return set(IDS) <= {name.rpartition(".")[2] for name in part.manifest.columns}
 
 
 def table_keys(table: Any, sample: str) -> Keys:
-    """The event hashes of the rows of an Arrow table in our layout."""
+    """The event hashes of the rows of an Arrow table in the layout of ecalwindows."""
     leaves = parquet_leaves(table.schema)
     return keys_of({name: pc.struct_field(_plain(table[group]), name) for name, group in leaves.items()}, sample)
 
@@ -87,7 +87,7 @@ def line_keys(lines: Any, pattern: str, sample: str) -> Keys:
 
 
 def batch_keys(batch: WindowBatch, sample: str) -> Keys:
-    """The event hashes of the windows of a batch. Raises ValueError where it does not tell run, lumi and event."""
+    """The event hashes of the windows of a batch. Raises ValueError where run, lumi and event are missing."""
     if not set(IDS) <= batch.window.keys():
         raise ValueError(f"it has no {', '.join(name for name in IDS if name not in batch.window)}")
     columns = {name: pa.array(batch.window[name]) for name in IDS}
@@ -98,9 +98,9 @@ def batch_keys(batch: WindowBatch, sample: str) -> Keys:
 
 
 def part_keys(part: Part) -> Iterator[Keys]:
-    """The event hashes of all windows of a part, in pieces; only what tells the event is read.
+    """The event hashes of all windows of a part, in pieces; only the columns of the event are read.
 
-    Raises ValueError for data that are not ours.
+    Raises ValueError for data not written by ecalwindows.
     """
     for path in part.data:
         if part.manifest.format == "parquet":
@@ -117,14 +117,14 @@ def part_keys(part: Part) -> Iterator[Keys]:
 
 
 class SeenEvents:
-    """The events of all parts by their hashes: how many there are, and whether one stands in two parts."""
+    """The events of all parts by their hashes: how many there are, and whether one is in two parts."""
 
     def __init__(self) -> None:
         self._keys: list[Keys] = []
         self._names: list[str] = []
 
     def add(self, name: str, pieces: Iterator[Keys]) -> None:
-        """Take the event hashes of a part; 8 bytes an event stay in memory."""
+        """Take the event hashes of a part; 8 bytes per event stay in memory."""
         self._keys.append(np.unique(np.concatenate([np.empty(0, np.uint64), *(np.unique(keys) for keys in pieces)])))
         self._names.append(name)
 
@@ -134,7 +134,7 @@ class SeenEvents:
         return np.concatenate([np.empty(0, np.uint64), *self._keys])
 
     def check(self, where: str) -> None:
-        """Raise InputError when an event stands in two parts."""
+        """Raise InputError when an event is in two parts."""
         keys = self.keys
         order = np.argsort(keys, kind="stable")
         twice = np.flatnonzero(keys[order][1:] == keys[order][:-1])

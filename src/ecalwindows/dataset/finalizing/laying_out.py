@@ -32,7 +32,7 @@ def write_layout(
     """Data and manifests in the finished layout, or a flat one; the files by split, then by part.
 
     one_more : called when a part is written; flat : names of parts in an output without a folder for the format
-    workers : threads that write; is_copy : the same windows stand in another format, whose manifests come first
+    workers : threads that write; is_copy : the same windows exist in another format, whose manifests come first
     """
     format = parts[0].manifest.format
     base = out if flat else out / format

@@ -40,7 +40,7 @@ def write_merged(parts: Sequence[Part], name: str, folder: Path) -> Manifest:
 
 
 def merged_manifest(parts: Sequence[Manifest], files: list[FileRecord]) -> Manifest:
-    """The manifest of parts that were merged: what they tell, added up. Pure."""
+    """The manifest of merged parts: the sum of their manifests. Pure."""
     first = parts[0]
     names = dict.fromkeys(name for part in parts for name in part.counts)
     return first.model_copy(

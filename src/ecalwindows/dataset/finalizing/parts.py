@@ -59,7 +59,7 @@ class Part:
 
 
 def find_parts(folder: Path) -> list[Part]:
-    """The parts of a flat folder by name, as their manifests tell; nothing is checked but that they fit the folder.
+    """The parts of a flat folder by name, according to their manifests; only their place in the folder is checked.
 
     What gave no data at all, as none of its inputs could be read, is no part (`inputs_without_part`).
     Raises InputError for nothing in the folder, data without manifest, two parts with one name, a manifest that names
@@ -75,7 +75,7 @@ def find_parts(folder: Path) -> list[Part]:
     manifests = sorted((folder / FOLDER / "manifests").glob("[!.]*.json"), key=lambda path: natural_key(path.name))
     parts = [part_of(folder, path) for path in manifests if not _is_without_data(read_manifest(path))]
     _refuse_same_names(folder, parts)
-    _refuse_strays(folder, {record.name for part in parts for record in part.manifest.files})
+    _refuse_untracked(folder, {record.name for part in parts for record in part.manifest.files})
     if not parts:
         raise parts_error(
             "there is nothing in the folder", "parts with their manifests", folder,
@@ -132,17 +132,17 @@ def _refuse_same_names(folder: Path, parts: Sequence[Part]) -> None:
                 )  # fmt: skip
 
 
-def _refuse_strays(folder: Path, known: set[str]) -> None:
+def _refuse_untracked(folder: Path, known: set[str]) -> None:
     folders = [folder, folder / MATCHED, folder / UNMATCHED]
     files = [file for place in folders if place.is_dir() for file in place.iterdir() if file.is_file()]
     names = sorted(
         (file.relative_to(folder).as_posix() for file in files if format_of(file.name) or _is_events(file.name)),
         key=natural_key,
     )
-    strays = [name for name in names if name not in known]
-    if strays:
+    untracked = [name for name in names if name not in known]
+    if untracked:
         raise parts_error(
-            f"{listed(strays)}: data without a manifest", f"a manifest for each part in {FOLDER}/manifests", folder,
+            f"{listed(untracked)}: data without a manifest", f"a manifest for each part in {FOLDER}/manifests", folder,
             "make the part again (a run that was stopped leaves none), or move the file elsewhere",
         )  # fmt: skip
 
@@ -152,7 +152,7 @@ def _is_events(name: str) -> bool:
 
 
 def checked_parts(parts: Iterable[Part], done: Callable[[], None]) -> list[Part]:
-    """The parts with the windows that their files really hold.
+    """The parts with the windows that their files really contain.
 
     Raises InputError that lists how files and manifests differ: absent files, other sizes or checksums, other numbers
     of windows, other settings in the data than in the manifest, counts that do not add up.
@@ -249,5 +249,5 @@ def listed(names: Sequence[str], most: int = MAX_LISTED) -> str:
 
 
 def parts_error(found: str, expected: str, where: Path, todo: str) -> InputError:
-    """The error for parts that cannot be finalised."""
+    """The error for parts that cannot be finalized."""
     return InputError(found, expected=expected, where=str(where), todo=todo)

@@ -1,6 +1,6 @@
 """Parts go into the finished layout: copied as they are, or row by row to the split of each row's event.
 
-Rows are never made anew: Parquet rows keep their values and schema, lines and records their bytes.
+Rows are never rewritten: Parquet rows keep their values and schema, lines and records their bytes.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def route_part(part: Part, name: str, splits: Splits | None, folder: Path, flat:
     """Write a part under a new name into a format folder, split by split; returns the files, in order.
 
     flat : NDJSON stays compressed as it is, and its table of events is `.meta.csv`
-    Raises OSError; ValueError for data that are not ours.
+    Raises OSError; ValueError for data not written by ecalwindows.
     """
     if splits is None:
         return _kept(part, name, folder) if flat and part.manifest.format == "ndjson" else _copied(part, name, folder)
@@ -135,7 +135,7 @@ def part_paths(format_name: str, name: str, folder: Path, split: str | None) -> 
 
 
 def _copied(part: Part, name: str, folder: Path) -> list[Written]:
-    """The part as it is, under its new name; NDJSON is compressed anew where it was not zst."""
+    """The part as it is, under its new name; NDJSON is compressed again where it was not zst."""
     targets = part_paths(part.manifest.format, name, folder, None)
     written = []
     for source in part.data:

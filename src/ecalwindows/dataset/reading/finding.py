@@ -25,7 +25,7 @@ Done = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Name:
-    """What a window or an event is called; a part that was not told is None."""
+    """What a window or an event is called; a part that was not given is None."""
 
     event: int
     run: int | None = None
@@ -35,9 +35,9 @@ class Name:
 
     def among(self, numbers: Numbers) -> NDArray[np.bool_]:
         """Which of the windows (or events) it can be. numbers : run, lumi, event and seed, (4, n), or without seed."""
-        told = (self.run, self.lumi, self.event, self.seed)[: len(numbers)]
+        given = (self.run, self.lumi, self.event, self.seed)[: len(numbers)]
         fits = np.ones(numbers.shape[1], np.bool_)
-        for row, wanted in zip(numbers, told, strict=True):
+        for row, wanted in zip(numbers, given, strict=True):
             if wanted is not None:
                 fits &= row == wanted
         return fits
@@ -87,7 +87,7 @@ def window_numbers(batch: WindowBatch) -> Numbers:
 
 
 def naming_columns(dataset: Dataset) -> frozenset[str]:
-    """The columns that tell what windows are called. Raises InputError where there are none."""
+    """The columns with the names of windows. Raises InputError where there are none."""
     held = dataset.scan.names & {"window_index", *NUMBERS}
     if "window_index" in held or set(NUMBERS) <= held:
         return held
@@ -104,7 +104,7 @@ def named_windows(
 ) -> Iterator[tuple[WindowBatch, NDArray[np.int64]]]:
     """The windows that a name fits: batches with all their columns, and the rows in each.
 
-    First only the names are read; then what holds a window that fits, whole.
+    First only the names are read; then, completely, the pieces that contain a matching window.
     """
     naming = naming_columns(dataset)
     wanted = frozenset(COLUMNS) | {hit for hit, *_ in HIT_COMPONENTS}

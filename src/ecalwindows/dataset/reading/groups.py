@@ -1,4 +1,4 @@
-"""In which group each column of a data file stands."""
+"""The group of each column of a data file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ecalwindows.formats.parquet.reader import file_layout, opened_parquet
 
 
 def column_groups(file: File, names: frozenset[str]) -> dict[str, str]:
-    """Group of each column of `names` that the file holds: as its Parquet schema tells, else that of core/schema.py."""
+    """Group of each column of `names` that the file has: from its Parquet schema, else from core/schema.py."""
     if file.format != "parquet":
         return {name: column.group for name, column in COLUMNS.items() if name in names}
     with opened_parquet(file.path) as opened:

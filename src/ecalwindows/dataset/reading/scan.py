@@ -17,7 +17,7 @@ from ecalwindows.dataset.reading.sources import File, Index, file_batches, file_
 from ecalwindows.dataset.record import DatasetRecord
 
 Unit = tuple[File, int | None]
-"""What is read at a time: a row group of a file, or a whole file."""
+"""What is read at a time: a row group of a file, or a complete file."""
 
 MAX_DEPTH = 6
 """Folders of a dataset in the name of a file, as its record has it, and the file itself."""
@@ -45,7 +45,7 @@ class Scan:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """Columns and hit components of the first file that tells any."""
+        """Columns and hit components of the first file with any."""
         return next((names for file in self.files if (names := self.index(file).names)), frozenset())
 
     def units(self) -> Iterator[Unit]:
@@ -83,7 +83,7 @@ class Scan:
         return None if rows is None else sum(rows)
 
     def count(self) -> int:
-        """Windows: from the headers where they tell, else by reading as little as possible."""
+        """Windows: from the headers where possible, else by reading as little as possible."""
         return sum(self._count(unit) for unit in self.units())
 
     def _count(self, unit: Unit) -> int:

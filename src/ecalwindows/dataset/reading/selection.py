@@ -1,4 +1,4 @@
-"""Which windows of a dataset are wanted: exact by window, and a quick look that leaves out whole row groups."""
+"""Which windows of a dataset are requested: exact by window, and a quick check that skips complete row groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands at a path or URL: the data files of a dataset, what each holds, and its windows as batches."""
+"""What is at a path or URL: the data files of a dataset, the content of each, and its windows as batches."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ROWS = 8192
 
 @dataclass(frozen=True)
 class File:
-    """A data file: its path or URL, the format that its name tells (None: it tells none), the split it is in.
+    """A data file: its path or URL, the format by its name (None: unknown), and its split.
 
     state : of a local file when the dataset was opened: another file of that name is not read
     stated : what the record of its dataset states of a remote file (of a local one it is looked up when it is read)
@@ -62,11 +62,11 @@ class File:
 
 @dataclass(frozen=True)
 class Index:
-    """What a file holds, as far as its header tells.
+    """The content of a file, as far as its header shows it.
 
     names : columns and hit components
-    rows : windows of each row group; None where only reading tells
-    ranges : of each row group, least and largest value of columns of windows that have one number a window
+    rows : windows of each row group; None where only reading shows it
+    ranges : of each row group, minimum and maximum of columns of windows with one number per window
     """
 
     names: frozenset[str]
@@ -141,9 +141,9 @@ def _no_data(found: str, url: str) -> InputError:
 
 
 def dataset_record(path: str) -> DatasetRecord | None:
-    """The record (dataset.json) that tells of a path or URL; None where there is none.
+    """The record (dataset.json) that describes a path or URL; None where there is none.
 
-    One that cannot be read is told by a warning: the data may be used without.
+    One that cannot be read is reported by a warning: the data may be used without.
     """
     try:
         if is_remote(path):
@@ -220,9 +220,9 @@ def file_batches(file: File, columns: Collection[str], row_group: int | None = N
     groups = None if row_group is None else [row_group]
     for batch in _all_batches(file, rows=ROWS, columns=columns, row_groups=groups):
         held = {*batch.window, *batch.pair, *batch.cluster, *batch.hits, "window_index"}
-        if lacking := sorted(set(columns) - held):
+        if missing := sorted(set(columns) - held):
             raise BadFileError(
-                f"this file has no {', '.join(lacking)}",
+                f"this file has no {', '.join(missing)}",
                 expected="the columns of the first file of the dataset",
                 where=file.path,
                 todo="select() other columns, or make all files with one features definition",
