@@ -240,18 +240,21 @@ def tried(
     data = bytearray(damaged.read_bytes())
     data[bit // 8] ^= 1 << (bit % 8)
     damaged.write_bytes(data)
-    found = dict[str, str]()
-    for command in case.commands:
 
-        def task(command: str = command) -> list[str]:
-            ran = run(command, case, place, folder / "work")
-            return [verdict(command, ran, good[command], lambda: _same_content(damaged, truth))]
+    def outcome(command: str) -> str:
+        ran = run(command, case, place, folder / "work")
+        return verdict(command, ran, good[command], lambda: _same_content(damaged, truth))
 
-        answer = in_a_process(task)
-        shutil.rmtree(folder / "work", ignore_errors=True)
-        found[command] = answer[0] if answer else "crash"
+    answers = in_a_process(lambda: [outcome(command) for command in case.commands])
+    if answers is None:  # one of them ended the process: which?
+        answers = []
+        for command in case.commands:
+            shutil.rmtree(folder / "work", ignore_errors=True)
+            answer = in_a_process(lambda command=command: [outcome(command)])  # type: ignore[misc]
+            answers += answer or ["crash"]
+    shutil.rmtree(folder / "work", ignore_errors=True)
     shutil.rmtree(place)
-    return found
+    return dict(zip(case.commands, answers, strict=True))
 
 
 def _same_content(path: Path, truth: str) -> bool:

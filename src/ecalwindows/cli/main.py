@@ -130,7 +130,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _traceback_if_wanted()
         _say(f"error: {error.command_line_text}")
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
+        if isinstance(error.__cause__, EOFError):  # click takes the end of a file for Ctrl-D
+            _traceback_if_wanted()
+            _say(f"error: a file ends too early: {error.__cause__}")
+            _say("  next:     check the inputs with `ecalwindows validate`, and copy or make again the one that is cut")
+            sys.exit(EcalWindowsError.exit_code)
         _say(_interrupted())
         sys.exit(INTERRUPTED)
     except BrokenPipeError:  # the reader of a pipe has seen enough, as `head` does

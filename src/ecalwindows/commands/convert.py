@@ -274,6 +274,8 @@ def _convert_file(
     began, one, notes = done.windows, Print(), ReadNotes()
     try:
         for batch in read_batches(each.path, columns=columns, limits=task.limits, notes=notes):
+            if not len(batch):  # a file without windows does not show its columns
+                continue
             one.add(batch)
             writer.write(with_columns(filled_batch(batch, plan.wanted, flavour=task.flavour), plan))
             done.windows += len(batch)

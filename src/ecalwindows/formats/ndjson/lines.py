@@ -2,45 +2,50 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
-import zstandard
 
-from ecalwindows.formats.ndjson.text_source import Limits, is_archive, text_chunks
+from ecalwindows.formats.ndjson.text_source import RAW_PIECE, Limits, StreamError, decompressed, is_archive, text_chunks
 
 PIECE = 1 << 23
 """Bytes of text read at a time; bounds the memory."""
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    if path.name.endswith(".gz"):
-        with gzip.open(path, "rb") as text:
-            yield text
-    elif path.name.endswith(".zst"):
-        with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True) as text:
-            yield text
-    else:
-        with path.open("rb") as text:
-            yield text
+class _Text:
+    """The decompressed text of a file, in pieces of the size that is asked for, the last one shorter."""
+
+    def __init__(self, file: IO[bytes], name: str) -> None:
+        self._pieces = decompressed(iter(lambda: file.read(RAW_PIECE), b""), name)
+        self._name, self._waiting = name, bytearray()
+
+    def read(self, size: int) -> bytes:
+        """The next bytes. Raises ValueError where the compression is cut or damaged."""
+        try:
+            while len(self._waiting) < size and (piece := next(self._pieces, None)) is not None:
+                self._waiting += piece
+        except StreamError as error:
+            raise ValueError(f"{self._name}: {error}") from error
+        found = bytes(memoryview(self._waiting)[:size])
+        del self._waiting[:size]
+        return found
 
 
 def line_pieces(path: Path, size: int = PIECE) -> Iterator[bytes]:
-    """The text in pieces of complete lines, each with its newline. Raises ValueError when the last line is cut.
+    """The text in pieces of complete lines, each with its newline.
 
-    Raises BadFileError for an archive that is damaged.
+    Raises ValueError when the last line is cut, or the compression is cut or damaged; BadFileError for an archive that
+    is damaged.
     """
     if is_archive(path.name):
         yield from _archived(path)
         return
     rest = b""
-    with _opened(path) as text:
+    with path.open("rb") as file:
+        text = _Text(file, path.name)
         while piece := text.read(size):
             head, newline, tail = piece.rpartition(b"\n")
             if newline:
