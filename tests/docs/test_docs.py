@@ -47,7 +47,9 @@ def test_the_rest_of_the_page_runs(training: tuple[str, dict[str, Any]]) -> None
     _, names = training
     with contextlib.redirect_stdout(io.StringIO()) as out:
         exec(blocks("training.md", "python")[1], names)
-    assert sum(map(int, out.getvalue().split())) == len(names["some"]) > 0
+    shown, counts = out.getvalue().split(">\n")
+    assert shown.startswith("<Dataset") and "windows" in shown
+    assert sum(map(int, counts.split())) == len(names["some"]) > 0
 
 
 def test_the_commands_of_the_datasets_page_print_what_it_says(
