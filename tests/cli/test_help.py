@@ -55,13 +55,18 @@ def test_commands_that_only_executors_call_are_not_listed_but_can_be_called() ->
         ("truth windowsize", "window-size"),
         ("truth working_points", "working-points"),
         ("condor window", "windows"),
-        ("windows --overlp", "--overlap"),
     ],
 )
 def test_an_unknown_name_is_an_error_with_near_names(typed: str, meant: str) -> None:
     ran = attempt(*typed.split())
     assert ran.code == 2
     assert "No such" in ran.err and "Did you mean" in ran.err and f"'{meant}'" in ran.err
+
+
+def test_an_unknown_option_is_an_error_with_near_names() -> None:
+    """By click itself, of which older versions use other words."""
+    ran = attempt("windows", "--overlp")
+    assert ran.code == 2 and "No such option: --overlp" in ran.err.replace("'", "") and "--overlap" in ran.err
 
 
 def test_a_name_like_no_other_gets_no_suggestion_and_hidden_commands_are_not_suggested() -> None:
