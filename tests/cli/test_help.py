@@ -66,7 +66,7 @@ def test_an_unknown_name_is_an_error_with_near_names(typed: str, meant: str) -> 
 def test_an_unknown_option_is_an_error_with_near_names() -> None:
     """By click itself, of which older versions use other words."""
     ran = attempt("windows", "--overlp")
-    assert ran.code == 2 and "No such option: --overlp" in ran.err.replace("'", "") and "--overlap" in ran.err
+    assert ran.code == 2 and "No such option" in ran.err and "--overlp" in ran.err and "--overlap" in ran.err
 
 
 def test_a_name_like_no_other_gets_no_suggestion_and_hidden_commands_are_not_suggested() -> None:
