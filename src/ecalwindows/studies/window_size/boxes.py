@@ -170,7 +170,7 @@ def broken_lines(boxes: Boxes, knots: Sequence[float]) -> list[Line]:
     eta = boxes.eta[here]
     all_knots = np.array([0.0, *knots, 3.0])
     design = np.stack([np.interp(eta, all_knots, row) for row in np.eye(len(all_knots))], axis=1)
-    if np.linalg.matrix_rank(design) < len(all_knots):
+    if not len(eta) or np.linalg.matrix_rank(design) < len(all_knots):  # NumPy 2.1 has no rank of an empty matrix
         return []
     lines = []
     for number, bound in enumerate(BOUNDS):
