@@ -133,7 +133,7 @@ def test_energy_that_is_not_deposited_has_leaked(energy: float, eta: float, phi:
     work, exists = Workspace(), detector().crystals.exists
     frame = np.zeros((5, 3))
     set_frame(entering(energy, eta, phi), frame)
-    of_electron = 0.5 if energy > 0.5 else 0.3  # showers of few particles fluctuate more
+    of_electron = 0.5 if energy >= 0.15 else 0.3  # 4,500 showers each: at least 0.61 at 0.15 GeV, 0.41 at 0.06 GeV
     for kind, least in (("electron", of_electron), ("photon", 0.0), ("soft", 0.3), ("pion", 0.0)):
         state = stream(seed, 1, 1)
         where = (frame, energy)
