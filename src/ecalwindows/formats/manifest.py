@@ -38,7 +38,7 @@ class InputRecord(BaseModel):
         default_factory=dict, description="Branches that it lacks, and the values that stand for them."
     )
     pileup: PileUpUse | None = Field(
-        None, description="used, absent, incomplete, off: see config.PileUpUse; null if unknown."
+        None, description="used, absent, incomplete, off: see core.settings.PileUpUse; null if unknown."
     )
     adler32: str | None = Field(None, description="Checksum that EOS and XRootD keep too; null for remote files.")
     sha256: str | None = Field(None, description="Checksum, null if not asked for.")
