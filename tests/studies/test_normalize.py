@@ -186,12 +186,12 @@ def test_the_page_shows_what_is_printed(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     shutil.copy(GOLDEN / "electrons.root", "electrons.root")
     commands = typed("normalisation.md")
-    assert [arguments[0] for arguments, _ in commands] == ["windows", "normalize"]
+    assert [arguments[0] for arguments, _ in commands] == ["windows", "normalize", "normalize"]
     for arguments, said in commands:
         printed = run(*arguments).out
         if said:
             lines = [".*" if line == "..." else re.escape(line) for line in said.splitlines()]
-            assert re.fullmatch("\n".join(lines), printed.strip())
+            assert re.fullmatch("\n".join(lines), printed.strip(), re.DOTALL)
 
 
 # --- what does not fit

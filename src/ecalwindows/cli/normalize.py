@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import click
 
 from ecalwindows.cli.printing import say
@@ -12,25 +14,53 @@ from ecalwindows.cli.printing import say
 Examples:
   ecalwindows normalize windows.parquet -o factors.json
   ecalwindows normalize electrons_2022/ photons_2022/ --split train -o factors.json
+  ecalwindows normalize electrons_2022/ --split train --inputs inputs.yaml
   ecalwindows normalize job_0.json job_1.json job_2.json -o factors.json
 """
 )
 @click.argument("inputs", nargs=-1, required=True, metavar="DATASET...")
-@click.option("-o", "--output", required=True, metavar="FILE", help="The file of factors, .json.")
+@click.option("-o", "--output", metavar="FILE", help="The file of factors, .json.")
+@click.option("--inputs", "definition", metavar="FILE", help="Write an input definition with the factors, .yaml.")
+@click.option(
+    "--scaler",
+    type=click.Choice(["mean_std", "min_max"]),
+    default="mean_std",
+    show_default=True,
+    help="Factors that the input definition uses.",
+)
 @click.option("--split", metavar="NAME", help="Only this split of finished datasets.")
 @click.option("--keep-sentinels", is_flag=True, help="Count -999 as a number, as older files of factors do.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
-def normalize(inputs: tuple[str, ...], output: str, split: str | None, keep_sentinels: bool, quiet: bool) -> None:
+def normalize(
+    inputs: tuple[str, ...],
+    output: str | None,
+    definition: str | None,
+    scaler: Literal["mean_std", "min_max"],
+    split: str | None,
+    keep_sentinels: bool,
+    quiet: bool,
+) -> None:
     """Write mean, standard deviation and range of the columns in cl_features and window_features.
 
     DATASET is a dataset of any format (finished, folder or file), or the result of an earlier run (.json): results of
     many jobs are merged without loss, to the same file as one run over all. The sentinel -999 is left out and counted.
+
+    An input definition (--inputs) says what a model is fed: which columns in which order, how each is scaled, and the
+    names of the tensors. Edit it as you like; training and evaluation read it.
     """
     from ecalwindows.cli.progress import progress, warnings_shown
     from ecalwindows.cli.texts.normalize import normalisation_summary
     from ecalwindows.commands.normalize import normalize_datasets
 
     with warnings_shown(), progress(shown=not quiet, noun="files") as step_done:
-        done = normalize_datasets(inputs, output, keep_sentinels=keep_sentinels, split=split, progress=step_done)
+        done = normalize_datasets(
+            inputs,
+            output,
+            definition=definition,
+            scaler=scaler,
+            keep_sentinels=keep_sentinels,
+            split=split,
+            progress=step_done,
+        )
     if not quiet:
-        say(normalisation_summary(done, output))
+        say(normalisation_summary(done, output, definition))

@@ -7,20 +7,23 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ecalwindows.core.errors import InputError, listed
+from ecalwindows.core.errors import InputError, SettingsError, listed
 from ecalwindows.core.files.json_files import UnreadableError, read_object
 from ecalwindows.core.files.output import check_output, written_atomically
 from ecalwindows.core.names import storable
-from ecalwindows.core.schema import COLUMNS, SENTINEL
+from ecalwindows.core.schema import COLUMNS
 from ecalwindows.dataset.reading.groups import column_groups
 from ecalwindows.dataset.reading.scan import Scan
 from ecalwindows.dataset.reading.sources import File
-from ecalwindows.studies.normalization import LEVELS, STATISTICS, Factors, from_sums
+from ecalwindows.studies.normalization import LEVELS, Factors, from_sums
+from ecalwindows.training.factors import Scaler, inputs_with_factors
+from ecalwindows.training.factors import read_factors as training_factors
+from ecalwindows.training.inputs import write_inputs
 from ecalwindows.training.opened import open_dataset
 
 log = logging.getLogger(__name__)
@@ -170,37 +173,12 @@ def check_factors(path: str | Path) -> None:
 
     Raises InputError for a file without mean, std, min and max, as numbers that agree, of the same columns.
     """
-    try:
-        content = read_object(Path(path).resolve())
-        for level in LEVELS:
-            columns = [{*content[level][key]} for key in STATISTICS]
-            if not columns[0] or any(names != columns[0] for names in columns):
-                raise ValueError(f"mean, std, min and max of '{level}' are not of the same columns")
-            numbers = [value for key in STATISTICS for value in content[level][key].values()]
-            if not all(type(value) in (int, float) and math.isfinite(value) for value in numbers):
-                raise ValueError(f"a factor of '{level}' is no finite number")
-            _check_order(content[level])
-    except (UnreadableError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = _reason(error)
-        raise InputError(
-            f"the file holds no normalisation factors: {reason}",
-            expected='{"cluster": {"mean": {column: number}, "std": .., "min": .., "max": ..}, "window": {..}}',
-            where=str(path),
-            todo="make it with `ecalwindows normalize`",
-        ) from error
-    if BESIDE in content:
+    content = training_factors(path)
+    if BESIDE in read_object(Path(path).resolve()):
         read_factors(path)
     zero = [name for level in LEVELS for name, std in content[level]["std"].items() if std == 0]
     if zero:
         log.warning("%s: std is 0, by which nothing can be divided, of %s", path, listed(zero[0], zero, most=6))
-
-
-def _check_order(factors: Mapping[str, Mapping[str, float]]) -> None:
-    """Raise ValueError for factors that belong to no values; all are -999 in a column without any."""
-    for name, std in factors["std"].items():
-        mean, least, largest = (factors[key][name] for key in ("mean", "min", "max"))
-        if {mean, std, least, largest} != {SENTINEL} and (std < 0 or not least <= mean <= largest):
-            raise ValueError(f"mean {mean:g}, std {std:g}, min {least:g} and max {largest:g} of '{name}' do not agree")
 
 
 def _take(done: Normalisation, part: Normalisation, where: str) -> None:
@@ -260,9 +238,29 @@ def write_factors(done: Normalisation, output: str | Path) -> None:
         place.write_text(done.text(), encoding="utf-8")
 
 
-def normalize_datasets(inputs: Sequence[str], output: str | Path, **options: Any) -> Normalisation:
-    """`normalise` and `write_factors`; what cannot be written is told before anything is read."""
-    check_output(Path(output), overwrite=True)
+def normalize_datasets(
+    inputs: Sequence[str],
+    output: str | Path | None,
+    *,
+    definition: str | Path | None = None,
+    scaler: Scaler = "mean_std",
+    **options: Any,
+) -> Normalisation:
+    """`normalise`, and what follows from it written: the factors to `output`, the input definition to `definition`.
+
+    scaler : of the inputs in the definition. What cannot be written is an error before anything is read.
+    """
+    outputs = [Path(each) for each in (output, definition) if each is not None]
+    if not outputs:
+        raise SettingsError(
+            "there is no output", expected="a file of factors (-o), an input definition (--inputs), or both",
+            where="the options", todo="give -o factors.json or --inputs inputs.yaml",
+        )  # fmt: skip
+    for each in outputs:
+        check_output(each, overwrite=True)
     done = normalise(inputs, **options)
-    write_factors(done, output)
+    if output is not None:
+        write_factors(done, output)
+    if definition is not None:
+        write_inputs(inputs_with_factors(done.factors.factors, scaler=scaler), definition)
     return done

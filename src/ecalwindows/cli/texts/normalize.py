@@ -5,7 +5,7 @@ from __future__ import annotations
 from ecalwindows.commands.normalize import Normalisation
 
 
-def normalisation_summary(done: Normalisation, output: str) -> str:
+def normalisation_summary(done: Normalisation, output: str | None, definition: str | None) -> str:
     """Several lines: what was taken in, the columns with values that are no numbers, the next step."""
     factors = done.factors
     columns = {name: moments for level in factors.levels.values() for name, moments in level.items()}
@@ -17,7 +17,10 @@ def normalisation_summary(done: Normalisation, output: str) -> str:
     lines.append(f"{'columns with gaps':<24}{len(gaps):>13,}  -999 {left_out}" if gaps else "no column has gaps (-999)")
     lines += [f"  {name:<22}{n:>13,}  of {columns[name].n + n:,}" for name, n in sorted(gaps.items(), key=_most)[:8]]
     lines.append(f"{done.seconds:.1f} s")
-    lines.append(f"wrote {output}: record it with `ecalwindows finalize ... --normalisation {output}`")
+    if definition:
+        lines.append(f"wrote {definition}: what a model is fed, for `stream(inputs=...)` (docs/training.md)")
+    if output:
+        lines.append(f"wrote {output}: record it with `ecalwindows finalize ... --normalisation {output}`")
     return "\n".join(lines)
 
 
