@@ -55,7 +55,7 @@ def windows(
     """All windows of dumper files as one Awkward Array; the arguments are those of `iterate_windows`.
 
     >>> import ecalwindows
-    >>> array = ecalwindows.windows("electrons.root", {"overlap": True})
+    >>> array = ecalwindows.windows("electrons.root", {"mode": "overlapping"})
     >>> array.cl_features["et_cluster"]
     """
     steps = list(_tables(inputs, settings, features, reading))

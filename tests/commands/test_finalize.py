@@ -556,10 +556,10 @@ def test_mixed_settings_give_a_table_of_what_differs(parts):
         finalize_dataset(parts)
     assert error.value.found == (
         "the parts differ in 2 things\n"
-        "    setting overlap   false      in w-2, w-10, w-11\n"
-        "                      true       in w-12\n"
-        "    setting pu_limit  1000000.0  in w-2, w-10, w-11\n"
-        "                      10.0       in w-12"
+        '    setting mode      "non-overlapping"  in w-2, w-10, w-11\n'
+        '                      "overlapping"      in w-12\n'
+        "    setting pu_limit  1000000.0          in w-2, w-10, w-11\n"
+        "                      10.0               in w-12"
     )
 
 

@@ -219,9 +219,9 @@ def test_a_copy_without_a_change_holds_all(good: Path, tmp_path: Path) -> None:
 
 
 def test_every_invariant_is_broken_somewhere() -> None:
-    """Those of `OF_FILES` and `OF_WINDOWS` in tests of their own, below."""
+    """Those of `OF_FILES` and `OF_WINDOWS` below; "after the seed" in windowing/test_cmssw_mode.py."""
     of_batches = {name for name, _ in BREAKS} - {"finite"}
-    assert of_batches | {"selection"} == {each.name for each in INVARIANTS}
+    assert of_batches | {"selection", "after the seed"} == {each.name for each in INVARIANTS}
 
 
 def test_an_unmatched_window_where_none_is_kept(good: Path, tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ def test_the_geometry_is_that_of_the_settings(geometry: Any, good: Path, tmp_pat
 def test_goldens_hold_all_invariants(name: str, suffix: str, tmp_path: Path) -> None:
     run("windows", *command_line(name), "-o", str(tmp_path / f"w{suffix}"))
     out = run("validate", str(tmp_path / f"w{suffix}")).out
-    assert out.splitlines()[-1] == f"valid: {CONFIGS[name]['n_windows']} windows, 42 invariants hold, 1 not checked"
+    assert out.splitlines()[-1] == f"valid: {CONFIGS[name]['n_windows']} windows, 43 invariants hold, 1 not checked"
 
 
 def test_tfrecord_holds_those_that_its_columns_tell(tmp_path: Path) -> None:
@@ -326,7 +326,7 @@ def finished(tmp_path: Path) -> Path:
 
 
 def test_a_finished_dataset_holds_all(finished: Path) -> None:
-    assert "valid: 328 windows, 43 invariants hold" in run("validate", str(finished)).out
+    assert "valid: 328 windows, 44 invariants hold" in run("validate", str(finished)).out
     assert "valid: " in run("validate", str(finished), "--split", "test").out
     assert attempt("validate", str(finished), "--split", "tests").code == 2
 
@@ -384,10 +384,10 @@ def test_known_issues_are_told(finished: Path) -> None:
 
 
 def test_exit_codes_and_the_last_line(good: Path, tmp_path: Path) -> None:
-    assert attempt("validate", str(good), "-q").out == "valid: 282 windows, 42 invariants hold, 1 not checked\n"
+    assert attempt("validate", str(good), "-q").out == "valid: 282 windows, 43 invariants hold, 1 not checked\n"
     ran = attempt("validate", str(broken_copy(good, tmp_path / "w.parquet", scaled("ncls", "m", 2))))
     assert ran.code == 1
-    assert ran.out.splitlines()[-1] == "INVALID: 1 of 39 invariants fail (ncls), 4 not checked"
+    assert ran.out.splitlines()[-1] == "INVALID: 1 of 40 invariants fail (ncls), 4 not checked"
     (tmp_path / "w.parquet").write_bytes(good.read_bytes()[:5000])
     ran = attempt("validate", str(tmp_path / "w.parquet"))
     assert ran.code == 2 and "cannot be read" in ran.err

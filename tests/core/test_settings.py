@@ -61,7 +61,7 @@ def test_all_settings_that_are_numbers_are_looked_at() -> None:
         "WindowSettings.maxnocalow", "WindowSettings.flavour", "WindowSettings.pu_limit", "Piece.coefficients",
         "Production.merge", "Sample.flavour", "Dask.cores", "Conditions.pileup_pt_power", "Conditions.dead_share",
     } <= names  # fmt: skip
-    assert not names & {"WindowSettings.overlap", "Production.name", "HTCondor.send_credential"}
+    assert not names & {"WindowSettings.keep", "Production.name", "HTCondor.send_credential"}
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,12 @@ def test_options_refuse_it_too(flavour: str, tmp_path: Path) -> None:
 def test_numbers_as_text_are_read_since_yaml_reads_1e_4_so(tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text("min_cluster_score: 1e-4\nmaxnocalow: 4\npileup: on\noverlap: yes\n")
     settings = window_settings(read_settings(tmp_path / "s.yaml"))
-    assert (settings.min_cluster_score, settings.maxnocalow, settings.pileup, settings.overlap) == (1e-4, 4, "on", True)
+    assert (settings.min_cluster_score, settings.maxnocalow, settings.pileup, settings.mode) == (
+        1e-4,
+        4,
+        "on",
+        "overlapping",
+    )
 
 
 def test_a_number_is_no_date() -> None:

@@ -27,7 +27,7 @@ FILES = [
 ]
 FIELDS: dict[str, Any] = {
     "name": "windows_2022", "version": "3", "data_model_version": 1, "format": "parquet", "windows": 15, "events": 10,
-    "counts": COUNTS, "settings": {"overlap": True, "pu_limit": 1e6},
+    "counts": COUNTS, "settings": {"mode": "overlapping", "pu_limit": 1e6},
     "samples": [Sample(name="ele", flavour=11, working_points=Digest(name="wp.json", sha256="c" * 64), windows=15)],
     "columns": [
         "cl_features.en_cluster", "cl_labels.in_scluster", "window_metadata.flavour", "window_metadata.window_index",

@@ -22,7 +22,9 @@ class Settings:
     min_seed_score: float = 1e-2
     min_cluster_score: float = 1e-4
     require_gen_in_window: bool = True
-    overlap: bool = False
+    min_cluster_energy: float = 0.0
+    mode: str = "non-overlapping"
+    keep: str = "matched"
     maxnocalow: int = 0
     pileup: str = "on"
     pu_limit: float = 1e6
@@ -48,14 +50,24 @@ def windows_of_event(event: Event, settings: Settings | Any, threshold: Threshol
     points = cluster_points(event)
     et = [geometric.transverse(e, p.eta) for e, p in zip(event["pfCluster_energy"], points, strict=True)]
     owners = association.owners(event[f"pfCluster_{settings.assoc_strategy}"], settings.min_cluster_score)
-    seeds, n_in_other = geometric.seeds(points, et, settings.min_et_seed, settings.geometry, settings.overlap)
+    geometry = settings.geometry
+    if settings.mode == "cmssw":
+        geometry = "cmssw" if geometry == "v1" else geometry
+        n_hits = [len(hits) for hits in event["pfClusterHit_rechitEnergy"]]
+        of_seed = geometric.reconstruction_windows(
+            points, event["pfCluster_energy"], et, n_hits, geometry, settings.min_cluster_energy, settings.min_et_seed
+        )
+        seeds, n_in_other = geometric.by_decreasing_et(list(of_seed), et), 0
+    else:
+        seeds, n_in_other = geometric.seeds(points, et, settings.min_et_seed, geometry, settings.mode == "overlapping")
+        of_seed = {seed: geometric.members(seed, points, et, geometry) for seed in seeds}
     truths = [
         labels.seed_truth(
             seed,
             points,
             owners,
             calo_points(event),
-            settings.geometry,
+            geometry,
             settings.min_seed_score,
             settings.require_gen_in_window,
         )
@@ -64,10 +76,11 @@ def windows_of_event(event: Event, settings: Settings | Any, threshold: Threshol
     matched = [truth.calo != -1 for truth in truths]
     identity = (event["runId"], event["lumiId"], event["eventId"])
     keys = [geometric.draw_key(settings.draw_seed, *identity, seed) for seed in seeds]
-    rows = [
-        window(event, points, et, owners, seeds[w], truths[w], settings, threshold)
-        for w in geometric.kept(matched, keys, seeds, settings.maxnocalow)
-    ]
+    if settings.keep == "all":
+        kept = list(range(len(seeds)))
+    else:
+        kept = geometric.kept(matched, keys, seeds, settings.maxnocalow)
+    rows = [window(event, points, of_seed[seeds[w]], owners, seeds[w], truths[w], settings, threshold) for w in kept]
     names = dict(zip(("run_id", "lumi_id", "event_id"), identity, strict=True))
     return rows, names | geometric.counts(matched, [truth.bad_position for truth in truths], n_in_other)
 
@@ -75,7 +88,7 @@ def windows_of_event(event: Event, settings: Settings | Any, threshold: Threshol
 def window(
     event: Event,
     points: Sequence[Point],
-    et: Sequence[float],
+    members: Sequence[int],
     owners: Sequence[association.Owner],
     seed: int,
     truth: labels.SeedTruth,
@@ -88,7 +101,7 @@ def window(
     seed_et_raw = geometric.transverse(event["pfCluster_rawEnergy"][seed], points[seed].eta)
     limit = labels.working_point(threshold, seed_et_raw, points[seed].eta)
     clusters = []
-    for cluster in geometric.members(seed, points, et, settings.geometry):
+    for cluster in members:
         cluster_truth = labels.cluster_truth(cluster, seed, truth.calo, owners, event, pileup, settings.pu_limit, limit)
         clusters.append(
             features.cluster_row(

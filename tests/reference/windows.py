@@ -1,6 +1,7 @@
 """Geometry, seeds, clusters of windows, selection of windows, counts (docs/windows.md)."""
 
 import math
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -76,6 +77,35 @@ def bounds_v1(a: float) -> Bounds:
     return Bounds(up, down, width)
 
 
+def single(number: float) -> float:
+    """A number in single precision."""
+    return float(struct.unpack("f", struct.pack("f", number))[0])
+
+
+def bounds_cmssw(a: float) -> Bounds:
+    """The shape of CMS's reconstruction: v1 with the edges in single precision (2.1f)."""
+    up = 0.15
+    if a < single(0.1):
+        up = 0.075
+    elif a < single(1.3):
+        up = 0.0758929 - 0.0178571 * a + 0.0892857 * (a * a)
+    elif a < single(1.7):
+        up = 0.2
+    elif a < single(1.9):
+        up = 0.625 - 0.25 * a
+    down = -0.15
+    if a < single(2.1):
+        down = -0.075
+    elif a < single(2.5):
+        down = 0.31875 - 0.1875 * a
+    width = 0.4
+    if a < single(1.9):
+        width = 0.6
+    elif a < single(2.7):
+        width = 1.075 - 0.25 * a
+    return Bounds(up, down, width)
+
+
 def piece_value(piece: Mapping[str, Any], a: float) -> float:
     """c0 + c1 d + c2 (d d) + ..., with d = a - origin, added from left to right."""
     d: float = a - piece.get("origin", 0.0)
@@ -100,7 +130,7 @@ def bounds(geometry: Geometry, eta_seed: float) -> Bounds:
     """The edges of the window of a seed."""
     a = abs(eta_seed)
     if isinstance(geometry, str):
-        return {"v1": bounds_v1, "v2": bounds_v2, "v3": bounds_v3}[geometry](a)
+        return {"v1": bounds_v1, "v2": bounds_v2, "v3": bounds_v3, "cmssw": bounds_cmssw}[geometry](a)
     return Bounds(*(piecewise(geometry[side], a) for side in ("up", "down", "width")))
 
 
@@ -160,6 +190,47 @@ def members(seed: int, points: Sequence[Point], et: Sequence[float], geometry: G
     """The clusters of a window by decreasing Et, with the seed in any case."""
     inside_window = [i for i in range(len(points)) if i == seed or inside(geometry, points[seed], points[i])]
     return by_decreasing_et(inside_window, et)
+
+
+# Windows of CMS's reconstruction (section 1 of its description: lists, seeds, windows)
+
+
+def reconstruction_list(
+    points: Sequence[Point],
+    energy: Sequence[float],
+    et: Sequence[float],
+    n_hits: Sequence[int],
+    in_barrel: bool,
+    min_energy: float,
+    min_et_seed: float,
+) -> tuple[list[int], int]:
+    """Clusters of the barrel or of both endcaps in the order of the reconstruction; so many first ones can be seeds."""
+    usable = [
+        i for i, point in enumerate(points) if (point.iz == 0) == in_barrel and n_hits[i] and energy[i] > min_energy
+    ]
+    ordered = by_decreasing_et(usable, et)
+    front = [i for i in ordered if et[i] > min_et_seed]
+    return front + [i for i in ordered if i not in front], len(front)
+
+
+def reconstruction_windows(
+    points: Sequence[Point],
+    energy: Sequence[float],
+    et: Sequence[float],
+    n_hits: Sequence[int],
+    geometry: Geometry,
+    min_energy: float,
+    min_et_seed: float,
+) -> dict[int, list[int]]:
+    """Each seed with its window: the seed, then the clusters after it in its list that are inside."""
+    windows = {}
+    for in_barrel in (True, False):
+        listed, n_seeds = reconstruction_list(points, energy, et, n_hits, in_barrel, min_energy, min_et_seed)
+        for place, seed in enumerate(listed[:n_seeds]):
+            if math.isfinite(points[seed].eta) and math.isfinite(points[seed].phi):
+                after = listed[place + 1 :]
+                windows[seed] = [seed, *(i for i in after if inside(geometry, points[seed], points[i]))]
+    return windows
 
 
 # Which windows are kept

@@ -100,7 +100,7 @@ def test_no_events_give_an_empty_batch() -> None:
 def test_the_draw_keeps_all_matched_then_as_many_unmatched_of_highest_et_then_a_random_few(maxnocalow: int) -> None:
     """One matched and eight unmatched windows, far from each other in eta and phi."""
     event = one_matched_and_eight_unmatched()
-    settings = Settings(maxnocalow=maxnocalow, overlap=True, pileup="off", require_gen_in_window=False)
+    settings = Settings(maxnocalow=maxnocalow, mode="overlapping", pileup="off", require_gen_in_window=False)
     made = made_of([event], settings)
     kept = made.batch.column("seed_index").tolist()
     assert kept[0] == 0 and made.batch.column("is_seed_calo_matched")[0]
@@ -113,7 +113,7 @@ def test_the_draw_keeps_all_matched_then_as_many_unmatched_of_highest_et_then_a_
 def test_the_draw_follows_its_seed_and_the_identity_of_the_event_alone() -> None:
     def drawn(seed: int, event: int) -> list[int]:
         row = one_matched_and_eight_unmatched() | {"eventId": event}
-        settings = Settings(maxnocalow=2, overlap=True, pileup="off", require_gen_in_window=False, draw_seed=seed)
+        settings = Settings(maxnocalow=2, mode="overlapping", pileup="off", require_gen_in_window=False, draw_seed=seed)
         kept: list[int] = made_of([row], settings).batch.column("seed_index").tolist()
         return kept
 
@@ -124,7 +124,7 @@ def test_the_draw_follows_its_seed_and_the_identity_of_the_event_alone() -> None
 
 def test_every_unmatched_window_is_drawn_equally_often() -> None:
     chosen = np.zeros(9)
-    settings = Settings(maxnocalow=1, overlap=True, pileup="off", require_gen_in_window=False)
+    settings = Settings(maxnocalow=1, mode="overlapping", pileup="off", require_gen_in_window=False)
     rows = [one_matched_and_eight_unmatched() | {"eventId": event} for event in range(2000)]
     np.add.at(chosen, made_of(rows, settings).batch.column("seed_index"), 1)
     assert chosen[0] == chosen[1] == 2000

@@ -33,8 +33,9 @@ def golden_events(name: str) -> list[dict[str, Any]]:
 
 
 def golden_settings(name: str) -> Settings:
-    options = ("min_et_seed", "require_gen_in_window", "overlap", "maxnocalow", "pileup", "pu_limit")
-    return Settings(**{option: CONFIGS[name][option] for option in options})
+    options = ("min_et_seed", "require_gen_in_window", "maxnocalow", "pileup", "pu_limit")
+    mode = "overlapping" if CONFIGS[name]["overlap"] else "non-overlapping"
+    return Settings(mode=mode, **{option: CONFIGS[name][option] for option in options})
 
 
 def differences(ours: Any, gold: Any, where: str = "") -> Iterator[str]:
@@ -250,8 +251,8 @@ def test_broken_events_give_finite_windows(case: tuple[list[dict[str, Any]], Set
 @hypothesis_settings(max_examples=60, deadline=None)
 def test_keeping_all_windows_counts_them_all(case: tuple[list[dict[str, Any]], Settings]) -> None:
     events, settings = case
-    rows, counts = pipeline.windows(events, replace(settings, maxnocalow=100), strategies.threshold)
+    rows, counts = pipeline.windows(events, replace(settings, keep="all"), strategies.threshold)
     assert len(rows) == sum(row["n_windows_matched"] + row["n_windows_nomatched"] for row in counts)
     matched = [row for row in rows if row["is_seed_calo_matched"]]
     assert len(matched) == sum(row["n_seeds_good"] for row in counts)
-    assert pipeline.windows(events, replace(settings, maxnocalow=0), strategies.threshold)[0] == matched
+    assert pipeline.windows(events, replace(settings, keep="matched", maxnocalow=0), strategies.threshold)[0] == matched

@@ -13,13 +13,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 NAMES = {
     "assoc_strategy": ("-a", "--assoc-strategy"),
-    "overlap": ("-ov/-nov", "--overlap/--no-overlap"),
     "require_gen_in_window": ("--gen-check/--no-gen-check",),
 }
 """Names of options that are not those of their settings."""
 
 METAVARS = {
     "assoc_strategy": "NAME", "wp_file": "FILE", "maxnocalow": "N", "min_et_seed": "GEV", "pileup": "auto|on|off",
+    "mode": "non-overlapping|overlapping|cmssw", "keep": "matched|all", "min_cluster_energy": "GEV",
     "geometry": "v1|v2|v3", "flavour": "auto|N", "draw_seed": "N", "sample": "NAME", "tree": "PATH",
 }  # fmt: skip
 """Words for the values of options in `--help`, X for the others."""
@@ -88,11 +88,20 @@ def setting_option(name: str, **changes: Any) -> Callable[[Command], Command]:
     return click.option(*names, name, **look | {"show_default": "default" in changes} | changes)
 
 
+def overlap_option(command: Command) -> Command:
+    """The short options of the modes overlapping and non-overlapping."""
+    return click.option(
+        "-ov/-nov", "--overlap/--no-overlap", default=None, help="The same as --mode overlapping (non-overlapping)."
+    )(command)
+
+
 def setting_options(*names: str) -> Callable[[Command], Command]:
     """The options of these settings, in this order; of all settings of windows if none is named."""
 
     def decorated(command: Command) -> Command:
         for name in reversed(names or tuple(WINDOW_FIELDS)):
+            if name == "mode":
+                command = overlap_option(command)
             command = setting_option(name)(command)
         return command
 
@@ -132,5 +141,7 @@ def chosen_settings(options: dict[str, Any]) -> Any:
 
     file = options["settings_file"]
     values = read_settings(file) if file else {}
-    given = {name: options[name] for name in WINDOW_FIELDS if options.get(name) is not None}
+    given = {name: options[name] for name in (*WINDOW_FIELDS, "overlap") if options.get(name) is not None}
+    if given.keys() & {"mode", "overlap"}:
+        values = {name: value for name, value in values.items() if name not in ("mode", "overlap")}
     return window_settings(values | given, where=f"{file} and the options" if file else "the options")

@@ -41,9 +41,6 @@ from ecalwindows.training.opened import open_dataset
 from ecalwindows.validation.comparison import joined, taken
 
 Done = Callable[[int, int, int], None]
-ALL = 10**6
-"""Unmatched windows that are kept of an event: all."""
-
 MOST_NAMED = 5
 WINDOW_NAME = "window_index, <sample>_<run>_<lumi>_<event>_<seed_index>"
 EVENT_NAME = "N, RUN:LUMI:N or SAMPLE:RUN:LUMI:N"
@@ -213,8 +210,8 @@ def _geometry(dataset: Dataset) -> Geometry | None:
 
 def _of_dumper(source: str, name: Name, settings: WindowSettings) -> _Found:
     """The windows of one event of a dumper file, also unmatched ones, and for one window those inside another one."""
-    more = {"maxnocalow": ALL} | ({"overlap": True} if name.seed is not None else {})
-    whole = settings.model_copy(update=more)
+    every = name.seed is not None and settings.mode == "non-overlapping"
+    whole = settings.model_copy(update={"keep": "all"} | ({"mode": "overlapping"} if every else {}))
     entry = _entry(source, name, whole.tree)
     reading = Reading(events=(entry, entry + 1))
     inputs, threshold = prepared([source], whole, EVERYTHING, reading)

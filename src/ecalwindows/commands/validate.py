@@ -215,7 +215,9 @@ def told_settings(path: Path, manifest: Manifest | None, record: DatasetRecord |
     settings = dict(told)
     try:
         shape = settings.get("geometry")
-        settings["geometry"] = Geometry.model_validate(shape) if isinstance(shape, dict) else geometry_of(shape)
+        settings["geometry"] = (
+            Geometry.model_validate(shape) if isinstance(shape, dict) else geometry_of(shape, settings.get("mode"))
+        )
     except (KeyError, ValidationError):
         settings["geometry"] = None
     return settings, str(settings.get("sample") or "")

@@ -114,9 +114,22 @@ GEOMETRIES: dict[str, Geometry] = {
 }
 """The named geometries."""
 
+
+def _in_single_precision(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
+    return tuple(
+        piece if piece.below is None else piece.model_copy(update={"below": float(np.float32(piece.below))})
+        for piece in pieces
+    )
+
+
+CMSSW_V1 = Geometry(**{side: _in_single_precision(getattr(GEOMETRIES["v1"], side)) for side in Geometry.model_fields})
+"""v1 as CMSSW compares it: the edges in single precision (2.1f), all else in double precision."""
+
 GeometryName = Literal["v1", "v2", "v3"]
 
 
-def geometry_of(geometry: Any) -> Geometry:
-    """A `Geometry` from its name or from itself."""
-    return geometry if isinstance(geometry, Geometry) else GEOMETRIES[geometry]
+def geometry_of(geometry: Any, mode: str | None = None) -> Geometry:
+    """A `Geometry` from its name or from itself; v1 in mode cmssw is `CMSSW_V1`."""
+    if isinstance(geometry, Geometry):
+        return geometry
+    return CMSSW_V1 if (geometry, mode) == ("v1", "cmssw") else GEOMETRIES[geometry]

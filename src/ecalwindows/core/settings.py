@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ecalwindows.core.errors import SettingsError, near
 from ecalwindows.core.geometry import Geometry, GeometryName, geometry_of
@@ -24,6 +24,9 @@ STRATEGIES = (
 PileUpUse = Literal["used", "absent", "incomplete", "off"]
 """How the pile-up of an input is treated: its branches are used; it has none of them; it has only some of them and is
 treated as one without; the setting `pileup` is off."""
+
+Mode = Literal["non-overlapping", "overlapping", "cmssw"]
+"""Which candidates make windows, and which clusters windows hold (docs/windows.md)."""
 
 Positive = Annotated[Float, Field(ge=0)]
 
@@ -46,8 +49,10 @@ class WindowSettings(BaseModel):
     min_cluster_score: Float = _stated("min_cluster_score")
     min_seed_score: Float = _stated("min_seed_score")
     min_et_seed: Positive = _stated("min_et_seed")
+    min_cluster_energy: Positive = _stated("min_cluster_energy")
     require_gen_in_window: bool = _stated("require_gen_in_window")
-    overlap: bool = _stated("overlap")
+    mode: Mode = _stated("mode")
+    keep: Literal["matched", "all"] = _stated("keep")
     maxnocalow: Count = _stated("maxnocalow")
     pileup: Literal["auto", "on", "off"] = _stated("pileup")
     pu_limit: Annotated[Float, Field(gt=0)] = _stated("pu_limit")
@@ -57,6 +62,15 @@ class WindowSettings(BaseModel):
     draw_seed: Annotated[Int, Field(ge=0, lt=2**64)] = _stated("draw_seed")
     sample: Annotated[str, Field(pattern=r"^[A-Za-z0-9.+-]*$")] = _stated("sample")
     tree: str = _stated("tree")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_mode(cls, values: Any) -> Any:
+        """The former setting `overlap` as a mode, and the usual geometry of mode cmssw."""
+        if not isinstance(values, dict):
+            return values
+        values = with_mode(values)
+        return {"geometry": "v1"} | values if values.get("mode") == "cmssw" else values
 
     @field_validator("pileup", mode="before")
     @classmethod
@@ -78,12 +92,49 @@ class WindowSettings(BaseModel):
     @property
     def shape(self) -> Geometry:
         """The geometry itself."""
-        return geometry_of(self.geometry)
+        return geometry_of(self.geometry, self.mode)
 
     @property
     def fixed_flavour(self) -> int | None:
         """The flavour of every window, None for that of the caloparticle."""
         return None if self.flavour == "auto" else self.flavour
+
+
+def with_mode(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with `mode` in place of `overlap`, the name of a setting before there were three modes.
+
+    Parameters
+    ----------
+    values
+        Settings as they are given or recorded.
+
+    Returns
+    -------
+    dict
+        The same where there is no `overlap`.
+
+    Raises
+    ------
+    ValueError
+        If `overlap` is not true or false, or contradicts `mode`.
+    """
+    rest = {name: value for name, value in values.items() if name != "overlap"}
+    overlap = values.get("overlap")
+    if overlap is None:
+        return rest
+    if not isinstance(overlap, bool):
+        raise ValueError(f"overlap cannot be {shown_value(overlap)}: it is true or false")
+    mode = "overlapping" if overlap else "non-overlapping"
+    if rest.get("mode", mode) != mode:
+        raise ValueError(f"overlap {str(overlap).lower()} contradicts mode {rest['mode']}: give one of them")
+    return rest | {"mode": mode}
+
+
+def recorded_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings recorded by any version, by the names and with the new settings of this one."""
+    if not isinstance(values.get("overlap"), bool):
+        return dict(values)
+    return {"keep": "matched", "min_cluster_energy": 0.0} | with_mode(values)
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:
@@ -118,19 +169,28 @@ def read_settings(path: str | Path) -> dict[str, Any]:
 
 def window_settings(values: Mapping[str, Any], *, where: str = "the settings") -> WindowSettings:
     """Settings from plain values; unknown names and wrong values give a SettingsError that lists the near names."""
-    unknown = [str(name) for name in values if name not in WindowSettings.model_fields]
+    unknown = [str(name) for name in values if name not in NAMES]
     if unknown:
         raise SettingsError(
             f"unknown setting '{unknown[0]}'",
-            expected=near(unknown[0], WindowSettings.model_fields),
+            expected=near(unknown[0], NAMES),
             where=where,
             todo="correct or remove it",
         )
     try:
-        return WindowSettings.model_validate(dict(values))
+        values = with_mode(values)
+    except ValueError as error:
+        raise SettingsError(
+            str(error), expected=f"one mode: {WINDOW_FIELDS['mode'].meaning}", where=where, todo="correct or remove it"
+        ) from error
+    try:
+        return WindowSettings.model_validate(values)
     except ValidationError as error:
         raise _settings_error(error, where) from error
 
+
+NAMES = (*WindowSettings.model_fields, "overlap")
+"""Names of settings that are accepted."""
 
 GivenSettings = WindowSettings | Mapping[str, Any] | str | Path | None
 """What functions accept as settings: the settings, a dictionary of them, the path of a YAML file, None for defaults."""

@@ -17,18 +17,31 @@ WINDOW_FIELDS = {
     "min_cluster_score": Stated(1e-4, "A cluster belongs to a caloparticle only above this score."),
     "min_seed_score": Stated(1e-2, "A seed is matched to its caloparticle only above this score."),
     "min_et_seed": Stated(1.0, "Minimum calibrated Et of a seed [GeV]."),
+    "min_cluster_energy": Stated(
+        0.0, "In mode cmssw, clusters take part only above this calibrated energy [GeV], and only with hits."
+    ),
     "require_gen_in_window": Stated(
         True, "A seed is matched only if the generated position of its caloparticle is in its window."
     ),
-    "overlap": Stated(False, "Candidates inside another window make a window too."),
+    "mode": Stated(
+        "non-overlapping",
+        "Which candidates make windows. non-overlapping: those that are in no window made before; overlapping: all;"
+        " cmssw: all, with the seed and the clusters after it in Et, as in CMS's reconstruction (geometry v1).",
+    ),
+    "keep": Stated(
+        "matched", "Windows that are kept. matched: the matched ones, and unmatched ones by maxnocalow; all: all."
+    ),
     "maxnocalow": Stated(
         0,
-        "Unmatched windows of an event that are kept: as many as are matched, those of highest Et, and up to this"
-        " number of the others, drawn at random; 0 keeps none.",
+        "Unmatched windows of an event that are kept: as many as are matched, those of highest Et, and beyond them up"
+        " to this number of the others, drawn at random; 0 keeps none.",
     ),
     "pileup": Stated("auto", "Use the pile-up branches."),
     "pu_limit": Stated(1e6, "A cluster counts as truth only below this ratio of pile-up to signal energy."),
-    "geometry": Stated("v3", "Shape of the windows: v1, v2, v3, or in a settings file a shape of your own."),
+    "geometry": Stated(
+        "v3",
+        "Shape of the windows: v1, v2, v3, or in a settings file a shape of your own; in mode cmssw, v1 if not given.",
+    ),
     "flavour": Stated("auto", "Flavour of every window (11 electrons, 22 photons), or that of the caloparticle."),
     "wp_file": Stated(None, "simFraction working points (JSON or ROOT); flat: 1e-3; none: the packaged map."),
     "draw_seed": Stated(0, "Seed of the random draw of unmatched windows."),

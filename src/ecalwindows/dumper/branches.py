@@ -159,6 +159,6 @@ def branches_needed(wanted: Collection[str], settings: WindowSettings, *, use_pi
     else:
         branches = [branch for branch in branches if not branch.key.startswith("noise")]
     wanted = frozenset(wanted) - (set() if settings.fixed_flavour is None else {"flavour"})
-    if wanted & ALL_HITS:
-        wanted |= {"energy"}  # it also tells how many hits there are
+    if wanted & ALL_HITS or settings.mode == "cmssw":
+        wanted |= {"energy"}  # it also gives the number of hits, and mode cmssw needs this
     return [branch for branch in branches if not branch.feeds or branch.feeds & wanted]

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from ecalwindows.core.files.json_files import first_problem
 from ecalwindows.core.setting_types import shown_value
-from ecalwindows.core.settings import WindowSettings
+from ecalwindows.core.settings import WindowSettings, recorded_settings
 
 NOT_CHECKED = ("wp_file",)
 """Settings that are recorded in another way than they are given: files by name only."""
@@ -38,6 +38,7 @@ class _Notes(BaseModel):
 
 
 def _known_settings(values: dict[str, Any]) -> dict[str, Any]:
+    values = recorded_settings(values)
     for name, value in values.items():
         if name not in WindowSettings.model_fields or name in NOT_CHECKED or value is None:
             continue

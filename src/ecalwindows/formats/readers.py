@@ -129,8 +129,8 @@ def file_metadata(path: Path) -> dict[str, Any]:
     with parquet_reader.opened_parquet(path) as file:
         try:
             words = (file.schema_arrow.metadata or {}).get(b"ecalwindows", b"{}")
-            parsed_model(words, OwnWords)
-            return parsed_object(words)
+            known = parsed_model(words, OwnWords)
+            return parsed_object(words) | ({"settings": known.settings} if known.settings is not None else {})
         except UnreadableError as error:
             raise BadFileError(
                 f"what the file says of itself cannot be read: {error.reason}", expected="a complete Parquet file",

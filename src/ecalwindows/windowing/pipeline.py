@@ -18,7 +18,7 @@ from ecalwindows.windowing.windows import Seeds, window_members, window_seeds, w
 
 @dataclass
 class Counts:
-    """What became of everything, so that it adds up:
+    """The outcome for all clusters and windows; it adds up:
 
     candidates = windows_made + in_another_window + without_position,
     windows_made = matched + unmatched_low_score + unmatched_gen_outside,
@@ -46,14 +46,13 @@ class Counts:
 
 @dataclass(frozen=True)
 class Made:
-    """The product of a step: windows to be written, what was counted, and the stages for those who ask why."""
+    """The product of a step: windows to be written, counts, and the stages that explain them."""
 
     batch: WindowBatch
     counts: Counts
     association: Association
     seeds: Seeds
     keep: NDArray[np.bool_]
-    min_et_seed: float
 
 
 @np.errstate(invalid="ignore", over="ignore", divide="ignore")  # infinities of the dump: stored as the sentinel
@@ -67,10 +66,13 @@ def make_windows(events: Events, settings: WindowSettings, threshold: Threshold,
         min_et_seed=settings.min_et_seed,
         min_seed_score=settings.min_seed_score,
         require_gen_in_window=settings.require_gen_in_window,
-        overlap=settings.overlap,
+        mode=settings.mode,
+        min_cluster_energy=settings.min_cluster_energy,
     )
-    keep = windows_kept(events, seeds, maxnocalow=settings.maxnocalow, draw_seed=settings.draw_seed)
-    members = window_members(events, seeds, keep)
+    keep = windows_kept(
+        events, seeds, keep_all=settings.keep == "all", maxnocalow=settings.maxnocalow, draw_seed=settings.draw_seed
+    )
+    members = window_members(events, seeds, keep, settings.mode)
     cluster = features.cluster_columns(events, owners, use_pileup=use_pileup)
     difference = features.differences(members, cluster)
     labels = cluster_labels(
@@ -93,11 +95,11 @@ def make_windows(events: Events, settings: WindowSettings, threshold: Threshold,
         hits=features.hit_columns(events),
         events=event_counts(events, seeds),
     )
-    return Made(batch, _counts(events, seeds, keep, len(members.cluster)), owners, seeds, keep, settings.min_et_seed)
+    return Made(batch, _counts(events, seeds, keep, len(members.cluster)), owners, seeds, keep)
 
 
 def event_counts(events: Events, seeds: Seeds) -> dict[str, NDArray[np.int64]]:
-    """The columns of `schema.EVENT_COLUMNS`, int64 (n_events,): windows made, before any is dropped."""
+    """The columns of `schema.EVENT_COLUMNS`, int64 (n_events,): of all windows made, before some are dropped."""
 
     def by_event(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
         return np.bincount(seeds.event[flags], minlength=len(events)).astype(np.int64)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ecalwindows.core.event_hash import hash_chain, splitmix64
 from ecalwindows.core.events import Events, Index, float64
 from ecalwindows.core.geometry import Geometry
+from ecalwindows.core.settings import Mode
 from ecalwindows.windowing.association import Association
 from ecalwindows.windowing.kernels import features as arithmetic
 from ecalwindows.windowing.kernels import windows as kernels
@@ -19,14 +20,16 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Seeds:
-    """Windows made, by event and decreasing seed Et, and what became of the candidates.
+    """Windows made, by event and decreasing seed Et, and the outcome for the candidates.
 
     seed, event : int64 (n_windows,), cluster (over all events) and event of each window
     calo        : int64 (n_windows,), caloparticle (within the event) of a matched window, else -1
-    bad_position: bool (n_windows,), the score would do, but the caloparticle lies outside the window
+    bad_position: bool (n_windows,), the score is high enough, but the caloparticle is outside the window
     bounds      : float64 (3, n_clusters), the window that each cluster would make
     order       : int64 (n_clusters,), clusters by event and decreasing calibrated Et
-    made, inside_other, without_position : int64 (n_events,), candidates that made a window, that lie in another one,
+    is_used     : bool (n_clusters,), clusters that can be in windows: all, but in mode cmssw those of `used_clusters`
+    has_et      : bool (n_clusters,), clusters with the Et of a seed, used or not
+    made, inside_other, without_position : int64 (n_events,), candidates that made a window, that are in another one,
                   and that have no finite eta and phi
     """
 
@@ -36,6 +39,8 @@ class Seeds:
     bad_position: Flags
     bounds: NDArray[np.float64]
     order: Index
+    is_used: Flags
+    has_et: Flags
     made: Index
     inside_other: Index
     without_position: Index
@@ -57,17 +62,23 @@ def window_seeds(
     min_et_seed: float,
     min_seed_score: float,
     require_gen_in_window: bool,
-    overlap: bool,
+    mode: Mode,
+    min_cluster_energy: float,
 ) -> Seeds:
-    """The windows made: candidates of Et >= `min_et_seed` [GeV], by decreasing Et, and their caloparticles."""
+    """The windows made: candidates of Et >= `min_et_seed` [GeV], by decreasing Et, and their caloparticles.
+
+    In mode cmssw candidates have Et > `min_et_seed`, hits, and a calibrated energy > `min_cluster_energy` [GeV].
+    """
     eta, phi, iz = (float64(events.cluster["eta"]), float64(events.cluster["phi"]), events.cluster["iz"])
     et = arithmetic.transverse(float64(events.cluster["energy"]), eta)
-    has_et = et >= min_et_seed
+    has_et = et > min_et_seed if mode == "cmssw" else et >= min_et_seed
+    is_used = used_clusters(events, min_cluster_energy) if mode == "cmssw" else np.ones(len(et), dtype=np.bool_)
+    candidate = has_et & is_used
     has_position = np.isfinite(eta) & np.isfinite(phi)
     order = kernels.order_in_groups(events.cluster_offsets, et)
     bounds = geometry.bounds(eta)
     seed, made, inside_other = kernels.seeds(
-        events.cluster_offsets, order, has_et & has_position, eta, phi, iz, bounds, overlap
+        events.cluster_offsets, order, candidate & has_position, eta, phi, iz, bounds, mode != "non-overlapping"
     )
     event = np.repeat(np.arange(len(events), dtype=np.int64), made)
     has_score = (association.owner[seed] >= 0) & (association.score[seed] > min_seed_score)
@@ -76,12 +87,31 @@ def window_seeds(
     if require_gen_in_window:
         bad_position = has_score & ~gen_inside(events, seed, event, calo, bounds)
         calo[bad_position] = -1
-    without = np.bincount(events.cluster_event[has_et & ~has_position], minlength=len(events)).astype(np.int64)
-    return Seeds(seed, event, calo, bad_position, bounds, order, made, inside_other, without)
+    without = np.bincount(events.cluster_event[candidate & ~has_position], minlength=len(events)).astype(np.int64)
+    return Seeds(seed, event, calo, bad_position, bounds, order, is_used, has_et, made, inside_other, without)
+
+
+def used_clusters(events: Events, min_energy: float) -> Flags:
+    """The clusters that CMS's reconstruction makes windows of: with hits and with a calibrated energy above the limit.
+
+    Parameters
+    ----------
+    events
+        Events with hits.
+    min_energy
+        The limit [GeV].
+
+    Returns
+    -------
+    numpy.ndarray
+        bool (n_clusters,).
+    """
+    flags: Flags = (np.diff(events.hits_offsets) > 0) & (float64(events.cluster["energy"]) > min_energy)
+    return flags
 
 
 def gen_inside(events: Events, seed: Index, event: Index, calo: Index, bounds: NDArray[np.float64]) -> Flags:
-    """Whether the generated position of each window's caloparticle lies in the window."""
+    """Whether the generated position of each window's caloparticle is in the window."""
     if not len(events.calo["genEta"]):
         return np.zeros(len(seed), dtype=np.bool_)
     row = np.where(calo >= 0, events.calo_offsets[event] + calo, 0)
@@ -99,13 +129,15 @@ def gen_inside(events: Events, seed: Index, event: Index, calo: Index, bounds: N
 
 
 def draw_keys(draw_seed: int, run: Index, lumi: Index, event: Index, seed_index: Index) -> NDArray[np.uint64]:
-    """A random number for each window that depends on its identity alone, uint64 (n_windows,)."""
+    """A random integer for each window that depends only on its identity, uint64 (n_windows,)."""
     start = splitmix64(np.full(len(run), draw_seed % 2**64, dtype=np.uint64))
     return hash_chain(start, run, lumi, event, seed_index)
 
 
-def windows_kept(events: Events, seeds: Seeds, *, maxnocalow: int, draw_seed: int) -> Flags:
-    """Which windows stay: the matched ones, and unmatched ones by number (section 8). bool (n_windows,)."""
+def windows_kept(events: Events, seeds: Seeds, *, keep_all: bool, maxnocalow: int, draw_seed: int) -> Flags:
+    """Which windows are kept: all, or the matched ones and some of the others (section 8). bool (n_windows,)."""
+    if keep_all:
+        return np.ones(len(seeds), dtype=np.bool_)
     event = seeds.event
     key = draw_keys(
         draw_seed, events.run[event], events.lumi[event], events.event[event], seed_index(events, seeds.seed, event)
@@ -138,18 +170,15 @@ class Members:
         return len(self.seed)
 
 
-def window_members(events: Events, seeds: Seeds, keep: Flags) -> Members:
-    """All clusters, whatever their energy, that lie in the kept windows."""
+def window_members(events: Events, seeds: Seeds, keep: Flags, mode: Mode) -> Members:
+    """All clusters in the kept windows, whatever their energy; in mode cmssw the seed and the used ones after it."""
     seed, event = seeds.seed[keep], seeds.event[keep]
-    offsets, cluster = kernels.members(
-        events.cluster_offsets,
-        seeds.order,
-        float64(events.cluster["eta"]),
-        float64(events.cluster["phi"]),
-        events.cluster["iz"],
-        seeds.bounds,
-        seed,
-        event,
-    )
+    position = (float64(events.cluster["eta"]), float64(events.cluster["phi"]), events.cluster["iz"])
+    if mode == "cmssw":
+        offsets, cluster = kernels.members_after(
+            events.cluster_offsets, seeds.order, seeds.is_used, *position, seeds.bounds, seed, event
+        )
+    else:
+        offsets, cluster = kernels.members(events.cluster_offsets, seeds.order, *position, seeds.bounds, seed, event)
     window = np.repeat(np.arange(len(seed), dtype=np.int64), np.diff(offsets))
     return Members(seed, event, seeds.calo[keep], offsets, cluster, window)

@@ -143,7 +143,8 @@ def _fixed_flavour(seen: Seen) -> Flags:
 
 
 def _kept(seen: Seen) -> Flags:
-    return flags(np.logical_or(seen.of(MATCHED), seen.settings["maxnocalow"] > 0))
+    keeps_others = seen.settings["maxnocalow"] > 0 or seen.settings.get("keep") == "all"
+    return flags(np.logical_or(seen.of(MATCHED), keeps_others))
 
 
 def _identity_text(seen: Seen) -> Flags:
@@ -251,7 +252,8 @@ LABELS: tuple[Invariant, ...] = (
         _when(_fixed_flavour, "flavour", MATCHED, "setting flavour"),
     ),
     invariant(
-        "selection", "with maxnocalow 0 every window is matched", _when(_kept, MATCHED, "setting maxnocalow")
+        "selection", "with maxnocalow 0 every window is matched, unless keep is all",
+        _when(_kept, MATCHED, "setting maxnocalow"),
     ),
     invariant(
         "identity", "window_index tells run, lumi, event and seed_index",

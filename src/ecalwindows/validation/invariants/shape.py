@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ecalwindows.core.schema import COLUMNS, SENTINEL
@@ -16,6 +18,7 @@ from ecalwindows.validation.invariants.seen import (
     invariant,
     part,
 )
+from ecalwindows.windowing.kernels import features as arithmetic
 from ecalwindows.windowing.kernels.windows import wrapped_differences
 
 
@@ -93,6 +96,40 @@ def _once(seen: Seen) -> Flags:
     return seen.all_of(~again & (index >= 0))
 
 
+def _in_mode_cmssw(needs: set[str], holds: Callable[[Seen], Flags]) -> Part:
+    """A part for windows of mode cmssw; it holds for all others."""
+
+    def holds_in_mode(seen: Seen) -> Flags:
+        return holds(seen) if seen.settings["mode"] == "cmssw" else np.ones(len(seen.batch), dtype=np.bool_)
+
+    return part({"is_seed", "setting mode"} | needs, holds_in_mode)
+
+
+def _seed_first(seen: Seen) -> Flags:
+    is_first = np.zeros(len(seen.window), dtype=np.bool_)
+    is_first[seen.offsets[:-1][np.diff(seen.offsets) > 0]] = True
+    return seen.all_of(~seen.of("is_seed") | is_first)
+
+
+def _not_above(seen: Seen) -> Flags:
+    et, of_seed = seen.of("et_cluster_calib"), seen.each("et_seed_calib")
+    return seen.all_of(seen.of("is_seed") | (et <= of_seed) | (et == SENTINEL) | (of_seed == SENTINEL))
+
+
+def _after_seed(seen: Seen) -> Flags:
+    """Exact, from energies and etas, which are stored as they are in the dump."""
+    energy, of_seed = seen.of("en_cluster_calib"), seen.of("en_seed_calib")
+    et = arithmetic.transverse(energy, seen.of("cluster_eta"))
+    seed_et = arithmetic.transverse(of_seed, seen.of("seed_eta"))[seen.window]
+    after = (et < seed_et) | ((et == seed_et) & (seen.of("cl_index") > seen.each("seed_index")))
+    return seen.all_of(seen.of("is_seed") | after | (energy == SENTINEL) | (of_seed[seen.window] == SENTINEL))
+
+
+def _with_energy(seen: Seen) -> Flags:
+    energy = seen.of("en_cluster_calib")
+    return seen.all_of((energy > seen.settings["min_cluster_energy"]) | (energy == SENTINEL))
+
+
 def _hard_seed(seen: Seen) -> Flags:
     et = seen.batch.column("et_seed_calib")
     return flags((et >= np.float32(seen.settings["min_et_seed"])) | (et == SENTINEL))  # infinite in the dump
@@ -108,7 +145,7 @@ SHAPE: tuple[Invariant, ...] = (
         *(_twin(*names) for names in SEED_TWINS.items()),
     ),
     invariant(
-        "inside", "every cluster lies in the window around the seed",
+        "inside", "every cluster is in the window around the seed",
         part({"seed_eta", "cluster_deta", "cluster_dphi", "is_seed", "setting geometry"}, _inside),
     ),
     invariant(
@@ -122,8 +159,17 @@ SHAPE: tuple[Invariant, ...] = (
         _less("cluster_den_seed", "en_seed", "en_cluster"),
         _less("cluster_det_seed", "et_seed", "et_cluster"),
     ),
-    invariant("order", "clusters stand by decreasing calibrated Et", part({"et_cluster_calib"}, _order)),
-    invariant("each cluster once", "no cluster stands twice in a window", part({"cl_index"}, _once)),
+    invariant("order", "clusters are in the order of decreasing calibrated Et", part({"et_cluster_calib"}, _order)),
+    invariant(
+        "after the seed", "in mode cmssw the seed is first; the others come after it in Et and have energy",
+        _in_mode_cmssw(set(), _seed_first),
+        _in_mode_cmssw({"et_cluster_calib", "et_seed_calib"}, _not_above),
+        _in_mode_cmssw(
+            {"en_cluster_calib", "cluster_eta", "en_seed_calib", "seed_eta", "cl_index", "seed_index"}, _after_seed
+        ),
+        _in_mode_cmssw({"en_cluster_calib", "setting min_cluster_energy"}, _with_energy),
+    ),
+    invariant("each cluster once", "no cluster is twice in a window", part({"cl_index"}, _once)),
     invariant(
         "seed Et", "the calibrated Et of the seed is at least that of a seed",
         part({"et_seed_calib", "setting min_et_seed"}, _hard_seed),

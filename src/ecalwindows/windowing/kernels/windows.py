@@ -66,7 +66,7 @@ def seeds(offsets: Any, order: Any, is_candidate: Any, eta: Any, phi: Any, iz: A
     """The candidates that make a window, in order.
 
     bounds : float64 (3, n_clusters), up, down and width of the window that each cluster would make.
-    Returns (seed (n_windows,), windows by event (n_events,), candidates inside another window by event (n_events,)).
+    Returns (seed (n_windows,), windows per event (n_events,), candidates inside another window per event (n_events,)).
     """
     n_events = len(offsets) - 1
     seed = np.empty(len(order), np.int64)
@@ -99,7 +99,7 @@ def seeds(offsets: Any, order: Any, is_candidate: Any, eta: Any, phi: Any, iz: A
 
 @kernel
 def points_inside(seed: Any, eta: Any, phi: Any, iz: Any, bounds: Any, at_eta: Any, at_phi: Any, at_iz: Any) -> Any:
-    """For each window: whether a point (one a window) lies in it. bool (n_windows,)."""
+    """For each window: whether a point (one per window) is in it. bool (n_windows,)."""
     inside = np.zeros(len(seed), np.bool_)
     for w in range(len(seed)):
         s = seed[w]
@@ -137,11 +137,57 @@ def members(offsets: Any, order: Any, eta: Any, phi: Any, iz: Any, bounds: Any, 
 
 
 @kernel
-def kept(made: Any, is_matched: Any, key: Any, most_unmatched: int) -> Any:
-    """Which windows of each event are kept (windows.md section 8); windows stand by decreasing Et in their event.
+def members_after(
+    offsets: Any, order: Any, is_used: Any, eta: Any, phi: Any, iz: Any, bounds: Any, seed: Any, event: Any
+) -> Any:
+    """The seed of each window, then the clusters after it in the order of `order` that are used and in the window.
+
+    The windows of an event follow each other in the order of their seeds, which are used.
+    Returns (window_offsets (n_windows + 1,), cluster (n_pairs,)).
+    """
+    window_offsets = np.zeros(len(seed) + 1, np.int64)
+    cluster = np.empty(max(16, 4 * len(seed)), np.int64)
+    row = np.empty(0, np.int64)  # the used clusters of an event in order, and their positions
+    at_eta, at_phi, at_iz = np.empty(0, np.float64), np.empty(0, np.float64), np.empty(0, np.int64)
+    size, first, n = 0, 0, 0
+    for w in range(len(seed)):
+        s = seed[w]
+        if w == 0 or event[w] != event[w - 1]:
+            begin, end = offsets[event[w]], offsets[event[w] + 1]
+            if end - begin > len(row):
+                row = np.empty(2 * (end - begin), np.int64)
+                at_eta, at_phi = np.empty(len(row), np.float64), np.empty(len(row), np.float64)
+                at_iz = np.empty(len(row), np.int64)
+            size, first = 0, 0
+            for place in range(begin, end):
+                c = order[place]
+                if is_used[c]:
+                    row[size], at_eta[size], at_phi[size], at_iz[size] = c, eta[c], phi[c], iz[c]
+                    size += 1
+        while first < size and row[first] != s:
+            first += 1
+        if n + size - first + 1 > len(cluster):
+            longer = np.empty(2 * len(cluster) + size + 1, np.int64)
+            longer[:n] = cluster[:n]
+            cluster = longer
+        cluster[n] = s
+        n += 1
+        seed_eta, seed_phi, seed_iz = eta[s], phi[s], iz[s]
+        up, down, width = bounds[0, s], bounds[1, s], bounds[2, s]
+        for place in range(first + 1, size):
+            if at_iz[place] == seed_iz and is_inside(seed_eta, seed_phi, up, down, width, at_eta[place], at_phi[place]):
+                cluster[n] = row[place]
+                n += 1
+        window_offsets[w + 1] = n
+    return window_offsets, cluster[:n].copy()
+
+
+@kernel
+def kept(made: Any, is_matched: Any, key: Any, max_unmatched: int) -> Any:
+    """Which windows of each event are kept (windows.md section 8), in the order of decreasing Et.
 
     With M matched and N > M unmatched windows: all matched, the first M unmatched, and of the other unmatched the
-    min(most_unmatched, N - M) with the smallest keys (ties: the first). bool (n_windows,).
+    min(max_unmatched, N - M) with the smallest keys (ties: the first). bool (n_windows,).
     """
     keep = np.zeros(len(is_matched), np.bool_)
     start = 0
@@ -152,8 +198,8 @@ def kept(made: Any, is_matched: Any, key: Any, most_unmatched: int) -> Any:
             if is_matched[w]:
                 keep[w] = True
                 matched += 1
-        if most_unmatched > 0:
-            left = min(most_unmatched, (stop - start) - 2 * matched)
+        if max_unmatched > 0:
+            left = min(max_unmatched, (stop - start) - 2 * matched)
             for w in range(start, stop):
                 if not is_matched[w] and matched > 0:
                     keep[w] = True
