@@ -64,7 +64,7 @@ def test_the_commands_of_the_datasets_page_print_what_it_says(
         shutil.copy(golden / name, place)
     commands = typed("datasets.md")
     named = {arguments[0] for arguments, _ in commands}
-    assert named == {"windows", "finalize", "validate", "compare", "convert", "relabel", "log"}
+    assert named == {"inspect", "windows", "finalize", "validate", "compare", "convert", "relabel", "log"}
     for arguments, said in commands:
         printed = run(*arguments).out
         assert not said or is_printed(said, printed), f"{arguments}\n{printed}"

@@ -19,6 +19,7 @@ from ecalwindows.cli.printing import say
 SECTIONS = {
     "First look": {
         "demo": "Run the chain of commands on a packaged sample.",
+        "inspect": "Report what a dumper file or a dataset holds.",
         "simulate": "Write dumper files of simulated events with known truth.",
     },
     "Make windows and datasets": {
@@ -52,7 +53,7 @@ SECTIONS = {
 """Titles in `--help`, in the order in which a person needs them; below each its commands with their short helps."""
 
 OTHER_WORDS = {
-    "info": ("log", "columns"),
+    "info": ("inspect", "log", "columns"),
     "history": ("log",),
     "check": ("validate",),
     "verify": ("validate",),

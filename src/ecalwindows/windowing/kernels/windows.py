@@ -147,37 +147,43 @@ def members_after(
     """
     window_offsets = np.zeros(len(seed) + 1, np.int64)
     cluster = np.empty(max(16, 4 * len(seed)), np.int64)
-    row = np.empty(0, np.int64)  # the used clusters of an event in order, and their positions
-    at_eta, at_phi, at_iz = np.empty(0, np.float64), np.empty(0, np.float64), np.empty(0, np.int64)
-    size, first, n = 0, 0, 0
+    size = np.zeros(3, np.int64)  # used clusters of an event by iz (-1, 0, 1), in order
+    row = np.empty((3, 0), np.int64)
+    at_eta = np.empty((3, 0), np.float64)
+    n = 0
     for w in range(len(seed)):
         s = seed[w]
         if w == 0 or event[w] != event[w - 1]:
             begin, end = offsets[event[w]], offsets[event[w] + 1]
-            if end - begin > len(row):
-                row = np.empty(2 * (end - begin), np.int64)
-                at_eta, at_phi = np.empty(len(row), np.float64), np.empty(len(row), np.float64)
-                at_iz = np.empty(len(row), np.int64)
-            size, first = 0, 0
+            if end - begin > row.shape[1]:
+                row = np.empty((3, 2 * (end - begin)), np.int64)
+                at_eta = np.empty((3, 2 * (end - begin)), np.float64)
+            size[:] = 0
             for place in range(begin, end):
                 c = order[place]
                 if is_used[c]:
-                    row[size], at_eta[size], at_phi[size], at_iz[size] = c, eta[c], phi[c], iz[c]
-                    size += 1
-        while first < size and row[first] != s:
-            first += 1
-        if n + size - first + 1 > len(cluster):
-            longer = np.empty(2 * len(cluster) + size + 1, np.int64)
+                    part = (iz[c] > 0) - (iz[c] < 0) + 1
+                    row[part, size[part]], at_eta[part, size[part]] = c, eta[c]
+                    size[part] += 1
+        part = (iz[s] > 0) - (iz[s] < 0) + 1
+        if n + size[part] + 1 > len(cluster):
+            longer = np.empty(2 * len(cluster) + size[part] + 1, np.int64)
             longer[:n] = cluster[:n]
             cluster = longer
+        first = 0
+        while first < size[part] and row[part, first] != s:
+            first += 1
         cluster[n] = s
         n += 1
-        seed_eta, seed_phi, seed_iz = eta[s], phi[s], iz[s]
+        seed_eta, seed_phi = eta[s], phi[s]
         up, down, width = bounds[0, s], bounds[1, s], bounds[2, s]
-        for place in range(first + 1, size):
-            if at_iz[place] == seed_iz and is_inside(seed_eta, seed_phi, up, down, width, at_eta[place], at_phi[place]):
-                cluster[n] = row[place]
-                n += 1
+        for place in range(first + 1, size[part]):
+            deta = at_eta[part, place] - seed_eta if seed_eta >= 0 else seed_eta - at_eta[part, place]
+            if down <= deta <= up:
+                c = row[part, place]
+                if abs(wrapped(seed_phi - phi[c])) <= width:
+                    cluster[n] = c
+                    n += 1
         window_offsets[w + 1] = n
     return window_offsets, cluster[:n].copy()
 

@@ -1,0 +1,157 @@
+"""What `inspect` prints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from shlex import quote
+from typing import Any
+
+from ecalwindows.commands.inspect import DataFacts, Facts
+from ecalwindows.dumper.inspection import DumpFacts, FolderFacts, Missing
+
+MAX_LINES = 20
+"""Missing branches, and files that differ, that are printed; `--json` has all."""
+
+
+def facts_json(facts: Sequence[Facts]) -> str:
+    """All facts as a list of JSON objects, with `type` dump, folder or data."""
+    return json.dumps([_values(each) for each in facts], indent=1, default=sorted)
+
+
+def _values(facts: Facts) -> dict[str, Any]:
+    kinds = {DumpFacts: "dump", FolderFacts: "folder", DataFacts: "data"}
+    values: dict[str, Any] = {"type": kinds[type(facts)]} | asdict(facts)
+    if isinstance(facts, DumpFacts):
+        values["makes_windows"] = facts.makes_windows
+    return values
+
+
+def facts_text(facts: Facts, source: str) -> str:
+    """Several lines about one source."""
+    if isinstance(facts, DumpFacts):
+        lines = _dump(facts, source)
+    elif isinstance(facts, FolderFacts):
+        lines = _folder(facts, source)
+    else:
+        lines = _data(facts, source)
+    return "\n".join(lines)
+
+
+def _row(name: str, value: str) -> str:
+    return f"  {name:<18} {value}".rstrip()
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.1f} MB"
+
+
+def _files(n: int) -> str:
+    return "1 file" if n == 1 else f"{n:,} files"
+
+
+def _runs(first: int | None, last: int | None) -> str:
+    if first is None:
+        return "unknown"
+    return f"{first}" if first == last else f"{first} to {last}"
+
+
+def _dump(facts: DumpFacts, source: str) -> Iterator[str]:
+    yield f"{source}: a dumper file"
+    others = ", ".join(name for name in facts.trees if name != facts.tree)
+    yield _row("tree", f"{facts.tree} ({facts.kind}){f'; also {others}' if others else ''}")
+    yield _row("events", f"{facts.events:,}, runs {_runs(facts.first_run, facts.last_run)}")
+    yield _row("size", f"{_size(facts.bytes)}, compression {facts.compression}")
+    yield from _content(facts)
+    yield "commands"
+    yield from (f"  {line}" for line in _commands(facts, source))
+
+
+def _content(facts: DumpFacts) -> Iterator[str]:
+    means = {"clusters": facts.clusters_per_event, "caloparticles": facts.caloparticles_per_event}
+    for name, mean in means.items():
+        yield _row(name, "unknown" if mean is None else f"{mean:.1f} per event, in {facts.sample:,} events")
+    yield _row("branches", f"{facts.n_branches:,}; of those that ecalwindows knows, by purpose:")
+    for name, (there, known) in facts.present.items():
+        yield _row("", f"{name:<16} {there:>3} of {known}")
+    yield _row("scores", ", ".join(facts.strategies) or "none that --assoc-strategy takes")
+    yield _row("superclusters", ", ".join(facts.superclusters) or "none")
+    yield _row("pile-up", facts.pileup)
+    yield _row("simulated hits", "yes" if facts.simhits else "no")
+    yield from _missing(facts.missing)
+
+
+def _missing(missing: Sequence[Missing]) -> Iterator[str]:
+    """One line for each cost, with the branches that have it."""
+    by_cost: dict[str, list[str]] = {}
+    for each in missing:
+        by_cost.setdefault(each.cost, []).append(each.branch)
+    if by_cost:
+        yield "missing branches"
+    for cost, branches in list(by_cost.items())[:MAX_LINES]:
+        yield f"  {', '.join(branches[:4])}{f' and {len(branches) - 4} more' if branches[4:] else ''}: {cost}"
+    if len(by_cost) > MAX_LINES:
+        yield f"  and {len(by_cost) - MAX_LINES} more lines (--json lists all)"
+
+
+def _commands(facts: DumpFacts, source: str) -> Iterator[str]:
+    name = quote(source)
+    if not facts.makes_windows:
+        yield "none: branches that all windows need are missing"
+        return
+    strategy = "" if "sim_fraction" in facts.strategies else f" -a {facts.strategies[0]}"
+    yield f"ecalwindows windows {name} -o windows.parquet{strategy}"
+    yield f"ecalwindows windows {name} -o windows.parquet --mode cmssw --keep all{strategy}"
+    yield f"ecalwindows show {name} --list"
+    yield f"ecalwindows truth match {name} -o matches.parquet{strategy}"
+
+
+def _folder(facts: FolderFacts, source: str) -> Iterator[str]:
+    yield f"{source}: {_files(facts.n_files)} of RecoSimDumper"
+    yield _row("events", f"{facts.events:,}, runs {_runs(facts.first_run, facts.last_run)}")
+    yield _row("size", _size(facts.bytes))
+    if facts.usual is not None:
+        yield _row("most are as", facts.usual.path)
+        yield from _content(facts.usual)
+    lines = [f"  {path}: cannot be read: {reason}" for path, reason in facts.bad.items()]
+    for each in facts.differ:
+        lacks = f"lacks {_some(each.lacks)}" if each.lacks else ""
+        more = f"has also {_some(each.has_more)}" if each.has_more else ""
+        lines.append(f"  {each.path}: {'; '.join(filter(None, (lacks, more))) or f'is a {each.kind}'}")
+    yield "files that differ" if lines else "all files have the same branches"
+    yield from lines[:MAX_LINES]
+    if len(lines) > MAX_LINES:
+        yield f"  and {len(lines) - MAX_LINES} more (--json lists all)"
+    if facts.usual is not None:
+        yield "commands"
+        yield from (f"  {line}" for line in _commands(facts.usual, source) if "show" not in line)
+
+
+def _some(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if names[3:] else ''}"
+
+
+def _data(facts: DataFacts, source: str) -> Iterator[str]:
+    yield f"{source}: {facts.what}"
+    yield _row("format", f"{facts.format}, {_files(facts.files)}, {_size(facts.bytes)}")
+    windows = "unknown without reading all" if facts.windows is None else f"{facts.windows:,}"
+    yield _row("windows", windows + (f" of {facts.events:,} events" if facts.events is not None else ""))
+    if facts.splits:
+        yield _row("splits", ", ".join(facts.splits))
+    if facts.data_model_version is not None:
+        yield _row("made by", f"ecalwindows {facts.version}, data-model version {facts.data_model_version}")
+    yield _row("columns", f"{len(facts.columns):,}")
+    if facts.known_issues:
+        yield _row("known issues", f"{facts.known_issues} (ecalwindows log)")
+    if facts.settings:
+        chosen = ("mode", "keep", "geometry", "assoc_strategy", "maxnocalow", "sample")
+        shown = [f"{name} {facts.settings[name]}" for name in chosen if facts.settings.get(name) not in (None, "")]
+        yield _row("settings", ", ".join(text for text in shown if len(text) < 60))
+    yield "commands"
+    name = quote(source)
+    yield f"  ecalwindows validate {name}"
+    yield f"  ecalwindows show {name} --list"
+    yield f"  ecalwindows plot {name} -o plots"
+    other = "ndjson.zst" if facts.format == "parquet" else "parquet"
+    yield f"  ecalwindows convert {name} -o windows.{other}"

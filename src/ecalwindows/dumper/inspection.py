@@ -1,0 +1,253 @@
+"""What is in a dumper file: trees, events, branches by purpose, and what each missing branch costs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ecalwindows.core.errors import BadFileError
+from ecalwindows.core.settings import STRATEGIES
+from ecalwindows.dumper import columns as dump
+from ecalwindows.dumper.branches import BRANCHES, PILEUP_BRANCHES, PILEUP_TOTAL, Branch
+from ecalwindows.dumper.headers import open_tree
+
+MAX_SAMPLE = 200
+"""Events from which clusters and caloparticles per event are counted."""
+
+PURPOSES = {
+    "event": "event", "calo": "truth", "cluster": "clusters", "score": "association", "hits": "hits",
+    "supercluster": "superclusters", "member": "superclusters", "simhits": "simulated hits",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A branch that is read where it is there, and what is lost without it."""
+
+    branch: str
+    purpose: str
+    cost: str
+
+
+@dataclass(frozen=True)
+class DumpFacts:
+    """What was found in a dumper file.
+
+    trees : path and kind of each tree of the file; bytes : size of the file
+    first_run, last_run : over all events; None without events or without runId
+    sample : events from which `clusters_per_event` and `caloparticles_per_event` are counted
+    present : by purpose, how many of the known branches are there, and how many are known
+    n_branches : all branches of the tree, known or not
+    strategies : scores that can be the setting `assoc_strategy`
+    superclusters : collections with the indices of their seeds
+    pileup : used, absent or incomplete, as `--pileup auto` treats it
+    """
+
+    path: str
+    tree: str
+    kind: str
+    trees: Mapping[str, str]
+    events: int
+    bytes: int
+    compression: str
+    n_branches: int
+    first_run: int | None
+    last_run: int | None
+    sample: int
+    clusters_per_event: float | None
+    caloparticles_per_event: float | None
+    present: Mapping[str, tuple[int, int]]
+    missing: tuple[Missing, ...]
+    strategies: tuple[str, ...]
+    superclusters: tuple[str, ...]
+    pileup: str
+    simhits: bool
+    names: frozenset[str]
+
+    @property
+    def makes_windows(self) -> bool:
+        """Whether no branch is missing that all windows need, and there is a score."""
+        return bool(self.strategies) and not any(each.cost == NO_WINDOWS for each in self.missing)
+
+
+NO_WINDOWS = "no windows can be made"
+
+
+def dump_facts(path: str, tree_name: str) -> DumpFacts:
+    """Look into a dumper file; only the runs and the lengths of some lists are read.
+
+    Parameters
+    ----------
+    path
+        Local path or URL.
+    tree_name
+        Path of the tree in the file.
+
+    Returns
+    -------
+    DumpFacts
+        What was found.
+
+    Raises
+    ------
+    BadFileError
+        For what is not a ROOT file, is cut off, or has no such tree.
+    """
+    with open_tree(path, tree_name) as tree:
+        names = frozenset(dump.column_names(tree))
+        n_events, file = int(tree.num_entries), tree.file
+        sample = min(n_events, MAX_SAMPLE)
+        runs = _read(tree, "runId", n_events, names)
+        return DumpFacts(
+            path=path,
+            tree=tree_name,
+            kind=str(tree.classname).removeprefix("ROOT::"),
+            trees=_trees(file),
+            events=n_events,
+            bytes=int(file.source.num_bytes),
+            compression=str(file.compression or "none"),
+            n_branches=len(names),
+            first_run=int(runs.min()) if len(runs) else None,
+            last_run=int(runs.max()) if len(runs) else None,
+            sample=sample,
+            clusters_per_event=_mean_length(tree, "pfCluster_eta", sample, names),
+            caloparticles_per_event=_mean_length(tree, "caloParticle_genEta", sample, names),
+            present=_present(names),
+            missing=tuple(_missing(names)),
+            strategies=tuple(name for name in STRATEGIES if f"pfCluster_{name}" in names),
+            superclusters=tuple(sorted(n.removesuffix("_seedIndex") for n in names if n.endswith("_seedIndex"))),
+            pileup=_pileup(names),
+            simhits="simHit_energy" in names,
+            names=names,
+        )
+
+
+def _trees(file: Any) -> dict[str, str]:
+    kinds = file.root_directory.classnames(cycle=False)
+    return {name: str(kind) for name, kind in kinds.items() if "TTree" in kind or "RNTuple" in kind}
+
+
+def _read(tree: Any, name: str, stop: int, names: Collection[str]) -> Any:
+    """The numbers of a branch up to an entry; empty where the branch is missing or is not of numbers."""
+    if name not in names or dump.column_type(tree, name) is None:
+        return np.empty(0)
+    return dump.read_columns(tree, [name], 0, stop, fast=False)[name].content
+
+
+def _mean_length(tree: Any, name: str, sample: int, names: Collection[str]) -> float | None:
+    if not sample or name not in names:
+        return None
+    return len(_read(tree, name, sample, names)) / sample
+
+
+def purpose(branch: Branch) -> str:
+    """What a branch is for, in a word or two."""
+    if branch in (*PILEUP_BRANCHES, PILEUP_TOTAL):
+        return "pile-up"
+    if branch.key.startswith("noise"):
+        return "noise"
+    is_shape = branch.part == "cluster" and branch.default is not None
+    return "shower shapes" if is_shape else PURPOSES[branch.part]
+
+
+def _known() -> tuple[Branch, ...]:
+    return (*BRANCHES, *PILEUP_BRANCHES, PILEUP_TOTAL)
+
+
+def _present(names: Collection[str]) -> dict[str, tuple[int, int]]:
+    found: dict[str, tuple[int, int]] = {}
+    for branch in _known():
+        there, known = found.get(purpose(branch), (0, 0))
+        found[purpose(branch)] = (there + (branch.name in names), known + 1)
+    return found
+
+
+def _missing(names: Collection[str]) -> list[Missing]:
+    missing = [Missing(each.name, purpose(each), _cost(each)) for each in _known() if each.name not in names]
+    if not any(f"pfCluster_{name}" in names for name in STRATEGIES):
+        missing.append(Missing("pfCluster_sim_fraction", "association", NO_WINDOWS))
+    return missing
+
+
+def _cost(branch: Branch) -> str:
+    feeds = sorted(branch.feeds)
+    columns = f"{', '.join(feeds[:4])}{f' and {len(feeds) - 4} more' if feeds[4:] else ''}"
+    if branch in PILEUP_BRANCHES:
+        return "pile-up is not used: its columns are 0, and no cluster fails the pile-up limit"
+    if branch.part == "simhits":
+        return "no study of simulated hits (truth window-size)"
+    if branch.default is not None:
+        return f"{branch.default:g} is taken for it, in {columns}"
+    if feeds:
+        return f"only outputs without {columns} can be made (-f FILE, a features definition)"
+    return NO_WINDOWS
+
+
+def _pileup(names: Collection[str]) -> str:
+    there = sum(branch.name in names for branch in PILEUP_BRANCHES)
+    return {0: "absent", len(PILEUP_BRANCHES): "used"}.get(there, "incomplete")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A file of a folder that differs from most of the others: branches that it lacks, and those that only it has."""
+
+    path: str
+    kind: str
+    lacks: tuple[str, ...]
+    has_more: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FolderFacts:
+    """Many dumper files: what most of them have, and the files that differ.
+
+    usual : one of the files that are as most are, None where none can be read
+    bad : path and reason of each file that cannot be read
+    """
+
+    n_files: int
+    events: int
+    bytes: int
+    first_run: int | None
+    last_run: int | None
+    usual: DumpFacts | None
+    differ: tuple[Difference, ...]
+    bad: Mapping[str, str]
+
+
+def folder_facts(paths: Collection[str], tree_name: str) -> FolderFacts:
+    """Look into many dumper files; those that cannot be read are listed, and no error."""
+    facts, bad = list[DumpFacts](), dict[str, str]()
+    for path in paths:
+        try:
+            facts.append(dump_facts(path, tree_name))
+        except BadFileError as error:
+            bad[path] = error.found
+    by_content: dict[tuple[str, frozenset[str]], list[DumpFacts]] = {}
+    for each in facts:
+        by_content.setdefault((each.kind, each.names), []).append(each)
+    usual = max(by_content.values(), key=len)[0] if by_content else None
+    runs = [run for each in facts for run in (each.first_run, each.last_run) if run is not None]
+    return FolderFacts(
+        n_files=len(paths),
+        events=sum(each.events for each in facts),
+        bytes=sum(each.bytes for each in facts),
+        first_run=min(runs, default=None),
+        last_run=max(runs, default=None),
+        usual=usual,
+        differ=tuple(_difference(each, usual) for each in facts if usual and _is_other(each, usual)),
+        bad=bad,
+    )
+
+
+def _is_other(one: DumpFacts, usual: DumpFacts) -> bool:
+    return (one.kind, one.names) != (usual.kind, usual.names)
+
+
+def _difference(one: DumpFacts, usual: DumpFacts) -> Difference:
+    lacks, more = sorted(usual.names - one.names), sorted(one.names - usual.names)
+    return Difference(one.path, one.kind, tuple(lacks), tuple(more))

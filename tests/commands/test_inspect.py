@@ -1,0 +1,166 @@
+"""`ecalwindows inspect`: what dumper files, parts and datasets are, and which commands work on them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+from helpers.cli import attempt, run
+from helpers.golden_files import GOLDEN
+
+from ecalwindows.commands.inspect import inspect
+from ecalwindows.core.errors import BadFileError
+from ecalwindows.dumper.branches import BRANCHES
+from ecalwindows.dumper.inspection import NO_WINDOWS, DumpFacts, FolderFacts
+
+ELECTRONS = GOLDEN / "electrons.root"
+TREE = "recosimdumper/caloTree"
+
+
+def columns_of_electrons(keep: Callable[[str], bool] = lambda name: True) -> dict[str, Any]:
+    with uproot.open(ELECTRONS) as file:
+        return {name: file[TREE][name].array() for name in file[TREE].keys() if keep(name)}
+
+
+def as_ntuple(path: Path, columns: dict[str, Any]) -> Path:
+    with uproot.recreate(path) as file:
+        file.mkdir("recosimdumper").mkrntuple("caloTree", columns)
+    return path
+
+
+def as_tree(path: Path, columns: dict[str, Any], place: str = TREE) -> Path:
+    with uproot.recreate(path) as file:
+        tree = file.mktree(place, {name: column.dtype for name, column in columns.items()})
+        tree.extend(columns)
+    return path
+
+
+def dump(path: Path) -> DumpFacts:
+    facts = inspect(str(path), tree=TREE)
+    assert isinstance(facts, DumpFacts)
+    return facts
+
+
+def test_a_dumper_file_is_described() -> None:
+    facts = dump(ELECTRONS)
+    columns = columns_of_electrons()
+    assert (facts.events, facts.sample, facts.kind, facts.bytes) == (24, 24, "TTree", ELECTRONS.stat().st_size)
+    assert facts.clusters_per_event == ak.mean(ak.num(columns["pfCluster_eta"]))
+    assert facts.caloparticles_per_event == ak.mean(ak.num(columns["caloParticle_genEta"]))
+    assert (facts.first_run, facts.last_run) == (min(columns["runId"]), max(columns["runId"]))
+    assert facts.trees == {TREE: "TTree"} and facts.n_branches == len(columns)
+    assert facts.pileup == "used" and facts.superclusters == ("superCluster",) and not facts.simhits
+    assert "sim_fraction" in facts.strategies and facts.makes_windows
+    assert {each.purpose for each in facts.missing} == {"simulated hits"}
+
+
+def test_an_rntuple_has_the_same_facts_as_the_tree(tmp_path: Path) -> None:
+    facts, tree = dump(as_ntuple(tmp_path / "n.root", columns_of_electrons())), dump(ELECTRONS)
+    assert facts.kind == "RNTuple" and facts.names == tree.names
+    same = ("events", "first_run", "clusters_per_event", "present", "missing", "strategies", "pileup")
+    assert [getattr(facts, name) for name in same] == [getattr(tree, name) for name in same]
+
+
+def test_each_missing_branch_has_its_cost(tmp_path: Path) -> None:
+    """Half of the branches are missing; those that have a default say it, the others what cannot be made."""
+    half = columns_of_electrons(lambda name: not name.startswith(("pfClusterHit", "superCluster", "caloParticle_sim")))
+    half = {name: column for name, column in half.items() if "PU" not in name and "full5x5" not in name}
+    facts = dump(as_ntuple(tmp_path / "half.root", half))
+    cost = {each.branch: each.cost for each in facts.missing}
+    known = {branch.name for branch in BRANCHES}
+    assert known - facts.names <= cost.keys() and not cost.keys() & facts.names
+    assert "-999 is taken" in cost["pfCluster_full5x5_r9"] and "cl_f5_r9" in cost["pfCluster_full5x5_r9"]
+    assert "en_true_sim_good" in cost["caloParticle_simEnergyGoodStatus"]
+    assert cost["caloParticle_simIz"] == NO_WINDOWS and not facts.makes_windows
+    assert facts.pileup == "absent" and facts.superclusters == ()
+    assert "none: branches that all windows need are missing" in run("inspect", str(tmp_path / "half.root")).out
+
+
+def test_commands_that_are_shown_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copyfile(ELECTRONS, "my dump.root")
+    run("windows", "my dump.root", "-o", "w.parquet", "-q")
+    for source in ("my dump.root", "w.parquet"):
+        lines = run("inspect", source).out.split("commands\n")[1].splitlines()
+        assert len(lines) == 4
+        for line in lines:
+            program, *words = shlex.split(line)
+            assert program == "ecalwindows"
+            assert words[0] == "plot" or run(*words).code == 0, line
+
+
+@pytest.mark.parametrize("case", ["truncated", "text", "missing"])
+def test_what_cannot_be_read_is_an_error(case: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.root"
+    if case != "missing":
+        path.write_bytes(ELECTRONS.read_bytes()[:100_000] if case == "truncated" else b"text")
+    ran = attempt("inspect", str(path))
+    assert ran.code != 0 and "x.root" in ran.err and "internal" not in ran.err
+
+
+def test_a_file_without_the_tree_lists_what_it_holds(tmp_path: Path) -> None:
+    path = as_tree(tmp_path / "x.root", {"runId": np.arange(3)}, "other/tree")
+    with pytest.raises(BadFileError, match=r"other/tree \(TTree\)"):
+        inspect(str(path), tree=TREE)
+    assert "3, runs 0 to 2" in run("inspect", str(path), "--tree", "other/tree").out
+
+
+def test_a_tree_with_900_branches(tmp_path: Path) -> None:
+    facts = dump(as_tree(tmp_path / "wide.root", {f"b{n}": np.zeros(2, np.float32) for n in range(900)}))
+    assert facts.n_branches == 900 and facts.events == 2 and not facts.makes_windows and facts.strategies == ()
+    assert (facts.first_run, facts.clusters_per_event) == (None, None)
+
+
+def test_of_a_folder_the_files_that_differ_are_listed(tmp_path: Path) -> None:
+    for n in range(6):
+        shutil.copyfile(ELECTRONS, tmp_path / f"{n}.root")
+    columns = columns_of_electrons(lambda name: name != "rho") | {"extra": np.zeros(24)}
+    as_ntuple(tmp_path / "other.root", columns)
+    (tmp_path / "cut.root").write_bytes(ELECTRONS.read_bytes()[:100_000])
+    facts = inspect(str(tmp_path), tree=TREE)
+    assert isinstance(facts, FolderFacts) and facts.usual is not None
+    assert (facts.n_files, facts.events) == (8, 7 * 24) and list(facts.bad) == [str(tmp_path / "cut.root")]
+    (only,) = facts.differ
+    assert (Path(only.path).name, only.lacks, only.has_more) == ("other.root", ("rho",), ("extra",))
+    out = run("inspect", str(tmp_path)).out
+    assert "lacks rho; has also extra" in out and "cut.root: cannot be read" in out
+
+
+@pytest.mark.compiled
+def test_parts_and_datasets_are_described_by_their_records(tmp_path: Path) -> None:
+    parts = tmp_path / "parts"
+    run("windows", str(ELECTRONS), "-o", str(parts / "a.parquet"), "--mode", "cmssw", "--keep", "all", "-q")
+    run("finalize", str(parts), "-o", str(tmp_path / "done"), "--split", "train=0.5,test=0.5", "-q")
+    (part, done) = json.loads(run("inspect", str(parts / "a.parquet"), str(tmp_path / "done"), "--json").out)
+    assert part["type"] == done["type"] == "data" and part["windows"] == done["windows"] > 0
+    assert part["what"] == "a part" and done["what"].startswith("a finished dataset, done@")
+    assert part["settings"]["mode"] == done["settings"]["mode"] == "cmssw" and sorted(done["splits"]) == [
+        "test",
+        "train",
+    ]
+    assert "mode cmssw, keep all, geometry v1" in run("inspect", str(tmp_path / "done")).out
+
+
+@pytest.mark.compiled
+def test_an_archive_of_another_program_is_described_without_reading_it_all(tmp_path: Path) -> None:
+    run("windows", str(ELECTRONS), "-o", str(tmp_path / "w.ndjson"), "-q")
+    (tmp_path / "old").mkdir()
+    with tarfile.open(tmp_path / "old" / "w.ndjson.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "w.ndjson", "w.ndjson")
+    out = run("inspect", str(tmp_path / "old" / "w.ndjson.tar.gz")).out
+    assert "ndjson, 1 file" in out and "unknown without reading all" in out and "ecalwindows convert" in out
+
+
+def test_json_is_a_list_with_all_facts() -> None:
+    (facts,) = json.loads(run("inspect", str(ELECTRONS), "--json").out)
+    assert facts["type"] == "dump" and facts["makes_windows"] and len(facts["names"]) == facts["n_branches"]
+    assert {"branch", "purpose", "cost"} == set(facts["missing"][0])
