@@ -10,7 +10,6 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from helpers.flat_folders import (
     write_part,
 )
 from helpers.golden_files import GOLDEN, read_ndjson
+from reference import tfrecord
 
 from ecalwindows.commands import finalize
 from ecalwindows.commands.finalize import finalize_dataset
@@ -46,7 +46,6 @@ from ecalwindows.dataset.record import DatasetRecord, KnownIssue, read_record
 from ecalwindows.dataset.splits import parse_split
 from ecalwindows.formats.manifest import problems, read_manifest
 from ecalwindows.formats.parquet.definition import features_definition
-from ecalwindows.formats.tfrecord.reader import read_batches as read_records
 
 SPLIT = "train=0.6,validation=0.2,test=0.2"
 SPLITS = parse_split(SPLIT)
@@ -85,15 +84,11 @@ def identities(path: Path) -> Iterator[tuple[str, int, int, int, str]]:
         rows = [row["window_metadata"] for row in pq.read_table(path, columns=["window_metadata"]).to_pylist()]
     elif path.suffix == ".proto":
         rows = []
-        for batch in read_records(path):
-            text = batch.window_index.data.tobytes()
-            ends = batch.window_index.offsets
-            index = [text[a:b].decode() for a, b in pairwise(ends)]
+        for payload in tfrecord.payloads(path.read_bytes()):
+            context = tfrecord.context_of(payload)
             names = ("run_id", "lumi_id", "event_id")
-            rows += [
-                dict(zip((*names, "window_index"), row, strict=True))
-                for row in zip(*(batch.window[name].tolist() for name in names), index, strict=True)
-            ]
+            numbers = {name: tfrecord.read_varint(context[name], 0)[0] for name in names}
+            rows.append(numbers | {"window_index": context["window_index"].decode()})
     else:
         rows = read_ndjson(path)
     for row in rows:

@@ -88,11 +88,6 @@ def test_only_the_columns_asked_for(
         assert batch.window_offsets[-1] >= len(batch) and (batch.window_seed >= 0).all()
 
 
-def test_a_file_without_windows(tmp_path: Path) -> None:
-    empty = written(tmp_path / "e.parquet", batch=tame_batch(0))
-    assert sum(len(batch) for batch in read_batches(empty)) == 0
-
-
 def test_the_index_tells_columns_row_groups_and_ranges(file: Path) -> None:
     names, rows, ranges = parquet_index(file)
     assert names == {name for group in DEFAULT.groups.values() for name in group} | set(SIX)
@@ -209,13 +204,6 @@ def test_clusters_without_a_single_hit(tmp_path: Path, write: Callable[[pa.Table
 
 
 # --- what is broken
-
-
-def test_a_file_cut_at_every_tenth_of_its_length(file: Path, tmp_path: Path) -> None:
-    content, cut = file.read_bytes(), tmp_path / "cut.parquet"
-    for tenth in range(10):
-        cut.write_bytes(content[: len(content) * tenth // 10])
-        assert "cannot be read" in problem(cut).found
 
 
 def test_flipped_bits_in_pages_are_told_where_pages_have_checksums(tmp_path: Path) -> None:

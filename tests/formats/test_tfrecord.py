@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from ecalwindows.formats.ndjson import writer as ndjson
 from ecalwindows.formats.tfrecord import frames as tfrecord_frames
 from ecalwindows.formats.tfrecord.layout import COLUMNS, CONTEXT, LISTS, REQUIRED, part_paths
 from ecalwindows.formats.tfrecord.reader import read_batches
-from ecalwindows.formats.tfrecord.writer import TFRecordWriter
 
 DTYPES = {name: column.dtype for name, column in SCHEMA.items()} | {name: kind for name, kind, *_ in HIT_COMPONENTS}
 BATCH = random_batch(np.random.default_rng(1), 6)
@@ -158,69 +157,7 @@ def test_lacking_columns_are_named(tmp_path: Path) -> None:
         written(tmp_path, changed(BATCH, pair=pair))
 
 
-full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-
-
-@full
-def test_full_disk_is_told_and_nothing_stays_open(tmp_path: Path) -> None:
-    writer = TFRecordWriter(tmp_path, "p", places=(tmp_path / "a", Path("/dev/full")))
-    writer.write(BATCH)
-    with pytest.raises(OSError, match="No space"):
-        writer.close()
-    writer.close()  # nothing is left to be done
-    with pytest.raises(ValueError, match="closed"):
-        writer.write(BATCH)
-
-
-def test_an_error_in_the_block_is_told(tmp_path: Path) -> None:
-    def batches() -> Iterator[WindowBatch]:
-        yield BATCH
-        raise KeyError("mine")
-
-    with pytest.raises(KeyError, match="mine"), TFRecordWriter(tmp_path, "p") as writer:
-        any(writer.write(batch) for batch in batches())
-
-
 # --- reading ---
-
-
-def float32_of(column: Any, dtype: str) -> Any:
-    """A column as a float32 gives it back."""
-    if dtype in ("bool", "int64"):
-        return column
-    limits = np.iinfo(dtype) if dtype.startswith("int") else None
-    singles = np.array([slow.single(value) for value in column])
-    return (np.clip(singles, limits.min, limits.max) if limits else singles).astype(dtype)
-
-
-def assert_same(again: WindowBatch, batch: WindowBatch, rows: Any) -> None:
-    """`again` holds the windows `rows` of `batch`, in float32."""
-    integers = {name for feature in CONTEXT if feature.kind == "ints" for name in feature.columns}
-    pairs = np.concatenate([np.arange(*batch.window_offsets[row : row + 2]) for row in rows])
-    assert texts_of(again.window_index) == [texts_of(batch.window_index)[row] for row in rows]
-    assert np.array_equal(np.diff(again.window_offsets), np.diff(batch.window_offsets)[rows])
-    assert set(again.window) | set(again.pair) | set(again.hits) == COLUMNS - {"window_index"}
-    for name, column in again.window.items():
-        expected = batch.window[name][rows]
-        if name == "flavour":
-            expected = np.where(batch.window["is_seed_calo_matched"][rows], expected, 0)
-        np.testing.assert_array_equal(column, expected if name in integers else float32_of(expected, DTYPES[name]))
-    for name, column in again.pair.items():
-        np.testing.assert_array_equal(column, float32_of(batch.column(name)[pairs], DTYPES[name]), err_msg=name)
-    hits = [np.arange(*batch.hits_offsets[cluster : cluster + 2]) for cluster in batch.pair_cluster[pairs]]
-    assert np.diff(again.hits_offsets).tolist() == [len(each) for each in hits]
-    for name, column in again.hits.items():
-        np.testing.assert_array_equal(column, float32_of(batch.hits[name][np.concatenate(hits)], DTYPES[name]))
-    for each in (*again.window.items(), *again.pair.items(), *again.hits.items()):
-        assert each[1].dtype == DTYPES[each[0]], each[0]
-
-
-def test_reading_gives_what_was_written(tmp_path: Path) -> None:
-    batch = random_batch(np.random.default_rng(5), 40)
-    written(tmp_path, batch)
-    for path, matched in zip(part_paths(tmp_path, "p"), (True, False), strict=True):
-        (again,) = read_batches(path)
-        assert_same(again, batch, np.flatnonzero(batch.window["is_seed_calo_matched"] == matched))
 
 
 def test_what_was_read_is_written_again_to_the_byte(tmp_path: Path) -> None:
@@ -240,11 +177,6 @@ def test_the_seed_is_found(tmp_path: Path) -> None:
     (again,) = read_batches(file_of(tmp_path / "a.proto", [slow.sequence_example(batch, row) for row in range(6)]))
     expected = batch.window_offsets[1:] - 1
     assert again.window_seed.tolist() == [*expected[:2], -1, *expected[3:]]
-
-
-@pytest.mark.parametrize(("rows", "sizes"), [(2, [2, 2, 2]), (4, [4, 2]), (100, [6])])
-def test_batches_keep_to_their_size(tmp_path: Path, rows: int, sizes: list[int]) -> None:
-    assert [len(batch) for batch in read_batches(file_of(tmp_path / "a.proto", RECORDS), rows=rows)] == sizes
 
 
 @pytest.mark.parametrize("block", [1, 7, 1000, 5000])
@@ -318,12 +250,6 @@ def test_files_of_older_programs_have_less(tmp_path: Path) -> None:
     path = file_of(tmp_path / "a.proto", [simple(window_index=None, run_id=None, f=None)])
     (batch,) = read_batches(path)
     assert not {"run_id", "flavour"} & set(batch.window) and texts_of(batch.window_index) == [""]
-
-
-@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
-def test_no_nan_and_no_infinity_is_read(tmp_path: Path, odd: float) -> None:
-    (batch,) = read_batches(file_of(tmp_path / "a.proto", [simple(s_m=slow.float_list([odd, 1.0, 1.0, 1.0]))]))
-    assert batch.window["seed_score"].tolist() == [-999.0]
 
 
 # --- bad input ---

@@ -1,9 +1,9 @@
-"""Reference implementation of the TFRecord writer: protobuf messages, built field by field."""
+"""Reference implementation of the TFRecord writer: protobuf messages, built and read field by field."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -132,3 +132,46 @@ def files(batch: WindowBatch, weights: Iterable[float] | None = None) -> tuple[b
         matched = bool(batch.window["is_seed_calo_matched"][row])
         result[0 if matched else 1] += frame(sequence_example(batch, row, weights[row]))
     return result[0], result[1]
+
+
+def read_varint(content: bytes, at: int) -> tuple[int, int]:
+    """A number, and where the next one begins."""
+    value = shift = 0
+    while True:
+        byte = content[at]
+        value, shift, at = value | (byte & 127) << shift, shift + 7, at + 1
+        if byte < 128:
+            return value, at
+
+
+def fields(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Number and content of the fields of a message, all of which have a length."""
+    at = 0
+    while at < len(content):
+        key, at = read_varint(content, at)
+        assert key & 7 == 2, "a message, a text or a packed list"
+        size, at = read_varint(content, at)
+        yield key >> 3, content[at : at + size]
+        at += size
+
+
+def payloads(content: bytes) -> Iterator[bytes]:
+    """The records of a file, of which the checksums are compared."""
+    at = 0
+    while at < len(content):
+        (size,) = struct.unpack_from("<Q", content, at)
+        payload = content[at + 12 : at + 12 + size]
+        assert content[at : at + 16 + size] == frame(payload)
+        yield payload
+        at += 16 + size
+
+
+def context_of(payload: bytes) -> dict[str, bytes]:
+    """The features of a window by name, each without the message around its list."""
+    (context,) = (content for number, content in fields(payload) if number == 1)
+    found = {}
+    for _, pair in fields(context):
+        key, feature = (content for _, content in fields(pair))
+        ((_, values),) = fields(feature)
+        found[key.decode()] = b"".join(content for _, content in fields(values))
+    return found

@@ -20,7 +20,7 @@ def failures(batch: WindowBatch, settings: Any) -> dict[str, list[str]]:
     chosen = window_settings_of(settings)
     results = outcomes()
     check(Seen(batch, chosen.model_dump() | {"geometry": chosen.shape}), results)
-    assert all(outcome.checked == len(batch) and not outcome.lacking for outcome in results)
+    assert all(outcome.checked == len(batch) and not outcome.missing for outcome in results)
     return {outcome.name: outcome.offenders for outcome in results if outcome.failed}
 
 

@@ -112,15 +112,15 @@ class Walk:
             again = self.identities.again(identity_keys(batch, sample))
             self.more["unique identity"].count(~again, names, where, first)
         else:
-            self.more["unique identity"].lacking |= set(IDENTITY) - batch.window.keys()
+            self.more["unique identity"].missing |= set(IDENTITY) - batch.window.keys()
         if names is not None:
             self.more["unique window_index"].count(~self.texts.again(text_keys(names)), names, where, first)
         else:
-            self.more["unique window_index"].lacking.add("window_index")
+            self.more["unique window_index"].missing.add("window_index")
 
     def _split(self, batch: WindowBatch, sample: str, file: File, first: int) -> None:
         if self.splits is None or file.split not in self.splits.names or not set(IDENTITY[:3]) <= batch.window.keys():
-            self.more["split"].lacking.add("splits")
+            self.more["split"].missing.add("splits")
             return
         right = self.splits.of_hash(batch_keys(batch, sample)) == self.splits.names.index(file.split)
         names = batch.window_index if len(batch.window_index.data) else None
@@ -238,7 +238,7 @@ def _books(path: Path, found: dict[Path, Found], split: str | None, linked: list
     only = path.absolute() if path.is_file() else None
     for outcome in (files, counts, origin):
         outcome.checked = len(found) if told else 0
-        outcome.lacking |= set() if told else {"record", "manifest"}
+        outcome.missing |= set() if told else {"record", "manifest"}
     wrong: list[str] = [line for claim in told for line in wrong_files(claim, only)]
     for line in dict.fromkeys(unreadable + linked + wrong + ([] if only else strays(told, path))):
         files.fail(line)

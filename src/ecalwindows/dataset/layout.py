@@ -18,7 +18,7 @@ from ecalwindows.core.errors import InputError, SettingsError, near
 from ecalwindows.core.files.commit import FOLDER
 from ecalwindows.core.files.inside import link_problem
 from ecalwindows.core.files.recovery import recover
-from ecalwindows.formats.suffixes import FORMATS, MATCHED, RECORD, SUFFIXES, UNMATCHED, format_of, real_file, root_file
+from ecalwindows.formats.suffixes import FORMATS, FOUND, MATCHED, RECORD, UNMATCHED, format_of, real_file, root_file
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
@@ -141,7 +141,7 @@ def dataset_root(record: Path) -> Path:
 def _no_data(found: str, path: Path) -> InputError:
     return InputError(
         found,
-        expected=f"a dataset: a folder of, or one of {', '.join('*' + suffix for suffix in SUFFIXES)}",
+        expected=f"a dataset: a folder of, or one of {', '.join('*' + suffix for suffix in FOUND)}",
         where=str(path),
         todo="check the path, or make the data with `ecalwindows windows` or `ecalwindows convert`",
     )

@@ -15,7 +15,7 @@ from ecalwindows.dataset.finalizing.parts import fields_of
 from ecalwindows.dataset.origins import Source, source
 from ecalwindows.dataset.stated import check_stated, stated_file
 from ecalwindows.formats.ndjson.text_file import Compression
-from ecalwindows.formats.ndjson.text_source import Limits, is_archive
+from ecalwindows.formats.ndjson.text_source import Limits
 from ecalwindows.formats.ndjson.writer import NdjsonWriter
 from ecalwindows.formats.parquet import reader as parquet_reader
 from ecalwindows.formats.parquet.definition import FeaturesDefinition, features_definition
@@ -23,6 +23,7 @@ from ecalwindows.formats.parquet.shape import HITS
 from ecalwindows.formats.parquet.tables import empty_batch
 from ecalwindows.formats.parquet.writer import ParquetWriter
 from ecalwindows.formats.readers import ReadNotes, kind_of, read_batches
+from ecalwindows.formats.suffixes import is_archive
 
 HIT_NAMES = tuple(name for name, *_ in HIT_COMPONENTS)
 

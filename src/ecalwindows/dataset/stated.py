@@ -7,7 +7,6 @@ is read completely for a checksum only where nothing else proves it, and once pe
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from pathlib import Path
 from ecalwindows.core.errors import BadFileError, InputError, OutputError
 from ecalwindows.dataset.layout import dataset_root, record_path
 from ecalwindows.dataset.record import DatasetRecord, read_record
-from ecalwindows.formats.manifest import Manifest
+from ecalwindows.formats.manifest import Manifest, size_and_sha256
 from ecalwindows.formats.parquet.footer import read_proof
 from ecalwindows.formats.readers import file_manifest
 from ecalwindows.formats.suffixes import format_of
@@ -76,8 +75,7 @@ def file_sha256(path: Path) -> str:
 
 @lru_cache(maxsize=1 << 16)
 def _sha256(path: Path, *_: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return size_and_sha256(path)[1]
 
 
 def checked_file(path: Path) -> Stated | None:

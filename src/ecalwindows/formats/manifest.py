@@ -95,11 +95,16 @@ def manifest_path(data: Path) -> Path:
 
 
 def file_record(path: Path, base: Path, place: Path | None = None) -> FileRecord:
-    """Size and checksum of a file, read in pieces. `place` : where it is until it has its name"""
-    with (place or path).open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        size = os.fstat(file.fileno()).st_size
+    """Size and checksum of a file. `place` : where it is until it has its name"""
+    size, digest = size_and_sha256(place or path)
     return FileRecord(name=path.relative_to(base).as_posix(), bytes=size, sha256=digest)
+
+
+def size_and_sha256(path: str | Path) -> tuple[int, str]:
+    """Size [bytes] and SHA-256, in hexadecimal digits, of a file that is read in pieces. Raises OSError."""
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return os.fstat(file.fileno()).st_size, digest
 
 
 def adler32(path: str | Path) -> str:

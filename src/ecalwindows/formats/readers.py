@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ecalwindows.core.batch import WindowBatch
-from ecalwindows.core.errors import BadFileError, InputError
+from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.files.file_state import unchanged
 from ecalwindows.core.files.json_files import UnreadableError, parsed_model, parsed_object
 from ecalwindows.formats.known_values import OwnWords
@@ -16,32 +16,11 @@ from ecalwindows.formats.manifest import FOLDER, Manifest, manifest_path, read_m
 from ecalwindows.formats.ndjson import reader as ndjson_reader
 from ecalwindows.formats.ndjson.reader import ReadNotes as ReadNotes
 from ecalwindows.formats.ndjson.reader import warning_of as warning_of
-from ecalwindows.formats.ndjson.text_source import Limits, is_archive
+from ecalwindows.formats.ndjson.text_source import Limits
 from ecalwindows.formats.parquet import reader as parquet_reader
-from ecalwindows.formats.suffixes import FORMATS, MATCHED, RECORD, UNMATCHED, root_file, stem_of
+from ecalwindows.formats.suffixes import FORMATS, MATCHED, RECORD, UNMATCHED, stem_of
+from ecalwindows.formats.suffixes import kind_of as kind_of
 from ecalwindows.formats.tfrecord import reader as tfrecord_reader
-
-PARQUET, TFRECORD = (".parquet",), (".proto", ".tfrecord")
-NDJSON = (".ndjson", ".ndjson.gz", ".ndjson.zst")
-
-
-def kind_of(path: str | PathLike[str]) -> str:
-    """The format of a file by its name; NDJSON for a tar archive. Raises InputError for other names."""
-    name = fspath(path)
-    if name.endswith(NDJSON) or is_archive(name):
-        return "ndjson"
-    if name.endswith(PARQUET):
-        return "parquet"
-    if name.endswith(TFRECORD):
-        return "tfrecord"
-    if name.endswith(".root"):
-        raise root_file(name)
-    raise InputError(
-        f"'{Path(name).name}' is not the name of a file of windows",
-        expected=f"a name that ends in {', '.join((*PARQUET, *NDJSON, '.ndjson.tar.gz', TFRECORD[0]))}",
-        where=name,
-        todo="name data files, or a folder of them",
-    )
 
 
 def read_batches(

@@ -17,19 +17,10 @@ from ecalwindows.formats.manifest import FOLDER, FileRecord, file_record, manife
 from ecalwindows.formats.manifest import Format as Format
 from ecalwindows.formats.ndjson.text_file import Compression
 from ecalwindows.formats.parquet.definition import FeaturesDefinition
-from ecalwindows.formats.suffixes import real_file
+from ecalwindows.formats.suffixes import EVENTS_SUFFIX, SUFFIXES, WINDOW_FORMATS, WRITTEN, real_file, suffix_of
 
 if TYPE_CHECKING:
     from ecalwindows.formats.weights import Weights
-
-SUFFIXES: dict[str, tuple[Format, Compression]] = {
-    ".parquet": ("parquet", "none"),
-    ".ndjson": ("ndjson", "none"),
-    ".ndjson.gz": ("ndjson", "gz"),
-    ".ndjson.zst": ("ndjson", "zst"),
-    ".ndjson.tar.gz": ("ndjson", "tar.gz"),
-}
-FORMATS: tuple[Format, ...] = ("parquet", "ndjson", "tfrecord")
 
 
 class Writer(Protocol):
@@ -116,23 +107,23 @@ def output_plan(
     part, weights : of TFRecord, the name of the part and the file of weights
     """
     path = real_file(path)
-    suffix = next((end for end in sorted(SUFFIXES, key=len, reverse=True) if path.name.endswith(end)), None)
-    if format_name is not None and format_name not in FORMATS:
+    suffix = suffix_of(path.name) if path.name.endswith(tuple(WRITTEN)) else ""
+    if format_name is not None and format_name not in WINDOW_FORMATS:
         raise SettingsError(
             f"unknown format '{format_name}'",
-            expected=near(format_name, FORMATS),
+            expected=near(format_name, WINDOW_FORMATS),
             where="--format",
             todo="name a known one",
         )
-    if suffix is None and format_name is None:
+    if not suffix and format_name is None:
         raise SettingsError(
             f"the name '{path.name}' does not show a format",
-            expected=f"a name that ends in {', '.join(SUFFIXES)}, or --format {'|'.join(FORMATS)}",
+            expected=f"a name that ends in {', '.join(WRITTEN)}, or --format {'|'.join(WINDOW_FORMATS)}",
             where="-o",
             todo="change the name or give --format",
         )
-    by_suffix = SUFFIXES[suffix] if suffix else None
-    chosen: Format = by_suffix[0] if by_suffix and format_name in (None, by_suffix[0]) else format_name  # type: ignore[assignment]
+    meaning = SUFFIXES[suffix] if suffix else None
+    chosen: Format = format_name or SUFFIXES[suffix].format
     if chosen == "tfrecord":
         return OutputPlan(path, "tfrecord", "none", definition, None, part, _weights(weights))
     if weights is not None:
@@ -144,9 +135,10 @@ def output_plan(
         )
     if chosen == "parquet":
         return OutputPlan(path, "parquet", "none", definition, None)
-    compression = by_suffix[1] if by_suffix and by_suffix[0] == "ndjson" else "none" if is_special(path) else "zst"
-    stem = path.name.removesuffix(suffix) if suffix else path.name
-    events = None if is_special(path) else path.with_name(f"{stem}.events.csv")
+    compression: Compression = "none" if is_special(path) else "zst"
+    if meaning and meaning.format == "ndjson":
+        compression = meaning.compression
+    events = None if is_special(path) else path.with_name(path.name.removesuffix(suffix) + EVENTS_SUFFIX)
     return OutputPlan(path, "ndjson", compression, definition, events)
 
 

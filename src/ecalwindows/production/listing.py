@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from ecalwindows.core.files.file_state import file_states, refuse_changed
 from ecalwindows.core.names import is_storable, storable
 from ecalwindows.core.urls import is_remote, remote_filesystem
 from ecalwindows.core.working_points import is_packaged
+from ecalwindows.formats.manifest import size_and_sha256
 from ecalwindows.production.kinds.parts import part_maker
 from ecalwindows.production.plan import Entry, Source
 from ecalwindows.production.settings import Production
@@ -59,16 +59,11 @@ def entry_of(path: str, *, checksum: bool = False) -> Entry:
     try:
         before = file_states([path])
         info = os.stat(path)
-        digest = _checksum(path) if checksum else None
+        digest = size_and_sha256(path)[1] if checksum else None
     except OSError:
         return Entry(path=path)
     refuse_changed(before, "the input has changed while its checksum was computed")
     return Entry(path=path, bytes=info.st_size, mtime_ns=None if digest else info.st_mtime_ns, sha256=digest)
-
-
-def _checksum(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _remote_bytes(url: str) -> int | None:
@@ -104,7 +99,7 @@ def read_sources(production: Production) -> list[Source]:
 
 def _source(path: Path) -> Source:
     try:
-        return Source(path=str(path), sha256=_checksum(str(path)))
+        return Source(path=str(path), sha256=size_and_sha256(path)[1])
     except OSError as error:
         raise SettingsError(
             f"the file cannot be read: {error.strerror}", expected="a file that the production names", where=str(path),

@@ -23,13 +23,12 @@ from ecalwindows.core.files.inside import refuse_links
 from ecalwindows.core.files.json_files import UnreadableError, parsed_model, read_object
 from ecalwindows.core.files.output import written_atomically
 from ecalwindows.formats.manifest import FOLDER
-from ecalwindows.formats.suffixes import EVENTS_SUFFIX, MATCHED, UNMATCHED
+from ecalwindows.formats.suffixes import EVENTS_SUFFIX, FORMATS, MATCHED, PART_SUFFIXES, UNMATCHED
 from ecalwindows.formats.writers import Format
 from ecalwindows.production.errors import ProductionError
 from ecalwindows.production.plan import FORM, Plan, content_digest
 from ecalwindows.production.settings import Production, read_production
 
-SUFFIXES: dict[Format, str] = {"parquet": ".parquet", "ndjson": ".ndjson.zst", "tfrecord": "", "matches": ".parquet"}
 PLAN = "plan.json"
 
 
@@ -82,7 +81,7 @@ class Place:
 
 def manifest_name(format: Format, part: str) -> str:
     """The name of the manifest of a part, however its NDJSON is compressed."""
-    return f"{part}{'.proto' if format == 'tfrecord' else SUFFIXES[format]}.json"
+    return f"{part}{PART_SUFFIXES[format]}.json"
 
 
 def part_files(production: Production, format: Format, part: str) -> set[str]:
@@ -121,7 +120,7 @@ def _own_folders(place: Place) -> Iterator[Path]:
     yield from (place.work / name for name in ("jobs", "logs", "scratch", "htcondor", "htcondor/dry-run", "numba"))
     for above in (place.work / "parts", place.work / "merged"):
         yield above
-        for format in SUFFIXES:
+        for format in FORMATS:
             base = above / format
             yield from (base, base / MATCHED, base / UNMATCHED, base / FOLDER, base / FOLDER / "manifests")
 

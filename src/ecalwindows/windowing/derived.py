@@ -1,9 +1,12 @@
-"""Columns that a dataset lacks but that follow from those it has, by the rules of windows.md.
+"""The table of columns that follow from other columns of windows (`RULES`).
 
-Everything is computed in float64 from what stands nearest to the dumper (energies and positions, which are float32
-there too), and rounded once: so a filled column has the bits that a fresh production gives, but for the last bit of the
-sums `wtot_*` (simulated energies are float64 in the dumper). A value that is -999 gives -999. What depends on more than
-the columns (`in_mustache`, `calo_index`, ...) cannot be filled.
+The same rules fill columns that a dataset does not have (`filled_batch`), make labels again for other working points
+(relabelling.py), and check stored columns (validation/invariants).
+
+Everything is computed in float64 from the columns that are nearest to the dumper (energies and positions, which are
+float32 there too), and rounded once: so a filled column has the bits that a new production gives, but for the last bit
+of the sums `wtot_*` (simulated energies are float64 in the dumper). A value that is -999 gives -999. What depends on
+more than the columns (`in_mustache`, `calo_index`, ...) is not in the table.
 """
 
 from __future__ import annotations
@@ -21,6 +24,9 @@ from ecalwindows.windowing.kernels import features as kernels
 from ecalwindows.windowing.kernels.mustache import in_mustache
 from ecalwindows.windowing.kernels.windows import wrapped_differences
 
+ROUNDED = 1e-6
+"""Relative difference of numbers that may come from rounding to float32: some 16 halves of its step."""
+
 IDENTITY = ("run_id", "lumi_id", "event_id", "seed_index")
 SHAPES = ("r9", "sigmaIetaIeta", "sigmaIetaIphi", "sigmaIphiIphi", "swissCross")
 SUMMARISED = {
@@ -28,6 +34,9 @@ SUMMARISED = {
     "dphi_cluster": "cluster_dphi", "den_cluster": "cluster_den_seed", "det_cluster": "cluster_det_seed",
 }  # fmt: skip
 """The column of clusters behind `max_<key>`, `min_<key>`, `mean_<key>` and `max_<key>_insc`."""
+
+INSIDE = tuple(f"max_{name}_insc" for name in ("en_cluster", "deta_cluster", "dphi_cluster"))
+"""Columns that are the largest value of the clusters with `in_scluster`."""
 
 OF_SEED = {
     "seed_index": "cl_index", "seed_score": "calo_score", "seed_simen_sig": "calo_simen_sig",
@@ -42,17 +51,27 @@ OF_SEED = {
 
 
 class Values:
-    """The columns of a batch in float64, NaN for -999, as they are or as they follow from others."""
+    """The columns of a batch in float64, NaN for -999, as they are stored or as they follow from others.
 
-    def __init__(self, batch: WindowBatch) -> None:
+    Parameters
+    ----------
+    batch
+        Windows.
+    as_stored
+        Take every column as it is stored, and compute none.
+    """
+
+    def __init__(self, batch: WindowBatch, *, as_stored: bool = False) -> None:
         self.batch = batch
         self.has = held(batch)
+        self.as_stored = as_stored
         self._known: dict[str, Array] = {}
 
     def __getitem__(self, name: str) -> Array:
         """A column; one that follows exactly from energies and positions is computed, not taken as stored."""
         if name not in self._known:
-            rules = [rule for rule in RULES.get(name, ()) if rule.exact or name not in self.has]
+            rules = [] if self.as_stored else RULES.get(name, ())
+            rules = [rule for rule in rules if rule.exact or name not in self.has]
             able = [rule for rule in rules if all(can_have(need, self.has, frozenset({name})) for need in rule.needs)]
             self._known[name] = able[0].values(self) if able else self._stored(name)
         return self._known[name]
@@ -92,27 +111,67 @@ class Values:
 
 @dataclass(frozen=True)
 class Rule:
-    """How a column follows from others (`needs`); `exact`: also better than the stored one to go on from."""
+    """How a column follows from others.
 
+    Attributes
+    ----------
+    kind
+        What the rule is an example of: an invariant of `ecalwindows validate` checks all rules of a kind.
+    needs
+        Columns from which it is computed.
+    values
+        The column, float64 (n,) or flags, in the unit of the column, from the values of a batch.
+    exact
+        Whether to go on from the computed column rather than from the stored one.
+    scale
+        Size of the numbers from which the column is computed, (n,) in its unit: what is stored is rounded relative to
+        that. Infinite where the stored needs do not determine the column. Without: the size of the column.
+    """
+
+    kind: str
     needs: tuple[str, ...]
     values: Callable[[Values], Array]
     exact: bool = False
+    scale: Callable[[Values], Array] | None = None
+
+
+def _unknown(*columns: Array) -> Array:
+    """Infinite where one of the columns has no number, else 0."""
+    return np.where(np.any([np.isnan(column) for column in columns], axis=0), np.inf, 0.0)
 
 
 def _log(name: str) -> Rule:
-    return Rule((name,), lambda of: kernels.log_one_plus(of[name]))
+    def scale(of: Values) -> Array:
+        x = of[name]
+        unsure = np.isnan(x) | (np.abs(1.0 + x) <= ROUNDED * np.abs(x))  # x was rounded when it was stored
+        return 1.0 + np.where(unsure, np.inf, np.abs(x) / np.where(unsure, 1.0, np.abs(1.0 + x)))
+
+    return Rule("logs", (name,), lambda of: kernels.log_one_plus(of[name]), scale=scale)
 
 
 def _transverse(energy: str, eta: str) -> Rule:
-    return Rule((energy, eta), lambda of: kernels.transverse(of[energy], of[eta]), exact=True)
+    return Rule(
+        "transverse", (energy, eta), lambda of: kernels.transverse(of[energy], of[eta]), exact=True,
+        scale=lambda of: _unknown(of[energy], of[eta]),
+    )  # fmt: skip
 
 
 def _of_seed(name: str) -> Rule:
-    return Rule((name, "is_seed"), lambda of: of.of_seed(name))
+    kind = "seed flags" if COLUMNS[name].dtype == "bool" else "seed columns"
+    return Rule(kind, (name, "is_seed"), lambda of: of.of_seed(name))
 
 
 def _behind_seed(of_seed: str, name: str) -> Rule:
-    return Rule((of_seed, name), lambda of: of.on_pairs(of_seed) - of[name], exact=True)
+    def scale(of: Values) -> Array:
+        return _larger(of.on_pairs(of_seed), of[name]) + _unknown(of.on_pairs(of_seed), of[name])
+
+    needs = of_seed, name
+    return Rule("differences", needs, lambda of: of.on_pairs(of_seed) - of[name], exact=True, scale=scale)
+
+
+def _larger(a: Array, b: Array) -> Array:
+    """The larger of two sizes."""
+    return np.nan_to_num(np.maximum(np.abs(a), np.abs(b)), nan=0.0)
 
 
 def _deta(of: Values) -> Array:
@@ -120,27 +179,44 @@ def _deta(of: Values) -> Array:
     return np.where(seed >= 0, eta - seed, seed - eta)
 
 
+def _dphi(of: Values) -> Array:
+    found: Array = wrapped_differences(of.on_pairs("seed_phi"), of["cluster_phi"])
+    return found
+
+
+def _sizes(of: Values, name: str) -> Array:
+    """What is summarised: the size of deta and dphi, other columns as they are."""
+    return np.abs(of[name]) if name in ("cluster_deta", "cluster_dphi") else of[name]
+
+
 def _summary(name: str, how: str) -> Rule:
     place = ("max", "min", "mean").index(how)
 
     def summarised(of: Values) -> Array:
-        value = np.abs(of[name]) if name in ("cluster_deta", "cluster_dphi") else of[name]
         with np.errstate(invalid="ignore", divide="ignore"):
-            found = kernels.summaries(of.batch.window_offsets, value)[place]
+            found = kernels.summaries(of.batch.window_offsets, _sizes(of, name))[place]
             values: Array = found / np.diff(of.batch.window_offsets) if how == "mean" else found
             return values
 
-    return Rule((name,), summarised)
+    def scale(of: Values) -> Array:
+        high, _, total = kernels.summaries(of.batch.window_offsets, np.abs(of[name]))
+        return np.where(np.isnan(total), np.inf, high if how == "mean" else 0.0)
+
+    return Rule(KINDS[how], (name,), summarised, scale=scale)
+
+
+KINDS = {"max": "maxima", "min": "minima", "mean": "means"}
 
 
 def _in_supercluster(name: str) -> Rule:
     def values(of: Values) -> Array:
         inside = of["in_scluster"]
         number = np.bincount(of.window_of_pair[inside], minlength=len(of.batch))
-        high = kernels.summaries(np.concatenate([[0], np.cumsum(number)]), np.abs(of[name])[inside])[0]
+        high = kernels.summaries(np.concatenate([[0], np.cumsum(number)]), _sizes(of, name)[inside])[0]
         return np.where(of["is_seed_calo_matched"], high, -1.0)
 
-    return Rule((name, "in_scluster", "is_seed_calo_matched"), values)
+    needs = name, "in_scluster", "is_seed_calo_matched"
+    return Rule("extremes insc", needs, values, scale=lambda of: _unknown(values(of)))
 
 
 def _number_inside(of: Values) -> Array:
@@ -149,14 +225,18 @@ def _number_inside(of: Values) -> Array:
 
 
 def _total(name: str) -> Rule:
-    return Rule((name,), lambda of: kernels.summaries(of.batch.window_offsets, of[name])[2])
+    def scale(of: Values) -> Array:
+        total = kernels.summaries(of.batch.window_offsets, np.abs(of[name]))[2]
+        return np.where(np.isnan(total), np.inf, total)
+
+    return Rule("sums", (name,), lambda of: kernels.summaries(of.batch.window_offsets, of[name])[2], scale=scale)
 
 
-def _mustache(of: Values) -> Array:
+def _mustache(of: Values, dphi: Array) -> Array:
     rows = np.arange(len(of.window_of_pair))
     seeds = np.where(of.seed_row >= 0, of.seed_row, of.batch.window_offsets[:-1])
     inside = in_mustache(
-        of.batch.window_offsets, seeds, rows, of["cluster_dphi"], of["en_cluster"], of["cluster_eta"]
+        of.batch.window_offsets, seeds, rows, dphi, of["en_cluster"], of["cluster_eta"]
     )  # fmt: skip
     found: Array = inside & (of.seed_row >= 0)[of.window_of_pair]
     return found
@@ -164,9 +244,10 @@ def _mustache(of: Values) -> Array:
 
 def _rules() -> Iterator[tuple[str, Rule]]:
     """All rules, the better of two for a column first."""
-    yield "is_seed", Rule(("cl_index", "seed_index"), lambda of: of["cl_index"] == of.on_pairs("seed_index"))
-    yield "is_seed_calo_matched", Rule(("calo_index",), lambda of: of["calo_index"] >= 0)
-    yield "is_seed_mustache_matched", Rule(("mustache_seed_index",), lambda of: of["mustache_seed_index"] >= 0)
+    yield "is_seed", Rule("is_seed", ("cl_index", "seed_index"), lambda of: of["cl_index"] == of.on_pairs("seed_index"))
+    yield "is_seed_calo_matched", Rule("matched window", ("calo_index",), lambda of: of["calo_index"] >= 0)
+    needs: tuple[str, ...] = ("mustache_seed_index",)
+    yield "is_seed_mustache_matched", Rule("mustache", needs, lambda of: of["mustache_seed_index"] >= 0)
     for suffix in ("", "_calib"):
         yield f"et_cluster{suffix}", _transverse(f"en_cluster{suffix}", "cluster_eta")
         yield f"et_seed{suffix}", _transverse(f"en_seed{suffix}", "seed_eta")
@@ -174,15 +255,10 @@ def _rules() -> Iterator[tuple[str, Rule]]:
         yield name, _of_seed(of_cluster)
     for name in ("sim", "gen", "sim_good"):
         yield f"et_true_{name}", _transverse(f"en_true_{name}", "gen_true_eta")
-    yield "cluster_deta", Rule(("seed_eta", "cluster_eta"), _deta, exact=True)
-    yield (
-        "cluster_dphi",
-        Rule(
-            ("seed_phi", "cluster_phi"),
-            lambda of: wrapped_differences(of.on_pairs("seed_phi"), of["cluster_phi"]),
-            exact=True,
-        ),
-    )
+    needs = "seed_eta", "cluster_eta"
+    deta_scale = lambda of: _larger(of.on_pairs("seed_eta"), of["cluster_eta"])  # noqa: E731
+    yield "cluster_deta", Rule("differences", needs, _deta, exact=True, scale=deta_scale)
+    yield "cluster_dphi", Rule("angles", ("seed_phi", "cluster_phi"), _dphi, exact=True)
     yield "cluster_den_seed", _behind_seed("en_seed", "en_cluster")
     yield "cluster_det_seed", _behind_seed("et_seed", "et_cluster")
     for name in COLUMNS:
@@ -191,14 +267,20 @@ def _rules() -> Iterator[tuple[str, Rule]]:
     for name, column in SUMMARISED.items():
         for how in ("max", "min", "mean"):
             yield f"{how}_{name}", _summary(column, how)
-    for name in ("en_cluster", "deta_cluster", "dphi_cluster"):
-        yield f"max_{name}_insc", _in_supercluster(SUMMARISED[name])
-    yield "nclusters_insc", Rule(("in_scluster", "is_seed_calo_matched"), _number_inside)
-    yield "ncls", Rule((), lambda of: np.diff(of.batch.window_offsets))
+    for name in INSIDE:
+        yield name, _in_supercluster(SUMMARISED[name.removeprefix("max_").removesuffix("_insc")])
+    yield "nclusters_insc", Rule("nclusters_insc", ("in_scluster", "is_seed_calo_matched"), _number_inside)
+    yield "ncls", Rule("ncls", (), lambda of: np.diff(of.batch.window_offsets))
     for name in ("simen_PU", "recoen_PU", "simen_sig"):
         yield f"wtot_{name}", _total(f"calo_{name}")
-    needs = ("is_seed", "cluster_dphi", "en_cluster", "cluster_eta")
-    yield "in_geom_mustache", Rule(needs, _mustache)
+    positions, others = ("seed_phi", "cluster_phi"), ("is_seed", "en_cluster", "cluster_eta")
+    known = lambda of: _unknown(of["en_cluster"])  # noqa: E731
+    kind = "geometric mustache"
+    yield "in_geom_mustache", Rule(kind, (*others, *positions), lambda of: _mustache(of, _dphi(of)), scale=known)
+    kind = "geometric mustache of rounded angles"
+    yield "in_geom_mustache", Rule(kind, (*others, "cluster_dphi"), lambda of: _mustache(of, of["cluster_dphi"]))
+    for name in ("en_seed_log", "en_seed_calib_log", "et_seed_log", "et_seed_calib_log"):
+        yield name, _of_seed(name.replace("seed", "cluster"))
 
 
 RULES: dict[str, tuple[Rule, ...]] = {}
@@ -241,7 +323,7 @@ def needed(wanted: Collection[str], names: Collection[str]) -> frozenset[str]:
 
 
 def filled_batch(batch: WindowBatch, wanted: Collection[str], *, flavour: int | None = None) -> WindowBatch:
-    """The batch with those columns of `wanted` that it lacks and that follow from the others, stored as in a dataset.
+    """The batch with those columns of `wanted` that it does not have and that follow from the others, as stored.
 
     flavour : of all windows; None keeps the column, or fills it with 0 where there is none
     """
@@ -253,7 +335,7 @@ def filled_batch(batch: WindowBatch, wanted: Collection[str], *, flavour: int | 
         if name == "window_index":
             index = _identity(values)
         else:
-            (window if COLUMNS[name].level == "window" else pair)[name] = _stored(values[name], COLUMNS[name].dtype)
+            (window if COLUMNS[name].level == "window" else pair)[name] = as_stored(values[name], COLUMNS[name].dtype)
     if flavour is not None or ("flavour" in wanted and "flavour" not in window):
         window["flavour"] = np.full(len(batch), flavour or 0, dtype=np.int32)
     seeds = values.seed_row if can_have("is_seed", values.has) else batch.window_seed
@@ -261,12 +343,12 @@ def filled_batch(batch: WindowBatch, wanted: Collection[str], *, flavour: int | 
 
 
 def _identity(of: Values) -> Text:
-    """`window_index` as ours, without the sample, which nothing tells."""
+    """`window_index` as ecalwindows writes it, without the sample, which no column has."""
     numbers = np.stack([of[name] for name in IDENTITY], axis=1).astype(np.int64)
     return Text(*kernels.joined_numbers(np.zeros(0, np.uint8), np.ascontiguousarray(numbers)))
 
 
-def _stored(values: Array, dtype: str) -> Array:
+def as_stored(values: Array, dtype: str) -> Array:
     """A column in its stored dtype, -999 where there is no number."""
     with np.errstate(over="ignore", invalid="ignore"):
         column = values.astype(dtype)

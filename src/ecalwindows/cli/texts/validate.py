@@ -23,18 +23,18 @@ def validation_text(validation: Validation) -> str:
 
 def _lines(outcome: Outcome) -> list[str]:
     if not outcome.checked and not outcome.failed:
-        why = f"lacks {_lacking(outcome)}" if outcome.lacking else "there is nothing to check"
+        why = f"lacks {_missing(outcome)}" if outcome.missing else "there is nothing to check"
         return [f"{'-':>10}  {outcome.name:<20} not checked, {why}"]
     if not outcome.failed:
-        without = f" (lacks {_lacking(outcome)})" if outcome.lacking else ""
+        without = f" (lacks {_missing(outcome)})" if outcome.missing else ""
         return [f"{'ok':>10}  {outcome.name:<20} {outcome.sentence}{without}"]
     found = f"FAILED {outcome.failed:,} of {outcome.checked:,}: {outcome.name}: {outcome.sentence}"
     more = outcome.failed - len(outcome.offenders)
     return [found, *(f"{'':12}{offender}" for offender in outcome.offenders), *([f"{'':12}..."] if more > 0 else [])]
 
 
-def _lacking(outcome: Outcome) -> str:
-    names = sorted(outcome.lacking)
+def _missing(outcome: Outcome) -> str:
+    names = sorted(outcome.missing)
     return ", ".join(names[:MOST_LACKING]) + (f" and {len(names) - MOST_LACKING} more" if names[MOST_LACKING:] else "")
 
 

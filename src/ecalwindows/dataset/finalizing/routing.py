@@ -33,7 +33,7 @@ from ecalwindows.formats.ndjson.lines import as_lines, line_pieces, text_of
 from ecalwindows.formats.ndjson.text_file import TextFile
 from ecalwindows.formats.parquet.definition import FeaturesDefinition
 from ecalwindows.formats.parquet.writer import ROW_GROUP, ParquetWriter
-from ecalwindows.formats.suffixes import EVENTS_SUFFIX, MATCHED, UNMATCHED
+from ecalwindows.formats.suffixes import EVENTS_SUFFIX, MATCHED, PART_SUFFIXES, UNMATCHED
 from ecalwindows.formats.tfrecord.records import record_pieces
 
 Writer = TypeVar("Writer")
@@ -127,7 +127,7 @@ def part_paths(format_name: str, name: str, folder: Path, split: str | None) -> 
     if format_name == "parquet":
         return {"windows": base / f"{name}.parquet"}
     if format_name == "ndjson":
-        return {"windows": base / f"{name}.ndjson.zst", "events": base / f"{name}{EVENTS_SUFFIX}"}
+        return {"windows": base / f"{name}{PART_SUFFIXES['ndjson']}", "events": base / f"{name}{EVENTS_SUFFIX}"}
     return {
         MATCHED: base / MATCHED / f"calomatch_{name}.proto",
         UNMATCHED: base / UNMATCHED / f"nocalomatch_{name}.proto",

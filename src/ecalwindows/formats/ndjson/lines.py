@@ -9,7 +9,8 @@ from typing import IO, Any
 import numpy as np
 import pyarrow as pa
 
-from ecalwindows.formats.ndjson.text_source import RAW_PIECE, Limits, StreamError, decompressed, is_archive, text_chunks
+from ecalwindows.formats.ndjson.text_source import RAW_PIECE, Limits, StreamError, decompressed, text_chunks
+from ecalwindows.formats.suffixes import is_archive
 
 PIECE = 1 << 23
 """Bytes of text read at a time; bounds the memory."""

@@ -15,6 +15,7 @@ import zstandard
 
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.formats.ndjson.tar_stream import members
+from ecalwindows.formats.suffixes import is_archive
 
 RAW_PIECE = 1 << 16
 PIECE = 1 << 20
@@ -90,11 +91,6 @@ def bad_text(found: str, where: str) -> BadFileError:
         where=where,
         todo="copy or make it again, or keep its complete lines with --skip-bad-files",
     )
-
-
-def is_archive(name: str) -> bool:
-    """Whether the name is that of a tar archive."""
-    return name.endswith((".tar", ".tar.gz", ".tgz", ".tar.zst"))
 
 
 def decompressed(raw: Iterator[bytes], name: str) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""What is true of every window (windows.md), as one table that a batch is held against; pure, so that it streams."""
+"""What is true of every window (windows.md), as one table against which batches are checked."""
 
 from __future__ import annotations
 
@@ -15,15 +15,25 @@ from ecalwindows.validation.invariants.shape import SHAPE
 INVARIANTS: tuple[Invariant, ...] = (*SHAPE, *NUMBERS, *LABELS)
 """All of them, in the order of the report."""
 
-MOST_OFFENDERS = 5
+MAX_OFFENDERS = 5
 
 
 @dataclass
 class Outcome:
-    """What became of an invariant.
+    """The outcome of an invariant.
 
-    checked : windows looked at; failed : those of which it is not true; offenders : the first of them
-    lacking : columns and settings that some part of it needs and that are not there
+    Attributes
+    ----------
+    name, sentence
+        Those of the invariant.
+    checked
+        Windows that were checked.
+    failed
+        Windows of which it is not true.
+    offenders
+        The first of these.
+    missing
+        Columns and settings that some part of it needs and that the data do not have.
     """
 
     name: str
@@ -31,20 +41,20 @@ class Outcome:
     checked: int = 0
     failed: int = 0
     offenders: list[str] = field(default_factory=list)
-    lacking: set[str] = field(default_factory=set)
+    missing: set[str] = field(default_factory=set)
 
     def count(self, holds: Flags, names: Text | None, where: str, first: int) -> None:
-        """Add windows. `where`, `first` : their file and the number of the first in it, where there are no names."""
+        """Add windows; those without names are named by their file (`where`) and their row in it, from `first`."""
         self.checked += len(holds)
         self.failed += int((~holds).sum())
-        for row in np.flatnonzero(~holds)[: MOST_OFFENDERS - len(self.offenders)].tolist():
+        for row in np.flatnonzero(~holds)[: MAX_OFFENDERS - len(self.offenders)].tolist():
             self.offenders.append(window_name(names, row) or f"{where}, window {first + row + 1}")
 
-    def fail(self, told: str, n: int = 1) -> None:
-        """Add what failed elsewhere."""
+    def fail(self, offender: str, n: int = 1) -> None:
+        """Add a failure that was found elsewhere."""
         self.failed += n
-        if len(self.offenders) < MOST_OFFENDERS:
-            self.offenders.append(told)
+        if len(self.offenders) < MAX_OFFENDERS:
+            self.offenders.append(offender)
 
 
 def window_name(names: Text | None, row: int) -> str:
@@ -60,13 +70,13 @@ def outcomes() -> list[Outcome]:
 
 
 def check(seen: Seen, results: list[Outcome], where: str = "", first: int = 0) -> None:
-    """Hold a batch against all invariants whose columns it has, and add what is found to `results` (in that order)."""
+    """Check all invariants whose columns a batch has, and add the outcome to `results`, which has the same order."""
     if not len(seen.batch):
         return
     names = seen.batch.window_index if len(seen.batch.window_index.data) else None
     for each, outcome in zip(INVARIANTS, results, strict=True):
         parts = [part for part in each.parts if part.needs <= seen.held]
-        outcome.lacking |= each.needs - seen.held
+        outcome.missing |= each.needs - seen.held
         if parts:
             holds = np.all([part.holds(seen) for part in parts], axis=0)
             outcome.count(holds, names, where, first)

@@ -8,17 +8,24 @@ from typing import Any
 import numpy as np
 
 from ecalwindows.core.schema import COLUMNS, SENTINEL
-from ecalwindows.validation.invariants.numbers import by_window, values_of
-from ecalwindows.validation.invariants.seen import SETTING, Flags, Invariant, Part, Seen, close, flags, invariant, part
-from ecalwindows.windowing.kernels import features as arithmetic
-from ecalwindows.windowing.kernels.mustache import in_mustache
-from ecalwindows.windowing.kernels.windows import wrapped_differences
+from ecalwindows.validation.invariants.seen import (
+    SETTING,
+    Flags,
+    Invariant,
+    Part,
+    Seen,
+    close,
+    flags,
+    follows,
+    invariant,
+    part,
+)
+from ecalwindows.windowing.derived import IDENTITY, INSIDE
+from ecalwindows.windowing.kernels.features import joined_numbers
 
 MATCHED = "is_seed_calo_matched"
 TRUTH = tuple(name for name, column in COLUMNS.items() if "_true_" in name and column.level == "window")
 FLAGS = ("is_calo_matched", "is_calo_matched_diffcalo", "is_calo_seed")
-INSC = {"max_en_cluster_insc": "en_cluster", "max_deta_cluster_insc": "cluster_deta",
-        "max_dphi_cluster_insc": "cluster_dphi"}  # fmt: skip
 MUSTACHE = ("en_mustache_raw", "et_mustache_raw", "en_mustache_calib", "et_mustache_calib")
 
 
@@ -36,7 +43,7 @@ def _unmatched(name: str, *values: Any) -> Part:
 
     def holds(seen: Seen) -> Flags:
         right = np.isin(seen.of(name), values)
-        return flags(np.logical_or(seen.of(MATCHED), by_window(seen, name, right)))
+        return flags(np.logical_or(seen.of(MATCHED), seen.by_window(name, right)))
 
     return part((MATCHED, name), holds)
 
@@ -74,24 +81,9 @@ def _above(flag: str, score: str, setting: str) -> Part:
     def holds(seen: Seen) -> Flags:
         value = seen.of(score)
         right = ~seen.of(flag) | (value > seen.settings[setting]) | (value == SENTINEL)
-        return by_window(seen, flag, right)
+        return seen.by_window(flag, right)
 
     return part((flag, score, SETTING + setting), holds)
-
-
-def _number_insc(seen: Seen) -> Flags:
-    number = np.where(seen.of(MATCHED), seen.count(seen.of("in_scluster")), 0)
-    return flags(seen.of("nclusters_insc") == number)
-
-
-def _largest_insc(name: str, source: str) -> Part:
-    def holds(seen: Seen) -> Flags:
-        inside, values = seen.of("in_scluster"), values_of(seen, source)
-        offsets = np.concatenate([[0], np.cumsum(seen.count(inside))])
-        high = arithmetic.summaries(offsets, np.where(values == SENTINEL, np.nan, values)[inside])[0]
-        return flags(close(seen.of(name), np.where(seen.of(MATCHED), high, -1.0)) | np.isnan(high))
-
-    return part((name, source, "in_scluster", MATCHED), holds)
 
 
 def _fraction(seen: Seen) -> Flags:
@@ -119,21 +111,10 @@ def _no_mustache(name: str) -> Part:
     """Without a supercluster the column (for all clusters) is 0 or false."""
 
     def holds(seen: Seen) -> Flags:
-        nothing = by_window(seen, name, seen.of(name) == 0)
+        nothing = seen.by_window(name, seen.of(name) == 0)
         return flags(np.logical_or(seen.of("is_seed_mustache_matched"), nothing))
 
     return part((name, "is_seed_mustache_matched"), holds)
-
-
-def _geometric(seen: Seen) -> Flags:
-    """The label made anew from stored raw energies and positions, which are those of the dump."""
-    has_one, seed = seen.seed
-    energy, eta = seen.of("en_cluster"), seen.of("cluster_eta")
-    if not len(eta):
-        return ~has_one
-    dphi = wrapped_differences(seen.each("seed_phi"), seen.of("cluster_phi"))
-    inside = in_mustache(seen.offsets, seed, np.arange(len(eta)), dphi, energy, eta)
-    return flags(seen.all_of((inside == seen.of("in_geom_mustache")) | (energy == SENTINEL)) | ~has_one)
 
 
 def _fixed_flavour(seen: Seen) -> Flags:
@@ -149,9 +130,8 @@ def _kept(seen: Seen) -> Flags:
 
 def _identity_text(seen: Seen) -> Flags:
     """The text ends in run, lumi, event and seed index; a text of another kind (random letters) says nothing."""
-    names = ("run_id", "lumi_id", "event_id", "seed_index")
-    numbers = np.stack([seen.batch.column(name).astype(np.int64) for name in names], axis=1)
-    ends, data = arithmetic.joined_numbers(np.zeros(0, np.uint8), np.ascontiguousarray(numbers))
+    numbers = np.stack([seen.batch.column(name).astype(np.int64) for name in IDENTITY], axis=1)
+    ends, data = joined_numbers(np.zeros(0, np.uint8), np.ascontiguousarray(numbers))
     text, lengths = seen.batch.window_index, np.diff(ends)
     shift = text.offsets[1:] - ends[1:]  # from a place in the numbers to that in the text
     row = np.repeat(np.arange(len(text)), lengths)
@@ -172,7 +152,7 @@ def _when(holds: Callable[[Seen], Flags], *needs: str) -> Part:
 LABELS: tuple[Invariant, ...] = (
     invariant(
         "matched window", "is_seed_calo_matched goes with a calo_index; only then can the seed be the main cluster",
-        _when(lambda seen: seen.of(MATCHED) == (seen.of("calo_index") >= 0), MATCHED, "calo_index"),
+        *follows("matched window"),
         _when(lambda seen: seen.of("calo_index") >= -1, "calo_index"),
         _when(lambda seen: ~seen.of("is_seed_calo_seed") | seen.of(MATCHED), MATCHED, "is_seed_calo_seed"),
     ),
@@ -184,7 +164,7 @@ LABELS: tuple[Invariant, ...] = (
     invariant(
         "unmatched truth", "without a caloparticle truth values are 0 and PU fractions -1 (0 without pile-up)",
         *(_unmatched(name, 0) for name in (*TRUTH, "seed_simen_sig", "calo_simen_sig", "nclusters_insc")),
-        *(_unmatched(name, -1) for name in INSC),
+        *(_unmatched(name, -1) for name in INSIDE),
         *(_unmatched(name, -1, 0) for name in ("seed_PUfrac", "cluster_PUfrac")),
     ),
     invariant(
@@ -206,7 +186,7 @@ LABELS: tuple[Invariant, ...] = (
         _when(_main_cluster, "is_calo_seed", "is_seed", "is_seed_calo_seed"),
     ),
     invariant(
-        "other caloparticle", "other_calo_index stands only with is_calo_matched_diffcalo, and is not the window's",
+        "other caloparticle", "other_calo_index goes only with is_calo_matched_diffcalo, and is not the window's",
         _when(lambda seen: seen.all_of((seen.of("other_calo_index") < 0) | seen.of(FLAGS[1])),
                   "other_calo_index", FLAGS[1]),
         _when(_other_calo, "other_calo_index", "calo_index"),
@@ -231,21 +211,19 @@ LABELS: tuple[Invariant, ...] = (
     ),
     invariant(
         "nclusters_insc", "nclusters_insc is the number of in_scluster clusters, 0 if unmatched",
-        _when(_number_insc, "nclusters_insc", "in_scluster", MATCHED),
+        *follows("nclusters_insc"),
     ),
     invariant(
         "extremes insc", "max_*_insc are the largest of the in_scluster clusters, -1 if unmatched",
-        *(_largest_insc(*names) for names in INSC.items()),
+        *follows("extremes insc"),
     ),
     invariant(
         "mustache", "without a supercluster its index is -1, its energies are 0 and no cluster is in_mustache",
-        _when(lambda seen: seen.of("is_seed_mustache_matched") == (seen.of("mustache_seed_index") >= 0),
-                  "is_seed_mustache_matched", "mustache_seed_index"),
-        *(_no_mustache(name) for name in (*MUSTACHE, "in_mustache")),
+        *follows("mustache"), *(_no_mustache(name) for name in (*MUSTACHE, "in_mustache")),
     ),
     invariant(
         "geometric mustache", "in_geom_mustache follows from raw energies and positions",
-        _when(_geometric, "in_geom_mustache", "is_seed", "en_cluster", "cluster_eta", "cluster_phi", "seed_phi"),
+        *follows("geometric mustache"),
     ),
     invariant(
         "flavour", "the flavour is that of the settings, 0 in unmatched windows if auto",
@@ -256,7 +234,7 @@ LABELS: tuple[Invariant, ...] = (
         _when(_kept, MATCHED, "setting maxnocalow"),
     ),
     invariant(
-        "identity", "window_index tells run, lumi, event and seed_index",
-        _when(_identity_text, "window_index", "run_id", "lumi_id", "event_id", "seed_index"),
+        "identity", "window_index names run, lumi, event and seed_index",
+        _when(_identity_text, "window_index", *IDENTITY),
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A batch as invariants look at it: columns in float64, sums and extremes by window, and what counts as equal."""
+"""A batch as invariants look at it: its columns in float64, counts by window, and which numbers are equal."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.batch import Array, WindowBatch
 from ecalwindows.core.geometry import Geometry
-from ecalwindows.core.schema import SENTINEL
-from ecalwindows.windowing.kernels import features as arithmetic
+from ecalwindows.core.schema import COLUMNS, SENTINEL
+from ecalwindows.windowing.derived import ROUNDED, RULES, Rule, Values, held
 
 Flags = NDArray[np.bool_]
-Numbers = NDArray[np.float64]
-
-TOLERANCE = 1e-6
-"""Relative: some 16 halves of a float32 step."""
 
 SMALLEST = float(np.finfo(np.float32).tiny)
 """Below it float32 loses digits, down to 0."""
 
 SETTING = "setting "
-"""What stands before the name of a setting among the needs of a part."""
+"""Prefix of the name of a setting among the needs of a part."""
 
 
 class Seen:
-    """Windows and the settings with which they were made, as far as they are known.
+    """Windows, and the settings with which they were made, as far as they are known.
 
-    settings : by name; "geometry" is a `Geometry`
+    Parameters
+    ----------
+    batch
+        The windows.
+    settings
+        Values by name; "geometry" is a `Geometry`.
     """
 
     def __init__(self, batch: WindowBatch, settings: Mapping[str, Any]) -> None:
         self.batch, self.settings = batch, settings
         self.offsets = batch.window_offsets
+        self.values = Values(batch, as_stored=True)
 
     @cached_property
     def held(self) -> frozenset[str]:
-        """Columns and settings that are there."""
-        batch = self.batch
-        text = {"window_index"} if len(batch.window_index.data) else set()
+        """Columns of the batch, and settings that are known."""
         settings = {SETTING + name for name, value in self.settings.items() if value is not None}
-        return frozenset({*batch.window, *batch.pair, *batch.cluster, *text, *settings})
+        return held(self.batch) | settings
 
-    @cached_property
+    @property
     def window(self) -> NDArray[np.int64]:
         """The window of each cluster, int64 (n_pairs,)."""
-        return np.repeat(np.arange(len(self.batch)), np.diff(self.offsets))
+        return self.values.window_of_pair
 
     @property
     def geometry(self) -> Geometry:
@@ -58,7 +58,7 @@ class Seen:
         return geometry
 
     def of(self, name: str) -> Array:
-        """A column as it is used: numbers in float64, flags as they are."""
+        """A column with its sentinels: numbers in float64, flags as they are."""
         column = self.batch.column(name)
         return column if column.dtype.kind == "b" else column.astype(np.float64)
 
@@ -74,11 +74,9 @@ class Seen:
         """Clusters of each window with the flag."""
         return np.bincount(self.window[flags], minlength=len(self.batch))
 
-    def summaries(self, values: Numbers) -> Numbers:
-        """Largest, smallest and sum of each window's values, (3, n_windows); NaN where a value is the sentinel."""
-        values = np.where(values == SENTINEL, np.nan, values)
-        result: Numbers = arithmetic.summaries(self.offsets, values)
-        return result
+    def by_window(self, name: str, flags: Flags) -> Flags:
+        """Flags of a column, of its windows or its clusters, as flags of windows."""
+        return flags if COLUMNS[name].level == "window" else self.all_of(flags)
 
     @cached_property
     def seed(self) -> tuple[Flags, NDArray[np.int64]]:
@@ -101,13 +99,23 @@ def flags(found: Any) -> Flags:
 
 
 def close(a: Array, b: Array, scale: Any = 0.0) -> Flags:
-    """Whether numbers agree as float32 do; one without a number (sentinel, NaN, infinity) agrees with all such.
+    """Whether numbers agree as float32 numbers do.
 
-    scale : size of the numbers that they were computed from
+    Parameters
+    ----------
+    a, b
+        Numbers; a sentinel, NaN or infinity is no number, and agrees with every other one of these.
+    scale
+        Size of the numbers from which they were computed, in their unit.
+
+    Returns
+    -------
+    ndarray of bool
+        One flag per pair of numbers.
     """
     a, b = np.where(a == SENTINEL, np.nan, a), np.where(b == SENTINEL, np.nan, b)
     with np.errstate(invalid="ignore"):
-        equal = np.abs(a - b) <= TOLERANCE * np.maximum(np.maximum(np.abs(a), np.abs(b)), scale) + SMALLEST
+        equal = np.abs(a - b) <= ROUNDED * np.maximum(np.maximum(np.abs(a), np.abs(b)), scale) + SMALLEST
     return flags(np.logical_or(equal, ~np.isfinite(a) & ~np.isfinite(b)))
 
 
@@ -124,7 +132,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Invariant:
-    """What is true of every window: a name, a sentence, and parts; those are checked whose columns are there."""
+    """What is true of every window: a name, a sentence, and parts, of which those are checked whose columns exist."""
 
     name: str
     sentence: str
@@ -132,7 +140,7 @@ class Invariant:
 
     @property
     def needs(self) -> frozenset[str]:
-        """All that it looks at."""
+        """All columns and settings that it looks at."""
         return frozenset().union(*(part.needs for part in self.parts))
 
 
@@ -144,3 +152,19 @@ def part(needs: Iterable[str], holds: Holds) -> Part:
 def invariant(name: str, sentence: str, *parts: Part) -> Invariant:
     """An invariant of some parts."""
     return Invariant(name, sentence, parts)
+
+
+def follows(kind: str) -> list[Part]:
+    """Parts that check all columns that follow from others by the rules of a kind (windowing/derived.py)."""
+    return [_follows(name, rule) for name, rules in RULES.items() for rule in rules if rule.kind == kind]
+
+
+def _follows(name: str, rule: Rule) -> Part:
+    """A stored column is what the rule gives, but for rounding, where its needs determine it."""
+
+    def holds(seen: Seen) -> Flags:
+        scale = rule.scale(seen.values) if rule.scale else np.zeros(1)
+        right = seen.by_window(name, close(seen.values[name], rule.values(seen.values), scale) | np.isinf(scale))
+        return right | ~seen.seed[0] if "is_seed" in rule.needs else right
+
+    return part((name, *rule.needs), holds)
