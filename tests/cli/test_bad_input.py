@@ -262,7 +262,7 @@ def test_same_event_in_two_files_names_both_and_an_option_keeps_the_first(tmp_pa
     copy = tmp_path / "copy.root"
     copy.write_bytes(ELECTRONS.read_bytes())
     ran = refused(tmp_path, str(ELECTRONS), str(copy))
-    assert "stands twice" in ran.err and str(ELECTRONS) in ran.err and str(copy) in ran.err
+    assert "is there twice" in ran.err and str(ELECTRONS) in ran.err and str(copy) in ran.err
     once, twice = tmp_path / "once.ndjson", tmp_path / "twice.ndjson"
     run("windows", str(ELECTRONS), "-o", str(once))
     ran = run("windows", str(ELECTRONS), str(copy), "-o", str(twice), "--keep-first-duplicates", "--step-events", "5")

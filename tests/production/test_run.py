@@ -317,7 +317,7 @@ def test_status_names_the_inputs_to_blame_and_that_nobody_goes_on(tmp_path: Path
     file = write_yaml(tmp_path / "p.yaml", files_per_job=10)
     assert attempt("production", "run", str(file), "-j", "0").code == 2
     told = run("production", "status", str(file), "--watch").out
-    assert "failed: ele-00000: event" in told and "stands twice" in told and "nobody runs it" in told
+    assert "failed: ele-00000: event" in told and "is there twice" in told and "nobody runs it" in told
     inputs = [line.rpartition("/")[2] for line in told.splitlines() if line.startswith("  input: ")]
     assert inputs == ["again.root", "dump_001.root"]
 

@@ -97,7 +97,7 @@ def test_events_that_stand_twice_are_refused(tmp_path: Path) -> None:
     copy = tmp_path / "copy.root"
     copy.write_bytes(ELECTRONS.read_bytes())
     ran = attempt("truth", "match", str(ELECTRONS), str(copy), "-o", str(tmp_path / "m.parquet"))
-    assert ran.code == 2 and "stands twice" in ran.err
+    assert ran.code == 2 and "is there twice" in ran.err
 
 
 def test_readers_get_whole_caloparticles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ CPP_NAMES = {"int32": "int", "int64": "Long64_t", "float32": "float", "float64":
 class Ragged:
     """One branch over a range of entries.
 
-    offsets : () for a number an entry; (o1,) for vector<T>; (o1, o2) for vector<vector<T>>.
+    offsets : () for one number per entry; (o1,) for vector<T>; (o1, o2) for vector<vector<T>>.
         o1 : int64 (n_entries + 1,), o2 : int64 (o1[-1] + 1,), each starting at 0
     content : (n,) flat, contiguous, host byte order, the file's type
     """
@@ -55,7 +55,7 @@ class ColumnType:
 
 
 def is_vector_of_numbers(branch: Any, kind: ColumnType) -> bool:
-    """Whether the branch is written as `dumper/kernels/decode.py` reads it, as far as its description tells."""
+    """Whether the branch is written as `dumper/kernels/decode.py` reads it, as far as its description shows."""
     way = branch.interpretation
     if kind.dtype.kind == "b" or len(branch.branches) or branch.count_branch is not None:
         return False

@@ -1,8 +1,8 @@
 """Branches of a dumper file as flat columns with offsets: `read_columns`; how much at once: `step_bounds`.
 
 Two ways lead to the same arrays. The plain one lets uproot make Awkward Arrays. The fast one (`baskets.py`) decodes
-the baskets itself. The plain way is its twin in the tests, and takes over for every branch whose form the fast one
-does not know: RNTuple fields, C arrays, member-wise streaming.
+the baskets itself. The plain way is the reference in the tests, and takes over for every branch whose form the
+fast one does not know: RNTuple fields, C arrays, member-wise streaming.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ Keys = NDArray[np.bytes_]
 
 @dataclass
 class SeenEvents:
-    """Remembers the (run, lumi, event) of a run's inputs: 28 bytes an event."""
+    """Remembers the (run, lumi, event) of a run's inputs: 28 bytes per event."""
 
     paths: list[str]
     keep_first: bool = False
@@ -45,7 +45,7 @@ class SeenEvents:
 
     def _refuse(self, events: Events, row: int, earlier: int, file: int) -> None:
         raise InputError(
-            f"event {events.event[row]} (run {events.run[row]}, lumi {events.lumi[row]}) stands twice",
+            f"event {events.event[row]} (run {events.run[row]}, lumi {events.lumi[row]}) is there twice",
             expected="every event once in a sample (event numbers repeat between samples, not within one)",
             where=" and ".join(dict.fromkeys((self.paths[earlier], self.paths[file]))),
             todo="leave one of the files out, or keep the first of such events with --keep-first-duplicates",

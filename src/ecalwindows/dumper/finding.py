@@ -1,4 +1,4 @@
-"""Where an event stands in a dumper file: from its ids alone, nothing else is read."""
+"""Where an event is in a dumper file: only the ids of events are read."""
 
 from __future__ import annotations
 

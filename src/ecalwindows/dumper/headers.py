@@ -28,7 +28,7 @@ class Input:
 
     branches : those to read
     absent : needed ones that take their defaults, and those for which it is treated as a file without pile-up
-    pileup : how the pile-up of the file is treated (config.PileUpUse)
+    pileup : how the pile-up of the file is treated (core.settings.PileUpUse)
     n_events : entries of the tree; start, stop : those that the run takes; n_bytes : size of the file
     state : of the file before it was opened, None for a URL
     """
@@ -138,7 +138,7 @@ def open_tree(path: str, tree_name: str) -> Iterator[Any]:
         raise bad_file(
             path,
             f"it cannot be read as a ROOT file: {_one_line(error, path)}",
-            "a whole ROOT file",
+            "a complete ROOT file",
             f"{there}, or go on without it: --skip-bad-files",
         ) from error
 
@@ -150,7 +150,7 @@ def _refuse_cut(path: str, file: Any) -> None:
         raise bad_file(
             path,
             f"it is cut off: {there:,} bytes of {said:,}",
-            "a whole ROOT file",
+            "a complete ROOT file",
             "copy or make it again, or go on without it: --skip-bad-files",
         )
 
@@ -245,6 +245,6 @@ def bad_file(path: str, found: str, expected: str, todo: str) -> BadFileError:
 
 
 def _one_line(error: Exception, path: str) -> str:
-    """What a library says, in a line that is the same wherever the file stands."""
+    """What a library says, in a line that is the same wherever the file is."""
     said = " ".join(str(error).split()).replace(" ".join(path.split()), "the file")
     return said[:200] or type(error).__name__

@@ -79,12 +79,12 @@ def _above_glob(text: str) -> str:
 
 
 def _refuse_closed_folders(folder: str) -> None:
-    """Raise InputError for a folder below that cannot be listed: a glob passes it over without a word."""
+    """Raise InputError for a folder below that cannot be listed: a glob leaves it out silently."""
 
     def refuse(error: OSError) -> None:
         raise InputError(
             f"a folder cannot be listed: {error.strerror}", expected="folders that you may read: their files would be "
-            "left out without a word", where=str(error.filename), todo="mend that (chmod, klist), or name other inputs",
+            "left out silently", where=str(error.filename), todo="correct that (chmod, klist), or name other inputs",
         ) from error  # fmt: skip
 
     if os.path.isdir(folder):
@@ -121,7 +121,7 @@ def refuse_twice(files: Sequence[str]) -> None:
             names = file if file == seen[real] else f"{seen[real]} and {file}"
             raise InputError(
                 "the same file is given twice",
-                expected="every input once: its events would stand twice in the dataset",
+                expected="every input once: its events would be twice in the dataset",
                 where=names,
                 todo="leave one out",
             )

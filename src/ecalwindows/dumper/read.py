@@ -23,27 +23,27 @@ log = logging.getLogger(__name__)
 
 
 def read_events(
-    file: Input, settings: WindowSettings, *, memory_bytes: float, most_events: int | None = None
+    file: Input, settings: WindowSettings, *, memory_bytes: float, max_events: int | None = None
 ) -> Iterator[tuple[int, Events]]:
     """The events of a checked file, in order: (entry of the first, Events) by step.
 
-    memory_bytes : about how much the arrays of a step may take; most_events : most events of a step
+    memory_bytes : about how much the arrays of a step may take; max_events : largest number of events of a step
     """
     if file.start == file.stop:
         return
     with open_tree(file.path, settings.tree) as tree:
         names = list(dict.fromkeys(branch.name for branch in file.branches))
-        for start, stop in _steps(tree, names, file, memory_bytes, most_events):
+        for start, stop in _steps(tree, names, file, memory_bytes, max_events):
             events = events_of(file, dump.read_columns(tree, names, start, stop), start, stop)
             check_values(events, file.branches, file.path, start)
             yield start, events
 
 
 def _steps(
-    tree: Any, names: Sequence[str], file: Input, memory_bytes: float, most_events: int | None
+    tree: Any, names: Sequence[str], file: Input, memory_bytes: float, max_events: int | None
 ) -> Iterator[tuple[int, int]]:
     for start, stop in dump.step_bounds(tree, names, memory_bytes, file.start, file.stop):
-        size = most_events or stop - start
+        size = max_events or stop - start
         for begin in range(start, stop, size):
             yield begin, min(begin + size, stop)
 
@@ -118,7 +118,7 @@ class _Parts:
         return np.zeros(self.n_events + 1, dtype=np.int64)
 
     def numbers(self, part: Part, offsets: Index) -> dict[str, NDArray[Any]]:
-        """The columns of one number a row; integers as int32 but for the ids."""
+        """The columns of one number per row; integers as int32 but for the ids."""
         read, found = self._read(part), {}
         first = next((branch.name for branch in read.values()), "")
         for key, branch in _DEFAULTS[part].items():

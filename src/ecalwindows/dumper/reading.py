@@ -28,7 +28,7 @@ class Reading:
     memory_mb : about how much the arrays of a step may take [MB, 1e6 bytes]
     step_events : most events of a step
     events : (start, stop) over all inputs
-    all_may_be_bad : inputs of which none can be read give an output without windows, which tells them
+    all_may_be_bad : inputs of which none can be read give an output without windows, which records them
     warns : what a user must know of the inputs is logged as warnings, else it is in the report only
     """
 
@@ -69,7 +69,7 @@ def reading_of(given: Reading | Mapping[str, Any] | None) -> Reading:
 
 @dataclass
 class ReadReport:
-    """What was found in the inputs of a run. `warnings`: what a user of the data must know of it, a line each."""
+    """What was found in the inputs of a run. `warnings`: what a user of the data must know of it, one line for each."""
 
     n_files: int = 0
     warnings: list[str] = field(default_factory=list)
@@ -95,7 +95,7 @@ def iter_events(
             if reading.skip_bad_files:
                 _read_through(file, settings, reading)
             for _, events in read_events(
-                file, settings, memory_bytes=reading.step_bytes, most_events=reading.step_events
+                file, settings, memory_bytes=reading.step_bytes, max_events=reading.step_events
             ):
                 first = seen.first_time(events, number)
                 if not first.all():
@@ -110,7 +110,7 @@ def iter_events(
 
 def _read_through(file: Input, settings: WindowSettings, reading: Reading) -> None:
     """Read a file once for nothing, so that one that breaks half-way gives nothing, not a part."""
-    for _ in read_events(file, settings, memory_bytes=reading.step_bytes, most_events=reading.step_events):
+    for _ in read_events(file, settings, memory_bytes=reading.step_bytes, max_events=reading.step_events):
         pass
 
 

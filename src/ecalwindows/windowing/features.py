@@ -74,7 +74,7 @@ def cluster_columns(events: Events, association: Association, *, use_pileup: boo
 
 
 def differences(members: Members, cluster: Columns) -> Differences:
-    """How each cluster of a window stands to the seed."""
+    """Differences between the clusters of a window and its seed."""
     seed, other = members.seed[members.window], members.cluster
     seed_eta, eta = float64(cluster["cluster_eta"])[seed], float64(cluster["cluster_eta"])[other]
     phi = float64(cluster["cluster_phi"])
