@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers.cli import attempt, run
 from helpers.events_maker import events_of_dicts, window_settings_of
+from helpers.flat_folders import change_manifest
 from helpers.golden_files import GOLDEN
 from helpers.pipeline import made_of
 from helpers.strategies import f32, nudged
@@ -20,6 +21,7 @@ from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import SettingsError
 from ecalwindows.core.geometry import CMSSW_V1, GEOMETRIES
 from ecalwindows.core.settings import WindowSettings, window_settings
+from ecalwindows.dataset.record import read_record
 from ecalwindows.formats.readers import file_manifest
 from ecalwindows.validation.invariants import check, outcomes
 from ecalwindows.validation.invariants.seen import Seen
@@ -196,3 +198,23 @@ def test_an_option_for_the_mode_replaces_that_of_the_settings_file(tmp_path: Pat
         manifest = file_manifest(made)
         assert manifest is not None and manifest.settings["mode"] == mode
     assert attempt("windows", dump, "-o", str(tmp_path / "x.ndjson"), "-ov", "--mode", "cmssw").code == 2
+
+
+@pytest.mark.compiled
+def test_parts_of_before_there_were_modes_are_finalized_with_new_ones(tmp_path: Path) -> None:
+    """Their settings say `overlap`, and neither `mode` nor `keep` nor `min_cluster_energy`."""
+    parts = tmp_path / "parts"
+    for name, events in {"old": ":10", "new": "10:"}.items():
+        made = str(parts / f"{name}.ndjson.zst")
+        run("windows", str(GOLDEN / "electrons.root"), "-o", made, "-ov", "--wp-file", "flat", "--events", events, "-q")
+
+    def as_before(manifest: dict[str, Any]) -> None:
+        for name in ("mode", "keep", "min_cluster_energy"):
+            del manifest["settings"][name]
+        manifest["settings"]["overlap"] = True
+
+    change_manifest(parts, "old.ndjson.zst", as_before)
+    run("finalize", str(parts), "-o", str(tmp_path / "done"), "-q")
+    settings = read_record(tmp_path / "done" / "dataset.json").settings
+    assert settings["mode"] == "overlapping" and "overlap" not in settings
+    assert run("validate", str(tmp_path / "done")).code == 0
