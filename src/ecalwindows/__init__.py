@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from ecalwindows.core.version import version as __version__
     from ecalwindows.dumper.reading import Reading
     from ecalwindows.training.opened import open_dataset
+    from ecalwindows.training.stream import Stream, stream
 
 __all__ = [
-    "Reading", "WindowSettings", "__version__", "iterate_windows", "open_dataset", "show", "windows",
-    "write_windows",
+    "Reading", "Stream", "WindowSettings", "__version__", "iterate_windows", "open_dataset", "show", "stream",
+    "windows", "write_windows",
 ]  # fmt: skip
 
 _HOMES = {
@@ -27,6 +28,8 @@ _HOMES = {
     "show": "ecalwindows.api",
     "write_windows": "ecalwindows.commands.windows",
     "open_dataset": "ecalwindows.training.opened",
+    "Stream": "ecalwindows.training.stream",
+    "stream": "ecalwindows.training.stream",
     "Reading": "ecalwindows.dumper.reading",
     "WindowSettings": "ecalwindows.core.settings",
 }

@@ -43,10 +43,17 @@ def test_what_the_page_shows_is_what_it_prints(training: tuple[str, dict[str, An
             assert float(line.split()[-1]) == pytest.approx(float(other.split()[-1]), abs=0.02)  # the map may be remade
 
 
-def test_the_rest_of_the_page_runs(training: tuple[str, dict[str, Any]]) -> None:
+def test_the_stream_of_the_page_runs_and_resumes(training: tuple[str, dict[str, Any]]) -> None:
     _, names = training
     with contextlib.redirect_stdout(io.StringIO()) as out:
         exec(blocks("training.md", "python")[1], names)
+    assert out.getvalue().startswith("<Stream of") and names["again"].state() == names["state"]
+
+
+def test_the_rest_of_the_page_runs(training: tuple[str, dict[str, Any]]) -> None:
+    _, names = training
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        exec(blocks("training.md", "python")[2], names)
     shown, counts = out.getvalue().split(">\n")
     assert shown.startswith("<Dataset") and "windows" in shown
     assert sum(map(int, counts.split())) == len(names["some"]) > 0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from os import PathLike, fspath
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from ecalwindows.dataset.reading.scan import Scan
 from ecalwindows.dataset.reading.sources import dataset_files, dataset_record, files_of_record
 from ecalwindows.training.loading import gathers
 from ecalwindows.training.padding import PaddedBatch, Padding, gathering_source, padded_batch, padding_of
+from ecalwindows.training.stream import Stream, stream
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +76,20 @@ class TrainingDataset(Dataset):
             name, known = str(error.args[0]), [*self.columns, *self.definition.groups]
             raise self._wrong(f"there is no feature or group '{name}'", near(name, known)) from None
         return self._padded(padding, size, np.random.default_rng(seed) if shuffle else None, drop_last)
+
+    def stream(
+        self, batch_size: int, *, where: Any = None, split: str | Iterable[str] | None = None, **settings: Any
+    ) -> Stream:
+        """A stream of batches for a training: with ranks, workers, resume, and an order of the complete dataset.
+
+        split, where : as of `filter`; settings : those of `ecalwindows.stream`
+        Raises SettingsError and InputError as `ecalwindows.stream` and `filter`.
+
+        >>> for batch in data.stream(512, seed=1, split="train", workers=2):
+        ...     step(batch.cl_features, batch.cl_mask)
+        """
+        chosen = self if where is None and split is None else self.filter(where, split=split)
+        return stream(chosen, batch_size, **settings)
 
     def _padded(
         self, padding: Padding, size: int, rng: np.random.Generator | None, drop_last: bool

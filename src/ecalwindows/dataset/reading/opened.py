@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any, Self
 
 import awkward as ak
@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from ecalwindows.core.errors import EcalWindowsError, SettingsError, UnknownColumnError, near, unknown_column
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, Column
+from ecalwindows.dataset.reading.expression import condition
 from ecalwindows.dataset.reading.scan import Scan
 from ecalwindows.dataset.reading.selection import Selection
 from ecalwindows.dataset.reading.sources import File
@@ -94,6 +95,7 @@ class Dataset:
 
     def filter(
         self,
+        where: Any = None,
         *,
         et_min: float | None = None,
         et_max: float | None = None,
@@ -101,21 +103,32 @@ class Dataset:
         eta_max: float | None = None,
         matched: bool | None = None,
         split: str | Iterable[str] | None = None,
+        **equal: Any,
     ) -> Self:
         """A handle on fewer windows; all limits must hold, also those of filters before.
 
         et_min <= et_seed < et_max (raw Et) [GeV]; eta_min <= abs(seed_eta) < eta_max; matched: is_seed_calo_matched
         split : name or names of splits
-        Raises SettingsError for an unknown split, UnknownColumnError for a limit on a column that is not there.
+        where : a condition on columns with one number per window: text in the syntax of pandas' query, for example
+            "flavour == 11 and abs(seed_eta) < 1.4442", or a `pyarrow.compute.Expression`. -999 (no number)
+            passes no <, <=, >, >=
+        equal : a value, or a list of values, by name of the column, for example flavour=11
+        Raises SettingsError for an unknown split or a condition that cannot be read, UnknownColumnError for a limit on
+        a column that is not there.
+
+        >>> data.filter(flavour=11).filter("et_seed > 5 and nclusters_insc > 1")
         """
         selection = Selection(et_min, et_max, eta_min, eta_max, matched)
-        if missing := sorted(selection.columns - self.scan.names):
-            raise UnknownColumnError(
-                f"the filter needs {', '.join(missing)}, which the dataset does not have",
-                expected=near(missing[0], self.scan.names), where=self.path, todo="give limits on other columns",
-            )  # fmt: skip
+        conditions = (condition(where, **equal),) if where is not None or equal else ()
+        for each in (selection, *conditions):
+            if missing := sorted(each.columns - self.scan.names):
+                raise UnknownColumnError(
+                    f"the filter needs {', '.join(missing)}, which the dataset does not have",
+                    expected=near(missing[0], self.scan.names), where=self.path, todo="give limits on other columns",
+                )  # fmt: skip
+        scan = reduce(Scan.limited, conditions, self.scan.limited(selection))
         files = self.scan.files if split is None else self._files_of({split} if isinstance(split, str) else set(split))
-        return replace(self, scan=replace(self.scan.limited(selection), files=files))
+        return replace(self, scan=replace(scan, files=files))
 
     def _files_of(self, splits: set[str]) -> tuple[File, ...]:
         for name in sorted(splits - set(self.splits)):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.schema import COLUMNS
 from ecalwindows.core.urls import is_remote
+from ecalwindows.dataset.reading.expression import Condition
 from ecalwindows.dataset.reading.selection import Selection
 from ecalwindows.dataset.reading.sources import File, Index, file_batches, file_index
 from ecalwindows.dataset.record import DatasetRecord
@@ -30,10 +31,10 @@ class Scan:
     """Files of a dataset and the limits that all windows pass; `indices` are the headers read so far, by path."""
 
     files: tuple[File, ...]
-    selections: tuple[Selection, ...] = ()
+    selections: tuple[Selection | Condition, ...] = ()
     indices: dict[str, Index] = field(default_factory=dict, compare=False, repr=False)
 
-    def limited(self, selection: Selection) -> Scan:
+    def limited(self, selection: Selection | Condition) -> Scan:
         """The same with one more limit."""
         return replace(self, selections=(*self.selections, selection)) if selection.columns else self
 

@@ -106,6 +106,27 @@ def parquet_index(path: str | PathLike[str]) -> tuple[frozenset[str], tuple[int,
         return layout.names, tuple(group.num_rows for group in groups), [_ranges(group, names) for group in groups]
 
 
+def row_group_sizes(path: str | PathLike[str]) -> list[tuple[int, str]]:
+    """Of each row group: its bytes before compression, and the samples of its first and last window_index by name.
+
+    The text is empty where the statistics of the file do not state them.
+    """
+    with opened_parquet(path) as file:
+        leaf = file_layout(file, path).leaves.get("window_index")
+        groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+        return [(group.total_byte_size, _samples(group, leaf.path if leaf else None)) for group in groups]
+
+
+def _samples(group: Any, name: str | None) -> str:
+    """The samples of the least and the largest window_index of a row group."""
+    for number in range(group.num_columns):
+        column = group.column(number)
+        if column.path_in_schema == name and column.is_stats_set and column.statistics.has_min_max:
+            ends = column.statistics.min, column.statistics.max
+            return " ".join(dict.fromkeys(str(end).rsplit("_", 4)[0] for end in ends))
+    return ""
+
+
 def _ranges(group: Any, names: Mapping[str, str]) -> Ranges:
     found = {}
     for number in range(group.num_columns):

@@ -1,0 +1,125 @@
+"""Windows as flat NumPy arrays with offsets: no padding, for graph networks and jagged tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.core.batch import Array
+from ecalwindows.core.errors import unknown_column
+from ecalwindows.core.schema import COLUMNS
+from ecalwindows.training.padding import Integers, Padding, Source, rows_of
+
+
+@dataclass(frozen=True, repr=False)
+class FlatBatch:
+    """Some windows without padding; n = windows, c = their clusters, h = the hits of these.
+
+    cl_features     : float32 (c, n_features), columns `names.cl_features`
+    cl_labels       : bool (c, n_labels), columns `names.cl_labels`
+    cl_offsets      : int64 (n + 1,), the clusters of window i are cl_offsets[i] to cl_offsets[i + 1]
+    cl_hits         : float32 (h, n_components), columns `names.components`
+    hit_offsets     : int64 (c + 1,), the hits of cluster j are hit_offsets[j] to hit_offsets[j + 1]
+    seed_features   : float32 (n, n_features), columns `names.seed_features`
+    window_features : float32 (n, n_features), columns `names.window_features`
+    metadata        : by name, (n,) in their stored dtypes; window_index as str
+    """
+
+    names: Padding
+    cl_features: NDArray[np.float32]
+    cl_labels: NDArray[np.bool_]
+    cl_offsets: Integers
+    cl_hits: NDArray[np.float32]
+    hit_offsets: Integers
+    seed_features: NDArray[np.float32]
+    window_features: NDArray[np.float32]
+    metadata: Mapping[str, Array]
+
+    def __len__(self) -> int:
+        return len(self.cl_offsets) - 1
+
+    def __repr__(self) -> str:
+        """Shapes and dtypes of the arrays, in one line per array, and how many columns of metadata there are."""
+        arrays = {each.name: getattr(self, each.name) for each in fields(self)}
+        shapes = [f"  {name:<15} {x.dtype!s:<7} {x.shape}" for name, x in arrays.items() if isinstance(x, np.ndarray)]
+        return "\n".join(
+            [f"<FlatBatch: {len(self):,} windows", *shapes, f"  metadata        {len(self.metadata)} columns>"]
+        )
+
+    def column(self, name: str) -> Array:
+        """A column by name: (c,) for clusters, (n,) for windows.
+
+        Raises
+        ------
+        UnknownColumnError : if the batch has no such column; the error lists near names
+        """
+        for group in ("cl_features", "cl_labels", "seed_features", "window_features"):
+            names: tuple[str, ...] = getattr(self.names, group)
+            if name in names:
+                array: Array = getattr(self, group)
+                return array[..., names.index(name)]
+        if name in self.metadata:
+            return self.metadata[name]
+        raise unknown_column(name, self.names.columns - {*self.names.components}, "the batch")
+
+
+Pieces = Sequence[tuple[Source, Integers, Integers]]
+"""Sources, the rows taken of each, and their places in the batch."""
+
+
+def lengths(pieces: Pieces, n: int) -> Integers:
+    """Clusters of each window of a batch, int64 (n,)."""
+    counts = np.zeros(n, np.int64)
+    for source, rows, places in pieces:
+        offsets = source.batch.window_offsets
+        counts[places] = offsets[rows + 1] - offsets[rows]
+    return counts
+
+
+def max_hits(pieces: Pieces) -> int:
+    """The largest number of hits of a cluster of a batch."""
+    found = [0]
+    for source, rows, _ in pieces:
+        pair = rows_of(source.batch.window_offsets, rows)[2]
+        counts = source.batch.hits_offsets[pair + 1] - source.batch.hits_offsets[pair]
+        found.append(int(counts.max(initial=0)))
+    return max(found)
+
+
+def flat_batch(pieces: Pieces, n: int, padding: Padding) -> FlatBatch:
+    """A batch of n windows from pieces of sources, in the order of their places."""
+    cl_offsets = _offsets(lengths(pieces, n))
+    c = int(cl_offsets[-1])
+    cl_features = np.empty((c, len(padding.cl_features)), np.float32)
+    cl_labels = np.empty((c, len(padding.cl_labels)), np.bool_)
+    seed_features = np.empty((n, len(padding.seed_features)), np.float32)
+    window_features = np.empty((n, len(padding.window_features)), np.float32)
+    kinds = {name: "O" if COLUMNS[name].dtype == "str" else COLUMNS[name].dtype for name in padding.metadata}
+    metadata = {name: np.empty(n, kind) for name, kind in kinds.items()}
+    taken, hit_counts = [], np.zeros(c, np.int64)
+    for source, rows, places in pieces:
+        window, place, pair = rows_of(source.batch.window_offsets, rows)
+        target = cl_offsets[places][window] + place
+        cl_features[target], cl_labels[target] = source.cl_features[pair], source.cl_labels[pair]
+        seed_features[places], window_features[places] = source.seed_features[rows], source.window_features[rows]
+        for name, column in source.metadata.items():
+            metadata[name][places] = column[rows]
+        if padding.components:
+            hit_counts[target] = source.batch.hits_offsets[pair + 1] - source.batch.hits_offsets[pair]
+            taken.append((source, pair, target))
+    hit_offsets = _offsets(hit_counts)
+    cl_hits = np.empty((int(hit_offsets[-1]), len(padding.components)), np.float32)
+    for source, pair, target in taken:
+        cluster, place, hit = rows_of(source.batch.hits_offsets, pair)
+        cl_hits[hit_offsets[target][cluster] + place] = source.hits[hit]
+    return FlatBatch(
+        names=padding, cl_features=cl_features, cl_labels=cl_labels, cl_offsets=cl_offsets, cl_hits=cl_hits,
+        hit_offsets=hit_offsets, seed_features=seed_features, window_features=window_features, metadata=metadata,
+    )  # fmt: skip
+
+
+def _offsets(counts: Integers) -> Integers:
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

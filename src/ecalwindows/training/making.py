@@ -1,0 +1,138 @@
+"""One batch of a stream is made: its windows are found in the order of the epoch, read, and gathered.
+
+A `Maker` is what a worker process gets: it can make any batch of any epoch, and remembers blocks between batches only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from ecalwindows.core.errors import InputError
+from ecalwindows.training.flat import FlatBatch, Pieces, flat_batch, lengths, max_hits
+from ecalwindows.training.order import Integers, MixedOrder, Order, pieces
+from ecalwindows.training.padding import PaddedBatch, Padding, Source, gathering_source, padded_batch
+from ecalwindows.training.plan import Blocks
+
+ROUNDED = 8
+"""Padding to the largest window of a batch is rounded up to a multiple of this."""
+
+Batch = PaddedBatch | FlatBatch
+Transform = Callable[[Any], Any]
+Layout = Literal["padded", "flat"]
+
+
+@dataclass(frozen=True)
+class Shuffle:
+    """How windows are drawn: seed; the chunks of each dataset (0: stored order); shares of a mixture, None for none."""
+
+    seed: int
+    chunks: tuple[int, ...]
+    shares: tuple[float, ...] | None = None
+    repeats: bool = False
+
+
+@dataclass(eq=False)
+class Maker:
+    """Makes batches.
+
+    blocks : of each dataset; to_batch, to_hits : whether clusters and hits are padded to the largest of the batch
+    """
+
+    blocks: tuple[Blocks, ...]
+    shuffle: Shuffle
+    padding: Padding
+    layout: Layout
+    to_batch: bool
+    to_hits: bool
+    transform: Transform | None
+    _order: tuple[int, Order | MixedOrder] | None = field(default=None, repr=False)
+    _read: dict[int, tuple[list[Source], Integers]] = field(default_factory=dict, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_order": None, "_read": {}}
+
+    def order(self, epoch: int) -> Order | MixedOrder:
+        """The order of an epoch."""
+        if self._order is None or self._order[0] != epoch:
+            self._order = epoch, order_of(self.blocks, self.shuffle, epoch)
+        return self._order[1]
+
+    def batch(self, epoch: int, start: int, stop: int) -> Any:
+        """The windows start, ..., stop - 1 of an epoch as a batch; beyond its end it begins again at the front."""
+        order = self.order(epoch)
+        ranges = pieces(len(order), start, stop)
+        found = [order.windows(*each) for each in ranges]
+        block, row = (np.concatenate([each[i] for each in found]) for i in (0, 1))
+        self._forget(frozenset().union(*(order.open_blocks(*each) for each in ranges)))
+        made = self._gathered(self._pieces(block, row), len(block))
+        return self.transform(made) if self.transform else made
+
+    def _forget(self, kept: frozenset[int]) -> None:
+        for block in [block for block in self._read if block not in kept]:
+            del self._read[block]
+
+    def _pieces(self, block: Integers, row: Integers) -> list[tuple[Source, Integers, Integers]]:
+        """What is taken of each source; each block is read once as long as it is open."""
+        taken = []
+        by_block = np.argsort(block, kind="stable")
+        starts = np.flatnonzero(np.diff(block[by_block], prepend=-1))
+        for places in np.split(by_block, starts[1:]):
+            sources, firsts, rows = self._block(int(block[places[0]]))
+            wanted = row[places] if rows is None else rows[row[places]].astype(np.int64)
+            at = np.searchsorted(firsts, wanted, side="right") - 1
+            for number in np.unique(at).tolist():
+                inside = at == number
+                taken.append((sources[number], wanted[inside] - firsts[number], places[inside]))
+        return taken
+
+    def _block(self, number: int) -> tuple[list[Source], Integers, Any]:
+        """The sources of a block, the first row of each, and the rows selected."""
+        blocks, local = self.blocks[0], number
+        for blocks in self.blocks:
+            if local < len(blocks.units):
+                break
+            local -= len(blocks.units)
+        if number not in self._read:
+            scan, columns = blocks.dataset.scan, self.padding.columns
+            batches = scan.pieces([blocks.units[local]], columns | {"is_seed"} & scan.names)
+            sources = [gathering_source(batch, self.padding) for batch, _ in batches]
+            firsts = np.concatenate([[0], np.cumsum([len(source.batch) for source in sources])]).astype(np.int64)
+            chosen = blocks.rows[local]
+            n = int(blocks.sizes[local]) if chosen is None else int(chosen[-1]) + 1
+            if int(firsts[-1]) < n:
+                raise InputError(
+                    f"the file has {firsts[-1]:,} windows where there were {n:,}", expected="the file that was opened",
+                    where=blocks.units[local][0].path, todo="open it again with open_dataset",
+                )  # fmt: skip
+            self._read[number] = sources, firsts[:-1]
+        sources, firsts = self._read[number]
+        return sources, firsts, blocks.rows[local]
+
+    def _gathered(self, taken: Pieces, n: int) -> Batch:
+        if self.layout == "flat":
+            return flat_batch(taken, n, self.padding)
+        padding = self.padding
+        if self.to_batch:
+            padding = replace(padding, clusters=max(_rounded(int(lengths(taken, n).max(initial=0))), 1))
+        if self.to_hits:
+            padding = replace(padding, hits=max(_rounded(max_hits(taken)), 1))
+        return padded_batch(taken, n, padding)
+
+
+def _rounded(n: int) -> int:
+    return -(-n // ROUNDED) * ROUNDED
+
+
+def order_of(blocks: tuple[Blocks, ...], shuffle: Shuffle, epoch: int) -> Order | MixedOrder:
+    """The order of an epoch: datasets one after the other (shuffled together), or mixed with shares."""
+    identity = (shuffle.seed, epoch)
+    sizes, samples = tuple(each.sizes for each in blocks), tuple(each.samples for each in blocks)
+    if shuffle.shares is not None:
+        return MixedOrder(sizes, samples, shuffle.chunks, identity, shuffle.shares, shuffle.repeats)
+    firsts = np.cumsum([0, *(int(each.max()) + 1 for each in samples)])
+    together = np.concatenate([each + first for each, first in zip(samples, firsts, strict=False)])
+    return Order(np.concatenate(sizes), together, shuffle.chunks[0], identity)

@@ -1,0 +1,137 @@
+"""What a stream reads: the blocks of its datasets, the windows selected in each, and a fingerprint of all that."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.errors import InputError, SettingsError
+from ecalwindows.core.event_hash import event_hash, sample_key, splitmix64
+from ecalwindows.dataset.reading.opened import Dataset
+from ecalwindows.dataset.reading.scan import Unit
+from ecalwindows.formats.parquet.reader import row_group_sizes
+from ecalwindows.formats.parquet.stored import text_array
+
+IDS = ("run_id", "lumi_id", "event_id")
+
+Integers = NDArray[np.int64]
+Fold = tuple[int, int]
+"""Number of a fold, and how many folds there are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """The blocks (row groups; complete files of other formats) of a dataset.
+
+    units : what is read; rows : the rows selected of each, None for all of them
+    sizes : windows selected of each, int64 (n_blocks,); samples : number of the sample of each, int64 (n_blocks,)
+    bytes : of all blocks before compression, as their files state it
+    fingerprint : SHA-256 of names, sizes, row groups and ranges of the files, and of the selection
+    selection : the selection as text
+    """
+
+    dataset: Dataset
+    units: tuple[Unit, ...]
+    rows: tuple[NDArray[np.uint32] | None, ...]
+    sizes: Integers
+    samples: Integers
+    bytes: int
+    fingerprint: str
+    selection: str
+
+
+def blocks_of(dataset: Dataset, fold: Fold | None) -> Blocks:
+    """The blocks of a dataset; columns of a selection are read here, once.
+
+    Raises InputError where no window is selected or a file cannot be read, SettingsError for a wrong fold.
+    """
+    units = tuple(dataset.scan.units())
+    rows = tuple(_selected(dataset, unit, fold) for unit in units)
+    kept = [i for i, (_, n) in enumerate(rows) if n]
+    if not kept:
+        raise InputError(
+            "no window is selected", expected="at least one window", where=dataset.path, todo="give wider limits",
+        )  # fmt: skip
+    names, n_bytes = _block_notes(dataset, [units[i] for i in kept])
+    known = {name: number for number, name in enumerate(sorted(set(names)))}
+    return Blocks(
+        dataset=dataset,
+        units=tuple(units[i] for i in kept),
+        rows=tuple(rows[i][0] for i in kept),
+        sizes=np.array([rows[i][1] for i in kept], dtype=np.int64),
+        samples=np.array([known[name] for name in names], dtype=np.int64),
+        bytes=n_bytes,
+        fingerprint=_fingerprint(dataset),
+        selection="; ".join([each.text for each in dataset.scan.selections] + ([f"fold={fold}"] if fold else [])),
+    )
+
+
+def _selected(dataset: Dataset, unit: Unit, fold: Fold | None) -> tuple[NDArray[np.uint32] | None, int]:
+    """The rows selected of a block (None: all), and their number."""
+    file, group = unit
+    rows = dataset.scan.index(file).rows
+    if rows is not None and group is not None and not dataset.scan.selections and fold is None:
+        return None, rows[group]
+    found, first, columns = [], 0, frozenset({*IDS, "window_index"}) if fold else frozenset()
+    columns = columns or frozenset(sorted(dataset.scan.names & {"event_id", "et_seed", "ncls"})[:1])
+    if fold is not None and (missing := sorted(columns - dataset.scan.names - {"window_index"})):
+        raise SettingsError(
+            f"folds need {', '.join(missing)}, which the dataset does not have", expected="run, lumi and event",
+            where=dataset.path, todo="make the dataset with the default features definition",
+        )  # fmt: skip
+    for batch, kept in dataset.scan.pieces([unit], columns & dataset.scan.names):
+        if fold is not None:
+            kept = kept[folds(batch, fold[1])[kept] == fold[0]]
+        found.append((kept + first).astype(np.uint32))
+        first += len(batch)
+    chosen = np.concatenate([np.zeros(0, np.uint32), *found])
+    return (None if len(chosen) == first else chosen), len(chosen)
+
+
+def folds(batch: WindowBatch, n: int) -> Integers:
+    """The fold of each window: splitmix64(h) modulo n, where h is the hash of its event as dataset/splits.py has it."""
+    key = sample_key("") * np.ones(len(batch), np.uint64)
+    if len(batch.window_index.data):
+        names, at = np.unique(
+            [str(text).rsplit("_", 4)[0] for text in text_array(batch.window_index)], return_inverse=True
+        )
+        key = np.array([sample_key(str(name)) for name in names])[at]
+    hashed = splitmix64(event_hash(key, *(batch.window[name] for name in IDS)))
+    return (hashed % np.uint64(n)).astype(np.int64)
+
+
+def _block_notes(dataset: Dataset, units: Sequence[Unit]) -> tuple[list[str], int]:
+    """The sample of each block as text, and the bytes of all: from statistics; a file without any is its own sample."""
+    names, total = [], 0
+    notes: dict[str, list[tuple[int, str]]] = {}
+    for file, group in units:
+        if file.format != "parquet" or group is None:
+            names.append(file.path)
+            total += 4 * (file.bytes or 0)
+            continue
+        if file.path not in notes:
+            notes = {file.path: row_group_sizes(file.path)}
+        n_bytes, sample = notes[file.path][group]
+        total += n_bytes
+        flavour = dataset.scan.index(file).ranges[group].get("flavour", "")
+        names.append(f"{sample} {flavour}" if sample or flavour else file.path)
+    return names, total
+
+
+def _fingerprint(dataset: Dataset) -> str:
+    """SHA-256 of what the files of a dataset are, as their names, sizes and headers state it."""
+    about = []
+    for file in dataset.scan.files:
+        index = dataset.scan.index(file)
+        ranges = [sorted(each.items()) for each in index.ranges]
+        about.append([list(PurePath(file.path).parts[-2:]), file.bytes, index.rows, repr(ranges)])
+    if len(about) == 1:
+        about[0][0] = ""
+    return hashlib.sha256(json.dumps(about).encode()).hexdigest()

@@ -1,0 +1,359 @@
+"""The stream of batches for a training: an order that depends on the data, the seed and the epoch alone."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ecalwindows.core.errors import SettingsError, near
+from ecalwindows.training.making import Batch, Layout, Maker, Shuffle, Transform
+from ecalwindows.training.order import rounds
+from ecalwindows.training.padding import padding_of
+from ecalwindows.training.plan import Blocks, Fold, blocks_of
+from ecalwindows.training.workers import Job, Workers
+
+if TYPE_CHECKING:
+    from ecalwindows.training.opened import TrainingDataset
+
+log = logging.getLogger(__name__)
+
+STATE_VERSION = 1
+"""Of the dictionary that `Stream.state` returns."""
+
+POOL = 4
+"""Blocks (row groups) among whose windows a shuffle draws, by default."""
+
+MEMORY = 64 * 2**20
+"""Bytes of a dataset (uncompressed, as its files state them) up to which the permutation is exact, by default."""
+
+Last = Literal["drop", "wrap", "keep"]
+Size = int | Literal["batch"]
+PARTS = {"content": "the files", "selection": "the selected windows", "order": "the order", "seed": "the seed"}
+"""What a state must agree in, with the words for it."""
+
+
+class Stream:
+    """Batches of windows for a training, made by `stream` or by the method `stream` of an open dataset.
+
+    Iterating gives the rest of an epoch, then `epoch` is one higher. The windows of an epoch have one order, which
+    follows from the selected data, the seed, the epoch, and the settings of the shuffle (pool, memory, mix); workers,
+    ranks, batch sizes and restarts do not change it.
+    """
+
+    def __init__(
+        self, maker: Maker, size: int, *, rank: int, world: int, workers: int, prefetch: int, last: Last, order: str,
+    ) -> None:  # fmt: skip
+        self.size, self.rank, self.world, self.last = size, rank, world, last
+        self.n_workers, self.prefetch = workers, prefetch
+        self.epoch = 0
+        self._position = 0
+        self._maker, self._order = maker, order
+        self._workers: Workers | None = None
+        if not len(self):
+            n = self.windows
+            raise SettingsError(
+                f"{world} rank{'s' if world > 1 else ''} of batches of {size:,} windows need {world * size:,} windows, "
+                f"and there are {n:,}", expected="at least one batch for each rank",
+                where=self._name, todo="use smaller batches, fewer ranks, or last='wrap'",
+            )  # fmt: skip
+        if dropped := self.dropped:
+            log.info("%s: %s of %s windows of an epoch are left out (last='drop')", self._name, dropped, self.windows)
+
+    @property
+    def _name(self) -> str:
+        return ", ".join(each.dataset.path for each in self._maker.blocks)
+
+    @property
+    def windows(self) -> int:
+        """Windows of the epoch, of all ranks."""
+        return len(self._maker.order(self.epoch))
+
+    @property
+    def dropped(self) -> int:
+        """Windows of an epoch that no rank gets, since they do not fill a round of batches."""
+        return max(self.windows - len(self) * self.size * self.world, 0)
+
+    @property
+    def names(self) -> Any:
+        """The names of the columns of a batch."""
+        return self._maker.padding
+
+    def __len__(self) -> int:
+        """Batches of a complete epoch, of this rank."""
+        return rounds(self.windows, self.size, self.world, self.last)
+
+    def __repr__(self) -> str:
+        """What the stream gives, and where it is."""
+        ranks = f", rank {self.rank} of {self.world}" if self.world > 1 else ""
+        return "\n".join(
+            [
+                f"<Stream of {self._name!r}",
+                f"  windows:  {self.windows:,} per epoch in {len(self):,} batches of {self.size:,}{ranks}",
+                f"  order:    {self._order}",
+                f"  layout:   {self._maker.layout}",
+                f"  workers:  {self.n_workers}",
+                f"  at:       epoch {self.epoch}, window {self._position:,}>",
+            ]
+        )
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go to the beginning of an epoch."""
+        if epoch < 0:
+            raise _wrong(f"{epoch=}", "an epoch of at least 0", self._name)
+        self.epoch, self._position = int(epoch), 0
+
+    def state(self) -> dict[str, Any]:
+        """Where the stream is, as a dictionary that JSON can hold: the next batch is the one after the last one given.
+
+        The position counts windows of the sequence of all ranks, so that another number of ranks, workers, or another
+        batch size can go on from it.
+        """
+        return {
+            "version": STATE_VERSION,
+            "content": hashlib.sha256("".join(each.fingerprint for each in self._maker.blocks).encode()).hexdigest(),
+            "selection": [each.selection for each in self._maker.blocks],
+            "order": self._order,
+            "seed": self._maker.shuffle.seed,
+            "epoch": self.epoch,
+            "position": self._position,
+        }
+
+    def resume(self, state: Mapping[str, Any]) -> Stream:
+        """Continue where a stream with this state stopped; returns the stream.
+
+        Raises SettingsError for a state of other data, another selection, seed, order or version; it names which.
+        """
+        mine = self.state()
+        if missing := sorted(set(mine) - set(state)):
+            raise _wrong(f"the state lacks {', '.join(missing)}", "what state() returned", self._name)
+        if state["version"] != STATE_VERSION:
+            raise _wrong(f"the state has version {state['version']}", f"version {STATE_VERSION}", self._name)
+        for key, what in PARTS.items():
+            if state[key] != mine[key]:
+                raise _wrong(f"the state is of another stream: {what} differ{'s' if key in ('order', 'seed') else ''}, "
+                             f"{state[key]!r}", f"{mine[key]!r}", self._name)  # fmt: skip
+        epoch, position = state["epoch"], state["position"]
+        if not all(type(each) is int and each >= 0 for each in (epoch, position)) or position > self.windows:
+            raise _wrong(f"the state is at {epoch=}, {position=}", "whole numbers within the epoch", self._name)
+        self.epoch, self._position = epoch, position
+        return self
+
+    def __iter__(self) -> Iterator[Any]:
+        """The batches of the rest of the epoch."""
+        for each in self._maker.blocks:
+            for file in each.dataset.scan.files:
+                file.refuse_changed()
+        epoch, start, step = self.epoch, self._position, self.size * self.world
+        n = self.windows
+        count = rounds(n - start, self.size, self.world, self.last)
+        firsts = [start + number * step + self.rank * self.size for number in range(count)]
+        stop = n if self.last == "keep" else n + step
+        jobs = [(epoch, first, min(first + self.size, stop)) for first in firsts]
+        for number, batch in enumerate(self._made(jobs)):
+            done = number + 1 == count
+            self.epoch, self._position = (epoch + 1, 0) if done else (epoch, start + (number + 1) * step)
+            yield batch
+        if not count:
+            self.epoch, self._position = epoch + 1, 0
+
+    def _made(self, jobs: Sequence[Job]) -> Iterator[Any]:
+        if not self.n_workers:
+            for job in jobs:
+                yield self._maker.batch(*job)
+            return
+        workers = self._workers = self._workers or Workers(self._maker, self.n_workers, self.prefetch)
+        ahead, complete = workers.ahead * len(workers), False
+        try:
+            for number, job in enumerate(jobs[:ahead]):
+                workers.ask(number, job)
+            for number in range(len(jobs)):
+                batch = workers.answer(number)
+                if number + ahead < len(jobs):
+                    workers.ask(number + ahead, jobs[number + ahead])
+                yield batch
+            complete = True
+        finally:
+            if not complete:  # batches that were requested are not wanted any more
+                self.close()
+
+    def close(self) -> None:
+        """End the worker processes; they start again when the stream is iterated."""
+        if self._workers is not None:
+            self._workers.close()
+            self._workers = None
+
+
+def stream(
+    datasets: Any,
+    batch_size: int,
+    *,
+    seed: int = 0,
+    shuffle: bool = True,
+    columns: Sequence[str] | None = None,
+    hits: bool = True,
+    layout: Layout = "padded",
+    pad_clusters: Size = 45,
+    pad_hits: Size = 45,
+    rank: int = 0,
+    world: int = 1,
+    workers: int = 0,
+    prefetch: int = 2,
+    last: Last = "drop",
+    pool: int = POOL,
+    memory: int = MEMORY,
+    fold: Fold | None = None,
+    mix: Mapping[str, float] | None = None,
+    stop: Literal["first", "all"] = "first",
+    transform: Transform | None = None,
+) -> Stream:
+    """A stream of batches for a training, of one or several datasets.
+
+    Parameters
+    ----------
+    datasets : a dataset (`open_dataset`) or its path; a list of them, drawn as if they were one; or, for `mix`, a
+        dictionary of them by name
+    batch_size : windows of a batch
+    seed : of the order; shuffle : False gives the windows in the order in which they are stored
+    columns : columns that become features, by name or group, as `features` of `batches`; hits : whether hits are read
+    layout : "padded" (`PaddedBatch`) or "flat" (`FlatBatch`: no padding, columns with offsets)
+    pad_clusters, pad_hits : places for clusters and hits, as of `batches`; "batch": the largest of the batch, rounded
+        up to a multiple of 8
+    rank, world : number of this process among those that train together, and their number. The sequence of windows is
+        cut into batches; rank r gets the batches r, r + world, ...
+    workers : processes that make batches; 0 makes them in this one. They are started with "spawn": a script needs
+        `if __name__ == "__main__":`
+    prefetch : batches requested ahead of each worker
+    last : of an incomplete last round of batches. "drop": no rank gets it; "wrap": it is filled again from the front of
+        the epoch; "keep": the last batch is smaller (one rank only)
+    pool : blocks (row groups) among whose windows a shuffle draws at a time. A process keeps in memory the blocks of
+        one such draw: about `pool`, and at most two more for each sample
+    memory : bytes; a dataset of at most that size (uncompressed, as its files state it) is shuffled exactly, in one
+        draw, and then is in memory of each worker
+    fold : (k, n) selects the events of fold k of n: splitmix64 of the hash of splits, modulo n
+    mix : share of each dataset by name. Any k windows in a row hold k x share windows of each up to rounding
+    stop : with `mix`, "first" ends the epoch when the first dataset is used up, "all" repeats the shorter ones
+    transform : function that is applied to each batch, in the process that made it
+
+    Raises
+    ------
+    SettingsError : for values without a meaning, an unknown column, or more ranks than batches
+    InputError : where no window is selected, or a file has changed, is missing or damaged
+
+    >>> train = ecalwindows.open_dataset("windows.parquet").filter(flavour=11)
+    >>> for batch in ecalwindows.stream(train, 512, seed=1, workers=2):
+    ...     step(batch.cl_features, batch.cl_mask)
+    """
+    opened, names = _opened(datasets)
+    where = ", ".join(each.path for each in opened)
+    _check(where, batch_size=batch_size, world=world, pool=pool, prefetch=prefetch)
+    _check(where, 0, workers=workers, rank=rank, memory=memory, seed=seed)
+    if not 0 <= rank < world or (last == "keep" and world > 1):
+        raise _wrong(f"{rank=}, {world=}, {last=}", "a rank below world; last='keep' with one rank only", where)
+    for name, given, known in (
+        ("last", last, ("drop", "wrap", "keep")), ("layout", layout, ("padded", "flat")),
+        ("stop", stop, ("first", "all")),
+    ):  # fmt: skip
+        if given not in known:
+            raise _wrong(f"{name}={given!r}", " or ".join(map(repr, known)), where)
+    for name, number in (("pad_clusters", pad_clusters), ("pad_hits", pad_hits)):
+        if number != "batch" and (type(number) is not int or number < 1):
+            raise _wrong(f"{name}={number!r}", "at least 1, or 'batch'; hits=False leaves out hits", where)
+    if fold is not None and not 0 <= fold[0] < fold[1]:
+        raise _wrong(f"{fold=}", "(k, n) with 0 <= k < n", where)
+    shares = None if mix is None else _shares(mix, names, where)
+    blocks = tuple(blocks_of(each, fold) for each in opened)
+    plan = _shuffle(blocks, seed, shuffle, pool, memory, shares, stop)
+    n_hits = 0 if not hits else 1 if pad_hits == "batch" else pad_hits
+    places = 1 if pad_clusters == "batch" else pad_clusters
+    try:
+        paddings = [padding_of(each.definition, places, n_hits, columns) for each in opened]
+    except KeyError as error:
+        name, known_names = str(error.args[0]), [*opened[0].columns, *opened[0].definition.groups]
+        raise _wrong(f"there is no feature or group '{name}'", near(name, known_names), where) from None
+    if any(each != paddings[0] for each in paddings):
+        differing = {n for each in paddings for n in each.columns ^ paddings[0].columns}
+        raise _wrong(
+            f"the datasets have different columns: {', '.join(sorted(differing)[:10])}", "the same ones", where
+        )
+    maker = Maker(
+        blocks=blocks, shuffle=plan, padding=paddings[0], layout=layout, to_batch=pad_clusters == "batch",
+        to_hits=hits and pad_hits == "batch", transform=transform,
+    )  # fmt: skip
+    return Stream(
+        maker, batch_size, rank=rank, world=world, workers=workers, prefetch=prefetch, last=last,
+        order=_described(plan, pool, stop),
+    )  # fmt: skip
+
+
+def _opened(datasets: Any) -> tuple[list[TrainingDataset], list[str]]:
+    """The datasets, and their names where they have some."""
+    from ecalwindows.training.opened import TrainingDataset, open_dataset  # it imports this module for its method
+
+    named = dict(datasets) if isinstance(datasets, Mapping) else None
+    given = list(named.values()) if named is not None else datasets
+    if isinstance(given, (str, PathLike, TrainingDataset)):
+        given = [given]
+    made = [each if isinstance(each, TrainingDataset) else open_dataset(fspath(each)) for each in given]
+    if not made:
+        raise _wrong("no dataset is given", "at least one", "stream")
+    return made, [str(name) for name in named] if named is not None else []
+
+
+def _shares(mix: Mapping[str, float], names: Iterable[str], where: str) -> tuple[float, ...]:
+    """The share of each dataset, in order; they need not add up to 1."""
+    known = list(names)
+    if set(mix) != set(known):
+        raise _wrong(f"mix names {', '.join(map(str, mix)) or 'nothing'}",
+                     f"the names of the datasets: {', '.join(known) or 'a dictionary of datasets'}", where)  # fmt: skip
+    if not all(math.isfinite(each) and each > 0 for each in mix.values()):
+        raise _wrong(f"mix={dict(mix)}", "shares above 0", where)
+    total = math.fsum(mix.values())
+    return tuple(float(mix[name]) / total for name in known)
+
+
+def _shuffle(
+    blocks: Sequence[Blocks],
+    seed: int,
+    shuffle: bool,
+    pool: int,
+    memory: int,
+    shares: tuple[float, ...] | None,
+    stop: str,
+) -> Shuffle:
+    """How many chunks the draws need: one where all fits into memory."""
+    groups = [[each] for each in blocks] if shares is not None else [list(blocks)]
+    exact = sum(each.bytes for each in blocks) <= memory
+    chunks = [1 if exact else max(math.ceil(sum(len(each.units) for each in group) / pool), 1) for group in groups]
+    return Shuffle(seed, tuple(chunks) if shuffle else (0,) * len(groups), shares, stop == "all")
+
+
+def _described(plan: Shuffle, pool: int, stop: str) -> str:
+    """The order in words; two streams with the same words and data have the same order."""
+    if plan.chunks == (0,) * len(plan.chunks):
+        order = "as stored"
+    elif max(plan.chunks) == 1:
+        order = "exact permutation"
+    else:
+        order = f"drawn in {' and '.join(map(str, plan.chunks))} chunks (pool={pool})"
+    if plan.shares is None:
+        return order
+    return f"{order}, shares {', '.join(f'{share:.17g}' for share in plan.shares)}, stop={stop}"
+
+
+def _check(where: str, least: int = 1, **numbers: Any) -> None:
+    for name, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < least:
+            raise _wrong(f"{name}={number!r}", f"a whole number of at least {least}", where)
+
+
+def _wrong(found: str, expected: str, where: str) -> SettingsError:
+    return SettingsError(found, expected=expected, where=where, todo="see help(ecalwindows.stream)")
+
+
+__all__ = ["Batch", "Stream", "stream"]

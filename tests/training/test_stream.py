@@ -1,0 +1,322 @@
+"""`stream`: one order for any number of workers, ranks and batches, and after a resume."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import pytest
+from helpers.batches import random_batch
+
+import ecalwindows
+from ecalwindows import Stream, open_dataset
+from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.errors import EcalWindowsError, InputError, SettingsError
+from ecalwindows.formats.parquet.definition import DEFAULT_HITS, FeaturesDefinition, features_definition
+from ecalwindows.formats.parquet.writer import ParquetWriter
+from ecalwindows.training.workers import WorkerError
+
+SIZES = {"ele": (70, 33, 51), "pho": (44, 29)}
+FEW = {"et_cluster", "cluster_deta", "is_seed", "in_scluster", "et_seed", "ncls", "flavour", "window_index",
+       "run_id", "lumi_id", "event_id"}  # fmt: skip
+DEFINITION = FeaturesDefinition(
+    {
+        group: kept
+        for group, names in features_definition().groups.items()
+        if (kept := tuple(name for name in names if name in FEW))
+    },
+    DEFAULT_HITS,
+)
+"""Few columns, so that reading is quick."""
+N = sum(map(sum, SIZES.values()))
+
+
+def sample_batch(sample: str, first: int, n: int) -> WindowBatch:
+    """Windows of a sample, numbered through; their values are usual sizes."""
+    rng = np.random.default_rng(first)
+    made = random_batch(rng, n, texts=[f"{sample}_1_1_{first + i}_0" for i in range(n)])
+    flavour = np.full(n, 11 if sample == "ele" else 22, np.int32)
+    window = dict(made.window) | {
+        "event_id": np.arange(first, first + n), "flavour": flavour, "run_id": np.ones(n, np.int64),
+        "lumi_id": np.ones(n, np.int64), "et_seed": rng.uniform(1, 100, n).astype(np.float32),
+    }  # fmt: skip
+    starts = made.window_offsets[:-1]
+    pair = dict(made.pair) | {"is_seed": np.isin(np.arange(len(made.pair_cluster)), starts)}
+    hits = {name: np.clip(column, -400, 400).astype(column.dtype) for name, column in made.hits.items()}
+    return WindowBatch(**{**made.__dict__, "window": window, "pair": pair, "hits": hits})
+
+
+def write(path: Path, batch: WindowBatch, row_group: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with ParquetWriter(path, DEFINITION, row_group=row_group) as writer:
+        writer.write(batch)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five files of two samples, with row groups of uneven sizes."""
+    place, first = tmp_path_factory.mktemp("streamed"), 0
+    for sample, sizes in SIZES.items():
+        for number, n in enumerate(sizes):
+            write(place / f"{sample}-{number}.parquet", sample_batch(sample, first, n), 13 + 4 * number)
+            first += n
+    return place
+
+
+def made(folder: Path, size: int = 7, **settings: Any) -> Stream:
+    return open_dataset(folder).stream(size, **{"memory": 0, "pool": 3, "pad_clusters": 6, "pad_hits": 4} | settings)
+
+
+def events(batches: Any) -> list[int]:
+    return [event for batch in batches for event in batch.metadata["event_id"].tolist()]
+
+
+def of_all_ranks(folder: Path, world: int, size: int = 7, **settings: Any) -> list[int]:
+    """The sequence of windows put together again from the batches of all ranks."""
+    ranks: list[Iterator[Any]] = [iter(made(folder, size, rank=r, world=world, **settings)) for r in range(world)]
+    return events(batch for of_round in zip(*ranks, strict=True) for batch in of_round)
+
+
+def digest(batches: Any) -> str:
+    found = hashlib.sha256()
+    for batch in batches:
+        for array in (batch.cl_features, batch.cl_hits, batch.cl_labels, batch.window_features):
+            found.update(array.tobytes())
+        found.update(repr(batch.metadata["window_index"].tolist()).encode())
+    return found.hexdigest()
+
+
+def test_an_epoch_holds_each_window_once_and_the_next_has_another_order(folder: Path) -> None:
+    stream = made(folder, last="keep")
+    first, second = events(stream), events(stream)
+    assert sorted(first) == sorted(second) == list(range(N)) and first != second
+    assert stream.epoch == 2 and len(stream) == -(-N // 7)
+
+
+def test_a_shuffle_draws_from_all_files_where_they_fit_in_memory(folder: Path) -> None:
+    stream = made(folder, memory=2**30, last="keep")
+    assert "exact permutation" in repr(stream)
+    assert sorted(events(stream)) == list(range(N))
+
+
+@pytest.mark.parametrize("last", ["drop", "wrap"])
+@pytest.mark.parametrize("world", [1, 2, 3])
+@pytest.mark.parametrize("size", [7, 16])
+def test_ranks_and_batch_sizes_do_not_change_the_sequence(folder: Path, world: int, size: int, last: str) -> None:
+    sequence, found = events(made(folder, last="keep")), of_all_ranks(folder, world, size, last=last)
+    assert found == (sequence * 2)[: len(found)]
+    assert abs(len(found) - N) < size * world and (len(found) >= N) == (last == "wrap" or N % (size * world) == 0)
+
+
+def test_workers_do_not_change_the_batches_and_a_resume_goes_on(folder: Path) -> None:
+    plain = list(made(folder))
+    stream, state = made(folder, workers=2), None
+    for number, _ in enumerate(stream):
+        if number == 4:
+            state = json.loads(json.dumps(stream.state()))
+            break
+    resumed = made(folder, workers=0).resume(state)
+    assert digest(resumed) == digest(plain[5:])
+    stream.set_epoch(0)
+    assert digest(stream) == digest(plain)
+    stream.close()
+
+
+@pytest.mark.parametrize("consumed", [1, 9, 17])
+def test_a_resume_goes_on_with_other_ranks_and_another_batch_size(folder: Path, consumed: int) -> None:
+    stream = made(folder)
+    batches = iter(stream)
+    for _ in range(consumed):
+        next(batches)
+    state, sequence = stream.state(), events(made(folder, last="keep"))
+    rest = sequence[7 * consumed :]
+    ranks = [iter(made(folder, 5, rank=r, world=2).resume(state)) for r in range(2)]
+    found = events(batch for of_round in zip(*ranks, strict=True) for batch in of_round)
+    assert found == rest[: len(rest) // 10 * 10]
+
+
+def test_the_state_after_the_last_batch_is_the_next_epoch(folder: Path) -> None:
+    stream = made(folder)
+    for _ in stream:
+        pass
+    assert (stream.state()["epoch"], stream.state()["position"]) == (1, 0)
+
+
+def test_flat_and_padded_batches_hold_the_same_values(folder: Path) -> None:
+    sizes = {"pad_clusters": "batch", "pad_hits": "batch"}
+    for flat, padded in zip(made(folder, layout="flat"), made(folder, **sizes), strict=True):
+        assert np.array_equal(flat.cl_features, padded.cl_features[padded.cl_mask])
+        assert np.array_equal(flat.cl_labels, padded.cl_labels[padded.cl_mask])
+        assert np.array_equal(flat.cl_hits, padded.cl_hits[padded.hit_mask])
+        assert np.array_equal(np.diff(flat.cl_offsets), padded.cl_mask.sum(axis=1))
+        assert np.array_equal(np.diff(flat.hit_offsets), padded.hit_mask.sum(axis=2)[padded.cl_mask])
+        assert np.array_equal(flat.seed_features, padded.seed_features)
+        assert padded.cl_mask.shape[1] % 8 == 0 and padded.n_clusters_cut == padded.n_hits_cut == 0
+
+
+def test_a_mixture_has_exact_shares_in_every_batch(folder: Path) -> None:
+    parts = {name: open_dataset(folder).filter(flavour=code) for name, code in (("e", 11), ("g", 22))}
+    stream = ecalwindows.stream(parts, 8, mix={"e": 0.25, "g": 0.75}, hits=False, memory=0, pool=2)
+    shares = [(batch.metadata["flavour"] == 22).sum() for batch in stream]
+    assert shares == [6] * len(stream) and len(stream) == 97 // 8
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "flavour == 11", "flavour in [11, 13]", "not flavour == 22", "~(flavour > 20) & (et_seed > 0)",
+        pc.field("flavour") == 11, (pc.field("flavour") < 20) & (pc.field("et_seed") > 0.0),
+        pc.field("flavour").isin([11]),
+        "0 < flavour < 20", "abs(flavour) + 1 == 12",
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_condition_selects_the_windows_that_it_names(folder: Path, where: Any) -> None:
+    assert sorted(events(made(folder, where=where, last="keep"))) == list(range(sum(SIZES["ele"])))
+
+
+def test_row_groups_in_which_no_window_passes_are_not_read(folder: Path) -> None:
+    """Damage in the files of photons is not noticed by a stream of electrons."""
+    data = open_dataset(folder)
+    units = {file.path for file, _ in data.filter(flavour=11).scan.units()}
+    assert {Path(path).name[:3] for path in units} == {"ele"}
+    assert {Path(file.path).name[:3] for file, _ in data.filter("event_id >= 198").scan.units()} == {"pho"}
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("flavour > 1 & et_seed < 2", "compares conditions|is a number"),
+        ("__import__('os').getcwd()", "no part of a condition"),
+        ("flavour.real == 1", "no part of a condition"),
+        ("flavour = 11", "cannot be read"),
+        ("en_cluster > 5", "one value per cluster"),
+        ("window_index == 5", "holds text"),
+        ("flavor == 11", "which the dataset does not have"),
+        ("et_seed", "is a number"),
+    ],
+)
+def test_what_is_no_condition_is_an_error(folder: Path, where: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        open_dataset(folder).filter(where)
+
+
+def test_folds_are_disjoint_and_complete_and_follow_events_not_places(folder: Path) -> None:
+    parts = [events(made(folder, 1, fold=(k, 3))) for k in range(3)]
+    assert sorted(event for part in parts for event in part) == list(range(N))
+    only = open_dataset(folder).filter(flavour=22).stream(1, fold=(0, 3), hits=False)
+    assert sorted(events(only)) == sorted(event for event in parts[0] if event >= sum(SIZES["ele"]))
+
+
+class Failing:
+    def __call__(self, batch: Any) -> Any:
+        raise ZeroDivisionError("made by the test")
+
+
+class Killed:
+    def __call__(self, batch: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Shapes:
+    def __call__(self, batch: Any) -> Any:
+        return batch.cl_features.shape
+
+
+def test_a_transform_is_applied_to_each_batch(folder: Path) -> None:
+    assert {shape[:2] for shape in made(folder, transform=Shapes())} == {(7, 6)}
+
+
+def test_an_exception_in_a_worker_comes_with_its_traceback(folder: Path) -> None:
+    with pytest.raises(WorkerError, match=r"__call__(?s:.)*ZeroDivisionError: made by the test"):
+        next(iter(made(folder, workers=1, transform=Failing())))
+
+
+def test_a_worker_that_is_killed_is_an_error(folder: Path) -> None:
+    with pytest.raises(InputError, match="ended by signal 9"):
+        next(iter(made(folder, workers=1, transform=Killed())))
+
+
+def test_a_transform_that_cannot_be_sent_is_an_error(folder: Path) -> None:
+    with pytest.raises(SettingsError, match="transform that can be pickled"):
+        next(iter(made(folder, workers=1, transform=lambda batch: batch)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"seed": 1}, "the seed differs"),
+        ({"where": "flavour == 11"}, "the selected windows differ"),
+        ({"pool": 1}, "the order differs"),
+    ],
+)
+def test_a_state_of_another_stream_is_an_error_that_says_what_differs(
+    folder: Path, settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        made(folder).resume(made(folder, **settings).state())
+
+
+def test_a_state_of_other_files_or_another_version_is_an_error(folder: Path, tmp_path: Path) -> None:
+    write(tmp_path / "w.parquet", sample_batch("ele", 0, 30), 9)
+    state = made(tmp_path / "w.parquet").state()
+    with pytest.raises(SettingsError, match="the files differ"):
+        made(folder).resume(state)
+    with pytest.raises(SettingsError, match="version 99"):
+        made(tmp_path / "w.parquet").resume(state | {"version": 99})
+    with pytest.raises(SettingsError, match="the state lacks position"):
+        made(tmp_path / "w.parquet").resume({key: value for key, value in state.items() if key != "position"})
+
+
+@pytest.mark.parametrize("change", ["removed", "cut", "remade"])
+def test_a_file_that_changes_while_it_is_streamed_is_an_error(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "w.parquet"
+    write(path, sample_batch("ele", 0, 60), 10)
+    stream = made(path)
+    batches = iter(stream)
+    next(batches)
+    if change == "removed":
+        path.unlink()
+    elif change == "cut":
+        os.truncate(path, 1000)
+    else:
+        write(tmp_path / "new.parquet", sample_batch("pho", 500, 60), 10)
+        os.replace(tmp_path / "new.parquet", path)
+    with pytest.raises(EcalWindowsError, match=r"changed|removed|missing|exist"):
+        list(batches)
+    stream.set_epoch(1)
+    with pytest.raises(EcalWindowsError):
+        list(stream)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"size": 0}, "batch_size=0"),
+        ({"world": 50, "rank": 0}, "50 ranks of batches of 7 windows need 350 windows"),
+        ({"rank": 2, "world": 2}, "rank=2"),
+        ({"world": 2, "last": "keep"}, "last='keep'"),
+        ({"split": "train"}, "no split 'train'"),
+        ({"columns": ["et_clusters"]}, "no feature or group 'et_clusters'"),
+        ({"layout": "square"}, "layout='square'"),
+        ({"fold": (3, 3)}, "fold="),
+        ({"mix": {"a": 1}}, "mix names a"),
+        ({"pad_hits": 0}, "pad_hits=0"),
+        ({"where": "et_seed > 1e9"}, "no window is selected"),
+    ],
+)
+def test_a_wrong_setting_is_an_error(folder: Path, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(EcalWindowsError, match=message):
+        made(folder, **settings)
+
+
+def test_repr_says_what_the_stream_is(folder: Path) -> None:
+    shown = repr(made(folder, world=2, rank=1))
+    assert f"{N} per epoch in 16 batches of 7, rank 1 of 2" in shown and "chunks (pool=3)" in shown
