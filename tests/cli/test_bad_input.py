@@ -206,7 +206,7 @@ def test_wrong_options(tmp_path: Path, options: list[str], words: str) -> None:
     [
         ("overlp: true", "nearest: overlap"),
         ("overlap: [1, 2", "not YAML"),
-        ("overlap: true\nscore: sim_fraction\noverlap: false", "'overlap' stands twice"),
+        ("overlap: true\nscore: sim_fraction\noverlap: false", "'overlap' is given twice"),
         ("- overlap", "a mapping"),
         ("overlap: sometimes", "overlap"),
         ("geometry: {up: [{coefficients: [1]}]}", "geometry"),

@@ -490,7 +490,7 @@ def half_written(folder: Path) -> None:
         (not_parquet, ["w-2: its data cannot be read", "not a parquet file"]),
         (copied, ["copy.parquet and w-2.parquet are the same data"]),
         (named_twice, ["two parts have the name 'w-2'"]),
-        (same_events, ["6 events stand in two parts", "again", "w-"]),
+        (same_events, ["6 events are in two parts", "again", "w-"]),
         (stranger, ["notes.txt among the Parquet files"]),
         (half_written, ["w-12.parquet: data without a manifest"]),
     ],

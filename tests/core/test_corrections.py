@@ -234,7 +234,7 @@ def test_edges_may_be_infinite(tmp_path: Path, kind: str, last: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_whole_numbers_will_do_as_edges(tmp_path: Path, kind: str) -> None:
+def test_integers_may_be_edges(tmp_path: Path, kind: str) -> None:
     file = write(tmp_path / "file.json", correction(kind, binned(0.1, 0.2, edges=(1, 10, 100))))
     KINDS[kind][2](file)
 

@@ -160,7 +160,7 @@ MALFORMED = {
     "itself": "samples: &a [*a]",
     "itself-merged": "samples: &a {<<: *a}",
     "no-anchor": "samples: *a",
-    "deep": "samples: " + "[" * 20000,
+    "deep": "samples: " + "[" * 300,
     "list-as-name": "? [a, b]\n: 1",
     "twice": "licence: a\nlicence: b",
     "tab": "licence:\n\tx: 1",

@@ -52,15 +52,15 @@ def expected(data: dict[str, Any], et: float, eta: float) -> float:
 
 @pytest.mark.parametrize("kind", ["json", "root"])
 def test_a_map_with_nan_is_refused(tmp_path: Path, kind: str) -> None:
-    """NaN would pass no score, and so take every cluster but the seeds out of the truth without a word."""
+    """NaN would pass no score, and so take every cluster but the seeds out of the truth silently."""
     data, file = correction(), tmp_path / f"wp.{kind}"
     data["content"][0] = float("nan")
     if kind == "root":
         write_histogram(file, *binned(data))
     else:
-        whole = json.loads((GOLDEN / "wp_test.json").read_text())
-        whole["corrections"][0]["data"] = data
-        file.write_text(json.dumps(whole))
+        complete = json.loads((GOLDEN / "wp_test.json").read_text())
+        complete["corrections"][0]["data"] = data
+        file.write_text(json.dumps(complete))
     with pytest.raises(WorkingPointError, match=r"broken: .*NaN"):
         read_working_points(file)
 
@@ -99,9 +99,9 @@ def test_flat_is_a_packaged_map_by_name_and_says_that_it_is_not_derived(tmp_path
     assert (points(np.array([1.0, 50.0]), np.array([0.1, 2.9])) == 1e-3).all()
     assert "not derived" in points.text
     run("windows", str(GOLDEN / "electrons.root"), "-o", str(tmp_path / "w.parquet"), "--wp-file", "flat", "-q")
-    told = json.loads((tmp_path / "_ecalwindows" / "manifests" / "w.parquet.json").read_text())
-    assert told["settings"]["wp_file"] == "flat"
-    assert told["working_points_sha256"] == hashlib.sha256(points.text.encode()).hexdigest()
+    manifest = json.loads((tmp_path / "_ecalwindows" / "manifests" / "w.parquet.json").read_text())
+    assert manifest["settings"]["wp_file"] == "flat"
+    assert manifest["working_points_sha256"] == hashlib.sha256(points.text.encode()).hexdigest()
 
 
 def test_records_of_older_versions_call_the_map_that_they_used_flat() -> None:

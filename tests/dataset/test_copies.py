@@ -14,7 +14,7 @@ ELECTRONS = str(GOLDEN / "electrons.root")
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def complete(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("data") / "a.parquet"
     run("windows", ELECTRONS, "-o", str(path), "-q")
     return path
@@ -50,11 +50,15 @@ COMMANDS = {
     ],
 )
 def test_the_same_data_under_two_names_are_refused(
-    tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch, copy: Callable[[Path, Path], Path], command: list[str]
+    tmp_path: Path,
+    complete: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    copy: Callable[[Path, Path], Path],
+    command: list[str],
 ) -> None:
     (tmp_path / "in").mkdir()
-    one = Path(shutil.copy(whole, tmp_path / "in" / "one.parquet"))
-    other = copy(whole, tmp_path / "in")
+    one = Path(shutil.copy(complete, tmp_path / "in" / "one.parquet"))
+    other = copy(complete, tmp_path / "in")
     monkeypatch.chdir(tmp_path)
     words = {"ONE": str(one), "OTHER": str(other), "FOLDER": str(tmp_path / "in")}
     ran = attempt(*(words.get(word, word) for word in command))

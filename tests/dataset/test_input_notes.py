@@ -36,8 +36,8 @@ def dumps(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with uproot.open(GOLDEN / "electrons.root") as file:
         tree = file["recosimdumper/caloTree"]
         arrays = {name: tree[name].array(entry_stop=2) for name in tree.keys()}
-    for number, (name, lacking) in enumerate([*CASES.items(), ("empty", [])]):
-        own = {key: array for key, array in arrays.items() if key not in lacking}
+    for number, (name, missing) in enumerate([*CASES.items(), ("empty", [])]):
+        own = {key: array for key, array in arrays.items() if key not in missing}
         own["eventId"] = arrays["eventId"] + 1000 * (number + 1)
         own = {key: array[:0] for key, array in own.items()} if name == "empty" else own
         with uproot.recreate(folder / f"{name}.root") as file:
@@ -93,7 +93,7 @@ def test_they_are_summed_in_the_record_of_the_dataset(finished: tuple[Path, str]
 
 
 WORDS = [
-    "the pile-up branches are not used alike in all inputs: 2 of 4 inputs, 2 of 6 events: used",
+    "the pile-up branches are not used in the same way in all inputs: 2 of 4 inputs, 2 of 6 events: used",
     "default values stand for absent branches: pfCluster_recoEnergy_sharedXtalsPU = 0, rho = -1, superCluster_",
     "1 of 4 inputs without events: empty.root",
 ]
@@ -126,7 +126,7 @@ def test_what_one_run_says_is_recorded_and_said_also_when_quiet(dumps: Path, tmp
 @pytest.mark.compiled
 def test_the_python_interface_warns_too(dumps: Path, caplog: pytest.LogCaptureFixture) -> None:
     ecalwindows.windows([dumps / "all.root", dumps / "less.root"])
-    assert "rho = -1" in caplog.text and "the pile-up branches are not used alike" in caplog.text
+    assert "rho = -1" in caplog.text and "the pile-up branches are not used in the same way" in caplog.text
 
 
 @pytest.mark.compiled
@@ -202,10 +202,10 @@ def test_the_record_leaves_out_notes_that_belong_to_a_part() -> None:
     assert dataset_notes([{"part": "a", "converted_from": ["x"], "float32_scores": True}]) == {"float32_scores": True}
 
 
-def test_inputs_that_are_alike_give_no_warning() -> None:
-    alike = [InputRecord(name=name, events=2, entries=2, pileup="absent") for name in "ab"]
-    assert input_warnings(alike) == []
-    assert input_warnings([*alike, InputRecord(name="c", events=1)]) == []
+def test_inputs_that_are_the_same_give_no_warning() -> None:
+    same = [InputRecord(name=name, events=2, entries=2, pileup="absent") for name in "ab"]
+    assert input_warnings(same) == []
+    assert input_warnings([*same, InputRecord(name="c", events=1)]) == []
 
 
 def test_unusable_lines_are_said_by_reason() -> None:

@@ -62,10 +62,10 @@ def test_counts_of_other_origin_need_not_have_all_reasons():
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{}", '{"kind": "of others"}', record().text().replace('"record_version": 1', '"record_version": 2')],
+    ["", "{}", '{"kind": "another"}', record().text().replace('"record_version": 1', '"record_version": 2')],
     ids=["empty", "nothing", "others", "newer"],
 )  # fmt: skip
-def test_what_is_no_record_is_told(tmp_path, content):
+def test_what_is_no_record_is_an_error(tmp_path, content):
     (tmp_path / "dataset.json").write_text(content)
     with pytest.raises(InputError, match="the record of the dataset cannot be read"):
         read_record(tmp_path / "dataset.json")
@@ -101,7 +101,7 @@ def test_references_lead_somewhere(kind):
     }  # fmt: skip
 
 
-def test_croissant_tells_all_columns_and_files():
+def test_croissant_lists_all_columns_and_files():
     content = croissant(record())
     fields = {
         field["name"]: field for each in content["recordSet"] if each["name"] == "windows" for field in each["field"]
@@ -129,7 +129,7 @@ def test_split_of_a_path(path, split):
     assert match and match[1] == split
 
 
-def test_what_stands_below_names_files_from_there():
+def test_a_folder_below_names_files_from_there():
     content = croissant(record(), "../")
     assert content["distribution"][0]["contentUrl"] == "../parquet/train/part-00000.parquet"
     assert content["distribution"][-1]["includes"] == ["../parquet/train/*.parquet", "../parquet/test/*.parquet"]
@@ -138,7 +138,7 @@ def test_what_stands_below_names_files_from_there():
 # --- the card ------------------------------------------------------------------------------------------------------
 
 
-def test_card_tells_what_a_person_asks():
+def test_card_answers_what_a_person_asks():
     text = card(record())
     for words in (
         "# windows_2022, version 3", "| licence             | CC-BY-4.0     |",
@@ -154,7 +154,7 @@ def test_card_tells_what_a_person_asks():
         assert words in text, words
 
 
-def test_card_without_anything_told_says_so():
+def test_card_without_information_says_so():
     text = card(
         record(licence=None, contact=None, citation=None, derived_from=[], known_issues=[], splits=[], bad_inputs=[])
     )
@@ -184,5 +184,5 @@ def test_code_of_the_card_runs(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.startswith(f"{n} windows, ")
 
 
-def test_record_files_stand_where_the_card_says(tmp_path):
+def test_record_files_are_where_the_card_says(tmp_path):
     assert Path(FILES[0].name).parts[0] == "parquet"

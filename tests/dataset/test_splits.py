@@ -133,7 +133,7 @@ def test_decimals_are_exact():
         ("calo_matched=1", "a split cannot be called 'calo_matched'"),
     ],
 )
-def test_wrong_splits_are_told(text, found):
+def test_wrong_splits_are_errors(text, found):
     with pytest.raises(SettingsError) as error:
         parse_split(text)
     assert error.value.found == found

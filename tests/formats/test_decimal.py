@@ -24,8 +24,8 @@ def texts(values: NDArray) -> list[str]:
 def digits_of(text: str) -> tuple[str, int]:
     """Digits without zeros at either end, and the power of ten of the last one: the number whatever its notation."""
     mantissa, _, exponent = text.lstrip("-").partition("e")
-    whole, _, behind = mantissa.partition(".")
-    digits = (whole + behind).lstrip("0")
+    before, _, behind = mantissa.partition(".")
+    digits = (before + behind).lstrip("0")
     return digits.rstrip("0"), int(exponent or 0) - len(behind) + len(digits) - len(digits.rstrip("0"))
 
 

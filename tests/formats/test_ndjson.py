@@ -119,7 +119,7 @@ def test_slices_change_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("most_windows", "most_pairs", "expected"),
+    ("max_windows", "max_pairs", "expected"),
     [
         (10, 100, [(0, 4)]),
         (2, 100, [(0, 2), (2, 4)]),
@@ -128,9 +128,9 @@ def test_slices_change_nothing(tmp_path, monkeypatch):
     ],
     ids=["all", "by-windows", "by-pairs", "one-window-is-too-much"],
 )
-def test_slices_keep_to_their_bounds(monkeypatch, most_windows, most_pairs, expected):
-    monkeypatch.setattr(ndjson, "MAX_WINDOWS", most_windows)
-    monkeypatch.setattr(ndjson, "MAX_PAIRS", most_pairs)
+def test_slices_keep_to_their_bounds(monkeypatch, max_windows, max_pairs, expected):
+    monkeypatch.setattr(ndjson, "MAX_WINDOWS", max_windows)
+    monkeypatch.setattr(ndjson, "MAX_PAIRS", max_pairs)
     assert list(ndjson.slices(np.array([0, 2, 5, 9, 11]))) == expected
 
 
@@ -193,7 +193,7 @@ full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full h
 
 @full
 @pytest.mark.parametrize("compression", ["zst", "gz", "none"])
-def test_full_disk_is_told_when_closing_and_nothing_stays_open(compression):
+def test_full_disk_is_an_error_when_closing_and_nothing_stays_open(compression):
     writer = NdjsonWriter(Path("/dev/full"), compression=compression)
     writer.write(random_batch(np.random.default_rng(1), 1))
     with pytest.raises(OSError, match="No space"):
@@ -204,7 +204,7 @@ def test_full_disk_is_told_when_closing_and_nothing_stays_open(compression):
 
 
 @full
-def test_full_disk_is_told_when_writing(monkeypatch):
+def test_full_disk_is_an_error_when_writing(monkeypatch):
     monkeypatch.setattr(text_file, "PIECE", 1000)
     with pytest.raises(OSError, match="No space"), NdjsonWriter(Path("/dev/full"), compression="none") as writer:
         writer.write(random_batch(np.random.default_rng(1), 5))
@@ -227,7 +227,7 @@ def test_missing_folder_is_an_oserror(tmp_path):
         NdjsonWriter(tmp_path / "no" / "a")
 
 
-def test_an_archive_is_the_same_however_its_text_comes_and_holds_it_whole(tmp_path: Path) -> None:
+def test_an_archive_is_the_same_however_its_text_comes_and_holds_all_of_it(tmp_path: Path) -> None:
     text = np.frombuffer(b"".join(b'{"line":%d}\n' % number for number in range(200_000)), np.uint8)
     one, other = tmp_path / "one.ndjson.tar.gz", tmp_path / "other.ndjson.tar.gz"
     for path, size in ((one, len(text)), (other, 777)):

@@ -1,4 +1,4 @@
-"""Reading NDJSON: what the json module would read, fast, in bounded memory, and from files that are not whole."""
+"""Reading NDJSON: what the json module would read, fast, in bounded memory, and from files that are not complete."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from ecalwindows.formats.ndjson.text_source import Limits
 
 
 def rows_of(batch: WindowBatch) -> list[dict[str, Any]]:
-    """A batch as objects, in the form of the twin."""
+    """A batch as objects, in the form of the reference implementation."""
     names = {"window_index": texts_of(batch.window_index)} if len(batch.window_index.data) else {}
     window = names | {name: column.tolist() for name, column in batch.window.items()}
     pair = {name: column.tolist() for name, column in batch.pair.items()}
@@ -49,7 +49,7 @@ def rows_of(batch: WindowBatch) -> list[dict[str, Any]]:
 
 
 def read(path: Path, **options: Any) -> tuple[list[dict[str, Any]], ReadNotes]:
-    """The windows of a file as objects, and what there was to tell."""
+    """The windows of a file as objects, and what was reported."""
     notes = ReadNotes()
     return [row for batch in read_batches(path, notes=notes, **options) for row in rows_of(batch)], notes
 
@@ -207,14 +207,14 @@ def test_a_line_with_another_value_is_unusable(tmp_path: Path, field: str, text:
         pytest.param(lambda text: text.replace(b'"rho"', b'"\xff": 1, "rho"'), "not UTF-8 (byte", id="no-utf-8"),
     ],
 )
-def test_the_reason_is_told(tmp_path: Path, change: Any, reason: str) -> None:
+def test_the_reason_is_reported(tmp_path: Path, change: Any, reason: str) -> None:
     lines = [*LINES[:5], change(LINES[5]), *LINES[6:9]]
     _, notes = read(file_of(tmp_path, b"".join(lines)))
     assert (notes.windows, notes.unusable) == (8, 1)
     assert f"line 6: {reason}" in notes.reported[0]
 
 
-def test_only_the_first_offenders_are_told(tmp_path: Path) -> None:
+def test_only_the_first_offenders_are_reported(tmp_path: Path) -> None:
     _, notes = read(file_of(tmp_path, LINES[0] + 9000 * b"?\n" + LINES[1]))
     assert (notes.windows, notes.unusable) == (2, 9000)
     assert len(notes.reported) == 5
@@ -237,14 +237,14 @@ def test_fields_may_come_in_any_order_with_spaces_and_others_between(tmp_path: P
     assert notes.unknown == {"a new {field}"} and not notes.unusable
 
 
-def test_a_field_that_only_later_lines_have_is_told_and_left_out(tmp_path: Path) -> None:
+def test_a_field_that_only_later_lines_have_is_reported_and_left_out(tmp_path: Path) -> None:
     later = [line.replace(b'"rho"', b'"flavour": 11, "rho"') for line in LINES[20:]]
     rows, notes = read(file_of(tmp_path, b"".join(LINES[:20] + later)))
     assert len(rows) == len(LINES) and "flavour" not in rows[0]
     assert notes.missing == {"flavour"} and not notes.unknown
 
 
-def test_a_field_that_stands_twice_counts_as_the_last_one(tmp_path: Path) -> None:
+def test_a_field_that_occurs_twice_counts_as_the_last_one(tmp_path: Path) -> None:
     twice = LINES[0].replace(b'"rho"', b'"rho": 7, "\\u0072ho"').replace(b"{", b'{"clusters": [], ', 1)
     assert read(file_of(tmp_path, twice + LINES[1])) == read(file_of(tmp_path, LINES[0] + LINES[1], "b.ndjson"))
 
@@ -292,7 +292,7 @@ def test_columns_are_read_as_asked(tmp_path: Path) -> None:
 @pytest.mark.compiled
 def test_pieces_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = b"".join([*LINES[:7], b"?\n", window_with(window_index="é").encode() + b"\n", *LINES[8:], b'{"cut'])
-    expected, whole = read(file_of(tmp_path, text))
+    expected, complete = read(file_of(tmp_path, text))
     monkeypatch.setattr(text_source, "CHUNK", 50_000)
     monkeypatch.setattr(text_source, "RAW_PIECE", 999)
     for name, size in (("PAIRS", 1), ("HITS", 5), ("HARD", 1), ("BAD", 1), ("STRANGE", 1)):
@@ -300,7 +300,7 @@ def test_pieces_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for suffix in (".ndjson", ".ndjson.tar.gz", ".ndjson.zst"):
         rows, notes = read(file_of(tmp_path, text, f"w{suffix}"), rows=3)
         assert rows == expected
-        assert (notes.windows, notes.unusable, notes.cut) == (whole.windows, 1, 1)
+        assert (notes.windows, notes.unusable, notes.cut) == (complete.windows, 1, 1)
     batches = list(read_batches(file_of(tmp_path, text), rows=3))
     assert max(map(len, batches)) == 3
 
@@ -322,7 +322,7 @@ def test_members_of_an_archive_and_of_a_compressed_file_follow_each_other(tmp_pa
     assert len(read(path)[0]) == 1
 
 
-# Files that are not whole
+# Files that are not complete
 
 
 def test_an_incomplete_last_line_is_normal(tmp_path: Path) -> None:
@@ -335,7 +335,7 @@ def test_an_incomplete_last_line_is_normal(tmp_path: Path) -> None:
 @pytest.mark.compiled
 @pytest.mark.parametrize("suffix", [".ndjson.gz", ".ndjson.zst", ".ndjson.tar.gz", ".ndjson.tar"])
 @pytest.mark.parametrize("tenth", range(10))
-def test_a_cut_stream_is_an_error_after_all_its_whole_lines(tmp_path: Path, suffix: str, tenth: int) -> None:
+def test_a_cut_stream_is_an_error_after_all_its_complete_lines(tmp_path: Path, suffix: str, tenth: int) -> None:
     content = file_of(tmp_path, TEXT, f"w{suffix}").read_bytes()
     path = tmp_path / f"cut{suffix}"
     path.write_bytes(content[: len(content) * tenth // 10])
@@ -427,7 +427,7 @@ def tampered(**fields: Any) -> bytes:
     [
         pytest.param(tampered(type=b"x", size=2**40), "a header of 1,099,511,627,776 bytes", id="header-bomb"),
         pytest.param(tampered(type=b"S", size=5), "sparse", id="sparse"),
-        pytest.param(tampered(type=b"x", size=11) + b"5 nonsense=".ljust(512, b"\0"), "no meaning", id="odd-header"),
+        pytest.param(tampered(type=b"x", size=11) + b"5 nonsense=".ljust(512, b"\0"), "no meaning", id="no-header"),
         pytest.param(
             tampered(type=b"x", size=25) + b"25 GNU.sparse.major=1.0\n\n".ljust(512, b"\0"), "sparse", id="sparse-pax"
         ),
@@ -467,11 +467,11 @@ def test_all_of_the_text_is_bounded(tmp_path: Path, suffix: str) -> None:
         read(path, limits=Limits(max_decompressed_gb=0.003))
 
 
-# Anything else: equal to the slow twin
+# Anything else: equal to the reference implementation
 
 
 def both(text: bytes) -> None:
-    """Compare what the tables make of a text with the twin."""
+    """Compare what the tables make of a text with the reference implementation."""
     layout = file_layout(LINES[:3])
     assert layout is not None
     tables = Tables(layout, 100)
@@ -520,7 +520,7 @@ IN_CLUSTER = [name for name in SMALL[0]["clusters"][0] if name != "cl_hits"]
 
 
 @given(st.lists(st.tuples(st.sampled_from(FIELDS + IN_CLUSTER), VALUES), max_size=6))
-def test_any_values_are_read_as_the_twin_reads_them(changes: list[tuple[str, str]]) -> None:
+def test_any_values_are_read_as_the_reference_reads_them(changes: list[tuple[str, str]]) -> None:
     text = PLAIN.decode()
     for name, value in changes:
         head, key, tail = text.partition(f'"{name}": ')
@@ -530,7 +530,7 @@ def test_any_values_are_read_as_the_twin_reads_them(changes: list[tuple[str, str
 
 
 @given(st.lists(st.tuples(st.integers(0, len(PLAIN) - 1), st.integers(0, 8), st.binary(max_size=4)), max_size=4))
-def test_damaged_text_is_read_as_the_twin_reads_it(changes: list[tuple[int, int, bytes]]) -> None:
+def test_damaged_text_is_read_as_the_reference_reads_it(changes: list[tuple[int, int, bytes]]) -> None:
     text = PLAIN
     for place, removed, added in changes:
         text = text[:place] + added + text[place + removed :]
@@ -538,7 +538,7 @@ def test_damaged_text_is_read_as_the_twin_reads_it(changes: list[tuple[int, int,
 
 
 @given(st.lists(st.tuples(st.integers(0, len(PLAIN) - 1), st.sampled_from(list('{}[]",:\\ \n01.-eNtfn'))), max_size=5))
-def test_syntax_in_odd_places_is_read_as_the_twin_reads_it(changes: list[tuple[int, str]]) -> None:
+def test_syntax_in_unexpected_places_is_read_as_the_reference_reads_it(changes: list[tuple[int, str]]) -> None:
     text = PLAIN.decode()
     for place, letter in changes:
         text = text[:place] + letter + text[place + 1 :]

@@ -1,4 +1,4 @@
-"""The Parquet reader: it gives back what was written, makes files of other writers equal, and tells what is broken."""
+"""The Parquet reader: it gives back what was written, makes files of other writers equal, and reports damage."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_only_the_columns_asked_for(
         assert batch.window_offsets[-1] >= len(batch) and (batch.window_seed >= 0).all()
 
 
-def test_the_index_tells_columns_row_groups_and_ranges(file: Path) -> None:
+def test_the_index_lists_columns_row_groups_and_ranges(file: Path) -> None:
     names, rows, ranges = parquet_index(file)
     assert names == {name for group in DEFAULT.groups.values() for name in group} | set(SIX)
     assert rows == (15, 15, 10)
@@ -104,7 +104,7 @@ def test_a_url(file: Path) -> None:
     assert_is_the_batch(joined("memory://there/w.parquet"))
 
 
-# --- files of others
+# --- files of other programs
 
 
 def as_lists(table: pa.Table) -> pa.Table:
@@ -206,12 +206,12 @@ def test_clusters_without_a_single_hit(tmp_path: Path, write: Callable[[pa.Table
 # --- what is broken
 
 
-def test_flipped_bits_in_pages_are_told_where_pages_have_checksums(tmp_path: Path) -> None:
+def test_flipped_bits_in_pages_are_found_where_pages_have_checksums(tmp_path: Path) -> None:
     path, rng = tmp_path / "f.parquet", np.random.default_rng(5)
     pq.write_table(arrow_table(BATCH, ALL_HITS), path, compression="zstd", write_page_checksum=True)
     content, good = path.read_bytes(), joined(path)
     footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
-    n_told = 0
+    n_found = 0
     for place in rng.integers(4, footer, 60):
         damaged = bytearray(content)
         damaged[place] ^= 1 << int(rng.integers(8))
@@ -219,10 +219,10 @@ def test_flipped_bits_in_pages_are_told_where_pages_have_checksums(tmp_path: Pat
         try:
             found = joined(path)
         except BadFileError:
-            n_told += 1
+            n_found += 1
         else:  # a bit of a header that says nothing
             assert all(np.array_equal(found[name], good[name]) for name in good)
-    assert n_told > 40
+    assert n_found > 40
 
 
 def test_a_flipped_bit_in_the_footer_is_found_before_arrow_reads_it(file: Path) -> None:
@@ -250,7 +250,7 @@ def test_a_flipped_bit_in_the_checksum_of_the_footer_is_found_or_harmless(file: 
 
 
 def test_a_flipped_bit_in_the_header_of_a_page_is_found_before_arrow_passes_over_the_page(file: Path) -> None:
-    """Arrow leaves out pages of an unknown kind without a word, and the column has other values."""
+    """Arrow leaves out pages of an unknown kind silently, and the column has other values."""
     content = file.read_bytes()
     metadata = pq.read_metadata(file)
     for place in range(0, metadata.num_columns, 7):
@@ -361,7 +361,7 @@ def three_components(rows: list[dict[str, Any]]) -> None:
         pytest.param(changed(three_components), "hits in 'cl_h' have 3", id="three components"),
     ],
 )
-def test_what_is_wrong_is_told_with_the_file(tmp_path: Path, write: Callable[[Path], None], found: str) -> None:
+def test_what_is_wrong_is_reported_with_the_file(tmp_path: Path, write: Callable[[Path], None], found: str) -> None:
     path = tmp_path / "bad.parquet"
     write(path)
     error = problem(path)

@@ -1,4 +1,4 @@
-"""TFRecord: the bytes of protobuf, read back in float32; whatever else is in a file is told, never believed."""
+"""TFRecord: the bytes of protobuf, read back in float32; whatever else is in a file is an error."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_extra_features_that_are_unknown_are_left_out(tmp_path: Path) -> None:
     assert set(texts_of(again.window_index)) == {""}
 
 
-def test_lacking_columns_are_named(tmp_path: Path) -> None:
+def test_missing_columns_are_named(tmp_path: Path) -> None:
     pair = {name: column for name, column in BATCH.pair.items() if name != "in_mustache"}
     with pytest.raises(InputError, match="the windows lack in_mustache"):
         written(tmp_path, changed(BATCH, pair=pair))
@@ -281,7 +281,7 @@ BAD_PAYLOADS = {
 
 
 @pytest.mark.parametrize(("payload", "found"), BAD_PAYLOADS.values(), ids=BAD_PAYLOADS)
-def test_what_is_no_window_is_told_with_file_and_record(tmp_path: Path, payload: bytes, found: str) -> None:
+def test_what_is_no_window_is_reported_with_file_and_record(tmp_path: Path, payload: bytes, found: str) -> None:
     path = file_of(tmp_path / "a.proto", [simple(), simple(), payload])
     with pytest.raises(BadFileError, match=f"^record 3 cannot be read: .*({found})") as caught:
         list(read_batches(path))
@@ -296,12 +296,12 @@ def test_a_huge_length_is_not_believed(tmp_path: Path) -> None:
             list(read_batches(tmp_path / "a.proto"))
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BadFileError, match="No such file"):
         list(read_batches(tmp_path / "a.proto"))
 
 
-WHOLE = b"".join(map(slow.frame, [simple(), simple(n_clusters=0), simple()]))
+COMPLETE = b"".join(map(slow.frame, [simple(), simple(n_clusters=0), simple()]))
 SECOND = len(slow.frame(simple()))
 
 
@@ -319,18 +319,18 @@ def refused(path: Path, content: bytes) -> str:
     return caught.value.found
 
 
-@given(st.integers(0, 8 * len(WHOLE) - 1))
+@given(st.integers(0, 8 * len(COMPLETE) - 1))
 def test_each_flipped_bit_is_found(place: Path, bit: int) -> None:
-    content = bytearray(WHOLE)
+    content = bytearray(COMPLETE)
     content[bit // 8] ^= 1 << bit % 8
     found = refused(place, bytes(content))
     assert "checksum" in found
     assert found.startswith("record 1 ") == (bit // 8 < SECOND)
 
 
-@given(st.integers(1, len(WHOLE) - 1).filter(lambda size: size not in (SECOND, len(WHOLE) - SECOND)))
+@given(st.integers(1, len(COMPLETE) - 1).filter(lambda size: size not in (SECOND, len(COMPLETE) - SECOND)))
 def test_each_cut_is_found(place: Path, size: int) -> None:
-    assert "the file is cut" in refused(place, WHOLE[:size])
+    assert "the file is cut" in refused(place, COMPLETE[:size])
 
 
 def assert_batch(batch: WindowBatch) -> None:
@@ -371,7 +371,7 @@ def test_any_record_with_right_checksums_is_read_or_refused(place: Path, data: A
 def test_the_command_writes_a_part_with_its_manifest(tmp_path: Path) -> None:
     out = tmp_path / "data"
     arguments = (*command_line("electrons.B"), "--events", ":4", "--flavour", "11")
-    told = run("windows", *arguments, "-o", str(out), "--format", "tfrecord").out
+    out_text = run("windows", *arguments, "-o", str(out), "--format", "tfrecord").out
     manifest = read_manifest(out / "_ecalwindows" / "manifests" / "0.proto.json")
     assert manifest.format == "tfrecord" and not problems(manifest, out) and not manifest.notes
     assert [record.name for record in manifest.files] == [
@@ -380,7 +380,7 @@ def test_the_command_writes_a_part_with_its_manifest(tmp_path: Path) -> None:
     batches = [next(iter(read_batches(path))) for path in part_paths(out, "0")]
     assert [set(batch.window["flavour"].tolist()) for batch in batches] == [{11}, {0}]
     assert sum(map(len, batches)) == manifest.rows > 0
-    assert all(f"written: {path}" in told for path in part_paths(out, "0"))
+    assert all(f"written: {path}" in out_text for path in part_paths(out, "0"))
     assert sorted(file.name for file in out.rglob("*") if file.is_file()) == [
         "0.proto.json", "calomatch_0.proto", "nocalomatch_0.proto",
     ]  # fmt: skip

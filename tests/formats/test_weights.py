@@ -118,7 +118,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         read_weights(tmp_path / "w")
 
 
-def test_a_root_file_without_the_histogram_tells_what_it_holds(tmp_path: Path) -> None:
+def test_a_root_file_without_the_histogram_is_refused_with_what_it_holds(tmp_path: Path) -> None:
     with uproot.recreate(tmp_path / "w.root") as out:
         out["other"] = np.histogram([1.0])
     with pytest.raises(SettingsError, match=r"no histogram .weight.; it has other"):

@@ -29,8 +29,8 @@ def random_values(rng: np.random.Generator, dtype: str, size: int) -> NDArray[An
         return np.where(rng.random(size) < 0.05, rng.choice([ends.min, ends.max, 0], size), usual).astype(dtype)
     usual = rng.lognormal(0, 2, size) * rng.choice([-1, 1], size)
     limits = np.finfo(dtype)
-    odd = rng.choice([0.0, -0.0, 3.0, SENTINEL, -1.0, 1e-5, 1e16, limits.max, limits.smallest_subnormal], size)
-    return np.where(rng.random(size) < 0.2, odd, usual).astype(dtype)
+    unusual = rng.choice([0.0, -0.0, 3.0, SENTINEL, -1.0, 1e-5, 1e16, limits.max, limits.smallest_subnormal], size)
+    return np.where(rng.random(size) < 0.2, unusual, usual).astype(dtype)
 
 
 def text_column(texts: Sequence[str]) -> Text:

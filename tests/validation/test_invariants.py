@@ -47,7 +47,7 @@ def test_also_where_branches_are_absent(case: Any) -> None:
     assert failures(made_of(events, settings).batch, settings) == {}
 
 
-def test_numbers_that_float32_can_no_longer_tell_apart_are_close() -> None:
+def test_numbers_that_are_equal_in_float32_are_close() -> None:
     step = float(np.finfo(np.float32).smallest_subnormal)
     assert close(np.array([0.0, step, 1.0]), np.array([step / 2, 3 * step, 1.0 + 1e-5])).tolist() == [True, True, False]
 

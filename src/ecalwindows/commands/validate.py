@@ -27,7 +27,7 @@ from ecalwindows.formats.manifest import Manifest
 from ecalwindows.formats.ndjson.reader import ReadNotes
 from ecalwindows.formats.readers import file_manifest, file_metadata, read_batches
 from ecalwindows.formats.suffixes import real_file
-from ecalwindows.validation.claims import Found, claims, strays, wrong_counts, wrong_files, wrong_origin
+from ecalwindows.validation.claims import Found, claims, untracked_files, wrong_counts, wrong_files, wrong_origin
 from ecalwindows.validation.invariants import Outcome, check, outcomes
 from ecalwindows.validation.invariants.seen import Seen
 from ecalwindows.validation.raw_numbers import not_finite
@@ -39,8 +39,8 @@ Progress = Callable[[int, int, int], None]
 OF_WINDOWS = {
     "readable": "every line is a window",
     "finite": "no NaN or infinity is stored",
-    "unique identity": "(sample, run, lumi, event, seed_index) stands once in the dataset",
-    "unique window_index": "window_index stands once in the dataset",
+    "unique identity": "(sample, run, lumi, event, seed_index) occurs once in the dataset",
+    "unique window_index": "window_index occurs once in the dataset",
     "split": "every window is in the split of its event",
 }
 OF_FILES = {
@@ -240,7 +240,7 @@ def _books(path: Path, found: dict[Path, Found], split: str | None, linked: list
         outcome.checked = len(found) if told else 0
         outcome.missing |= set() if told else {"record", "manifest"}
     wrong: list[str] = [line for claim in told for line in wrong_files(claim, only)]
-    for line in dict.fromkeys(unreadable + linked + wrong + ([] if only else strays(told, path))):
+    for line in dict.fromkeys(unreadable + linked + wrong + ([] if only else untracked_files(told, path))):
         files.fail(line)
     for claim in told:
         _tell(counts, wrong_counts(claim, found))

@@ -140,7 +140,7 @@ def broken_extra(library: str, extra: str, purpose: str, error: ImportError) -> 
         f"the library '{library}' cannot be imported: {error}",
         expected=f"it, to {purpose}",
         where="this Python environment",
-        todo=f'pip install --force-reinstall "ecalwindows[{extra}]", or mend what is named above',
+        todo=f'pip install --force-reinstall "ecalwindows[{extra}]", or correct what is named above',
     )
 
 

@@ -43,7 +43,7 @@ def _in_order(pieces: Sequence[Piece]) -> Sequence[Piece]:
     if edges[-1] is not None or None in edges[:-1]:
         raise ValueError("every piece but the last needs `below`, the last has none")
     if any(left >= right for left, right in pairwise(edges[:-1])):  # type: ignore[operator]
-        raise ValueError("the pieces must stand by increasing `below`")
+        raise ValueError("the pieces must be ordered by increasing `below`")
     return pieces
 
 

@@ -141,7 +141,7 @@ def read_working_points(path: str | Path | None, strategy: str | None = SHARES[0
         content = file_bytes(path)
         return _from_root(path, limits) if content.startswith(b"root") else _from_json(content, path, limits)
     except MissingCorrectionError as error:
-        raise _wrong(f"{error}; weights files look alike", str(path), limits) from error
+        raise _wrong(f"{error}; weights files look the same", str(path), limits) from error
     except WorkingPointError:
         raise
     except Exception as error:

@@ -8,6 +8,10 @@ from typing import Any
 import yaml
 
 MAX_CHARACTERS = 16_000_000
+MAX_DEPTH = 100
+"""Lists and mappings in each other."""
+
+TOO_DEEP = "its values are nested too deeply"
 MAX_VALUES = 1_000_000
 """Values of a text when each alias (`*name`) is replaced by what it stands for."""
 
@@ -20,14 +24,25 @@ PREFIX = "tag:yaml.org,2002:"
 class _Loader(yaml.SafeLoader):
     """Refuses a name that occurs twice in a mapping, of which YAML readers silently take the last."""
 
+    depth = 0
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """The mapping of a node. Raises ConstructorError."""
         seen = set[str]()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise _wrong(key, f"'{key.value}' stands twice")
+                raise _wrong(key, f"'{key.value}' is given twice")
             seen.add(str(key.value))
         return super().construct_mapping(node, deep=deep)
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """The next node. Raises YAMLError for one in too many others (PyYAML needs seconds up to Python's limit)."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise yaml.YAMLError(TOO_DEEP)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         """The value of a node. Raises ConstructorError, also for a text that its kind cannot be made of."""
@@ -60,7 +75,7 @@ def yaml_value(text: str) -> Any:
         _check_size(node)
         return loader.construct_document(node)
     except RecursionError as error:
-        raise yaml.YAMLError("its values are nested too deeply") from error
+        raise yaml.YAMLError(TOO_DEEP) from error
     finally:
         loader.dispose()
 

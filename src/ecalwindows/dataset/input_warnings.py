@@ -77,7 +77,7 @@ def _warnings(
     known = {use: tally for use, tally in found.pileup.items() if use != UNKNOWN}
     if len(known) > 1 or "incomplete" in known:
         parts = (f"{_of(tally, n, n_events)}: {USE_WORDS[use]}" for use, tally in known.items())
-        yield f"the pile-up branches are not used alike in all inputs: {'; '.join(parts)}"
+        yield f"the pile-up branches are not used in the same way in all inputs: {'; '.join(parts)}"
     if found.absent:
         by_tally: dict[str, list[str]] = {}
         for each in found.absent:

@@ -121,7 +121,7 @@ def shared_origin(sources: Sequence[Source], flavour: int | None) -> dict[str, A
 def _what(one: dict[str, Any], other: dict[str, Any]) -> str:
     """The names of what differs, for people."""
     if not one or not other:
-        return "programs (nothing tells how one of them was made)"
+        return "programs (how one of them was made is unknown)"
     if one.get("settings") != other.get("settings"):
         both = [origin.get("settings") or {} for origin in (one, other)]
         names = sorted(name for name in {*both[0], *both[1]} if both[0].get(name) != both[1].get(name))

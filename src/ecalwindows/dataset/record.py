@@ -146,11 +146,11 @@ class DatasetRecord(Model):
     record_version: Literal[1] = 1
     name: str = Field(description="Name of the dataset.")
     version: str = Field(description="Version of the dataset.")
-    day: date | None = Field(None, alias="date", description="Day of publication, if told.")
+    day: date | None = Field(None, alias="date", description="Day of publication, if known.")
     data_model_version: int = Field(description="Version of the meaning and layout of columns.")
     format: Format = Field(description="parquet, ndjson, tfrecord or matches.")
     windows: int = Field(description="Windows in all files.")
-    events: int | None = Field(None, description="Events with at least one window; null where columns don't tell.")
+    events: int | None = Field(None, description="Events with at least one window; null where columns do not show it.")
     counts: dict[str, int] = Field(description="From events to windows, by reason; summed over parts.")
     settings: RecordedSettings = Field(description="Settings that all parts share.")
     samples: list[Sample] = Field(description="Samples, and the settings that go with a sample.")

@@ -79,7 +79,7 @@ def schema_definition(schema: Any, path: Path) -> FeaturesDefinition:
     hits = tuple(HIT_NAMES.index(name) for name in recorded.split(", ") if name in HIT_NAMES)
     if unexpected or not hits:
         raise InputError(
-            f"the layout is not ours ({unexpected[0] if unexpected else 'cl_h does not tell its components'})",
+            f"the layout is another one ({unexpected[0] if unexpected else 'cl_h does not name its components'})",
             expected="a Parquet file that ecalwindows wrote", where=str(path), todo="`ecalwindows convert` it first",
         )  # fmt: skip
     return FeaturesDefinition(groups, hits)
@@ -93,7 +93,7 @@ def source_batches(path: Path, origin: Origin) -> Iterator[WindowBatch]:
     yield from read_batches(path, notes=notes)
     if notes.unusable or notes.cut:
         raise BadFileError(
-            f"{notes.unusable + notes.cut} lines are no windows: {notes.reported[0]}", expected="a window a line",
+            f"{notes.unusable + notes.cut} lines are no windows: {notes.reported[0]}", expected="one window per line",
             where=str(path), todo="make the file again, or `ecalwindows convert` it first",
         )  # fmt: skip
 

@@ -199,7 +199,7 @@ def not_in_record(path: Path, files: Iterable[Path], record: DatasetRecord | Non
         raise InputError(
             f"missing, but in the record: {', '.join(missing[:MAX_NAMED])}{more}",
             expected=f"all {len(named):,} data files that the record names there", where=str(path),
-            todo="copy the dataset again, or finalise its parts again",
+            todo="copy the dataset again, or finalize its parts again",
         )  # fmt: skip
     return sorted(str(name.relative_to(root)) for name in here - named)
 
@@ -207,5 +207,5 @@ def not_in_record(path: Path, files: Iterable[Path], record: DatasetRecord | Non
 def _differs(path: Path, found: str) -> BadFileError:
     return BadFileError(
         found, expected="the file that was written", where=str(path),
-        todo="copy or make it again; `ecalwindows validate` tells which files of a dataset are damaged",
+        todo="copy or make it again; `ecalwindows validate` names the damaged files of a dataset",
     )  # fmt: skip

@@ -20,7 +20,7 @@ Read = TypeVar("Read")
 
 @dataclass(frozen=True)
 class Found:
-    """What was counted in a data file: windows, those whose seed is matched (None: no column tells), clusters."""
+    """What was counted in a data file: windows, those whose seed is matched (None: unknown), and clusters."""
 
     windows: int
     matched: int | None
@@ -29,11 +29,24 @@ class Found:
 
 @dataclass(frozen=True)
 class Claim:
-    """What a record or a manifest says.
+    """What a record or a manifest states.
 
-    where : the file that says it; base : the folder to which names are relative
-    windows : by name of file, where it tells; rows : in all; counts : from events to windows
-    manifest : the manifest itself, None for a record
+    Attributes
+    ----------
+    where
+        The file that states it.
+    base
+        The folder to which names are relative.
+    files
+        Names, sizes and checksums.
+    windows
+        Windows by name of file, where they are stated.
+    rows
+        Windows of all files.
+    counts
+        Counts from events to windows.
+    manifest
+        The manifest itself, None for a record.
     """
 
     where: Path
@@ -51,7 +64,7 @@ class Claim:
 
 
 def claims(path: Path) -> tuple[list[Claim], list[str]]:
-    """All that is said of a dataset or of a single file: of the record first, then of manifests.
+    """All that is stated of a dataset or of a single file: of the record first, then of manifests.
 
     Returns
     -------
@@ -102,7 +115,7 @@ def _of_manifest(where: Path, base: Path, manifest: Manifest) -> Claim:
 
 
 def wrong_files(claim: Claim, only: Path | None) -> list[str]:
-    """Files that are missing, or have another size or checksum than is said, a line each. `only` : this one."""
+    """Files that are missing, or of another size or checksum than stated, one line per file. `only` : this file."""
     return [
         problem
         for each in claim.files
@@ -110,8 +123,8 @@ def wrong_files(claim: Claim, only: Path | None) -> list[str]:
     ]
 
 
-def strays(found: list[Claim], path: Path) -> list[str]:
-    """Data files that neither record nor manifests know, a line each."""
+def untracked_files(found: list[Claim], path: Path) -> list[str]:
+    """Data files that neither record nor manifests name, one line per file."""
     known = {claim.base / name for claim in found for name in claim.data}
     return [
         f"{each.name} is in no record" for each in data_files(path, linked=[]) if known and each.absolute() not in known
@@ -119,7 +132,7 @@ def strays(found: list[Claim], path: Path) -> list[str]:
 
 
 def wrong_counts(claim: Claim, found: Mapping[Path, Found]) -> list[str]:
-    """How the counts differ from what is said, a line each; sums only where all files were read."""
+    """How counts differ from those that are stated, one line per count; sums only where all files were read."""
     here = {name: found[claim.base / name] for name in claim.data if claim.base / name in found}
     wrong = [
         f"{name} has {here[name].windows:,} windows, {claim.where.name} says {said:,}"
@@ -142,7 +155,7 @@ def wrong_counts(claim: Claim, found: Mapping[Path, Found]) -> list[str]:
 
 
 def wrong_origin(claim: Claim, only: Path | None) -> list[str]:
-    """Files that say of themselves another origin than their manifest does, a line each. `only` : this one."""
+    """Files whose own metadata state another origin than their manifest, one line per key. `only` : this file."""
     manifest = claim.manifest
     if manifest is None:
         return []

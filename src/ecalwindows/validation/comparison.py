@@ -15,15 +15,20 @@ from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, SENTINEL
 Flags = NDArray[np.bool_]
 Rows = NDArray[np.int64]
 
-MOST_OFFENDERS = 3
+MAX_OFFENDERS = 3
 HITS = tuple(name for name, *_ in HIT_COMPONENTS)
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What counts as equal: abs(a - b) <= atol + rtol x max(abs(a), abs(b)); the sentinel equals only itself.
+    """Which numbers are equal: abs(a - b) <= atol + rtol x max(abs(a), abs(b)); the sentinel equals only itself.
 
-    single : float64 columns are compared in float32, since one side held them so; flavour is 0 where unmatched there
+    Attributes
+    ----------
+    rtol, atol
+        Relative tolerance, and absolute tolerance in the unit of the column.
+    single
+        Compare float64 columns in float32, since one side stored them so; there the flavour is 0 where unmatched.
     """
 
     rtol: float = 0.0
@@ -33,12 +38,22 @@ class Rules:
 
 @dataclass
 class ColumnDifference:
-    """What became of a column.
+    """How a column differs.
 
-    compared, differ : values; one_sentinel : of those that differ, with -999 on one side only
-    max_abs, max_rel : largest difference, and largest over the larger of the two, of the others
-    flips : of labels, int64 (2, 2), values by what they are in A and in B
-    offenders : the first windows with a difference
+    Attributes
+    ----------
+    name
+        The column.
+    compared, differ
+        Values that were compared, and those that differ.
+    one_sentinel
+        Of those that differ, values with -999 on one side only.
+    max_abs, max_rel
+        Of the others: the largest difference, in the unit of the column, and the largest relative to the larger value.
+    flips
+        Of labels, int64 (2, 2): how many values are false or true in A (row) and in B (column).
+    offenders
+        The first windows with a difference.
     """
 
     name: str
@@ -74,12 +89,12 @@ class ColumnDifference:
         unequal = np.flatnonzero(a != b)
         wrong = np.zeros(len(a), dtype=np.bool_)
         x, y = a[unequal].astype(np.float64), b[unequal].astype(np.float64)
-        odd = (x == SENTINEL) | (y == SENTINEL)
+        one_sided = (x == SENTINEL) | (y == SENTINEL)
         apart, size = np.abs(x - y), np.maximum(np.abs(x), np.abs(y))
-        beyond = odd | (apart > rules.atol + rules.rtol * size)
+        beyond = one_sided | (apart > rules.atol + rules.rtol * size)
         wrong[unequal] = beyond
-        self.one_sentinel += int(odd.sum())
-        usual = beyond & ~odd
+        self.one_sentinel += int(one_sided.sum())
+        usual = beyond & ~one_sided
         self.max_abs = max(self.max_abs, float(apart[usual].max(initial=0.0)))
         self.max_rel = max(self.max_rel, float((apart[usual] / size[usual]).max(initial=0.0)))
         return wrong
@@ -87,12 +102,22 @@ class ColumnDifference:
 
 @dataclass
 class Comparison:
-    """What was found in common windows; `columns` by name, those of hits as `cl_h.<component>`.
+    """What was found in common windows.
 
-    windows, differ : windows compared, and those with any difference
-    clusters_only : clusters of common windows that are in A only, in B only
-    reordered : windows whose clusters stand in another order
-    hits_differ : clusters with another number of hits
+    Attributes
+    ----------
+    rules
+        What is equal.
+    windows, differ
+        Windows that were compared, and those with any difference.
+    columns
+        Differences by name of column, those of hits as `cl_h.<component>`.
+    clusters_only
+        Clusters of common windows that are in A only, in B only.
+    reordered
+        Windows whose clusters are in another order.
+    hits_differ
+        Clusters with another number of hits.
     """
 
     rules: Rules
@@ -118,8 +143,8 @@ class Comparison:
         """Count a column; which windows differ. `window` : the window of each value."""
         column = self.columns.setdefault(name, ColumnDifference(name))
         rows = window[column.count(left, right, self.rules)]
-        if len(rows) and len(column.offenders) < MOST_OFFENDERS:
-            first = np.unique(rows)[: MOST_OFFENDERS - len(column.offenders)]
+        if len(rows) and len(column.offenders) < MAX_OFFENDERS:
+            first = np.unique(rows)[: MAX_OFFENDERS - len(column.offenders)]
             column.offenders += [name_of(a, int(row)) for row in first]
         wrong = np.zeros(len(a), dtype=np.bool_)
         wrong[rows] = True
@@ -138,7 +163,7 @@ class Comparison:
         return wrong
 
     def _unpaired(self, a: WindowBatch, b: WindowBatch, left: Rows, right: Rows) -> Flags:
-        """Windows with clusters that stand on one side only, or in another order."""
+        """Windows with clusters that are on one side only, or in another order."""
         wrong = np.zeros(len(a), dtype=np.bool_)
         for side, (batch, rows) in enumerate(((a, left), (b, right))):
             alone = np.ones(len(batch.pair_cluster), dtype=np.bool_)
@@ -146,7 +171,7 @@ class Comparison:
             self.clusters_only[side] += int(alone.sum())
             wrong[window_of_pairs(batch)[alone]] = True
         moved = np.zeros(len(a), dtype=np.bool_)
-        falls = np.flatnonzero(np.diff(right) < 0)  # left stands in order
+        falls = np.flatnonzero(np.diff(right) < 0)  # left is in order
         window = window_of_pairs(a)[left]
         same = window[falls] == window[np.minimum(falls + 1, len(window) - 1)] if len(falls) else falls
         moved[window[falls[same]]] = True

@@ -1,4 +1,4 @@
-"""Which windows two datasets have in common, and windows that wait for their twins."""
+"""Which windows two datasets have in common, and windows that wait for the same window of the other."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Done = Callable[[File], None]
 
 PHYSICS = ("run_id", "lumi_id", "event_id", "seed_eta", "seed_phi")
 KINDS = {"window_index": ("window_index",), "run, lumi, event, seed eta and phi": PHYSICS}
-"""Ways to tell which windows are the same, and the columns they need; the first with a common window is taken."""
+"""Ways to identify a window, and the columns that they need; the first way with a common window is used."""
 
 
 class Side:
@@ -68,9 +68,18 @@ class Side:
 class Match:
     """Which windows are common.
 
-    kind : how they were told, one of `KINDS`; "" where none is
-    common : their keys, sorted; only, repeated : windows on one side only, and those whose key stands twice, of A and B
-    windows : of A and B
+    Attributes
+    ----------
+    kind
+        How windows are identified, one of `KINDS`; "" where none is common.
+    common
+        Sorted keys of the common windows.
+    windows
+        Windows of A and B.
+    only
+        Windows that only A has, that only B has.
+    repeated
+        Windows of A and of B whose key is there twice.
     """
 
     kind: str
@@ -83,7 +92,7 @@ class Match:
 def keys(batch: WindowBatch, kind: str) -> Words:
     """The key of each window, uint64 (n,). Two windows share one by chance in 3 of 10,000 pairs of 1e8 windows each.
 
-    That would be told as a difference, never hide one.
+    Such a pair would be reported as a difference; it never hides one.
     """
     if kind == "window_index":
         return text_keys(batch.window_index).first
@@ -123,9 +132,9 @@ def _keys_of(side: Side, kinds: Collection[str], done: Done) -> tuple[int, dict[
 
 
 class Waiting:
-    """Windows of one side whose twins have not come yet, by their number among the common ones.
+    """Windows of one side that were not yet read from the other, by their index among the common windows.
 
-    block, row : int (n_common,), where each waits; block -1: it does not
+    block, row : int32 (n_common,), where each waits; block -1: it does not wait
     """
 
     def __init__(self, n_common: int) -> None:

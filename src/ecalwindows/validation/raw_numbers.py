@@ -85,7 +85,7 @@ def _words(text: bytes) -> Iterator[int]:
 
 
 def _too_large(text: bytes) -> Iterator[int]:
-    """Where a number is infinite in a float32; only a digit and an exponent without minus can tell one."""
+    """Where a number is infinite in a float32; only a number with an exponent without minus can be one."""
     data = np.frombuffer(text, np.uint8)
     places = np.flatnonzero((data == ord("e")) | (data == ord("E")))
     places = places[(places > 0) & (places < len(data) - 1)]

@@ -1,4 +1,4 @@
-"""Keys of windows, as hashes, and whether a key was seen before: 16 bytes a window stay in memory."""
+"""Keys of windows, as hashes, and whether a key was seen before: 16 bytes per window stay in memory."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Keys:
 
 
 def identity_keys(batch: WindowBatch, sample: str) -> Keys:
-    """Keys of (sample, run, lumi, event, seed_index). `sample` : where window_index tells none."""
+    """Keys of (sample, run, lumi, event, seed_index). `sample` : where window_index names none."""
     first = batch_keys(batch, sample)
     numbers = [batch.window[name] for name in IDENTITY]
     second = event_hash(first ^ STARTS[1], *numbers[:3])

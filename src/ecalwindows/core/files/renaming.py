@@ -59,7 +59,7 @@ def rename_new(source: Path, target: Path) -> None:
 
 
 def keep(path: Path, old: Path) -> None:
-    """Give a file a second name; if the file system has no hard links, rename it."""
+    """Add a second name to a file; if the file system has no hard links, rename it."""
     try:
         try:
             os.link(path, old)

@@ -186,7 +186,7 @@ def _windows(record: DatasetRecord) -> dict[str, Any]:
         "@type": "cr:RecordSet",
         "@id": "windows",
         "name": "windows",
-        "description": "One record a window. Energies in GeV, angles in rad; -999 stands where there is no number.",
+        "description": "One record per window. Energies in GeV, angles in rad; -999 where there is no number.",
         "field": fields,
     }
 

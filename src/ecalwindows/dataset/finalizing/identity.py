@@ -80,7 +80,7 @@ def line_keys(lines: Any, pattern: str, sample: str) -> Keys:
     found = pc.extract_regex(lines, pattern)
     if found.null_count:
         first = str(lines.filter(found.is_null())[0])[:80].strip()
-        raise ValueError(f"a line does not begin as one of ours: {first}")
+        raise ValueError(f"a line does not begin as those of ecalwindows: {first}")
     columns = {name: pc.struct_field(found, name) for name in found.type.names}
     columns |= {name: pc.cast(columns[name], pa.int64()) for name in IDS}
     return keys_of(columns, sample)
@@ -141,7 +141,7 @@ class SeenEvents:
         if len(twice):
             part = np.repeat(np.arange(len(self._keys)), [len(each) for each in self._keys])
             first, second = (self._names[part[order[twice[0] + step]]] for step in (0, 1))
-            n = f"{len(twice):,} events stand" if len(twice) > 1 else "an event stands"
+            n = f"{len(twice):,} events are" if len(twice) > 1 else "an event is"
             raise InputError(
                 f"{n} in two parts{', the first' if len(twice) > 1 else ''}: in {first} and in {second}",
                 expected="each event (sample, run, lumi, event) in one part",

@@ -127,7 +127,7 @@ def _refuse_same_names(folder: Path, parts: Sequence[Part]) -> None:
             if other is not part:
                 first, second = (next(iter(each.rows)) for each in (other, part))
                 raise parts_error(
-                    f"two parts have the name '{name}': {first} and {second}", "one part a name", folder,
+                    f"two parts have the name '{name}': {first} and {second}", "one part per name", folder,
                     "remove one of them, with its manifest, or rename it and make its manifest again",
                 )  # fmt: skip
 

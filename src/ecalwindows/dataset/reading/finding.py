@@ -92,7 +92,7 @@ def naming_columns(dataset: Dataset) -> frozenset[str]:
     if "window_index" in held or set(NUMBERS) <= held:
         return held
     raise InputError(
-        "the data do not tell what their windows are called" if dataset.scan.names else "there are no windows",
+        "the data do not name their windows" if dataset.scan.names else "there are no windows",
         expected=f"the column window_index, or {', '.join(NUMBERS)}" if dataset.scan.names else "at least one window",
         where=dataset.path,
         todo="make the dataset with the default features definition",
