@@ -5,15 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from os import PathLike, fspath
+from os import PathLike
 from typing import Any
 
 import numpy as np
 
 from ecalwindows.core.errors import near
 from ecalwindows.dataset.reading.opened import Dataset
-from ecalwindows.dataset.reading.scan import Scan
-from ecalwindows.dataset.reading.sources import dataset_files, dataset_record, files_of_record
 from ecalwindows.training.loading import gathers
 from ecalwindows.training.padding import PaddedBatch, Padding, gathering_source, padded_batch, padding_of
 from ecalwindows.training.stream import Stream, stream
@@ -34,12 +32,7 @@ def open_dataset(path: str | PathLike[str]) -> TrainingDataset:
     >>> data = ecalwindows.open_dataset("windows.parquet").filter(et_min=5.0, matched=True)
     >>> data.to_awkward().cl_features.et_cluster
     """
-    name = fspath(path)
-    files, record = dataset_files(name), dataset_record(name)
-    for issue in record.known_issues if record else ():
-        about = f" (column {issue.column})" if issue.column else ""
-        log.warning("%s: known issue of %s: %s%s", name, issue.day, issue.text, about)
-    return TrainingDataset(name, Scan(files_of_record(name, files, record)), record)
+    return TrainingDataset.at(path)
 
 
 @dataclass(frozen=True, repr=False)

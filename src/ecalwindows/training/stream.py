@@ -6,20 +6,18 @@ import hashlib
 import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from os import PathLike, fspath
-from typing import TYPE_CHECKING, Any, Literal
+from os import PathLike
+from typing import Any, Literal
 
 import numpy as np
 
 from ecalwindows.core.errors import SettingsError, near
+from ecalwindows.dataset.reading.opened import Dataset
 from ecalwindows.training.making import Batch, Layout, Maker, Shuffle, Transform
 from ecalwindows.training.order import rounds
 from ecalwindows.training.padding import padding_of
 from ecalwindows.training.plan import Blocks, Fold, blocks_of
 from ecalwindows.training.workers import Job, Workers
-
-if TYPE_CHECKING:
-    from ecalwindows.training.opened import TrainingDataset
 
 log = logging.getLogger(__name__)
 
@@ -291,15 +289,13 @@ def stream(
     )  # fmt: skip
 
 
-def _opened(datasets: Any) -> tuple[list[TrainingDataset], list[str]]:
+def _opened(datasets: Any) -> tuple[list[Dataset], list[str]]:
     """The datasets, and their names where they have some."""
-    from ecalwindows.training.opened import TrainingDataset, open_dataset  # it imports this module for its method
-
     named = dict(datasets) if isinstance(datasets, Mapping) else None
     given = list(named.values()) if named is not None else datasets
-    if isinstance(given, (str, PathLike, TrainingDataset)):
+    if isinstance(given, (str, PathLike, Dataset)):
         given = [given]
-    made = [each if isinstance(each, TrainingDataset) else open_dataset(fspath(each)) for each in given]
+    made = [each if isinstance(each, Dataset) else Dataset.at(each) for each in given]
     if not made:
         raise _wrong("no dataset is given", "at least one", "stream")
     return made, [str(name) for name in named] if named is not None else []

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
+from os import PathLike, fspath
 from typing import Any, Self
 
 import awkward as ak
@@ -15,10 +17,12 @@ from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, Column
 from ecalwindows.dataset.reading.expression import condition
 from ecalwindows.dataset.reading.scan import Scan
 from ecalwindows.dataset.reading.selection import Selection
-from ecalwindows.dataset.reading.sources import File
+from ecalwindows.dataset.reading.sources import File, dataset_files, dataset_record, files_of_record
 from ecalwindows.dataset.record import DatasetRecord
 from ecalwindows.formats.parquet.definition import GROUPS, FeaturesDefinition, features_definition
 from ecalwindows.formats.parquet.tables import batch_table, empty_batch
+
+log = logging.getLogger(__name__)
 
 HIT_NAMES = tuple(name for name, *_ in HIT_COMPONENTS)
 
@@ -35,6 +39,19 @@ class Dataset:
     scan: Scan
     record: DatasetRecord | None = None
     chosen: frozenset[str] | None = None
+
+    @classmethod
+    def at(cls, path: str | PathLike[str]) -> Self:
+        """A handle on the dataset at a path or URL; known issues of its record are logged as warnings.
+
+        Raises InputError where there are no data or files of the record are missing.
+        """
+        name = fspath(path)
+        files, record = dataset_files(name), dataset_record(name)
+        for issue in record.known_issues if record else ():
+            about = f" (column {issue.column})" if issue.column else ""
+            log.warning("%s: known issue of %s: %s%s", name, issue.day, issue.text, about)
+        return cls(name, Scan(files_of_record(name, files, record)), record)
 
     def __repr__(self) -> str:
         """Windows, splits, columns and size, as far as records and headers state them; no windows are read."""
