@@ -13,24 +13,23 @@ from typing import Any
 import numpy as np
 import pytest
 import zstandard
-from helpers.batches import part_of, random_batch, texts_of
+from helpers.batches import check_batch, part_of, random_batch, texts_of
 from reference import json_text as reference
 
-from ecalwindows.core.batch import WindowBatch, check_batch
+from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.schema import CLUSTER_COLUMNS, COLUMNS, EVENT_COLUMNS, HIT_COMPONENTS, WINDOW_COLUMNS
 from ecalwindows.formats.ndjson import text_file
-from ecalwindows.formats.ndjson import writer as ndjson
 from ecalwindows.formats.ndjson.lines import line_pieces
 from ecalwindows.formats.ndjson.tar_file import TarFile
-from ecalwindows.formats.ndjson.writer import EventsCsvWriter, NdjsonWriter
+from ecalwindows.formats.ndjson.writer import EventsCsvWriter, NdjsonWriter, slices
 
 AWKWARD = ['quote"', "back\\slash", "\n\t\r\b\f", "\x00\x1f\x7f", "", "αβ😀", "a" * 300]
 
 
-def written(path: Path, *batches: WindowBatch, compression: Any = "none") -> bytes:
+def written(path: Path, *batches: WindowBatch, compression: Any = "none", **bounds: int) -> bytes:
     """The bytes that a writer makes of some batches."""
-    with NdjsonWriter(path, compression=compression) as writer:
+    with NdjsonWriter(path, compression=compression, **bounds) as writer:
         for batch in batches:
             writer.write(batch)
     return path.read_bytes()
@@ -111,11 +110,9 @@ def test_any_cluster_column_may_depend_on_the_window(tmp_path, pair_names):
     assert written(tmp_path / "a", other) == reference.ndjson(other)
 
 
-def test_slices_change_nothing(tmp_path, monkeypatch):
+def test_slices_change_nothing(tmp_path):
     batch = random_batch(np.random.default_rng(1), 60)
-    monkeypatch.setattr(ndjson, "MAX_WINDOWS", 7)
-    monkeypatch.setattr(ndjson, "MAX_PAIRS", 11)
-    assert written(tmp_path / "a", batch) == reference.ndjson(batch)
+    assert written(tmp_path / "a", batch, max_windows=7, max_pairs=11) == reference.ndjson(batch)
 
 
 @pytest.mark.parametrize(
@@ -128,10 +125,8 @@ def test_slices_change_nothing(tmp_path, monkeypatch):
     ],
     ids=["all", "by-windows", "by-pairs", "one-window-is-too-much"],
 )
-def test_slices_keep_to_their_bounds(monkeypatch, max_windows, max_pairs, expected):
-    monkeypatch.setattr(ndjson, "MAX_WINDOWS", max_windows)
-    monkeypatch.setattr(ndjson, "MAX_PAIRS", max_pairs)
-    assert list(ndjson.slices(np.array([0, 2, 5, 9, 11]))) == expected
+def test_slices_keep_to_their_bounds(max_windows, max_pairs, expected):
+    assert list(slices(np.array([0, 2, 5, 9, 11]), max_windows, max_pairs)) == expected
 
 
 @pytest.mark.parametrize("compression", ["zst", "gz", "none"])

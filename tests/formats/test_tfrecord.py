@@ -23,7 +23,6 @@ from ecalwindows.core.schema import COLUMNS as SCHEMA
 from ecalwindows.core.schema import HIT_COMPONENTS
 from ecalwindows.formats.kernels import protobuf
 from ecalwindows.formats.manifest import problems, read_manifest
-from ecalwindows.formats.ndjson import writer as ndjson
 from ecalwindows.formats.tfrecord import frames as tfrecord_frames
 from ecalwindows.formats.tfrecord.layout import COLUMNS, CONTEXT, LISTS, REQUIRED, part_paths
 from ecalwindows.formats.tfrecord.reader import read_batches
@@ -124,11 +123,10 @@ def test_bytes_are_those_of_protobuf(tmp_path: Path, batch: WindowBatch) -> None
     assert written(tmp_path, batch) == slow.files(batch)
 
 
-def test_slices_and_batches_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slices_and_batches_change_nothing(tmp_path: Path) -> None:
     batch = random_batch(np.random.default_rng(1), 21)
-    monkeypatch.setattr(ndjson, "MAX_WINDOWS", 4)
     parts = (part_of(batch, first, min(first + 8, 21)) for first in range(0, 21, 8))
-    assert written(tmp_path, *parts) == slow.files(batch)
+    assert written(tmp_path, *parts, max_windows=4) == slow.files(batch)
 
 
 def test_a_seed_that_is_unknown_has_no_hits(tmp_path: Path) -> None:

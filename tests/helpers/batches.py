@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.core.batch import Text, WindowBatch
-from ecalwindows.core.schema import CLUSTER_COLUMNS, EVENT_COLUMNS, HIT_COMPONENTS, SENTINEL, WINDOW_COLUMNS, Column
+from ecalwindows.core.schema import (
+    CLUSTER_COLUMNS,
+    COLUMNS,
+    EVENT_COLUMNS,
+    HIT_COMPONENTS,
+    SENTINEL,
+    WINDOW_COLUMNS,
+    Column,
+)
 
 PAIR_COLUMNS = frozenset({
     "is_seed", "is_calo_matched", "is_calo_matched_diffcalo", "is_calo_seed", "in_scluster", "in_geom_mustache",
@@ -93,3 +101,22 @@ def part_of(batch: WindowBatch, first: int, last: int) -> WindowBatch:
         hits=batch.hits,
         events={name: column[:0] for name, column in batch.events.items()},
     )
+
+
+def check_batch(batch: WindowBatch) -> None:
+    """Assert the promises of `WindowBatch`: all columns there, right dtypes and lengths."""
+    n_windows, n_pairs, n_clusters = len(batch), len(batch.pair_cluster), len(batch.hits_offsets) - 1
+    assert len(batch.window_index) == n_windows
+    for name, column in COLUMNS.items():
+        if column.dtype == "str":
+            continue
+        homes = [part for part in (batch.window, batch.cluster, batch.pair) if name in part]
+        assert len(homes) == 1, f"{name} is in {len(homes)} parts"
+        length = n_windows if homes[0] is batch.window else n_pairs if homes[0] is batch.pair else n_clusters
+        array = homes[0][name]
+        assert array.shape == (length,) and array.dtype == np.dtype(column.dtype), (name, array.shape, array.dtype)
+        if array.dtype.kind == "f":
+            assert np.isfinite(array).all(), f"{name} is not finite"
+    for name, dtype, _, _ in HIT_COMPONENTS:
+        assert batch.hits[name].dtype == np.dtype(dtype) and len(batch.hits[name]) == batch.hits_offsets[-1]
+    assert batch.window_offsets[-1] == n_pairs and len(batch.window_seed) == n_windows

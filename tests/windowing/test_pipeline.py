@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import strategies
+from helpers.batches import check_batch
 from helpers.events_maker import window_settings_of
 from helpers.pipeline import WORKING_POINTS, assert_same, made_of
 from hypothesis import given
 from reference import pipeline as reference
 from reference.pipeline import Settings
 
-from ecalwindows.core.batch import WindowBatch, check_batch
+from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.schema import CLUSTER_COLUMNS, COLUMNS, EVENT_COLUMNS, HIT_COMPONENTS, WINDOW_COLUMNS
 from ecalwindows.core.working_points import packaged_working_points
 from ecalwindows.dumper.read import no_events

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
-
 Array = NDArray[Any]
 
 
@@ -68,22 +66,3 @@ def window_sum(batch: WindowBatch, values: NDArray[Any]) -> NDArray[np.float64]:
     """Sum over the clusters of each window: from (n_pairs,) to (n_windows,)."""
     window = np.repeat(np.arange(len(batch)), np.diff(batch.window_offsets))
     return np.bincount(window, values.astype(np.float64), minlength=len(batch)).astype(np.float64)
-
-
-def check_batch(batch: WindowBatch) -> None:
-    """Assert the promises of `WindowBatch` (for tests): all columns there, right dtypes and lengths."""
-    n_windows, n_pairs, n_clusters = len(batch), len(batch.pair_cluster), len(batch.hits_offsets) - 1
-    assert len(batch.window_index) == n_windows
-    for name, column in COLUMNS.items():
-        if column.dtype == "str":
-            continue
-        homes = [part for part in (batch.window, batch.cluster, batch.pair) if name in part]
-        assert len(homes) == 1, f"{name} is in {len(homes)} parts"
-        length = n_windows if homes[0] is batch.window else n_pairs if homes[0] is batch.pair else n_clusters
-        array = homes[0][name]
-        assert array.shape == (length,) and array.dtype == np.dtype(column.dtype), (name, array.shape, array.dtype)
-        if array.dtype.kind == "f":
-            assert np.isfinite(array).all(), f"{name} is not finite"
-    for name, dtype, _, _ in HIT_COMPONENTS:
-        assert batch.hits[name].dtype == np.dtype(dtype) and len(batch.hits[name]) == batch.hits_offsets[-1]
-    assert batch.window_offsets[-1] == n_pairs and len(batch.window_seed) == n_windows

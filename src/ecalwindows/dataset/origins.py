@@ -62,10 +62,6 @@ class Source:
         """The notes of manifest and file."""
         return dict(self.recorded.get("notes") or {}) | (self.manifest.notes if self.manifest else {})
 
-    def is_named(self, name: str) -> bool:
-        """Whether a name in its manifest, relative to a folder above, means this file."""
-        return Path(*self.path.absolute().parts[-len(Path(name).parts) :]) == Path(name)
-
     @property
     def events(self) -> Path | None:
         """The table of events beside it. Raises InputError for a link beside a file that is none."""

@@ -82,12 +82,6 @@ class Manifest(BaseModel):
         """The text of its file, with its own checksum."""
         return sealed_text(self.model_dump_json())
 
-    @property
-    def settings_digest(self) -> str:
-        """One hash of everything that determines the content of columns."""
-        decisive = self.model_dump_json(include={"settings", "working_points_sha256", "data_model_version"})
-        return hashlib.sha256(decisive.encode()).hexdigest()
-
 
 def manifest_path(data: Path) -> Path:
     """The path of the manifest of a data file in a flat folder."""

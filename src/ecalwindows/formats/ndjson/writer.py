@@ -193,12 +193,14 @@ def window_text(batch: WindowBatch, first: int, last: int) -> Bytes:
     return out[:end]
 
 
-def slices(window_offsets: Integers) -> Iterator[tuple[int, int]]:
-    """First and last window (not included) of slices within `MAX_WINDOWS` and `MAX_PAIRS`, or of one window."""
+def slices(
+    window_offsets: Integers, max_windows: int = MAX_WINDOWS, max_pairs: int = MAX_PAIRS
+) -> Iterator[tuple[int, int]]:
+    """First and last window (not included) of slices of at most so many windows and pairs, or of one window."""
     first, n_windows = 0, len(window_offsets) - 1
     while first < n_windows:
-        by_pairs = int(np.searchsorted(window_offsets, window_offsets[first] + MAX_PAIRS, "right")) - 1
-        last = min(first + MAX_WINDOWS, max(by_pairs, first + 1), n_windows)
+        by_pairs = int(np.searchsorted(window_offsets, window_offsets[first] + max_pairs, "right")) - 1
+        last = min(first + max_windows, max(by_pairs, first + 1), n_windows)
         yield first, last
         first = last
 
@@ -230,12 +232,20 @@ class NdjsonWriter(TextWriter):
     windows (beside `window_index`) and one of clusters must be there.
     """
 
-    def __init__(self, path: Path, *, compression: Compression = "zst") -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        compression: Compression = "zst",
+        max_windows: int = MAX_WINDOWS,
+        max_pairs: int = MAX_PAIRS,
+    ) -> None:
         super().__init__(path, compression)
+        self._bounds = max_windows, max_pairs
 
     def write(self, batch: WindowBatch) -> None:
         """Append all windows of a batch."""
-        for first, last in slices(batch.window_offsets):
+        for first, last in slices(batch.window_offsets, *self._bounds):
             self._file.write(window_text(batch, first, last))
 
 

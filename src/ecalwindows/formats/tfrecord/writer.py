@@ -21,7 +21,7 @@ from ecalwindows.core.errors import InputError
 from ecalwindows.core.schema import SENTINEL
 from ecalwindows.formats.kernels import tfrecord_writer as kernels
 from ecalwindows.formats.ndjson.text_file import TextFile
-from ecalwindows.formats.ndjson.writer import slices
+from ecalwindows.formats.ndjson.writer import MAX_WINDOWS, slices
 from ecalwindows.formats.tfrecord.layout import CLASS, CONTEXT, HITS, LISTS, REQUIRED, WEIGHT, Feature, part_paths
 from ecalwindows.formats.weights import Weights
 
@@ -101,9 +101,15 @@ class TFRecordWriter:
     """
 
     def __init__(
-        self, folder: Path, part: str, *, weights: Weights | None = None, places: tuple[Path, Path] | None = None
+        self,
+        folder: Path,
+        part: str,
+        *,
+        weights: Weights | None = None,
+        places: tuple[Path, Path] | None = None,
+        max_windows: int = MAX_WINDOWS,
     ) -> None:
-        self._where, self._weights = folder, weights
+        self._where, self._weights, self._max_windows = folder, weights, max_windows
         self._layout: Layout | None = None
         self._files: list[TextFile] = []
         try:
@@ -122,7 +128,7 @@ class TFRecordWriter:
             self._layout = layout_of(self._checked(columns_in(batch)))
         numbers = window_numbers(batch, self._weights)
         hits = np.stack([batch.hits[name].astype(np.float32) for name in HITS]).view(np.uint8)
-        for first, last in slices(batch.window_offsets):
+        for first, last in slices(batch.window_offsets, self._max_windows):
             for file, matched in zip(self._files, (True, False), strict=True):
                 rows = first + np.flatnonzero(batch.window["is_seed_calo_matched"][first:last] == matched)
                 if len(rows):
