@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 import queue
 import signal
@@ -11,6 +12,8 @@ import traceback
 import weakref
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from ecalwindows.core.errors import EcalWindowsError, InputError, SettingsError
 from ecalwindows.training.making import Maker
@@ -97,11 +100,36 @@ def _receive(end: Any, batches: queue.Queue[tuple[str, Any]]) -> None:
     """Take what a worker sends until it ends."""
     try:
         while True:
-            batches.put(end.recv())
-    except (EOFError, OSError, TypeError):
+            batches.put(_received(end))
+    except (EOFError, OSError, TypeError, ValueError):
         batches.put(("gone", None))
     except Exception as error:
         batches.put(("error", (error, traceback.format_exc())))
+
+
+def _send(end: Any, answer: Any) -> None:
+    """Send an object; its arrays go through the pipe as they are, without a copy before."""
+    buffers: list[pickle.PickleBuffer] = []
+    packed = pickle.dumps(answer, protocol=5, buffer_callback=buffers.append)
+    views = [buffer.raw() for buffer in buffers]
+    end.send((packed, [view.nbytes for view in views]))
+    for view in views:
+        while view.nbytes:
+            view = view[os.write(end.fileno(), view) :]
+
+
+def _received(end: Any) -> Any:
+    """The object that `_send` sent; arrays are read in their places. Raises EOFError when the other end is closed."""
+    packed, sizes = end.recv()
+    buffers = [np.empty(size, np.uint8) for size in sizes]
+    for buffer in buffers:
+        view = buffer.data
+        while view.nbytes:
+            n = os.readv(end.fileno(), [view])
+            if not n:
+                raise EOFError
+            view = view[n:]
+    return pickle.loads(packed, buffers=buffers)  # noqa: S301  made by our own process
 
 
 def _work(end: Any, packed: bytes) -> None:
@@ -116,7 +144,7 @@ def _work(end: Any, packed: bytes) -> None:
                 answer = "batch", maker.batch(*job)
             except Exception as error:
                 answer = "error", (_sendable(error), traceback.format_exc())
-            end.send(answer)
+            _send(end, answer)
     except (EOFError, OSError):
         return
 
