@@ -7,13 +7,14 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 import pytest
-from helpers.batches import random_batch
+from helpers.batches import random_batch, text_column
 
 import ecalwindows
 from ecalwindows import Stream, open_dataset
@@ -213,6 +214,22 @@ def test_folds_are_disjoint_and_complete_and_follow_events_not_places(folder: Pa
     assert sorted(event for part in parts for event in part) == list(range(N))
     only = open_dataset(folder).filter(flavour=22).stream(1, fold=(0, 3), hits=False)
     assert sorted(events(only)) == sorted(event for event in parts[0] if event >= sum(SIZES["ele"]))
+
+
+def test_windows_without_a_sample_belong_to_one(tmp_path: Path) -> None:
+    """The fold of a window without a sample does not depend on its run as if that were a sample."""
+    batch = sample_batch("ele", 0, 40)
+    plain = text_column([f"1_1_{i}_0" for i in range(40)])
+    write(tmp_path / "a.parquet", replace(batch, window_index=plain), 10)
+    write(tmp_path / "b.parquet", replace(batch, window_index=text_column([f"_1_1_{i}_0" for i in range(40)])), 10)
+    found = [events(made(tmp_path / name, 1, fold=(0, 2), shuffle=False)) for name in ("a.parquet", "b.parquet")]
+    assert found[0] == found[1]
+
+
+def test_what_padding_leaves_out_is_a_warning_once(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("WARNING"):
+        cut = sum(batch.n_clusters_cut for batch in made(folder, pad_clusters=1))
+    assert cut > 0 and len([each for each in caplog.messages if "padding left out" in each]) == 1
 
 
 class Failing:

@@ -15,7 +15,7 @@ from ecalwindows.core.errors import SettingsError, near
 from ecalwindows.dataset.reading.opened import Dataset
 from ecalwindows.training.making import Batch, Layout, Maker, Shuffle, Transform
 from ecalwindows.training.order import rounds
-from ecalwindows.training.padding import padding_of
+from ecalwindows.training.padding import PaddedBatch, padding_of
 from ecalwindows.training.plan import Blocks, Fold, blocks_of
 from ecalwindows.training.workers import Job, Workers
 
@@ -50,7 +50,7 @@ class Stream:
         self.size, self.rank, self.world, self.last = size, rank, world, last
         self.n_workers, self.prefetch = workers, prefetch
         self.epoch = 0
-        self._position = 0
+        self._position, self._warned = 0, False
         self._maker, self._order = maker, order
         self._workers: Workers | None = None
         if not len(self):
@@ -156,9 +156,19 @@ class Stream:
         for number, batch in enumerate(self._made(jobs)):
             done = number + 1 == count
             self.epoch, self._position = (epoch + 1, 0) if done else (epoch, start + (number + 1) * step)
+            self._warn_of_cut(batch)
             yield batch
         if not count:
             self.epoch, self._position = epoch + 1, 0
+
+    def _warn_of_cut(self, batch: Any) -> None:
+        """Say once that padding left something out; each batch counts it."""
+        if isinstance(batch, PaddedBatch) and (batch.n_clusters_cut or batch.n_hits_cut) and not self._warned:
+            self._warned = True
+            log.warning(
+                "%s: padding left out %s clusters and %s hits in one batch; n_clusters_cut and n_hits_cut of a batch "
+                "count them", self._name, f"{batch.n_clusters_cut:,}", f"{batch.n_hits_cut:,}",
+            )  # fmt: skip
 
     def _made(self, jobs: Sequence[Job]) -> Iterator[Any]:
         if not self.n_workers:

@@ -123,7 +123,7 @@ def _samples(group: Any, name: str | None) -> str:
         column = group.column(number)
         if column.path_in_schema == name and column.is_stats_set and column.statistics.has_min_max:
             ends = column.statistics.min, column.statistics.max
-            return " ".join(dict.fromkeys(str(end).rsplit("_", 4)[0] for end in ends))
+            return " ".join(dict.fromkeys(f"_{end}".rsplit("_", 4)[0] for end in ends))
     return ""
 
 
