@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -128,6 +130,28 @@ def test_workers_do_not_change_the_batches_and_a_resume_goes_on(folder: Path) ->
     stream.set_epoch(0)
     assert digest(stream) == digest(plain)
     stream.close()
+
+
+KILLED_RUN = """
+import json, os, signal, sys
+from ecalwindows import open_dataset
+
+stream = open_dataset(sys.argv[1]).stream(7, memory=0, pool=3, pad_clusters=6, pad_hits=4)
+for number, batch in enumerate(stream):
+    print(json.dumps(stream.state()), flush=True)
+    if number == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("number", [3, 20])
+def test_a_run_that_was_killed_is_resumed_with_the_same_batches(folder: Path, number: int) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", KILLED_RUN, str(folder), str(number)], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == -signal.SIGKILL, ran.stderr
+    resumed = made(folder).resume(json.loads(ran.stdout.splitlines()[-1]))
+    assert digest(resumed) == digest(list(made(folder))[number + 1 :])
 
 
 @pytest.mark.parametrize("consumed", [1, 9, 17])
