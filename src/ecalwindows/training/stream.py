@@ -13,10 +13,13 @@ import numpy as np
 
 from ecalwindows.core.errors import SettingsError, near
 from ecalwindows.dataset.reading.opened import Dataset
+from ecalwindows.formats.weights import read_weights
+from ecalwindows.training.inputs import InputDefinition, read_inputs
 from ecalwindows.training.making import Batch, Layout, Maker, Shuffle, Transform
 from ecalwindows.training.order import rounds
 from ecalwindows.training.padding import PaddedBatch, padding_of
 from ecalwindows.training.plan import Blocks, Fold, blocks_of
+from ecalwindows.training.transform import InputBatch, ModelInputs
 from ecalwindows.training.workers import Job, Workers
 
 log = logging.getLogger(__name__)
@@ -163,7 +166,11 @@ class Stream:
 
     def _warn_of_cut(self, batch: Any) -> None:
         """Say once that padding left something out; each batch counts it."""
-        if isinstance(batch, PaddedBatch) and (batch.n_clusters_cut or batch.n_hits_cut) and not self._warned:
+        if (
+            isinstance(batch, PaddedBatch | InputBatch)
+            and (batch.n_clusters_cut or batch.n_hits_cut)
+            and not self._warned
+        ):
             self._warned = True
             log.warning(
                 "%s: padding left out %s clusters and %s hits in one batch; n_clusters_cut and n_hits_cut of a batch "
@@ -218,6 +225,8 @@ def stream(
     fold: Fold | None = None,
     mix: Mapping[str, float] | None = None,
     stop: Literal["first", "all"] = "first",
+    inputs: str | PathLike[str] | InputDefinition | None = None,
+    weights: str | PathLike[str] | None = None,
     transform: Transform | None = None,
 ) -> Stream:
     """A stream of batches for a training, of one or several datasets.
@@ -246,6 +255,9 @@ def stream(
     fold : (k, n) selects the events of fold k of n: splitmix64 of the hash of splits, modulo n
     mix : share of each dataset by name. Any k windows in a row hold k x share windows of each up to rounding
     stop : with `mix`, "first" ends the epoch when the first dataset is used up, "all" repeats the shorter ones
+    inputs : input definition (docs/normalisation.md): batches are its tensors by name, with the places that it states,
+        as `InputBatch`; not together with columns, hits, layout, pad_clusters, pad_hits and transform
+    weights : with `inputs`, file of weights (docs/reweighting.md), evaluated for each window
     transform : function that is applied to each batch, in the process that made it
 
     Raises
@@ -263,6 +275,23 @@ def stream(
     _check(where, 0, workers=workers, rank=rank, memory=memory, seed=seed)
     if not 0 <= rank < world or (last == "keep" and world > 1):
         raise _wrong(f"{rank=}, {world=}, {last=}", "a rank below world; last='keep' with one rank only", where)
+    if weights is not None and inputs is None:
+        raise _wrong(f"{weights=} without inputs", "weights together with inputs", where)
+    if inputs is not None:
+        if (columns, hits, layout, pad_clusters, pad_hits, transform) != (None, True, "padded", 45, 45, None):
+            raise _wrong("inputs and other settings of the content of a batch", "one of the two", where)
+        model = ModelInputs(
+            inputs if isinstance(inputs, InputDefinition) else read_inputs(str(inputs)),
+            None if weights is None else read_weights(str(weights)),
+        )
+        for each in opened:
+            if missing := model.missing_columns(each.scan.names):
+                raise _wrong(f"the inputs or weights need {', '.join(missing)}", "columns of the dataset", each.path)
+        transform, columns, pad_clusters = model, model.columns, model.definition.clusters.places
+        hits, pad_hits = (
+            model.definition.hits is not None,
+            model.definition.hits.places if model.definition.hits else 45,
+        )
     for name, given, known in (
         ("last", last, ("drop", "wrap", "keep")), ("layout", layout, ("padded", "flat")),
         ("stop", stop, ("first", "all")),

@@ -1,0 +1,118 @@
+"""The tensors of an input definition, made of padded batches: scaled, with sentinels replaced, and with weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.core.batch import Array
+from ecalwindows.core.schema import SENTINEL
+from ecalwindows.formats.weights import Weights
+from ecalwindows.training.inputs import Floats, InputDefinition, Tensor
+from ecalwindows.training.padding import PaddedBatch
+
+WEIGHT_COLUMNS = ("seed_eta", "et_seed")
+"""Features of the seed that weights depend on."""
+
+
+class InputBatch(dict[str, Floats]):
+    """The tensors of a model by name, float32: exactly those of its input definition.
+
+    cl_labels, cl_mask, metadata, n_clusters_cut, n_hits_cut : as in `PaddedBatch`
+    weights : float32 (n,), None without a file of weights
+    """
+
+    def __init__(self, tensors: Mapping[str, Floats], batch: PaddedBatch, weights: Floats | None) -> None:
+        super().__init__(tensors)
+        self.label_names = batch.names.cl_labels
+        self.cl_labels, self.cl_mask, self.metadata = batch.cl_labels, batch.cl_mask, batch.metadata
+        self.n_clusters_cut, self.n_hits_cut = batch.n_clusters_cut, batch.n_hits_cut
+        self.weights = weights
+
+    def label(self, name: str) -> NDArray[np.bool_]:
+        """A label of clusters by name, (n, c). Raises ValueError if there is none of this name."""
+        labels: NDArray[np.bool_] = self.cl_labels[..., self.label_names.index(name)]
+        return labels
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuilt, (dict(self), self.__dict__)
+
+
+def _rebuilt(tensors: dict[str, Floats], attributes: dict[str, object]) -> InputBatch:
+    batch = InputBatch.__new__(InputBatch)
+    batch.update(tensors)
+    batch.__dict__.update(attributes)
+    return batch
+
+
+@dataclass(frozen=True)
+class ModelInputs:
+    """Makes the tensors of an input definition of a padded batch; used as `transform` of a stream.
+
+    weights : of windows, None for none
+    """
+
+    definition: InputDefinition
+    weights: Weights | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that a batch must have as features."""
+        windows = self.definition.windows.names if self.definition.windows else ()
+        more = WEIGHT_COLUMNS if self.weights else ()
+        return list(dict.fromkeys([*self.definition.clusters.names, *windows, *more]))
+
+    def __call__(self, batch: PaddedBatch) -> InputBatch:
+        """The tensors, and what a loss needs beside them."""
+        definition, mask = self.definition, batch.cl_mask
+        tensors = self._scaled(definition.clusters, [batch.column(name) for name in definition.clusters.names], mask)
+        if definition.clusters.mask:
+            tensors[definition.clusters.mask] = mask.astype(np.float32)
+        if definition.windows:
+            columns = [batch.column(name) for name in definition.windows.names]
+            tensors |= self._scaled(definition.windows, columns, np.ones(len(batch), np.bool_))
+        if definition.hits:
+            places = [batch.names.components.index(name) for name in definition.hits.names]
+            tensors |= self._scaled(definition.hits, [batch.cl_hits[..., i] for i in places], batch.hit_mask)
+            if definition.hits.mask:
+                tensors[definition.hits.mask] = batch.hit_mask.astype(np.float32)
+        if definition.is_seed:
+            tensors[definition.is_seed] = batch.column("is_seed")[..., None].astype(np.float32)
+        if definition.n_clusters:
+            tensors[definition.n_clusters] = batch.metadata["ncls"].astype(np.float32)
+        return InputBatch({name: tensors[name] for name in definition.tensors}, batch, self._weights(batch))
+
+    def _scaled(self, part: Tensor, columns: list[Array], mask: NDArray[np.bool_]) -> dict[str, Floats]:
+        """The tensor of a part, zeros where the mask is false, and that of its missing values."""
+        raw = np.stack([column[mask] for column in columns], axis=-1).astype(np.float32)
+        shift, width = part.scales
+        values, missing = (raw - shift) / width, raw == np.float32(SENTINEL)
+        if self.definition.sentinel is not None:
+            values[missing] = self.definition.sentinel
+        tensors = {part.tensor: _placed(values, mask)}
+        return tensors | ({part.missing: _placed(missing, mask)} if part.missing else {})
+
+    def _weights(self, batch: PaddedBatch) -> Floats | None:
+        """As weights are written into TFRecord: the flavour of an unmatched window is 0."""
+        if self.weights is None:
+            return None
+        flavour = np.where(batch.column("is_seed_calo_matched"), batch.column("flavour"), 0)
+        found = self.weights(flavour, batch.column("seed_eta"), batch.column("et_seed"), batch.column("ncls"))
+        return found.astype(np.float32)
+
+    def missing_columns(self, names: frozenset[str]) -> list[str]:
+        """The columns needed that are not among `names`."""
+        hits = self.definition.hits.names if self.definition.hits else ()
+        more = ["is_seed"] if self.definition.is_seed else []
+        more += ["ncls"] if self.definition.n_clusters or self.weights else []
+        more += ["is_seed_calo_matched", "flavour"] if self.weights else []
+        return [name for name in (*self.columns, *hits, *more) if name not in names]
+
+
+def _placed(values: Array, mask: NDArray[np.bool_]) -> Floats:
+    tensor = np.zeros((*mask.shape, values.shape[-1]), np.float32)
+    tensor[mask] = values
+    return tensor

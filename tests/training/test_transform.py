@@ -1,0 +1,92 @@
+"""The tensors of an input definition are those of the batch: scaled, with sentinels replaced, weighted."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.batches import random_batch
+from helpers.weights import weights_file
+
+from ecalwindows import open_dataset, stream
+from ecalwindows.core.errors import SettingsError
+from ecalwindows.core.schema import SENTINEL
+from ecalwindows.formats.parquet.definition import features_definition
+from ecalwindows.formats.parquet.writer import ParquetWriter
+from ecalwindows.formats.weights import read_weights
+from ecalwindows.training.inputs import input_definition
+
+DEFINITION = input_definition(
+    {
+        "clusters": {
+            "tensor": "x", "places": 9, "mask": "m", "missing": "gone",
+            "features": [{"name": "cl_r9", "scaler": "mean_std", "mean": 0.5, "std": 2.0}, {"name": "is_seed"}],
+        },
+        "windows": {"tensor": "w", "features": [{"name": "rho", "scaler": "min_max", "min": -1.0, "max": 3.0}]},
+        "hits": {"tensor": "h", "places": 4, "mask": "hm", "features": [{"name": "iphi"}]},
+        "n_clusters": "n", "is_seed": "s", "sentinel": -7.0,
+    }
+)  # fmt: skip
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    rng = np.random.default_rng(3)
+    batch = random_batch(rng, 40)
+    numbers = rng.normal(size=len(batch.column("cl_r9"))).astype(np.float32)
+    numbers[::3] = SENTINEL
+    home = "pair" if "cl_r9" in batch.pair else "cluster"
+    numbers = numbers if home == "pair" else np.resize(numbers, len(batch.hits_offsets) - 1)
+    window: dict[str, Any] = {**batch.window, "rho": rng.uniform(0, 9, 40).astype(np.float32)}
+    window["et_seed"] = rng.uniform(1, 90, 40).astype(np.float32)
+    window["seed_eta"] = rng.uniform(-3, 3, 40).astype(np.float32)
+    window["ncls"] = np.diff(batch.window_offsets).astype(np.int32)
+    hits = {name: np.clip(column, -400, 400).astype(column.dtype) for name, column in batch.hits.items()}
+    changed: Any = {"hits": hits, home: {**getattr(batch, home), "cl_r9": numbers}, "window": window}
+    with ParquetWriter(tmp_path / "w.parquet", features_definition(), row_group=15) as writer:
+        writer.write(replace(batch, **changed))
+    (tmp_path / "weights.json").write_text(json.dumps(weights_file()))
+    return str(tmp_path / "w.parquet")
+
+
+def test_a_stream_gives_exactly_the_tensors_of_the_definition_and_the_weights(file: str, tmp_path: Path) -> None:
+    weights = tmp_path / "weights.json"
+    (batch,) = stream(file, 40, shuffle=False, inputs=DEFINITION, weights=weights)
+    plain = next(iter(open_dataset(file).batches(40, 9, 4, features=["cl_r9", "is_seed", "rho", "seed_features"])))
+    assert tuple(batch) == DEFINITION.tensors and {tensor.dtype for tensor in batch.values()} == {np.dtype("float32")}
+    raw, mask = plain.column("cl_r9"), plain.cl_mask
+    expected = np.where(raw == SENTINEL, np.float32(-7), (raw - np.float32(0.5)) / np.float32(2))
+    assert (raw[mask] == SENTINEL).any()
+    assert np.array_equal(batch["x"][..., 0], np.where(mask, expected, 0))
+    assert np.array_equal(batch["x"][..., 1], plain.column("is_seed"))
+    assert np.array_equal(batch["gone"][..., 0], (raw == SENTINEL) & mask)
+    assert np.array_equal(batch["w"][:, 0], (plain.column("rho") + np.float32(1)) / np.float32(4))
+    assert np.array_equal(batch["h"][..., 0], plain.cl_hits[..., 1]) and np.array_equal(batch["hm"], plain.hit_mask)
+    assert np.array_equal(batch["m"], mask) and np.array_equal(batch["n"], plain.column("ncls"))
+    flavour = np.where(plain.column("is_seed_calo_matched"), plain.column("flavour"), 0)
+    asked = [plain.column(name) for name in ("seed_eta", "et_seed", "ncls")]
+    assert np.array_equal(batch.weights, read_weights(weights)(flavour, *asked).astype(np.float32))
+    assert np.array_equal(batch.label("in_scluster"), plain.column("in_scluster"))
+
+
+def test_worker_processes_give_the_same_tensors(file: str) -> None:
+    ours = stream(file, 10, inputs=DEFINITION, workers=1)
+    try:
+        for one, other in zip(ours, stream(file, 10, inputs=DEFINITION), strict=True):
+            assert all(np.array_equal(one[name], other[name]) for name in DEFINITION.tensors)
+            assert np.array_equal(one.cl_labels, other.cl_labels)
+    finally:
+        ours.close()
+
+
+def test_inputs_that_the_dataset_lacks_are_an_error_before_anything_is_read(file: str) -> None:
+    lacking = input_definition({"clusters": {"tensor": "x", "features": [{"name": "cl_r9"}]},
+                                "hits": {"tensor": "h", "features": [{"name": "fraction"}]}})  # fmt: skip
+    with pytest.raises(SettingsError, match="need fraction"):
+        stream(file, 10, inputs=lacking)
+    with pytest.raises(SettingsError, match="other settings of the content"):
+        stream(file, 10, inputs=DEFINITION, layout="flat")
