@@ -84,9 +84,9 @@ def test_worker_processes_give_the_same_tensors(file: str) -> None:
 
 
 def test_inputs_that_the_dataset_lacks_are_an_error_before_anything_is_read(file: str) -> None:
-    lacking = input_definition({"clusters": {"tensor": "x", "features": [{"name": "cl_r9"}]},
+    other = input_definition({"clusters": {"tensor": "x", "features": [{"name": "cl_r9"}]},
                                 "hits": {"tensor": "h", "features": [{"name": "fraction"}]}})  # fmt: skip
     with pytest.raises(SettingsError, match="need fraction"):
-        stream(file, 10, inputs=lacking)
+        stream(file, 10, inputs=other)
     with pytest.raises(SettingsError, match="other settings of the content"):
         stream(file, 10, inputs=DEFINITION, layout="flat")

@@ -46,7 +46,7 @@ def normalize(
     many jobs are merged without loss, to the same file as one run over all. The sentinel -999 is left out and counted.
 
     An input definition (--inputs) says what a model is fed: which columns in which order, how each is scaled, and the
-    names of the tensors. Edit it as you like; training and evaluation read it.
+    names of the tensors. Edit it as you like; the training stream reads it (`stream(inputs=...)`).
     """
     from ecalwindows.cli.progress import progress, warnings_shown
     from ecalwindows.cli.texts.normalize import normalisation_summary

@@ -1,7 +1,7 @@
 """The input definition of a model: which features it is fed, in which order, how they are scaled, and as which tensors.
 
-It is one YAML file, the only place that says what a model is fed: the training stream makes its tensors from it, and
-whoever evaluates the model later makes the same ones.
+It is one YAML file, the only place that says what a model is fed: the training stream makes its tensors from it
+(`training/transform.py`), and whoever runs the model later can make the same ones.
 """
 
 from __future__ import annotations
