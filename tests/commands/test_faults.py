@@ -19,6 +19,7 @@ from helpers.reweight import COLUMNS as KINDS_OF_COLUMNS
 from helpers.reweight import dataset
 from helpers.reweight import toy as reweighted
 
+from ecalwindows.commands.finalize_matches import finalize_matches
 from ecalwindows.core.files.recovery import recover
 from ecalwindows.production.verify import verdicts
 from ecalwindows.production.work_folder import Place, read_plan
@@ -40,13 +41,17 @@ class Case:
     """A command that writes over what another one wrote.
 
     old, new : the words of the commands; `{in}` and `{out}` in them are folders of inputs and of outputs
-    kinds : of faults at renames, elsewhere they are those of slow commands; only : steps at which they are injected
+    kinds : of faults at renames, elsewhere they are those of slow commands
+    only : steps at which they are injected; most : maximum number of them
+    between : a command that runs once after the old one
     """
 
     old: Sequence[str]
     new: Sequence[str]
     kinds: Sequence[str] = ALL
     only: Sequence[str] = ()
+    most: int | None = None
+    between: Sequence[str] = ()
 
 
 CASES = {
@@ -97,6 +102,18 @@ CASES = {
         ("truth", "working-points", "{in}/toy.parquet", "-o", "{out}/wp.json", *FREE, "--bootstrap", "2", "-q"),
         ("truth", "working-points", "{in}/toy.parquet", "-o", "{out}/wp.json", *FREE, "--bootstrap", "3", "-q"),
         kinds=SLOW,
+    ),
+    "log note, in place": Case(
+        ("windows", ELECTRONS, "-o", "{out}/a.parquet", *FEW), ("log", "note", "{out}", "bad"),
+        between=("finalize", "{out}", "-q"),
+    ),
+    "demo": Case(
+        ("windows", PHOTONS, "-o", "{out}/windows.parquet", *FEW), ("demo", "-o", "{out}"), kinds=SLOW, most=3
+    ),
+    "simulate --validate": Case(
+        ("simulate", "--validate", "{out}", "-n", "20", "--pileup", "off", "--seed", "1", "-j", "1", "-q"),
+        ("simulate", "--validate", "{out}", "-n", "20", "--pileup", "off", "--seed", "2", "-j", "1", "-q"),
+        kinds=("error",), most=3,
     ),
     "simulate": Case(
         ("simulate", "-n", "1", "--seed", "1", "--pileup", "off", "-o", "{out}/s.root", "--format", "rntuple", "-q"),
@@ -159,13 +176,19 @@ def hidden(folder: Path) -> list[str]:
     return [path.name for path in folder.rglob(".*")]
 
 
-def chosen(steps: Sequence[str], only: Sequence[str]) -> list[int]:
-    """Steps at which to break: of a row of equal ones, such as all files of a folder, the first and the last."""
-    return [
+def chosen(steps: Sequence[str], only: Sequence[str], most: int | None = None) -> list[int]:
+    """Steps at which to break: of a row of equal ones, such as all files of a folder, the first and the last.
+
+    most : number of steps, which are spread evenly over those
+    """
+    found = [
         at
         for at, name in enumerate(steps)
         if (not only or name in only) and not (name in steps[at - 1 : at] and name in steps[at + 1 : at + 2])
     ]
+    if most is None or most >= len(found):
+        return found
+    return [found[round(at)] for at in np.linspace(0, len(found) - 1, most)]
 
 
 def restored(kept: Path, folder: Path) -> None:
@@ -192,22 +215,23 @@ def command(words: Sequence[str], inputs: Path, out: Path) -> Callable[[], Ran]:
     return call
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_a_fault_anywhere_leaves_one_complete_output(inputs: Path, tmp_path: Path, name: str) -> None:
-    case, out = CASES[name], tmp_path / "out"
-    out.mkdir()
-    if case.old:
-        command(case.old, inputs, out)()
-    shutil.copytree(out, tmp_path / "kept", copy_function=shutil.copy2)
-    old = tree(out)
-    new_command = command(case.new, inputs, out)
-    steps = steps_of(new_command, out)
+def broken_everywhere(
+    action: Callable[[], object],
+    out: Path,
+    kept: Path,
+    kinds: Sequence[str] = ALL,
+    most: int | None = None,
+    only: Sequence[str] = (),
+) -> None:
+    """Run an action that changes a folder with a fault at each of its steps: the old content is there, or the new."""
+    shutil.copytree(out, kept, copy_function=shutil.copy2)
+    old, steps = tree(out), steps_of(action, out)
     new = tree(out)
     assert new != old and not hidden(out) and steps
-    for at in chosen(steps, case.only):
-        for kind in case.kinds if steps[at] in RENAMES else SLOW:
-            restored(tmp_path / "kept", out)
-            ended = broken(new_command, out, at, kind)
+    for at in chosen(steps, only, most):
+        for kind in kinds if steps[at] in RENAMES else [kind for kind in SLOW if kind in kinds]:
+            restored(kept, out)
+            ended = broken(action, out, at, kind)
             if ended == "killed":
                 for name in new:
                     recover(out / name)
@@ -217,6 +241,24 @@ def test_a_fault_anywhere_leaves_one_complete_output(inputs: Path, tmp_path: Pat
             assert found in (old, new), (kind, at, steps[at], ended, sorted(found))
             if ended == "done":
                 assert found == new, (kind, at, steps[at])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_fault_anywhere_leaves_one_complete_output(inputs: Path, tmp_path: Path, name: str) -> None:
+    case, out = CASES[name], tmp_path / "out"
+    out.mkdir()
+    for words in (case.old, case.between):
+        if words:
+            command(words, inputs, out)()
+    broken_everywhere(command(case.new, inputs, out), out, tmp_path / "kept", case.kinds, case.most, case.only)
+
+
+def test_a_fault_anywhere_in_finalizing_tables_of_matches_leaves_one_complete_dataset(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for name, source in (("old", PHOTONS), ("new", ELECTRONS)):
+        run("truth", "match", source, "-o", str(tmp_path / name / "m.parquet"), *FEW)
+    finalize_matches(tmp_path / "old", out / "ds")
+    broken_everywhere(lambda: finalize_matches(tmp_path / "new", out / "ds", overwrite=True), out, tmp_path / "kept")
 
 
 # --- productions ----------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ecalwindows.commands.windows import Report, write_windows
 from ecalwindows.core.batch import WindowBatch, window_sum
 from ecalwindows.core.events import Events
+from ecalwindows.core.files.output import no_empty_folders, outputs_together
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.plots import draw_window
 from ecalwindows.windowing.pipeline import Made
@@ -48,11 +49,12 @@ def run_demo(folder: Path, tell: Callable[[str], None] = print) -> list[Path]:
 
     paths = {name: folder / name for name in CONTENTS}
     tell(f"making windows of the packaged sample {SAMPLE} (the first call compiles for some seconds) ...")
-    with as_file(files("ecalwindows") / "data" / "samples" / SAMPLE) as sample:
+    packaged = as_file(files("ecalwindows") / "data" / "samples" / SAMPLE)
+    with packaged as sample, no_empty_folders(list(paths.values())), outputs_together():
         report = write_windows(str(sample), paths["windows.parquet"], settings, observer=keep)
         write_windows(str(sample), paths["windows.ndjson.zst"], settings)
-    batch, number = telling_window(batches)
-    draw_window(batch, number, settings.shape, paths["window.png"])
+        batch, number = telling_window(batches)
+        draw_window(batch, number, settings.shape, paths["window.png"])
     for line in [*_result(report, batches), "", *_files(paths), "", *_next_commands(folder)]:
         tell(line)
     return list(paths.values())

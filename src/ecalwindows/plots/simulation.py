@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ecalwindows.plots.shapes import mustache_outline
-from ecalwindows.plots.style import cms_style
+from ecalwindows.plots.style import cms_style, save_figure
 
 Floats = NDArray[np.float64]
 SIMULATED, PUBLISHED = "#0072B2", "#D55E00"
@@ -48,7 +48,7 @@ def draw_curves(
             axes.plot(*published, line, c=PUBLISHED, ms=10, mew=2.5, label=labels[2], gid="published")
             axes.legend()
         axes.set(**scale)
-        figure.savefig(path)
+        save_figure(figure, path)
     return figure
 
 
@@ -82,5 +82,5 @@ def draw_phi_spread(seed_eta: Floats, deta: Floats, dphi: Floats, et: Floats, pa
                 axes.plot(outline[:, 1], outline[:, 0], c=PUBLISHED, gid="mustache")
             axes.set(xlim=(-0.6, 0.6), ylim=(-0.15, 0.2), xlabel=r"$\Delta\phi$ [rad]", ylabel=r"$\Delta\eta$")
             axes.set_title(rf"{low:g} < $|\eta|$ < {high:g}", fontsize=11)
-        figure.savefig(path)
+        save_figure(figure, path)
     return figure
