@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import resource
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +17,7 @@ import pytest
 import uproot
 from helpers.cli import Ran, attempt, run
 from helpers.golden_files import GOLDEN, read_ndjson
+from helpers.limits import small_files
 
 from ecalwindows import write_windows
 from ecalwindows.core.errors import BadFileError, InputError
@@ -288,15 +286,11 @@ def test_output_that_is_an_input(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["w.parquet", "w.ndjson", "w.ndjson.zst", "w.ndjson.gz"])
 def test_disk_full_half_way(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"the old one")
-    ran = subprocess.run(
-        [sys.executable, "-m", "ecalwindows", "windows", str(ELECTRONS), "-o", str(tmp_path / name), "--overlap"],
-        capture_output=True, text=True, check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
-        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
-    )  # fmt: skip
-    assert ran.returncode == 2, ran.stderr
-    assert "error: the output cannot be written" in ran.stderr and "Traceback" not in ran.stderr
-    assert f"where:    {tmp_path / name}\n" in ran.stderr
+    with small_files(20_000):
+        ran = attempt("windows", str(ELECTRONS), "-o", str(tmp_path / name), "--overlap")
+    assert ran.code == 2, ran.err
+    assert "error: the output cannot be written" in ran.err and "Traceback" not in ran.err
+    assert f"where:    {tmp_path / name}\n" in ran.err
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_bytes() == b"the old one"
 
@@ -378,12 +372,10 @@ def test_windows_where_a_root_file_is_wanted_are_named_as_what_they_are(tmp_path
     assert ran.code == 2 and "`ecalwindows convert`" in ran.err
 
 
-def test_internal_errors_show_no_traceback_but_say_how_to_get_one() -> None:
-    script = (
-        "import ecalwindows.commands.windows as run, ecalwindows.cli.main as m\n"
-        "def broken(*_, **__): raise ZeroDivisionError('a bug')\n"
-        "run.write_windows = broken\n"
-        f"m.main(['windows', {str(ELECTRONS)!r}, '-o', '/tmp/never.parquet'])"
-    )
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert ran.returncode == 70 and "Traceback" not in ran.stderr and "ECALWINDOWS_TRACEBACK=1" in ran.stderr
+def test_internal_errors_show_no_traceback_but_say_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("ecalwindows.commands.windows.write_windows", broken)
+    ran = attempt("windows", str(ELECTRONS), "-o", "/tmp/never.parquet")
+    assert ran.code == 70 and "Traceback" not in ran.err and "ECALWINDOWS_TRACEBACK=1" in ran.err

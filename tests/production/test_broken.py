@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
-import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers.cli import attempt, command, run
+from helpers.cli import Ran, attempt, command, run
+from helpers.limits import small_files
 from helpers.production_maker import write_inputs
-from helpers.production_runs import begun, start, wait_for
+from helpers.production_runs import begun, wait_for
 
 from ecalwindows.core.jit import wanted_folder
 from ecalwindows.production.digest import dataset_digest
@@ -22,13 +23,7 @@ from ecalwindows.production.work_folder import Place
 pytestmark = pytest.mark.compiled  # jobs are real ones: uncompiled they take minutes
 N = 4
 CACHE = {"NUMBA_CACHE_DIR": str(wanted_folder())}
-"""What is compiled already lies on another disk."""
-LIMITED = """
-import resource, runpy, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
-sys.argv = ["ecalwindows", *sys.argv[2:]]
-runpy.run_module("ecalwindows", run_name="__main__")
-"""
+"""What is compiled already is on another disk."""
 
 
 @pytest.fixture(scope="module")
@@ -46,37 +41,32 @@ def digest(dumps: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     return dataset_digest(base / "dataset")
 
 
-def check_resumed(file: Path, digest: str) -> None:
+def check_resumed(file: Path, digest: str, work: Path | None = None) -> None:
     """`resume` makes the dataset, and nothing is left of what broke."""
-    ran = command("production", "resume", str(file), "-j", "1")
-    assert ran.returncode == 0, ran.stderr
+    run("production", "resume", str(file), "-j", "0")
     assert dataset_digest(file.parent / "dataset") == digest
     assert not list(file.parent.rglob("*.partial"))
-    assert not list((file.parent / "dataset.production" / "scratch").iterdir())
+    assert not list(((work or file.parent / "dataset.production") / "scratch").iterdir())
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_files_that_may_not_grow_as_on_a_full_disk(workers: str, dumps: Path, digest: str, tmp_path: Path) -> None:
     file = begun(tmp_path, dumps)
-    words = ["production", "run", str(file), "-j", workers]
-    ran = subprocess.run(
-        [sys.executable, "-c", LIMITED, "20000", *words],
-        env=os.environ | CACHE, capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
-    assert ran.returncode == 2 and "cannot be written: File too large" in ran.stderr, ran.stderr
+    with small_files(20_000):
+        ran = attempt("production", "run", str(file), "-j", workers)
+    assert ran.code == 2 and "cannot be written: File too large" in ran.err, ran.err
     assert not (tmp_path / "dataset").exists()
     check_resumed(file, digest)
 
 
+@pytest.mark.slow  # its subject is compiling
 def test_half_a_cache_of_compiled_code_is_never_left(
     dumps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     file = begun(tmp_path, dumps, files_per_job=N, max_retries=0)
-    words = ["production", "run", str(file), "-j", "1"]
-    ran = subprocess.run(
-        [sys.executable, "-c", LIMITED, "20000", *words], capture_output=True, text=True, check=False, timeout=120
-    )
+    with small_files(20_000):
+        ran = command("production", "run", str(file), "-j", "1")
     assert ran.returncode == 2 and "which compile again: [Errno 27]" in ran.stderr, ran.stderr
     assert "ele-00000: failed: " in ran.stderr and "File too large" in ran.stderr.partition("ele-00000: failed: ")[2]
     left = [path for path in (tmp_path / "dataset.production" / "numba").rglob("*") if path.is_file()]
@@ -95,24 +85,33 @@ def test_a_disk_that_is_full(dumps: Path, digest: str, tmp_path: Path) -> None:
         pytest.skip("file systems cannot be mounted here")
     try:
         file = begun(tmp_path, dumps, work_folder=f"{disk}/work")
-        ran = command("production", "run", str(file), "-j", "1", **CACHE)
-        assert ran.returncode == 2 and "No space left on device" in ran.stderr, ran.stderr
+        ran = attempt("production", "run", str(file), "-j", "1")
+        assert ran.code == 2 and "No space left on device" in ran.err, ran.err
         assert not (tmp_path / "dataset").exists()
         subprocess.run(["mount", "-o", "remount,size=60m", disk], check=True)
-        ran = command("production", "resume", str(file), "-j", "1", **CACHE)
-        assert ran.returncode == 0, ran.stderr
-        assert dataset_digest(tmp_path / "dataset") == digest
+        check_resumed(file, digest, disk / "work")
     finally:
         subprocess.run(["umount", disk], check=True)
 
 
+def run_until(file: Path, event: Callable[[], object], action: Callable[[], object]) -> Ran:
+    """What a run prints during which something happens after an event."""
+
+    def watch() -> None:
+        wait_for(event)
+        action()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    ran = attempt("production", "resume", str(file), "-j", "1", "-q")
+    watcher.join()
+    return ran
+
+
 def test_a_work_folder_that_vanishes_in_the_middle(dumps: Path, digest: str, tmp_path: Path) -> None:
     file, work = begun(tmp_path, dumps), tmp_path / "dataset.production"
-    process = start(file, workers=1)
-    wait_for((work / "jobs" / "ele-00001.json").exists)
-    work.rename(tmp_path / "moved")
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 2 and "expected:" in err and "Traceback" not in err, err
+    ran = run_until(file, (work / "jobs" / "ele-00001.json").exists, lambda: work.rename(tmp_path / "moved"))
+    assert ran.code == 2 and "expected:" in ran.err and "Traceback" not in ran.err, ran.err
     assert not (tmp_path / "dataset").exists()
     shutil.rmtree(work, ignore_errors=True)
     (tmp_path / "moved").rename(work)
@@ -121,11 +120,9 @@ def test_a_work_folder_that_vanishes_in_the_middle(dumps: Path, digest: str, tmp
 
 def test_a_folder_of_outputs_that_vanishes_in_the_middle(dumps: Path, digest: str, tmp_path: Path) -> None:
     file, place = begun(tmp_path, dumps), Place(tmp_path / "dataset.production")
-    process = start(file, workers=1)
-    wait_for(place.state("ele-00002").exists)
-    place.parts("parquet").rename(tmp_path / "moved")
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 2 and "parts are not whole: no dataset was made" in err, err
+    moved = tmp_path / "moved"
+    ran = run_until(file, place.state("ele-00002").exists, lambda: place.parts("parquet").rename(moved))
+    assert ran.code == 2 and "parts are not whole: no dataset was made" in ran.err, ran.err
     assert not (tmp_path / "dataset").exists()
     check_resumed(file, digest)
 
@@ -148,17 +145,3 @@ def test_a_plan_that_was_edited_is_refused_until_it_is_put_back(dumps: Path, dig
         assert dataset_digest(tmp_path / "dataset") == digest
     place.plan.write_text(whole)
     assert "0 of them made now" in run("production", "resume", str(file), "-j", "0").out
-
-
-def test_two_runs_at_once(dumps: Path, digest: str, tmp_path: Path) -> None:
-    file, place = begun(tmp_path, dumps), Place(tmp_path / "dataset.production")
-    first = start(file, workers=1)
-    wait_for(place.state("ele-00000").exists)
-    os.kill(first.pid, signal.SIGSTOP)  # it lives, but is slow
-    for mode in ("run", "resume"):
-        second = attempt("production", mode, str(file), "-j", "0")
-        assert second.code == 2 and f"process {first.pid} on {os.uname().nodename}" in second.err
-    os.kill(first.pid, signal.SIGCONT)
-    _, err = first.communicate(timeout=60)
-    assert first.returncode == 0, err
-    assert dataset_digest(tmp_path / "dataset") == digest

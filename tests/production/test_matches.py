@@ -26,7 +26,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("matches")
     write_inputs(base / "dumps", 4, bad=(2,))
     file = write_yaml(base / "p.yaml", kind="matches", formats=["matches"], splits={}, windows={}, files_per_job=2)
-    assert "4 inputs, 1 left out" in run("production", "run", str(file), "-j", "1").out
+    assert "4 inputs, 1 left out" in run("production", "run", str(file), "-j", "0").out
     return base
 
 
@@ -56,7 +56,7 @@ def test_the_studies_read_the_finished_folder_as_one_table(finished: Path, tmp_p
 
 def test_a_second_run_has_nothing_to_do(finished: Path) -> None:
     before = (finished / "dataset" / "dataset.json").stat().st_mtime_ns
-    run("production", "resume", str(finished / "p.yaml"), "-j", "1")
+    run("production", "resume", str(finished / "p.yaml"), "-j", "0")
     assert (finished / "dataset" / "dataset.json").stat().st_mtime_ns == before
 
 
