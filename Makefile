@@ -44,8 +44,9 @@ sample: $(TEST) ## make the packaged sample again, and with it what README and d
 simulation-page: $(TEST) ## bring the tables of docs/simulation.md up to date (minutes)
 	@$(VENV)/bin/python tools/simulation_page.py
 
+# All tests of a file in one process: otherwise both processes compile the same kernels at the same time.
 test: $(TEST) ## all tests that need no other system
-	@$(RUN) pytest -n $(JOBS) -m "not slow" --ignore=tests/systems
+	@$(RUN) pytest -n $(JOBS) --dist loadfile -m "not slow" --ignore=tests/systems
 
 lint: $(DEV) ## ruff and mypy
 	@$(RUN) ruff check

@@ -243,7 +243,13 @@ def broken_everywhere(
                 assert found == new, (kind, at, steps[at])
 
 
-@pytest.mark.parametrize("name", CASES)
+LONG = ("simulate --validate",)
+"""Cases that take more than some seconds: they simulate."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in CASES]
+)
 def test_a_fault_anywhere_leaves_one_complete_output(inputs: Path, tmp_path: Path, name: str) -> None:
     case, out = CASES[name], tmp_path / "out"
     out.mkdir()

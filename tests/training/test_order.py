@@ -75,7 +75,7 @@ def test_seeds_and_epochs_give_other_orders() -> None:
 
 
 def test_a_share_in_a_batch_varies_no_more_than_a_binomial_draw() -> None:
-    """Two samples, each in blocks of their own: of 40 batches of 512 none is beyond 5 standard deviations."""
+    """Two samples, each in blocks of their own: of 40 batches of 512 none is beyond 4.5 standard deviations."""
     sizes, samples = integers([700] * 30), integers([0] * 20 + [1] * 10)
     block, _ = Order(sizes, samples, 8, (5, 0)).windows(0, 40 * 512)
     share = (samples[block].reshape(40, 512) == 1).mean(axis=1)
