@@ -45,6 +45,51 @@ def windows(events: Sequence[Event], settings: Settings | Any, threshold: Thresh
     return rows, counts
 
 
+def summary(events: Sequence[Event], settings: Settings | Any, threshold: Threshold) -> Row:
+    """The numbers that a run reports: each is counted from clusters, windows or counts of events."""
+    rows, counts = windows(events, settings, threshold)
+    seeds = [(event, i) for event in events for i in candidates(event, settings)]
+    matched, unmatched, outside, in_another = (
+        sum(row[name] for row in counts)
+        for name in (
+            "n_windows_matched",
+            "n_windows_nomatched",
+            "n_seeds_bad_calo_position",
+            "n_seeds_in_other_window",
+        )
+    )
+    return {
+        "events": len(events),
+        "clusters": sum(len(event["pfCluster_energy"]) for event in events),
+        "candidates": len(seeds),
+        "in_another_window": in_another,
+        "without_position": sum(not cluster_points(event)[i].is_finite() for event, i in seeds),
+        "windows_made": matched + unmatched,
+        "matched": matched,
+        "unmatched_low_score": unmatched - outside,
+        "unmatched_gen_outside": outside,
+        "unmatched_dropped": matched + unmatched - len(rows),
+        "windows_kept": len(rows),
+        "clusters_in_windows": sum(len(row["clusters"]) for row in rows),
+    }
+
+
+def candidates(event: Event, settings: Settings | Any) -> list[int]:
+    """The clusters that may be seeds, whether or not they make a window."""
+    points, energy = cluster_points(event), event["pfCluster_energy"]
+    et = [geometric.transverse(e, p.eta) for e, p in zip(energy, points, strict=True)]
+    if settings.mode != "cmssw":
+        return geometric.candidates(et, settings.min_et_seed)
+    n_hits = [len(hits) for hits in event["pfClusterHit_rechitEnergy"]]
+    lists = [
+        geometric.reconstruction_list(
+            points, energy, et, n_hits, in_barrel, settings.min_cluster_energy, settings.min_et_seed
+        )
+        for in_barrel in (True, False)
+    ]
+    return [i for listed, n_seeds in lists for i in listed[:n_seeds]]
+
+
 def windows_of_event(event: Event, settings: Settings | Any, threshold: Threshold) -> tuple[list[Row], Row]:
     """The kept windows of one event, and its counts."""
     points = cluster_points(event)

@@ -17,6 +17,10 @@ class Point(NamedTuple):
     phi: float
     iz: int
 
+    def is_finite(self) -> bool:
+        """Whether eta and phi are numbers: a candidate without a position makes no window."""
+        return math.isfinite(self.eta) and math.isfinite(self.phi)
+
 
 class Bounds(NamedTuple):
     """The edges of a window: down <= deta <= up and |dphi| <= width."""
@@ -177,7 +181,7 @@ def seeds(
     n_in_other_window = 0
     for candidate in candidates(et, min_et_seed):
         point = points[candidate]
-        if not (math.isfinite(point.eta) and math.isfinite(point.phi)):
+        if not point.is_finite():
             continue
         if not overlap and any(inside(geometry, points[seed], point) for seed in made):
             n_in_other_window += 1
@@ -227,7 +231,7 @@ def reconstruction_windows(
     for in_barrel in (True, False):
         listed, n_seeds = reconstruction_list(points, energy, et, n_hits, in_barrel, min_energy, min_et_seed)
         for place, seed in enumerate(listed[:n_seeds]):
-            if math.isfinite(points[seed].eta) and math.isfinite(points[seed].phi):
+            if points[seed].is_finite():
                 after = listed[place + 1 :]
                 windows[seed] = [seed, *(i for i in after if inside(geometry, points[seed], points[i]))]
     return windows
