@@ -188,7 +188,7 @@ def test_debug_tells_every_candidate() -> None:
     assert sum(line.startswith("run ") for line in lines) == 29
     candidates = [line for line in lines if line.startswith("  seed ")]
     assert len(candidates) == 100
-    for reason in ("matched to caloparticle", "is too low", "lies outside the window", "no window: inside that of seed",
+    for reason in ("matched to caloparticle", "is too low", "is outside the window", "no window: inside that of seed",
                    "dropped (unmatched", "no caloparticle has a score"):  # fmt: skip
         assert any(reason in line for line in candidates), reason
 

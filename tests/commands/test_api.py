@@ -25,8 +25,8 @@ def test_dir_lists_the_public_names_and_imports_nothing_heavy() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     ).stdout.splitlines()
     assert names.split() == [
-        "Reading", "WindowSettings", "__version__", "iterate_windows", "open_dataset", "show", "windows",
-        "write_windows",
+        "Reading", "Stream", "WindowSettings", "__version__", "iterate_windows", "open_dataset", "show", "stream",
+        "windows", "write_windows",
     ]  # fmt: skip
     assert heavy == "False"
     assert all(hasattr(ecalwindows, name) for name in names.split())

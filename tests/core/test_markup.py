@@ -139,7 +139,7 @@ def changed(path: tuple[Any, ...], text: str) -> DatasetRecord:
 
 def test_all_texts_of_a_record_are_tried() -> None:
     """Other texts of a record are names of files, formats and splits, shares and days, which are checked."""
-    checked = {"kind", "format", "date", "share", "split", "pileup"}
+    checked = {"kind", "format", "date", "share", "split", "pileup", "mode"}
 
     def texts(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         if isinstance(value, dict):
