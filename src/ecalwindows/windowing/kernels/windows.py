@@ -162,10 +162,10 @@ def members_after(
             for place in range(begin, end):
                 c = order[place]
                 if is_used[c]:
-                    part = (iz[c] > 0) - (iz[c] < 0) + 1
+                    part = 2 if iz[c] > 0 else 0 if iz[c] < 0 else 1
                     row[part, size[part]], at_eta[part, size[part]] = c, eta[c]
                     size[part] += 1
-        part = (iz[s] > 0) - (iz[s] < 0) + 1
+        part = 2 if iz[s] > 0 else 0 if iz[s] < 0 else 1
         if n + size[part] + 1 > len(cluster):
             longer = np.empty(2 * len(cluster) + size[part] + 1, np.int64)
             longer[:n] = cluster[:n]
