@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.core.batch import Array
-from ecalwindows.core.errors import unknown_column
-from ecalwindows.core.schema import COLUMNS
-from ecalwindows.training.padding import Integers, Padding, Source, rows_of
+from ecalwindows.training.padding import Integers, NamedArrays, Padding, Pieces, metadata_room, rows_of
 
 
 @dataclass(frozen=True, repr=False)
-class FlatBatch:
+class FlatBatch(NamedArrays):
     """Some windows without padding; n = windows, c = their clusters, h = the hits of these.
 
     cl_features     : float32 (c, n_features), columns `names.cl_features`
@@ -42,32 +40,8 @@ class FlatBatch:
         return len(self.cl_offsets) - 1
 
     def __repr__(self) -> str:
-        """Shapes and dtypes of the arrays, in one line per array, and how many columns of metadata there are."""
-        arrays = {each.name: getattr(self, each.name) for each in fields(self)}
-        shapes = [f"  {name:<15} {x.dtype!s:<7} {x.shape}" for name, x in arrays.items() if isinstance(x, np.ndarray)]
-        return "\n".join(
-            [f"<FlatBatch: {len(self):,} windows", *shapes, f"  metadata        {len(self.metadata)} columns>"]
-        )
-
-    def column(self, name: str) -> Array:
-        """A column by name: (c,) for clusters, (n,) for windows.
-
-        Raises
-        ------
-        UnknownColumnError : if the batch has no such column; the error lists near names
-        """
-        for group in ("cl_features", "cl_labels", "seed_features", "window_features"):
-            names: tuple[str, ...] = getattr(self.names, group)
-            if name in names:
-                array: Array = getattr(self, group)
-                return array[..., names.index(name)]
-        if name in self.metadata:
-            return self.metadata[name]
-        raise unknown_column(name, self.names.columns - {*self.names.components}, "the batch")
-
-
-Pieces = Sequence[tuple[Source, Integers, Integers]]
-"""Sources, the rows taken of each, and their places in the batch."""
+        """Shapes and dtypes of the arrays."""
+        return self._text(len(self))
 
 
 def lengths(pieces: Pieces, n: int) -> Integers:
@@ -97,8 +71,7 @@ def flat_batch(pieces: Pieces, n: int, padding: Padding) -> FlatBatch:
     cl_labels = np.empty((c, len(padding.cl_labels)), np.bool_)
     seed_features = np.empty((n, len(padding.seed_features)), np.float32)
     window_features = np.empty((n, len(padding.window_features)), np.float32)
-    kinds = {name: "O" if COLUMNS[name].dtype == "str" else COLUMNS[name].dtype for name in padding.metadata}
-    metadata = {name: np.empty(n, kind) for name, kind in kinds.items()}
+    metadata = metadata_room(n, padding)
     taken, hit_counts = [], np.zeros(c, np.int64)
     for source, rows, places in pieces:
         window, place, pair = rows_of(source.batch.window_offsets, rows)

@@ -12,9 +12,9 @@ from typing import Any, Literal
 import numpy as np
 
 from ecalwindows.core.errors import InputError
-from ecalwindows.training.flat import FlatBatch, Pieces, flat_batch, lengths, max_hits
+from ecalwindows.training.flat import FlatBatch, flat_batch, lengths, max_hits
 from ecalwindows.training.order import Integers, MixedOrder, Order, pieces
-from ecalwindows.training.padding import PaddedBatch, Padding, Source, gathering_source, padded_batch
+from ecalwindows.training.padding import PaddedBatch, Padding, Pieces, Source, gathering_source, padded_batch
 from ecalwindows.training.plan import Blocks
 
 ROUNDED = 8

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -70,8 +70,38 @@ def padding_of(definition: FeaturesDefinition, clusters: int, hits: int, feature
     )
 
 
+class NamedArrays:
+    """What padded and flat batches share: arrays whose last axis is named columns, and metadata by name."""
+
+    names: Padding
+    metadata: Mapping[str, Array]
+
+    def column(self, name: str) -> Array:
+        """A column by name: of all clusters as they are placed in the batch, or (n,) for windows.
+
+        Raises
+        ------
+        UnknownColumnError : if the batch has no such column; the error lists near names
+        """
+        for group in ("cl_features", "cl_labels", "seed_features", "window_features"):
+            names: tuple[str, ...] = getattr(self.names, group)
+            if name in names:
+                array: Array = getattr(self, group)
+                return array[..., names.index(name)]
+        if name in self.metadata:
+            return self.metadata[name]
+        raise unknown_column(name, self.names.columns - {*self.names.components}, "the batch")
+
+    def _text(self, n: int, *more: str) -> str:
+        """Shapes and dtypes of the arrays, one line each, how many columns of metadata there are, and more lines."""
+        arrays = {name: array for name, array in vars(self).items() if isinstance(array, np.ndarray)}
+        lines = [f"<{type(self).__name__}: {n:,} windows"]
+        lines += [f"  {name:<15} {array.dtype!s:<7} {array.shape}" for name, array in arrays.items()]
+        return "\n".join([*lines, f"  metadata        {len(self.metadata)} columns", *more]) + ">"
+
+
 @dataclass(frozen=True, repr=False)
-class PaddedBatch:
+class PaddedBatch(NamedArrays):
     """Some windows, padded with zeros; n = windows, c = places for clusters, h = places for hits.
 
     cl_features     : float32 (n, c, n_features), columns `names.cl_features`
@@ -101,34 +131,8 @@ class PaddedBatch:
         return len(self.cl_mask)
 
     def __repr__(self) -> str:
-        """Shapes and dtypes of the arrays, one line each, and how many columns of metadata there are."""
-        arrays = {each.name: getattr(self, each.name) for each in fields(self)}
-        shapes = [f"  {name:<15} {x.dtype!s:<7} {x.shape}" for name, x in arrays.items() if isinstance(x, np.ndarray)]
-        cut = f"  left out        {self.n_clusters_cut:,} clusters, {self.n_hits_cut:,} hits"
-        return "\n".join(
-            [
-                f"<PaddedBatch: {len(self):,} windows",
-                *shapes,
-                f"  metadata        {len(self.metadata)} columns",
-                f"{cut}>",
-            ]
-        )
-
-    def column(self, name: str) -> Array:
-        """A column by name: (n, c) for clusters, (n,) for windows.
-
-        Raises
-        ------
-        UnknownColumnError : if the batch has no such column; the error lists near names
-        """
-        for group in ("cl_features", "cl_labels", "seed_features", "window_features"):
-            names: tuple[str, ...] = getattr(self.names, group)
-            if name in names:
-                array: Array = getattr(self, group)
-                return array[..., names.index(name)]
-        if name in self.metadata:
-            return self.metadata[name]
-        raise unknown_column(name, self.names.columns - {*self.names.components}, "the batch")
+        """Shapes and dtypes of the arrays, and what found no place."""
+        return self._text(len(self), f"  left out        {self.n_clusters_cut:,} clusters, {self.n_hits_cut:,} hits")
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,10 @@ class Source:
     seed_features: Array
     window_features: Array
     metadata: Mapping[str, Array]
+
+
+Pieces = Sequence[tuple[Source, Integers, Integers]]
+"""Sources, the rows taken of each, and their places in the batch."""
 
 
 def gathering_source(batch: WindowBatch, padding: Padding) -> Source:
@@ -172,8 +180,8 @@ def _stacked(columns: Sequence[Array], n_rows: int, dtype: type = np.float32) ->
     return matrix
 
 
-def padded_batch(pieces: Sequence[tuple[Source, Integers, Integers]], n: int, padding: Padding) -> PaddedBatch:
-    """A batch of n windows from pieces of sources: (source, its rows, their places in the batch)."""
+def padded_batch(pieces: Pieces, n: int, padding: Padding) -> PaddedBatch:
+    """A batch of n windows from pieces of sources."""
     room = _room(n, padding)
     cut = np.array([_fill(room, *piece) for piece in pieces], dtype=np.int64).reshape(-1, 2).sum(axis=0)
     return PaddedBatch(names=padding, n_clusters_cut=int(cut[0]), n_hits_cut=int(cut[1]), **room)
@@ -182,7 +190,6 @@ def padded_batch(pieces: Sequence[tuple[Source, Integers, Integers]], n: int, pa
 def _room(n: int, padding: Padding) -> dict[str, Any]:
     """The arrays of a batch of n windows, all zeros."""
     c, h = padding.clusters, padding.hits
-    kinds = {name: "O" if COLUMNS[name].dtype == "str" else COLUMNS[name].dtype for name in padding.metadata}
     return {
         "cl_features": np.zeros((n, c, len(padding.cl_features)), np.float32),
         "cl_labels": np.zeros((n, c, len(padding.cl_labels)), np.bool_),
@@ -191,8 +198,14 @@ def _room(n: int, padding: Padding) -> dict[str, Any]:
         "hit_mask": np.zeros((n, c, h), np.bool_),
         "seed_features": np.zeros((n, len(padding.seed_features)), np.float32),
         "window_features": np.zeros((n, len(padding.window_features)), np.float32),
-        "metadata": {name: np.zeros(n, kind) for name, kind in kinds.items()},
+        "metadata": metadata_room(n, padding),
     }
+
+
+def metadata_room(n: int, padding: Padding) -> dict[str, Array]:
+    """Columns of metadata for n windows, all zeros in their stored dtypes; text as objects."""
+    kinds = {name: "O" if COLUMNS[name].dtype == "str" else COLUMNS[name].dtype for name in padding.metadata}
+    return {name: np.zeros(n, kind) for name, kind in kinds.items()}
 
 
 def _fill(room: Mapping[str, Any], source: Source, rows: Integers, places: Integers) -> tuple[int, int]:
