@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -30,6 +32,8 @@ def test_it_is_the_reference_order_in_pieces_of_any_size(
     assert len(order) == len(expected) == sum(sizes)
     assert list(zip(block.tolist(), row.tolist(), strict=True)) == expected[start:stop]
     assert set(block.tolist()) <= order.open_blocks(start, stop)
+    for first, last in pairwise(order.bounds.tolist()):
+        assert order.open_blocks(first, last) == {block for block, _ in expected[first:last]}
 
 
 @given(

@@ -9,7 +9,7 @@ epoch, purpose, number): no version of a library changes them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -54,18 +54,24 @@ class Order:
         """First window of each chunk in the epoch, and the number of all windows: int64 (n_chunks + 1,)."""
         if not self.chunks:
             return np.concatenate([np.zeros(1, np.int64), np.cumsum(self.sizes, dtype=np.int64)])
-        ends = [[part * total // self.chunks for _, total in self._by_sample] for part in range(self.chunks + 1)]
-        return np.array([sum(each) for each in ends], dtype=np.int64)
+        starts = [sum(first for _, _, first, _ in self._shares(part)) for part in range(self.chunks + 1)]
+        return np.array(starts, dtype=np.int64)
 
     @cached_property
-    def _by_sample(self) -> list[tuple[Integers, int]]:
-        """Of each sample its blocks in random order, and the number of its windows."""
+    def _by_sample(self) -> list[tuple[Integers, Integers]]:
+        """Of each sample its blocks in random order, and how many of its windows are in them up to each block."""
         found = []
         for sample in range(int(self.samples.max(initial=-1)) + 1):
             blocks = np.flatnonzero(self.samples == sample)
             blocks = blocks[permutation(len(blocks), *self.identity, BLOCKS, sample)]
-            found.append((blocks, int(self.sizes[blocks].sum())))
+            found.append((blocks, np.cumsum(self.sizes[blocks], dtype=np.int64)))
         return found
+
+    def _shares(self, number: int) -> Iterator[tuple[Integers, Integers, int, int]]:
+        """Of each sample what `_by_sample` gives, and the range of its windows that is in a chunk."""
+        for blocks, ends in self._by_sample:
+            total = int(ends[-1]) if len(ends) else 0
+            yield blocks, ends, number * total // self.chunks, (number + 1) * total // self.chunks
 
     def chunk(self, number: int) -> tuple[Integers, Integers]:
         """The windows of a chunk in order: block, and row among those selected of the block; both int64 (n,)."""
@@ -80,9 +86,8 @@ class Order:
 
     def _drawn(self, number: int) -> tuple[Integers, Integers]:
         parts = []
-        for blocks, total in self._by_sample:
-            ends = np.cumsum(self.sizes[blocks])
-            place = np.arange(number * total // self.chunks, (number + 1) * total // self.chunks)
+        for blocks, ends, first, stop in self._shares(number):
+            place = np.arange(first, stop)
             at = np.searchsorted(ends, place, side="right")
             parts.append((blocks[at], place - (ends - self.sizes[blocks])[at]))
         block, row = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
@@ -101,9 +106,18 @@ class Order:
 
     def open_blocks(self, start: int, stop: int) -> frozenset[int]:
         """The blocks of all chunks in which these windows are: those worth keeping in memory."""
-        return frozenset(
-            int(block) for number in self._touched(start, stop) for block in np.unique(self.chunk(number)[0])
-        )
+        return frozenset().union(*(self._blocks_of_chunk(number) for number in self._touched(start, stop)))
+
+    def _blocks_of_chunk(self, number: int) -> frozenset[int]:
+        """The blocks with windows of a chunk: of each sample those from its first to its last window there."""
+        if not self.chunks:
+            return frozenset([number])
+        found: list[int] = []
+        for blocks, ends, first, stop in self._shares(number):
+            if first < stop:
+                begin, end = np.searchsorted(ends, [first, stop - 1], side="right")
+                found += [block for block in blocks[begin : end + 1].tolist() if self.sizes[block]]
+        return frozenset(found)
 
     def _touched(self, start: int, stop: int) -> range:
         """The chunks in which the windows start, ..., stop - 1 are."""
