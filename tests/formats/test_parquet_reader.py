@@ -89,7 +89,8 @@ def test_only_the_columns_asked_for(
 
 
 def test_the_index_lists_columns_row_groups_and_ranges(file: Path) -> None:
-    names, rows, ranges = parquet_index(file)
+    index = parquet_index(file)
+    names, rows, ranges = index.names, index.rows, index.ranges
     assert names == {name for group in DEFAULT.groups.values() for name in group} | set(SIX)
     assert rows == (15, 15, 10)
     for first, group in zip((0, 15, 30), ranges, strict=True):

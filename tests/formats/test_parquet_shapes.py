@@ -260,7 +260,7 @@ def nan_in_statistics(path: Path, number: float) -> None:
 def test_row_groups_with_nan_in_their_statistics_are_read(tmp_path: Path, number: float) -> None:
     path = with_statistics(tmp_path, [7.25, 9.5, 1.0, 2.0], pa.float32())
     nan_in_statistics(path, number)
-    assert sorted(parquet_index(path)[2][0]) == ["is_seed_calo_matched"]
+    assert sorted(parquet_index(path).ranges[0]) == ["is_seed_calo_matched"]
     data = ecalwindows.open_dataset(path)
     assert len(data.filter(et_min=5.0)) == 2 and len(data.filter(et_max=8.0)) == 3
 

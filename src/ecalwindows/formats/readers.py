@@ -53,7 +53,7 @@ def read_batches(
 def file_columns(path: str | PathLike[str], limits: Limits | None = None) -> frozenset[str] | None:
     """Columns and hit components of a data file, from its header or its first windows; None where it has no window."""
     if kind_of(path) == "parquet":
-        return parquet_reader.parquet_index(path)[0] if parquet_rows(path) else None
+        return parquet_reader.parquet_index(path).names if parquet_rows(path) else None
     for batch in read_batches(path, rows=1, limits=limits):
         if not len(batch):
             continue

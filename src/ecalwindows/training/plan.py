@@ -18,7 +18,6 @@ from ecalwindows.core.event_hash import event_hash, sample_key, splitmix64
 from ecalwindows.dataset.finalizing.identity import SAMPLE
 from ecalwindows.dataset.reading.opened import Dataset
 from ecalwindows.dataset.reading.scan import Unit
-from ecalwindows.formats.parquet.reader import row_group_sizes
 from ecalwindows.formats.parquet.stored import text_array
 
 IDS = ("run_id", "lumi_id", "event_id")
@@ -116,17 +115,14 @@ def _sample(text: str) -> str:
 def _block_notes(dataset: Dataset, units: Sequence[Unit]) -> tuple[list[str], int]:
     """The sample of each block as text, and the bytes of all: from statistics; a file without any is its own sample."""
     names, total = [], 0
-    notes: dict[str, list[tuple[int, str]]] = {}
     for file, group in units:
         if file.format != "parquet" or group is None:
             names.append(file.path)
             total += 4 * (file.bytes or 0)
             continue
-        if file.path not in notes:
-            notes = {file.path: row_group_sizes(file.path)}
-        n_bytes, sample = notes[file.path][group]
-        total += n_bytes
-        flavour = dataset.scan.index(file).ranges[group].get("flavour", "")
+        index = dataset.scan.index(file)
+        total += index.bytes[group]
+        sample, flavour = index.samples[group], index.ranges[group].get("flavour", "")
         names.append(f"{sample} {flavour}" if sample or flavour else file.path)
     return names, total
 

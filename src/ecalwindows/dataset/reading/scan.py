@@ -14,8 +14,9 @@ from ecalwindows.core.schema import COLUMNS
 from ecalwindows.core.urls import is_remote
 from ecalwindows.dataset.reading.expression import Condition
 from ecalwindows.dataset.reading.selection import Selection
-from ecalwindows.dataset.reading.sources import File, Index, file_batches, file_index
+from ecalwindows.dataset.reading.sources import File, file_batches, file_index
 from ecalwindows.dataset.record import DatasetRecord
+from ecalwindows.formats.parquet.reader import Index
 
 Unit = tuple[File, int | None]
 """What is read at a time: a row group of a file, or a complete file."""

@@ -22,7 +22,7 @@ from ecalwindows.dataset.record import DatasetRecord
 from ecalwindows.dataset.stated import Stated, check_stated, check_windows, checked_file, not_in_record
 from ecalwindows.formats import readers
 from ecalwindows.formats.parquet import reader as parquet_reader
-from ecalwindows.formats.parquet.reader import Ranges, parquet_index
+from ecalwindows.formats.parquet.reader import Index, parquet_index
 from ecalwindows.formats.suffixes import FORMATS, MATCHED, RECORD, UNMATCHED, format_of, real_file
 
 log = logging.getLogger(__name__)
@@ -58,20 +58,6 @@ class File:
         refuse_changed(
             {self.path: self.state}, "the dataset has changed since it was opened", "open it again with open_dataset"
         )
-
-
-@dataclass(frozen=True)
-class Index:
-    """The content of a file, as far as its header shows it.
-
-    names : columns and hit components
-    rows : windows of each row group; None where only reading shows it
-    ranges : of each row group, minimum and maximum of columns of windows with one number per window
-    """
-
-    names: frozenset[str]
-    rows: tuple[int, ...] | None = None
-    ranges: Sequence[Ranges] = ()
 
 
 def dataset_files(path: str, linked: list[str] | None = None) -> tuple[File, ...]:
@@ -202,7 +188,7 @@ def file_index(file: File) -> Index:
     if file.format == "parquet":
         file.refuse_changed()
         stated = what_is_stated(file)
-        index = Index(*parquet_index(file.path))
+        index = parquet_index(file.path)
         file.refuse_changed()
         check_windows(file.path, sum(index.rows or ()), stated)
         return index

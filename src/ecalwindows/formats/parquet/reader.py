@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from typing import Any
 
@@ -94,8 +94,26 @@ def _doubts(layout: Layout) -> list[str]:
     ]
 
 
-def parquet_index(path: str | PathLike[str]) -> tuple[frozenset[str], tuple[int, ...], list[Ranges]]:
-    """Columns and hit components that a file holds, the windows of each row group, and the ranges of its columns.
+@dataclass(frozen=True)
+class Index:
+    """The content of a file, as far as its header shows it.
+
+    names : columns and hit components
+    rows : windows of each row group; None where only reading shows it
+    ranges : of each row group, minimum and maximum of columns of windows with one number per window
+    bytes : of each row group, before compression
+    samples : of each row group, the samples of its first and last window_index by name; empty where not stated
+    """
+
+    names: frozenset[str]
+    rows: tuple[int, ...] | None = None
+    ranges: Sequence[Ranges] = ()
+    bytes: tuple[int, ...] = ()
+    samples: tuple[str, ...] = ()
+
+
+def parquet_index(path: str | PathLike[str]) -> Index:
+    """What the footer of a file states.
 
     Columns of windows have a range where the file has one. NaN, which is read as the sentinel, is not included.
     """
@@ -103,41 +121,31 @@ def parquet_index(path: str | PathLike[str]) -> tuple[frozenset[str], tuple[int,
         layout = file_layout(file, path)
         groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
         names = {leaf.path: name for name, leaf in layout.leaves.items() if COLUMNS[name].level == "window"}
-        return layout.names, tuple(group.num_rows for group in groups), [_ranges(group, names) for group in groups]
+        stated = [_statistics(group, names) for group in groups]
+        return Index(
+            names=layout.names,
+            rows=tuple(group.num_rows for group in groups),
+            ranges=[ranges for ranges, _ in stated],
+            bytes=tuple(group.total_byte_size for group in groups),
+            samples=tuple(samples for _, samples in stated),
+        )
 
 
-def row_group_sizes(path: str | PathLike[str]) -> list[tuple[int, str]]:
-    """Of each row group: its bytes before compression, and the samples of its first and last window_index by name.
-
-    The text is empty where the statistics of the file do not state them.
-    """
-    with opened_parquet(path) as file:
-        leaf = file_layout(file, path).leaves.get("window_index")
-        groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
-        return [(group.total_byte_size, _samples(group, leaf.path if leaf else None)) for group in groups]
-
-
-def _samples(group: Any, name: str | None) -> str:
-    """The samples of the least and the largest window_index of a row group."""
-    for number in range(group.num_columns):
-        column = group.column(number)
-        if column.path_in_schema == name and column.is_stats_set and column.statistics.has_min_max:
-            ends = column.statistics.min, column.statistics.max
-            return " ".join(dict.fromkeys(f"_{end}".rsplit("_", 4)[0] for end in ends))
-    return ""
-
-
-def _ranges(group: Any, names: Mapping[str, str]) -> Ranges:
-    found = {}
+def _statistics(group: Any, names: Mapping[str, str]) -> tuple[Ranges, str]:
+    """Ranges of the columns of a row group, and the samples of its least and largest window_index."""
+    found, samples = {}, ""
     for number in range(group.num_columns):
         column = group.column(number)
         name = names.get(column.path_in_schema)
-        if name is None or COLUMNS[name].dtype == "str" or not column.is_stats_set:
+        if name is None or not column.is_stats_set or not column.statistics.has_min_max:
             continue
-        if column.statistics.has_min_max:
-            ends = _stored_range(column.statistics.min, column.statistics.max, COLUMNS[name].dtype)
+        least, largest = column.statistics.min, column.statistics.max
+        if name == "window_index":
+            samples = " ".join(dict.fromkeys(f"_{end}".rsplit("_", 4)[0] for end in (least, largest)))
+        elif COLUMNS[name].dtype != "str":
+            ends = _stored_range(least, largest, COLUMNS[name].dtype)
             found.update({name: ends} if ends else {})
-    return found
+    return found, samples
 
 
 def _stored_range(least: Any, largest: Any, dtype: str) -> tuple[float, float] | None:
