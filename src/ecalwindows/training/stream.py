@@ -15,9 +15,9 @@ from ecalwindows.core.errors import SettingsError, near
 from ecalwindows.dataset.reading.opened import Dataset
 from ecalwindows.formats.weights import read_weights
 from ecalwindows.training.inputs import InputDefinition, read_inputs
-from ecalwindows.training.making import Batch, Layout, Maker, Shuffle, Transform
+from ecalwindows.training.making import Layout, Maker, Shuffle, Transform
 from ecalwindows.training.order import rounds
-from ecalwindows.training.padding import PaddedBatch, padding_of
+from ecalwindows.training.padding import PaddedBatch, Padding, padding_of
 from ecalwindows.training.plan import Blocks, Fold, blocks_of
 from ecalwindows.training.transform import InputBatch, ModelInputs
 from ecalwindows.training.workers import Job, Workers
@@ -280,18 +280,12 @@ def stream(
     if inputs is not None:
         if (columns, hits, layout, pad_clusters, pad_hits, transform) != (None, True, "padded", 45, 45, None):
             raise _wrong("inputs and other settings of the content of a batch", "one of the two", where)
-        model = ModelInputs(
-            inputs if isinstance(inputs, InputDefinition) else read_inputs(str(inputs)),
-            None if weights is None else read_weights(str(weights)),
-        )
-        for each in opened:
-            if missing := model.missing_columns(each.scan.names):
-                raise _wrong(f"the inputs or weights need {', '.join(missing)}", "columns of the dataset", each.path)
-        transform, columns, pad_clusters = model, model.columns, model.definition.clusters.places
-        hits, pad_hits = (
-            model.definition.hits is not None,
-            model.definition.hits.places if model.definition.hits else 45,
-        )
+        transform = model = _model_inputs(inputs, weights, opened)
+        columns, pad_clusters = model.columns, model.definition.clusters.places
+        if model.definition.hits is None:
+            hits = False
+        else:
+            pad_hits = model.definition.hits.places
     for name, given, known in (
         ("last", last, ("drop", "wrap", "keep")), ("layout", layout, ("padded", "flat")),
         ("stop", stop, ("first", "all")),
@@ -306,21 +300,9 @@ def stream(
     shares = None if mix is None else _shares(mix, names, where)
     blocks = tuple(blocks_of(each, fold) for each in opened)
     plan = _shuffle(blocks, seed, shuffle, pool, memory, shares, stop)
-    n_hits = 0 if not hits else 1 if pad_hits == "batch" else pad_hits
-    places = 1 if pad_clusters == "batch" else pad_clusters
-    try:
-        paddings = [padding_of(each.definition, places, n_hits, columns) for each in opened]
-    except KeyError as error:
-        name, known_names = str(error.args[0]), [*opened[0].columns, *opened[0].definition.groups]
-        raise _wrong(f"there is no feature or group '{name}'", near(name, known_names), where) from None
-    if any(each != paddings[0] for each in paddings):
-        differing = {n for each in paddings for n in each.columns ^ paddings[0].columns}
-        raise _wrong(
-            f"the datasets have different columns: {', '.join(sorted(differing)[:10])}", "the same ones", where
-        )
     maker = Maker(
-        blocks=blocks, shuffle=plan, padding=paddings[0], layout=layout, to_batch=pad_clusters == "batch",
-        to_hits=hits and pad_hits == "batch", transform=transform,
+        blocks=blocks, shuffle=plan, padding=_padding(opened, pad_clusters, pad_hits if hits else 0, columns),
+        layout=layout, to_batch=pad_clusters == "batch", to_hits=hits and pad_hits == "batch", transform=transform,
     )  # fmt: skip
     return Stream(
         maker, batch_size, rank=rank, world=world, workers=workers, prefetch=prefetch, last=last,
@@ -338,6 +320,37 @@ def _opened(datasets: Any) -> tuple[list[Dataset], list[str]]:
     if not made:
         raise _wrong("no dataset is given", "at least one", "stream")
     return made, [str(name) for name in named] if named is not None else []
+
+
+def _model_inputs(
+    inputs: str | PathLike[str] | InputDefinition, weights: str | PathLike[str] | None, opened: Sequence[Dataset]
+) -> ModelInputs:
+    """What makes the tensors of an input definition. Raises SettingsError where a dataset lacks its columns."""
+    model = ModelInputs(
+        inputs if isinstance(inputs, InputDefinition) else read_inputs(str(inputs)),
+        None if weights is None else read_weights(str(weights)),
+    )
+    for each in opened:
+        if missing := model.missing_columns(each.scan.names):
+            raise _wrong(f"the inputs or weights need {', '.join(missing)}", "columns of the dataset", each.path)
+    return model
+
+
+def _padding(opened: Sequence[Dataset], clusters: Size, hits: Size, columns: Sequence[str] | None) -> Padding:
+    """The columns of a batch, which are those of all datasets, and its places; 1 where the batch decides."""
+    c, h = (1 if size == "batch" else size for size in (clusters, hits))
+    where = ", ".join(each.path for each in opened)
+    try:
+        first, *others = (padding_of(each.definition, c, h, columns) for each in opened)
+    except KeyError as error:
+        name, known = str(error.args[0]), [*opened[0].columns, *opened[0].definition.groups]
+        raise _wrong(f"there is no feature or group '{name}'", near(name, known), where) from None
+    if any(each != first for each in others):
+        differing = {name for each in others for name in each.columns ^ first.columns}
+        raise _wrong(
+            f"the datasets have different columns: {', '.join(sorted(differing)[:10])}", "the same ones", where
+        )
+    return first
 
 
 def _shares(mix: Mapping[str, float], names: Iterable[str], where: str) -> tuple[float, ...]:
@@ -389,6 +402,3 @@ def _check(where: str, least: int = 1, **numbers: Any) -> None:
 
 def _wrong(found: str, expected: str, where: str) -> SettingsError:
     return SettingsError(found, expected=expected, where=where, todo="see help(ecalwindows.stream)")
-
-
-__all__ = ["Batch", "Stream", "stream"]
