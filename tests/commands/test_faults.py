@@ -87,6 +87,10 @@ CASES = {
         ("finalize", "{in}/other", "-o", "{out}/ds", "-q"),
         ("relabel", "{in}/ds", "--wp-file", WP, "-o", "{out}/ds", "--overwrite", "-q"),
     ),
+    "normalize, factors and definition": Case(
+        ("normalize", "{in}/other", "-o", "{out}/n.json", "--inputs", "{out}/n.yaml", "-q"),
+        ("normalize", "{in}/parts", "-o", "{out}/n.json", "--inputs", "{out}/n.yaml", "-q"),
+    ),
     "normalize": Case(
         ("normalize", "{in}/other", "-o", "{out}/n.json", "-q"), ("normalize", "{in}/parts", "-o", "{out}/n.json", "-q")
     ),

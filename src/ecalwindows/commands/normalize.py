@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from ecalwindows.core.errors import InputError, SettingsError, listed
-from ecalwindows.core.files.json_files import UnreadableError, read_object
-from ecalwindows.core.files.output import check_output, written_atomically
+from ecalwindows.core.files.json_files import UnreadableError, read_object, reason_of
+from ecalwindows.core.files.output import check_output, outputs_together, written_atomically
 from ecalwindows.core.names import storable
 from ecalwindows.core.schema import COLUMNS
 from ecalwindows.dataset.reading.groups import column_groups
 from ecalwindows.dataset.reading.scan import Scan
 from ecalwindows.dataset.reading.sources import File
-from ecalwindows.studies.normalization import LEVELS, Factors, from_sums
-from ecalwindows.training.factors import Scaler, inputs_with_factors
+from ecalwindows.studies.normalization import Factors, from_sums
+from ecalwindows.training.factors import LEVELS, Scaler, inputs_with_factors
 from ecalwindows.training.factors import read_factors as training_factors
 from ecalwindows.training.inputs import write_inputs
 from ecalwindows.training.opened import open_dataset
@@ -154,18 +154,11 @@ def read_factors(path: str | Path) -> Normalisation:
         return Normalisation(factors, files)
     except (UnreadableError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(
-            f"the factors cannot be merged: {_reason(error)}",
+            f"the factors cannot be merged: {reason_of(error)}",
             expected=f"a file that `ecalwindows normalize` wrote, with the exact sums below '{BESIDE}'",
             where=str(path),
             todo="make it again from its datasets with `ecalwindows normalize`",
         ) from error
-
-
-def _reason(error: Exception) -> str:
-    """Why a file cannot be used, in one line."""
-    if isinstance(error, UnreadableError):
-        return error.reason
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
 
 
 def check_factors(path: str | Path) -> None:
@@ -174,7 +167,7 @@ def check_factors(path: str | Path) -> None:
     Raises InputError for a file without mean, std, min and max, as numbers that agree, of the same columns.
     """
     content = training_factors(path)
-    if BESIDE in read_object(Path(path).resolve()):
+    if BESIDE in content:
         read_factors(path)
     zero = [name for level in LEVELS for name, std in content[level]["std"].items() if std == 0]
     if zero:
@@ -259,8 +252,9 @@ def normalize_datasets(
     for each in outputs:
         check_output(each, overwrite=True)
     done = normalise(inputs, **options)
-    if output is not None:
-        write_factors(done, output)
-    if definition is not None:
-        write_inputs(inputs_with_factors(done.factors.factors, scaler=scaler), definition)
+    with outputs_together():
+        if output is not None:
+            write_factors(done, output)
+        if definition is not None:
+            write_inputs(inputs_with_factors(done.factors.factors, scaler=scaler), definition)
     return done

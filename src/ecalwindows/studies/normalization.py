@@ -18,12 +18,9 @@ from numpy.typing import NDArray
 from ecalwindows.core.batch import Array, WindowBatch
 from ecalwindows.core.schema import SENTINEL
 from ecalwindows.studies.kernels.exact_sums import EXPONENTS, exact_sums
+from ecalwindows.training.factors import LEVELS, STATISTICS
 
 UNIT_BITS = 1074
-LEVELS = {"cluster": "cl_features", "window": "window_features"}
-"""Levels of a file of factors, and the group of columns for each level."""
-
-STATISTICS = ("mean", "std", "min", "max")
 MAX_TEXT, MAX_POWER = 2000, 4096
 """Characters and power of two of an exact sum as text: that of 2^63 squares of the largest float64 has 600 and 2111."""
 

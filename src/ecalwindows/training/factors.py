@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ecalwindows.core.errors import InputError
-from ecalwindows.core.files.json_files import UnreadableError, read_object
+from ecalwindows.core.files.json_files import UnreadableError, read_object, reason_of
 from ecalwindows.core.schema import SENTINEL
 from ecalwindows.training.inputs import InputDefinition, input_definition
 
@@ -17,7 +17,9 @@ Factors = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 Scaler = Literal["mean_std", "min_max"]
 
-LEVELS = ("cluster", "window")
+LEVELS = {"cluster": "cl_features", "window": "window_features"}
+"""Levels of a file of factors, and the group of columns for each level."""
+
 STATISTICS = ("mean", "std", "min", "max")
 
 HIT_INPUTS: tuple[dict[str, Any], ...] = (
@@ -29,8 +31,8 @@ HIT_INPUTS: tuple[dict[str, Any], ...] = (
 """Inputs of hits, which have no factors: crystals are scaled by the range of their indices, energies are in GeV."""
 
 
-def read_factors(path: str | Path) -> Factors:
-    """The factors in a file of `ecalwindows normalize`.
+def read_factors(path: str | Path) -> dict[str, Any]:
+    """The content of a file of `ecalwindows normalize`: factors by level, and perhaps other keys.
 
     Raises
     ------
@@ -41,15 +43,13 @@ def read_factors(path: str | Path) -> Factors:
         for level in LEVELS:
             _check(content, level)
     except (UnreadableError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = error.reason if isinstance(error, UnreadableError) else " ".join(str(error).split())[:100]
-        kind = "" if isinstance(error, UnreadableError) else f"{type(error).__name__}: "
         raise InputError(
-            f"the file holds no normalisation factors: {kind}{reason}",
+            f"the file holds no normalisation factors: {reason_of(error)}",
             expected='{"cluster": {"mean": {column: number}, "std": .., "min": .., "max": ..}, "window": {..}}',
             where=str(path),
             todo="make it with `ecalwindows normalize`",
         ) from error
-    return {level: content[level] for level in LEVELS}
+    return content
 
 
 def _check(content: Mapping[str, Any], level: str) -> None:

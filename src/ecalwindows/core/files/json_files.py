@@ -43,6 +43,13 @@ class UnreadableError(Exception):
         super().__init__(self.reason)
 
 
+def reason_of(error: Exception) -> str:
+    """Why the content of a file cannot be used, in one line."""
+    if isinstance(error, UnreadableError):
+        return error.reason
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
+
+
 def file_content(path: Path) -> bytes:
     """The bytes of a regular file. Raises UnreadableError for everything else, also for a link."""
     try:
