@@ -234,15 +234,15 @@ def _manifest_or_none(path: Path) -> Manifest | None:
 def _books(path: Path, found: dict[Path, Found], split: str | None, linked: list[str]) -> Iterator[Outcome]:
     """What record and manifests say against what was found. `linked` : sentences about data files that are links"""
     files, counts, origin = (Outcome(name, sentence) for name, sentence in OF_FILES.items())
-    told, unreadable = claims(path)
+    stated, unreadable = claims(path)
     only = path.absolute() if path.is_file() else None
     for outcome in (files, counts, origin):
-        outcome.checked = len(found) if told else 0
-        outcome.missing |= set() if told else {"record", "manifest"}
-    wrong: list[str] = [line for claim in told for line in wrong_files(claim, only)]
-    for line in dict.fromkeys(unreadable + linked + wrong + ([] if only else untracked_files(told, path))):
+        outcome.checked = len(found) if stated else 0
+        outcome.missing |= set() if stated else {"record", "manifest"}
+    wrong: list[str] = [line for claim in stated for line in wrong_files(claim, only)]
+    for line in dict.fromkeys(unreadable + linked + wrong + ([] if only else untracked_files(stated, path))):
         files.fail(line)
-    for claim in told:
+    for claim in stated:
         _tell(counts, wrong_counts(claim, found))
         _tell(origin, wrong_origin(claim, only))
     yield from (files, counts, origin)

@@ -220,11 +220,14 @@ def _pileup(path: str, names: set[str], settings: WindowSettings) -> PileUpUse:
             "the pile-up branches, since `pileup` is on",
             "--pileup auto uses them where they are, --pileup off does without",
         )
-    if settings.pileup == "off":
-        return "off"
-    if not missing:
-        return "used"
-    return "absent" if len(missing) == len(PILEUP_BRANCHES) else "incomplete"
+    return "off" if settings.pileup == "off" else pileup_found(names)
+
+
+def pileup_found(names: Collection[str]) -> PileUpUse:
+    """How `--pileup auto` treats a file with branches of these names."""
+    n = sum(branch.name in names for branch in PILEUP_BRANCHES)
+    uses: dict[int, PileUpUse] = {0: "absent", len(PILEUP_BRANCHES): "used"}
+    return uses.get(n, "incomplete")
 
 
 def _check_type(path: str, tree: Any, branch: Branch, found: dump.ColumnType | None) -> None:

@@ -12,7 +12,7 @@ from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.settings import STRATEGIES
 from ecalwindows.dumper import columns as dump
 from ecalwindows.dumper.branches import BRANCHES, PILEUP_BRANCHES, PILEUP_TOTAL, Branch
-from ecalwindows.dumper.headers import open_tree
+from ecalwindows.dumper.headers import open_tree, pileup_found
 
 MAX_SAMPLE = 200
 """Events from which clusters and caloparticles per event are counted."""
@@ -119,7 +119,7 @@ def dump_facts(path: str, tree_name: str) -> DumpFacts:
             missing=tuple(_missing(names)),
             strategies=tuple(name for name in STRATEGIES if f"pfCluster_{name}" in names),
             superclusters=tuple(sorted(n.removesuffix("_seedIndex") for n in names if n.endswith("_seedIndex"))),
-            pileup=_pileup(names),
+            pileup=pileup_found(names),
             simhits="simHit_energy" in names,
             names=names,
         )
@@ -184,11 +184,6 @@ def _cost(branch: Branch) -> str:
     if feeds:
         return f"only outputs without {columns} can be made (-f FILE, a features definition)"
     return NO_WINDOWS
-
-
-def _pileup(names: Collection[str]) -> str:
-    there = sum(branch.name in names for branch in PILEUP_BRANCHES)
-    return {0: "absent", len(PILEUP_BRANCHES): "used"}.get(there, "incomplete")
 
 
 @dataclass(frozen=True)

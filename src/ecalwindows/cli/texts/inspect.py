@@ -9,6 +9,7 @@ from shlex import quote
 from typing import Any
 
 from ecalwindows.commands.inspect import DataFacts, Facts
+from ecalwindows.dataset.input_warnings import counted, some
 from ecalwindows.dumper.inspection import DumpFacts, FolderFacts, Missing
 
 MAX_LINES = 20
@@ -45,10 +46,6 @@ def _row(name: str, value: str) -> str:
 
 def _size(n_bytes: int) -> str:
     return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.1f} MB"
-
-
-def _files(n: int) -> str:
-    return "1 file" if n == 1 else f"{n:,} files"
 
 
 def _runs(first: int | None, last: int | None) -> str:
@@ -90,7 +87,7 @@ def _missing(missing: Sequence[Missing]) -> Iterator[str]:
     if by_cost:
         yield "missing branches"
     for cost, branches in list(by_cost.items())[:MAX_LINES]:
-        yield f"  {', '.join(branches[:4])}{f' and {len(branches) - 4} more' if branches[4:] else ''}: {cost}"
+        yield f"  {some(branches, 4)}: {cost}"
     if len(by_cost) > MAX_LINES:
         yield f"  and {len(by_cost) - MAX_LINES} more lines (--json lists all)"
 
@@ -108,7 +105,7 @@ def _commands(facts: DumpFacts, source: str) -> Iterator[str]:
 
 
 def _folder(facts: FolderFacts, source: str) -> Iterator[str]:
-    yield f"{source}: {_files(facts.n_files)} of RecoSimDumper"
+    yield f"{source}: {counted(facts.n_files, 'file')} of RecoSimDumper"
     yield _row("events", f"{facts.events:,}, runs {_runs(facts.first_run, facts.last_run)}")
     yield _row("size", _size(facts.bytes))
     if facts.usual is not None:
@@ -116,8 +113,8 @@ def _folder(facts: FolderFacts, source: str) -> Iterator[str]:
         yield from _content(facts.usual)
     lines = [f"  {path}: cannot be read: {reason}" for path, reason in facts.bad.items()]
     for each in facts.differ:
-        lacks = f"lacks {_some(each.lacks)}" if each.lacks else ""
-        more = f"has also {_some(each.has_more)}" if each.has_more else ""
+        lacks = f"lacks {some(each.lacks, 3)}" if each.lacks else ""
+        more = f"has also {some(each.has_more, 3)}" if each.has_more else ""
         lines.append(f"  {each.path}: {'; '.join(filter(None, (lacks, more))) or f'is a {each.kind}'}")
     yield "files that differ" if lines else "all files have the same branches"
     yield from lines[:MAX_LINES]
@@ -128,13 +125,9 @@ def _folder(facts: FolderFacts, source: str) -> Iterator[str]:
         yield from (f"  {line}" for line in _commands(facts.usual, source) if "show" not in line)
 
 
-def _some(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if names[3:] else ''}"
-
-
 def _data(facts: DataFacts, source: str) -> Iterator[str]:
     yield f"{source}: {facts.what}"
-    yield _row("format", f"{facts.format}, {_files(facts.files)}, {_size(facts.bytes)}")
+    yield _row("format", f"{facts.format}, {counted(facts.files, 'file')}, {_size(facts.bytes)}")
     windows = "unknown without reading all" if facts.windows is None else f"{facts.windows:,}"
     yield _row("windows", windows + (f" of {facts.events:,} events" if facts.events is not None else ""))
     if facts.splits:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from ecalwindows.cli.texts.windows import number, reading_notes
+from ecalwindows.cli.texts.windows import reading_notes
 from ecalwindows.commands.truth.match import MatchReport
+from ecalwindows.dataset.input_warnings import counted
 
 
 def match_text(report: MatchReport) -> str:
     """Several lines of text: counts by what became of them, files, output, next step."""
     c = report.counts
     rows = [
-        ("events", c.events, f"of {number(report.n_files, 'file')}"),
+        ("events", c.events, f"of {counted(report.n_files, 'file')}"),
         ("clusters", c.clusters, ""),
         ("  of nobody", -c.of_nobody, "no score above the limit"),
         ("matched clusters", c.matched, "rows of the table"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ecalwindows.commands.windows import Report
+from ecalwindows.dataset.input_warnings import counted
 from ecalwindows.dumper.reading import ReadReport
 
 
@@ -10,7 +11,7 @@ def summary(report: Report) -> str:
     """Several lines of text: counts by what became of them, files, outputs."""
     c = report.counts
     rows = [
-        ("events", c.events, f"of {number(report.n_files, 'file')}"),
+        ("events", c.events, f"of {counted(report.n_files, 'file')}"),
         ("clusters", c.clusters, ""),
         ("candidates", c.candidates, "clusters with the Et of a seed"),
         ("  in another window", -c.in_another_window, "made no window"),
@@ -20,7 +21,7 @@ def summary(report: Report) -> str:
         ("  unmatched: score", c.unmatched_low_score, "of the seed too low"),
         ("  unmatched: position", c.unmatched_gen_outside, "caloparticle outside the window"),
         ("unmatched, dropped", -c.unmatched_dropped, "beyond maxnocalow"),
-        ("windows kept", c.windows_kept, f"with {number(c.clusters_in_windows, 'cluster')}"),
+        ("windows kept", c.windows_kept, f"with {counted(c.clusters_in_windows, 'cluster')}"),
     ]
     optional = {"  no finite position", "  unmatched: position"}
     lines = [
@@ -47,12 +48,7 @@ def reading_notes(report: ReadReport) -> list[str]:
     if report.n_files:
         used = report.pileup_files
         where = {0: "off (no such branches, or switched off)", report.n_files: "used"}
-        lines.append("pile-up: " + where.get(used, f"used in {used} of {number(report.n_files, 'file')}"))
+        lines.append("pile-up: " + where.get(used, f"used in {used} of {counted(report.n_files, 'file')}"))
     for error in report.bad:
         lines.append(f"bad file left out: {error.where}: {error.found}")
     return lines
-
-
-def number(n: int, noun: str) -> str:
-    """`1 file`, `2 files`."""
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

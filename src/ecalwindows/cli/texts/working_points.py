@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from ecalwindows.cli.texts.windows import number
 from ecalwindows.commands.truth.working_points import Study, flavour_counts
+from ecalwindows.dataset.input_warnings import counted
 from ecalwindows.studies.working_points.closure import WAYS
 from ecalwindows.studies.working_points.threshold_map import MOST_FACTOR, largest_step
 
@@ -61,13 +61,13 @@ def _map(study: Study) -> list[str]:
     at_end = int(((made.level == 0) | (made.level == len(thresholds) - 1)).sum())
     if at_end:
         lines.append(
-            f"note: {number(at_end, 'bin')} lie at an end of the scan ({thresholds[0]:g}, {thresholds[-1]:g}): the best"
-            " may be beyond"
+            f"note: {counted(at_end, 'bin')} lie at an end of the scan ({thresholds[0]:g}, {thresholds[-1]:g}): the"
+            " best may be beyond"
         )
     thin = made.is_thin.reshape(bins.shape)
     if thin.any():
         lines.append(
-            f"{number(int(thin.sum()), 'bin')} of {thin.size} with fewer than {study.options.min_entries} entries take"
+            f"{counted(int(thin.sum()), 'bin')} of {thin.size} with fewer than {study.options.min_entries} entries take"
             " the value of the surface:"
         )
         eta = [f"{low:g}-{high:g}" for low, high in pairwise(bins.eta)]
@@ -100,7 +100,7 @@ def worse_bins(study: Study) -> tuple[int, int]:
 
 
 def _outputs(study: Study) -> list[str]:
-    figures = f" and {number(study.n_figures, 'figure')}" if study.n_figures else ""
+    figures = f" and {counted(study.n_figures, 'figure')}" if study.n_figures else ""
     return [
         f"{study.seconds:.1f} s",
         f"written: {study.folder}/ (scan.csv, map.csv, closure.csv, study.json{figures})",
