@@ -11,13 +11,12 @@ import io
 import json
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.json
+from timing import least_seconds
 
 from ecalwindows.cli.main import main as command
 from ecalwindows.core.schema import COLUMNS
@@ -55,16 +54,6 @@ def parsed_by_arrow(text: bytes) -> None:
         first = last
 
 
-def seconds(task: Callable[[], Any]) -> float:
-    """The least processor time of some rounds."""
-    times = []
-    for _ in range(ROUNDS):
-        began = time.process_time()
-        task()
-        times.append(time.process_time() - began)
-    return min(times)
-
-
 def main() -> None:
     pa.set_cpu_count(1)
     files = [Path(name) for name in sys.argv[1:]] or DEFAULT
@@ -79,9 +68,9 @@ def main() -> None:
                 command(["convert", str(packed), "-o", str(Path(folder, "windows.parquet")), "-q"])
 
         convert()
-        ours = seconds(lambda: sum(len(batch) for batch in read_batches(plain)))
-        arrow = seconds(lambda: parsed_by_arrow(text))
-        whole = seconds(convert)
+        ours = least_seconds(lambda: sum(len(batch) for batch in read_batches(plain)), ROUNDS)
+        arrow = least_seconds(lambda: parsed_by_arrow(text), ROUNDS)
+        whole = least_seconds(convert, ROUNDS)
     replaced = whole - ours + arrow
     print(f"{len(text) / 1e6:.0f} MB of NDJSON")
     print(f"our parser           {ours:6.3f} s")

@@ -7,26 +7,15 @@ A library within 1.25 x of our time would replace ours. One thread; least proces
 that compiles the kernels.
 """
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from timing import least_seconds
 
 from ecalwindows.core.working_points import BinnedWorkingPoints, WorkingPoints
 from ecalwindows.windowing.kernels.windows import order_in_groups
 
 ROUNDS = 7
-
-
-def seconds(task: Callable[[], Any]) -> float:
-    """The least processor time of some rounds, in seconds."""
-    times = []
-    for _ in range(ROUNDS):
-        began = time.process_time()
-        task()
-        times.append(time.process_time() - began)
-    return min(times)
 
 
 def order_of_clusters(rng: np.random.Generator, n_clusters: int) -> None:
@@ -39,7 +28,7 @@ def order_of_clusters(rng: np.random.Generator, n_clusters: int) -> None:
         return np.lexsort((-key, group))
 
     assert np.array_equal(order_in_groups(offsets, key), library())
-    ours, theirs = seconds(lambda: order_in_groups(offsets, key)), seconds(library)
+    ours, theirs = (least_seconds(task, ROUNDS) for task in (lambda: order_in_groups(offsets, key), library))
     print(f"order, {n_clusters:4} clusters an event: ours {ours * 1e3:6.1f} ms, np.lexsort {theirs / ours:5.2f} x")
 
 
@@ -49,7 +38,7 @@ def thresholds(rng: np.random.Generator) -> None:
     binned = BinnedWorkingPoints(rng.random((40, 20)), et_edges, eta_edges, "benchmark")
     alone = WorkingPoints(binned.text)
     et, eta = rng.uniform(0, 120, 1_000_000), rng.uniform(0, 3, 1_000_000)
-    ours, theirs = seconds(lambda: binned(et, eta)), seconds(lambda: alone(et, eta))
+    ours, theirs = (least_seconds(task, ROUNDS) for task in (lambda: binned(et, eta), lambda: alone(et, eta)))
     n_other = int((binned(et, eta) != alone(et, eta)).sum())
     print(f"thresholds: ours {ours * 1e3:6.1f} ms, correctionlib {theirs / ours:5.2f} x; {n_other:,} have other bits")
 
