@@ -98,7 +98,7 @@ def normalised(source: Path, _: Path) -> str:
     return normalise([str(source)]).text()
 
 
-def finalised(source: Path, work: Path) -> str:
+def finalized(source: Path, work: Path) -> str:
     """Whether `finalize` accepts the parts."""
     finalize_dataset(source, work / "done", about=About(name="w"))
     return "accepted"
@@ -114,7 +114,7 @@ COMMANDS: Mapping[str, Callable[[Path, Path], str]] = {
     "open_dataset": opened,
     "convert": converted,
     "normalize": normalised,
-    "finalize": finalised,
+    "finalize": finalized,
 }
 VERDICTS = {"validate", "finalize"}
 """Commands whose result is a verdict: that it is good is silent where the content is another."""

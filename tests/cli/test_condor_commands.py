@@ -339,7 +339,7 @@ def test_productions_of_others_are_read_but_split_only_by_event(tmp_path: Path) 
     samples = [{"name": "ele", "inputs": f"{tmp_path}/in"}]
     ours = write_yaml(tmp_path / "p.yaml", kind="convert", samples=samples, windows={}, files_per_job=2)
     ran = attempt("production", "run", str(ours), "-j", "0")
-    assert ran.code and "the windows do not tell event_id" in ran.err
+    assert ran.code and "the windows have no event_id" in ran.err
 
 
 @pytest.mark.parametrize(

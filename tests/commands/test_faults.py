@@ -336,7 +336,7 @@ def test_a_fault_anywhere_in_a_job_leaves_a_part_that_is_complete_or_made_again(
         restored(tmp_path / "kept", work)
         broken(task, work, at, "kill")
         (found, other) = verdicts(place, plan)
-        assert other.is_whole, (at, steps[at])
-        if not found.is_whole:
+        assert other.is_complete, (at, steps[at])
+        if not found.is_complete:
             task()
         assert tree(work / "parts") == before, (at, steps[at])

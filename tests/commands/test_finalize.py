@@ -776,7 +776,7 @@ def test_a_crash_in_place_leaves_no_half_written_record(parts, monkeypatch):
 
 def test_the_command_and_the_way_older_scripts_call_it(parts):
     first = run("finalize", str(parts)).out
-    assert "all as their manifests say" in first and f"finalised: parts@1 in {parts}" in first
+    assert "all as their manifests say" in first and f"finalized: parts@1 in {parts}" in first
     again = run("finalize", "--inputdir", str(parts)).out
     assert f"replaced: parts@1 in {parts}" in again
 
@@ -812,7 +812,7 @@ def test_wrong_commands(arguments, words):
     assert ran.code == 2 and words in ran.err
 
 
-def test_known_issues_are_told_when_finalising_again(parts):
+def test_known_issues_are_told_when_finalizing_again(parts):
     run("finalize", str(parts))
     note_issue(parts, "seeds of low Et are too few")
     assert "known issue: seeds of low Et are too few" in run("finalize", str(parts)).out

@@ -106,8 +106,8 @@ def test_they_are_said_on_the_card_and_as_warnings_of_every_command(finished: tu
     again = run("production", "run", str(base / "p.yaml"), "-j", "0", "-q").err
     by_hand = run("production", "finish", str(base / "dataset.production")).err
     valid = run("validate", str(base / "dataset")).out
-    finalised = run("finalize", str(base / "dataset.production/parts/parquet"), "-o", str(base / "other"), "-q").err
-    for text in (err, card, again, by_hand, valid, finalised):
+    finalized = run("finalize", str(base / "dataset.production/parts/parquet"), "-o", str(base / "other"), "-q").err
+    for text in (err, card, again, by_hand, valid, finalized):
         assert all(text.count(words) == 1 for words in WORDS), text
     assert all(line.startswith("warning: ") for line in err.splitlines())
     assert "| `rho` " in card and "| incomplete " in card

@@ -19,8 +19,8 @@ from ecalwindows.production.plan import (
     grown_plan,
     listing_changes,
     made_plan,
+    recorded_name,
     setting_changes,
-    told_name,
 )
 from ecalwindows.production.settings import Production, production_of, read_production
 from ecalwindows.production.work_folder import find_place, read_plan, write_plan
@@ -130,7 +130,7 @@ def test_changed_settings_are_told_by_name() -> None:
 )
 def test_inputs_are_told_below_the_folder_of_their_sample(paths: list[str], base: str, names: list[str]) -> None:
     found = common_folder([Entry(path=path) for path in paths])
-    assert (found, [told_name(path, found) for path in paths]) == (base, names)
+    assert (found, [recorded_name(path, found) for path in paths]) == (base, names)
 
 
 @pytest.mark.parametrize(

@@ -117,9 +117,9 @@ DAMAGE: dict[str, tuple[Change, str]] = {
     "state-cut": (lambda base: os.truncate(base / "dataset.production/jobs/ele-00000.json", 9), "1 of them made now"),
     "stray-part": (lambda base: (parts(base) / "ele-00077.parquet").write_bytes(b"x"), "0 of them made now"),
     "dataset-file": (
-        lambda base: change_byte(base / "dataset/parquet/train/part-00000.parquet"), "finalised:",
+        lambda base: change_byte(base / "dataset/parquet/train/part-00000.parquet"), "finalized:",
     ),
-    "dataset-gone": (lambda base: (base / "dataset").rename(base / "moved"), "finalised:"),
+    "dataset-gone": (lambda base: (base / "dataset").rename(base / "moved"), "finalized:"),
 }  # fmt: skip
 
 
@@ -153,10 +153,10 @@ def test_other_settings_are_refused_with_the_difference(mine: Path) -> None:
     assert f"{N} of them made now" in run("production", "run", str(mine), "-j", "0", "--redo").out
 
 
-def test_another_licence_is_only_finalised_again(mine: Path) -> None:
+def test_another_licence_is_only_finalized_again(mine: Path) -> None:
     mine.write_text(yaml.safe_dump(yaml.safe_load(mine.read_text()) | {"licence": "MIT"}))
     ran = run("production", "run", str(mine), "-j", "0")
-    assert "0 of them made now" in ran.out and "finalised:" in ran.out
+    assert "0 of them made now" in ran.out and "finalized:" in ran.out
     assert read_record(mine.parent / "dataset" / "dataset.json").licence == "MIT"
 
 
@@ -210,7 +210,7 @@ def test_several_formats_and_samples(dumps: Path, tmp_path: Path) -> None:
     assert attempt("validate", str(tmp_path / "dataset" / "ndjson")).code == 0
     damaged = tmp_path / "dataset" / record.forms[1].files[0].name
     damaged.write_bytes(b"")
-    assert "finalised" in run("production", "resume", str(file), "-j", "0").out
+    assert "finalized" in run("production", "resume", str(file), "-j", "0").out
     assert damaged.stat().st_size == record.forms[1].files[0].bytes
     assert dataset_digest(tmp_path / "dataset")
 
@@ -334,7 +334,7 @@ def test_the_same_events_in_two_jobs_are_told_with_their_inputs(settings: dict[s
     told = ran.err.partition("  next:")
     assert "/dump_000.root'" in told[0] and "/last.root'" in told[0] and "leave the inputs out" in told[2], ran.err
     (tmp_path / "dumps" / "last.root").unlink()
-    assert "finalised" in run("production", "resume", str(file), "-j", "0").out
+    assert "finalized" in run("production", "resume", str(file), "-j", "0").out
 
 
 def test_folders_and_links_to_nothing_that_are_called_root(dumps: Path, tmp_path: Path) -> None:

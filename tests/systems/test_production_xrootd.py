@@ -91,7 +91,7 @@ def test_a_file_that_changes_at_the_far_end_is_noticed_and_mended(server: Server
         far.FarFolder(f"{server.url}/out/changed").check(
             tmp_path / "work/dataset/parquet/train/part-00000.parquet", "parquet/train/part-00000.parquet"
         )
-    assert "finalised:" in run("production", "resume", str(file), "-j", "1").out
+    assert "finalized:" in run("production", "resume", str(file), "-j", "1").out
     assert path.read_bytes() == before
 
 

@@ -43,10 +43,10 @@ def finalize(folder: str | None, inputdir: str | None, **options: Any) -> None:
 
     FOLDER holds parts as `ecalwindows windows` and `ecalwindows convert` leave them. Every part is checked against its
     manifest. With -o the parts go into the layout of a finished dataset, by event into splits if asked for; without,
-    the record is put beside them. If a dataset is finalised again, entries of its record that are not given are kept.
+    the record is put beside them. If a dataset is finalized again, entries of its record that are not given are kept.
     """
     from ecalwindows.cli.progress import progress, warnings_shown
-    from ecalwindows.cli.texts.finalize import finalised_summary
+    from ecalwindows.cli.texts.finalize import finalized_summary
     from ecalwindows.commands.finalize import finalize_dataset
     from ecalwindows.dataset.finalizing.description import About
     from ecalwindows.dataset.splits import parse_split
@@ -70,4 +70,4 @@ def finalize(folder: str | None, inputdir: str | None, **options: Any) -> None:
             progress=step_done,
         )
     if not options["quiet"]:
-        say(finalised_summary(done))
+        say(finalized_summary(done))

@@ -52,7 +52,7 @@ Progress = Callable[[int, int, int], None]
 
 
 @dataclass(frozen=True)
-class Finalised:
+class Finalized:
     """What was done: the record, the folder of the dataset, how many parts, seconds, whether a dataset was replaced."""
 
     record: DatasetRecord
@@ -88,7 +88,7 @@ def finalize_dataset(
     overwrite: bool = False,
     workers: int = 1,
     progress: Progress | None = None,
-) -> Finalised:
+) -> Finalized:
     """Prove the parts of a flat folder and make them a dataset.
 
     folder : parts with manifests, as `ecalwindows windows` and `ecalwindows convert` leave them
@@ -142,7 +142,7 @@ def finalize_dataset(
             refuse_changed_parts(part for each in forms for part in each)
             _write_run(home, folder, target, started, time.monotonic() - began)
     warn_of_record(record)
-    return Finalised(record, target, len(parts), time.monotonic() - began, previous is not None)
+    return Finalized(record, target, len(parts), time.monotonic() - began, previous is not None)
 
 
 def check_companions(about: About) -> None:
@@ -184,7 +184,7 @@ def _check_output(folder: Path, target: Path, overwrite: bool, home: Path) -> No
     if target.absolute() == folder.absolute() or folder.absolute() in target.absolute().parents:
         raise SettingsError(
             "the output lies in the folder of the parts", expected="a folder of its own", where=str(target),
-            todo="name another with -o, or leave -o out to finalise the folder as it is",
+            todo="name another with -o, or leave -o out to finalize the folder as it is",
         )  # fmt: skip
     check_folder(target, overwrite=overwrite, is_own=partial(is_dataset, home=home))
 

@@ -48,7 +48,7 @@ def datasets_below(folder: str | Path) -> list[Entry]:
             "there is no dataset" if folder.is_dir() else "there is no such folder",
             expected="a folder with datasets, as `ecalwindows finalize` makes them",
             where=str(folder),
-            todo="check the path, or finalise the parts there first",
+            todo="check the path, or finalize the parts there first",
         )
     return sorted(entries, key=lambda entry: (entry.made, entry.record.name, entry.record.version, str(entry.path)))
 
@@ -99,7 +99,7 @@ def note_issue(dataset: str | Path, text: str, *, column: str | None = None, day
     if path is None:
         raise InputError(
             "there is no dataset",
-            expected="the folder of a finalised dataset",
+            expected="the folder of a finalized dataset",
             where=str(dataset),
             todo="check the path, or make it one with `ecalwindows finalize`",
         )

@@ -242,7 +242,7 @@ def _record(record: DatasetRecord, aside: Path, output: Path, task: Task, beside
         if unknown := [file.name for file in files if not (aside / file.name).is_file()]:
             raise InputError(
                 f"the record names {unknown[0]}, which no manifest has", expected="the files of the manifests",
-                where=record.title, todo="finalise the dataset again (`ecalwindows validate` lists what is wrong)",
+                where=record.title, todo="finalize the dataset again (`ecalwindows validate` lists what is wrong)",
             )  # fmt: skip
         made = [file_record(aside / file.name, aside) for file in files]
         return [

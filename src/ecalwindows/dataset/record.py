@@ -241,5 +241,5 @@ def read_record(path: Path) -> DatasetRecord:
             f"the record of the dataset cannot be read: {error.reason}",
             expected="a dataset.json as `ecalwindows finalize` writes it",
             where=str(path),
-            todo="finalise the dataset again, or use the version of ecalwindows that wrote it",
+            todo="finalize the dataset again, or use the version of ecalwindows that wrote it",
         ) from error

@@ -20,7 +20,7 @@ from ecalwindows.production.executors.htcondor.submit import (
 )
 from ecalwindows.production.executors.local import local_pool
 from ecalwindows.production.executors.pool import JobsRun, OpenPool, Progress, run_jobs
-from ecalwindows.production.finalizing import check_targets, finalise
+from ecalwindows.production.finalizing import check_targets, finalize
 from ecalwindows.production.kernel_cache import kernel_cache
 from ecalwindows.production.listing import listed_inputs
 from ecalwindows.production.lock import locked
@@ -28,11 +28,11 @@ from ecalwindows.production.merge import open_merges
 from ecalwindows.production.plan import Plan, grown_plan, listing_changes, made_plan, setting_changes
 from ecalwindows.production.refusals import checked_sources
 from ecalwindows.production.settings import Production
-from ecalwindows.production.verify import Verdict, clear_strays, verdicts
+from ecalwindows.production.verify import Verdict, clear_untracked, verdicts
 from ecalwindows.production.work_folder import Place, make_folders, read_plan, write_plan
 
 Mode = Literal["run", "resume", "redo"]
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Done:
     n_todo: int = 0
     windows: int = 0
     bad: list[tuple[str, str]] = field(default_factory=list)
-    finalised: bool = False
+    finalized: bool = False
 
 
 def run_production(
@@ -58,7 +58,7 @@ def run_production(
     retry_bad: bool = False,
     break_lock: bool = False,
     progress: Progress | None = None,
-    tell: Tell = lambda _: None,
+    tell: Notify = lambda _: None,
 ) -> Done:
     """Make what is missing of a production, then its dataset.
 
@@ -72,13 +72,13 @@ def run_production(
         if todo:
             with (elsewhere or local_pool(workers))(place, plan, len(todo)) as pool:
                 done.pool = run_jobs(pool, place, plan, todo, progress)
-        found = verdicts(place, plan, deep=False, strict=production.strict)  # finalising compares checksums
+        found = verdicts(place, plan, deep=False, strict=production.strict)  # finalizing compares checksums
         found = [
             replace(each, what="failed", reason=done.pool.failed.get(number, each.reason))
             if each.what == "missing" and number in done.pool.failed else each
             for number, each in enumerate(found)
         ]  # fmt: skip
-        done.finalised = finalise(place, plan, found, workers=workers)
+        done.finalized = finalize(place, plan, found, workers=workers)
     done.windows = sum(each.state.windows for each in found if each.state)
     done.bad = [(bad.path, bad.reason) for each in found if each.state for bad in each.state.bad]
     return done
@@ -86,7 +86,7 @@ def run_production(
 
 @contextmanager
 def _begun(
-    production: Production, mode: Mode, checksums: bool, retry_bad: bool, break_lock: bool, tell: Tell
+    production: Production, mode: Mode, checksums: bool, retry_bad: bool, break_lock: bool, tell: Notify
 ) -> Iterator[tuple[Place, Plan, list[int]]]:
     """The production held for the block, with its plan and the jobs that are to be done."""
     check_targets(production)
@@ -96,8 +96,8 @@ def _begun(
         refuse_if_queued(place, break_lock=break_lock)
         plan = settled_plan(place, production, mode, checksums, tell)
         found = verdicts(place, plan, strict=production.strict)
-        clear_strays(place, plan)
-        _tell_redone(plan, found, tell)
+        clear_untracked(place, plan)
+        _report_redone(plan, found, tell)
         yield place, plan, _todo(found, retry_bad)
 
 
@@ -109,7 +109,7 @@ def submit_production(
     retry_bad: bool = False,
     break_lock: bool = False,
     dry_run: bool = False,
-    tell: Tell = lambda _: None,
+    tell: Notify = lambda _: None,
 ) -> tuple[Path, int, Submitted | None]:
     """Submit what is missing of a production to HTCondor, as one DAG that ends with the dataset.
 
@@ -126,17 +126,17 @@ def submit_production(
         return folder, len(todo), None if dry_run else submit(plan, place, folder)
 
 
-def finish_production(place: Place, *, tell: Tell = lambda _: None) -> bool:
-    """Finalise what jobs elsewhere have made. Raises ProductionError that names what is missing."""
+def finish_production(place: Place, *, tell: Notify = lambda _: None) -> bool:
+    """Finalize what jobs elsewhere have made. Raises ProductionError that names what is missing."""
     make_folders(place)
     with locked(place.lock, tell):
         plan = read_plan(place.plan)
         check_targets(plan.production)
         found = verdicts(place, plan, strict=plan.production.strict)
-        return finalise(place, plan, found)
+        return finalize(place, plan, found)
 
 
-def settled_plan(place: Place, production: Production, mode: Mode, checksums: bool, tell: Tell) -> Plan:
+def settled_plan(place: Place, production: Production, mode: Mode, checksums: bool, tell: Notify) -> Plan:
     """The plan to follow, written down: the old one, the old one with changed inputs, or a new one."""
     sources = checked_sources(production)
     if mode == "redo":
@@ -160,7 +160,7 @@ def settled_plan(place: Place, production: Production, mode: Mode, checksums: bo
 
 def _forget(place: Place) -> None:
     """Remove plan, parts and states; the dataset stays until the new one is whole."""
-    for path in (place.plan, place.finalised):
+    for path in (place.plan, place.finalized):
         path.unlink(missing_ok=True)
     for name in ("parts", "merged", "jobs", "logs"):
         shutil.rmtree(place.work / name, ignore_errors=True)
@@ -182,11 +182,11 @@ def _todo(found: Sequence[Verdict], retry_bad: bool) -> list[int]:
     return [
         number
         for number, each in enumerate(found)
-        if not each.is_whole or (retry_bad and each.state is not None and each.state.bad)
+        if not each.is_complete or (retry_bad and each.state is not None and each.state.bad)
     ]
 
 
-def _tell_redone(plan: Plan, found: Sequence[Verdict], tell: Tell) -> None:
+def _report_redone(plan: Plan, found: Sequence[Verdict], tell: Notify) -> None:
     """What was there and is made again."""
     redone = [
         (job.part, each)

@@ -1,4 +1,4 @@
-"""A guess at time and output of a production: some events of one file of each sample are made, and scaled up."""
+"""An estimate of time and output of a production: some events of one file of each sample are made and scaled up."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EVENTS = 500
 
 @dataclass(frozen=True)
 class Estimate:
-    """For a sample: the file that was probed, seconds of one processor, events, bytes of output; None if unknown."""
+    """Of a sample: the file that was probed, events, windows, seconds of one processor, bytes of output."""
 
     sample: str
     probed: str
@@ -33,7 +33,7 @@ class Estimate:
 
 
 def estimates(plan: Plan, *, events: int = EVENTS) -> list[Estimate]:
-    """A guess for each sample. Raises an EcalWindowsError for a file that cannot be read, and for another kind."""
+    """An estimate of each sample. Raises an EcalWindowsError for a file that cannot be read, and for another kind."""
     if plan.production.kind != "windows":
         raise SettingsError(
             f"time and output of kind '{plan.production.kind}' are not estimated", expected="kind windows",
@@ -43,11 +43,10 @@ def estimates(plan: Plan, *, events: int = EVENTS) -> list[Estimate]:
 
 
 def _estimate(plan: Plan, name: str, events: int) -> Estimate:
-    """Events in all are guessed by the sizes of the files."""
+    """The number of events of all files is estimated from their sizes."""
     entries = [entry for job in plan.jobs if job.sample == name for entry in job.inputs]
     probe = sorted(entries, key=lambda entry: entry.bytes or 0)[len(entries) // 2]
-    sample = next(each for each in plan.production.samples if each.name == name)
-    settings = plan.production.settings_of(sample)
+    settings = plan.production.settings_of(plan.production.sample(name))
     probes = [_probe(plan, probe.path, settings, format, events) for format in plan.production.formats]
     counts = probes[0].counts
     share = max(counts.events, 1) / max(events_in(probe.path, settings.tree), 1)
@@ -64,7 +63,7 @@ class _Probe:
 
 
 def _probe(plan: Plan, path: str, settings: WindowSettings, format: Format, events: int) -> _Probe:
-    """One format of the first events; one event was made before, as the first time compiles."""
+    """The first events in one format; before that one event is made, so that compiling is not timed."""
 
     def written(folder: str, n: int) -> Report:
         out = Path(folder) / f"{n}{plan.production.suffix(format)}"
@@ -78,5 +77,5 @@ def _probe(plan: Plan, path: str, settings: WindowSettings, format: Format, even
 
 
 def events_in(path: str, tree: str) -> int:
-    """Events of a file, as its header tells."""
+    """Number of events of a file, from its header."""
     return check_inputs([path], WindowSettings(tree=tree), frozenset()).n_events

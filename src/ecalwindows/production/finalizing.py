@@ -33,7 +33,7 @@ from ecalwindows.production.verify import Verdict
 from ecalwindows.production.work_folder import Place
 from ecalwindows.production.xrootd import far_name, publish, published_as
 
-MOST_NAMED = 10
+MAX_NAMED = 10
 
 OURS = {RECORD, CARD, CROISSANT, "manifests", "run", *FORMATS}
 """What stands in the folder of a finished dataset."""
@@ -50,39 +50,39 @@ def home(production: Production) -> Path:
     return target / FOLDER if production.layout == "flat" else target
 
 
-def finalise(place: Place, plan: Plan, found: Sequence[Verdict], *, workers: int = 1) -> bool:
+def finalize(place: Place, plan: Plan, found: Sequence[Verdict], *, workers: int = 1) -> bool:
     """Make the dataset of the parts; False when it is there already and as it should be.
 
     workers : threads that write
     Raises ProductionError that names what is missing, unless every part is whole; then there is no new record.
     """
     refuse_unfinished(place, plan, found)
-    if is_finalised(place, plan, found):
+    if is_finalized(place, plan, found):
         warn_of_record(read_record(home(plan.production) / RECORD))
         return False
-    place.finalised.unlink(missing_ok=True)
+    place.finalized.unlink(missing_ok=True)
     target = target_of(plan.production)
     clear_left(target)
     try:
-        _finalise(place, plan, target, workers)
+        _finalize(place, plan, target, workers)
     except InputError as error:
         raise _with_inputs(error, plan) from error
     write_run(plan, found, home(plan.production))
     if is_remote(plan.production.output):
         publish(target, plan.production.output)
     content = {"key": _key(plan, found), "files": _held(plan)}
-    with written_atomically([place.finalised]) as (aside,):
+    with written_atomically([place.finalized]) as (aside,):
         aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return True
 
 
 def refuse_unfinished(place: Place, plan: Plan, found: Sequence[Verdict]) -> None:
     """Raise ProductionError unless all parts are whole and hold something."""
-    open_jobs = [(job, each) for job, each in zip(plan.jobs, found, strict=True) if not each.is_whole]
+    open_jobs = [(job, each) for job, each in zip(plan.jobs, found, strict=True) if not each.is_complete]
     if open_jobs:
         lines = [f"\n    {job.part}: {each.what}: {each.reason} (log: {place.log(job.part)})"
-                 for job, each in open_jobs[:MOST_NAMED]]  # fmt: skip
-        more = f"\n    and {len(open_jobs) - MOST_NAMED} more" if len(open_jobs) > MOST_NAMED else ""
+                 for job, each in open_jobs[:MAX_NAMED]]  # fmt: skip
+        more = f"\n    and {len(open_jobs) - MAX_NAMED} more" if len(open_jobs) > MAX_NAMED else ""
         raise ProductionError(
             f"{len(open_jobs)} of {len(plan.jobs)} parts are not whole: no dataset was made{''.join(lines)}{more}",
             expected="every part whole, or its bad inputs in quarantine", where=str(place.work),
@@ -163,7 +163,7 @@ def about_of(production: Production) -> About:
     )  # fmt: skip
 
 
-def _finalise(place: Place, plan: Plan, target: Path, workers: int) -> None:
+def _finalize(place: Place, plan: Plan, target: Path, workers: int) -> None:
     production = plan.production
     about = about_of(production)
     formats = sorted(production.formats, key=FORMATS.index)
@@ -221,10 +221,10 @@ def write_run(plan: Plan, found: Sequence[Verdict], above: Path) -> None:
         aside.write_text(json.dumps({"plan": plan.digest, "jobs": jobs}, indent=1) + "\n", encoding="utf-8")
 
 
-def is_finalised(place: Place, plan: Plan, found: Sequence[Verdict]) -> bool:
+def is_finalized(place: Place, plan: Plan, found: Sequence[Verdict]) -> bool:
     """Whether the dataset was made of these parts and is as it was then."""
     try:
-        content = read_object(place.finalised)
+        content = read_object(place.finalized)
         is_same = bool(content.get("key") == _key(plan, found) and content.get("files") == _held(plan))
     except (OSError, UnreadableError, EcalWindowsError):
         return False
@@ -233,7 +233,7 @@ def is_finalised(place: Place, plan: Plan, found: Sequence[Verdict]) -> bool:
 
 
 def _key(plan: Plan, found: Sequence[Verdict]) -> str:
-    """A hash of the parts, and of what decides how they are finalised."""
+    """A hash of the parts, and of what decides how they are finalized."""
     parts = [(job.part, each.state.manifests if each.state else {}) for job, each in zip(plan.jobs, found, strict=True)]
     about = plan.production.model_dump(mode="json", by_alias=True, include={*ABOUT_DATASET, "day", "output", "name"})
     return hashlib.sha256(json.dumps([parts, about], sort_keys=True).encode()).hexdigest()

@@ -21,7 +21,7 @@ from ecalwindows.production.errors import ChangedError, one_line
 from ecalwindows.production.job_state import Attempt, JobState, new_attempt, read_state, write_state
 from ecalwindows.production.kinds.parts import MadePart, part_maker
 from ecalwindows.production.listing import entry_of, read_sources
-from ecalwindows.production.plan import Job, Plan, is_same, told_name
+from ecalwindows.production.plan import Job, Plan, is_same, recorded_name
 from ecalwindows.production.work_folder import Place, manifest_name
 
 
@@ -129,7 +129,7 @@ def _made(
         made = maker.make(plan, job, format, folder / format)
         manifests = folder / format / FOLDER / "manifests"
         path = next(manifests.iterdir()).rename(manifests / manifest_name(format, job.part))
-        _tell_names(plan, job, made, path)
+        _record_names(plan, job, made, path)
     refuse_changed(states, todo="`ecalwindows production resume FILE` takes the change into the plan")
     digests: dict[Format, str] = {}
     for format in plan.production.formats:
@@ -139,21 +139,21 @@ def _made(
     return made, digests
 
 
-def _tell_names(plan: Plan, job: Job, made: MadePart, path: Path) -> None:
+def _record_names(plan: Plan, job: Job, made: MadePart, path: Path) -> None:
     """Inputs by their names below the folder of the sample, which no other input has; with checksums if planned."""
     manifest, base = read_manifest(path), plan.bases[job.sample]
     bad = {each.path: each.reason for each in made.bad}
     taken = [entry for entry in job.inputs if entry.path not in bad]
     inputs = (
         [
-            record.model_copy(update={"name": told_name(entry.path, base), "sha256": entry.sha256})
+            record.model_copy(update={"name": recorded_name(entry.path, base), "sha256": entry.sha256})
             for record, entry in zip(manifest.inputs, taken, strict=True)
         ]
         if made.lists_inputs
         else manifest.inputs
     )
     left_out = [
-        {"name": told_name(where, base), "reason": _named(reason, where, told_name(where, base))}
+        {"name": recorded_name(where, base), "reason": _named(reason, where, recorded_name(where, base))}
         for where, reason in bad.items()
     ]
     write_manifest(manifest.model_copy(update={"inputs": inputs, "bad_inputs": made.inherited_bad + left_out}), path)

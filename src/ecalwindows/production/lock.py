@@ -17,7 +17,7 @@ from ecalwindows.core.files.json_files import UnreadableError, parsed_model, rea
 from ecalwindows.production.errors import LockedError, ProductionError
 from ecalwindows.production.job_state import is_alive, process_start
 
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 class Owner(BaseModel):
@@ -32,7 +32,7 @@ class Owner(BaseModel):
 
 
 @contextmanager
-def locked(path: Path, tell: Tell, *, break_lock: bool = False) -> Iterator[None]:
+def locked(path: Path, tell: Notify, *, break_lock: bool = False) -> Iterator[None]:
     """Hold the production for the block. A dead owner on this host is taken over, and told.
 
     Raises LockedError when another runner holds it, or one of another host may.
@@ -67,7 +67,7 @@ def has_runner(path: Path) -> bool:
         return False
 
 
-def _take(file: int, path: Path, tell: Tell, break_lock: bool) -> None:
+def _take(file: int, path: Path, tell: Notify, break_lock: bool) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -89,8 +89,8 @@ def _take(file: int, path: Path, tell: Tell, break_lock: bool) -> None:
         raise
 
 
-def _take_over(owner: Owner, path: Path, tell: Tell, break_lock: bool) -> None:
-    """Tell that a dead owner is replaced; refuse to replace one that lives, or may live."""
+def _take_over(owner: Owner, path: Path, tell: Notify, break_lock: bool) -> None:
+    """Notify that a dead owner is replaced; refuse to replace one that lives, or may live."""
     alive = _is_alive(owner)
     if alive:
         raise _locked(owner, path, "wait for it, or stop it", sure=True)

@@ -15,6 +15,7 @@ from pydantic import Field
 from ecalwindows.core.files.inside import PlainName
 from ecalwindows.core.urls import is_remote
 from ecalwindows.core.working_points import is_packaged
+from ecalwindows.dataset.finalizing.parts import listed
 from ecalwindows.production.settings import ABOUT_DATASET, ABOUT_RUNNING, Model, Production
 
 FORM = 1
@@ -25,7 +26,7 @@ class Entry(Model):
     """An input as it was listed."""
 
     path: str = Field(description="Absolute path or URL.")
-    bytes: int | None = Field(None, description="Size, null where the server does not tell.")
+    bytes: int | None = Field(None, description="Size, null where the server does not report it.")
     mtime_ns: int | None = Field(None, description="Time of the last change, null for URLs and with a checksum.")
     sha256: str | None = Field(None, description="Checksum, if asked for.")
 
@@ -51,7 +52,7 @@ class Source(Model):
 
 
 class Plan(Model):
-    """All that the jobs of a production need to know."""
+    """Everything that the jobs of a production need to know."""
 
     form: int = FORM
     production: Production
@@ -76,12 +77,15 @@ class Plan(Model):
 
     @property
     def n_bytes(self) -> int:
-        """Bytes of the inputs, as far as they are known."""
+        """Size of the inputs in bytes, as far as it is known."""
         return sum(entry.bytes or 0 for job in self.jobs for entry in job.inputs)
 
 
 def content_digest(content: Any) -> str:
-    """The hash of a plan as it is stored: a later version may know more settings than it has."""
+    """The SHA-256 of plain values, independent of the order of keys.
+
+    Of a plan these are the values in its file: a later version may know more settings.
+    """
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -97,13 +101,8 @@ class Changes:
         return bool(self.added or self.changed or self.removed)
 
     def __str__(self) -> str:
-        lines = []
-        for what in ("added", "changed", "removed"):
-            paths = getattr(self, what)
-            more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-            if paths:
-                lines.append(f"{len(paths)} {what}: {', '.join(repr(path) for path in paths[:3])}{more}")
-        return "; ".join(lines)
+        groups = ((what, getattr(self, what)) for what in ("added", "changed", "removed"))
+        return "; ".join(f"{len(paths)} {what}: {listed([*map(repr, paths)], 3)}" for what, paths in groups if paths)
 
 
 def made_plan(production: Production, listing: Listing, sources: Sequence[Source] = ()) -> Plan:
@@ -119,8 +118,10 @@ def made_plan(production: Production, listing: Listing, sources: Sequence[Source
 
 
 def grown_plan(old: Plan, production: Production, listing: Listing) -> tuple[Plan, Changes]:
-    """The plan for a changed listing. Old jobs keep their names and the inputs that are still there; new inputs get new
-    jobs, so that nothing is made again but what changed.
+    """The plan for a changed listing.
+
+    Old jobs keep their names and those inputs that still exist; new inputs get new jobs. So only what changed is made
+    again.
     """
     recipes = _recipes(production, old.sources)
     changes, jobs = listing_changes(old, listing), list[Job]()
@@ -148,7 +149,7 @@ def listing_changes(plan: Plan, listing: Listing) -> Changes:
 
 
 def is_same(old: Entry, new: Entry) -> bool:
-    """Whether an input is as it was; what only one of the two knows is not compared."""
+    """Whether an input has not changed; what is unknown in one of the two is not compared."""
     pairs = ((getattr(old, name), getattr(new, name)) for name in ("bytes", "mtime_ns", "sha256"))
     return all(a == b for a, b in pairs if a is not None and b is not None)
 
@@ -158,11 +159,11 @@ def setting_changes(old: Plan, production: Production, sources: Sequence[Source]
     before, after = _decisive(old.production), _decisive(production)
     was, now_is = ({sample.name for sample in each.samples} for each in (old.production, production))
     lines = [f"sample '{name}': it is {'new' if name in now_is else 'gone'}" for name in sorted(was ^ now_is)]
-    told = tuple(f"sample '{name}', " for name in was ^ now_is)
+    reported = tuple(f"sample '{name}', " for name in was ^ now_is)
     lines += [
         f"{name}: was {json.dumps(before.get(name))}, is {json.dumps(after.get(name))}"
         for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name) and not name.startswith(told)
+        if before.get(name) != after.get(name) and not name.startswith(reported)
     ]
     held = {source.path: source.sha256 for source in old.sources}
     now = {source.path: source.sha256 for source in sources}
@@ -197,7 +198,7 @@ def _recipes(production: Production, sources: Sequence[Source]) -> dict[str, str
             "features_def": held.get(str(production.features_def), production.features_def),
             "weights": held.get(str(production.weights)),
         }
-        recipes[sample.name] = _hash(content)
+        recipes[sample.name] = content_digest(content)
     return recipes
 
 
@@ -208,11 +209,7 @@ def _new_jobs(sample: str, entries: Sequence[Entry], files_per_job: int, recipe:
 
 def _job(part: str, sample: str, inputs: tuple[Entry, ...], recipe: str) -> Job:
     rows = [(entry.path, entry.bytes, entry.mtime_ns, entry.sha256) for entry in inputs]
-    return Job(part=part, sample=sample, inputs=inputs, digest=_hash([recipe, rows]))
-
-
-def _hash(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return Job(part=part, sample=sample, inputs=inputs, digest=content_digest([recipe, rows]))
 
 
 def common_folder(entries: Sequence[Entry]) -> str:
@@ -221,21 +218,21 @@ def common_folder(entries: Sequence[Entry]) -> str:
     return os.path.commonpath(local) if local else ""
 
 
-def told_name(path: str, base: str) -> str:
-    """How an input is called in manifests: below the common folder of its sample; URLs stay whole."""
+def recorded_name(path: str, base: str) -> str:
+    """The name of an input in manifests: its path below the common folder of its sample, or its complete URL."""
     return path if is_remote(path) or not base else os.path.relpath(path, base)
 
 
 @dataclass(frozen=True)
 class Merge:
-    """One merged part: its name, and the jobs (by number in the plan) whose parts it takes in, in order."""
+    """A merged part: its name, and the indices in the plan of the jobs whose parts it contains, in order."""
 
     part: str
     jobs: tuple[int, ...]
 
 
 def merges_of(plan: Plan) -> list[Merge]:
-    """The merged parts of a plan: neighbours of a sample. Pure; none where merging is not asked for."""
+    """The merged parts of a plan, each of neighbouring parts of one sample; none where merging is not asked for."""
     size = plan.production.merge
     if size is None:
         return []

@@ -18,7 +18,7 @@ def checked_sources(production: Production) -> list[Source]:
     """The files that decide content, read as jobs read them, with their checksums.
 
     Raises the error of a file that cannot be used (working points, weights, features definition), SettingsError for
-    settings that cannot be finalised.
+    settings that cannot be finalized.
     """
     sources = read_sources(production)
     settings = [production.settings_of(sample) for sample in production.samples]

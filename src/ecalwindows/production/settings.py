@@ -1,8 +1,8 @@
-"""A production as people write it: a YAML file, checked, frozen. Loading looks at nothing but the text."""
+"""A production as people write it: a YAML file, checked and frozen. Loading reads nothing but its text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -88,7 +88,7 @@ class Production(Model):
     contact: str | None = Field(None, description="Whom to ask.")
     derived_from: tuple[HomeText, ...] = Field((), description="Datasets that it was made from, name@version.")
     strict: bool = Field(False, description="Fail on a bad input, instead of leaving it out and counting it.")
-    debug: bool = Field(False, description="Logs tell of each event which seeds made windows, and why others did not.")
+    debug: bool = Field(False, description="Logs state for each event which seeds made windows, why others did not.")
     max_retries: Count = Field(2, description="How often a job is tried again.")
     htcondor: HTCondor = Field(default_factory=HTCondor, description="How jobs run on HTCondor.")
     dask: Dask = Field(default_factory=Dask, description="How jobs run on dask workers.")
@@ -109,8 +109,8 @@ class Production(Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_tells_the_other(cls, values: Any) -> Any:
-        """A format that one kind alone makes tells the kind, and a kind with one format that."""
+    def _completed(cls, values: Any) -> Any:
+        """A format that only one kind makes decides the kind, and a kind with one format decides the format."""
         if isinstance(values, dict) and "kind" not in values:
             made = _makers(values.get("formats"))
             return values | ({"kind": made[0]} if len(made) == 1 else {})
@@ -143,7 +143,7 @@ class Production(Model):
     def _kind_problem(self) -> str | None:
         of_samples = {name: True for sample in self.samples for name, value in sample if value is not None}
         if KINDS[self.kind].reads_beside and self.htcondor.files == "transfer":
-            return f"kind '{self.kind}' reads what stands beside its inputs: htcondor.files cannot be transfer"
+            return f"kind '{self.kind}' reads what is beside its inputs: htcondor.files cannot be transfer"
         return kind_problem(self.kind, self.formats, dict(self), of_samples)
 
     def _layout_problem(self) -> str | None:
@@ -152,7 +152,7 @@ class Production(Model):
             wrong = self.compression != "zst"
             return "the NDJSON of layout dataset is compressed with zst: leave out compression" if wrong else None
         if len(self.samples) > 1 or len(self.formats) > 1:
-            return "layout flat is for one sample and one format: its names tell neither"
+            return "layout flat is for one sample and one format: its names show neither"
         if unnamed := [format for format in self.formats if format not in STEMS]:
             return f"layout flat has no names for {unnamed[0]}: leave out layout"
         if self.merge:
@@ -166,6 +166,10 @@ class Production(Model):
         ndjson = "" if self.compression == "none" else f".{self.compression}"
         return {"parquet": ".parquet", "ndjson": f".ndjson{ndjson}", "tfrecord": "", "matches": ".parquet"}[format]
 
+    def sample(self, name: str) -> Sample:
+        """The sample of that name."""
+        return next(sample for sample in self.samples if sample.name == name)
+
     def settings_of(self, sample: Sample) -> WindowSettings:
         """The settings of the windows of a sample."""
         own = {"sample": sample.name, "flavour": sample.flavour, "wp_file": sample.wp_file}
@@ -174,10 +178,8 @@ class Production(Model):
 
     @property
     def split_rule(self) -> Splits | None:
-        """The splits, None for none."""
-        if not self.splits:
-            return None
-        return parse_split(",".join(f"{name}={share}" for name, share in self.splits.items()))
+        """The splits; None where the dataset is not split."""
+        return parse_split(",".join(f"{name}={share}" for name, share in self.splits.items())) if self.splits else None
 
     @property
     def work(self) -> Path:
@@ -190,10 +192,10 @@ class Production(Model):
 
 
 ABOUT_DATASET = ("layout", "splits", "merge", "version", "date", "licence", "citation", "contact", "derived_from")
-"""Settings that decide only how parts are finalised."""
+"""Settings that decide only how a dataset is made of the parts."""
 
 ABOUT_RUNNING = ("strict", "debug", "max_retries", "work_folder", "htcondor", "dask")
-"""Settings that decide no content."""
+"""Settings that do not change any content."""
 
 
 def read_production(path: str | Path) -> Production:
@@ -232,59 +234,52 @@ def _check_paths(production: Production) -> None:
     except ValueError as error:
         raise SettingsError(
             "a path of the production is not UTF-8", expected="paths in UTF-8, which a plan can hold",
-            where=storable(str(Path.cwd())), todo="work in another folder, or name whole paths",
+            where=storable(str(Path.cwd())), todo="work in another folder, or name absolute paths",
         ) from error  # fmt: skip
 
 
 def absolute(production: Production) -> Production:
     """The same with absolute local paths (from the current folder): jobs run elsewhere."""
-    samples = [
-        sample.model_copy(
-            update={
-                "inputs": tuple(text if is_remote(text) else str(Path(text).absolute()) for text in sample.inputs),
-                "wp_file": _absolute(sample.wp_file),
-            }
-        )
-        for sample in production.samples
-    ]
-    changes: dict[str, Any] = {"samples": tuple(samples), "weights": _absolute(production.weights)}
-    paths = {name: _absolute(getattr(production.htcondor, name)) for name in ("x509_proxy", "venv", "view")}
-    changes["htcondor"] = production.htcondor.model_copy(update=paths)
-    changes["dask"] = production.dask.model_copy(update={"log_folder": _absolute(production.dask.log_folder)})
-    changes["output"] = production.output if is_remote(production.output) else str(Path(production.output).absolute())
-    if production.work_folder is not None:
-        changes["work_folder"] = str(Path(production.work_folder).absolute())
-    if production.windows.get("wp_file"):
-        changes["windows"] = production.windows | {
-            "wp_file": str(_absolute(Path(at_home(production.windows["wp_file"]))))
+
+    def local(text: str) -> str:
+        return text if is_remote(text) else str(Path(text).absolute())
+
+    def path(given: Path | None) -> Path | None:
+        return given if given is None else given.absolute()
+
+    def moved(text: str) -> str:
+        is_name = is_packaged(text) and text != production.features_def
+        return text if is_name else str(Path(at_home(text)).absolute())
+
+    changed = with_paths(production, moved)
+    samples = (sample.model_copy(update={"inputs": tuple(map(local, sample.inputs))}) for sample in changed.samples)
+    condor = {name: path(getattr(production.htcondor, name)) for name in ("x509_proxy", "venv", "view")}
+    return changed.model_copy(
+        update={
+            "samples": tuple(samples),
+            "htcondor": production.htcondor.model_copy(update=condor),
+            "dask": production.dask.model_copy(update={"log_folder": path(production.dask.log_folder)}),
+            "output": local(production.output),
+            "work_folder": None if production.work_folder is None else str(Path(production.work_folder).absolute()),
         }
+    )
+
+
+def with_paths(production: Production, moved: Callable[[str], str]) -> Production:
+    """The same with `moved` applied to the paths of files that decide content: working points, features, weights."""
+
+    def path(given: Path | None) -> Path | None:
+        return Path(moved(str(given))) if given else given
+
+    changes: dict[str, Any] = {
+        "samples": tuple(each.model_copy(update={"wp_file": path(each.wp_file)}) for each in production.samples),
+        "weights": path(production.weights),
+    }
     if production.features_def not in (None, "default", "seed"):
-        changes["features_def"] = str(Path(str(production.features_def)).absolute())
-    return production.model_copy(update=changes)
-
-
-def with_files_at(production: Production, places: Mapping[str, str]) -> Production:
-    """The same with files that decide content (working points, features, weights) at other places. Pure."""
-
-    def at(path: Path | str) -> str:
-        return places.get(str(path), str(path))
-
-    samples = [
-        sample.model_copy(update={"wp_file": Path(at(sample.wp_file))}) if sample.wp_file else sample
-        for sample in production.samples
-    ]
-    changes: dict[str, Any] = {"samples": tuple(samples)}
-    if production.weights:
-        changes["weights"] = Path(at(production.weights))
-    if production.features_def:
-        changes["features_def"] = at(production.features_def)
+        changes["features_def"] = moved(str(production.features_def))
     if production.windows.get("wp_file"):
-        changes["windows"] = production.windows | {"wp_file": at(production.windows["wp_file"])}
+        changes["windows"] = production.windows | {"wp_file": moved(str(production.windows["wp_file"]))}
     return production.model_copy(update=changes)
-
-
-def _absolute(path: Path | None) -> Path | None:
-    return path if path is None or is_packaged(path) else path.absolute()
 
 
 def _makers(formats: Any) -> list[str]:

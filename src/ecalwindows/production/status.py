@@ -12,8 +12,8 @@ from ecalwindows.production.job_state import JobState, is_alive, read_state
 from ecalwindows.production.plan import Job, Plan
 from ecalwindows.production.work_folder import Place, read_plan
 
-Standing = Literal["done", "running", "waiting", "failed"]
-STANDINGS: tuple[Standing, ...] = ("done", "running", "waiting", "failed")
+JobStatus = Literal["done", "running", "waiting", "failed"]
+JOB_STATUSES: tuple[JobStatus, ...] = ("done", "running", "waiting", "failed")
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,14 @@ class Status:
     """How all jobs stand."""
 
     name: str
-    counts: dict[str, Counter[Standing]]
+    counts: dict[str, Counter[JobStatus]]
     failures: list[Failure] = field(default_factory=list)
     bad: list[tuple[str, str]] = field(default_factory=list)
     windows: int = 0
-    finalised: bool = False
+    finalized: bool = False
 
     @property
-    def total(self) -> Counter[Standing]:
+    def total(self) -> Counter[JobStatus]:
         """Over all samples."""
         return sum(self.counts.values(), Counter())
 
@@ -54,12 +54,12 @@ def status_of(place: Place, *, is_run: bool = True) -> Status:
     status = Status(plan.production.name, {sample.name: Counter() for sample in plan.production.samples})
     for job in plan.jobs:
         _add(status, place, job, read_state(place.state(job.part)), is_run)
-    status.finalised = place.finalised.is_file()
+    status.finalized = place.finalized.is_file()
     return status
 
 
 def _add(status: Status, place: Place, job: Job, state: JobState | None, is_run: bool) -> None:
-    standing = standing_of(job, state, is_run=is_run)
+    standing = job_status(job, state, is_run=is_run)
     status.counts[job.sample][standing] += 1
     if state is None or standing == "waiting":
         return
@@ -77,7 +77,7 @@ def _to_blame(job: Job, state: JobState) -> tuple[str, ...]:
     return (where,) if where in paths else tuple(path for path in paths if path in where.split(" and ")) or paths
 
 
-def standing_of(job: Job, state: JobState | None, *, is_run: bool = True) -> Standing:
+def job_status(job: Job, state: JobState | None, *, is_run: bool = True) -> JobStatus:
     """How one job stands; one that belongs to inputs or settings of before waits."""
     if state is None or state.digest != job.digest:
         return "waiting"

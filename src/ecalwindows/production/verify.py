@@ -25,9 +25,9 @@ class Verdict:
     state: JobState | None = None
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether nothing is to be done."""
-        return self.what == "whole"
+        return self.what == "complete"
 
 
 def verdicts(
@@ -59,7 +59,7 @@ def verdict(place: Place, plan: Plan, job: Job, *, deep: bool, strict: bool) -> 
     for format in plan.production.formats:
         if reason := _broken(place, format, job.part, state, deep):
             return Verdict("broken", reason, state)
-    return Verdict("whole", state=state)
+    return Verdict("complete", state=state)
 
 
 def _unfinished(state: JobState) -> str:
@@ -88,7 +88,7 @@ def _wrong_sizes(manifest: Manifest, base: Path) -> list[str]:
     return [problem for problem in found if problem]
 
 
-def clear_strays(place: Place, plan: Plan) -> None:
+def clear_untracked(place: Place, plan: Plan) -> None:
     """Remove what belongs to no job of the plan: what the dead left half made, parts and states of former plans.
 
     The caller holds the production: nothing else writes there.

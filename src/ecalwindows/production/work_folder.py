@@ -49,8 +49,8 @@ class Place:
         return self.work / "lock"
 
     @property
-    def finalised(self) -> Path:
-        """What was finalised last."""
+    def finalized(self) -> Path:
+        """What was finalized last."""
         return self.work / "finalised.json"
 
     @property
@@ -112,7 +112,7 @@ def make_folders(place: Place) -> None:
 
 def _own_files(place: Place) -> list[Path]:
     """The files that a production writes to and reads as its own, beside those of jobs."""
-    return [place.plan, place.lock, place.finalised, place.work / "htcondor" / "submitted.json"]
+    return [place.plan, place.lock, place.finalized, place.work / "htcondor" / "submitted.json"]
 
 
 def _own_folders(place: Place) -> Iterator[Path]:

@@ -119,4 +119,4 @@ def finish(folder: str, dag_status: int, failed: int) -> None:
         )  # fmt: skip
     with warnings_shown():
         finish_production(place, tell=lambda line: say(line, err=True))
-    say("finalised")
+    say("finalized")

@@ -36,7 +36,7 @@ def status(file: str, watch: bool, every: float) -> None:
         if watch and sys.stdout.isatty():
             click.clear()
         say("\n".join([status_text(now), *queued]))
-        if not is_run and not now.finalised:
+        if not is_run and not now.finalized:
             say("nobody runs it: `resume` (or `submit --resume`) makes what is missing, or prints why it cannot")
         if not watch or not is_run:
             return

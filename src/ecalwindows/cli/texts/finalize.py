@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ecalwindows.commands.finalize import Finalised
+from ecalwindows.commands.finalize import Finalized
 from ecalwindows.dataset.finalizing.card import COUNTS
 
 
-def finalised_summary(done: Finalised) -> str:
+def finalized_summary(done: Finalized) -> str:
     """Several lines: parts, counts that add up, splits, what was written."""
     record = done.record
     rows = [(f"parts ({', '.join(form.format for form in record.forms)})", done.n_parts, "all as their manifests say")]
@@ -18,5 +18,5 @@ def finalised_summary(done: Finalised) -> str:
     lines += [f"known issue: {issue.text}" for issue in record.known_issues]
     lines += [f"left out: {bad.get('name', '')}: {bad.get('reason', '')}" for bad in record.bad_inputs]
     lines.append(f"{done.seconds:.1f} s")
-    lines.append(f"{'replaced' if done.replaced else 'finalised'}: {record.title} in {done.path}")
+    lines.append(f"{'replaced' if done.replaced else 'finalized'}: {record.title} in {done.path}")
     return "\n".join(lines)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ecalwindows.production.plan import Plan
     from ecalwindows.production.status import Status
 
-MOST_LISTED = 10
+MAX_LISTED = 10
 
 
 def shown(path: object) -> str:
@@ -73,16 +73,16 @@ def estimate_text(estimates: Sequence[Estimate]) -> str:
 
 def status_text(status: Status) -> str:
     """Counts by sample, failures, quarantine."""
-    from ecalwindows.production.status import STANDINGS
+    from ecalwindows.production.status import JOB_STATUSES
 
-    lines = [f"{status.name:<24}" + "".join(f"{name:>10}" for name in STANDINGS)]
+    lines = [f"{status.name:<24}" + "".join(f"{name:>10}" for name in JOB_STATUSES)]
     for name, counts in [*status.counts.items(), ("all", status.total)]:
-        lines.append(f"{name:<24}" + "".join(f"{counts[standing]:>10,}" for standing in STANDINGS))
-    lines.append(f"{status.windows:,} windows; {'the dataset is finished' if status.finalised else 'no dataset yet'}")
-    for each in status.failures[:MOST_LISTED]:
+        lines.append(f"{name:<24}" + "".join(f"{counts[standing]:>10,}" for standing in JOB_STATUSES))
+    lines.append(f"{status.windows:,} windows; {'the dataset is finished' if status.finalized else 'no dataset yet'}")
+    for each in status.failures[:MAX_LISTED]:
         lines += [f"failed: {each.part}: {each.error}", *_input_lines(each.inputs), f"  log:   {shown(each.log)}"]
-    if len(status.failures) > MOST_LISTED:
-        lines.append(f"failed: {len(status.failures) - MOST_LISTED} more")
+    if len(status.failures) > MAX_LISTED:
+        lines.append(f"failed: {len(status.failures) - MAX_LISTED} more")
     return "\n".join(lines + quarantine_lines(status.bad))
 
 
@@ -94,9 +94,9 @@ def _input_lines(inputs: Sequence[str], most: int = 3) -> list[str]:
 
 def quarantine_lines(bad: Sequence[tuple[str, str]]) -> list[str]:
     """Inputs that were left out."""
-    lines = [f"left out: {shown(path)}: {reason}" for path, reason in bad[:MOST_LISTED]]
-    if len(bad) > MOST_LISTED:
-        lines.append(f"left out: {len(bad) - MOST_LISTED} more")
+    lines = [f"left out: {shown(path)}: {reason}" for path, reason in bad[:MAX_LISTED]]
+    if len(bad) > MAX_LISTED:
+        lines.append(f"left out: {len(bad) - MAX_LISTED} more")
     return lines
 
 
@@ -108,7 +108,7 @@ def done_text(done: Done) -> str:
     lines.append(f"{plan.n_inputs:,} inputs, {n_bad:,} left out" if n_bad else f"{plan.n_inputs:,} inputs")
     lines += quarantine_lines(done.bad)
     as_it_was = "nothing to do" if not done.n_todo else "the dataset stays as it was"
-    lines.append(f"{'finalised' if done.finalised else as_it_was}: {shown(plan.production.output)}")
+    lines.append(f"{'finalized' if done.finalized else as_it_was}: {shown(plan.production.output)}")
     return "\n".join(lines)
 
 
@@ -129,9 +129,9 @@ def fared_text(states: Sequence[JobState], *, slowest: int = 5) -> str:
     peak = max((attempt.peak_memory_mb for attempt in attempts), default=0.0)
     lines.append(f"{'most memory':<24}{f'{peak:,.0f} MB':>12}")
     hosts = Counter(attempt.host for attempt in attempts)
-    lines += [f"{'host ' + host:<24}{n:>12,}  attempts" for host, n in hosts.most_common(MOST_LISTED)]
+    lines += [f"{'host ' + host:<24}{n:>12,}  attempts" for host, n in hosts.most_common(MAX_LISTED)]
     errors = Counter(attempt.error for attempt in attempts if attempt.error)
-    lines += [f"{n:>6,} x {error}" for error, n in errors.most_common(MOST_LISTED)]
+    lines += [f"{n:>6,} x {error}" for error, n in errors.most_common(MAX_LISTED)]
     by_time = sorted(ended, key=lambda state: -state.attempts[-1].seconds)[:slowest]
     lines += [f"slow: {state.part:<20}{duration(state.attempts[-1].seconds):>10}" for state in by_time]
     return "\n".join(lines)

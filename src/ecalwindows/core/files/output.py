@@ -182,6 +182,12 @@ def written_atomically(paths: Sequence[Path], *, new: Collection[Path] = ()) -> 
             _remove([place for target, place in zip(targets, places, strict=True) if place != target])
 
 
+def write_text_atomically(path: Path, text: str) -> None:
+    """Write a text file in UTF-8 under a temporary name, and rename it. Raises OutputError."""
+    with written_atomically([path]) as (temporary,):
+        temporary.write_text(text, encoding="utf-8")
+
+
 def _commit(paths: Sequence[Path], new: Collection[Path]) -> None:
     try:
         commit(paths, new=new)

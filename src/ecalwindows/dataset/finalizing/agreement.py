@@ -42,7 +42,7 @@ def check_same_windows(one: Sequence[Part], other: Sequence[Part]) -> None:
         what = "is there only once" if alone else "holds other windows or was made with other settings"
         raise parts_error(
             f"in {formats}: {listed(alone or differ)} {what}", "the same parts in each format", other[0].base,
-            "make them together, or finalise each format apart",
+            "make them together, or finalize each format apart",
         )  # fmt: skip
 
 

@@ -108,9 +108,9 @@ def _parent(text: str) -> str:
     if "/" in text or not text.strip():
         raise SettingsError(
             f"there is no dataset at '{text}'",
-            expected="the folder of a finalised dataset, or a name like ndjson_2022@2",
+            expected="the folder of a finalized dataset, or a name like ndjson_2022@2",
             where="--derived-from",
-            todo="check the path, or finalise that dataset first",
+            todo="check the path, or finalize that dataset first",
         )
     return text
 

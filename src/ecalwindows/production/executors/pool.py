@@ -21,21 +21,21 @@ Progress = Callable[[int, int, int], None]
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a job. again: it may go well another time; hopeless: the others would fail too; lost: its process
+    """What became of a job. again: it may go well another time; fatal: the others would fail too; lost: its process
     ended without a word.
     """
 
     windows: int = 0
     error: str | None = None
     again: bool = False
-    hopeless: bool = False
+    fatal: bool = False
     lost: bool = False
 
 
 def answer_to(error: Exception) -> Answer:
     """The answer of a job that failed."""
     again = not isinstance(error, EcalWindowsError) or isinstance(error, ServerError)
-    return Answer(error=one_line(error), again=again, hopeless=isinstance(error, OutputError))
+    return Answer(error=one_line(error), again=again, fatal=isinstance(error, OutputError))
 
 
 class Pool(Protocol):
@@ -99,7 +99,7 @@ def _note(answer: Answer, number: int, waiting: deque[int], result: JobsRun, may
         waiting.append(number)
     else:
         result.failed[number] = answer.error
-    if answer.hopeless:
+    if answer.fatal:
         result.not_tried += waiting
         waiting.clear()
 

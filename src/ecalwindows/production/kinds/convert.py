@@ -19,22 +19,21 @@ from ecalwindows.dumper.inputs import refuse_twice
 from ecalwindows.formats.manifest import FOLDER, Manifest, write_manifest
 from ecalwindows.formats.parquet.definition import features_definition
 from ecalwindows.formats.writers import Format
-from ecalwindows.production.fetching import fetched
 from ecalwindows.production.job_state import BadInput
 from ecalwindows.production.kinds.parts import MadePart
 from ecalwindows.production.plan import Job, Plan
+from ecalwindows.production.remote_inputs import fetched
 
 
 class ConvertedParts:
     """Windows of data files."""
 
     def make(self, plan: Plan, job: Job, format: Format, folder: Path) -> MadePart:
-        """The windows of the job's inputs; of one that is cut those before that place, which is told."""
+        """The windows of the job's inputs; of a file that is cut those before the cut, which is reported."""
         production = plan.production
-        sample = next(each for each in production.samples if each.name == job.sample)
         task = Task(
             format=format,
-            flavour=production.settings_of(sample).fixed_flavour,
+            flavour=production.settings_of(production.sample(job.sample)).fixed_flavour,
             definition=features_definition(production.features_def),
             is_own=production.features_def is not None,
             weights=production.weights if format == "tfrecord" else None,
@@ -47,9 +46,9 @@ class ConvertedParts:
             files, bad = _here(job, Path(copies), strict=production.strict)
             done = _converted(files, output, task)
         bad += [_left_out(error, files, done) for error in done.bad]
-        if production.splits and (lacking := [name for name in IDS if name in done.absent]):
+        if production.splits and (missing := [name for name in IDS if name in done.absent]):
             raise InputError(
-                f"the windows do not tell {', '.join(lacking)}", expected="them, to split by event",
+                f"the windows have no {', '.join(missing)}", expected="them, to split by event",
                 where=job.inputs[0].path, todo="leave out splits (-tf 0), or make the windows again",
             )  # fmt: skip
         if not done.outputs:
@@ -65,8 +64,9 @@ class ConvertedParts:
 
 
 def _here(job: Job, folder: Path, *, strict: bool) -> tuple[dict[str, str], list[BadInput]]:
-    """The inputs of a job by their local paths, which for those on servers are copies in a folder; and which of them
-    cannot be had. Raises BadFileError for such a one when that is strict.
+    """The inputs of a job by their local paths, and those that cannot be copied from their server.
+
+    Inputs on servers are copied into the folder. When strict, BadFileError is raised for one that cannot be copied.
     """
     files: dict[str, str] = {}
     bad: list[BadInput] = []
@@ -81,7 +81,7 @@ def _here(job: Job, folder: Path, *, strict: bool) -> tuple[dict[str, str], list
 
 
 def _converted(files: Mapping[str, str], output: Path, task: Task) -> Conversion:
-    """What is done with the inputs that are here; errors name them as they are planned."""
+    """The conversion of the inputs that are available; errors name them as the plan does."""
     try:
         return convert_files(list(files), output, task) if files else Conversion()
     except EcalWindowsError as error:
@@ -97,7 +97,7 @@ def _left_out(error: BadFileError, files: Mapping[str, str], done: Conversion) -
 
 
 def _write_nothing(format: Format, path: Path) -> None:
-    """The manifest of a job of which no input can be read: nothing tells what a part would hold."""
+    """The manifest of a job of which no input can be read: what its part would contain is unknown."""
     nothing: dict[str, Any] = {"files": [], "rows": 0, "settings": {}, "columns": [], "inputs": [], "counts": {}}
     model = {"data_model_version": DATA_MODEL_VERSION, "version": version, "revision": revision}
     write_manifest(Manifest(format=format, **model, **nothing), path)

@@ -1,4 +1,4 @@
-"""What makes the parts of a kind, and what it reports of a part."""
+"""What makes the parts of a kind, and what it reports about a part."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from ecalwindows.production.plan import Job, Plan
 class MadePart:
     """What a job made: counts, and inputs that were left out.
 
-    lists_inputs : the manifest lists the job's own inputs; else those from which these were made
-    inherited_bad : inputs that were left out when those were made, as their manifests have them
+    windows, events : how many the part has
+    bad : inputs that were left out
+    lists_inputs : whether the manifest lists the job's own inputs; else it lists those from which these were made
+    inherited_bad : inputs that were left out when those were made, as their manifests list them
     """
 
     windows: int = 0
@@ -35,18 +37,18 @@ class PartKind(Protocol):
     def make(self, plan: Plan, job: Job, format: Format, folder: Path) -> MadePart:
         """Make the part of a job in an empty folder: files and manifest, as in a flat folder of parts.
 
-        The same job gives the same bytes anywhere. An input that cannot be read is left out and told, unless the
-        production is strict: then it raises BadFileError.
+        The same job gives the same bytes anywhere. An input that cannot be read is left out and reported; in a strict
+        production it raises BadFileError.
         """
         ...
 
     def input_files(self, inputs: Sequence[str]) -> list[str]:
-        """The files that a sample means, in order. Raises InputError."""
+        """The files of a sample, in order. Raises InputError."""
         ...
 
 
 def part_maker(kind: str) -> PartKind:
-    """What makes the parts of a kind, imported only now."""
+    """The object that makes the parts of a kind; its module is imported only here."""
     module, _, name = KINDS[kind].home.partition(":")
     made: PartKind = getattr(importlib.import_module(module), name)()
     return made

@@ -1,4 +1,4 @@
-"""Kinds of parts: what a job makes of its inputs. One entry a kind; what it makes is in a module of its own."""
+"""Kinds of parts: what a job makes of its inputs, one entry per kind."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from ecalwindows.formats.writers import Format
 
 @dataclass(frozen=True)
 class Kind:
-    """What is known of a kind before anything is imported.
+    """What is known about a kind before anything is imported.
 
-    home : module and name of its PartKind (production/kinds/parts.py); formats : that it can make
-    settings, of_samples : settings of a production, and of a sample, that have a meaning for it alone
-    without : settings of any production that have no meaning for it
-    reads_beside : it reads what stands beside its inputs (manifests, tables of events), which must be there
+    does : what it makes, for people
+    home : module and name of its PartKind (production/kinds/parts.py)
+    formats : formats that it can make
+    settings, of_samples : settings of a production, and of a sample, that have a meaning only for this kind
+    without : settings of productions that have no meaning for this kind
+    reads_beside : whether it reads files beside its inputs (manifests, tables of events)
     """
 
     does: str
@@ -31,7 +33,7 @@ class Kind:
 KINDS = {
     "windows": Kind(
         does="windows of dumper files",
-        home="ecalwindows.production.kinds.windows:WindowParts",
+        home="ecalwindows.production.kinds.dumper_files:WindowParts",
         formats=("parquet", "ndjson", "tfrecord"),
         settings=("windows",),
         of_samples=("wp_file",),
@@ -44,19 +46,19 @@ KINDS = {
     ),
     "matches": Kind(
         does="tables of matched clusters of dumper files, for truth studies",
-        home="ecalwindows.production.kinds.matches:MatchedParts",
+        home="ecalwindows.production.kinds.dumper_files:MatchedParts",
         formats=("matches",),
         settings=("windows",),
         without=("splits", "merge", "features_def"),
     ),
 }
-"""By the name that stands in the YAML file."""
+"""The kinds by their names in the YAML file."""
 
 
 def kind_problem(name: str, formats: Sequence[str], given: dict[str, Any], of_samples: dict[str, Any]) -> str | None:
-    """Why formats or settings don't go with a kind; None where they do.
+    """Why formats or settings do not go with a kind; None where they do.
 
-    given, of_samples : settings of the production, and of its samples, that say something
+    given, of_samples : settings of the production, and of its samples, that are given
     """
     kind = KINDS[name]
     wrong = [format for format in formats if format not in kind.formats]

@@ -24,7 +24,7 @@ running: set[tuple[str, int]] = set()
 def run_on_node(plan_file: str, number: int, runner_version: str) -> dict[str, Any]:
     """Do a job of a plan here; its Answer as plain values. It ends when nobody wants it any more."""
     if problem := _problem(Path(plan_file), runner_version):
-        return asdict(Answer(error=problem, hopeless=True))
+        return asdict(Answer(error=problem, fatal=True))
     running.add((plan_file, number))
     worker = start_worker(Place(Path(plan_file).parent), "dask")
     try:

@@ -25,7 +25,7 @@ from ecalwindows.production.plan import Plan
 from ecalwindows.production.work_folder import Place
 
 log = logging.getLogger(__name__)
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 
 CLASSES: dict[Cluster, str] = {
     "slurm": "SLURMCluster", "htcondor": "HTCondorCluster", "pbs": "PBSCluster", "lsf": "LSFCluster",
@@ -51,7 +51,7 @@ NO_WORKERS = 30.0
 """Seconds without a worker after which that is told."""
 
 
-def dask_pool(settings: Dask, tell: Tell, *, allow_insecure: bool = False) -> OpenPool:
+def dask_pool(settings: Dask, tell: Notify, *, allow_insecure: bool = False) -> OpenPool:
     """Opens the dask workers that the settings speak of. Raises an EcalWindowsError where that cannot be."""
     if settings.scheduler:
         checked_address(settings.scheduler, allow_insecure=allow_insecure)
@@ -178,7 +178,7 @@ class DaskPool:
     client: Any
     place: Place
     plan: Plan
-    tell: Tell
+    tell: Notify
     futures: dict[int, Any] = field(default_factory=dict)
     over: SimpleQueue[int] = field(default_factory=SimpleQueue)
     last_seen: float = field(default_factory=time.monotonic)
@@ -223,7 +223,7 @@ class DaskPool:
         error = future.exception()
         if type(error).__name__ == "KilledWorker":
             return Answer(error="its dask worker died", again=True, lost=True)
-        return Answer(error=one_line(error), again=True, hopeless=isinstance(error, ImportError))
+        return Answer(error=one_line(error), again=True, fatal=isinstance(error, ImportError))
 
     def _lost(self) -> ProductionError:
         return ProductionError(

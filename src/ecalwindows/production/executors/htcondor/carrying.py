@@ -19,8 +19,8 @@ from ecalwindows.production.errors import ProductionError, one_line
 from ecalwindows.production.executors.htcondor.submit_files import CARRIED, COMMON, RESULT, RETURNED
 from ecalwindows.production.job_state import JobState
 from ecalwindows.production.kernel_cache import kernel_cache
-from ecalwindows.production.plan import Entry, Job, Plan, told_name
-from ecalwindows.production.settings import with_files_at
+from ecalwindows.production.plan import Entry, Job, Plan, recorded_name
+from ecalwindows.production.settings import with_paths
 from ecalwindows.production.work_folder import PLAN, Place, make_folders, read_plan, this_processor, write_plan
 
 INPUTS, SOURCES = "inputs", "sources"
@@ -64,10 +64,10 @@ def _carried_sources(plan: Plan) -> dict[str, str]:
 def carried_plan(plan: Plan, job: Job) -> Plan:
     """The plan of one job, with paths relative to the folder where it will run. Pure."""
     base, names = plan.bases[job.sample], _carried_sources(plan)
-    inputs = tuple(_moved(entry, f"{INPUTS}/{told_name(entry.path, base)}") for entry in job.inputs)
+    inputs = tuple(_moved(entry, f"{INPUTS}/{recorded_name(entry.path, base)}") for entry in job.inputs)
     return plan.model_copy(
         update={
-            "production": with_files_at(plan.production, names),
+            "production": with_paths(plan.production, lambda path: names.get(path, path)),
             "sources": tuple(each.model_copy(update={"path": names[each.path]}) for each in plan.sources),
             "jobs": (job.model_copy(update={"inputs": inputs}),),
         }
@@ -87,7 +87,7 @@ def _at(plan: Plan, folder: Path) -> Plan:
     inputs = tuple(_moved(entry, str(folder / entry.path)) for entry in job.inputs)
     return plan.model_copy(
         update={
-            "production": with_files_at(plan.production, names),
+            "production": with_paths(plan.production, lambda path: names.get(path, path)),
             "sources": tuple(each.model_copy(update={"path": names[each.path]}) for each in plan.sources),
             "bases": {job.sample: str(folder / INPUTS)},
             "jobs": (job.model_copy(update={"inputs": inputs}),),
@@ -146,11 +146,11 @@ def run_carried(folder: Path) -> JobState:
     try:
         return run_task(place, plan, 0, executor="htcondor")
     finally:
-        _tell_home(place.state(job.part), plan.bases[job.sample], carried.bases[job.sample])
+        _restore_paths(place.state(job.part), plan.bases[job.sample], carried.bases[job.sample])
         _return(place, folder / RESULT)
 
 
-def _tell_home(state: Path, here: str, home: str) -> None:
+def _restore_paths(state: Path, here: str, home: str) -> None:
     """Have a state name inputs by the paths that they have at home."""
     if state.is_file():
         text = state.read_text(encoding="utf-8")

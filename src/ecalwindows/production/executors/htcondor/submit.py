@@ -171,7 +171,7 @@ def queue_lines(place: Place) -> tuple[list[str], bool]:
 
 def _ended_lines(place: Place, submitted: Submitted) -> list[str]:
     log = submitted.folder / "finish.log"
-    why = "" if place.finalised.is_file() else f" without a dataset; see {log if log.is_file() else submitted.folder}"
+    why = "" if place.finalized.is_file() else f" without a dataset; see {log if log.is_file() else submitted.folder}"
     return [f"HTCondor, DAG {submitted.cluster}: it has ended{why}"]
 
 

@@ -1,4 +1,4 @@
-"""The files of a submission to HTCondor, as text: one DAG of window jobs with finalisation as its FINAL node. Pure.
+"""The files of a submission to HTCondor, as text: one DAG of window jobs with finalization as its FINAL node. Pure.
 
 No name of an input stands in them: a job gets its number and reads the plan.
 """
@@ -22,7 +22,7 @@ WRONG_USE = 2
 MEMORY_HOLD = 101
 """HoldReasonSubCode of jobs that we hold for their memory."""
 
-MOST_HOLDS = 5
+MAX_HOLDS = 5
 CARRIED, RETURNED = "carried", "returned"
 """Folders beside the submit files: what goes along with jobs, and what comes back."""
 
@@ -149,7 +149,7 @@ def _growing_memory(settings: HTCondor) -> dict[str, str]:
     """
     first, most = megabytes(settings.request_memory), megabytes(settings.max_memory)
     is_held = f"(HoldReasonSubCode == {MEMORY_HOLD} || HoldReasonCode == 34)"
-    may_grow = f"NumJobStarts <= {MOST_HOLDS} && (MemoryProvisioned ?: 0) < {most}"
+    may_grow = f"NumJobStarts <= {MAX_HOLDS} && (MemoryProvisioned ?: 0) < {most}"
     return {
         "request_memory": f"max({{{first}, min({{{most}, int((MemoryUsage ?: 0) * 1.5)}})}})",
         "periodic_hold": "JobStatus == 2 && (MemoryUsage ?: 0) > (MemoryProvisioned ?: RequestMemory)",
