@@ -6,7 +6,6 @@ import json
 import shlex
 import shutil
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +14,12 @@ import numpy as np
 import pytest
 import uproot
 from helpers.cli import attempt, run
-from helpers.golden_files import GOLDEN
+from helpers.dumps import ELECTRONS, TREE, as_ntuple, columns_of_electrons, without
 
 from ecalwindows.commands.inspect import inspect
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.dumper.branches import BRANCHES
 from ecalwindows.dumper.inspection import NO_WINDOWS, DumpFacts, FolderFacts
-
-ELECTRONS = GOLDEN / "electrons.root"
-TREE = "recosimdumper/caloTree"
-
-
-def columns_of_electrons(keep: Callable[[str], bool] = lambda name: True) -> dict[str, Any]:
-    with uproot.open(ELECTRONS) as file:
-        return {name: file[TREE][name].array() for name in file[TREE].keys() if keep(name)}
-
-
-def as_ntuple(path: Path, columns: dict[str, Any]) -> Path:
-    with uproot.recreate(path) as file:
-        file.mkdir("recosimdumper").mkrntuple("caloTree", columns)
-    return path
 
 
 def as_tree(path: Path, columns: dict[str, Any], place: str = TREE) -> Path:
@@ -79,7 +64,8 @@ def test_each_missing_branch_has_its_cost(tmp_path: Path) -> None:
     known = {branch.name for branch in BRANCHES}
     assert known - facts.names <= cost.keys() and not cost.keys() & facts.names
     assert "-999 is taken" in cost["pfCluster_full5x5_r9"] and "cl_f5_r9" in cost["pfCluster_full5x5_r9"]
-    assert "en_true_sim_good" in cost["caloParticle_simEnergyGoodStatus"]
+    assert "en_true_sim" in cost["caloParticle_simEnergy"]
+    assert "--true-energy simEnergy" in cost["caloParticle_simEnergyGoodStatus"]
     assert cost["caloParticle_simIz"] == NO_WINDOWS and not facts.makes_windows
     assert facts.pileup == "absent" and facts.superclusters == ()
     assert "none: branches that all windows need are missing" in run("inspect", str(tmp_path / "half.root")).out
@@ -88,8 +74,9 @@ def test_each_missing_branch_has_its_cost(tmp_path: Path) -> None:
 def test_commands_that_are_shown_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copyfile(ELECTRONS, "my dump.root")
+    without(tmp_path / "of_2021.root", "caloParticle_simEnergyGoodStatus")
     run("windows", "my dump.root", "-o", "w.parquet", "-q")
-    for source in ("my dump.root", "w.parquet"):
+    for source in ("my dump.root", "of_2021.root", "w.parquet"):
         lines = run("inspect", source).out.split("commands\n")[1].splitlines()
         assert len(lines) == 4
         for line in lines:

@@ -133,7 +133,8 @@ def _truth() -> list[Column]:
         _w("window_metadata", "gen_true_eta", "", "genEta of the caloparticle, 0 if unmatched"),
         _w("window_metadata", "gen_true_phi", "rad", "genPhi of the caloparticle, 0 if unmatched"),
     ]
-    for name, what in (("sim", "simEnergy"), ("gen", "genEnergy"), ("sim_good", "simEnergyGoodStatus")):
+    good = "simEnergyGoodStatus (or what the setting true_energy names)"
+    for name, what in (("sim", "simEnergy"), ("gen", "genEnergy"), ("sim_good", good)):
         columns.append(_w("window_metadata", f"en_true_{name}", "GeV", f"{what} of the caloparticle, 0 if unmatched"))
         columns.append(
             _w(

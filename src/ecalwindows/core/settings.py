@@ -58,6 +58,7 @@ class WindowSettings(BaseModel):
     pu_limit: Annotated[Float, Field(gt=0)] = _stated("pu_limit")
     geometry: GeometryName | Geometry = _stated("geometry")
     flavour: Literal["auto"] | Flavour = _stated("flavour")
+    true_energy: Literal["simEnergyGoodStatus", "simEnergy"] = _stated("true_energy")
     wp_file: HomePath | None = _stated("wp_file")
     draw_seed: Annotated[Int, Field(ge=0, lt=2**64)] = _stated("draw_seed")
     sample: Annotated[str, Field(pattern=r"^[A-Za-z0-9.+-]*$")] = _stated("sample")
@@ -131,10 +132,10 @@ def with_mode(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def recorded_settings(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings recorded by any version, by the names and with the new settings of this one."""
-    if not isinstance(values.get("overlap"), bool):
-        return dict(values)
-    return {"keep": "matched", "min_cluster_energy": 0.0} | with_mode(values)
+    """Settings recorded by any version, by the names of this one, and with the settings that are newer."""
+    if isinstance(values.get("overlap"), bool):
+        values = with_mode(values)
+    return (NEWER if "assoc_strategy" in values else {}) | dict(values)
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:
@@ -188,6 +189,9 @@ def window_settings(values: Mapping[str, Any], *, where: str = "the settings") -
     except ValidationError as error:
         raise _settings_error(error, where) from error
 
+
+NEWER: dict[str, Any] = {"keep": "matched", "min_cluster_energy": 0.0, "true_energy": "simEnergyGoodStatus"}
+"""Settings that older versions do not record, and what these versions did."""
 
 NAMES = (*WindowSettings.model_fields, "overlap")
 """Names of settings that are accepted."""

@@ -43,6 +43,11 @@ WINDOW_FIELDS = {
         "Shape of the windows: v1, v2, v3, or in a settings file a shape of your own; in mode cmssw, v1 if not given.",
     ),
     "flavour": Stated("auto", "Flavour of every window (11 electrons, 22 photons), or that of the caloparticle."),
+    "true_energy": Stated(
+        "simEnergyGoodStatus",
+        "Energy of a caloparticle that en_true_sim_good holds: simEnergyGoodStatus, which leaves out dead crystals, or"
+        " simEnergy, for dumps of 2021, which lack the other.",
+    ),
     "wp_file": Stated(None, "simFraction working points (JSON or ROOT); flat: 1e-3; none: the packaged map."),
     "draw_seed": Stated(0, "Seed of the random draw of unmatched windows."),
     "sample": Stated("", "Name of the sample, first part of window_index."),

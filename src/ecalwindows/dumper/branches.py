@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ecalwindows.core.schema import COLUMNS
@@ -42,8 +42,8 @@ def _shape(name: str) -> list[Branch]:
     return [Branch(f"pfCluster_{name}", "cluster", name, 1, "float", -999.0, _feeds(f"cl_{column}", f"seed_{column}"))]
 
 
-def _truth(key: str, *columns: str) -> Branch:
-    return Branch(f"caloParticle_{key}", "calo", key, 1, "float", None, _feeds(*columns))
+def _truth(key: str, *columns: str, without: str = "") -> Branch:
+    return Branch(f"caloParticle_{key}", "calo", key, 1, "float", None, _feeds(*columns), without)
 
 
 def _hit(key: str, kind: Kind, *components: str) -> Branch:
@@ -71,7 +71,7 @@ BRANCHES: tuple[Branch, ...] = (
     _truth("simEta", "sim_true_eta"),
     _truth("simPhi", "sim_true_phi"),
     _truth("simEnergy", "en_true_sim", "et_true_sim"),
-    _truth("simEnergyGoodStatus", "en_true_sim_good", "et_true_sim_good"),
+    _truth("simEnergyGoodStatus", "en_true_sim_good", "et_true_sim_good", without="--true-energy simEnergy"),
     _truth("genEnergy", "en_true_gen", "et_true_gen"),
     Branch("caloParticle_pdgId", "calo", "pdgId", 1, "int", 0, _feeds("flavour")),
     Branch("pfCluster_energy", "cluster", "energy", 1, "float"),
@@ -147,13 +147,20 @@ def score_branch(strategy: str) -> Branch:
     return Branch(f"pfCluster_{strategy}", "score", "score", 2, "float", without="another --assoc-strategy")
 
 
+def _chosen(branch: Branch, settings: WindowSettings) -> Branch:
+    """The branch itself, or the one that the settings name in its place."""
+    if branch.key == "simEnergyGoodStatus":
+        return replace(branch, name=f"caloParticle_{settings.true_energy}")
+    return branch
+
+
 def branches_needed(wanted: Collection[str], settings: WindowSettings, *, use_pileup: bool) -> list[Branch]:
     """The branches that the wanted columns and hit components need.
 
     Hits are named as in `schema.HIT_COMPONENTS` (no dataset column has those names). A flavour that the settings
-    give is read from no branch.
+    give is read from no branch, and another true energy from its own branch.
     """
-    branches = [score_branch(settings.assoc_strategy), *BRANCHES]
+    branches = [score_branch(settings.assoc_strategy), *(_chosen(branch, settings) for branch in BRANCHES)]
     if use_pileup:
         branches += [*PILEUP_BRANCHES, PILEUP_TOTAL]
     else:

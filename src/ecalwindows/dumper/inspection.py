@@ -181,6 +181,8 @@ def _cost(branch: Branch) -> str:
         return "no study of simulated hits (truth window-size)"
     if branch.default is not None:
         return f"{branch.default:g} is taken for it, in {columns}"
+    if branch.without.startswith("--"):
+        return f"windows and tables of matched clusters can be made with {branch.without}"
     if feeds:
         return f"only outputs without {columns} can be made (-f FILE, a features definition)"
     return NO_WINDOWS

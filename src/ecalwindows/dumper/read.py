@@ -123,10 +123,10 @@ class _Parts:
         first = next((branch.name for branch in read.values()), "")
         for key, branch in _DEFAULTS[part].items():
             if key in read:
-                column = self._column(branch)
+                column = self._column(read[key])
                 if column.offsets:
-                    self._same(branch, column.offsets[0], offsets, None, f"'{first}' has")
-                found[key] = self._values(branch, column)
+                    self._same(read[key], column.offsets[0], offsets, None, f"'{first}' has")
+                found[key] = self._values(read[key], column)
             else:
                 found[key] = _default(branch, offsets[-1])
         return found
@@ -144,7 +144,7 @@ class _Parts:
         found = {}
         for key, branch in _DEFAULTS[part].items():
             if key in read:
-                found[key] = self._values(branch, self._column(branch))
+                found[key] = self._values(read[key], self._column(read[key]))
             else:
                 found[key] = _default(branch, inner[-1])
         if part == "score":

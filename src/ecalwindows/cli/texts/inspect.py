@@ -97,11 +97,19 @@ def _commands(facts: DumpFacts, source: str) -> Iterator[str]:
     if not facts.makes_windows:
         yield "none: branches that all windows need are missing"
         return
-    strategy = "" if "sim_fraction" in facts.strategies else f" -a {facts.strategies[0]}"
-    yield f"ecalwindows windows {name} -o windows.parquet{strategy}"
-    yield f"ecalwindows windows {name} -o windows.parquet --mode cmssw --keep all{strategy}"
+    options = _options(facts)
+    yield f"ecalwindows windows {name} -o windows.parquet{options}"
+    yield f"ecalwindows windows {name} -o windows.parquet --mode cmssw --keep all{options}"
     yield f"ecalwindows show {name} --list"
-    yield f"ecalwindows truth match {name} -o matches.parquet{strategy}"
+    yield f"ecalwindows truth match {name} -o matches.parquet{options}"
+
+
+def _options(facts: DumpFacts) -> str:
+    """The options without which this file would be an error."""
+    options = "" if "sim_fraction" in facts.strategies else f" -a {facts.strategies[0]}"
+    if "caloParticle_simEnergyGoodStatus" not in facts.names and "caloParticle_simEnergy" in facts.names:
+        options += " --true-energy simEnergy"
+    return options
 
 
 def _folder(facts: FolderFacts, source: str) -> Iterator[str]:

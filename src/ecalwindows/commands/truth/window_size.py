@@ -22,7 +22,6 @@ from ecalwindows.dumper.branches import SIMHITS
 from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_events
 from ecalwindows.studies.columns_out import write_columns
 from ecalwindows.studies.matches.clusters import matched_clusters
-from ecalwindows.studies.matches.columns import MATCH_COLUMNS
 from ecalwindows.studies.matches.reading import match_files, n_matches, read_matches
 from ecalwindows.studies.window_size.boxes import (
     Boxes,
@@ -242,7 +241,7 @@ def _dumper_points(
     inputs: Sequence[str], reading: Reading, progress: Progress | None
 ) -> Iterator[tuple[str, tuple[Points, int]]]:
     settings = WindowSettings(require_gen_in_window=False, pileup="off")
-    samples = [checked_inputs(name, settings, [*MATCH_COLUMNS, *SIMHITS], reading) for name in inputs]
+    samples = [checked_inputs(name, settings, [*COLUMNS, *SIMHITS], reading) for name in inputs]
     of, done, calos = sum(each.n_events for each in samples), 0, 0
     steps = (iter_events(each, settings, reading=reading, report=ReadReport()) for each in samples)
     for _, events in chain.from_iterable(steps):
