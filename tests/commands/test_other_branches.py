@@ -1,4 +1,4 @@
-"""Dumps that name a quantity in another way: the energy of caloparticles (dumps of 2021)."""
+"""Dumps that name a quantity in another way: the energy of caloparticles (dumps of 2021), superclusters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import awkward as ak
 import pytest
 from helpers.cli import attempt, run
-from helpers.dumps import ELECTRONS, without
+from helpers.dumps import ELECTRONS, as_ntuple, columns_of_electrons, with_superclusters, without
 
 from ecalwindows.dataset.record import read_record
 from ecalwindows.formats.readers import file_manifest
@@ -55,3 +55,47 @@ def test_the_sizes_of_windows_need_no_energy_of_caloparticles(tmp_path: Path) ->
     assert tables
     for name in tables:
         assert (tmp_path / "usual" / name).read_bytes() == (tmp_path / "of_2021" / name).read_bytes()
+
+
+def mustache_columns(path: Path) -> dict[str, list[object]]:
+    data = ak.from_parquet(path)
+    return {name: data[group, name].tolist() for group in data.fields for name in ak.fields(data[group])
+            if "mustache" in name and name != "in_geom_mustache"}  # fmt: skip
+
+
+def test_another_collection_of_superclusters_fills_the_columns(tmp_path: Path) -> None:
+    names = {key: key.replace("superCluster", "deepSuperCluster") for key in columns_of_electrons()}
+    renamed = {names[key]: column for key, column in columns_of_electrons().items()}
+    dumps = {"usual": str(ELECTRONS), "renamed": str(as_ntuple(tmp_path / "renamed.root", renamed))}
+    dumps["both"] = str(with_superclusters(tmp_path / "both.root", "deepSuperCluster"))
+    deep = ("--superclusters", "deepSuperCluster")
+    made = {}
+    for name, dump, options in (
+        ("usual", "usual", ()), ("renamed", "renamed", deep), ("both", "both", ()), ("deep", "both", deep),
+    ):  # fmt: skip
+        run("windows", dumps[dump], "-o", str(tmp_path / f"{name}.parquet"), *options, "-q")
+        made[name] = mustache_columns(tmp_path / f"{name}.parquet")
+    assert made["usual"] == made["renamed"] == made["both"] != made["deep"]
+    shown = [sum(made[name]["is_seed_mustache_matched"]) for name in ("usual", "deep")]  # type: ignore[arg-type]
+    assert shown[0] > shown[1] > 0
+    manifest = file_manifest(tmp_path / "deep.parquet")
+    assert manifest is not None and manifest.settings["superclusters"] == "deepSuperCluster"
+
+
+def test_a_collection_of_superclusters_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    """The usual one may be absent, and a warning says so; another one was asked for."""
+    dump = str(with_superclusters(tmp_path / "both.root", "deepSuperCluster"))
+    ran = attempt("windows", dump, "-o", str(tmp_path / "x.parquet"), "--superclusters", "deepSuperClusters")
+    assert ran.code == 2 and "'deepSuperClusters_seedIndex' is missing" in ran.err
+    assert "deepSuperCluster_seedIndex" in ran.err and "--superclusters" in ran.err
+    ran = attempt("windows", dump, "-o", str(tmp_path / "x.parquet"), "--superclusters", "a b")
+    assert ran.code == 2 and "superclusters" in ran.err
+
+
+def test_inspect_shows_how_another_collection_is_taken(tmp_path: Path) -> None:
+    both = with_superclusters(tmp_path / "both.root", "deepSuperCluster")
+    out = run("inspect", str(both)).out
+    assert (
+        "deepSuperCluster, superCluster" in out
+        and "-o deepSuperCluster.parquet --superclusters deepSuperCluster" in out
+    )

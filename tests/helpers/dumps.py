@@ -30,3 +30,14 @@ def as_ntuple(path: Path, columns: dict[str, Any]) -> Path:
 def without(path: Path, *beginnings: str) -> Path:
     """The golden file without the branches whose names begin so."""
     return as_ntuple(path, columns_of_electrons(lambda name: not name.startswith(beginnings)))
+
+
+def with_superclusters(path: Path, name: str) -> Path:
+    """The golden file with another collection beside the usual one: the same superclusters without the first of each
+    event.
+    """
+    columns = columns_of_electrons()
+    usual = {key: column for key, column in columns.items() if key.startswith("superCluster_")}
+    return as_ntuple(
+        path, columns | {key.replace("superCluster", name): column[:, 1:] for key, column in usual.items()}
+    )

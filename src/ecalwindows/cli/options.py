@@ -21,7 +21,8 @@ METAVARS = {
     "assoc_strategy": "NAME", "wp_file": "FILE", "maxnocalow": "N", "min_et_seed": "GEV", "pileup": "auto|on|off",
     "mode": "non-overlapping|overlapping|cmssw", "keep": "matched|all", "min_cluster_energy": "GEV",
     "geometry": "v1|v2|v3", "flavour": "auto|N",
-    "true_energy": "simEnergyGoodStatus|simEnergy", "draw_seed": "N", "sample": "NAME", "tree": "PATH",
+    "true_energy": "simEnergyGoodStatus|simEnergy", "superclusters": "NAME",
+    "draw_seed": "N", "sample": "NAME", "tree": "PATH",
 }  # fmt: skip
 """Words for the values of options in `--help`, X for the others."""
 

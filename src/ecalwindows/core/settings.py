@@ -59,6 +59,7 @@ class WindowSettings(BaseModel):
     geometry: GeometryName | Geometry = _stated("geometry")
     flavour: Literal["auto"] | Flavour = _stated("flavour")
     true_energy: Literal["simEnergyGoodStatus", "simEnergy"] = _stated("true_energy")
+    superclusters: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")] = _stated("superclusters")
     wp_file: HomePath | None = _stated("wp_file")
     draw_seed: Annotated[Int, Field(ge=0, lt=2**64)] = _stated("draw_seed")
     sample: Annotated[str, Field(pattern=r"^[A-Za-z0-9.+-]*$")] = _stated("sample")
@@ -190,7 +191,8 @@ def window_settings(values: Mapping[str, Any], *, where: str = "the settings") -
         raise _settings_error(error, where) from error
 
 
-NEWER: dict[str, Any] = {"keep": "matched", "min_cluster_energy": 0.0, "true_energy": "simEnergyGoodStatus"}
+NEWER: dict[str, Any] = {"keep": "matched", "min_cluster_energy": 0.0, "true_energy": "simEnergyGoodStatus",
+                         "superclusters": "superCluster"}  # fmt: skip
 """Settings that older versions do not record, and what these versions did."""
 
 NAMES = (*WindowSettings.model_fields, "overlap")

@@ -48,6 +48,11 @@ WINDOW_FIELDS = {
         "Energy of a caloparticle that en_true_sim_good holds: simEnergyGoodStatus, which leaves out dead crystals, or"
         " simEnergy, for dumps of 2021, which lack the other.",
     ),
+    "superclusters": Stated(
+        "superCluster",
+        "Collection of superclusters for the columns with mustache in their names: superCluster, deepSuperCluster,"
+        " retunedSuperCluster, or the part before _seedIndex in the names of other branches.",
+    ),
     "wp_file": Stated(None, "simFraction working points (JSON or ROOT); flat: 1e-3; none: the packaged map."),
     "draw_seed": Stated(0, "Seed of the random draw of unmatched windows."),
     "sample": Stated("", "Name of the sample, first part of window_index."),

@@ -55,6 +55,9 @@ def _hit(key: str, kind: Kind, *components: str) -> Branch:
 
 _PU = ("calo_simen_PU", "seed_simen_PU", "cluster_PUfrac", "seed_PUfrac", "wtot_simen_PU")
 _MUSTACHE = ("is_seed_mustache_matched", "mustache_seed_index")
+SUPERCLUSTERS = "superCluster"
+"""The usual collection of superclusters. A dump may lack it; another one that is asked for must be there."""
+
 _SHAPES = ("r9", "sigmaIetaIeta", "sigmaIetaIphi", "sigmaIphiIphi", "swissCross")
 
 BRANCHES: tuple[Branch, ...] = (
@@ -151,6 +154,9 @@ def _chosen(branch: Branch, settings: WindowSettings) -> Branch:
     """The branch itself, or the one that the settings name in its place."""
     if branch.key == "simEnergyGoodStatus":
         return replace(branch, name=f"caloParticle_{settings.true_energy}")
+    if branch.part in ("supercluster", "member") and settings.superclusters != SUPERCLUSTERS:
+        name = settings.superclusters + branch.name.removeprefix(SUPERCLUSTERS)
+        return replace(branch, name=name, default=None, without=f"--superclusters {SUPERCLUSTERS}")
     return branch
 
 
@@ -158,7 +164,7 @@ def branches_needed(wanted: Collection[str], settings: WindowSettings, *, use_pi
     """The branches that the wanted columns and hit components need.
 
     Hits are named as in `schema.HIT_COMPONENTS` (no dataset column has those names). A flavour that the settings
-    give is read from no branch, and another true energy from its own branch.
+    give is read from no branch, and another true energy or collection of superclusters from its own branches.
     """
     branches = [score_branch(settings.assoc_strategy), *(_chosen(branch, settings) for branch in BRANCHES)]
     if use_pileup:

@@ -82,8 +82,11 @@ def check_values(events: Events, branches: Collection[Branch], path: str, first:
     check.side("caloParticle_simIz", events.calo["simIz"], by_calo)
     if events.simhits is not None and events.simhits_offsets is not None:
         check.side("simHit_iz", events.simhits["iz"], events.simhits_offsets[by_calo])
-    check.indices("superCluster_seedIndex", events.supercluster["seedIndex"], events.supercluster_offsets)
-    check.indices("superCluster_pfClustersIndex", events.member, events.member_offsets[events.supercluster_offsets])
+    for branch in branches:
+        if branch.key == "seedIndex":
+            check.indices(branch.name, events.supercluster["seedIndex"], events.supercluster_offsets)
+        if branch.part == "member":
+            check.indices(branch.name, events.member, events.member_offsets[events.supercluster_offsets])
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ class _Check:
         """Indices are those of clusters of the same event, or -1 for none."""
         n_clusters = np.repeat(np.diff(self.events.cluster_offsets), np.diff(rows))
         good = (index >= -1) & (index < n_clusters)
-        if name in self.read and not good.all():
+        if not good.all():
             n = int(n_clusters[np.argmin(good)])
             self._refuse(name, index, good, rows, f"an index below {n:,}, the clusters of the event; or -1 for none")
 

@@ -100,6 +100,9 @@ def _commands(facts: DumpFacts, source: str) -> Iterator[str]:
     options = _options(facts)
     yield f"ecalwindows windows {name} -o windows.parquet{options}"
     yield f"ecalwindows windows {name} -o windows.parquet --mode cmssw --keep all{options}"
+    for other in facts.superclusters if "superCluster" in facts.superclusters else ():
+        if other != "superCluster":
+            yield f"ecalwindows windows {name} -o {other}.parquet{options} --superclusters {other}"
     yield f"ecalwindows show {name} --list"
     yield f"ecalwindows truth match {name} -o matches.parquet{options}"
 
@@ -109,6 +112,8 @@ def _options(facts: DumpFacts) -> str:
     options = "" if "sim_fraction" in facts.strategies else f" -a {facts.strategies[0]}"
     if "caloParticle_simEnergyGoodStatus" not in facts.names and "caloParticle_simEnergy" in facts.names:
         options += " --true-energy simEnergy"
+    if facts.superclusters and "superCluster" not in facts.superclusters:
+        options += f" --superclusters {facts.superclusters[0]}"
     return options
 
 

@@ -28,7 +28,14 @@ Examples:
 @click.option("-o", "--output", required=True, metavar="OUT", help="Parquet file of the table.")
 @click.option("-s", "--settings", "settings_file", metavar="FILE", help="YAML file of settings; options override it.")
 @setting_options(
-    "assoc_strategy", "min_cluster_score", "min_seed_score", "pileup", "geometry", "flavour", "true_energy"
+    "assoc_strategy",
+    "min_cluster_score",
+    "min_seed_score",
+    "pileup",
+    "geometry",
+    "flavour",
+    "true_energy",
+    "superclusters",
 )
 @setting_option("sample", help="Name of the sample: events of two samples are never the same.")
 @setting_options("tree")
