@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from helpers.golden_files import GOLDEN
 
 from ecalwindows import open_dataset
 from ecalwindows.core.errors import EcalWindowsError
+from ecalwindows.core.files.hidden_names import hidden_name
 from ecalwindows.core.own_sum import sealed_text
 
 RECORDED, PARTS = "dataset", "parts"
@@ -272,8 +272,10 @@ def test_an_output_with_a_name_that_no_manifest_can_hold_is_refused_before_the_w
 
 
 UNDO = {
-    "names outside": 'begun {{"pid": 1, "files": [{{"name": "{name}", "bytes": 9, "mtime_ns": 0, "has_old": {old}}}]}}',
-    "another shape": 'begun {{"pid": [], "files": "{name}{old}"}}',
+    "names outside": 'begun {{"host": "a", "pid": 1, "files": '
+    '[{{"name": "{name}", "bytes": 9, "mtime_ns": 0, "has_old": {old}}}]}}',
+    "host outside": 'begun {{"host": "/../mine", "pid": 1, "files": [{{"name": "{name}", "has_old": {old}}}]}}',
+    "another shape": 'begun {{"host": "a", "pid": [], "files": "{name}{old}"}}',
     "deep": "begun " + "[" * 100_000 + "{name}{old}",
 }
 
@@ -289,15 +291,17 @@ def test_a_list_of_files_to_put_back_leads_nowhere_else(
     (attacked.folder / ".dataset.json.undo").write_text(text)
     ran = tried(attacked, command)
     unharmed(attacked, ran, before)
-    if shape == "names outside":
-        assert ran.code == 2 and "precious.txt" in ran.err and ".dataset.json.undo" in ran.err
+    if named := {"names outside": "precious.txt", "host outside": "/../mine"}.get(shape):
+        assert ran.code == 2 and named in ran.err and ".dataset.json.undo" in ran.err
 
 
-@pytest.mark.parametrize("name", [".dataset.json.undo", ".dataset.json.{pid}.partial", ".README.md.{pid}.old"])
+@pytest.mark.parametrize("name", [".dataset.json.undo", "dataset.json.partial", "README.md.old"])
 def test_nothing_is_written_through_a_link_under_a_name_of_passage(name: str, attacked: Attacked) -> None:
     run("finalize", str(attacked.folder), "-q") if attacked.kind == PARTS else None
     home = "_ecalwindows/" if attacked.kind == PARTS else ""
-    attacked.link(home + name.format(pid=os.getpid()), attacked.mine / "precious.txt")
+    place = Path(name)
+    hidden = name if name[0] == "." else hidden_name(place.with_suffix(""), place.suffix).name
+    attacked.link(home + hidden, attacked.mine / "precious.txt")
     before = contents(attacked.mine)
     ran = tried(attacked, "log note")
     unharmed(attacked, ran, before)

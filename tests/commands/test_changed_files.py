@@ -23,6 +23,7 @@ from ecalwindows.commands.truth.match import write_matches
 from ecalwindows.commands.windows import write_windows
 from ecalwindows.core.errors import EcalWindowsError, InputError, OutputError
 from ecalwindows.core.files.file_state import file_state, unchanged
+from ecalwindows.core.files.hidden_names import OLD, Writer, hidden_name
 from ecalwindows.dataset.record import read_record
 from ecalwindows.dataset.splits import parse_split
 from ecalwindows.dumper.reading import Reading
@@ -217,7 +218,7 @@ ON_DATASET = {
 def test_a_dataset_that_a_killed_run_left_under_a_hidden_name_is_back(mine, caplog, command):
     caplog.set_level(logging.WARNING)
     before = contents(mine / "ds")
-    (mine / "ds").rename(mine / ".ds.4242.old")
+    (mine / "ds").rename(hidden_name(mine / "ds", OLD, Writer("other", 4242)))
     ON_DATASET[command](mine)
     found = contents(mine / "ds")
     changed = {"dataset.json", "README.md", "croissant.json"} if command == "log note" else set()

@@ -20,6 +20,7 @@ from helpers.reweight import dataset
 from helpers.reweight import toy as reweighted
 
 from ecalwindows.commands.finalize_matches import finalize_matches
+from ecalwindows.core.files.hidden_names import OLD, Writer, hidden_name
 from ecalwindows.core.files.recovery import recover
 from ecalwindows.production.verify import verdicts
 from ecalwindows.production.work_folder import Place, read_plan
@@ -319,7 +320,7 @@ def test_a_fault_anywhere_in_the_end_of_a_production_leaves_one_complete_dataset
 def test_the_end_of_a_production_finds_the_dataset_that_a_killed_run_left_under_a_hidden_name(production, caplog):
     base = production / "all"
     before = tree(base / "ds")
-    (base / "ds").rename(base / ".ds.4242.old")
+    (base / "ds").rename(hidden_name(base / "ds", OLD, Writer("other", 4242)))
     run("production", "finish", str(base / "ds.production"))
     assert tree(base / "ds") == before and "the old one is back" in caplog.text
     assert sorted(path.name for path in base.iterdir()) == ["ds", "ds.production"]

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import logging
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -16,9 +17,11 @@ from helpers.faults import KINDS, Action, Steps, broken, steps_of, watched
 
 from ecalwindows.core.errors import InputError, OutputError
 from ecalwindows.core.files.commit import put_back_in
+from ecalwindows.core.files.hidden_names import OLD, PARTIAL, Writer, hidden_name, host_in_names, taken_apart
 from ecalwindows.core.files.output import check_output, outputs_together, written_atomically
 from ecalwindows.core.files.recovery import recover
 from ecalwindows.dataset.folder_output import check_folder, folder_written_atomically
+from ecalwindows.production.finalizing import clear_left
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -315,7 +318,7 @@ def test_the_next_run_of_the_same_output_puts_back_first(tmp_path, caplog):
 def test_a_folder_that_a_killed_run_left_under_its_old_name_is_back(tmp_path, caplog):
     write_folder(tmp_path, "old")
     old = tree(tmp_path)
-    (tmp_path / "ds").rename(tmp_path / ".ds.4242.old")
+    (tmp_path / "ds").rename(hidden_name(tmp_path / "ds", OLD, Writer("other", 4242)))
     recover(tmp_path / "ds" / "data" / "a")
     assert tree(tmp_path) == old and "the old one is back" in caplog.text
 
@@ -325,13 +328,78 @@ def test_what_a_killed_run_left_incomplete_is_named(tmp_path, caplog):
     if dead == 0:
         os._exit(0)
     os.waitpid(dead, 0)
-    (tmp_path / f".data.{dead}.partial").write_text("half")
-    (tmp_path / f".data.{os.getppid()}.partial").write_text("of a process that lives")
-    (tmp_path / f".ds.{dead}.partial").mkdir()
+    ended, living = Writer(host_in_names(), dead), Writer(host_in_names(), os.getppid())
+    left = [hidden_name(tmp_path / name, PARTIAL, ended) for name in ("data", "ds")]
+    left[0].write_text("half")
+    left[1].mkdir()
+    hidden_name(tmp_path / "data", PARTIAL, living).write_text("of a process that lives")
     check_output(tmp_path / "data", overwrite=True)
     check_folder(tmp_path / "ds", overwrite=True)
     named = [record.getMessage().partition(":")[0] for record in caplog.records]
-    assert named == [str(tmp_path / f".{name}.{dead}.partial") for name in ("data", "ds")]
+    assert named == [str(path) for path in left]
+
+
+# --- hosts that share a file system ---------------------------------------------------------------------------------
+
+
+def on_host(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: name)
+
+
+def test_outputs_in_work_have_other_names_on_each_host_and_in_each_process(monkeypatch):
+    names = set()
+    for host in ("node1", "node1.cern.ch", "node1-cern.ch", "node_1", "x" * 60 + "1", "x" * 60 + "2", ""):
+        on_host(host, monkeypatch)
+        place = hidden_name(Path("w.x.parquet"), PARTIAL)
+        assert taken_apart(place.name, PARTIAL) == ("w.x.parquet", Writer(host_in_names(), os.getpid()))
+        assert len(place.name) < 60
+        names.add(place)
+    names.add(hidden_name(Path("w.x.parquet"), PARTIAL, Writer(host_in_names(), 1)))
+    assert len(names) == 8
+
+
+def test_two_hosts_with_processes_of_one_id_write_one_folder_without_harm(tmp_path, monkeypatch):
+    on_host("node1", monkeypatch)
+    with folder_written_atomically(tmp_path / "ds", overwrite=True, is_own=lambda _: True) as one:
+        (one / "data").write_text("one")
+        on_host("node2", monkeypatch)
+        with folder_written_atomically(tmp_path / "ds", overwrite=True, is_own=lambda _: True) as other:
+            (other / "data").write_text("other")
+        on_host("node1", monkeypatch)
+        assert tree(one) == {"data": "one"} and tree(tmp_path / "ds") == {"data": "other"}
+    assert tree(tmp_path) == {"ds/data": "one"}
+
+
+def test_what_another_host_writes_is_not_taken_for_the_rest_of_a_dead_process(tmp_path, monkeypatch, caplog):
+    on_host("node1", monkeypatch)
+    with folder_written_atomically(tmp_path / "ds", overwrite=False) as place:
+        (place / "data").write_text("half")
+        on_host("node2", monkeypatch)
+        clear_left(tmp_path / "ds")
+        check_folder(tmp_path / "ds", overwrite=False)
+        assert tree(place) == {"data": "half"}
+        (said,) = [record.getMessage() for record in caplog.records]
+        assert f"being written by process {os.getpid()} of the host node1, or left incomplete by it" in said
+        on_host("node1", monkeypatch)
+    assert tree(tmp_path) == {"ds/data": "half"}
+
+
+def test_what_was_killed_on_another_host_between_two_renames_is_put_back(tmp_path, monkeypatch, caplog):
+    on_host("node1", monkeypatch)
+    killed_in_commit(tmp_path / "ds")
+    on_host("node2", monkeypatch)
+    recover(tmp_path / "ds")
+    assert tree(tmp_path / "ds") == {name: f"old {name}" for name in FILES["three files"]}
+    assert "a run was killed while it gave files their names" in caplog.text
+
+
+def test_a_folder_that_another_host_replaces_just_now_is_left_to_it(tmp_path, monkeypatch):
+    write_folder(tmp_path, "old")
+    old = tree(tmp_path)
+    (tmp_path / "ds").rename(hidden_name(tmp_path / "ds", OLD, Writer("other", 4242)))
+    monkeypatch.setattr(time, "sleep", lambda _: write_folder(tmp_path, "new"))  # the other host is ready
+    recover(tmp_path / "ds")
+    assert tree(tmp_path / "ds") == {name.removeprefix("ds/"): f"new {old[name][4:]}" for name in old}
 
 
 def test_a_link_to_an_output_stays_a_link(tmp_path):

@@ -57,7 +57,7 @@ class Steps:
         if isinstance(arguments[0], int):
             return os.readlink(f"/proc/self/fd/{arguments[0]}").startswith(self.folder)
         path = os.fspath(arguments[0])
-        return path.startswith(self.folder) and not path.endswith(".probe")
+        return path.startswith(self.folder) and not path.endswith(".probing")
 
     def _break(self) -> None:
         if self.kind.endswith("error"):

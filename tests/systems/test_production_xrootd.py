@@ -16,6 +16,7 @@ from helpers.xrootd_server import Server, started_server
 
 from ecalwindows import open_dataset
 from ecalwindows.core.errors import InputError, OutputError
+from ecalwindows.core.files.hidden_names import PARTIAL, Writer, hidden_name, host_in_names
 from ecalwindows.dataset.record import read_record
 from ecalwindows.production import xrootd as far
 from ecalwindows.production.digest import dataset_digest
@@ -126,6 +127,22 @@ def test_an_interrupt_between_two_names_leaves_one_complete_dataset(
     far.publish(tmp_path / "new", url)
     assert (place / "data").read_text() == "new"
     assert not place.with_name(f".{place.name}.old").exists()
+
+
+def test_a_copy_that_another_host_makes_is_left_and_named_and_one_of_a_dead_process_is_removed(
+    server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    place = on_server(server, "out/left")
+    mine, other = (hidden_name(place, PARTIAL, Writer(host, dead.pid)) for host in (host_in_names(), "other"))
+    for folder in (mine, other):
+        folder.mkdir(parents=True)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "data").write_text("new")
+    far.publish(tmp_path / "data", f"{server.url}/out/left")
+    assert sorted(path.name for path in place.parent.iterdir() if "left" in path.name) == [other.name, "left"]
+    assert "of the host other, or left incomplete by it" in caplog.text
 
 
 def test_the_server_stops_for_5_s_in_the_middle(server: Server, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Folders are written atomically: under a name with a dot; at the end they get their name, or take that of an old one.
 
 Where the file system can exchange two names in one step, there is always a complete folder under the name. Elsewhere
-the old one has the name `.NAME.PID.old` for a moment; a run that is killed just then leaves it so, and the next command
-that meets it gives it its name back (`recovery.recover`).
+the old one has the name `.NAME.HOST.PID.old` for a moment; a run that is killed just then leaves it so, and the next
+command that meets it gives it its name back (`recovery.recover`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from pathlib import Path
 
 from ecalwindows.core.errors import OutputError
 from ecalwindows.core.files.commit import named
+from ecalwindows.core.files.hidden_names import OLD, PARTIAL, hidden_name
 from ecalwindows.core.files.output import cannot_write, check_name, followed, is_unnamed, output_error, unnamed_folder
-from ecalwindows.core.files.recovery import OLD, recover, warn_of_partials
+from ecalwindows.core.files.recovery import recover, warn_of_partials
 from ecalwindows.core.files.renaming import can_exchange, exchange, flush, interrupts_later
 from ecalwindows.dataset.layout import record_path
 
@@ -77,7 +78,7 @@ def folder_written_atomically(
     An OSError in the block (disk full, folder gone) becomes an OutputError.
     """
     target = followed(path.absolute())
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    temporary = hidden_name(target, PARTIAL)
     try:
         try:
             _make_new(temporary)
@@ -148,7 +149,7 @@ def _replace(temporary: Path, path: Path) -> None:
     except OSError as error:
         if can_exchange(error):
             raise
-        old = path.with_name(f".{path.name}.{os.getpid()}{OLD}")
+        old = hidden_name(path, OLD)
         try:
             os.rename(path, old)
             os.rename(temporary, path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
 import re
@@ -13,6 +12,7 @@ from pathlib import Path
 from ecalwindows.commands.finalize import CARD, CROISSANT, finalize_dataset, warn_of_record
 from ecalwindows.commands.finalize_matches import finalize_matches
 from ecalwindows.core.errors import EcalWindowsError, InputError
+from ecalwindows.core.files.hidden_names import OLD, PARTIAL, hidden_beside
 from ecalwindows.core.files.inside import refuse_links
 from ecalwindows.core.files.json_files import UnreadableError, read_object
 from ecalwindows.core.files.output import written_atomically
@@ -25,7 +25,6 @@ from ecalwindows.formats.manifest import FOLDER, file_problem, file_record
 from ecalwindows.formats.suffixes import FORMATS, RECORD
 from ecalwindows.production.errors import ProductionError
 from ecalwindows.production.flat_names import flat_names
-from ecalwindows.production.job_state import process_start
 from ecalwindows.production.merge import merge_rest
 from ecalwindows.production.plan import Plan, merges_of
 from ecalwindows.production.settings import ABOUT_DATASET, Production
@@ -202,12 +201,11 @@ def _with_inputs(error: InputError, plan: Plan) -> EcalWindowsError:
 
 def clear_left(target: Path) -> None:
     """Put right, and remove, what finalizing left when it was killed; this run holds the production, and what another
-    living process writes is left alone.
+    living process or another host writes is left alone.
     """
     recover(target)
-    for path in target.parent.glob(f".{glob.escape(target.name)}.*"):
-        pid, _, kind = path.name.removeprefix(f".{target.name}.").partition(".")
-        if kind in ("partial", "old") and pid.isdecimal() and process_start(int(pid)) is None:
+    for path, writer in (hidden_beside(target, PARTIAL) | hidden_beside(target, OLD)).items():
+        if writer.is_alive is False:
             shutil.rmtree(path, ignore_errors=True)
 
 

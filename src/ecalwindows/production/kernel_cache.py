@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import socket
 from pathlib import Path
 
+from ecalwindows.core.files.hidden_names import PARTIAL, hidden_name
 from ecalwindows.production.work_folder import Place, this_processor
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ def kernel_cache(place: Place) -> Path:
         return Path(asked)
     folder = place.work / "numba" / this_processor()
     if not folder.exists():
-        aside = folder.with_name(f".{folder.name}.{socket.gethostname()}.{os.getpid()}.partial")
+        aside = hidden_name(folder, PARTIAL)
         try:
             aside.mkdir(mode=0o700, parents=True, exist_ok=True)
             _fill(aside)

@@ -6,11 +6,12 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
 from ecalwindows.core.errors import BadFileError, OutputError, missing_extra
+from ecalwindows.core.files.hidden_names import OLD, PARTIAL, hidden_name, left_by_others, taken_apart, this_writer
 from ecalwindows.core.files.inside import escape_problem
 from ecalwindows.core.files.json_files import UnreadableError, parsed_object
 from ecalwindows.core.urls import server_of
@@ -112,10 +113,14 @@ class FarFolder:
         if theirs != ours:
             raise self._error(f"its checksum at the far end is {theirs}, here it is {ours} (adler32)", name)
 
+    def names(self) -> list[str] | None:
+        """Names in the folder; None where it cannot be listed."""
+        status, listing = self._try(lambda: self._files.dirlist(self.path, timeout=TIMEOUT))
+        return sorted(entry.name for entry in listing) if status.ok else None
+
     def is_empty(self) -> bool:
         """Whether it is a folder with nothing in it."""
-        status, listing = self._try(lambda: self._files.dirlist(self.path, timeout=TIMEOUT))
-        return bool(status.ok) and not list(listing)
+        return self.names() == []
 
     def rename_to(self, other: FarFolder) -> None:
         """Give the folder another name on its server."""
@@ -192,27 +197,46 @@ def local_files(folder: Path) -> list[str]:
 
 
 def publish(folder: Path, url: str) -> None:
-    """Copy a finished dataset to a server: under another name first, compared there, then put in place of an old one.
+    """Copy a finished dataset to a server: under a hidden name first, compared there, then put in place of an old one.
 
+    What a killed process of this host left there under a hidden name is removed; of another host it is named.
     Raises OutputError, and ServerError for a server that does not answer; then what was there before is still there, or
     comes back when this is called again: a server cannot exchange two names in one step.
     """
     base, _, name = url.rstrip("/").rpartition("/")
-    final, aside, old = FarFolder(url), FarFolder(f"{base}/.{name}.partial"), FarFolder(f"{base}/.{name}.old")
+    aside = FarFolder(f"{base}/{hidden_name(PurePosixPath(name), PARTIAL).name}")
+    final, old = FarFolder(url), FarFolder(f"{base}/.{name}{OLD}")
     if _restored(final, old):
         log.warning("%s: a run was killed while it replaced this folder: the old one is back, complete", url)
+    _clear_left(base, name)
     aside.remove()
-    for file in local_files(folder):
-        aside.put(folder / file, file)
-    old.remove()
     try:
-        if final.bytes_of("") is not None:
-            final.rename_to(old)
-        aside.rename_to(final)
-    except BaseException:
-        _restored(final, old)
+        for file in local_files(folder):
+            aside.put(folder / file, file)
+        old.remove()
+        try:
+            if final.bytes_of("") is not None:
+                final.rename_to(old)
+            aside.rename_to(final)
+        except BaseException:
+            _restored(final, old)
+            raise
+    except OutputError:
+        aside.remove()
         raise
     old.remove()
+
+
+def _clear_left(base: str, name: str) -> None:
+    """Remove what killed processes of this host left of a folder under hidden names; warn of those of other hosts."""
+    for each in FarFolder(base).names() or []:
+        found = taken_apart(each, PARTIAL)
+        if found is None or found[0] != name:
+            continue
+        if found[1].is_alive is False:
+            FarFolder(f"{base}/{each}").remove()
+        elif found[1] != this_writer():
+            log.warning(left_by_others(f"{base}/{each}", found[1]))
 
 
 def _restored(final: FarFolder, old: FarFolder) -> bool:

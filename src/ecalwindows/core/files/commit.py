@@ -15,11 +15,12 @@ import os
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ecalwindows.core.errors import InputError
+from ecalwindows.core.files.hidden_names import OLD, PARTIAL, Writer, hidden_name, this_writer
 from ecalwindows.core.files.inside import place_problem
 from ecalwindows.core.files.renaming import flush, interrupts_later, keep, rename_new
 
@@ -49,7 +50,7 @@ class NotPutBackError(OSError):
 
 def temporary_name(path: Path) -> Path:
     """Where an output is while it is written."""
-    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+    return hidden_name(path, PARTIAL)
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Step:
     """
 
     path: Path
-    pid: int
+    writer: Writer
     bytes: int
     mtime_ns: int
     has_old: bool
@@ -68,12 +69,12 @@ class Step:
     @property
     def place(self) -> Path:
         """Where the new file was written."""
-        return self.path.with_name(f".{self.path.name}.{self.pid}.partial")
+        return hidden_name(self.path, PARTIAL, self.writer)
 
     @property
     def old(self) -> Path:
         """The second name of the old file."""
-        return self.path.with_name(f".{self.path.name}.{self.pid}.old")
+        return hidden_name(self.path, OLD, self.writer)
 
     @property
     def is_done(self) -> bool:
@@ -121,7 +122,7 @@ def _common_folder(steps: Sequence[Step]) -> Path:
 
 def _step(path: Path) -> Step:
     found = os.stat(temporary_name(path))
-    return Step(path, os.getpid(), found.st_size, found.st_mtime_ns, os.path.lexists(path))
+    return Step(path, this_writer(), found.st_size, found.st_mtime_ns, os.path.lexists(path))
 
 
 def _commit_one(step: Step, *, is_new: bool) -> None:
@@ -224,7 +225,7 @@ def _write(file: int, steps: Sequence[Step], base: Path) -> None:
         }
         for step in steps
     ]  # fmt: skip
-    content = BEGUN + " " + json.dumps({"pid": steps[0].pid, "files": files}) + "\n"
+    content = BEGUN + " " + json.dumps({**asdict(steps[0].writer), "files": files}) + "\n"
     os.truncate(file, 0)
     os.pwrite(file, content.encode(), 0)
     if any(step.has_old for step in steps):
@@ -240,17 +241,18 @@ def _mark_done(file: int, steps: Sequence[Step]) -> None:
 def _read(content: bytes, base: Path) -> tuple[bool, list[Step]] | None:
     """Whether all was renamed, and the steps; None for a list that its writer did not finish: it renamed nothing.
 
-    Raises ValueError for names outside the folder, which no list of ecalwindows has.
+    Raises ValueError for names outside the folder and hosts that are none, which no list of ecalwindows has.
     """
     word, _, rest = content.decode(errors="replace").partition(" ")
     try:
         stated = json.loads(rest)
         if word not in (BEGUN, DONE):
             return None
+        writer = Writer(str(stated["host"]), int(stated["pid"]))
         steps = [
-            Step(_inside(base, each["name"]), int(stated["pid"]), int(each["bytes"]), int(each["mtime_ns"]),
-                 bool(each["has_old"])) for each in stated["files"]
-        ]  # fmt: skip
+            Step(_inside(base, each["name"]), writer, int(each["bytes"]), int(each["mtime_ns"]), bool(each["has_old"]))
+            for each in stated["files"]
+        ]
     except (json.JSONDecodeError, RecursionError, KeyError, TypeError):
         return None
     return word == DONE, steps

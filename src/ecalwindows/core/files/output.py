@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ecalwindows.core.errors import OutputError
 from ecalwindows.core.files.commit import NotPutBackError, commit, temporary_name
+from ecalwindows.core.files.hidden_names import hidden_name
 from ecalwindows.core.files.inside import name_problem
 from ecalwindows.core.files.recovery import recover, warn_of_partials
 from ecalwindows.core.names import is_storable, storable
@@ -65,7 +66,7 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     try:
         path = followed(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        probe = path.with_name(f".{path.name}.{os.getpid()}.probe")
+        probe = hidden_name(path, ".probing")  # not shorter than what follows
         probe.touch()
         probe.unlink()
     except OSError as error:

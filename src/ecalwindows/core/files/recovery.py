@@ -10,17 +10,14 @@ from pathlib import Path
 
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.files.commit import FOLDER, UNDO, put_back_in
+from ecalwindows.core.files.hidden_names import OLD, PARTIAL, hidden_beside, left_by_others, taken_apart
 
 log = logging.getLogger(__name__)
 
 LEVELS = 4
 """Folders above a file that may be its dataset."""
-PARTIAL = ".partial"
-"""End of the names of outputs that are being written."""
 PATIENCE, PAUSE = 2.0, 0.1
 """Seconds for which a replaced folder is left alone, and between two looks at it."""
-OLD = ".old"
-"""End of the name of a folder that is replaced, for the moment in which neither has its real name."""
 
 
 def recover(path: str | Path) -> None:
@@ -51,25 +48,11 @@ def _homes(path: Path) -> Iterator[Path]:
 
 def warn_of_partials(path: Path) -> None:
     """Warn of what killed runs left of an output: it was never complete, and takes space until somebody removes it."""
-    start = f".{path.name}."
-    try:
-        with os.scandir(path.absolute().parent) as entries:
-            names = [entry.name for entry in entries if entry.name.startswith(start) and entry.name.endswith(PARTIAL)]
-    except OSError:
-        return
-    for name in sorted(names):
-        pid = _pid(Path(name), PARTIAL)
-        if pid is not None and not _is_alive(pid):
-            log.warning(
-                "%s: left incomplete by a run that was killed, or being written on another host; remove it if no such "
-                "run is alive", path.with_name(name),
-            )  # fmt: skip
-
-
-def _pid(path: Path, end: str) -> int | None:
-    """The ID of the process in a hidden name, `.NAME.PID.END`."""
-    number = path.name.removesuffix(end).rpartition(".")[2]
-    return int(number) if number.isdecimal() and len(number) < 10 else None
+    for place, writer in hidden_beside(path.absolute(), PARTIAL).items():
+        if writer.is_alive is None:
+            log.warning(left_by_others(str(place), writer))
+        elif not writer.is_alive:
+            log.warning("%s: left incomplete by a run that was killed; remove it", place)
 
 
 def _changed(path: Path) -> float:
@@ -80,21 +63,10 @@ def _changed(path: Path) -> float:
         return 0.0
 
 
-def _is_alive(pid: int | None) -> bool:
-    """Whether this host has a process of that number."""
-    try:
-        os.kill(pid or 1, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True
-    return True
-
-
 def recover_below(folder: Path, names: Sequence[str]) -> bool:
     """The same for what is in a folder, by the names in it; whether anything was done."""
     hidden = [name for name in names if name.startswith(".")]
-    missing = {name[1:].removesuffix(OLD).rpartition(".")[0] for name in hidden if name.endswith(OLD)} - {"", *names}
+    missing = {found[0] for name in hidden if (found := taken_apart(name, OLD))} - {*names}
     done = [restore_folder(folder / name) for name in sorted(missing)]
     if half := any(name.endswith(UNDO) for name in hidden):
         put_back_in(folder)
@@ -106,11 +78,12 @@ def restore_folder(folder: Path) -> bool:
 
     Raises InputError where it cannot.
     """
-    olds = _old_folders(folder)
+    olds = {path: each for path, each in hidden_beside(folder, OLD).items() if path.is_dir() and not path.is_symlink()}
     if not olds:
         return False
     old = max(olds, key=_changed)
-    while _is_alive(_pid(old, OLD)) and time.time() - _changed(old) < PATIENCE:  # a run that is at work needs no help
+    may_be_alive = olds[old].is_alive is not False  # a run that is at work needs no help
+    while may_be_alive and time.time() - _changed(old) < PATIENCE:
         time.sleep(PAUSE)
     if os.path.lexists(folder):
         return False
@@ -126,15 +99,3 @@ def restore_folder(folder: Path) -> bool:
         ) from error  # fmt: skip
     log.warning("%s: a run was killed while it replaced this folder: the old one is back, complete", folder)
     return True
-
-
-def _old_folders(folder: Path) -> list[Path]:
-    """What lies beside the name of a folder under the name of a replaced one."""
-    start = f".{folder.name}."
-    try:
-        with os.scandir(folder.parent) as entries:
-            names = [entry.name for entry in entries if entry.name.startswith(start) and entry.name.endswith(OLD)]
-    except OSError:
-        return []
-    paths = [folder.with_name(name) for name in names if _pid(Path(name), OLD) is not None]
-    return [path for path in paths if path.is_dir() and not path.is_symlink()]
