@@ -21,7 +21,7 @@ def test_the_page_is_what_the_command_prints() -> None:
 
 def test_json_holds_every_column_once() -> None:
     table = json.loads(run("columns", "--format", "json").out)
-    assert table["data_model_version"] == 1
+    assert table["data_model_version"] == 2
     names = [(column["group"], column["name"]) for column in table["columns"]]
     assert len(set(names)) == len(names) == len(COLUMNS) + len(HIT_COMPONENTS) + len(EVENT_COLUMNS)
     found = {column["name"]: column for column in table["columns"] if column["group"] not in ("cl_h", "events")}

@@ -91,7 +91,7 @@ def test_all_columns_and_hits_are_compared(folder: Path) -> None:
 
 def test_columns_of_one_side_are_listed(folder: Path) -> None:
     out = run("compare", str(folder / "w.parquet"), str(folder / "w.ndjson.gz")).out
-    names = "mustache_seed_index, seed_recoen_PU, wtot_recoen_PU, in_mustache, calo_recoen_PU, energy, fraction"
+    names = "mustache_seed_index, seed_recoen_PU, wtot_recoen_PU, calo_recoen_PU, energy, fraction"
     assert f"columns only in B: {names}\n" in out
 
 

@@ -139,14 +139,17 @@ def test_a_production_with_nan_and_a_cut_line(tmp_path: Path) -> None:
 def test_what_cannot_be_filled_is_left_out_and_told(tmp_path: Path) -> None:
     text = b"".join(re.sub(rb'"(rho|nVtx|cl_r9)": [^,]*, ', b"", line) for line in LINES)
     ran = run("convert", str(production(tmp_path, text)), "-o", str(tmp_path / "w.parquet"))
-    assert "left out, the input does not tell them: nVtx, rho, cl_r9\n" in ran.out
-    assert "filled from other columns: flavour\n" in ran.out
+    assert "left out, the input does not tell them: nVtx, rho, in_mustache, cl_r9\n" in ran.out
+    assert "filled from other columns: flavour, is_any_calo_seed\n" in ran.out
     fields = ak.from_parquet(tmp_path / "w.parquet").fields
     table = pq.read_schema(tmp_path / "w.parquet")
     assert fields == [*features_definition().groups, "cl_h"]
     assert "rho" not in [field.name for field in table.field("window_metadata").type]
     manifest = read_manifest(manifest_path(tmp_path / "w.parquet"))
-    assert manifest.notes["absent"] == ["nVtx", "rho", "cl_r9"] and "window_metadata.rho" not in manifest.columns
+    assert (
+        manifest.notes["absent"] == ["nVtx", "rho", "in_mustache", "cl_r9"]
+        and "window_metadata.rho" not in manifest.columns
+    )
 
 
 def test_a_definition_of_the_users_own_must_be_there(tmp_path: Path) -> None:

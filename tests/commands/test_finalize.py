@@ -560,14 +560,14 @@ def test_mixed_settings_give_a_table_of_what_differs(parts):
 
 def test_mixed_data_model_versions_are_refused(parts, made):
     source = pq.read_table(parts / "w-2.parquet")
-    own = json.loads(source.schema.metadata[b"ecalwindows"]) | {"data_model_version": 2}
+    own = json.loads(source.schema.metadata[b"ecalwindows"]) | {"data_model_version": 1}
     pq.write_table(source.replace_schema_metadata({"ecalwindows": json.dumps(own)}), parts / "w-2.parquet")
-    change_manifest(parts, "w-2.parquet", lambda m: m.update(data_model_version=2))
+    change_manifest(parts, "w-2.parquet", lambda m: m.update(data_model_version=1))
     seal(parts, "w-2.parquet")
     with pytest.raises(InputError) as error:
         finalize_dataset(parts)
-    assert "data-model version  2  in w-2" in error.value.found
-    assert "1  in w-10, w-11" in error.value.found
+    assert "data-model version  1  in w-2" in error.value.found
+    assert "2  in w-10, w-11" in error.value.found
 
 
 def test_mixed_columns_are_refused(parts):
@@ -581,7 +581,7 @@ def test_mixed_columns_are_refused(parts):
     with pytest.raises(InputError) as error:
         finalize_dataset(parts)
     first, *_, last = error.value.found.splitlines()
-    assert first == "the parts differ in 19 things" and last.strip() == "and 18 more lines"
+    assert first == "the parts differ in 21 things" and last.strip() == "and 20 more lines"
     assert "column cl_features.en_cluster_log " in error.value.found and "(none)  in w-12" in error.value.found
 
 

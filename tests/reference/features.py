@@ -132,6 +132,7 @@ def cluster_row(
         "is_calo_matched_diffcalo": truth.is_calo_matched_diffcalo,
         "other_calo_index": truth.other_calo_index,
         "is_calo_seed": truth.is_calo_seed,
+        "is_any_calo_seed": truth.is_any_calo_seed,
         "in_scluster": truth.in_scluster,
         "calo_score": own.score,
         "calo_simen_sig": signal,

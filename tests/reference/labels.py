@@ -28,6 +28,7 @@ class ClusterTruth(NamedTuple):
     is_calo_matched_diffcalo: bool
     other_calo_index: int
     is_calo_seed: bool
+    is_any_calo_seed: bool
     in_scluster: bool
     pu_fraction: float
 
@@ -75,15 +76,15 @@ def cluster_truth(
     """The labels of a cluster; `calo` is the caloparticle of the seed, -1 if the seed is not matched."""
     own = cluster_owners[cluster]
     if calo == -1:
-        return ClusterTruth(False, False, -1, False, cluster == seed, -1.0 if pileup else 0.0)
+        return ClusterTruth(False, False, -1, False, False, cluster == seed, -1.0 if pileup else 0.0)
     if own.calo != calo:
         other = own.calo if own.calo != -1 and is_main(cluster, cluster_owners) else -1
-        return ClusterTruth(False, own.calo != -1, other, False, cluster == seed, -1.0 if pileup else 0.0)
+        return ClusterTruth(False, own.calo != -1, other, False, other != -1, cluster == seed, -1.0 if pileup else 0.0)
     fraction = pu_fraction(cluster, calo, event) if pileup else 0.0
     passes = fraction < pu_limit if pileup else True
     is_calo_seed = is_main(cluster, cluster_owners) and passes
     in_scluster = cluster == seed or (passes and own.score >= working_point)
-    return ClusterTruth(True, False, -1, is_calo_seed, in_scluster, fraction)
+    return ClusterTruth(True, False, -1, is_calo_seed, is_calo_seed, in_scluster, fraction)
 
 
 def supercluster_of(seed: int, event: dict[str, Any]) -> int:

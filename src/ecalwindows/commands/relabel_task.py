@@ -12,7 +12,6 @@ import numpy as np
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, SettingsError
-from ecalwindows.core.schema import DATA_MODEL_VERSION
 from ecalwindows.core.working_points import WorkingPoints
 from ecalwindows.dataset.rewriting import Origin, file_origin
 from ecalwindows.formats.suffixes import format_of
@@ -88,12 +87,6 @@ def relabelled_origin(path: Path, task: Task) -> Origin:
         raise InputError(
             f"the data lack {', '.join(lacking)}", expected="the columns that the label follows from",
             where=str(path), todo="make or convert the data with these columns (the default features definition)",
-        )  # fmt: skip
-    model = (origin.source.origin or {}).get("data_model_version")
-    if model not in (None, DATA_MODEL_VERSION):
-        raise InputError(
-            f"the data have data-model version {model}", expected=f"version {DATA_MODEL_VERSION}",
-            where=str(path), todo="use the version of ecalwindows that made them",
         )  # fmt: skip
     if origin.source.is_legacy and not task.accept_legacy:
         raise InputError(

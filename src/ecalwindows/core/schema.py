@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-DATA_MODEL_VERSION = 1
+DATA_MODEL_VERSION = 2
 """Increases when the meaning or the layout of a column changes (history in CHANGELOG.md)."""
 
 SENTINEL = -999.0
@@ -63,8 +63,8 @@ def _w(group: Group, name: str, unit: str, meaning: str, dtype: str = "float32")
     return Column(name, "window", group, dtype, unit, meaning)
 
 
-def _c(group: Group, name: str, unit: str, meaning: str, dtype: str = "float32") -> Column:
-    return Column(name, "cluster", group, dtype, unit, meaning)
+def _c(group: Group, name: str, unit: str, meaning: str, dtype: str = "float32", since: int = 1) -> Column:
+    return Column(name, "cluster", group, dtype, unit, meaning, since)
 
 
 def _inputs(level: Level) -> tuple[Callable[..., Column], str]:
@@ -194,6 +194,7 @@ CLUSTER_COLUMNS: tuple[Column, ...] = (
     _c("cl_labels", "is_calo_matched", "", "belongs to the seed's caloparticle", "bool"),
     _c("cl_labels", "is_calo_matched_diffcalo", "", "belongs to another caloparticle", "bool"),
     _c("cl_labels", "is_calo_seed", "", "main cluster of the seed's caloparticle, within the pile-up limit", "bool"),
+    _c("cl_labels", "is_any_calo_seed", "", "is_calo_seed, or main cluster of another caloparticle", "bool", since=2),
     _c("cl_labels", "in_scluster", "", "belongs in the true supercluster", "bool"),
     _c("cl_labels", "in_geom_mustache", "", "inside CMS's mustache around the seed", "bool"),
     _c("cl_labels", "in_mustache", "", "in the reconstructed supercluster of the seed", "bool"),

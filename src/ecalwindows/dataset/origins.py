@@ -24,7 +24,7 @@ FLOAT32 = "float32_scores"
 INHERITED = ("filled", "unusable_lines", "unusable", "doubts")
 """Notes that hold for windows wherever they are written."""
 
-DECISIVE = ("data_model_version", "settings", "working_points_sha256")
+DECISIVE = ("settings", "working_points_sha256")
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Source:
 
     @property
     def origin(self) -> dict[str, Any] | None:
-        """Data-model version, program, settings and working points; None unless ecalwindows recorded them."""
+        """Program, settings and working points; None unless ecalwindows recorded them."""
         if self.manifest:
             return self.manifest.model_dump(include={*DECISIVE, "version", "revision"})
         return {key: self.recorded.get(key) for key in (*DECISIVE, "version", "revision")} if self.recorded else None
@@ -103,7 +103,7 @@ def shared_origin(sources: Sequence[Source], flavour: int | None) -> dict[str, A
                 todo="convert them to outputs of their own (-nfg 1, or one by one)",
             )
     origin = {
-        "data_model_version": origins[0].get("data_model_version") or DATA_MODEL_VERSION,
+        "data_model_version": DATA_MODEL_VERSION,
         "version": _all(origins, "version") or version,
         "revision": _all(origins, "revision") or revision,
         "settings": dict(origins[0].get("settings") or {}),
@@ -122,8 +122,7 @@ def _what(one: dict[str, Any], other: dict[str, Any]) -> str:
         both = [origin.get("settings") or {} for origin in (one, other)]
         names = sorted(name for name in {*both[0], *both[1]} if both[0].get(name) != both[1].get(name))
         return f"settings ({', '.join(names[:5])})"
-    differs = one.get("data_model_version") != other.get("data_model_version")
-    return "data-model versions" if differs else "working points"
+    return "working points"
 
 
 def _all(origins: Sequence[dict[str, Any]], key: str) -> str:

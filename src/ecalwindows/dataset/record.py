@@ -17,7 +17,7 @@ from ecalwindows.core.files.inside import PlainName, RelativeName
 from ecalwindows.core.files.json_files import UnreadableError, read_model
 from ecalwindows.core.own_sum import sealed_text
 from ecalwindows.dataset.splits import exact_share
-from ecalwindows.formats.known_values import RecordedNotes, RecordedSettings
+from ecalwindows.formats.known_values import ModelVersion, RecordedNotes, RecordedSettings
 from ecalwindows.formats.manifest import FileRecord, Format, InputRecord
 
 SUMS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -147,7 +147,7 @@ class DatasetRecord(Model):
     name: str = Field(description="Name of the dataset.")
     version: str = Field(description="Version of the dataset.")
     day: date | None = Field(None, alias="date", description="Day of publication, if known.")
-    data_model_version: int = Field(description="Version of the meaning and layout of columns.")
+    data_model_version: ModelVersion = Field(description="Version of the meaning and layout of columns.")
     format: Format = Field(description="parquet, ndjson, tfrecord or matches.")
     windows: int = Field(description="Windows in all files.")
     events: int | None = Field(None, description="Events with at least one window; null where columns do not show it.")

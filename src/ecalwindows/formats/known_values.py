@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ecalwindows.core.files.json_files import first_problem
+from ecalwindows.core.schema import DATA_MODEL_VERSION
 from ecalwindows.core.setting_types import shown_value
 from ecalwindows.core.settings import WindowSettings, recorded_settings
 
@@ -57,6 +58,14 @@ def _known_notes(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+def _known_model(number: int) -> int:
+    if not 1 <= number <= DATA_MODEL_VERSION:
+        known = f"this version of ecalwindows knows 1 to {DATA_MODEL_VERSION}"
+        raise ValueError(f"the data-model version is {number}, {known}")
+    return number
+
+
+ModelVersion = Annotated[int, AfterValidator(_known_model)]
 RecordedSettings = Annotated[dict[str, Any], AfterValidator(_known_settings)]
 RecordedNotes = Annotated[dict[str, Any], AfterValidator(_known_notes)]
 
@@ -66,7 +75,7 @@ class OwnWords(BaseModel):
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
-    data_model_version: int | None = None
+    data_model_version: ModelVersion | None = None
     version: str | None = None
     revision: str | None = None
     settings: RecordedSettings | None = None

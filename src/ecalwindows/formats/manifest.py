@@ -17,7 +17,7 @@ from ecalwindows.core.files.json_files import UnreadableError, read_model
 from ecalwindows.core.files.output import written_atomically
 from ecalwindows.core.own_sum import sealed_text
 from ecalwindows.core.settings import PileUpUse
-from ecalwindows.formats.known_values import RecordedNotes, RecordedSettings
+from ecalwindows.formats.known_values import ModelVersion, RecordedNotes, RecordedSettings
 
 Format = Literal["parquet", "ndjson", "tfrecord", "matches"]
 """What parts can contain: windows, in three formats, or matched clusters (Parquet; not a format of windows)."""
@@ -67,7 +67,7 @@ class Manifest(BaseModel):
     format: Format = Field(description="parquet, ndjson, tfrecord or matches.")
     files: list[FileRecord] = Field(description="Data files.")
     rows: int = Field(description="Windows.")
-    data_model_version: int = Field(description="Version of the meaning and layout of columns.")
+    data_model_version: ModelVersion = Field(description="Version of the meaning and layout of columns.")
     version: str = Field(description="Version of ecalwindows.")
     revision: str = Field(description="Revision of the code.")
     settings: RecordedSettings = Field(description="Settings; wp_file by name only.")

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Any, Literal
 
@@ -337,7 +338,7 @@ def _model_inputs(
 
 
 def _padding(opened: Sequence[Dataset], clusters: Size, hits: Size, columns: Sequence[str] | None) -> Padding:
-    """The columns of a batch, which are those of all datasets, and its places; 1 where the batch decides."""
+    """The columns of a batch, and its places, 1 where the batch decides: labels are those that all datasets have."""
     c, h = (1 if size == "batch" else size for size in (clusters, hits))
     where = ", ".join(each.path for each in opened)
     try:
@@ -345,6 +346,8 @@ def _padding(opened: Sequence[Dataset], clusters: Size, hits: Size, columns: Seq
     except KeyError as error:
         name, known = str(error.args[0]), [*opened[0].columns, *opened[0].definition.groups]
         raise _wrong(f"there is no feature or group '{name}'", near(name, known), where) from None
+    shared = tuple(name for name in first.cl_labels if all(name in each.cl_labels for each in others))
+    first, *others = (replace(each, cl_labels=shared) for each in (first, *others))
     if any(each != first for each in others):
         differing = {name for each in others for name in each.columns ^ first.columns}
         raise _wrong(

@@ -248,6 +248,8 @@ def _rules() -> Iterator[tuple[str, Rule]]:
     yield "is_seed_calo_matched", Rule("matched window", ("calo_index",), lambda of: of["calo_index"] >= 0)
     needs: tuple[str, ...] = ("mustache_seed_index",)
     yield "is_seed_mustache_matched", Rule("mustache", needs, lambda of: of["mustache_seed_index"] >= 0)
+    needs = "is_calo_seed", "other_calo_index"
+    yield "is_any_calo_seed", Rule("calo seed", needs, lambda of: of["is_calo_seed"] | (of["other_calo_index"] >= 0))
     for suffix in ("", "_calib"):
         yield f"et_cluster{suffix}", _transverse(f"en_cluster{suffix}", "cluster_eta")
         yield f"et_seed{suffix}", _transverse(f"en_seed{suffix}", "seed_eta")

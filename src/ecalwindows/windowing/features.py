@@ -93,6 +93,7 @@ def pair_columns(difference: Differences, labels: Labels) -> Columns:
         "is_calo_matched": labels.is_calo_matched,
         "is_calo_matched_diffcalo": labels.is_calo_matched_diffcalo,
         "is_calo_seed": labels.is_calo_seed,
+        "is_any_calo_seed": labels.is_any_calo_seed,
         "in_scluster": labels.in_scluster,
         "in_geom_mustache": labels.in_geom_mustache,
         "in_mustache": labels.in_mustache,

@@ -26,7 +26,8 @@ Threshold = Callable[[Numbers, Numbers], Numbers]
 class Labels:
     """Flags and truth numbers; (n_pairs,) each unless said otherwise.
 
-    is_seed, is_calo_matched, is_calo_matched_diffcalo, is_calo_seed, in_scluster, in_geom_mustache, in_mustache : bool
+    is_seed, is_calo_matched, is_calo_matched_diffcalo, is_calo_seed, is_any_calo_seed, in_scluster, in_geom_mustache,
+    in_mustache : bool
     other_calo_index : int64
     signal      : float64, simulated energy shared with the window's caloparticle [GeV], 0 if not matched to it
     pu_fraction : float64, pile-up over signal energy; -1 if not matched, 0 without pile-up
@@ -39,6 +40,7 @@ class Labels:
     is_calo_matched_diffcalo: Flags
     other_calo_index: Index
     is_calo_seed: Flags
+    is_any_calo_seed: Flags
     in_scluster: Flags
     in_geom_mustache: Flags
     in_mustache: Flags
@@ -76,6 +78,7 @@ def cluster_labels(
         is_calo_matched_diffcalo=elsewhere,
         other_calo_index=np.where(elsewhere & is_main, owner, -1),
         is_calo_seed=belongs & is_main & passes,
+        is_any_calo_seed=is_main & (elsewhere | (belongs & passes)),
         in_scluster=is_seed | (belongs & passes & (association.score[members.cluster] >= least)),
         in_geom_mustache=mustache.in_mustache(members.offsets, members.seed, members.cluster, dphi, raw, eta),
         in_mustache=in_mustache,

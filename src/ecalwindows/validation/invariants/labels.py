@@ -25,7 +25,7 @@ from ecalwindows.windowing.kernels.features import joined_numbers
 
 MATCHED = "is_seed_calo_matched"
 TRUTH = tuple(name for name, column in COLUMNS.items() if "_true_" in name and column.level == "window")
-FLAGS = ("is_calo_matched", "is_calo_matched_diffcalo", "is_calo_seed")
+FLAGS = ("is_calo_matched", "is_calo_matched_diffcalo", "is_calo_seed", "is_any_calo_seed")
 MUSTACHE = ("en_mustache_raw", "et_mustache_raw", "en_mustache_calib", "et_mustache_calib")
 
 
@@ -180,10 +180,10 @@ LABELS: tuple[Invariant, ...] = (
         _when(lambda seen: seen.all_of(~(seen.of(FLAGS[0]) & seen.of(FLAGS[1]))), *FLAGS[:2]),
     ),
     invariant(
-        "calo seed", "at most one cluster is_calo_seed; it is_calo_matched, and is the seed if is_seed_calo_seed",
+        "calo seed", "at most one is_calo_seed: matched, the seed if is_seed_calo_seed; is_any_calo_seed are it and other main ones",
         _when(lambda seen: seen.count(seen.of("is_calo_seed")) <= 1, "is_calo_seed"),
         _only_with("is_calo_seed", "is_calo_matched"),
-        _when(_main_cluster, "is_calo_seed", "is_seed", "is_seed_calo_seed"),
+        _when(_main_cluster, "is_calo_seed", "is_seed", "is_seed_calo_seed"), *follows("calo seed"),
     ),
     invariant(
         "other caloparticle", "other_calo_index goes only with is_calo_matched_diffcalo, and is not the window's",
