@@ -122,7 +122,7 @@ def test_repr_states_limits_and_does_not_count_by_reading(file: Path) -> None:
     data = open_dataset(file).filter(et_min=5.0, matched=True).select(["cl_labels"])
     assert "windows: 40, before the limits et_min=5.0, matched=True" in repr(data)
     assert f"windows: {len(data)} with et_min=5.0, matched=True" in repr(data)
-    assert "columns: 6 in cl_labels (6)" in repr(data)
+    assert "columns: 8 in cl_labels (8)" in repr(data)
 
 
 def test_an_unknown_column_is_an_error_with_near_names(file: Path) -> None:
@@ -258,7 +258,7 @@ def test_a_part_that_lacks_a_column_is_named(tmp_path: Path) -> None:
     written(tmp_path / "part-0.parquet")
     table = pq.read_table(tmp_path / "part-0.parquet")
     pq.write_table(table.drop_columns(["cl_labels"]), tmp_path / "part-1.parquet")
-    with pytest.raises(BadFileError, match="has no in_geom_mustache, in_scluster") as caught:
+    with pytest.raises(BadFileError, match="has no in_geom_mustache, in_mustache, in_scluster") as caught:
         open_dataset(tmp_path).to_arrow()
     assert caught.value.where == str(tmp_path / "part-1.parquet")
 

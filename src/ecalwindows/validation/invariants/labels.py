@@ -180,7 +180,8 @@ LABELS: tuple[Invariant, ...] = (
         _when(lambda seen: seen.all_of(~(seen.of(FLAGS[0]) & seen.of(FLAGS[1]))), *FLAGS[:2]),
     ),
     invariant(
-        "calo seed", "at most one is_calo_seed: matched, the seed if is_seed_calo_seed; is_any_calo_seed are it and other main ones",
+        "calo seed",
+        "at most one is_calo_seed: matched, the seed if is_seed_calo_seed; is_any_calo_seed are it and other main ones",
         _when(lambda seen: seen.count(seen.of("is_calo_seed")) <= 1, "is_calo_seed"),
         _only_with("is_calo_seed", "is_calo_matched"),
         _when(_main_cluster, "is_calo_seed", "is_seed", "is_seed_calo_seed"), *follows("calo seed"),
