@@ -146,7 +146,6 @@ def test_what_cannot_be_filled_is_left_out_and_told(tmp_path: Path) -> None:
     assert fields == [*features_definition().groups, "cl_h"]
     assert "rho" not in [field.name for field in table.field("window_metadata").type]
     manifest = read_manifest(manifest_path(tmp_path / "w.parquet"))
-    assert (
     assert manifest.notes["absent"] == ["nVtx", "rho", "in_mustache", "cl_r9"]
     assert "window_metadata.rho" not in manifest.columns
 

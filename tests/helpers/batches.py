@@ -21,8 +21,8 @@ from ecalwindows.core.schema import (
 
 PAIR_COLUMNS = frozenset({
     "is_seed", "is_calo_matched", "is_calo_matched_diffcalo", "is_calo_seed", "is_any_calo_seed", "in_scluster",
-    "in_geom_mustache", "in_mustache", "other_calo_index", "cluster_deta", "cluster_dphi", "cluster_den_seed", "cluster_det_seed",
-    "cluster_den_seed_log", "cluster_det_seed_log", "calo_simen_sig", "cluster_PUfrac",
+    "in_geom_mustache", "in_mustache", "other_calo_index", "cluster_deta", "cluster_dphi", "cluster_den_seed",
+    "cluster_det_seed", "cluster_den_seed_log", "cluster_det_seed_log", "calo_simen_sig", "cluster_PUfrac",
 })  # fmt: skip
 """The cluster columns that depend on the window, as `features.pair_columns` makes them."""
 
