@@ -17,6 +17,7 @@ from helpers.cli import Ran, attempt, run
 from helpers.golden_files import CONFIGS, GOLDEN, command_line, differences, read_ndjson
 from helpers.ndjson import LINES, TEXT, archive, file_of
 
+from ecalwindows.commands.validate import validate_dataset
 from ecalwindows.core.schema import COLUMNS
 from ecalwindows.dataset.record import read_record
 from ecalwindows.formats.manifest import manifest_path, problems, read_manifest
@@ -203,16 +204,36 @@ def test_random_letters_stay_the_index(tmp_path: Path) -> None:
     assert read_ndjson(tmp_path / "w.ndjson")[0]["window_index"] == "kdjfheuqx"
 
 
-def test_hits_that_are_not_all_there_are_left_out_of_ndjson(tmp_path: Path) -> None:
-    run("convert", FOREIGN, "-o", str(tmp_path / "w.parquet"))
+@pytest.mark.parametrize("middle", ["w.parquet", "tf"])
+def test_hits_keep_the_four_components_that_models_use_in_ndjson(tmp_path: Path, own: Path, middle: str) -> None:
+    run("convert", str(own), "-o", str(tmp_path / middle), *([] if "." in middle else ["--format", "tfrecord"]))
+    ran = run("convert", str(tmp_path / middle), "-o", str(tmp_path / "w.ndjson"))
+    assert "hits' energy, hits' fraction" in next(line for line in ran.out.splitlines() if line.startswith("left out"))
+    rows = {row["window_index"]: row for row in read_ndjson(tmp_path / "w.ndjson")}
+    for window in read_ndjson(own):
+        row = rows[window["window_index"]]
+        assert row["seed_hits"] == four_of(window["seed_hits"])
+        for cluster, first in zip(row["clusters"], window["clusters"], strict=True):
+            assert cluster["cl_hits"] == four_of(first["cl_hits"])
+    for source, name in ((middle, "first"), ("w.ndjson", "again")):
+        run("convert", str(tmp_path / source), "-o", str(tmp_path / f"{name}.parquet"))
+    again, before = (ak.from_parquet(tmp_path / f"{name}.parquet") for name in ("again", "first"))
+    assert again.cl_h.to_list() == before.cl_h.to_list()
+
+
+def four_of(hits: list[list[Any]]) -> list[list[Any]]:
+    """Hits without energy and fraction: -999 is in their place."""
+    return [[*hit[:3], -999, hit[4], -999] for hit in hits]
+
+
+def test_hits_without_those_components_are_left_out_of_ndjson(tmp_path: Path, own: Path) -> None:
+    run(
+        "convert", str(own), "-o", str(tmp_path / "w.parquet"), "-f", definition(tmp_path / "d.json", hits=[0, 1, 2, 3])
+    )
     ran = run("convert", str(tmp_path / "w.parquet"), "-o", str(tmp_path / "w.ndjson"))
     assert "hits" in next(line for line in ran.out.splitlines() if line.startswith("left out"))
     row = read_ndjson(tmp_path / "w.ndjson")[0]
     assert "seed_hits" not in row and "cl_hits" not in row["clusters"][0]
-    run("convert", str(tmp_path / "w.ndjson"), "-o", str(tmp_path / "again.parquet"))
-    again, first = ak.from_parquet(tmp_path / "again.parquet"), ak.from_parquet(tmp_path / "w.parquet")
-    assert ak.all(ak.num(again.cl_h, axis=2) == 0)
-    assert ak.array_equal(again.cl_features, first.cl_features)
 
 
 def test_without_a_seed_there_are_no_hits_in_ndjson(tmp_path: Path, own: Path) -> None:
@@ -295,6 +316,48 @@ def test_a_finished_dataset_with_splits_is_an_input(tmp_path: Path, name: str) -
     victim.write_bytes(b"")
     ran = attempt("convert", str(done), "-o", str(tmp_path / "cut.ndjson"))
     assert ran.code == 2 and str(victim) in ran.err
+
+
+SAMPLES = {"electrons": 11, "photons": 22}
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with NDJSON and Parquet of two samples, with their unmatched windows."""
+    folder = tmp_path_factory.mktemp("samples")
+    for sample, flavour in SAMPLES.items():
+        of_sample = ["--sample", sample, "--flavour", str(flavour), "--keep", "all", "--events", "0:4"]
+        for name in (f"parquet/{sample}.parquet", f"ndjson/{sample}.ndjson"):
+            run("windows", str(GOLDEN / f"{sample}.root"), *of_sample, "-o", str(folder / name))
+    return folder
+
+
+@pytest.mark.parametrize("source", ["parquet", "ndjson"])
+@pytest.mark.parametrize("name", ["", "w.parquet", "w.ndjson"])
+def test_several_flavours_and_samples_in_one_output(tmp_path: Path, samples: Path, source: str, name: str) -> None:
+    (parts := tmp_path / "parts").mkdir()
+    run("convert", str(samples / source), "-o", str(parts / name), *([] if name else ["--format", "tfrecord"]))
+    run("convert", str(parts / name), "-o", str(tmp_path / "back.ndjson"))
+    rows = {row["window_index"]: row for row in read_ndjson(tmp_path / "back.ndjson")}
+    first = [row for sample in SAMPLES for row in read_ndjson(samples / "ndjson" / f"{sample}.ndjson")]
+    assert len(rows) == len(first) and {row["is_seed_calo_matched"] for row in first} == {True, False}
+    for window in first:
+        expected = 0 if not name and not window["is_seed_calo_matched"] else window["flavour"]
+        assert rows[window["window_index"]]["flavour"] == expected
+        assert window["flavour"] == SAMPLES[window["window_index"].split("_")[0]]
+    assert not list(parts.glob("*.events.csv"))
+    assert not validate_dataset(parts).failed
+    run("finalize", str(parts), "-o", str(tmp_path / "done"), "--split", "train=0.5,test=0.5")
+    record = read_record(tmp_path / "done" / "dataset.json")
+    assert record.events == len({(row["flavour"], row["event_id"]) for row in first})
+    assert not validate_dataset(tmp_path / "done").failed
+
+
+def test_samples_that_windows_do_not_name_do_not_go_to_one_output(tmp_path: Path, samples: Path) -> None:
+    names = [name for name in COLUMNS if name not in ("window_index", "seed_recoen_PU")]
+    known = definition(tmp_path / "d.json", names)
+    ran = attempt("convert", str(samples / "ndjson"), "-o", str(tmp_path / "w.parquet"), "-f", known)
+    assert ran.code == 2 and "were made with other settings (flavour, sample)" in ran.err
 
 
 def test_other_settings_do_not_go_to_one_output(tmp_path: Path, own: Path) -> None:

@@ -180,9 +180,9 @@ def _convert_group(
     sources = list(_sources(files, task, done))
     if not sources:
         return
-    origin = shared_origin(sources, task.flavour)
+    origin = shared_origin(sources, task.flavour, names_windows="window_index" in plan.wanted)
     plan, absent = fitted(plan, sources, strict=task.is_own)
-    if plan.events_path and any(each.events is None for each in sources):
+    if plan.events_path and (any(each.events is None for each in sources) or _of_many_samples(sources)):
         plan = replace(plan, events_path=None)
     notes: dict[str, Any] = {LEGACY: True} if any(each.is_legacy for each in sources) else {}
     notes |= {FLOAT32: True} if any(each.is_rounded for each in sources) else {}
@@ -216,6 +216,12 @@ def _convert_group(
     done.outputs += plan.paths
     done.absent |= absent
     done.filled |= filled
+
+
+def _of_many_samples(sources: Sequence[Source]) -> bool:
+    """Whether the files are of several samples, which tables of events do not tell apart."""
+    settings = [(each.origin or {}).get("settings") or {} for each in sources]
+    return len({each.get("sample") or "" for each in settings}) > 1
 
 
 def _met_notes(met: ReadNotes) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import SettingsError
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, SENTINEL
 from ecalwindows.dataset.origins import Source
 from ecalwindows.formats.parquet.definition import FeaturesDefinition
 from ecalwindows.formats.parquet.tables import empty_batch
@@ -18,6 +18,8 @@ from ecalwindows.formats.writers import OutputPlan
 from ecalwindows.windowing.derived import can_have
 
 HIT_NAMES = tuple(name for name, *_ in HIT_COMPONENTS)
+IN_LINES = frozenset({"ieta", "iphi", "iz", "energy_fraction"})
+"""The components without which NDJSON holds no hits: what models use. For another one that is not there it has -999."""
 
 
 def fitted(plan: OutputPlan, sources: Sequence[Source], *, strict: bool) -> tuple[OutputPlan, set[str]]:
@@ -27,7 +29,7 @@ def fitted(plan: OutputPlan, sources: Sequence[Source], *, strict: bool) -> tupl
     """
     has = [each.columns for each in sources if each.columns is not None]
     lacking = {name for name in plan.wanted if not all(name in names or can_have(name, names) for names in has)}
-    if plan.format == "ndjson" and lacking & {"is_seed", *HIT_NAMES}:  # a line has the seed's hits too
+    if plan.format == "ndjson" and lacking & {"is_seed", *IN_LINES}:  # a line has the seed's hits too
         lacking |= set(HIT_NAMES)
     if plan.format == "parquet":
         if strict and lacking:
@@ -56,9 +58,15 @@ def _without(definition: FeaturesDefinition, lacking: Collection[str]) -> Featur
 
 
 def with_columns(batch: WindowBatch, plan: OutputPlan) -> WindowBatch:
-    """The batch with just the columns and hit components of the output; without hits where these are not there."""
+    """The batch with just the columns and hit components of the output; without hits where these are not there.
+
+    In NDJSON each number of a hit has its place: energy and fraction that are not there are -999.
+    """
     hits = {name: column for name, column in batch.hits.items() if name in plan.wanted}
     offsets = batch.hits_offsets
+    if plan.format == "ndjson" and hits.keys() >= IN_LINES:
+        size = len(hits["ieta"])
+        hits |= {name: np.full(size, SENTINEL, np.float32) for name in HIT_NAMES if name not in hits}
     if not hits:
         hits = dict(empty_batch(plan.definition.wanted).hits) if plan.format == "parquet" else {}
         offsets = np.zeros_like(offsets)

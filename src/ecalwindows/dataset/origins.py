@@ -25,6 +25,8 @@ INHERITED = ("filled", "unusable_lines", "unusable", "doubts")
 """Notes that hold for windows wherever they are written."""
 
 DECISIVE = ("settings", "working_points_sha256")
+OF_WINDOWS = ("sample", "flavour")
+"""Settings that may differ in one output: each window has its own, in `window_index` and in `flavour`."""
 
 
 @dataclass(frozen=True)
@@ -86,13 +88,15 @@ def source(path: Path, limits: Limits) -> Source:
     return Source(path, file_columns(path, limits), file_manifest(path), file_metadata(path), states)
 
 
-def shared_origin(sources: Sequence[Source], flavour: int | None) -> dict[str, Any]:
+def shared_origin(sources: Sequence[Source], flavour: int | None, *, names_windows: bool) -> dict[str, Any]:
     """What files that go to one output say of themselves; what they then say together.
 
-    flavour : set in all windows, None to keep it
-    Raises InputError when they were made with other settings.
+    flavour : set in all windows, None to keep it; names_windows : whether the output has `window_index`
+    Raises InputError when they were made with other settings; those of `OF_WINDOWS` are left out where they differ.
     """
     origins = [each.origin or {} for each in sources]
+    if names_windows and all(each.columns is None or "window_index" in each.columns for each in sources):
+        origins = _without_those_of_windows(origins)
     for each, origin in zip(sources, origins, strict=True):
         differ = [key for key in DECISIVE if origin.get(key) != origins[0].get(key)]
         if differ:
@@ -112,6 +116,14 @@ def shared_origin(sources: Sequence[Source], flavour: int | None) -> dict[str, A
     if flavour is not None:
         origin["settings"]["flavour"] = flavour
     return origin
+
+
+def _without_those_of_windows(origins: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What files say, without the settings of `OF_WINDOWS` that differ."""
+    settings = [dict(origin.get("settings") or {}) for origin in origins]
+    differ = {key for key in OF_WINDOWS if any(each.get(key) != settings[0].get(key) for each in settings)}
+    kept = [{key: value for key, value in each.items() if key not in differ} for each in settings]
+    return [origin and origin | {"settings": each} for origin, each in zip(origins, kept, strict=True)]
 
 
 def _what(one: dict[str, Any], other: dict[str, Any]) -> str:
