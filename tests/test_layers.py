@@ -130,7 +130,7 @@ def test_the_lowest_modules_stay_low(module: str, allowed: set[str]) -> None:
 
 HOMES = {
     "uproot": ("dumper", "simulation", "core.corrections"),
-    "pyarrow": ("formats", "dataset", "validation"),
+    "pyarrow": ("formats", "dataset", "validation", "evaluation.score_tables"),
     "matplotlib": ("plots",),
     "mplhep": ("plots",),
     "click": ("cli",),
@@ -140,7 +140,8 @@ HOMES = {
     "dask": ("production.executors.dask",),
     "distributed": ("production.executors.dask",),
     "pandas": (),
-    "tensorflow": (),
+    "onnxruntime": ("evaluation.models",),
+    "tensorflow": ("evaluation.models",),
     "torch": (),
 }
 """Libraries, and the rooms or modules that import them."""

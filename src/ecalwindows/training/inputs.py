@@ -24,8 +24,8 @@ from ecalwindows.core.settings import read_settings
 FORM_VERSION = 1
 """Version of the form of the file."""
 
-Convention = Literal["training"]
-"""Who computes the features: `training`, the columns of a dataset."""
+Convention = Literal["training", "cmssw"]
+"""Who computes the features: `training`, the columns of a dataset; `cmssw`, as CMS's reconstruction does it."""
 
 EVENT_INPUTS = ("nVtx", "rho", "ncls")
 """Columns of a window's metadata that need no truth, and may be inputs of a model."""
@@ -43,7 +43,21 @@ def _training_names(level: str) -> tuple[str, ...]:
 
 
 LEVELS = ("clusters", "windows", "hits")
-NAMES: dict[str, dict[str, tuple[str, ...]]] = {"training": {level: _training_names(level) for level in LEVELS}}
+CMSSW_CLUSTER = (
+    "cl_energy", "cl_et", "cl_eta", "cl_phi", "cl_ieta", "cl_iphi", "cl_iz",
+    "cl_seed_dEta", "cl_seed_dPhi", "cl_seed_dEnergy", "cl_seed_dEt", "cl_nxtals",
+)  # fmt: skip
+"""What CMSSW knows of a cluster."""
+
+CMSSW_NAMES = {
+    "clusters": CMSSW_CLUSTER,
+    "windows": tuple(f"{how}_{name}" for how in ("max", "min", "avg") for name in CMSSW_CLUSTER),
+    "hits": ("ieta", "iphi", "iz", "en_withfrac"),
+}
+NAMES: dict[str, dict[str, tuple[str, ...]]] = {
+    "training": {level: _training_names(level) for level in LEVELS},
+    "cmssw": CMSSW_NAMES,
+}
 """Names of the inputs that there are, by convention and level."""
 
 Floats = NDArray[np.float32]
@@ -149,6 +163,15 @@ class Tensor(Part):
         return shift, width
 
     @property
+    def cmssw_scales(self) -> tuple[Floats, Floats]:
+        """The same as CMSSW has them: its two numbers are float32, and so is the difference of them."""
+        shift, width = self.scales
+        for i, each in enumerate(self.features):
+            if isinstance(each, MinMax):
+                width[i] = np.float32(each.max) - np.float32(each.min)
+        return shift, width
+
+    @property
     def tensors(self) -> tuple[str, ...]:
         """Names of all its tensors."""
         names = (self.tensor, self.missing, getattr(self, "mask", None))
@@ -180,7 +203,10 @@ class InputDefinition(Part):
 
     version: Int = Field(FORM_VERSION, description=f"version of this form, at most {FORM_VERSION}")
     data_model: Int = Field(DATA_MODEL_VERSION, description="data-model version of the columns (CHANGELOG.md)")
-    convention: Convention = Field("training", description="who computes the inputs")
+    convention: Convention = Field(
+        "training",
+        description="who computes the inputs: training (columns of the dataset) or cmssw (docs/normalisation.md)",
+    )
     clusters: Placed = Field(description="the tensor of clusters")
     windows: Tensor | None = Field(None, description="the tensor of windows, none where it is left out")
     hits: Placed | None = Field(None, description="the tensor of hits, none where it is left out")
@@ -202,6 +228,8 @@ class InputDefinition(Part):
                 raise _WrongError(f"it is of version {given} of the {kind}", f"version 1 to {known}", NEWER)
         for level, part in self.parts.items():
             _check_names(level, part.names, NAMES[self.convention][level])
+            if part.missing and self.convention == "cmssw":
+                raise _WrongError(f"{level} have a tensor of missing inputs", "none: CMSSW does not feed it")
         if again := _repeated(self.tensors):
             raise _WrongError(f"two tensors have the name '{again}'", "a name of its own for each tensor")
         return self

@@ -14,6 +14,7 @@ from ecalwindows.core.errors import unknown_column
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
 from ecalwindows.formats.parquet.definition import DEFAULT_HITS, GROUPS, FeaturesDefinition
 from ecalwindows.formats.parquet.stored import text_array
+from ecalwindows.training.cmssw import CmsswInputs
 
 Integers = NDArray[np.int64]
 
@@ -26,6 +27,8 @@ class Padding:
         are read
     cl_features, cl_labels, seed_features, window_features, metadata : names of columns, in order
     components : names of the components of a hit, in order
+    computed : what makes the features of clusters and windows and the components of hits of other columns, as CMSSW
+        does; the seed is the first cluster then
     """
 
     clusters: int
@@ -36,10 +39,13 @@ class Padding:
     window_features: tuple[str, ...]
     metadata: tuple[str, ...]
     components: tuple[str, ...]
+    computed: CmsswInputs | None = None
 
     @property
     def columns(self) -> frozenset[str]:
         """Names of all columns and hit components needed."""
+        if self.computed is not None:
+            return frozenset((*self.cl_labels, *self.metadata)) | self.computed.columns
         names = (*self.cl_features, *self.cl_labels, *self.seed_features, *self.window_features, *self.metadata)
         return frozenset((*names, *self.components))
 
@@ -146,6 +152,7 @@ class Source:
     seed_features: Array
     window_features: Array
     metadata: Mapping[str, Array]
+    seed_first: bool = False
 
 
 Pieces = Sequence[tuple[Source, Integers, Integers]]
@@ -156,14 +163,21 @@ def gathering_source(batch: WindowBatch, padding: Padding) -> Source:
     """The columns that the padding names, side by side."""
     n_windows, n_pairs = len(batch), len(batch.pair_cluster)
     texts = {"window_index": text_array(batch.window_index)} if "window_index" in padding.metadata else {}
+    if padding.computed is None:
+        clusters = _matrix(batch, padding.cl_features, n_pairs)
+        windows = _matrix(batch, padding.window_features, n_windows)
+        hits = _stacked([batch.hits[name] for name in padding.components], int(batch.hits_offsets[-1]))
+    else:
+        clusters, windows, hits = padding.computed(batch)
     return Source(
         batch=batch,
-        cl_features=_matrix(batch, padding.cl_features, n_pairs),
+        cl_features=clusters,
         cl_labels=_matrix(batch, padding.cl_labels, n_pairs, np.bool_),
-        hits=_stacked([batch.hits[name] for name in padding.components], int(batch.hits_offsets[-1])),
+        hits=hits,
         seed_features=_matrix(batch, padding.seed_features, n_windows),
-        window_features=_matrix(batch, padding.window_features, n_windows),
+        window_features=windows,
         metadata={name: batch.window[name] for name in padding.metadata if name not in texts} | texts,
+        seed_first=padding.computed is not None,
     )
 
 
@@ -214,9 +228,8 @@ def _fill(room: Mapping[str, Any], source: Source, rows: Integers, places: Integ
     room["window_features"][places] = source.window_features[rows]
     for name, column in source.metadata.items():
         room["metadata"][name][places] = column[rows]
-    window, place, pair = rows_of(source.batch.window_offsets, rows)
     c = room["cl_mask"].shape[1]
-    place = _seed_kept(place, pair == source.batch.window_seed[rows][window], window, c)
+    window, place, pair = placed_pairs(source.batch, rows, c, seed_first=source.seed_first)
     kept = place < c
     pair, target = pair[kept], places[window[kept]] * c + place[kept]
     for name, values in (("cl_features", source.cl_features), ("cl_labels", source.cl_labels)):
@@ -250,6 +263,22 @@ def rows_of(offsets: Integers, rows: Integers) -> tuple[Integers, Integers, Inte
     owner = np.repeat(np.arange(len(rows)), counts)
     place = np.arange(len(owner)) - np.repeat(ends - counts, counts)
     return owner, place, place + offsets[rows][owner]
+
+
+def placed_pairs(
+    batch: WindowBatch, rows: Integers, places: int, *, seed_first: bool = False
+) -> tuple[Integers, Integers, Integers]:
+    """The clusters of chosen windows: window among the chosen, place, index of the pair.
+
+    Those that are cut have `places` or more. seed_first : the seed has place 0, else its own, or the last one
+    """
+    window, place, pair = rows_of(batch.window_offsets, rows)
+    is_seed = batch.pair_cluster[pair] == batch.window_seed[rows][window]
+    if seed_first:
+        own = np.zeros(len(rows), np.int64)
+        own[window[is_seed]] = place[is_seed]
+        return window, np.minimum(np.where(is_seed, 0, place + (place < own[window])), places), pair
+    return window, _seed_kept(place, is_seed, window, places), pair
 
 
 def _seed_kept(place: Integers, is_seed: NDArray[np.bool_], window: Integers, most: int) -> Integers:

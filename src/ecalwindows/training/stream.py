@@ -278,6 +278,7 @@ def stream(
         raise _wrong(f"{rank=}, {world=}, {last=}", "a rank below world; last='keep' with one rank only", where)
     if weights is not None and inputs is None:
         raise _wrong(f"{weights=} without inputs", "weights together with inputs", where)
+    model = None
     if inputs is not None:
         if (columns, hits, layout, pad_clusters, pad_hits, transform) != (None, True, "padded", 45, 45, None):
             raise _wrong("inputs and other settings of the content of a batch", "one of the two", where)
@@ -301,8 +302,9 @@ def stream(
     shares = None if mix is None else _shares(mix, names, where)
     blocks = tuple(blocks_of(each, fold) for each in opened)
     plan = _shuffle(blocks, seed, shuffle, pool, memory, shares, stop)
+    padding = _padding(opened, pad_clusters, pad_hits if hits else 0, columns)
     maker = Maker(
-        blocks=blocks, shuffle=plan, padding=_padding(opened, pad_clusters, pad_hits if hits else 0, columns),
+        blocks=blocks, shuffle=plan, padding=padding if model is None else model.padding(padding),
         layout=layout, to_batch=pad_clusters == "batch", to_hits=hits and pad_hits == "batch", transform=transform,
     )  # fmt: skip
     return Stream(

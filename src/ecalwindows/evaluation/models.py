@@ -1,0 +1,286 @@
+"""Models as sources of scores: ONNX, frozen TensorFlow graphs and Python functions, fed by their input definition."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.errors import EcalWindowsError, InputError, SettingsError, broken_extra, missing_extra
+from ecalwindows.evaluation.score_tables import checked
+from ecalwindows.training.inputs import InputDefinition
+from ecalwindows.training.padding import gathering_source, padded_batch, placed_pairs
+from ecalwindows.training.transform import ModelInputs
+
+WINDOWS = 512
+"""Windows that a model is given at a time."""
+
+Scores = NDArray[np.float32]
+Tensors = Mapping[str, NDArray[np.float32]]
+Run = Callable[[Tensors], Any]
+Shape = tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that is fed the tensors of an input definition; a `ScoreSource`.
+
+    Attributes
+    ----------
+    name : str
+        Name of the collection.
+    definition : InputDefinition
+        What the model is fed.
+    run : callable
+        From tensors to scores, or logits, of shape (n, places) or (n, places, 1).
+    where : str
+        The file, or the function.
+    about : mapping
+        The file and its SHA-256.
+    is_logit : bool
+        Whether a sigmoid makes the scores.
+    """
+
+    name: str
+    definition: InputDefinition
+    run: Run
+    where: str
+    about: Mapping[str, str] = field(default_factory=dict)
+    is_logit: bool = True
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns and hit components that the tensors are made of."""
+        return tuple(sorted(self._inputs.padding().columns | {"is_seed"}))
+
+    @cached_property
+    def _inputs(self) -> ModelInputs:
+        return ModelInputs(self.definition)
+
+    def tensors(self, batch: WindowBatch) -> Tensors:
+        """The tensors of the windows of a batch, in order, by name."""
+        padding, rows = self._inputs.padding(), np.arange(len(batch))
+        return self._inputs(padded_batch([(gathering_source(batch, padding), rows, rows)], len(rows), padding))
+
+    def scores(self, batch: WindowBatch) -> Scores:
+        """Scores of the clusters; 0 for those without a place. Raises InputError for results that are no scores."""
+        padding = self._inputs.padding()
+        source = gathering_source(batch, padding)
+        score = np.zeros(len(batch.pair_cluster), np.float32)
+        for begin in range(0, len(batch), WINDOWS):
+            rows = np.arange(begin, min(begin + WINDOWS, len(batch)))
+            tensors = self._inputs(padded_batch([(source, rows, np.arange(len(rows)))], len(rows), padding))
+            result = self._shaped(self.run(tensors), len(rows))
+            window, place, pair = placed_pairs(batch, rows, padding.clusters, seed_first=source.seed_first)
+            kept = place < padding.clusters
+            score[pair[kept]] = result[window[kept], place[kept]]
+        return checked(score, self.where)
+
+    def _shaped(self, result: Any, n: int) -> Scores:
+        """The result as scores (n, places). Raises InputError for another shape."""
+        values = np.asarray(result, np.float32)
+        shape = (n, self.definition.clusters.places)
+        if values.shape not in (shape, (*shape, 1)):
+            raise InputError(
+                f"the model returned an array of shape {values.shape}",
+                expected=f"one number per window and cluster, {shape} or {(*shape, 1)}", where=self.where,
+                todo="correct the model, or `output: {tensor: ...}` in its input definition",
+            )  # fmt: skip
+        values = values.reshape(shape)
+        return sigmoid(values) if self.is_logit else values
+
+
+def sigmoid(logit: Scores) -> Scores:
+    """Scores of logits: computed in double precision and rounded once, so that they are the same on all machines."""
+    with np.errstate(over="ignore"):
+        score: Scores = (1 / (1 + np.exp(-logit.astype(np.float64)))).astype(np.float32)
+    return score
+
+
+def of_function(function: Callable[..., Any], name: str, definition: InputDefinition, where: str) -> Model:
+    """A function as a model: it is given a dictionary of tensors and returns scores."""
+
+    def run(tensors: Tensors) -> Any:
+        try:
+            return function(tensors)
+        except EcalWindowsError:
+            raise
+        except Exception as error:
+            raise InputError(
+                f"the function failed: {type(error).__name__}: {_one_line(error)}", expected="an array of scores",
+                where=where, todo="correct the function",
+            ) from error  # fmt: skip
+
+    return Model(name, definition, run, where, {"scores": where}, is_logit=False)
+
+
+def of_onnx(path: Path, name: str, definition: InputDefinition, threads: int) -> Model:
+    """An ONNX model, run by onnxruntime on the CPU.
+
+    Raises InputError for a file that cannot be read and for other tensors than those of the definition,
+    MissingExtraError without onnxruntime.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise _missing("onnxruntime", "onnx", error) from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its errors have no common class
+        raise _unreadable(path, error, "an ONNX model") from error
+    found = {each.name: each.shape for each in session.get_inputs()}
+    check_tensors(found, definition, path)
+    output = definition.output.tensor
+    _check_output(output, [each.name for each in session.get_outputs()], path)
+
+    def run(tensors: Tensors) -> Any:
+        return session.run([output], {each: tensors[each] for each in found})[0]
+
+    return Model(name, definition, run, str(path), _about(path), definition.output.logit)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A frozen TensorFlow graph that has been read: shapes of its inputs by name, None where they are unknown."""
+
+    path: Path
+    graph: Any
+    inputs: Mapping[str, Sequence[int | None] | None]
+
+    def model(self, name: str, definition: InputDefinition, threads: int) -> Model:
+        """The graph as a model. Raises InputError for other tensors than those of the definition."""
+        tf = _tensorflow()
+        check_tensors(self.inputs, definition, self.path)
+        operations = self.graph.get_operations()
+        output = definition.output.tensor
+        used = {tensor.op.name for each in operations for tensor in each.inputs}
+        known = {each.name for each in operations}
+        _check_output(output, [output] if output in known else sorted(known - used), self.path)
+        config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=1)
+        session = tf.compat.v1.Session(graph=self.graph, config=config)
+
+        def run(tensors: Tensors) -> Any:
+            return session.run(f"{output}:0", {f"{each}:0": tensors[each] for each in self.inputs})
+
+        return Model(name, definition, run, str(self.path), _about(self.path), definition.output.logit)
+
+
+def read_graph(path: Path) -> Graph:
+    """A frozen TensorFlow graph. Raises InputError for a file that is none, MissingExtraError without TensorFlow."""
+    tf = _tensorflow()
+    content, graph = tf.compat.v1.GraphDef(), tf.Graph()
+    try:
+        content.ParseFromString(path.read_bytes())
+        with graph.as_default():
+            tf.import_graph_def(content, name="")
+    except Exception as error:
+        raise _unreadable(path, error, "a frozen TensorFlow graph") from error
+    operations = [each for each in graph.get_operations() if each.type == "Placeholder"]
+    shapes = {each.name: each.outputs[0].shape for each in operations}
+    return Graph(
+        path, graph, {name: shape.as_list() if shape.rank is not None else None for name, shape in shapes.items()}
+    )
+
+
+def _tensorflow() -> Any:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        import tensorflow
+    except ImportError as error:
+        raise _missing("tensorflow", "tensorflow", error) from error
+    return tensorflow
+
+
+def shapes_of(definition: InputDefinition) -> dict[str, Shape]:
+    """Shapes of the tensors by name; None is the number of windows."""
+    places = definition.clusters.places
+    axes: dict[str, Shape] = {"clusters": (None, places), "windows": (None,)}
+    if definition.hits:
+        axes["hits"] = (None, places, definition.hits.places)
+    shapes: dict[str, Shape] = {}
+    for level, part in definition.parts.items():
+        for tensor in part.tensors:
+            is_mask = tensor == getattr(part, "mask", None)
+            shapes[tensor] = axes[level] if is_mask else (*axes[level], len(part.names))
+    if definition.is_seed:
+        shapes[definition.is_seed] = (None, places, 1)
+    if definition.n_clusters:
+        shapes[definition.n_clusters] = (None,)
+    return shapes
+
+
+def check_tensors(found: Mapping[str, Sequence[Any] | None], definition: InputDefinition, path: Path) -> None:
+    """Raise InputError where the inputs of a model are not those of its definition."""
+    made = shapes_of(definition)
+    if set(found) == set(made) and all(_fits(shape, made[name]) for name, shape in found.items()):
+        return
+    raise InputError(
+        f"the model has the inputs {_listed(found) or 'none'}",
+        expected=f"those of the input definition: {_listed(made)}", where=str(path),
+        todo="give the input definition that the model was trained with (--inputs)",
+    )  # fmt: skip
+
+
+def _fits(shape: Sequence[Any] | None, made: Shape) -> bool:
+    """Whether a shape with unknown lengths (None, a name, or below 0) can be the other one."""
+    if shape is None:
+        return True
+    return len(shape) == len(made) and all(
+        not isinstance(a, int) or a < 0 or b is None or a == b for a, b in zip(shape, made, strict=True)
+    )
+
+
+def _listed(shapes: Mapping[str, Sequence[Any] | None]) -> str:
+    def length(n: Any) -> str:
+        return str(n) if isinstance(n, int) and n >= 0 else "n"
+
+    texts = {name: "of any shape" if s is None else f"({', '.join(map(length, s))})" for name, s in shapes.items()}
+    return ", ".join(f"{name} {texts[name]}" for name in sorted(texts))
+
+
+def _check_output(name: str, found: Sequence[str], path: Path) -> None:
+    if name not in found:
+        raise InputError(
+            f"the model has no output '{name}': it has {', '.join(found[:10])}", expected=f"an output '{name}'",
+            where=str(path), todo="correct `output: {tensor: ...}` in the input definition",
+        )  # fmt: skip
+
+
+def no_definition(where: str) -> SettingsError:
+    """The error of a model without an input definition."""
+    return SettingsError(
+        "the model has no input definition", expected="a YAML file that says what the model is fed", where=where,
+        todo="add --inputs inputs.yaml (`ecalwindows normalize --inputs` writes one)",
+    )  # fmt: skip
+
+
+def _missing(library: str, extra: str, error: ImportError) -> EcalWindowsError:
+    if isinstance(error, ModuleNotFoundError) and error.name == library:
+        return missing_extra(library, extra, "run the model")
+    return broken_extra(library, extra, "run the model", error)
+
+
+def _unreadable(path: Path, error: Exception, expected: str) -> InputError:
+    return InputError(
+        f"the model cannot be read: {_one_line(error)}", expected=expected, where=str(path), todo="check the file"
+    )
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+def _about(path: Path) -> dict[str, str]:
+    with path.open("rb") as file:
+        return {"scores": path.name, "model_sha256": hashlib.file_digest(file, "sha256").hexdigest()}
