@@ -100,13 +100,13 @@ def folds(batch: WindowBatch, n: int) -> Integers:
     """The fold of each window: splitmix64(h) modulo n, where h is the hash of its event as dataset/splits.py has it."""
     key = sample_key("") * np.ones(len(batch), np.uint64)
     if len(batch.window_index.data):
-        names, at = np.unique([_sample(text) for text in text_array(batch.window_index)], return_inverse=True)
+        names, at = np.unique([sample_of(text) for text in text_array(batch.window_index)], return_inverse=True)
         key = np.array([sample_key(str(name)) for name in names])[at]
     hashed = splitmix64(event_hash(key, *(batch.window[name] for name in IDS)))
     return (hashed % np.uint64(n)).astype(np.int64)
 
 
-def _sample(text: str) -> str:
+def sample_of(text: str) -> str:
     """The sample of a window_index, by the same rule as that of splits; empty where it has none."""
     found = re.match(SAMPLE, text)
     return found["sample"] if found else ""

@@ -55,7 +55,7 @@ class Stream:
         self.n_workers, self.prefetch = workers, prefetch
         self.epoch = 0
         self._position, self._warned = 0, False
-        self._maker, self._order = maker, order
+        self._maker, self.order = maker, order
         self._workers: Workers | None = None
         if not len(self):
             n = self.windows
@@ -97,7 +97,7 @@ class Stream:
             [
                 f"<Stream of {self._name!r}",
                 f"  windows:  {self.windows:,} per epoch in {len(self):,} batches of {self.size:,}{ranks}",
-                f"  order:    {self._order}",
+                f"  order:    {self.order}",
                 f"  layout:   {self._maker.layout}",
                 f"  workers:  {self.n_workers}",
                 f"  at:       epoch {self.epoch}, window {self._position:,}>",
@@ -120,7 +120,7 @@ class Stream:
             "version": STATE_VERSION,
             "content": hashlib.sha256("".join(each.fingerprint for each in self._maker.blocks).encode()).hexdigest(),
             "selection": [each.selection for each in self._maker.blocks],
-            "order": self._order,
+            "order": self.order,
             "seed": self._maker.shuffle.seed,
             "epoch": self.epoch,
             "position": self._position,
