@@ -6,6 +6,7 @@ exactly on an edge (or one float32 step beside it) are common rather than rare.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -199,6 +200,59 @@ def event(draw: st.DrawFn, identity: tuple[int, int, int], geometry: Geometry, b
     for _ in range(n_clusters):
         clusters.append(draw(position(clusters, geometry, broken)))
     calos = [draw(position(clusters, geometry, broken)) for _ in range(n_calos)]
+    return draw(event_of(identity, clusters, calos, broken))
+
+
+@st.composite
+def close_by_cases(draw: st.DrawFn) -> tuple[list[Event], Settings]:
+    """Events with pairs of particles whose windows overlap, and settings that keep windows of both.
+
+    Clusters are around the particles. Most belong to the nearest one, some to another of the pair, with equal scores or
+    scores at a limit; a pair in an endcap may have its mirror image in the other one.
+    """
+    chosen = replace(
+        draw(settings()), assoc_strategy="sim_fraction", mode=draw(st.sampled_from(["cmssw", "cmssw", "overlapping"]))
+    )
+    names = [(1, 7, number) for number in range(draw(st.sampled_from([1, 1, 2])))]
+    return [draw(close_by_event(name, chosen.geometry)) for name in names], chosen
+
+
+@st.composite
+def close_by_event(draw: st.DrawFn, identity: tuple[int, int, int], geometry: Geometry) -> Event:
+    """One event of `close_by_cases`."""
+    eta, phi = draw(st.sampled_from(ETAS)), draw(st.sampled_from(PHIS))
+    first = (eta, phi, 0 if abs(eta) < 1.479 else (1 if eta > 0 else -1))
+    calos = [first, draw(position([first], geometry, False))]
+    if draw(st.booleans()):
+        calos += [(-eta, phi, -iz) for eta, phi, iz in calos[: draw(st.integers(1, 2))]]
+    clusters, nearest = list(calos), list(range(len(calos)))
+    for _ in range(draw(st.integers(0, 4))):
+        particle = draw(st.integers(0, len(calos) - 1))
+        clusters.append(draw(position([calos[particle]], geometry, False)))
+        nearest.append(particle)
+    made = draw(event_of(identity, clusters, calos, False))
+    for c, (eta, _, _) in enumerate(calos):
+        made["pfCluster_energy"][c] = f32(draw(st.sampled_from([2.0, 4.0, 4.0, 100.0])) * math.cosh(eta))
+        if draw(st.integers(0, 7)):
+            for name in ("ieta", "iphi", "iz", "rechitEnergy", "fraction", "eta", "phi"):
+                made[f"pfClusterHit_{name}"][c] = [1]
+    low = st.sampled_from([0.0, 0.0, 0.0, 1e-4, math.nextafter(1e-4, 1), 0.125])
+    high = st.sampled_from([0.125, 0.5, 0.5, 1.0, 0.25, 1e-2, math.nextafter(1e-2, 1), 0.0])
+    made["pfCluster_sim_fraction"] = [
+        [draw(high if particle == own else low) for particle in range(len(calos))] for own in nearest
+    ]
+    return made
+
+
+@st.composite
+def event_of(
+    draw: st.DrawFn,
+    identity: tuple[int, int, int],
+    clusters: Sequence[Position],
+    calos: Sequence[Position],
+    broken: bool,
+) -> Event:
+    """An event with clusters and caloparticles at these positions, and all branches."""
     of_event: Event = dict(zip(("runId", "lumiId", "eventId"), identity, strict=True))
     of_event |= {
         "rho": draw(numbers([0.0, 25.5], broken)),
@@ -210,8 +264,8 @@ def event(draw: st.DrawFn, identity: tuple[int, int, int], geometry: Geometry, b
     return (
         of_event
         | draw(caloparticles(calos, broken))
-        | draw(pfclusters(clusters, n_calos, broken))
-        | draw(superclusters(n_clusters, broken))
+        | draw(pfclusters(clusters, len(calos), broken))
+        | draw(superclusters(len(clusters), broken))
     )
 
 

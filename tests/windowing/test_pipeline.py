@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import uproot
 from helpers import strategies
 from helpers.batches import check_batch
+from helpers.cli import run
 from helpers.events_maker import window_settings_of
 from helpers.pipeline import WORKING_POINTS, assert_same, made_of
 from hypothesis import given
 from reference import pipeline as reference
 from reference.pipeline import Settings
+from reference.windows import bounds
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.schema import CLUSTER_COLUMNS, COLUMNS, EVENT_COLUMNS, HIT_COMPONENTS, WINDOW_COLUMNS
@@ -21,6 +26,8 @@ from ecalwindows.core.working_points import packaged_working_points
 from ecalwindows.dumper.read import no_events
 from ecalwindows.windowing.pipeline import Made, make_windows
 from ecalwindows.windowing.relabelling import relabelled
+
+PILEUP = ("simEnergy_sharedXtalsPU", "recoEnergy_sharedXtalsPU", "simPU_nSharedXtals")
 
 
 def assert_equals_reference(made: Made, rows: list[dict[str, Any]], counts: list[dict[str, Any]]) -> None:
@@ -57,6 +64,78 @@ def assert_same_hits(batch: WindowBatch, clusters: np.ndarray[Any, Any], expecte
 def test_equals_the_slow_twin(case: Any) -> None:
     events, settings = case
     assert_equals_reference(made_of(events, settings), *reference.windows(events, settings, strategies.threshold))
+
+
+def test_equals_the_slow_twin_for_pairs_of_particles_close_to_each_other() -> None:
+    """Among the random pairs are ties, exact edges, pairs in both endcaps and clusters without hits."""
+    seen: Counter[str] = Counter()
+
+    @given(strategies.close_by_cases())
+    def compare(case: Any) -> None:
+        events, settings = case
+        made = made_of(events, settings)
+        assert_equals_reference(made, *reference.windows(events, settings, strategies.threshold))
+        if settings.mode == "cmssw" and (made.batch.column("other_calo_index") >= 0).any():
+            seen.update(name for name, is_there in features_of(made.batch, events, settings).items() if is_there)
+
+    compare()
+    assert sorted(seen) == sorted(features_of(made_of([], Settings()).batch, [], Settings())), seen
+
+
+def features_of(batch: WindowBatch, events: list[dict[str, Any]], settings: Settings) -> dict[str, bool]:
+    """What the windows of an example of the test above contain."""
+    window = np.repeat(np.arange(len(batch)), np.diff(batch.window_offsets))
+    edges = np.array([bounds(settings.geometry, eta) for eta in batch.column("seed_eta").tolist()]).reshape(-1, 3)
+    deta, dphi = (batch.column(f"cluster_{name}")[:, None] for name in ("deta", "dphi"))
+    et = [batch.column("et_cluster_calib")[first:last].tolist() for first, last in pairs(batch.window_offsets)]
+    return {
+        "only is_any_calo_seed": bool((batch.column("is_any_calo_seed") & ~batch.column("is_calo_seed")).any()),
+        "equal Et": any(len(set(of_window)) < len(of_window) for of_window in et),
+        "at an edge in eta": bool(np.isclose(deta, edges[window, :2], rtol=1e-6).any()),
+        "at an edge in phi": bool(np.isclose(np.abs(dphi), edges[window, 2:], rtol=1e-6).any()),
+        "both endcaps": {-1, 1} <= set(batch.column("seed_iz").tolist()),
+        "clusters without hits": any(not hits for event in events for hits in event["pfClusterHit_fraction"]),
+        "windows that are not matched": not batch.column("is_seed_calo_matched").all(),
+    }
+
+
+@pytest.mark.parametrize("mode", ["cmssw", "overlapping"])
+def test_labels_of_two_particles_in_one_window(mode: str) -> None:
+    """Clusters: main of particle 0, of 1, more of 0, main of 2 with too much pile-up, none (its window is unmatched)."""
+    event = one_matched_and_eight_unmatched()
+    n, scores = 5, [[0.9, 0.05, 0.0], [0.1, 0.8, 0.0], [0.2, 0.0, 0.0], [0.0, 0.0, 0.7], [0.0, 0.0, 0.0]]
+    event = {name: value[:n] if isinstance(value, list) else value for name, value in event.items()}
+    event |= {f"pfCluster_{name}": scores for name in ("sim_fraction", "simEnergy_sharedXtals")}
+    event |= {"pfCluster_eta": [0.5] * n, "pfCluster_phi": [0.01 * i for i in range(n)]}
+    event |= {name: value * 3 for name, value in event.items() if name.startswith("caloParticle_")}
+    event |= {f"pfClusterHit_{name}": [[0]] * n for name in ("rechitEnergy", "fraction", "ieta", "iphi", "iz")}
+    event |= {f"pfCluster_{name}": [0.0, 0.0, 0.0, 7.0, 0.0] for name in PILEUP}
+    settings = Settings(mode=mode, keep="all", require_gen_in_window=False, pu_limit=5.0)
+    batch = made_of([event], settings).batch
+    later = mode == "cmssw"
+    own, all_of = batch.column("is_calo_seed").tolist(), batch.column("is_any_calo_seed").tolist()
+    index, found = batch.column("cl_index").tolist(), {}
+    for seed, (first, last) in zip(batch.column("seed_index").tolist(), pairs(batch.window_offsets), strict=True):
+        assert index[first:last] == list(range(seed if later else 0, n))
+        found[seed] = [[index[i] for i in range(first, last) if flags[i]] for flags in (own, all_of)]
+    whole = {0: [[0], [0, 1, 3]], 1: [[1], [0, 1, 3]], 2: [[0], [0, 1, 3]], 3: [[], [0, 1]], 4: [[], []]}
+    assert found == {
+        seed: [[i for i in each if i >= seed or not later] for each in lists] for seed, lists in whole.items()
+    }
+
+
+@pytest.mark.compiled
+def test_simulated_events_with_particles_in_common_windows_equal_the_slow_twin(tmp_path: Path) -> None:
+    options = ["-n", "2", "--overlap-particles", "--pileup", "off", "--per-event", "2", "--seed", "5"]
+    run("simulate", "-o", str(tmp_path / "close.root"), *options)
+    with uproot.open(tmp_path / "close.root") as file:
+        events = file["recosimdumper/caloTree"].arrays().to_list()
+    for mode in ("cmssw", "overlapping", "non-overlapping"):
+        settings = Settings(mode=mode, keep="all", pileup="off", geometry="v1")
+        made = made_of(events, settings)
+        assert_equals_reference(made, *reference.windows(events, settings, strategies.threshold))
+        differ = made.batch.column("is_any_calo_seed") & ~made.batch.column("is_calo_seed")
+        assert differ.any()
 
 
 @given(strategies.cases(complete=False))
