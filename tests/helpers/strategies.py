@@ -210,9 +210,8 @@ def close_by_cases(draw: st.DrawFn) -> tuple[list[Event], Settings]:
     Clusters are around the particles. Most belong to the nearest one, some to another of the pair, with equal scores or
     scores at a limit; a pair in an endcap may have its mirror image in the other one.
     """
-    chosen = replace(
-        draw(settings()), assoc_strategy="sim_fraction", mode=draw(st.sampled_from(["cmssw", "cmssw", "overlapping"]))
-    )
+    keep, mode = st.sampled_from(["all", "all", "matched"]), st.sampled_from(["cmssw", "cmssw", "cmssw", "overlapping"])
+    chosen = replace(draw(settings()), assoc_strategy="sim_fraction", keep=draw(keep), mode=draw(mode))
     names = [(1, 7, number) for number in range(draw(st.sampled_from([1, 1, 2])))]
     return [draw(close_by_event(name, chosen.geometry)) for name in names], chosen
 

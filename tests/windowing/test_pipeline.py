@@ -101,7 +101,7 @@ def features_of(batch: WindowBatch, events: list[dict[str, Any]], settings: Sett
 
 @pytest.mark.parametrize("mode", ["cmssw", "overlapping"])
 def test_labels_of_two_particles_in_one_window(mode: str) -> None:
-    """Clusters: main of particle 0, of 1, more of 0, main of 2 with too much pile-up, none (its window is unmatched)."""
+    """Clusters: main of particle 0, of 1, more of 0, of 2 with too much pile-up, none (its window is unmatched)."""
     event = one_matched_and_eight_unmatched()
     n, scores = 5, [[0.9, 0.05, 0.0], [0.1, 0.8, 0.0], [0.2, 0.0, 0.0], [0.0, 0.0, 0.7], [0.0, 0.0, 0.0]]
     event = {name: value[:n] if isinstance(value, list) else value for name, value in event.items()}
