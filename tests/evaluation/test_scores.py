@@ -15,6 +15,7 @@ from helpers.definitions import EVERYTHING
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import EcalWindowsError, InputError, SettingsError
+from ecalwindows.core.schema import DATA_MODEL_VERSION
 from ecalwindows.evaluation.score_tables import EVENT, saved_scores
 from ecalwindows.evaluation.scores import open_source
 from ecalwindows.formats.parquet.reader import read_batches
@@ -178,8 +179,8 @@ def test_a_function_without_inputs_takes_the_batch(tmp_path: Path, batch: Window
 
 
 def test_inputs_of_a_newer_data_model_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "i.yaml").write_text(DEFINITION.text.replace("data_model: 1", "data_model: 9"))
-    with pytest.raises(SettingsError, match="version 9 of the data model"):
+    (tmp_path / "i.yaml").write_text(DEFINITION.text.replace(f"data_model: {DATA_MODEL_VERSION}", "data_model: 99"))
+    with pytest.raises(SettingsError, match="version 99 of the data model"):
         open_source(lambda tensors: 0, inputs=tmp_path / "i.yaml")
 
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import EcalWindowsError, InputError, SettingsError, broken_extra, missing_extra
 from ecalwindows.evaluation.score_tables import checked
+from ecalwindows.training.cmssw_files import TENSORS
 from ecalwindows.training.inputs import InputDefinition
 from ecalwindows.training.padding import gathering_source, padded_batch, placed_pairs
 from ecalwindows.training.transform import ModelInputs
@@ -122,12 +123,58 @@ def of_function(function: Callable[..., Any], name: str, definition: InputDefini
     return Model(name, definition, run, where, {"scores": where}, is_logit=False)
 
 
-def of_onnx(path: Path, name: str, definition: InputDefinition, threads: int) -> Model:
-    """An ONNX model, run by onnxruntime on the CPU.
+@dataclass(frozen=True)
+class ModelFile:
+    """A model that has been read.
 
-    Raises InputError for a file that cannot be read and for other tensors than those of the definition,
-    MissingExtraError without onnxruntime.
+    Attributes
+    ----------
+    path : Path
+        The file.
+    inputs : mapping
+        Shape of each input by name; None is an unknown shape, and a length that is None or text an unknown one.
+    outputs : tuple of str
+        Names of the outputs, those that the model ends with first.
+    feed : callable
+        The output of a name, from tensors.
     """
+
+    path: Path
+    inputs: Mapping[str, Sequence[Any] | None]
+    outputs: tuple[str, ...]
+    feed: Callable[[str, Tensors], Any]
+
+    def model(self, name: str, definition: InputDefinition) -> Model:
+        """The model as a source of scores. Raises InputError for other tensors than those of the definition."""
+        check_tensors(self.inputs, definition, self.path)
+        output = definition.output.tensor
+        if output not in self.outputs:
+            raise InputError(
+                f"the model has no output '{output}': it has {', '.join(self.outputs[:10])}",
+                expected=f"an output '{output}'", where=str(self.path),
+                todo="correct `output: {tensor: ...}` in the input definition",
+            )  # fmt: skip
+        run = partial(self.feed, output)
+        return Model(name, definition, run, str(self.path), _about(self.path), definition.output.logit)
+
+    @property
+    def places(self) -> tuple[int | None, int | None]:
+        """Places for clusters and for hits of the tensors of CMSSW, None where they are unknown."""
+        hits, clusters = (self.inputs.get(TENSORS[level]) or () for level in ("hits", "clusters"))
+        found = [shape[place] if len(shape) == n else None for shape, place, n in ((clusters, 1, 3), (hits, 2, 4))]
+        one, two = (n if isinstance(n, int) else None for n in found)
+        return one, two
+
+
+def read_model(path: Path, threads: int) -> ModelFile:
+    """Read an ONNX model, or a frozen TensorFlow graph (`.pb`); both run on the CPU.
+
+    Raises InputError for a file that cannot be read, MissingExtraError where a library is not installed.
+    """
+    return _read_graph(path, threads) if path.suffix.lower() == ".pb" else _read_onnx(path, threads)
+
+
+def _read_onnx(path: Path, threads: int) -> ModelFile:
     try:
         import onnxruntime
     except ImportError as error:
@@ -139,45 +186,15 @@ def of_onnx(path: Path, name: str, definition: InputDefinition, threads: int) ->
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors have no common class
         raise _unreadable(path, error, "an ONNX model") from error
-    found = {each.name: each.shape for each in session.get_inputs()}
-    check_tensors(found, definition, path)
-    output = definition.output.tensor
-    _check_output(output, [each.name for each in session.get_outputs()], path)
+    inputs = {each.name: each.shape for each in session.get_inputs()}
 
-    def run(tensors: Tensors) -> Any:
-        return session.run([output], {each: tensors[each] for each in found})[0]
+    def feed(output: str, tensors: Tensors) -> Any:
+        return session.run([output], {each: tensors[each] for each in inputs})[0]
 
-    return Model(name, definition, run, str(path), _about(path), definition.output.logit)
+    return ModelFile(path, inputs, tuple(each.name for each in session.get_outputs()), feed)
 
 
-@dataclass(frozen=True)
-class Graph:
-    """A frozen TensorFlow graph that has been read: shapes of its inputs by name, None where they are unknown."""
-
-    path: Path
-    graph: Any
-    inputs: Mapping[str, Sequence[int | None] | None]
-
-    def model(self, name: str, definition: InputDefinition, threads: int) -> Model:
-        """The graph as a model. Raises InputError for other tensors than those of the definition."""
-        tf = _tensorflow()
-        check_tensors(self.inputs, definition, self.path)
-        operations = self.graph.get_operations()
-        output = definition.output.tensor
-        used = {tensor.op.name for each in operations for tensor in each.inputs}
-        known = {each.name for each in operations}
-        _check_output(output, [output] if output in known else sorted(known - used), self.path)
-        config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=1)
-        session = tf.compat.v1.Session(graph=self.graph, config=config)
-
-        def run(tensors: Tensors) -> Any:
-            return session.run(f"{output}:0", {f"{each}:0": tensors[each] for each in self.inputs})
-
-        return Model(name, definition, run, str(self.path), _about(self.path), definition.output.logit)
-
-
-def read_graph(path: Path) -> Graph:
-    """A frozen TensorFlow graph. Raises InputError for a file that is none, MissingExtraError without TensorFlow."""
+def _read_graph(path: Path, threads: int) -> ModelFile:
     tf = _tensorflow()
     content, graph = tf.compat.v1.GraphDef(), tf.Graph()
     try:
@@ -186,11 +203,18 @@ def read_graph(path: Path) -> Graph:
             tf.import_graph_def(content, name="")
     except Exception as error:
         raise _unreadable(path, error, "a frozen TensorFlow graph") from error
-    operations = [each for each in graph.get_operations() if each.type == "Placeholder"]
-    shapes = {each.name: each.outputs[0].shape for each in operations}
-    return Graph(
-        path, graph, {name: shape.as_list() if shape.rank is not None else None for name, shape in shapes.items()}
-    )
+    config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=1)
+    session = tf.compat.v1.Session(graph=graph, config=config)
+    operations = graph.get_operations()
+    shapes = {each.name: each.outputs[0].shape for each in operations if each.type == "Placeholder"}
+    inputs = {name: shape.as_list() if shape.rank is not None else None for name, shape in shapes.items()}
+    used = {tensor.op.name for each in operations for tensor in each.inputs}
+    outputs = sorted((each.name for each in operations if each.outputs), key=lambda name: name in used)
+
+    def feed(output: str, tensors: Tensors) -> Any:
+        return session.run(f"{output}:0", {f"{each}:0": tensors[each] for each in inputs})
+
+    return ModelFile(path, inputs, tuple(outputs), feed)
 
 
 def _tensorflow() -> Any:
@@ -247,14 +271,6 @@ def _listed(shapes: Mapping[str, Sequence[Any] | None]) -> str:
 
     texts = {name: "of any shape" if s is None else f"({', '.join(map(length, s))})" for name, s in shapes.items()}
     return ", ".join(f"{name} {texts[name]}" for name in sorted(texts))
-
-
-def _check_output(name: str, found: Sequence[str], path: Path) -> None:
-    if name not in found:
-        raise InputError(
-            f"the model has no output '{name}': it has {', '.join(found[:10])}", expected=f"an output '{name}'",
-            where=str(path), todo="correct `output: {tensor: ...}` in the input definition",
-        )  # fmt: skip
 
 
 def no_definition(where: str) -> SettingsError:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, SettingsError, near
-from ecalwindows.evaluation.models import no_definition, of_function, of_onnx, read_graph
+from ecalwindows.evaluation.models import no_definition, of_function, read_model
 from ecalwindows.evaluation.score_tables import checked, read_score_table
+from ecalwindows.training.cmssw_files import HITS, PLACES, cmssw_folder
 from ecalwindows.training.inputs import InputDefinition, read_inputs
 
 Scores = NDArray[np.float32]
@@ -163,12 +164,26 @@ def open_source(
     kind = "folder" if Path(text).is_dir() else Path(text).suffix.lower()
     if kind in (".parquet", ".pq"):
         return read_score_table(text, name=name)
-    if kind == ".onnx":
-        return of_onnx(Path(text), name or Path(text).stem, _definition(inputs, text), threads)
-    if kind == ".pb":
+    if kind == "folder":
+        return _of_folder(Path(text), name, inputs, threads)
+    if kind in (".onnx", ".pb"):
         definition = _definition(inputs, text)
-        return read_graph(Path(text)).model(name or Path(text).stem, definition, threads)
+        return read_model(Path(text), threads).model(name or Path(text).stem, definition)
     raise SettingsError(f"'{text}' gives no scores", expected=FORMS, where="scores", todo="give one of these")
+
+
+def _of_folder(path: Path, name: str | None, inputs: str | Path | InputDefinition | None, threads: int) -> ScoreSource:
+    """The model of a folder, fed as its text files say; places are those of the model's tensors."""
+    folder = cmssw_folder(path)
+    if inputs is not None or folder.model is None:
+        found = "an input definition is given too" if folder.model else "the folder has no model"
+        raise SettingsError(
+            found, expected="a folder with a model and text files that say what it is fed", where=str(path),
+            todo="leave out the input definition" if folder.model else "add the model (.pb or .onnx)",
+        )  # fmt: skip
+    model = read_model(folder.model, threads)
+    places, hits = model.places
+    return model.model(name or path.name, folder.definition(places or PLACES, hits or HITS))
 
 
 def _definition(inputs: str | Path | InputDefinition | None, where: str) -> InputDefinition:

@@ -1,0 +1,119 @@
+"""Frozen TensorFlow graphs give scores; CMS's released graph is fed as CMSSW feeds it."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.cli import run
+from reference import cmssw as reference
+
+from ecalwindows import open_dataset
+from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.errors import InputError
+from ecalwindows.evaluation.scores import ScoreSource, open_source
+from ecalwindows.training.inputs import InputDefinition, input_definition
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    tf: Any = pytest.importorskip("tensorflow", reason="needs the extra tensorflow")
+
+pytestmark = [pytest.mark.tensorflow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+
+RELEASED = Path(__file__).parents[3] / "shared" / "data" / "cmssw" / "EOY_2018"
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory, golden: Path) -> Path:
+    """Windows as CMS's reconstruction makes them."""
+    path = tmp_path_factory.mktemp("cmssw") / "w.parquet"
+    wp = ("--wp-file", str(golden / "wp_test.json"))
+    run("windows", str(golden / "electrons.root"), *wp, "--mode", "cmssw", "--keep", "all", "-o", str(path))
+    return path
+
+
+def batches(path: Path, source: ScoreSource) -> list[WindowBatch]:
+    scan = open_dataset(str(path)).scan
+    return [batch for batch, _ in scan.pieces(scan.units(), frozenset(source.columns))]
+
+
+def definition() -> InputDefinition:
+    features = [{"name": "en_cluster", "scaler": "mean_std", "mean": 5.0, "std": 10.0}]
+    output = {"tensor": "y", "logit": True}
+    return input_definition({"clusters": {"tensor": "x", "places": 45, "features": features}, "output": output})
+
+
+def frozen(path: Path, places: int = 45) -> Path:
+    """A graph whose logit is the first feature of a cluster."""
+    graph = tf.Graph()
+    with graph.as_default():
+        x = tf.compat.v1.placeholder(tf.float32, [None, places, 1], name="x")
+        tf.identity(x[..., 0], name="y")
+    path.write_bytes(graph.as_graph_def().SerializeToString())
+    return path
+
+
+def test_a_graph_gives_the_sigmoid_of_its_logits(tmp_path: Path, dataset: Path) -> None:
+    source = open_source(frozen(tmp_path / "g.pb"), inputs=definition())
+    for batch in batches(dataset, source):
+        expected = 1 / (1 + np.exp(-(batch.column("en_cluster").astype(np.float64) - 5) / 10))
+        np.testing.assert_allclose(source.scores(batch), expected, rtol=1e-5)
+
+
+def test_a_graph_with_other_tensors_or_another_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"(?s)has the inputs x \(n, 7, 1\).*x \(n, 45, 1\)"):
+        open_source(frozen(tmp_path / "g.pb", 7), inputs=definition())
+    (tmp_path / "g.pb").write_bytes(b"no graph")
+    with pytest.raises(InputError, match="the model cannot be read"):
+        open_source(tmp_path / "g.pb", inputs=definition())
+
+
+def as_cmssw_sees(batch: WindowBatch) -> list[list[dict[str, Any]]]:
+    """The clusters of each window, in order."""
+    names = {name: f"cluster_{name}" for name in ("eta", "phi", "ieta", "iphi", "iz")}
+    names |= {"energy": "en_cluster", "nxtals": "cl_nxtals"}
+    columns = {name: batch.column(column).tolist() for name, column in names.items()}
+    hits = {name: batch.hits[name].tolist() for name in ("ieta", "iphi", "iz", "energy_fraction")}
+    clusters = []
+    for row in range(len(batch.pair_cluster)):
+        of_row = range(batch.hits_offsets[row], batch.hits_offsets[row + 1])
+        clusters.append({name: column[row] for name, column in columns.items()} | {"hits": [
+            {name.replace("energy_fraction", "en_withfrac"): column[k] for name, column in hits.items()} for k in of_row
+        ]})  # fmt: skip
+    offsets = batch.window_offsets.tolist()
+    return [clusters[first:last] for first, last in pairwise(offsets)]
+
+
+@pytest.mark.skipif(not RELEASED.is_dir(), reason="needs CMS's released files")
+def test_the_released_graph_is_fed_the_tensors_of_the_reference_in_every_bit(dataset: Path) -> None:
+    source: Any = open_source(RELEASED)
+    files = {"clusters": "config_clusters", "windows": "config_window", "hits": "config_hits"}
+    lines = {}
+    for level, name in files.items():
+        words = (RELEASED / f"{name}_inputs.txt").read_text().split()
+        lines[level] = [(words[i], words[i + 1], words[i + 2], words[i + 3]) for i in range(0, len(words), 4)]
+    graph = tf.compat.v1.GraphDef.FromString((RELEASED / "model.pb").read_bytes())
+    model = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
+    n = 0
+    for batch in batches(dataset, source):
+        expected = reference.tensors(as_cmssw_sees(batch), lines, 45, 40)
+        fed = source.tensors(batch)
+        for name, tensor in expected.items():
+            assert np.array_equal(fed[name].view(np.int32), tensor.view(np.int32)), name
+        pruned = model.prune([f"{name}:0" for name in expected], "cl_class:0")
+        logits = pruned(*(tf.constant(tensor) for tensor in expected.values())).numpy()[..., 0]
+        place = np.arange(len(batch.pair_cluster)) - np.repeat(batch.window_offsets[:-1], np.diff(batch.window_offsets))
+        owner = np.repeat(np.arange(len(batch)), np.diff(batch.window_offsets))
+        by_hand = np.where(place < 45, 1 / (1 + np.exp(-logits[owner, np.minimum(place, 44)].astype(np.float64))), 0)
+        scores = source.scores(batch)
+        np.testing.assert_allclose(scores, by_hand, atol=2e-6)
+        is_seed = batch.column("is_seed")
+        assert (place[is_seed] == 0).all() and scores[is_seed].mean() > scores[~is_seed].mean()
+        n += len(batch)
+    assert n > 50
