@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.batch import Text, WindowBatch
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.files.output import check_output, written_atomically
-from ecalwindows.formats.parquet.stored import storage, text_array
+from ecalwindows.formats.parquet.stored import arrow_text, storage, text_array
 from ecalwindows.formats.parquet.writer import TableWriter
 
 EVENT = {"run": "run_id", "lumi": "lumi_id", "event": "event_id", "seed_index": "seed_index"}
@@ -72,7 +72,7 @@ class ScoreTable:
 
     def scores(self, batch: WindowBatch) -> Scores:
         """The scores of the clusters of a batch, float32 (n_pairs,). Raises InputError for a cluster without one."""
-        keys = _names(_batch_columns(batch, self.by_index))
+        keys = _window_names(batch, self.by_index)
         place = np.minimum(np.searchsorted(self.windows, keys), max(len(self.windows) - 1, 0))
         known = (self.windows[place] == keys) if len(self.windows) else np.zeros(len(keys), np.bool_)
         owner = np.repeat(np.arange(len(batch)), np.diff(batch.window_offsets))
@@ -144,12 +144,17 @@ def _rows(file: Any, wanted: Sequence[str]) -> Iterator[Any]:
 
 def _piece(rows: Any, by_index: bool, path: str | Path) -> tuple[Keys, Any, Any, Scores]:
     """Rows as names of windows, rows of each, clusters and scores; a window that goes on later is named again."""
-    columns = [storage(rows.column(rows.schema.names.index(each))) for each in (*([INDEX] if by_index else EVENT),)]
-    if any(column.null_count for column in columns):
+    columns = {name: storage(rows.column(name)) for name in rows.schema.names}
+    names = [INDEX] if by_index else list(EVENT)
+    if any(columns[name].null_count for name in names):
         raise _wrong(path, "a window without a name (null)", "a name for each window")
-    named = _names([np.asarray(column.to_numpy(zero_copy_only=False)) for column in columns])
-    cluster = np.asarray(storage(rows.column(rows.schema.names.index("cl_index"))).to_numpy(zero_copy_only=False))
-    score = np.asarray(storage(rows.column(rows.schema.names.index("score"))).to_numpy(zero_copy_only=False))
+    if by_index:
+        texts = columns[INDEX].dictionary_encode()
+        named = _text_names(arrow_text(texts.dictionary))[texts.indices.to_numpy()]
+    else:
+        named = _number_names([np.asarray(columns[name].to_numpy(zero_copy_only=False)) for name in names])
+    cluster = np.asarray(columns["cl_index"].to_numpy(zero_copy_only=False))
+    score = np.asarray(columns["score"].to_numpy(zero_copy_only=False))
     if len(cluster) and (cluster.dtype.kind not in "iu" or (cluster < 0).any() or (cluster >= 1 << 31).any()):
         raise _wrong(path, "cl_index is not the index of a cluster everywhere", "whole numbers from 0")
     if score.dtype.kind not in "f" and len(score):
@@ -171,19 +176,24 @@ def checked(score: Scores, where: str) -> Scores:
     return score
 
 
-def _batch_columns(batch: WindowBatch, by_index: bool) -> list[NDArray[Any]]:
+def _window_names(batch: WindowBatch, by_index: bool) -> Keys:
     if by_index:
-        return [text_array(batch.window_index)]
-    return [batch.column(name) for name in EVENT.values()]
+        return _text_names(batch.window_index)
+    return _number_names([batch.column(name) for name in EVENT.values()])
 
 
-def _names(columns: Sequence[NDArray[Any]]) -> Keys:
-    """The names of windows as bytes: of text, or of four integers."""
-    if len(columns) == 1:
-        encoded = [str(text).encode() for text in columns[0]]
-        return np.array(encoded, dtype=np.bytes_) if encoded else np.zeros(0, "S1")
-    numbers = np.stack([column.astype(">i8") for column in columns], axis=1) if len(columns[0]) else None
-    return np.zeros(0, "S32") if numbers is None else np.ascontiguousarray(numbers).view("S32").ravel()
+def _text_names(text: Text) -> Keys:
+    """Texts as bytes of one width."""
+    sizes = np.diff(text.offsets)
+    names = np.zeros((len(text), max(int(sizes.max(initial=0)), 1)), np.uint8)
+    owner = np.repeat(np.arange(len(text)), sizes)
+    names[owner, np.arange(len(owner)) - np.repeat(text.offsets[:-1] - text.offsets[0], sizes)] = text.data
+    return names.view(f"S{names.shape[1]}").ravel()
+
+
+def _number_names(columns: Sequence[NDArray[Any]]) -> Keys:
+    """Four integers as 32 bytes."""
+    return np.stack([column.astype(">i8") for column in columns], axis=1).view("S32").ravel()
 
 
 def _shown(batch: WindowBatch, window: int) -> str:
@@ -210,7 +220,10 @@ class ScoreWriter:
         owner = np.repeat(np.arange(len(batch)), np.diff(batch.window_offsets))
         columns = {name: pa.array(batch.column(column)[owner]) for name, column in EVENT.items()}
         if len(batch.window_index) == len(batch):
-            columns[INDEX] = pa.array(text_array(batch.window_index), pa.string()).take(pa.array(owner))
+            text = batch.window_index
+            buffers = [None, pa.py_buffer(text.offsets.astype(np.int64)), pa.py_buffer(text.data)]
+            texts = pa.Array.from_buffers(pa.large_string(), len(text), buffers).cast(pa.string())
+            columns[INDEX] = texts.take(pa.array(owner))
         columns |= {"cl_index": pa.array(batch.column("cl_index")), "score": pa.array(score)}
         fields = [pa.field(name, column.type, nullable=False) for name, column in columns.items()]
         self._writer.take(pa.Table.from_arrays(list(columns.values()), schema=pa.schema(fields)))
