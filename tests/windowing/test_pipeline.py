@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 import uproot
@@ -70,6 +71,7 @@ def test_equals_the_slow_twin_for_pairs_of_particles_close_to_each_other() -> No
     """Among the random pairs are ties, exact edges, pairs in both endcaps and clusters without hits."""
     seen: Counter[str] = Counter()
 
+    @hypothesis.settings(max_examples=max(100, hypothesis.settings().max_examples))
     @given(strategies.close_by_cases())
     def compare(case: Any) -> None:
         events, settings = case
