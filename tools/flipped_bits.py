@@ -121,7 +121,9 @@ VERDICTS = {"validate", "finalize"}
 
 
 def content(path: Path) -> str:
-    """Digest of what a file holds, however its bytes are: of windows, or of JSON."""
+    """Digest of what a file holds, however its bytes are: of windows, or of JSON, else its bytes."""
+    if path.name in ("README.md", "_metadata"):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
     if path.suffix == ".json":
         return json.dumps(json.loads(path.read_bytes()), sort_keys=True)
     digest = hashlib.sha256()
@@ -159,6 +161,8 @@ def make_cases(folder: Path, n_events: int) -> list[Case]:
     cases.append(
         Case("record", True, dataset, "dataset.json", "", ("validate", "open_dataset", "convert", "normalize"))
     )
+    for name in ("parquet/_metadata", "README.md", "croissant.json"):
+        cases.append(Case(Path(name).name, True, dataset, name, "", ("validate",)))
     return cases
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from helpers.cli import attempt, run
 from helpers.flat_folders import contents, write_part
@@ -27,6 +28,7 @@ from ecalwindows.core.files.hidden_names import OLD, Writer, hidden_name
 from ecalwindows.dataset.record import read_record
 from ecalwindows.dataset.splits import parse_split
 from ecalwindows.dumper.reading import Reading
+from ecalwindows.formats.manifest import file_record
 from ecalwindows.production.listing import entry_of
 
 WP = GOLDEN / "wp_test.json"
@@ -279,11 +281,11 @@ def test_damage_to_any_file_that_readers_use_is_found_by_validate(mine, kind):
         relabel_dataset(mine / "ds", mine / "new", WP)
         base, record = mine / "new", mine / "new" / "dataset.json"
     run("validate", str(base), "-q")
-    listed = {each.name for each in [*read_record(record).all_files, *read_record(record).beside]}
-    not_listed = {name for name in contents(base) if name.rpartition("/")[2] not in
-                  ("README.md", "croissant.json", "dataset.json", "finalize.json")} - listed  # fmt: skip
-    assert not not_listed
-    for name in sorted(each.name for each in read_record(record).beside):
+    stated = read_record(record)
+    beside = {each.name for each in (*stated.beside, *stated.pages)}
+    not_listed = contents(base).keys() - {each.name for each in stated.all_files} - beside
+    assert {name.rpartition("/")[2] for name in not_listed} <= {"dataset.json", "finalize.json"}
+    for name in sorted(beside):
         text = (base / name).read_bytes()
         (base / name).write_bytes(
             text[: len(text) // 2] + bytes([text[len(text) // 2] ^ 1]) + text[len(text) // 2 + 1 :]
@@ -292,6 +294,46 @@ def test_damage_to_any_file_that_readers_use_is_found_by_validate(mine, kind):
         assert ran.code == 1 or "cannot be read" in ran.err, name
         assert name.rpartition("/")[2] in ran.out + ran.err
         (base / name).write_bytes(text)
+
+
+@pytest.mark.parametrize("kind", ["a dataset", "a flat folder"])
+def test_the_pages_of_a_dataset_have_their_checksums_in_the_record_also_after_a_note(mine, kind):
+    base = mine / "ds" if kind == "a dataset" else mine / "parquet"
+    if kind == "a flat folder":
+        finalize_dataset(base)
+    run("log", "note", str(base), "rho is wrong")
+    run("validate", str(base), "-q")
+    (page,) = base.rglob("README.md")
+    page.write_text(page.read_text().replace("rho is wrong", "rho is whole"))
+    ran = attempt("validate", str(base))
+    assert ran.code == 1 and f"{page.relative_to(base)} has other content than dataset.json says (checksum)" in ran.out
+    page.unlink()
+    assert f"{page.relative_to(base)} is missing" in attempt("validate", str(base)).out
+    run("log", "note", str(base), "found later")  # writes it again
+    run("validate", str(base), "-q")
+
+
+def test_an_index_that_names_other_files_than_the_record_is_reported(mine):
+    base = mine / "parquet"
+    finalize_dataset(base)
+    run("validate", str(base), "-q")
+    record, index = base / "_ecalwindows" / "dataset.json", base / "_metadata"
+    names = sorted(path.name for path in base.glob("*.parquet"))
+    one, *others = names
+    footers = [pq.read_metadata(base / name) for name in names]
+    for footer, name in zip(footers, ["../else.parquet", *others[:-1], "more.parquet"], strict=True):
+        footer.set_file_path(name)
+        if footer is not footers[0]:
+            footers[0].append_row_groups(footer)
+    footers[0].write_metadata_file(str(index))
+    stated = read_record(record)
+    beside = [file_record(base / each.name, base) for each in stated.beside]
+    record.write_text(stated.model_copy(update={"beside": beside}).text())
+    ran = attempt("validate", str(base))
+    assert ran.code == 1
+    assert f"_metadata does not name {one}" in ran.out and f"_metadata does not name {names[-1]}" in ran.out
+    for name in ("../else.parquet", "more.parquet"):
+        assert f"_metadata names {name}, which is in no record" in ran.out
 
 
 def test_a_pipe_is_not_compared_with_itself(tmp_path):

@@ -483,8 +483,10 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_an_empty_file_becomes_an_empty_dataset(tmp_path: Path) -> None:
-    run("convert", str(production(tmp_path, b"")), "-o", str(tmp_path / "w.parquet"))
+def test_an_empty_file_that_its_manifest_states_to_be_empty_becomes_an_empty_dataset(tmp_path: Path) -> None:
+    run("windows", str(GOLDEN / "electrons.root"), "-o", str(tmp_path / "w.ndjson"), "--events", "0:0", "-q")
+    assert not (tmp_path / "w.ndjson").read_bytes()
+    run("convert", str(tmp_path / "w.ndjson"), "-o", str(tmp_path / "w.parquet"))
     assert len(ak.from_parquet(tmp_path / "w.parquet")) == 0
 
 

@@ -98,6 +98,32 @@ def test_a_file_without_a_usable_line_is_bad(tmp_path: Path, command: str) -> No
         len(ecalwindows.open_dataset(bad))
 
 
+@pytest.mark.parametrize("suffix", [".ndjson", ".ndjson.gz", ".ndjson.zst", ".ndjson.tar.gz"])
+@pytest.mark.parametrize("text", [b"", b"\n \n"], ids=["empty", "blank"])
+def test_a_text_without_lines_is_bad_where_no_manifest_states_that_it_has_no_windows(
+    tmp_path: Path, suffix: str, text: bytes
+) -> None:
+    bad = str(file_of(tmp_path, text, f"bad{suffix}"))
+    out = str(tmp_path / "w.parquet")
+    for words in (["convert", bad, "-o", out], ["normalize", bad, "-o", out], ["validate", bad], ["inspect", bad]):
+        ran = attempt(*words)
+        assert ran.code == 2 and "it has no lines, and no manifest says that there are 0 windows" in ran.err, ran.err
+    with pytest.raises(BadFileError, match="it has no lines"):
+        len(ecalwindows.open_dataset(bad))
+    good = str(file_of(tmp_path, TEXT, "good.ndjson"))
+    run("convert", "-q", bad, good, "-o", out, "--skip-bad-files")
+    assert [each["name"] for each in read_manifest(manifest_path(Path(out))).bad_inputs] == [Path(bad).name]
+
+
+def test_a_text_without_lines_is_good_where_a_manifest_states_that_it_has_no_windows(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.ndjson"
+    run("windows", str(GOLDEN / "electrons.root"), "-o", str(empty), "--events", "0:0", "-q")
+    assert not empty.read_bytes()
+    run("convert", str(empty), "-o", str(tmp_path / "w.parquet"), "-q")
+    run("validate", str(empty))
+    assert len(ecalwindows.open_dataset(empty)) == 0
+
+
 def test_a_bad_file_among_others_is_left_out_and_recorded_where_that_is_asked_for(tmp_path: Path) -> None:
     bad = file_of(tmp_path, b"".join(map(with_words_for_flags, LINES)), "bad.ndjson")
     good = file_of(tmp_path, TEXT, "good.ndjson")

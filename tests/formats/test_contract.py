@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from formats.contract import DTYPES, FormatContract, one_window
 from helpers.ndjson import file_of
-from helpers.parquet_reader import ALL_HITS
+from helpers.parquet_reader import ALL_HITS, tame_batch
 from reference import json_text
 from reference import tfrecord as wire
 
 from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.errors import BadFileError
 from ecalwindows.formats.parquet.writer import arrow_table
 from ecalwindows.formats.tfrecord.layout import CONTEXT
 
@@ -39,6 +41,12 @@ class TestNdjson(FormatContract):
     def foreign(self, folder: Path, name: str, value: float) -> Path:
         line = json.loads(json_text.ndjson(one_window())) | {name: value}
         return file_of(folder, json.dumps(line).encode() + b"\n", self.name)
+
+    def test_an_output_without_windows_is_a_file_without_windows(self, tmp_path: Path) -> None:
+        """The text is empty, and is read only where a manifest states that it has no windows."""
+        (path,) = self.written(tmp_path, tame_batch(0))
+        with pytest.raises(BadFileError, match="it has no lines, and no manifest says that there are 0 windows"):
+            self.read([path])
 
 
 class TestNdjsonGzip(TestNdjson):

@@ -248,20 +248,23 @@ def _beside_in_place(folder: Path, parts: Sequence[Part]) -> list[FileRecord]:
 
 
 def write_record(record: DatasetRecord, folder: Path) -> None:
-    """Write the forms of a record into its folder, each whole: the card, Croissant (of windows), the record itself.
+    """Write the forms of a record into its folder, each complete: the card, Croissant (of windows), the record itself.
 
+    The record gets sizes and checksums of the other two (`pages`).
     Raises OutputError, also where one is a link.
     """
-    root = "../" if folder.name == FOLDER else ""
-    texts: dict[str, Callable[[], str]] = {CARD: lambda: card(record)}
+    is_flat = folder.name == FOLDER
+    pages: dict[str, Callable[[], str]] = {CARD: lambda: card(record)}
     if record.format != "matches":
-        texts[CROISSANT] = lambda: croissant_text(record, root)
-    texts[RECORD] = record.text
-    paths = [folder / name for name in texts]
-    refuse_links([*([folder] if root else []), *paths])
+        pages[CROISSANT] = lambda: croissant_text(record, "../" if is_flat else "")
+    paths = [folder / name for name in (*pages, RECORD)]
+    refuse_links([*([folder] if is_flat else []), *paths])
     with written_atomically(paths) as places:
-        for place, text in zip(places, texts.values(), strict=True):
+        for place, text in zip(places[:-1], pages.values(), strict=True):
             place.write_text(text(), encoding="utf-8")
+        base = folder.parent if is_flat else folder
+        found = [file_record(path, base, place) for path, place in zip(paths[:-1], places[:-1], strict=True)]
+        places[-1].write_text(record.model_copy(update={"pages": found}).text(), encoding="utf-8")
 
 
 def _write_run(folder: Path, source: Path, target: Path, started: datetime, seconds: float) -> None:

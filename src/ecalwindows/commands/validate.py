@@ -27,7 +27,15 @@ from ecalwindows.formats.manifest import Manifest
 from ecalwindows.formats.ndjson.reader import ReadNotes
 from ecalwindows.formats.readers import file_manifest, file_metadata, read_batches
 from ecalwindows.formats.suffixes import real_file
-from ecalwindows.validation.claims import Found, claims, untracked_files, wrong_counts, wrong_files, wrong_origin
+from ecalwindows.validation.claims import (
+    Found,
+    claims,
+    untracked_files,
+    wrong_counts,
+    wrong_files,
+    wrong_indices,
+    wrong_origin,
+)
 from ecalwindows.validation.invariants import Outcome, check, outcomes
 from ecalwindows.validation.invariants.seen import Seen
 from ecalwindows.validation.raw_numbers import not_finite
@@ -239,8 +247,9 @@ def _books(path: Path, found: dict[Path, Found], split: str | None, linked: list
     for outcome in (files, counts, origin):
         outcome.checked = len(found) if stated else 0
         outcome.missing |= set() if stated else {"record", "manifest"}
-    wrong: list[str] = [line for claim in stated for line in wrong_files(claim, only)]
-    for line in dict.fromkeys(unreadable + linked + wrong + ([] if only else untracked_files(stated, path))):
+    wrong = [line for claim in stated for line in wrong_files(claim, only)]
+    of_folder = [] if only else wrong_indices(stated) + untracked_files(stated, path)
+    for line in dict.fromkeys(unreadable + linked + wrong + of_folder):
         files.fail(line)
     for claim in stated:
         _tell(counts, wrong_counts(claim, found))

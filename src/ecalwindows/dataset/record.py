@@ -163,6 +163,9 @@ class DatasetRecord(Model):
     beside: list[FileRecord] = Field(
         default_factory=list, description="Manifests, and the index of Parquet: what readers use beside the data."
     )
+    pages: list[FileRecord] = Field(
+        default_factory=list, description="README.md and croissant.json, which are made of all else in this record."
+    )
     inputs: list[InputRecord] = Field(description="Input files.")
     bad_inputs: list[dict[str, str]] = Field(description="Inputs that were left out, with the reason.")
     input_summary: InputSummary | None = Field(None, description="What the inputs were found to be; null: unknown.")

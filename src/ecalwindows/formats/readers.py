@@ -11,12 +11,13 @@ from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.files.file_state import unchanged
 from ecalwindows.core.files.json_files import UnreadableError, parsed_model, parsed_object
+from ecalwindows.core.urls import is_remote
 from ecalwindows.formats.known_values import OwnWords
 from ecalwindows.formats.manifest import FOLDER, Manifest, manifest_path, read_manifest
 from ecalwindows.formats.ndjson import reader as ndjson_reader
 from ecalwindows.formats.ndjson.reader import ReadNotes as ReadNotes
 from ecalwindows.formats.ndjson.reader import warning_of as warning_of
-from ecalwindows.formats.ndjson.text_source import Limits
+from ecalwindows.formats.ndjson.text_source import Limits, bad_text
 from ecalwindows.formats.parquet import reader as parquet_reader
 from ecalwindows.formats.suffixes import FORMATS, MATCHED, RECORD, UNMATCHED, stem_of
 from ecalwindows.formats.suffixes import kind_of as kind_of
@@ -40,7 +41,9 @@ def read_batches(
     kind = kind_of(path)
     name = fspath(path)
     if kind == "ndjson":
-        return unchanged(name, ndjson_reader.read_batches(path, rows=rows, columns=columns, limits=limits, notes=notes))
+        notes = notes or ReadNotes()
+        batches = ndjson_reader.read_batches(path, rows=rows, columns=columns, limits=limits, notes=notes)
+        return unchanged(name, _not_empty(name, batches))
     if kind == "parquet":
         notes = notes or ReadNotes()
         batches = parquet_reader.read_batches(
@@ -48,6 +51,19 @@ def read_batches(
         )
         return unchanged(name, batches)
     return unchanged(name, tfrecord_reader.read_batches(name, rows=rows, columns=columns))
+
+
+def _not_empty(path: str, batches: Iterator[WindowBatch]) -> Iterator[WindowBatch]:
+    """The windows of a text. Raises BadFileError where there are none, unless the part has a manifest.
+
+    A text without lines may be all that is left of one. What manifest and record state is compared by others.
+    """
+    n = 0
+    for batch in batches:
+        n += len(batch)
+        yield batch
+    if not n and not is_remote(path) and file_manifest(Path(path)) is None:
+        raise bad_text("it has no lines, and no manifest says that there are 0 windows", path)
 
 
 def file_columns(path: str | PathLike[str], limits: Limits | None = None) -> frozenset[str] | None:

@@ -12,6 +12,7 @@ from ecalwindows.core.errors import InputError, OutputError
 from ecalwindows.dataset.layout import data_files, dataset_root, record_path
 from ecalwindows.dataset.record import read_record
 from ecalwindows.formats.manifest import FOLDER, FileRecord, Manifest, file_problem, read_manifest
+from ecalwindows.formats.parquet.index import indexed_files
 from ecalwindows.formats.readers import file_manifest, file_metadata
 from ecalwindows.formats.suffixes import FORMATS, format_of
 
@@ -104,7 +105,7 @@ def _of_record(place: Path) -> list[Claim]:
     result = []
     for number, one in enumerate(record.forms):
         files = tuple(each.as_recorded for each in one.files)
-        files += tuple(record.beside) if number == 0 else ()
+        files += (*record.beside, *record.pages) if number == 0 else ()
         windows = {each.name: each.windows for each in one.files if each.windows is not None}
         result.append(Claim(place, dataset_root(place), files, windows, record.windows, record.counts))
     return result
@@ -121,6 +122,32 @@ def wrong_files(claim: Claim, only: Path | None) -> list[str]:
         for each in claim.files
         if only in (None, claim.base / each.name) and (problem := file_problem(each, claim.base, claim.where.name))
     ]
+
+
+def wrong_indices(found: list[Claim]) -> list[str]:
+    """How the Parquet files that indices (`_metadata`) name differ from those that are stated, one line per file.
+
+    An index that is not the file that is stated is not read: this is found by `wrong_files`.
+    """
+    known = {claim.base / name for claim in found for name in claim.data}
+    empty = {claim.base / name for claim in found for name, windows in claim.windows.items() if not windows}
+    wrong = []
+    for claim in found:
+        for each in claim.files:
+            index = claim.base / each.name
+            if index.name != "_metadata" or file_problem(each, claim.base, claim.where.name):
+                continue
+            named = indexed_files(index)
+            below, without = _names_below(index.parent, known), _names_below(index.parent, empty)
+            wrong += [f"{each.name} does not name {name}" for name in sorted(below - named - without)]
+            wrong += [f"{each.name} names {name}, which is in no record" for name in sorted(named - below)]
+    return wrong
+
+
+def _names_below(folder: Path, paths: set[Path]) -> set[str]:
+    """Of Parquet files, the names of those in a folder, relative to it."""
+    inside = (path for path in paths if path.suffix == ".parquet" and path.is_relative_to(folder))
+    return {path.relative_to(folder).as_posix() for path in inside}
 
 
 def untracked_files(found: list[Claim], path: Path) -> list[str]:

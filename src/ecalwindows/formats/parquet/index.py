@@ -35,6 +35,12 @@ def write_parquet_index(folder: Path, names: Sequence[str], base: Path) -> list[
         return [file_record(path, base, place) for path, place in zip(paths, (common, metadata, text), strict=True)]
 
 
+def indexed_files(index: Path) -> set[str]:
+    """Names of the files that an index (`_metadata`) has row groups of, relative to its folder."""
+    metadata = pq.read_metadata(index)
+    return {str(metadata.row_group(n).column(0).file_path) for n in range(metadata.num_row_groups)}
+
+
 def _row_groups(folder: Path, names: Sequence[str]) -> Any:
     """The metadata of all files as one."""
     result: Any = None
