@@ -36,6 +36,9 @@ SECTIONS = {
     "Study the truth": {
         "truth": "Matched clusters, window size, working points.",
     },
+    "Judge a model": {
+        "evaluate": "Make superclusters of scores, and measure them.",
+    },
     "Prepare a training, look at data": {
         "normalize": "Write mean, width and range of the inputs of a model.",
         "reweight": "Derive weights that make electrons and photons alike.",

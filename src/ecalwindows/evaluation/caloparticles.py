@@ -19,6 +19,9 @@ SPLIT = 0.1
 MIN_GEN_ET = 1.0
 """Generated Et from which a caloparticle is measured [GeV]."""
 
+FAKE_ET = (0.0, 5.0, 10.0, 20.0, 40.0, float("inf"))
+"""Edges of the bins in raw Et of superclusters that belong to no caloparticle [GeV]."""
+
 EVENT_NAMES = ("run_id", "lumi_id", "event_id")
 WINDOW_COLUMNS = frozenset(
     {
@@ -39,6 +42,9 @@ PAIR_COLUMNS = frozenset(
 )
 """Columns of clusters that the measures of events need."""
 
+ENERGY_COLUMNS = PAIR_COLUMNS - {"in_scluster", "other_calo_index"}
+"""Columns of clusters that energies and positions of superclusters need."""
+
 Table = dict[str, Array]
 """Columns by name, of the same length."""
 
@@ -53,10 +59,13 @@ class Collection:
         One row per supercluster.
     caloparticles : dict of arrays (n_caloparticles,)
         One row per caloparticle that is measured, the same ones for every collection.
+    fakes : float64 (n_bins, n_events)
+        Superclusters of each event whose seed belongs to no caloparticle, in bins of Et (`FAKE_ET`).
     """
 
     superclusters: Table
     caloparticles: Table
+    fakes: Array
 
 
 def supercluster_energies(events: Events, made: Superclusters) -> Table:
@@ -169,7 +178,17 @@ def collection(events: Events, made: Superclusters) -> Collection:
         "n_out_of_reach": whole[2],
         "energy_out_of_reach": parts[3],
     }
-    return Collection(_supercluster_table(events, made, energies), calo)
+    table = _supercluster_table(events, made, energies)
+    return Collection(table, calo, _fakes(table, made))
+
+
+def _fakes(table: Table, made: Superclusters) -> Array:
+    event = np.repeat(np.arange(len(made.offsets) - 1), np.diff(made.offsets))
+    place = np.searchsorted(FAKE_ET, table["et"], side="right") - 1
+    counts = np.zeros((len(FAKE_ET) - 1, len(made.offsets) - 1))
+    chosen = table["fake"] & (place >= 0)
+    np.add.at(counts, (place[chosen], event[chosen]), 1.0)
+    return counts
 
 
 def _or_nan(energy: Array) -> Array:

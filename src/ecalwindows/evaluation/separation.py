@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.errors import InputError, SettingsError
-from ecalwindows.evaluation.superclusters import checked_scores
+from ecalwindows.core.errors import InputError
+from ecalwindows.evaluation.superclusters import checked_scores, checked_threshold
 
 Numbers = NDArray[np.float64]
 N_GROUPS = 10
@@ -115,13 +115,9 @@ def selection(
     InputError
         As `roc`.
     """
-    if not 0 < np.float32(threshold) <= 1:
-        raise SettingsError(
-            f"the threshold is {threshold}", expected="a number above 0 and at most 1", where="threshold",
-            todo="correct it",
-        )  # fmt: skip
+    limit = checked_threshold(threshold)
     values, truth, weights = _checked(score, is_true, weight)
-    selected = values >= np.float32(threshold)
+    selected = values >= limit
     both = float(weights[selected & truth].sum())
     return Selection(_ratio(both, float(weights[selected].sum())), _ratio(both, float(weights[truth].sum())))
 

@@ -97,14 +97,9 @@ def superclusters(
         raise SettingsError(
             f"unknown strategy '{strategy}'", expected=near(strategy, STRATEGIES), where="strategy", todo="correct it"
         )
-    if not 0 < np.float32(threshold) <= 1:
-        raise SettingsError(
-            f"the threshold is {threshold}", expected="a number above 0 and at most 1", where="threshold",
-            todo="correct it",
-        )  # fmt: skip
+    limit = checked_threshold(threshold)
     check_graphs(graphs)
     values = checked_scores(score, len(graphs.cluster))
-    limit = np.float32(threshold)
     own = kernels.own_edges(graphs.seed_offsets, graphs.edge_offsets, graphs.cluster)
     places = (graphs.seed_offsets, graphs.cluster_offsets, graphs.edge_offsets, graphs.cluster)
     if strategy == "SeedsFirst":
@@ -114,6 +109,16 @@ def superclusters(
     made = kernels.collect_and_merge if strategy == "CollectAndMerge" else kernels.cascade
     counts, window, offsets, cluster = made(*places, values, own, limit)
     return Superclusters(np.concatenate([[0], np.cumsum(counts)]), window, offsets, cluster)
+
+
+def checked_threshold(threshold: float) -> np.float32:
+    """The threshold in single precision. Raises SettingsError for one outside (0, 1]."""
+    if not 0 < np.float32(threshold) <= 1:
+        raise SettingsError(
+            f"the threshold is {threshold}", expected="a number above 0 and at most 1", where="threshold",
+            todo="correct it",
+        )  # fmt: skip
+    return np.float32(threshold)
 
 
 def check_graphs(graphs: Graphs) -> None:

@@ -116,3 +116,45 @@ def means(values: Any, key: Any, round_keys: Any) -> Any:
             if entries > 0:
                 result[row, b] = total / entries
     return result
+
+
+@kernel
+def separations(score: Any, is_true: Any, energy: Any, selected: Any, key: Any, round_keys: Any) -> Any:
+    """Area under the ROC curve, precision and recall of clusters, and the same weighted by energy, with rounds.
+
+    score : float32 (n,), decreasing; is_true, selected : bool (n,); energy : float64 (n,); key : uint64 (n,)
+    Returns float64 (6, n_rounds + 1), the sample first; equal scores count half in the areas; NaN where undefined.
+    """
+    n = len(score)
+    result = np.full((6, len(round_keys) + 1), np.nan)
+    weights = np.ones(n, np.uint8)
+    for b in range(len(round_keys) + 1):
+        if b > 0:
+            round_weights(key, round_keys[b - 1], weights)
+        for kind in range(2):
+            true = other = area = chosen = both = 0.0
+            i = 0
+            while i < n:
+                group_true = group_other = 0.0
+                value = score[i]
+                while i < n and score[i] == value:
+                    weight = weights[i] * (energy[i] if kind == 1 else 1.0)
+                    if is_true[i]:
+                        group_true += weight
+                        if selected[i]:
+                            both += weight
+                    else:
+                        group_other += weight
+                    if selected[i]:
+                        chosen += weight
+                    i += 1
+                area += group_other * (true + group_true / 2)
+                true += group_true
+                other += group_other
+            if true > 0 and other > 0:
+                result[3 * kind, b] = area / (true * other)
+            if chosen > 0:
+                result[3 * kind + 1, b] = both / chosen
+            if true > 0:
+                result[3 * kind + 2, b] = both / true
+    return result

@@ -1,0 +1,106 @@
+"""`ecalwindows evaluate`: from scores to superclusters, and how good they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ecalwindows.cli.printing import say
+
+
+class Named(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """`SCORES`, or `NAME=SCORES`."""
+
+    name = "[NAME=]SCORES"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str | None, str]:
+        """Name and source."""
+        if isinstance(value, tuple):
+            return value
+        name, equal, source = str(value).partition("=")
+        return (name, source) if equal and name and "/" not in name else (None, str(value))
+
+
+@click.command(
+    epilog="""\b
+SCORES is a model (model.onnx, graph.pb), a folder with a graph and CMSSW's text files, a function
+(file.py:function), a table of scores (scores.parquet), or a label (truth, mustache, in_geom_mustache).
+\b
+Examples:
+  ecalwindows evaluate dataset/ --model model.onnx --inputs inputs.yaml -o evaluation/
+  ecalwindows evaluate dataset/ --split test --model new.onnx --inputs new.yaml --compare old=scores.parquet -o new/
+  ecalwindows evaluate windows.parquet --compare geometry=in_geom_mustache -o mustache/
+"""
+)
+@click.argument("datasets", nargs=-1, required=True, metavar="DATASET...")
+@click.option("-o", "--output", required=True, metavar="FOLDER", help="Folder for tables, figures and the page.")
+@click.option("--model", type=Named(), metavar="SCORES", help="The model, or other source of scores.")
+@click.option("--inputs", metavar="YAML", help="Input definition of the model.")
+@click.option("--compare", type=Named(), multiple=True, metavar="NAME=SCORES", help="Others, in the same pass; repeat.")
+@click.option(
+    "--compare-inputs", type=Named(), multiple=True, metavar="NAME=YAML",
+    help="Input definition of one of them [that of the model].",
+)  # fmt: skip
+@click.option(
+    "--strategy", multiple=True, metavar="NAME",
+    help="From scores to superclusters: Cascade, CascadeHighest, SeedsFirst, CollectAndMerge; repeat [Cascade].",
+)  # fmt: skip
+@click.option("--threshold", type=float, default=0.5, show_default=True, help="Score from which a cluster is taken.")
+@click.option("--split", metavar="NAME", help="Only this split of finished datasets [all].")
+@click.option("--bootstrap", type=int, default=400, show_default=True, help="Rounds of the bootstrap.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the bootstrap.")
+@click.option("--save-scores", is_flag=True, help="Write the scores of the models as tables.")
+@click.option("--cms-csv", is_flag=True, help="Write the tables that CMS's plotting scripts read.")
+@click.option("--figures/--no-figures", default=True, help="Draw the figures [drawn].")
+@click.option("--overwrite", is_flag=True, help="Replace the folder of an earlier evaluation, atomically.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+def evaluate(datasets: tuple[str, ...], output: str, **options: Any) -> None:
+    """Judge a model by the superclusters that are made of its scores, beside Mustache and truth.
+
+    DATASET is a finished dataset, a folder or a file of any format; several are taken together. Superclusters need
+    the windows of all candidates: `ecalwindows windows --mode cmssw --keep all`.
+    """
+    from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.cli.texts.evaluate import evaluated_text
+    from ecalwindows.commands.evaluate import EvaluationOptions
+    from ecalwindows.commands.evaluate import evaluate as evaluated
+
+    given = ([options["model"]] if options["model"] else []) + list(options["compare"])
+    models, inputs = _by_name(given), dict(options["compare_inputs"])
+    if options["inputs"]:
+        inputs = {name: options["inputs"] for name, what in models.items() if _takes_inputs(what)} | inputs
+    chosen = EvaluationOptions(
+        strategies=options["strategy"] or ("Cascade",), threshold=options["threshold"], split=options["split"],
+        rounds=options["bootstrap"], seed=options["seed"], save_scores=options["save_scores"],
+        cms_csv=options["cms_csv"], figures=options["figures"],
+    )  # fmt: skip
+    shown = not options["quiet"]
+    with warnings_shown(), progress(shown=shown, noun="steps") as step_done:
+        found = evaluated(
+            list(datasets), models, output, chosen, inputs=inputs, overwrite=options["overwrite"], progress=step_done
+        )
+    if shown:
+        say(evaluated_text(found))
+
+
+def _by_name(given: list[tuple[str | None, str]]) -> dict[str, str]:
+    """Sources by name; without a name, that of the file. A name that is given twice is an error."""
+    models: dict[str, str] = {}
+    for name, source in given:
+        name = name or _short(source)
+        if name in models:
+            raise click.UsageError(f"two sources of scores have the name '{name}': write NAME=SCORES")
+        models[name] = source
+    return models
+
+
+def _short(source: str) -> str:
+    if ".py:" in source:
+        return source.rpartition(":")[2]
+    name = source.rstrip("/").rpartition("/")[2]
+    return name.rpartition(".")[0] or name
+
+
+def _takes_inputs(source: str) -> bool:
+    return source.endswith((".onnx", ".pb")) or ".py:" in source

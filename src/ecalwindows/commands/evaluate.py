@@ -1,0 +1,368 @@
+"""The driver of `ecalwindows evaluate`: from scores to superclusters, numbers with errors, figures and a page."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecalwindows.core.errors import SettingsError, UnknownColumnError, near
+from ecalwindows.core.version import revision, version
+from ecalwindows.dataset.finalizing.identity import batch_keys
+from ecalwindows.dataset.folder_output import check_folder, folder_written_atomically
+from ecalwindows.dataset.layout import record_path
+from ecalwindows.dataset.reading.opened import Dataset
+from ecalwindows.dataset.stated import file_sha256
+from ecalwindows.evaluation import caloparticles, satellites, window_table
+from ecalwindows.evaluation.collecting import SCORE, Collected, TableFile
+from ecalwindows.evaluation.completeness import ADVICE, why_incomplete
+from ecalwindows.evaluation.cruijff import MIN_ENTRIES as FIT_ENTRIES
+from ecalwindows.evaluation.cruijff import Cruijff, fitted
+from ecalwindows.evaluation.events import Windows, complete_events
+from ecalwindows.evaluation.measuring import BINS, REFERENCES, ROUNDS, Bin, Measured, bins_of, measure, measured_table
+from ecalwindows.evaluation.page import MARK, PAGE, page
+from ecalwindows.evaluation.satellites import measure_satellites
+from ecalwindows.evaluation.score_tables import ScoreWriter, saved_scores
+from ecalwindows.evaluation.scores import ScoreSource, open_source
+from ecalwindows.evaluation.superclusters import STRATEGIES, checked_threshold
+
+Progress = Callable[[int, int, int], None]
+"""Called with steps done (row groups, then bins), steps in all, and windows so far."""
+
+SUMMARY = "summary.json"
+OURS = "an evaluation that `ecalwindows evaluate` made"
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """How scores are evaluated.
+
+    strategies : ways from scores to superclusters, see `superclusters.STRATEGIES`
+    threshold : score from which a cluster is taken
+    split : of finished datasets; None takes all
+    rounds, seed : of the bootstrap
+    bins : edges of the bins by column
+    save_scores, cms_csv, figures : whether these are written
+    """
+
+    strategies: tuple[str, ...] = ("Cascade",)
+    threshold: float = 0.5
+    split: str | None = None
+    rounds: int = ROUNDS
+    seed: int = 0
+    bins: Mapping[str, tuple[float, ...]] = field(default_factory=lambda: dict(BINS))
+    save_scores: bool = False
+    cms_csv: bool = False
+    figures: bool = True
+
+
+@dataclass
+class Evaluated:
+    """What was evaluated.
+
+    datasets : what identifies each; sources : where the scores come from, by name
+    counts : events, windows, caloparticles and others by name
+    left_out : what was not measured, and why
+    collections : names of what was measured; models : those that are no reference
+    measured : all numbers; fits : of the response of each collection, by bin
+    """
+
+    folder: Path
+    options: EvaluationOptions
+    datasets: list[dict[str, Any]]
+    sources: dict[str, dict[str, str]]
+    models: list[str]
+    collections: list[str]
+    counts: dict[str, int] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+    measured: list[Measured] = field(default_factory=list)
+    fits: list[tuple[Bin, str, Cruijff]] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def evaluate(
+    datasets: Sequence[str],
+    models: Mapping[str, Any],
+    folder: str | Path,
+    options: EvaluationOptions | None = None,
+    *,
+    inputs: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Evaluated:
+    """Evaluate scores by the superclusters that are made of them, and write tables, figures and a page to a folder.
+
+    Parameters
+    ----------
+    datasets : finished datasets, folders or files of any format, taken together
+    models : what gives scores (`scores.open_source`), by the name of its collection
+    folder : which appears when it is complete
+    inputs : input definitions of models, by the same names
+    overwrite : whether the folder of an earlier evaluation is replaced
+
+    Raises
+    ------
+    EcalWindowsError : for everything that a user can correct; then there is no new folder
+    """
+    began, options, target = time.monotonic(), checked(options or EvaluationOptions()), Path(folder)
+    check_folder(target, overwrite=overwrite, is_own=_is_ours, ours=OURS)
+    sources = [open_source(what, name=name, inputs=(inputs or {}).get(name)) for name, what in models.items()]
+    reading = Reading(datasets, sources, options)
+    steps = _Steps(progress, len(reading.units))
+    found = Evaluated(
+        target, options, [_about(each) for each in reading.datasets],
+        {each.name: dict(each.about) for each in reading.sources}, [each.name for each in sources], [],
+        left_out=reading.left_out,
+    )  # fmt: skip
+    with folder_written_atomically(target, overwrite=overwrite, is_own=_is_ours, ours=OURS) as aside:
+        with ExitStack() as stack:
+            made = reading.collected(aside, stack, options)
+            for windows in complete_events(reading.windows(aside, stack, options, steps)):
+                made.take(windows)
+            made.finish(", ".join(datasets))
+            found.counts, found.models = made.counts, [way for way, (name, _) in made.ways.items() if name in models]
+            _measure(found, made, steps)
+            if found.measured:
+                TableFile(aside / "summary", stack).take(_arrays(measured_table(found.measured)))
+            if found.fits:
+                TableFile(aside / "fits", stack).take(_fit_table(found.fits))
+        (aside / SUMMARY).write_text(json.dumps(_summary(found), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        if options.figures and found.measured:
+            from ecalwindows.plots.evaluation import draw_evaluation
+
+            draw_evaluation(found.measured, made.satellites, made.caloparticles, found.models, aside)
+        found.files = sorted(path.relative_to(aside).as_posix() for path in aside.rglob("*") if path.is_file())
+        (aside / PAGE).write_text(page(_summary(found), found.measured, found.files), encoding="utf-8")
+    found.seconds = time.monotonic() - began
+    return found
+
+
+def checked(options: EvaluationOptions) -> EvaluationOptions:
+    """The options. Raises SettingsError for those without a meaning."""
+    checked_threshold(options.threshold)
+    for strategy in options.strategies:
+        if strategy not in STRATEGIES:
+            raise SettingsError(
+                f"unknown strategy '{strategy}'", expected=near(strategy, STRATEGIES), where="--strategy",
+                todo="correct it",
+            )  # fmt: skip
+    return options
+
+
+class Reading:
+    """What is read of the datasets.
+
+    datasets, units : what is read
+    sources : models first, then Mustache and truth, as far as the datasets have them
+    has_truth, is_complete : whether there are true labels, and whether the windows of all candidates are there
+    left_out : what cannot be measured, and why
+    """
+
+    def __init__(self, paths: Sequence[str], models: Sequence[ScoreSource], options: EvaluationOptions) -> None:
+        opened = [Dataset.at(path) for path in paths]
+        self.datasets = opened if options.split is None else [each.filter(split=options.split) for each in opened]
+        self.units = [(each, unit) for each in self.datasets for unit in each.scan.units()]
+        self.names = frozenset.intersection(*(each.scan.names for each in self.datasets))
+        self.where, self.left_out = ", ".join(paths), list[str]()
+        if options.split is None and any("train" in each.splits for each in self.datasets):
+            self.left_out.append("nothing by split: the windows of the split train are included (see --split)")
+        self.mustache = next((name for name in ("in_mustache", "in_geom_mustache") if name in self.names), None)
+        self.has_truth = {"in_scluster", "is_seed_calo_matched"} <= self.names
+        self.is_complete = self._is_complete()
+        self.models = [each.name for each in models]
+        self.sources = [*models, *self._references()]
+        self._check()
+        wanted = {"window_index", "is_seed", *ScoreWriter.columns, *caloparticles.WINDOW_COLUMNS}
+        wanted |= {*caloparticles.PAIR_COLUMNS, *window_table.IDENTITY, *window_table.ABOUT, *window_table.PAIR_COLUMNS}
+        wanted |= {*satellites.WINDOW_COLUMNS, *satellites.PAIR_COLUMNS, *([self.mustache] if self.mustache else [])}
+        self.columns = frozenset(wanted) & self.names
+        self.all_columns = self.columns.union(*(source.columns for source in self.sources))
+
+    def _is_complete(self) -> bool:
+        """Whether events can be measured; what is missing is noted."""
+        if not self.has_truth:
+            self.left_out.append("all measures: the dataset has no truth")
+        reasons = list(dict.fromkeys(why for each in self.datasets if (why := why_incomplete(each))))
+        if reasons:
+            self.left_out += [f"superclusters and their measures: {why}. To have them, {ADVICE}" for why in reasons]
+            return False
+        needed = caloparticles.PAIR_COLUMNS | caloparticles.WINDOW_COLUMNS
+        if not self.has_truth:
+            needed = caloparticles.ENERGY_COLUMNS
+        if missing := sorted(needed - self.names):
+            self.left_out.append(f"superclusters and their measures: the dataset has no {', '.join(missing)}")
+            return False
+        return True
+
+    def _references(self) -> Iterator[ScoreSource]:
+        """Mustache and truth, those that the datasets have."""
+        if self.mustache is None:
+            self.left_out.append(
+                "the comparison with Mustache: the dataset has neither in_mustache nor in_geom_mustache"
+            )
+        elif "mustache" not in self.models:
+            yield open_source(self.mustache, name="mustache")
+        if self.has_truth and "truth" not in self.models:
+            yield open_source("truth", name="truth")
+
+    def _check(self) -> None:
+        """Raise for models with one name, and for columns that a model needs and the datasets do not have."""
+        for source in self.sources:
+            if missing := sorted(set(source.columns) - self.names):
+                raise UnknownColumnError(
+                    f"'{source.name}' needs {', '.join(missing)}, which the dataset does not have",
+                    expected=near(missing[0], self.names), where=self.where,
+                    todo="make the dataset with a features definition that contains these columns",
+                )  # fmt: skip
+        needed = {"run_id", "lumi_id", "event_id", "seed_index", "et_seed_calib", "cl_index"}
+        if missing := sorted(needed - self.names):
+            raise UnknownColumnError(
+                f"an evaluation needs {', '.join(missing)}, which the dataset does not have",
+                expected="the identity of windows and clusters", where=self.where,
+                todo="make the dataset with the default features definition",
+            )  # fmt: skip
+
+    def collected(self, folder: Path, stack: ExitStack, options: EvaluationOptions) -> Collected:
+        """What is to be made of the windows."""
+        return Collected(
+            folder, stack, models=self.models, references=[each.name for each in self.sources[len(self.models) :]],
+            strategies=options.strategies, threshold=options.threshold, has_truth=self.has_truth,
+            is_complete=self.is_complete, mustache=self.mustache, cms_csv=options.cms_csv,
+        )  # fmt: skip
+
+    def windows(self, folder: Path, stack: ExitStack, options: EvaluationOptions, steps: _Steps) -> Iterator[Windows]:
+        """All windows with the scores of all sources; scores of models are saved if that is wanted."""
+        writers: dict[str, ScoreWriter] = {}
+        if options.save_scores:
+            datasets = {"datasets": json.dumps([_about(each) for each in self.datasets])}
+            for source in self.sources[: len(self.models)]:
+                path = folder / f"scores_{source.name}.parquet"
+                writers[source.name] = stack.enter_context(saved_scores(path, datasets | dict(source.about)))
+        for dataset, unit in self.units:
+            for batch, kept in dataset.scan.pieces([unit], self.all_columns):
+                scores = {source.name: source.scores(batch) for source in self.sources}
+                for name, writer in writers.items():
+                    writer.write(batch, scores[name])
+                pair = {
+                    name: batch.column(name) for name in self.columns if name in batch.pair or name in batch.cluster
+                }
+                window = {name: batch.window[name] for name in self.columns if name in batch.window}
+                pair |= {SCORE + name: score for name, score in scores.items()}
+                made = Windows(batch_keys(batch, ""), window, pair, batch.window_offsets)
+                steps.windows += len(kept)
+                yield made if len(kept) == len(batch) else made.rows(kept)
+            steps.done()
+
+
+def _measure(found: Evaluated, made: Collected, steps: _Steps) -> None:
+    """Measure satellites, caloparticles and fakes."""
+    options = found.options
+    how: dict[str, Any] = {"rounds": options.rounds, "seed": options.seed, "references": REFERENCES}
+    tables, table = made.caloparticles, made.satellites
+    found.collections = list(tables)
+    names = [name.removeprefix(SCORE) for name in table if name.startswith(SCORE)]
+    n_bins = sum(1 for _ in bins_of(next(iter(tables.values())), options.bins)) if tables else 0
+    steps.of += n_bins + (sum(1 for _ in bins_of(table, options.bins)) if table else 0)
+    if table and len(table["is_true"]):
+        found.measured += measure_satellites(
+            table, names, threshold=options.threshold, bins=options.bins, done=steps.done, **how
+        )
+    found.measured += measure(tables, bins=options.bins, done=steps.done, **how)
+    found.measured += made.measured_fakes(REFERENCES, options.rounds, options.seed)
+    if tables:
+        found.fits = list(_fits(tables, found.measured, options))
+
+
+def _fits(
+    tables: Mapping[str, Any], measured: Sequence[Measured], options: EvaluationOptions
+) -> Iterator[tuple[Bin, str, Cruijff]]:
+    """A fit of the raw response of each collection in each bin with enough entries."""
+    known = {(each.bin, each.collection, each.measure): each.value for each in measured}
+    common = np.all([np.isfinite(table["response"]) for table in tables.values()], axis=0)
+    for where, rows in bins_of(next(iter(tables.values())), options.bins):
+        for name, table in tables.items():
+            response = table["response"][rows[common[rows]]]
+            if len(response) >= FIT_ENTRIES:
+                yield where, name, fitted(response, known[where, name, "median"], known[where, name, "sigma_eff"])
+
+
+def _fit_table(fits: Sequence[tuple[Bin, str, Cruijff]]) -> dict[str, Any]:
+    names = ("mean", "mean_error", "left", "right", "tail_left", "tail_right", "problem")
+    return {
+        "by": np.array([where.by for where, _, _ in fits]),
+        "bin": np.array([where.label for where, _, _ in fits]),
+        "collection": np.array([name for _, name, _ in fits]),
+        **{name: np.array([getattr(fit, name) for *_, fit in fits]) for name in names},
+    }
+
+
+def _arrays(table: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    return {name: np.array(column) for name, column in table.items()}
+
+
+def _about(dataset: Dataset) -> dict[str, Any]:
+    """What identifies a dataset: name, version, and checksum of its record; for others the names of their files."""
+    if dataset.record is None:
+        return {"files": [Path(file.path).name for file in dataset.scan.files]}
+    place = record_path(Path(dataset.path))
+    digest = {"record_sha256": file_sha256(place)} if place else {}
+    return {"name": dataset.record.name, "version": dataset.record.version, **digest}
+
+
+def _summary(found: Evaluated) -> dict[str, Any]:
+    """The content of summary.json: no path, time or host."""
+    options = found.options
+    table = measured_table(found.measured)
+    rows = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)] if table["by"] else []
+    return {
+        "version": version,
+        "revision": revision,
+        "datasets": found.datasets,
+        "split": options.split,
+        "scores": found.sources,
+        "strategies": list(options.strategies),
+        "threshold": options.threshold,
+        "bootstrap": {"rounds": options.rounds, "seed": options.seed},
+        "counts": found.counts,
+        "models": found.models,
+        "collections": found.collections,
+        "left_out": found.left_out,
+        "failed_fits": [
+            f"{name}, {where.by} {where.label}: {fit.problem}" for where, name, fit in found.fits if fit.problem
+        ],
+        "measures": [{name: _plain(value) for name, value in row.items()} for row in rows],
+    }
+
+
+def _plain(value: Any) -> Any:
+    """None for a number that is none: JSON has no NaN."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether an earlier run made the folder."""
+    place = folder / PAGE
+    return place.is_file() and MARK in place.read_text(encoding="utf-8", errors="replace")[:1000]
+
+
+@dataclass
+class _Steps:
+    """Counts what is done."""
+
+    tell: Progress | None
+    of: int
+    n: int = 0
+    windows: int = 0
+
+    def done(self) -> None:
+        self.n += 1
+        if self.tell:
+            self.tell(self.n, max(self.n, self.of), self.windows)

@@ -1,0 +1,205 @@
+"""Figures of `ecalwindows evaluate`: ROC, response, resolution, completeness, purity and fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ecalwindows.evaluation.collecting import SCORE
+from ecalwindows.evaluation.measuring import MIN_ENTRIES, Measured, Table
+from ecalwindows.evaluation.separation import roc
+from ecalwindows.plots.style import COLOURS, FORMATS, LINES, PLAIN, cms_style, mark, new_figure, save_figure, with_unit
+
+Floats = NDArray[np.float64]
+
+LOOKS = {"truth": ("#717581", "s"), "mustache": ("#ffa90e", "^")}
+"""Colour and marker of the references; models have the other colours."""
+
+MARKERS = ("o", "D", "v", "P", "X")
+LABELS = {
+    "et_seed": with_unit(r"raw $E_T$ of the seed", "GeV"),
+    "seed_eta": r"$|\eta|$ of the seed",
+    "nVtx": "reconstructed vertices",
+    "ncls": "clusters in the window",
+    "et of the supercluster": with_unit(r"raw $E_T$ of the supercluster", "GeV"),
+}
+LOGARITHMIC = ("et_seed", "ncls")
+WORDS = {
+    "resolution": "effective resolution of the response",
+    "completeness": "completeness",
+    "purity": "purity",
+}
+POINTS = 2000
+"""Points of a ROC curve that are drawn."""
+
+
+def draw_evaluation(
+    measured: Sequence[Measured], satellites: Table, caloparticles: Mapping[str, Table], models: Sequence[str],
+    folder: Path,
+) -> list[Path]:  # fmt: skip
+    """Draw all figures for which there are numbers, as PNG and PDF.
+
+    Parameters
+    ----------
+    measured : all numbers
+    satellites, caloparticles : of which curves and distributions are made
+    models : names of the collections that are no reference, in the order of their colours
+    folder : of the figures
+
+    Returns
+    -------
+    Paths of the figures.
+    """
+    looks = _looks(list(dict.fromkeys(each.collection for each in measured)), models)
+    draw: dict[str, Callable[[], Figure | None]] = {"roc": lambda: _roc(satellites, looks)}
+    if caloparticles:
+        draw["response"] = lambda: _response(caloparticles, looks)
+        for by in ("et_seed", "seed_eta", "nVtx", "ncls"):
+            draw[f"resolution_by_{by}"] = lambda by=by: _with_ratio(measured, "resolution", by, looks)  # type: ignore[misc]
+        for what in ("completeness", "purity"):
+            for by in ("et_seed", "seed_eta"):
+                draw[f"{what}_by_{by}"] = lambda what=what, by=by: _by(measured, what, by, looks)  # type: ignore[misc]
+        draw["fakes"] = lambda: _by(measured, "fakes per event", "et of the supercluster", looks)
+    paths = []
+    for name, drawn in draw.items():
+        with cms_style():
+            figure = drawn()
+            for suffix in FORMATS if figure else ():
+                paths.append(folder / f"{name}{suffix}")
+                save_figure(figure, paths[-1])  # type: ignore[arg-type]
+    return paths
+
+
+def _looks(names: Sequence[str], models: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Colour and marker of each collection."""
+    colours = [colour for colour in COLOURS if colour not in {used for used, _ in LOOKS.values()}]
+    own = [name for name in [*models, *names] if name not in LOOKS]
+    order = {name: place for place, name in enumerate(dict.fromkeys(own))}
+    return {
+        name: LOOKS.get(name) or (colours[order[name] % len(colours)], MARKERS[order[name] % len(MARKERS)])
+        for name in [*models, *names]
+    }
+
+
+def _roc(satellites: Table, looks: Mapping[str, tuple[str, str]]) -> Figure | None:
+    """Draw the ROC curve of each collection; labels have one point."""
+    names = [name.removeprefix(SCORE) for name in satellites if name.startswith(SCORE)]
+    if not names or len(set(satellites["is_true"].tolist())) < 2:
+        return None
+    figure, axes = new_figure(meaning="satellites of matched windows")
+    for name in names:
+        curve = roc(satellites[SCORE + name], satellites["is_true"])
+        colour, marker = looks[name]
+        if len(curve.threshold) <= 3:
+            axes.plot(curve.false_rate[1:2], curve.true_rate[1:2], marker, color=colour, ms=9, label=name)
+            continue
+        step = max(1, len(curve.threshold) // POINTS)
+        label = f"{name} (area {curve.area:.4f})"
+        axes.plot(curve.false_rate[::step], curve.true_rate[::step], color=colour, lw=2, label=label)
+    axes.set(
+        xlabel="share of other clusters selected", ylabel="share of true clusters selected", xlim=(0, 1), ylim=(0, 1.02)
+    )
+    axes.legend(loc="lower right", fontsize="x-small")
+    return figure
+
+
+def _response(caloparticles: Mapping[str, Table], looks: Mapping[str, tuple[str, str]]) -> Figure:
+    """Draw the distribution of the response of the caloparticles that all collections found."""
+    common = np.all([np.isfinite(table["response"]) for table in caloparticles.values()], axis=0)
+    figure, axes = new_figure(meaning=f"{int(common.sum()):,} caloparticles that all collections found")
+    edges = np.linspace(0.6, 1.2, 121)
+    for place, (name, table) in enumerate(caloparticles.items()):
+        response = np.clip(table["response"][common], edges[0], edges[-1] - 1e-9)
+        counts = np.histogram(response, edges)[0]
+        axes.stairs(counts, edges, color=looks[name][0], ls=LINES[place % len(LINES)], lw=2, label=name)
+    axes.set(
+        xlabel="raw energy / true energy", ylabel="caloparticles per bin", yscale="log", xlim=(edges[0], edges[-1])
+    )
+    axes.legend(loc="upper left", fontsize="x-small")
+    return figure
+
+
+def _points(measured: Sequence[Measured], what: str, by: str) -> dict[str, list[Measured]]:
+    """The numbers of each collection in bins with enough entries."""
+    found: dict[str, list[Measured]] = {}
+    for each in measured:
+        if each.measure == what and each.bin.by == by and each.entries >= MIN_ENTRIES and np.isfinite(each.value):
+            found.setdefault(each.collection, []).append(each)
+    return found
+
+
+def _places(points: Sequence[Measured], by: str, shift: float) -> tuple[Floats, list[Floats]]:
+    """Where bins are drawn, shifted so that points do not hide each other, and the distances to their edges."""
+    last = 2.0 if by != "nVtx" else 1.25
+    low = np.array([each.bin.limits[0] for each in points])
+    high = np.array([each.bin.limits[1] for each in points])
+    high = np.where(np.isfinite(high) & (high < 1000), high, np.maximum(low, 1) * last)
+    if by in LOGARITHMIC:
+        middle = np.sqrt(low * high) * (high / low) ** (0.12 * shift)
+    else:
+        middle = (low + high) / 2 + 0.12 * shift * (high - low)
+    return middle, [middle - low, high - middle]
+
+
+def _by(measured: Sequence[Measured], what: str, by: str, looks: Mapping[str, tuple[str, str]]) -> Figure | None:
+    """Draw a number in bins."""
+    found = _points(measured, what, by)
+    if not found:
+        return None
+    figure, axes = new_figure()
+    _draw_points(axes, found, by, looks)
+    axes.set(xlabel=LABELS[by], ylabel=WORDS.get(what, what))
+    axes.legend(loc="best", fontsize="x-small")
+    return figure
+
+
+def _draw_points(
+    axes: Any, found: Mapping[str, Sequence[Measured]], by: str, looks: Mapping[str, tuple[str, str]]
+) -> None:
+    for place, (name, points) in enumerate(found.items()):
+        colour, marker = looks[name]
+        x, width = _places(points, by, place - (len(found) - 1) / 2)
+        value = np.array([each.value for each in points])
+        error = np.nan_to_num([each.error for each in points])
+        axes.errorbar(x, value, error, width, fmt=marker, color=colour, ms=6, lw=1.3, label=name)
+    if by in LOGARITHMIC:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(PLAIN)
+
+
+def _with_ratio(
+    measured: Sequence[Measured], what: str, by: str, looks: Mapping[str, tuple[str, str]]
+) -> Figure | None:
+    """Draw a number in bins, and below its ratio to Mustache with the error of the difference."""
+    found = _points(measured, what, by)
+    if not found:
+        return None
+    figure = Figure(figsize=(8, 8), dpi=80)
+    top, bottom = figure.add_axes((0.15, 0.4, 0.815, 0.55)), figure.add_axes((0.15, 0.1, 0.815, 0.27))
+    mark(top)
+    _draw_points(top, found, by, looks)
+    top.set(ylabel=WORDS.get(what, what), xticklabels=[], ylim=(0, 1.25 * top.get_ylim()[1]))
+    top.legend(loc="upper right", fontsize="x-small", ncols=2)
+    bottom.axhline(1, color="0.6", lw=1)
+    for place, (name, points) in enumerate(found.items()):
+        kept = [each for each in points if "mustache" in each.differences]
+        if not kept:
+            continue
+        x, width = _places(kept, by, place - (len(found) - 1) / 2)
+        minus = np.array([each.differences["mustache"] for each in kept])
+        reference = np.array([each.value for each in kept]) - minus[:, 0]
+        colour, marker = looks[name]
+        bottom.errorbar(
+            x, 1 + minus[:, 0] / reference, np.nan_to_num(minus[:, 1] / reference), width, fmt=marker, color=colour,
+            ms=6, lw=1.3,
+        )  # fmt: skip
+    if by in LOGARITHMIC:
+        bottom.set_xscale("log")
+        bottom.xaxis.set_major_formatter(PLAIN)
+    bottom.set(xlabel=LABELS[by], ylabel="over Mustache", xlim=top.get_xlim())
+    return figure
