@@ -92,6 +92,7 @@ def commands(folder: str, out: str) -> dict[str, list[str]]:
         "finalize": ["finalize", folder, "-o", f"{out}/final", "-q"],
         "finalize in place": ["finalize", folder, "-q"],
         "derived from": ["finalize", f"{out}/../parts", "-o", f"{out}/derived", "--derived-from", folder, "-q"],
+        "evaluate": ["evaluate", folder, "-o", f"{out}/evaluation", "--no-figures", "--bootstrap", "0", "-q"],
         "log": ["log", folder],
         "log note": ["log", "note", folder, "seeds are wrong"],
         "digest": ["production", "digest", folder],

@@ -135,6 +135,11 @@ CASES = {
         ("compare", "{in}/plain/b.parquet", "{in}/plain/a.parquet", "--plots", "{out}", "-q"),
         kinds=("kill",), only=("replace",),
     ),
+    "evaluate": Case(
+        ("evaluate", "{in}/other", "-o", "{out}/e", "--no-figures", "--bootstrap", "0", "-q"),
+        ("evaluate", "{in}/parts", "-o", "{out}/e", "--no-figures", "--bootstrap", "0", "--overwrite", "-q"),
+        only=("renameat2",),
+    ),
     "reweight": Case(
         ("reweight", "{in}/e.parquet", "{in}/p.parquet", "-o", "{out}/w.json", *BINS, "3", "-q"),
         ("reweight", "{in}/e.parquet", "{in}/p.parquet", "-o", "{out}/w.json", *BINS, "4", "-q"),

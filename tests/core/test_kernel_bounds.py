@@ -18,7 +18,7 @@ FILES = (
     "formats/test_ndjson.py", "formats/test_ndjson_reader.py", "formats/test_tfrecord.py",
     "windowing/test_pipeline.py", "studies/test_normalize.py", "studies/test_working_point_study.py",
     "studies/test_window_size.py", "simulation/test_simulate_events.py", "simulation/test_simulate_physics.py",
-    "simulation/test_simulate_properties.py", "evaluation/test_superclusters.py",
+    "simulation/test_simulate_properties.py", "evaluation/test_strategies.py",
 )  # fmt: skip
 """The tests that call kernels, and together all of them."""
 

@@ -13,6 +13,10 @@ import pytest
 from helpers.cli import run
 from helpers.pages import blocks, is_printed, typed
 
+import ecalwindows
+
+SAMPLE = Path(ecalwindows.__file__).parent / "data" / "samples" / "electrons.root"
+
 
 @pytest.fixture
 def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, dict[str, Any]]:
@@ -57,6 +61,19 @@ def test_the_rest_of_the_page_runs(training: tuple[str, dict[str, Any]]) -> None
     shown, counts = out.getvalue().split(">\n")
     assert shown.startswith("<Dataset") and "windows" in shown
     assert sum(map(int, counts.split())) == len(names["some"]) > 0
+
+
+def test_the_page_on_evaluation_shows_what_is_printed_and_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(SAMPLE, "events.root")
+    for arguments, said in typed("evaluate.md"):
+        printed = run(*arguments).out
+        assert not said or is_printed(said, printed), f"{arguments}\n{printed}"
+    files = re.findall(r"`([a-z_]+\.(?:json|csv|parquet))`", Path("evaluation/README.md").read_text())
+    assert {"summary.json", "summary.csv", "fits.csv", "caloparticles.parquet"} <= set(files)
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        exec(blocks("evaluate.md", "python")[0], {})
+    assert re.match(r"\d+ superclusters, the first has \d+ clusters and [\d.]+ GeV", out.getvalue())
 
 
 def test_the_commands_of_the_datasets_page_print_what_it_says(

@@ -13,7 +13,7 @@ from reference import evaluation as slow
 from ecalwindows.core.errors import InputError
 from ecalwindows.evaluation.caloparticles import collection
 from ecalwindows.evaluation.events import Windows, complete_events, events_of
-from ecalwindows.evaluation.superclusters import superclusters
+from ecalwindows.evaluation.strategies import superclusters
 
 
 @st.composite

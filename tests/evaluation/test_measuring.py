@@ -90,7 +90,7 @@ def test_one_collection_measured_twice_differs_by_nothing_without_error() -> Non
 
 
 def test_errors_of_a_difference_cover_the_true_value_in_68_percent_of_toys() -> None:
-    rng, n, toys = np.random.default_rng(5), 3000, 200
+    rng, n, toys = np.random.default_rng(5), 3000, 400
     width = math.hypot(0.1, 0.03)
     true = {"median": 0.02, "resolution": 0.99446 * width * (1 / 1.02 - 1)}
     covered = dict.fromkeys(true, 0)

@@ -31,7 +31,7 @@ from ecalwindows.evaluation.page import MARK, PAGE, page
 from ecalwindows.evaluation.satellites import measure_satellites
 from ecalwindows.evaluation.score_tables import ScoreWriter, saved_scores
 from ecalwindows.evaluation.scores import ScoreSource, open_source
-from ecalwindows.evaluation.superclusters import STRATEGIES, checked_threshold
+from ecalwindows.evaluation.strategies import STRATEGIES, checked_threshold
 
 Progress = Callable[[int, int, int], None]
 """Called with steps done (row groups, then bins), steps in all, and windows so far."""
@@ -44,7 +44,7 @@ OURS = "an evaluation that `ecalwindows evaluate` made"
 class EvaluationOptions:
     """How scores are evaluated.
 
-    strategies : ways from scores to superclusters, see `superclusters.STRATEGIES`
+    strategies : ways from scores to superclusters, see `strategies.STRATEGIES`
     threshold : score from which a cluster is taken
     split : of finished datasets; None takes all
     rounds, seed : of the bootstrap

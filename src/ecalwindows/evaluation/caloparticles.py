@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.evaluation.events import Events
 from ecalwindows.evaluation.kernels import events as kernels
-from ecalwindows.evaluation.superclusters import Superclusters
+from ecalwindows.evaluation.strategies import Superclusters
 
 Array = NDArray[Any]
 SPLIT = 0.1

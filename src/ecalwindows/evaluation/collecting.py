@@ -19,7 +19,7 @@ from ecalwindows.evaluation.events import Windows, events_of
 from ecalwindows.evaluation.kernels.bootstrap import means
 from ecalwindows.evaluation.measuring import Bin, Measured, rows_of
 from ecalwindows.evaluation.satellites import satellites
-from ecalwindows.evaluation.superclusters import superclusters
+from ecalwindows.evaluation.strategies import superclusters
 from ecalwindows.evaluation.window_table import window_table
 from ecalwindows.formats.parquet.writer import TableWriter
 from ecalwindows.studies.working_points.threshold_scan import round_keys

@@ -66,7 +66,8 @@ def fitted(response: Floats, median: float, half: float) -> Cruijff:
     step = edges[1] - edges[0]
 
     def expected(x: Floats, n: float, mean: float, left: float, right: float, low: float, high: float) -> Floats:
-        return n / step * density(x, mean, left, right, low, high)
+        value: Floats = n / step * density(x, mean, left, right, low, high)
+        return value
 
     cost = ExtendedBinnedNLL(counts, edges, expected, use_pdf="approximate")
     minuit = Minuit(cost, n=float(counts.max()), mean=median, left=half, right=half, low=0.1, high=0.1)

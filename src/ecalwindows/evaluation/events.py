@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.kernels.gather import gathered_rows
-from ecalwindows.evaluation.superclusters import Graphs
+from ecalwindows.evaluation.strategies import Graphs
 
 Array = NDArray[Any]
 Index = NDArray[np.int64]

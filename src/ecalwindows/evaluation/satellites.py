@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ecalwindows.evaluation.events import Windows
 from ecalwindows.evaluation.kernels import bootstrap as kernels
 from ecalwindows.evaluation.measuring import BINS, Done, Edges, Measured, Table, bins_of, rows_of
-from ecalwindows.evaluation.superclusters import checked_threshold
+from ecalwindows.evaluation.strategies import checked_threshold
 from ecalwindows.studies.working_points.threshold_scan import in_threads, round_keys
 
 Array = NDArray[Any]

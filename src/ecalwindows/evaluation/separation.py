@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.core.errors import InputError
-from ecalwindows.evaluation.superclusters import checked_scores, checked_threshold
+from ecalwindows.evaluation.strategies import checked_scores, checked_threshold
 
 Numbers = NDArray[np.float64]
 N_GROUPS = 10

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.evaluation.events import Windows
-from ecalwindows.evaluation.superclusters import checked_threshold
+from ecalwindows.evaluation.strategies import checked_threshold
 
 Array = NDArray[Any]
 Table = dict[str, Array]

@@ -19,13 +19,13 @@ def caloparticles(
 ) -> Any:  # fmt: skip
     """Follow each caloparticle, by the window of its main cluster, into the superclusters of its event.
 
-    seed_offsets, cluster_offsets, edge_offsets, cluster : the windows of events, see `superclusters.Graphs`
+    seed_offsets, cluster_offsets, edge_offsets, cluster : the windows of events, see `strategies.Graphs`
     is_true : bool (n_edges,), the cluster belongs to the true supercluster of the window's caloparticle
     calo    : int64 (n_windows,), caloparticle of the seed, -1 without
     is_main : bool (n_windows,), the seed is the main cluster of its caloparticle
     main_of : int64 (n_clusters,), caloparticle of which a cluster is the main cluster, -1 without
     energy  : float64 (n_clusters,), raw energy [GeV]
-    made_*  : superclusters, see `superclusters.Superclusters`
+    made_*  : superclusters, see `strategies.Superclusters`
 
     Returns int64 (4, n_windows) and float64 (4, n_windows), of which only windows with `is_main` are filled: the first
     supercluster with the main cluster (-1 without), whether it has main clusters of others, true clusters that are in

@@ -1,4 +1,4 @@
-"""Loops of `evaluation/superclusters.py`: the four ways from scores to superclusters.
+"""Loops of `evaluation/strategies.py`: the four ways from scores to superclusters.
 
 Arguments that all loops share:
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import superclusters as slow
+from reference import strategies as slow
 
 from ecalwindows.core.errors import InputError, SettingsError
-from ecalwindows.evaluation.superclusters import STRATEGIES, Graphs, superclusters
+from ecalwindows.evaluation.strategies import STRATEGIES, Graphs, superclusters
 
 Edge = tuple[int, int, float]
 CMS_GRAPHS = Path(__file__).parents[3] / "shared" / "data" / "superclusters.ndjson.gz"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.core.errors import InputError, SettingsError, near
-from ecalwindows.evaluation.kernels import superclusters as kernels
+from ecalwindows.evaluation.kernels import strategies as kernels
 
 Index = NDArray[np.int64]
 STRATEGIES = ("Cascade", "CascadeHighest", "SeedsFirst", "CollectAndMerge")

@@ -1,0 +1,90 @@
+"""Superclusters of windows in Awkward Arrays, for notebooks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import awkward as ak
+import numpy as np
+
+from ecalwindows.core.errors import InputError
+from ecalwindows.core.event_hash import event_hash, sample_key
+from ecalwindows.evaluation.caloparticles import ENERGY_COLUMNS, EVENT_NAMES, supercluster_energies
+from ecalwindows.evaluation.events import Windows, events_of
+from ecalwindows.evaluation.strategies import superclusters as made_of_graphs
+
+WINDOW_NAMES = (*EVENT_NAMES, "seed_index", "et_seed_calib")
+SAMPLE = "window_index"
+
+
+def superclusters(scores: Any, windows: Any, *, strategy: str = "Cascade", threshold: float = 0.5) -> ak.Array:
+    """Make superclusters of scores, event by event.
+
+    Parameters
+    ----------
+    scores : array (n_windows, var)
+        Score in [0, 1] of each cluster in each window; anything that `ak.Array` takes.
+    windows : Awkward Array (n_windows,)
+        Windows of complete events, as `open_dataset(...).to_awkward()` gives them, the windows of an event one after
+        the other: see docs/evaluate.md for datasets that hold all of them. Needed are run_id, lumi_id, event_id,
+        seed_index, et_seed_calib, and of clusters cl_index, en_cluster, en_cluster_calib, cluster_eta, cluster_phi.
+    strategy : str
+        Cascade, CascadeHighest, SeedsFirst or CollectAndMerge.
+    threshold : float
+        Score from which a cluster is taken, above 0 and at most 1.
+
+    Returns
+    -------
+    Awkward Array (n_superclusters,)
+        Records with run_id, lumi_id, event_id, seed_index, `clusters` (var, their cl_index in the order of collection),
+        n_clusters, energy and energy_calib [GeV], et [GeV], eta and phi. By event, then by decreasing Et of the seed.
+
+    Raises
+    ------
+    InputError
+        For missing columns, scores that do not fit the windows or are outside [0, 1], and an event in two places.
+    SettingsError
+        For an unknown strategy and a threshold outside (0, 1].
+
+    >>> data = ecalwindows.open_dataset("dataset/").to_awkward()
+    >>> made = ecalwindows.evaluation.superclusters(data.cl_labels.in_mustache, data)
+    """
+    columns = {
+        name: array[name] for array in (windows[group] for group in ak.fields(windows)) for name in ak.fields(array)
+    }
+    if missing := sorted({*WINDOW_NAMES, *ENERGY_COLUMNS} - columns.keys()):
+        raise InputError(
+            f"the windows have no {', '.join(missing)}", expected="identity, energy and position", where="windows",
+            todo="read them with these columns",
+        )  # fmt: skip
+    counts = np.asarray(ak.num(columns["cl_index"]))
+    score = ak.Array(scores)
+    if score.ndim != 2 or len(score) != len(counts) or not np.array_equal(np.asarray(ak.num(score)), counts):
+        raise InputError(
+            f"there are scores of type {score.type}", expected=f"one score per cluster of {len(counts):,} windows",
+            where="scores", todo="give the scores of all clusters in the order of the windows",
+        )  # fmt: skip
+    window = {name: ak.to_numpy(columns[name]) for name in WINDOW_NAMES}
+    pair = {name: ak.to_numpy(ak.flatten(columns[name])) for name in ENERGY_COLUMNS}
+    pair["score"] = ak.to_numpy(ak.flatten(score)).astype(np.float32)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    key = event_hash(sample_key(""), *(window[name] for name in EVENT_NAMES))
+    if SAMPLE in columns:
+        texts = ak.to_list(columns[SAMPLE])
+        samples, place = np.unique([text.partition("_")[0] for text in texts], return_inverse=True)
+        keys = np.array([sample_key(str(name)) for name in samples], np.uint64)
+        key = event_hash(keys[place], *(window[name] for name in EVENT_NAMES)) if len(texts) else key
+    first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])[: len(key)])
+    if len(np.unique(key[first])) < len(first):
+        raise InputError(
+            "the windows of an event are in two places", expected="the windows of each event one after the other",
+            where="windows", todo="sort them by event",
+        )  # fmt: skip
+    events = events_of(Windows(key, window, pair, offsets))
+    made = made_of_graphs(events.windows.pair["score"], events.graphs, strategy=strategy, threshold=threshold)
+    graph = np.repeat(np.arange(len(made.offsets) - 1), np.diff(made.offsets))
+    sizes = np.diff(made.cluster_offsets)
+    place = np.repeat(events.graphs.cluster_offsets[graph], sizes) + made.cluster
+    found = {name: events.windows.window[name][made.window] for name in (*EVENT_NAMES, "seed_index")}
+    found["clusters"] = ak.unflatten(events.of_cluster("cl_index")[place], sizes)
+    return ak.zip(found | supercluster_energies(events, made), depth_limit=1)

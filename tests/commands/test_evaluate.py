@@ -1,0 +1,244 @@
+"""`ecalwindows evaluate`: tables, summary and page agree with the dataset; problems are reported."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
+import pytest
+from helpers.cli import attempt, run
+
+import ecalwindows
+from ecalwindows.commands.evaluate import Evaluated, EvaluationOptions, evaluate
+from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.errors import EcalWindowsError, InputError, SettingsError
+
+SAMPLE = Path(ecalwindows.__file__).parent / "data" / "samples" / "electrons.root"
+REMOVED = 0.3
+"""Share of the true satellites that a planted fault removes."""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packaged sample with the windows of all candidates, as one file."""
+    folder = tmp_path_factory.mktemp("evaluate")
+    options = ("--mode", "cmssw", "--keep", "all", "--sample", "electrons", "-q")
+    run("windows", str(SAMPLE), "-o", str(folder / "all.parquet"), *options)
+    run("windows", str(SAMPLE), "-o", str(folder / "matched.parquet"), "--sample", "electrons", "-q")
+    return folder
+
+
+def planted(batch: WindowBatch) -> Any:
+    """Truth, with some of the true satellites removed by a number that depends on the cluster alone."""
+    removed = (batch.column("cl_index") * 7919 % 1000 < 1000 * REMOVED) & ~batch.column("is_seed")
+    return (batch.column("in_scluster") & ~removed).astype(np.float32)
+
+
+planted.columns = ("in_scluster", "cl_index", "is_seed")  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def found(place: Path) -> Evaluated:
+    options = EvaluationOptions(rounds=60, save_scores=True, cms_csv=True)
+    return evaluate([str(place / "all.parquet")], {"planted": planted}, place / "out", options)
+
+
+def numbers(found: Evaluated, measure: str, collection: str) -> Any:
+    return next(
+        each for each in found.measured
+        if each.bin.by == "all" and (each.measure, each.collection) == (measure, collection)
+    )  # fmt: skip
+
+
+def test_an_effect_that_is_planted_changes_the_response_as_arithmetic_says(place: Path, found: Evaluated) -> None:
+    windows = ecalwindows.open_dataset(place / "all.parquet").to_awkward()
+    about, labels = windows.window_metadata, windows.cl_labels
+    chosen = about.is_seed_calo_seed & (about.et_true_gen >= 1)
+    cluster = windows.cl_metadata.cl_index[chosen]
+    true = labels.in_scluster[chosen]
+    kept = true & ~((cluster * 7919 % 1000 < 1000 * REMOVED) & ~labels.is_seed[chosen])
+    energy = windows.cl_features.en_cluster[chosen]
+    energies = [
+        np.array([float(np.sum(np.asarray(e[k], float))) for e, k in zip(energy, flag, strict=True)])
+        for flag in (true, kept)
+    ]
+    response = [each / np.asarray(about.en_true_sim_good[chosen], float) for each in energies]
+    difference = float(np.median(response[1]) - np.median(response[0]))
+    value, error = numbers(found, "median", "planted").differences["truth"]
+    assert difference < 0
+    assert value == pytest.approx(difference, abs=error)
+    completeness = float(np.mean(energies[1] / energies[0]))
+    assert numbers(found, "completeness", "planted").value == pytest.approx(completeness, abs=0.003)
+    assert numbers(found, "purity", "planted").value == pytest.approx(1)
+    assert numbers(found, "completeness", "truth").value == 1
+
+
+def test_all_tables_have_the_same_numbers_as_summary_and_counts(place: Path, found: Evaluated) -> None:
+    summary = json.loads((place / "out" / "summary.json").read_text())
+    table = pq.read_table(place / "out" / "summary.parquet").to_pylist()
+    assert [
+        {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()} for row in table
+    ] == (summary["measures"])
+    superclusters = pq.read_table(place / "out" / "superclusters.parquet").to_pydict()
+    for name in ("planted", "mustache", "truth"):
+        assert superclusters["collection"].count(name) == summary["counts"][f"superclusters of {name}"]
+    caloparticles = pq.read_table(place / "out" / "caloparticles.parquet").to_pydict()
+    assert caloparticles["collection"].count("truth") == summary["counts"]["caloparticles"]
+    windows = pq.read_table(place / "out" / "windows_planted.parquet").to_pydict()
+    assert len(windows["ncls_tot"]) == summary["counts"]["windows"]
+    assert sum(windows["ncls_tot"]) == summary["counts"]["clusters in windows"]
+    for name in ("superclusters", "caloparticles", "windows_planted", "summary"):
+        assert (
+            pc.read_csv(place / "out" / f"{name}.csv").num_rows
+            == pq.read_metadata(place / "out" / f"{name}.parquet").num_rows
+        )
+
+
+def test_windows_are_summed_with_the_names_of_cms(place: Path) -> None:
+    windows = pq.read_table(place / "out" / "windows_planted.parquet").to_pydict()
+    batches = ecalwindows.open_dataset(place / "all.parquet").to_awkward()
+    by_identity = {
+        (int(about.event_id), int(about.seed_index)): row for row, about in enumerate(batches.window_metadata)
+    }
+    for place_of, (event, seed) in enumerate(zip(windows["event_id"], windows["seed_index"], strict=True)):
+        if place_of % 29:
+            continue
+        row = batches[by_identity[event, seed]]
+        true = np.asarray(row.cl_labels.in_scluster)
+        energy = np.asarray(row.cl_features.en_cluster, float)
+        assert windows["ncls_true"][place_of] == true.sum()
+        assert windows["En_tot"][place_of] == pytest.approx(energy.sum())
+        assert windows["En_true"][place_of] == pytest.approx(energy[true].sum())
+        if true.any():
+            expected = windows["En_sel"][place_of] / windows["En_true"][place_of]
+            assert windows["En_ovEtrue"][place_of] == pytest.approx(expected)
+
+
+def test_tables_for_cms_scripts_are_split_by_flavour_with_semicolons(place: Path, found: Evaluated) -> None:
+    electrons = (place / "out" / "validation_dataset_ele.csv").read_text().splitlines()
+    photons = (place / "out" / "validation_dataset_gamma.csv").read_text().splitlines()
+    assert electrons[0] == photons[0]
+    assert {"ncls_sel_must_true", "En_ovEtrue_sim_good_calib_mustache"} <= set(electrons[0].replace('"', "").split(";"))
+    windows = pq.read_table(place / "out" / "windows_planted.parquet").to_pydict()
+    assert [len(electrons) - 1, len(photons) - 1] == [windows["flavour"].count(11), windows["flavour"].count(22)]
+
+
+def test_saved_scores_give_the_same_superclusters(place: Path, found: Evaluated) -> None:
+    saved = str(place / "out" / "scores_planted.parquet")
+    again = evaluate([str(place / "all.parquet")], {"planted": saved}, place / "again", EvaluationOptions(rounds=60))
+    assert [each for each in again.measured if each.collection == "planted"] == pytest.approx(
+        [each for each in found.measured if each.collection == "planted"]
+    ) or repr(again.measured) == repr(found.measured)
+    for name in ("superclusters.parquet", "caloparticles.csv"):
+        assert (place / "again" / name).read_bytes() == (place / "out" / name).read_bytes()
+
+
+def test_the_page_and_the_figures_name_all_collections(place: Path, found: Evaluated) -> None:
+    text = (place / "out" / "README.md").read_text()
+    assert "planted" in text and "mustache" in text and "Differences to truth" in text
+    for name in ("roc", "response", "resolution_by_seed_eta", "purity_by_et_seed", "fakes"):
+        assert f"{name}.png" in text
+        assert (place / "out" / f"{name}.pdf").exists()
+
+
+def test_several_strategies_are_collections_of_their_own(place: Path) -> None:
+    output = place / "strategies"
+    run("evaluate", str(place / "all.parquet"), "--model", "geom=in_geom_mustache", "--strategy", "Cascade",
+        "--strategy", "SeedsFirst", "--no-figures", "--bootstrap", "0", "-o", str(output))  # fmt: skip
+    counts = json.loads((output / "summary.json").read_text())["counts"]
+    assert {
+        "superclusters of geom Cascade",
+        "superclusters of geom SeedsFirst",
+        "superclusters of truth",
+    } <= counts.keys()
+
+
+def test_what_is_printed_adds_up_and_names_the_folder(place: Path) -> None:
+    ran = run("evaluate", str(place / "all.parquet"), "--no-figures", "--bootstrap", "2", "-o", str(place / "printed"))
+    assert f"written: {place / 'printed'}/" in ran.out
+    summary = json.loads((place / "printed" / "summary.json").read_text())
+    for name, n in summary["counts"].items():
+        assert f"{name:<32}{n:>13,}" in ran.out
+
+
+def test_a_dataset_without_all_candidates_has_measures_of_windows_only_and_says_how_to_make_one(place: Path) -> None:
+    options = EvaluationOptions(rounds=0, figures=False)
+    found = evaluate([str(place / "matched.parquet")], {}, place / "incomplete", options)
+    assert not found.collections
+    assert any("--mode cmssw --keep all" in each for each in found.left_out)
+    assert {each.measure for each in found.measured} >= {"area under ROC", "precision"}
+    assert not (place / "incomplete" / "superclusters.parquet").exists()
+
+
+def test_a_dataset_without_truth_gives_superclusters_and_scores_and_says_so(place: Path) -> None:
+    group = {"cl_metadata": ["cl_index"], "cl_labels": ["is_seed", "in_geom_mustache"], "window_metadata": [
+        "window_index", "run_id", "lumi_id", "event_id", "seed_index"], "seed_features": ["et_seed_calib"],
+        "cl_features": ["en_cluster", "en_cluster_calib", "cluster_eta", "cluster_phi"]}  # fmt: skip
+    (place / "f.json").write_text(json.dumps({"features_dict": group, "hits_indices": [0]}))
+    run("windows", str(SAMPLE), "-o", str(place / "blind.parquet"), "-f", str(place / "f.json"), "--mode", "cmssw",
+        "--keep", "all", "-q")  # fmt: skip
+    found = evaluate([str(place / "blind.parquet")], {}, place / "no_truth", EvaluationOptions(save_scores=True))
+    assert any("no truth" in each for each in found.left_out)
+    assert not found.measured
+    assert (place / "no_truth" / "superclusters.parquet").exists()
+    assert not (place / "no_truth" / "caloparticles.parquet").exists()
+
+
+def bad(batch: WindowBatch) -> Any:
+    return np.full(len(batch.pair_cluster), np.nan, np.float32)
+
+
+bad.columns = ("is_seed",)  # type: ignore[attr-defined]
+
+
+def test_one_event_in_two_datasets_is_an_error_and_leaves_no_folder(place: Path) -> None:
+    data = str(place / "all.parquet")
+    with pytest.raises(InputError, match=r"two windows with the same seed|in two places"):
+        evaluate([data, data], {}, place / "twice", EvaluationOptions(rounds=0))
+    assert not (place / "twice").exists()
+
+
+@pytest.mark.parametrize(
+    ("models", "options", "message"),
+    [
+        ({"bad": bad}, {}, "outside|NaN|no number"),
+        ({"x": "no_such_model.onnx"}, {}, "no such file"),
+        ({}, {"strategies": ("Cascde",)}, "unknown strategy 'Cascde'"),
+        ({}, {"threshold": 0.0}, "threshold"),
+        ({}, {"threshold": math.nan}, "threshold"),
+        ({}, {"rounds": -1}, "rounds"),
+        ({}, {"split": "test"}, "there is no split 'test'"),
+    ],
+)
+def test_what_has_no_meaning_is_an_error_and_leaves_no_folder(
+    place: Path, models: dict[str, Any], options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(EcalWindowsError, match=message):
+        evaluate([str(place / "all.parquet")], models, place / "bad", EvaluationOptions(**options))
+    assert not (place / "bad").exists()
+
+
+def test_two_models_of_one_name_are_an_error(place: Path) -> None:
+    ran = attempt(
+        "evaluate", str(place / "all.parquet"), "--model", "a=truth", "--compare", "a=mustache", "-o", str(place / "x")
+    )
+    assert ran.code == 2
+    assert "two sources of scores have the name 'a'" in ran.err
+
+
+def test_a_folder_of_something_else_is_not_replaced(place: Path) -> None:
+    (place / "mine").mkdir()
+    (place / "mine" / "thesis.txt").write_text("mine")
+    ran = attempt("evaluate", str(place / "all.parquet"), "-o", str(place / "mine"), "--overwrite")
+    assert ran.code == 2
+    assert (place / "mine" / "thesis.txt").read_text() == "mine"
+
+
+def test_an_unknown_name_of_settings_is_a_settings_error() -> None:
+    with pytest.raises(SettingsError, match="unknown strategy"):
+        evaluate(["x"], {}, "y", EvaluationOptions(strategies=("cascade",)))
