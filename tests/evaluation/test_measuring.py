@@ -27,9 +27,7 @@ def keys(n: int, start: int = 0) -> np.ndarray:
 
 
 @given(FEW, st.integers(0, 5))
-def test_responses_of_each_round_are_those_of_values_that_stand_as_often_as_their_weights(
-    values: list[float], seed: int
-) -> None:
+def test_responses_of_each_round_are_those_of_values_repeated_by_their_weights(values: list[float], seed: int) -> None:
     key, rounds = keys(len(values)), round_keys(4, seed)
     found = kernels.responses(np.array([values, values[::-1]]), key, rounds)
     weights = np.concatenate([np.ones((1, len(values)), np.uint8), poisson_weights(key, rounds)])

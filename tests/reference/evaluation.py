@@ -20,7 +20,7 @@ def ordered(event: Event) -> list[dict[str, Any]]:
 
 
 def caloparticles(event: Event, made: list[tuple[int, list[int]]]) -> list[dict[str, Any]]:
-    """What becomes of each caloparticle with a main cluster, in the order of `ordered`.
+    """How the superclusters hold each caloparticle with a main cluster, in the order of `ordered`.
 
     made : superclusters as seed and clusters, in order
     """

@@ -37,7 +37,7 @@ Progress = Callable[[int, int, int], None]
 """Called with steps done (row groups, then bins), steps in all, and windows so far."""
 
 SUMMARY = "summary.json"
-OURS = "an evaluation that `ecalwindows evaluate` made"
+REPLACED = "an evaluation that `ecalwindows evaluate` made"
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def evaluate(
     EcalWindowsError : for everything that a user can correct; then there is no new folder
     """
     began, options, target = time.monotonic(), checked(options or EvaluationOptions()), Path(folder)
-    check_folder(target, overwrite=overwrite, is_own=_is_ours, ours=OURS)
+    check_folder(target, overwrite=overwrite, is_own=_is_evaluation, ours=REPLACED)
     sources = [open_source(what, name=name, inputs=(inputs or {}).get(name)) for name, what in models.items()]
     reading = Reading(datasets, sources, options)
     steps = _Steps(progress, len(reading.units))
@@ -122,25 +122,25 @@ def evaluate(
         {each.name: dict(each.about) for each in reading.sources}, [each.name for each in sources], [],
         left_out=reading.left_out,
     )  # fmt: skip
-    with folder_written_atomically(target, overwrite=overwrite, is_own=_is_ours, ours=OURS) as aside:
+    with folder_written_atomically(target, overwrite=overwrite, is_own=_is_evaluation, ours=REPLACED) as unnamed:
         with ExitStack() as stack:
-            made = reading.collected(aside, stack, options)
-            for windows in complete_events(reading.windows(aside, stack, options, steps)):
+            made = reading.collected(unnamed, stack, options)
+            for windows in complete_events(reading.windows(unnamed, stack, options, steps)):
                 made.take(windows)
             made.finish(", ".join(datasets))
             found.counts, found.models = made.counts, [way for way, (name, _) in made.ways.items() if name in models]
             _measure(found, made, steps)
             if found.measured:
-                TableFile(aside / "summary", stack).take(_arrays(measured_table(found.measured)))
+                TableFile(unnamed / "summary", stack).take(_arrays(measured_table(found.measured)))
             if found.fits:
-                TableFile(aside / "fits", stack).take(_fit_table(found.fits))
-        (aside / SUMMARY).write_text(json.dumps(_summary(found), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+                TableFile(unnamed / "fits", stack).take(_fit_table(found.fits))
+        (unnamed / SUMMARY).write_text(json.dumps(_summary(found), indent=1, allow_nan=False) + "\n", encoding="utf-8")
         if options.figures and found.measured:
             from ecalwindows.plots.evaluation import draw_evaluation
 
-            draw_evaluation(found.measured, made.satellites, made.caloparticles, found.models, aside)
-        found.files = sorted(path.relative_to(aside).as_posix() for path in aside.rglob("*") if path.is_file())
-        (aside / PAGE).write_text(page(_summary(found), found.measured, found.files), encoding="utf-8")
+            draw_evaluation(found.measured, made.satellites, made.caloparticles, found.models, unnamed)
+        found.files = sorted(path.relative_to(unnamed).as_posix() for path in unnamed.rglob("*") if path.is_file())
+        (unnamed / PAGE).write_text(page(_summary(found), found.measured, found.files), encoding="utf-8")
     found.seconds = time.monotonic() - began
     return found
 
@@ -347,7 +347,7 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _is_ours(folder: Path) -> bool:
+def _is_evaluation(folder: Path) -> bool:
     """Whether an earlier run made the folder."""
     place = folder / PAGE
     return place.is_file() and MARK in place.read_text(encoding="utf-8", errors="replace")[:1000]
@@ -357,12 +357,12 @@ def _is_ours(folder: Path) -> bool:
 class _Steps:
     """Counts what is done."""
 
-    tell: Progress | None
+    progress: Progress | None
     of: int
     n: int = 0
     windows: int = 0
 
     def done(self) -> None:
         self.n += 1
-        if self.tell:
-            self.tell(self.n, max(self.n, self.of), self.windows)
+        if self.progress:
+            self.progress(self.n, max(self.n, self.of), self.windows)

@@ -140,14 +140,14 @@ def collection(events: Events, made: Superclusters) -> Collection:
     graphs, window = events.graphs, events.windows.window
     energies = supercluster_energies(events, made)
     is_main = window["is_seed_calo_seed"] & (window["calo_index"] >= 0)
-    whole, parts = kernels.caloparticles(
+    numbers, parts = kernels.caloparticles(
         graphs.seed_offsets, graphs.cluster_offsets, graphs.edge_offsets, graphs.cluster,
         events.windows.pair["in_scluster"], window["calo_index"].astype(np.int64), is_main, main_clusters(events),
         events.of_cluster("en_cluster").astype(np.float64),
         made.offsets, made.window, made.cluster_offsets, made.cluster,
     )  # fmt: skip
     rows = np.flatnonzero(is_main & (window["et_true_gen"] >= MIN_GEN_ET))
-    own, parts, whole = whole[0, rows], parts[:, rows], whole[:, rows]
+    own, parts, numbers = numbers[0, rows], parts[:, rows], numbers[:, rows]
     found = own >= 0
     place = np.where(found, own, 0)
 
@@ -173,9 +173,9 @@ def collection(events: Events, made: Superclusters) -> Collection:
         "completeness": np.where(found, parts[1] / _or_nan(parts[0]), np.nan),
         "purity": np.where(found, parts[1] / raw, np.nan),
         "split": parts[2] >= SPLIT * np.where(parts[0] > 0, parts[0], np.inf),
-        "merged": whole[1] > 0,
-        "n_true": whole[3],
-        "n_out_of_reach": whole[2],
+        "merged": numbers[1] > 0,
+        "n_true": numbers[3],
+        "n_out_of_reach": numbers[2],
         "energy_out_of_reach": parts[3],
     }
     table = _supercluster_table(events, made, energies)

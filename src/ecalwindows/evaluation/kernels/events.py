@@ -33,8 +33,8 @@ def caloparticles(
     supercluster, the largest one in another supercluster, and the energy out of reach.
     """
     n_windows = seed_offsets[-1]
-    whole, energies = np.zeros((4, n_windows), np.int64), np.zeros((4, n_windows))
-    whole[0] = NONE
+    numbers, energies = np.zeros((4, n_windows), np.int64), np.zeros((4, n_windows))
+    numbers[0] = NONE
     n_clusters = cluster_offsets[-1]
     holder, inside = np.empty(n_clusters, np.int64), np.empty(n_clusters, np.int64)
     true_in, counted = np.empty(n_clusters, np.int64), np.empty(n_clusters, np.int64)
@@ -56,9 +56,9 @@ def caloparticles(
                 if is_true[edge]:
                     true_in[place] = window
                     energies[0, window] += energy[place]
-                    whole[3, window] += 1
+                    numbers[3, window] += 1
             own = holder[first + window - begin]
-            whole[0, window] = own
+            numbers[0, window] = own
             for made in range(made_offsets[graph], made_offsets[graph + 1]):
                 held = 0.0
                 for k in range(made_cluster_offsets[made], made_cluster_offsets[made + 1]):
@@ -66,7 +66,7 @@ def caloparticles(
                     if true_in[place] == window:
                         held += energy[place]
                     if made == own and main_of[place] != NONE and main_of[place] != calo[window]:
-                        whole[1, window] = 1
+                        numbers[1, window] = 1
                 if made == own:
                     energies[1, window] = held
                 else:
@@ -78,6 +78,6 @@ def caloparticles(
                     place = first + cluster[edge]
                     if is_true[edge] and inside[place] != window and counted[place] != window:
                         counted[place] = window
-                        whole[2, window] += 1
+                        numbers[2, window] += 1
                         energies[3, window] += energy[place]
-    return whole, energies
+    return numbers, energies
