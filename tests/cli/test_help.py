@@ -24,7 +24,7 @@ def test_help_lists_every_command_once_in_the_order_in_which_they_are_needed() -
     del sections["Options"]
     assert list(sections) == [
         "First look", "Make windows and datasets", "Check", "Study the truth", "Prepare a training, look at data",
-        "Many files", "Reference",
+        "Judge a model", "Many files", "Reference",
     ]  # fmt: skip
     assert [name for names in sections.values() for name in names] == cli.list_commands(click.Context(cli))
 

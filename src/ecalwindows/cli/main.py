@@ -36,15 +36,15 @@ SECTIONS = {
     "Study the truth": {
         "truth": "Matched clusters, window size, working points.",
     },
-    "Judge a model": {
-        "evaluate": "Make superclusters of scores, and measure them.",
-    },
     "Prepare a training, look at data": {
         "normalize": "Write mean, width and range of the inputs of a model.",
         "reweight": "Derive weights that make electrons and photons alike.",
         "stream": "Report what the batches of a training hold, and how fast they come.",
         "plot": "Draw the distributions of a dataset.",
         "show": "Draw one window, or the windows of one event.",
+    },
+    "Judge a model": {
+        "evaluate": "Make superclusters of scores, and measure them.",
     },
     "Many files": {
         "production": "Make a dataset of many files, with nothing lost.",
