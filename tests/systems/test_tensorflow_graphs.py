@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from itertools import pairwise
@@ -10,14 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.cli import run
+from helpers.cli import attempt, run
 from reference import cmssw as reference
 
 from ecalwindows import open_dataset
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError
 from ecalwindows.evaluation.scores import ScoreSource, open_source
-from ecalwindows.training.inputs import InputDefinition, input_definition
+from ecalwindows.training.cmssw_files import cmssw_folder, read_lines
+from ecalwindows.training.inputs import InputDefinition, input_definition, write_inputs
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 with warnings.catch_warnings():
@@ -117,3 +119,33 @@ def test_the_released_graph_is_fed_the_tensors_of_the_reference_in_every_bit(dat
         assert (place[is_seed] == 0).all() and scores[is_seed].mean() > scores[~is_seed].mean()
         n += len(batch)
     assert n > 50
+
+
+@pytest.mark.skipif(not RELEASED.is_dir(), reason="needs CMS's released files")
+def test_the_released_model_is_exported_again_and_gives_its_scores(tmp_path: Path, dataset: Path) -> None:
+    folder, out = cmssw_folder(RELEASED), tmp_path / "again"
+    write_inputs(folder.definition(45, 40), tmp_path / "inputs.yaml")
+    arguments = ("export", "cmssw", str(tmp_path / "inputs.yaml"), "--dataset", str(dataset), "-o", str(out))
+    assert "test vectors of 100 windows and scores" in run(*arguments, "--model", str(RELEASED / "model.pb")).out
+    for released, exported in (("clusters", "clusters"), ("window", "window"), ("hits", "hits")):
+        theirs, ours = (read_lines(place / f"config_{name}_inputs.txt") for place, name in (
+            (RELEASED, released), (out, exported)))  # fmt: skip
+        assert [(line[:2], *np.float32(line[2:])) for line in ours] == [
+            (line[:2], *np.float32(line[2:])) for line in theirs
+        ]
+    given, again = open_source(RELEASED), open_source(out)
+    (batch, *_) = batches(dataset, given)
+    scores = again.scores(batch)
+    assert np.array_equal(scores, given.scores(batch))
+    windows = json.loads((out / "test_vectors.json").read_text())["windows"]
+    vectors = np.array([score for window in windows for score in window["scores"]], np.float32)
+    assert np.array_equal(vectors, scores[: len(vectors)])
+
+
+def test_a_model_with_other_tensors_than_cmssws_is_not_exported(tmp_path: Path, dataset: Path) -> None:
+    text = definition().text.replace("en_cluster", "cl_energy").replace("training", "cmssw")
+    windows = "windows:\n  tensor: w\n  features:\n  - {name: max_cl_et, scaler: none}\n"
+    (tmp_path / "i.yaml").write_text(text + windows)
+    arguments = ("export", "cmssw", str(tmp_path / "i.yaml"), "--model", str(frozen(tmp_path / "g.pb")))
+    refused = attempt(*arguments, "--dataset", str(dataset), "-o", str(tmp_path / "out"))
+    assert "no output cl_class and no output wind_class" in refused.err and not (tmp_path / "out").exists()

@@ -46,7 +46,7 @@ def test_a_folder_is_an_input_definition(folder: Path) -> None:
 
 def test_a_written_file_is_read_back(folder: Path) -> None:
     definition = cmssw_folder(folder).definition()
-    (folder / "config_clusters_inputs.txt").write_text(text_of(definition.clusters))
+    (folder / "config_clusters_inputs.txt").write_text(text_of(definition.clusters.features))
     assert cmssw_folder(folder).definition() == definition
 
 

@@ -40,6 +40,7 @@ SECTIONS = {
         "normalize": "Write mean, width and range of the inputs of a model.",
         "reweight": "Derive weights that make electrons and photons alike.",
         "stream": "Report what the batches of a training hold, and how fast they come.",
+        "export": "Write a model and its inputs for CMSSW.",
         "plot": "Draw the distributions of a dataset.",
         "show": "Draw one window, or the windows of one event.",
     },

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ecalwindows.core.errors import InputError, SettingsError
-from ecalwindows.training.inputs import CMSSW_NAMES, InputDefinition, MeanStd, MinMax, Tensor, input_definition
+from ecalwindows.training.inputs import CMSSW_NAMES, InputDefinition, MeanStd, MinMax, Unscaled, input_definition
 
 KEYS = {"clusters": ("cluster", "_cls"), "windows": ("wind",), "hits": ("hit",)}
 """What the name of a file of each level contains."""
@@ -28,7 +28,6 @@ PLACES, HITS = 45, 40
 """Places for clusters and hits where neither a graph nor the caller says how many there are."""
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-SCALERS = {"mean_std": "MeanRms", "min_max": "MinMax", "none": "None"}
 
 
 @dataclass(frozen=True)
@@ -138,9 +137,9 @@ def _feature(name: str, scaler: str, one: float, two: float) -> dict[str, Any]:
     return {"name": name, "scaler": "none"}
 
 
-def text_of(part: Tensor) -> str:
-    """The text file of a part: each number is the shortest decimal that restores the float32 that CMSSW uses."""
-    return "".join(f"{_line(each)}\n" for each in part.features)
+def text_of(inputs: Iterable[Any]) -> str:
+    """The text file of inputs: each number is the shortest decimal that restores the float32 that CMSSW uses."""
+    return "".join(f"{_line(each)}\n" for each in inputs)
 
 
 def _line(each: Any) -> str:
@@ -153,5 +152,48 @@ def _line(each: Any) -> str:
 
 def shortest(number: float) -> str:
     """The shortest decimal that restores a number as float32."""
-    text = str(np.float32(number))
-    return text.removesuffix(".0") if math.isfinite(number) else text
+    value = np.float32(number)
+    plain = np.format_float_positional(value, unique=True, trim="-")
+    return min(plain, np.format_float_scientific(value, unique=True, trim="-", exp_digits=1), key=len)
+
+
+TRAINING_NAMES = {
+    "clusters": {
+        "en_cluster": "cl_energy", "et_cluster": "cl_et",
+        "cluster_deta": "cl_seed_dEta", "cluster_dphi": "cl_seed_dPhi",
+        "cluster_den_seed": "cl_seed_dEnergy", "cluster_det_seed": "cl_seed_dEt", "cl_nxtals": "cl_nxtals",
+        **{f"cluster_{name}": f"cl_{name}" for name in ("eta", "phi", "ieta", "iphi", "iz")},
+        "en_cluster_log": "cl_energy_log", "et_cluster_log": "cl_et_log",
+    },
+    "windows": {
+        f"{how}_{name}": f"{'avg' if how == 'mean' else how}_cl_{theirs}"
+        for how in ("max", "min", "mean")
+        for name, theirs in (
+            ("en_cluster", "energy"), ("et_cluster", "et"),
+            ("deta_cluster", "seed_dEta"), ("dphi_cluster", "seed_dPhi"),
+            ("den_cluster", "seed_dEnergy"), ("det_cluster", "seed_dEt"),
+        )
+    },
+    "hits": {"ieta": "ieta", "iphi": "iphi", "iz": "iz", "energy_fraction": "en_withfrac"},
+}  # fmt: skip
+"""Names in a training, and in CMSSW: in its master or in a branch."""
+
+
+def renamed(definition: InputDefinition) -> dict[str, tuple[Any, ...]]:
+    """The inputs of each level with CMSSW's names; without a tensor of hits, its four numbers as they are.
+
+    An input without such a name keeps its own.
+    """
+    names: dict[str, dict[str, str]] = TRAINING_NAMES if definition.convention == "training" else {}
+    made = {
+        level: tuple(
+            each.model_copy(update={"name": names.get(level, {}).get(each.name, each.name)}) for each in part.features
+        )
+        for level, part in definition.parts.items()
+    }
+    return {"hits": tuple(Unscaled(name=name, scaler="none") for name in CMSSW_NAMES["hits"])} | made
+
+
+def unknown_names(inputs: dict[str, tuple[Any, ...]]) -> tuple[str, ...]:
+    """The inputs that CMSSW's producer does not know, in its master."""
+    return tuple(each.name for level in KEYS for each in inputs.get(level, ()) if each.name not in CMSSW_NAMES[level])
