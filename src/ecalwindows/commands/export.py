@@ -22,7 +22,7 @@ from ecalwindows.core.settings import WindowSettings
 from ecalwindows.dataset.folder_output import check_folder, folder_written_atomically
 from ecalwindows.dataset.reading.opened import Dataset
 from ecalwindows.evaluation.models import Model, read_model
-from ecalwindows.evaluation.superclusters import STRATEGIES
+from ecalwindows.evaluation.strategies import STRATEGIES
 from ecalwindows.training.cmssw import CmsswInputs
 from ecalwindows.training.cmssw_files import HITS, TENSORS, CmsswFolder, renamed, text_of, unknown_names
 from ecalwindows.training.inputs import InputDefinition, read_inputs
