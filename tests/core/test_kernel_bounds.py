@@ -19,6 +19,7 @@ FILES = (
     "windowing/test_pipeline.py", "studies/test_normalize.py", "studies/test_working_point_study.py",
     "studies/test_window_size.py", "simulation/test_simulate_events.py", "simulation/test_simulate_physics.py",
     "simulation/test_simulate_properties.py", "evaluation/test_strategies.py",
+    "training/test_cmssw.py",
 )  # fmt: skip
 """The tests that call kernels, and together all of them."""
 

@@ -100,6 +100,13 @@ def test_saved_scores_are_read_back_with_what_is_known_of_them(batch: WindowBatc
     assert names == ["run", "lumi", "event", "seed_index", "window_index", "cl_index", "score"]
 
 
+def test_texts_of_windows_may_be_a_dictionary(batch: WindowBatch, tmp_path: Path) -> None:
+    columns = table(batch, by_index=True)
+    coded = columns | {"window_index": pa.array(columns["window_index"]).dictionary_encode()}
+    source = open_source(written(coded, tmp_path / "t.parquet"))
+    assert np.array_equal(source.scores(batch), np.linspace(0, 1, len(batch.pair_cluster)).astype(np.float32))
+
+
 def _without_last(columns: dict[str, Any]) -> dict[str, Any]:
     return {name: column[:-1] for name, column in columns.items()}
 
@@ -116,6 +123,7 @@ WRONG_TABLES: dict[str, tuple[Any, str]] = {
     "a score that is NaN": (lambda t: t | {"score": t["score"] * np.nan}, "not in \\[0, 1\\], the first is nan"),
     "a negative cluster": (lambda t: t | {"cl_index": -1 - t["cl_index"]}, "cl_index is not the index"),
     "scores as text": (lambda t: t | {"score": t["score"].astype(str)}, "scores have the type"),
+    "a run that is no integer": (lambda t: t | {"run": t["run"] + 0.5}, "the column 'run' is no integer: double"),
     "no rows": (lambda t: {k: v[:0] for k, v in t.items()}, "have no score"),
 }
 

@@ -152,7 +152,10 @@ def _piece(rows: Any, by_index: bool, path: str | Path) -> tuple[Keys, Any, Any,
         texts = columns[INDEX].dictionary_encode()
         named = _text_names(arrow_text(texts.dictionary))[texts.indices.to_numpy()]
     else:
-        named = _number_names([np.asarray(columns[name].to_numpy(zero_copy_only=False)) for name in names])
+        numbers = [np.asarray(columns[name].to_numpy(zero_copy_only=False)) for name in names]
+        if bad := [name for name, each in zip(names, numbers, strict=True) if each.dtype.kind not in "iu"]:
+            raise _wrong(path, f"the column '{bad[0]}' is no integer: {columns[bad[0]].type}", "integers")
+        named = _number_names(numbers)
     cluster = np.asarray(columns["cl_index"].to_numpy(zero_copy_only=False))
     score = np.asarray(columns["score"].to_numpy(zero_copy_only=False))
     if len(cluster) and (cluster.dtype.kind not in "iu" or (cluster < 0).any() or (cluster >= 1 << 31).any()):
