@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import awkward as ak
 
 from ecalwindows.commands.windows import Report, iter_made, prepared, warn_of_inputs
+from ecalwindows.core.schema import TRUTH
 from ecalwindows.core.settings import GivenSettings, settings_of
 from ecalwindows.dumper.reading import Reading, reading_of
 from ecalwindows.formats.parquet.definition import features_definition
@@ -71,7 +72,8 @@ def _tables(
     """One array per step; the first one is empty."""
     definition, reading = features_definition(features), reading_of(reading)
     chosen = settings_of(settings)
-    checked, threshold = prepared(inputs, chosen, definition.wanted, reading)
+    checked, threshold, chosen = prepared(inputs, chosen, definition.wanted, reading)
+    definition = definition if chosen.has_truth else definition.without(TRUTH)
     report = Report()
     for made in iter_made(checked, chosen, threshold, reading=reading, report=report):
         yield ak.from_arrow(arrow_table(made.batch, definition))

@@ -19,7 +19,7 @@ from helpers.dumps import ELECTRONS, TREE, as_ntuple, columns_of_electrons, with
 from ecalwindows.commands.inspect import inspect
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.dumper.branches import BRANCHES
-from ecalwindows.dumper.inspection import NO_WINDOWS, DumpFacts, FolderFacts
+from ecalwindows.dumper.inspection import NO_TRUTH, NO_WINDOWS, DumpFacts, FolderFacts
 
 
 def as_tree(path: Path, columns: dict[str, Any], place: str = TREE) -> Path:
@@ -64,11 +64,14 @@ def test_each_missing_branch_has_its_cost(tmp_path: Path) -> None:
     known = {branch.name for branch in BRANCHES}
     assert known - facts.names <= cost.keys() and not cost.keys() & facts.names
     assert "-999 is taken" in cost["pfCluster_full5x5_r9"] and "cl_f5_r9" in cost["pfCluster_full5x5_r9"]
-    assert "en_true_sim" in cost["caloParticle_simEnergy"]
+    assert cost["caloParticle_simEnergy"] == NO_TRUTH
     assert "--true-energy simEnergy" in cost["caloParticle_simEnergyGoodStatus"]
-    assert cost["caloParticle_simIz"] == NO_WINDOWS and not facts.makes_windows
+    assert cost["caloParticle_simIz"] == NO_TRUTH and facts.truth == "incomplete"
     assert facts.pileup == "absent" and facts.superclusters == ()
-    assert "none: branches that all windows need are missing" in run("inspect", str(tmp_path / "half.root")).out
+    assert "--truth none" in run("inspect", str(tmp_path / "half.root")).out
+    less = dump(without(tmp_path / "less.root", "pfCluster_iz"))
+    assert not less.makes_windows and {each.branch: each.cost for each in less.missing}["pfCluster_iz"] == NO_WINDOWS
+    assert "none: branches that all windows need are missing" in run("inspect", str(tmp_path / "less.root")).out
 
 
 def test_commands_that_are_shown_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from reference import tfrecord as slow
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import BadFileError, InputError
 from ecalwindows.core.schema import COLUMNS as SCHEMA
-from ecalwindows.core.schema import HIT_COMPONENTS
+from ecalwindows.core.schema import HIT_COMPONENTS, TRUTH
 from ecalwindows.formats.kernels import protobuf
 from ecalwindows.formats.manifest import problems, read_manifest
 from ecalwindows.formats.tfrecord import frames as tfrecord_frames
@@ -39,6 +39,12 @@ def file_of(path: Path, payloads: Iterable[bytes]) -> Path:
 
 def changed(batch: WindowBatch, **parts: Any) -> WindowBatch:
     return WindowBatch(**(vars(batch) | parts))
+
+
+def without_truth(batch: WindowBatch) -> WindowBatch:
+    parts = {name: getattr(batch, name) for name in ("window", "cluster", "pair")}
+    return changed(batch, **{part: {name: column for name, column in columns.items() if name not in TRUTH}
+                             for part, columns in parts.items()})  # fmt: skip
 
 
 # --- the wire ---
@@ -121,6 +127,34 @@ def test_layout_is_that_of_the_format() -> None:
 )
 def test_bytes_are_those_of_protobuf(tmp_path: Path, batch: WindowBatch) -> None:
     assert written(tmp_path, batch) == slow.files(batch)
+
+
+def test_without_truth_the_sentinel_is_in_each_place_of_truth_and_is_read_as_none(tmp_path: Path) -> None:
+    """The features have fixed lengths. -999 is no label, no class and no energy: nothing can be taken for truth."""
+    lean = without_truth(BATCH)
+    n_windows, n_pairs = len(BATCH), len(BATCH.pair_cluster)
+    window = {name: np.full(n_windows, -999) for name in TRUTH if SCHEMA[name].level == "window"}
+    pair = {name: np.full(n_pairs, -999) for name in TRUTH if SCHEMA[name].level == "cluster"}
+    expected = slow.files(changed(lean, window={**lean.window, **window}, pair={**lean.pair, **pair}))
+    assert expected[0] == b"" and written(tmp_path, lean) == expected
+    (back,) = read_batches(part_paths(tmp_path, "p")[1])
+    held = {*back.window, *back.pair}
+    assert held == REQUIRED - TRUTH - {name for name, *_ in HIT_COMPONENTS} | held & {
+        "run_id",
+        "lumi_id",
+        "event_id",
+        "seed_index",
+    }
+    assert back.column("is_seed").tolist() == BATCH.column("is_seed").tolist()
+
+
+def test_records_with_and_without_truth_in_one_file_are_an_error(tmp_path: Path) -> None:
+    for batches in ((without_truth(BATCH), BATCH), (BATCH, without_truth(BATCH))):
+        texts = [written(tmp_path, batch)[1] for batch in batches]
+        path = tmp_path / "mixed.proto"
+        path.write_bytes(b"".join(texts))
+        with pytest.raises(BadFileError, match=r"it has truth, or none|calo_index"):
+            list(read_batches(path))
 
 
 def test_slices_and_batches_change_nothing(tmp_path: Path) -> None:

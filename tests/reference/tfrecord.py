@@ -71,7 +71,8 @@ def single(value: Any) -> float:
 
 def sequence_example(batch: WindowBatch, row: int, weight: float = 1.0) -> bytes:
     window = {name: column[row] for name, column in batch.window.items()}
-    matched, main = bool(window["is_seed_calo_matched"]), bool(window["is_seed_calo_seed"])
+    matched, main = window["is_seed_calo_matched"] == 1, window["is_seed_calo_seed"] == 1
+    has_truth = window["is_seed_calo_matched"] != -999
     pairs = range(batch.window_offsets[row], batch.window_offsets[row + 1])
 
     def hits(cluster: int) -> list[list[float]]:
@@ -88,13 +89,13 @@ def sequence_example(batch: WindowBatch, row: int, weight: float = 1.0) -> bytes
         "s_h": text(tensor(hits(batch.window_seed[row]))),
         "w_f": singles(SEED["window_features"]),
         "w_m": singles(W_M),
-        "w_cl": int_list([(2 if main else 1) if matched else 0]),
+        "w_cl": int_list([(2 if main else 1) if matched else 0 if has_truth else -999]),
         "n_cl": int_list([window["ncls"]]),
         "wi": float_list([weight]),
         "f": int_list([window["flavour"] if matched else 0]),
         "window_index": text(texts_of(batch.window_index)[row].encode()),
     }
-    for name in ("run_id", "lumi_id", "event_id", "seed_index", "calo_index"):
+    for name in ("run_id", "lumi_id", "event_id", "seed_index", *(["calo_index"] if has_truth else [])):
         context[name] = int_list([window[name]])
     lists = {
         "cl_f": [float_list(single(batch.column(name)[p]) for name in SEED["cl_features"]) for p in pairs],
@@ -129,7 +130,7 @@ def files(batch: WindowBatch, weights: Iterable[float] | None = None) -> tuple[b
     weights = [1.0] * len(batch) if weights is None else list(weights)
     result = [b"", b""]
     for row in range(len(batch)):
-        matched = bool(batch.window["is_seed_calo_matched"][row])
+        matched = batch.window["is_seed_calo_matched"][row] == 1
         result[0 if matched else 1] += frame(sequence_example(batch, row, weights[row]))
     return result[0], result[1]
 

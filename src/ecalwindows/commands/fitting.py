@@ -12,7 +12,6 @@ from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import SettingsError
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, SENTINEL
 from ecalwindows.dataset.origins import Source
-from ecalwindows.formats.parquet.definition import FeaturesDefinition
 from ecalwindows.formats.parquet.tables import empty_batch
 from ecalwindows.formats.writers import OutputPlan
 from ecalwindows.windowing.derived import can_have
@@ -31,11 +30,9 @@ def fitted(plan: OutputPlan, sources: Sequence[Source], *, strict: bool) -> tupl
     lacking = {name for name in plan.wanted if not all(name in names or can_have(name, names) for names in has)}
     if plan.format == "ndjson" and lacking & {"is_seed", *IN_LINES}:  # a line has the seed's hits too
         lacking |= set(HIT_NAMES)
-    if plan.format == "parquet":
-        if strict and lacking:
-            raise _not_there(lacking, sources[0].path)
-        plan = replace(plan, definition=_without(plan.definition, lacking))
-    plan = replace(plan, leave_out=frozenset(lacking))
+    if plan.format == "parquet" and strict and lacking:
+        raise _not_there(lacking, sources[0].path)
+    plan = plan.without(frozenset(lacking))
     if not any(COLUMNS[name].level == "cluster" for name in plan.wanted if name in COLUMNS):
         raise _not_there([name for name in COLUMNS if COLUMNS[name].level == "cluster"][:5], sources[0].path)
     return plan, lacking
@@ -48,13 +45,6 @@ def _not_there(names: Collection[str], path: Path) -> SettingsError:
         where=str(path.parent),
         todo="name other columns with -f (or leave it out), or make the dataset again with more of them",
     )
-
-
-def _without(definition: FeaturesDefinition, lacking: Collection[str]) -> FeaturesDefinition:
-    """The definition without some columns. Hits stay: where there are none, clusters without hits are written."""
-    groups = {group: tuple(name for name in names if name not in lacking) for group, names in definition.groups.items()}
-    hits = tuple(i for i in definition.hits if HIT_NAMES[i] not in lacking)
-    return FeaturesDefinition({group: names for group, names in groups.items() if names}, hits or definition.hits)
 
 
 def with_columns(batch: WindowBatch, plan: OutputPlan) -> WindowBatch:

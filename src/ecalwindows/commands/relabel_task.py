@@ -12,6 +12,7 @@ import numpy as np
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, SettingsError
+from ecalwindows.core.truth import refuse_without_truth
 from ecalwindows.core.working_points import WorkingPoints
 from ecalwindows.dataset.rewriting import Origin, file_origin
 from ecalwindows.formats.suffixes import format_of
@@ -82,6 +83,8 @@ def relabelled_origin(path: Path, task: Task) -> Origin:
     if origin.is_rounded:
         raise _rounded(path, "these windows came through TFRecord, which holds scores in float32")
     held = origin.source.columns
+    if held is not None:
+        refuse_without_truth(held, "new labels need", str(path))
     lacking = () if held is None else sorted(columns_needed(held) - held)
     if lacking:
         raise InputError(

@@ -97,7 +97,7 @@ def drawn(
     -------
     figure, batch with the windows, rows of it that are drawn, notes on what the figure lacks
     """
-    name, settings = _name(window, event, source), settings or WindowSettings()
+    name, settings = _name(window, event, source), settings or WindowSettings(truth="auto")
     if is_dumper(source):
         found = _of_dumper(source, name, settings)
     else:
@@ -214,7 +214,7 @@ def _of_dumper(source: str, name: Name, settings: WindowSettings) -> _Found:
     whole = settings.model_copy(update={"keep": "all"} | ({"mode": "overlapping"} if every else {}))
     entry = _entry(source, name, whole.tree)
     reading = Reading(events=(entry, entry + 1))
-    inputs, threshold = prepared([source], whole, EVERYTHING, reading)
+    inputs, threshold, whole = prepared([source], whole, EVERYTHING, reading)
     *_, made = iter_made(inputs, whole, threshold, reading=reading, report=Report())
     rows = fitting(made.batch, Name(name.event, seed=name.seed))
     if not len(rows):

@@ -18,13 +18,13 @@ from ecalwindows.core.events import Events
 from ecalwindows.core.files.file_state import refuse_changed
 from ecalwindows.core.files.output import is_replaced, is_special, no_empty_folders, written_atomically
 from ecalwindows.core.names import storable
-from ecalwindows.core.schema import DATA_MODEL_VERSION
+from ecalwindows.core.schema import DATA_MODEL_VERSION, TRUTH
 from ecalwindows.core.settings import GivenSettings, WindowSettings, settings_of
 from ecalwindows.core.urls import is_remote
 from ecalwindows.core.version import revision, version
 from ecalwindows.core.working_points import WorkingPoints, read_working_points
 from ecalwindows.dataset.input_warnings import input_warnings
-from ecalwindows.dumper.headers import Input, Inputs
+from ecalwindows.dumper.headers import Input, Inputs, settings_for
 from ecalwindows.dumper.read import no_events
 from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_events, reading_of
 from ecalwindows.formats.manifest import InputRecord, Manifest, adler32
@@ -47,6 +47,7 @@ class Report(ReadReport):
     counts: Counts = field(default_factory=Counts)
     outputs: list[Path] = field(default_factory=list)
     replaced: bool = False
+    has_truth: bool = True
     seconds: float = 0.0
 
 
@@ -71,10 +72,16 @@ def iter_made(
 
 def prepared(
     inputs: Any, settings: WindowSettings, wanted: Collection[str], reading: Reading
-) -> tuple[Inputs, WorkingPoints]:
-    """Working points read and all headers checked: what can fail early fails here."""
+) -> tuple[Inputs, WorkingPoints, WindowSettings]:
+    """Working points read and all headers checked: what can fail early fails here.
+
+    Returns
+    -------
+    inputs, working points, and the settings with `truth` as it is in the inputs
+    """
     threshold = read_working_points(settings.wp_file, settings.assoc_strategy)
-    return checked_inputs(inputs, settings, wanted, reading), threshold
+    checked = checked_inputs(inputs, settings, wanted, reading)
+    return checked, threshold, settings_for(checked, settings)
 
 
 def write_windows(
@@ -106,9 +113,10 @@ def write_windows(
     plan = output_plan(Path(output), format, definition or features_definition(), part=part, weights=weights)
     with no_empty_folders(plan.all_paths):
         check_outputs(plan, overwrite=overwrite)
-        checked, threshold = prepared(inputs, settings, plan.wanted, reading)
+        checked, threshold, settings = prepared(inputs, settings, plan.wanted, reading)
+        plan = plan if settings.has_truth else plan.without(TRUTH)
         refuse_input_as_output(plan.path, checked)
-        report = Report(outputs=plan.paths, replaced=is_replaced(plan.paths[-1]))
+        report = Report(outputs=plan.paths, replaced=is_replaced(plan.paths[-1]), has_truth=settings.has_truth)
         made = iter_made(checked, settings, threshold, reading=reading, report=report, observer=observer)
         origin = data_origin(settings, threshold)
         with written_atomically(plan.all_paths, new=() if overwrite else plan.paths) as places:
@@ -149,10 +157,12 @@ def refuse_input_as_output(path: Path, inputs: Inputs) -> None:
 def data_origin(settings: WindowSettings, threshold: WorkingPoints | None) -> dict[str, Any]:
     """What decides the content of data, as data say it of themselves: no path, no time, no host.
 
-    So the same plan gives the same bytes.
+    So the same plan gives the same bytes. Without truth, working points decide nothing.
     """
     values = settings.model_copy(update={"wp_file": None}).model_dump(mode="json")
-    values["wp_file"] = storable(settings.wp_file.name) if settings.wp_file else None
+    if not settings.has_truth:
+        threshold = None
+    values["wp_file"] = storable(settings.wp_file.name) if settings.wp_file and threshold else None
     return {
         "data_model_version": DATA_MODEL_VERSION,
         "version": version,
@@ -172,11 +182,17 @@ def _manifest(
         rows=report.counts.windows_kept,
         columns=plan.columns,
         inputs=input_records(inputs, report),
-        counts=asdict(report.counts) | {"duplicates": report.n_duplicates},
+        counts=_counts(report) | {"duplicates": report.n_duplicates},
         bad_inputs=bad_records(report),
         notes=_notes(plan),
         **origin,
     )
+
+
+def _counts(report: Report) -> dict[str, int]:
+    """The counts of a run; without truth, none of matched windows and of why others are not."""
+    counts = asdict(report.counts)
+    return {name: n for name, n in counts.items() if report.has_truth or name not in Counts.OF_TRUTH}
 
 
 def warn_of_inputs(inputs: Inputs, report: ReadReport, reading: Reading) -> None:

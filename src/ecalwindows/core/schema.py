@@ -223,6 +223,17 @@ CLUSTER_COLUMNS: tuple[Column, ...] = (
 COLUMNS: dict[str, Column] = {column.name: column for column in WINDOW_COLUMNS + CLUSTER_COLUMNS}
 """All columns by name, in the order in which NDJSON writes them."""
 
+TRUTH = frozenset({
+    "calo_index", "is_seed_calo_matched", "is_seed_calo_seed", "seed_score", "seed_simen_sig", "seed_simen_PU",
+    "seed_recoen_PU", "seed_PUfrac", *(column.name for column in _truth()), "event_tot_simen_PU", "nclusters_insc",
+    "max_en_cluster_insc", "max_deta_cluster_insc", "max_dphi_cluster_insc", "wtot_simen_PU", "wtot_recoen_PU",
+    "wtot_simen_sig", "is_calo_matched", "is_calo_matched_diffcalo", "is_calo_seed", "is_any_calo_seed", "in_scluster",
+    "other_calo_index",
+    "calo_score", "calo_simen_sig", "calo_simen_PU", "calo_recoen_PU", "calo_nxtals_PU", "cluster_PUfrac",
+    "noise_en", "noise_en_uncal", "noise_en_nofrac", "noise_en_uncal_nofrac",
+})  # fmt: skip
+"""Columns of caloparticles, pile-up and noise, which only a simulation has: windows without truth do not have them."""
+
 EVENT_COLUMNS: dict[str, str] = {
     "run_id": "run",
     "lumi_id": "luminosity section",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ecalwindows.core.errors import SettingsError, near
 from ecalwindows.core.geometry import Geometry, GeometryName, geometry_of
@@ -55,6 +55,7 @@ class WindowSettings(BaseModel):
     keep: Literal["matched", "all"] = _stated("keep")
     maxnocalow: Count = _stated("maxnocalow")
     pileup: Literal["auto", "on", "off"] = _stated("pileup")
+    truth: Literal["require", "auto", "none"] = _stated("truth")
     pu_limit: Annotated[Float, Field(gt=0)] = _stated("pu_limit")
     geometry: GeometryName | Geometry = _stated("geometry")
     flavour: Literal["auto"] | Flavour = _stated("flavour")
@@ -68,17 +69,27 @@ class WindowSettings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _by_mode(cls, values: Any) -> Any:
-        """The former setting `overlap` as a mode, and the usual geometry of mode cmssw."""
+        """The former setting `overlap` as a mode, the usual geometry of mode cmssw, and all windows without truth."""
         if not isinstance(values, dict):
             return values
         values = with_mode(values)
-        return {"geometry": "v1"} | values if values.get("mode") == "cmssw" else values
+        usual = {"geometry": "v1"} if values.get("mode") == "cmssw" else {}
+        return usual | ({"keep": "all"} if values.get("truth") == "none" else {}) | values
 
     @field_validator("pileup", mode="before")
     @classmethod
     def _yaml_switch(cls, value: Any) -> Any:
         """YAML reads on and off as true and false."""
         return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+    @field_validator("truth")
+    @classmethod
+    def _agrees(cls, value: str, given: ValidationInfo) -> str:
+        """Without truth, no window is matched and there is no pile-up to use."""
+        for name, wrong in (("keep", "matched"), ("pileup", "on")):
+            if value == "none" and given.data.get(name) == wrong:
+                raise ValueError(f"{name} is {wrong}, which needs truth")
+        return value
 
     @field_validator("assoc_strategy")
     @classmethod
@@ -90,6 +101,16 @@ class WindowSettings(BaseModel):
         if value not in STRATEGIES:
             raise ValueError(f"unknown strategy '{value}': {near(value, STRATEGIES)}")
         return value
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether caloparticles are read."""
+        return self.truth != "none"
+
+    @property
+    def without_truth(self) -> WindowSettings:
+        """The same for inputs without caloparticles: all windows are kept."""
+        return self.model_copy(update={"truth": "none", "keep": "all"})
 
     @property
     def shape(self) -> Geometry:
@@ -191,8 +212,10 @@ def window_settings(values: Mapping[str, Any], *, where: str = "the settings") -
         raise _settings_error(error, where) from error
 
 
-NEWER: dict[str, Any] = {"keep": "matched", "min_cluster_energy": 0.0, "true_energy": "simEnergyGoodStatus",
-                         "superclusters": "superCluster"}  # fmt: skip
+NEWER: dict[str, Any] = {
+    "keep": "matched", "min_cluster_energy": 0.0, "truth": "require", "true_energy": "simEnergyGoodStatus",
+    "superclusters": "superCluster",
+}  # fmt: skip
 """Settings that older versions do not record, and what these versions did."""
 
 NAMES = (*WindowSettings.model_fields, "overlap")

@@ -37,6 +37,11 @@ WINDOW_FIELDS = {
         " to this number of the others, drawn at random; 0 keeps none.",
     ),
     "pileup": Stated("auto", "Use the pile-up branches."),
+    "truth": Stated(
+        "require",
+        "Caloparticles of the dump. require: a missing branch is an error; none: they are not read, columns of truth"
+        " are left out, and all windows are kept; auto: none for dumps without any of these branches, else require.",
+    ),
     "pu_limit": Stated(1e6, "A cluster counts as truth only below this ratio of pile-up to signal energy."),
     "geometry": Stated(
         "v3",

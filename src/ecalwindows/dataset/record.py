@@ -213,6 +213,11 @@ class DatasetRecord(Model):
         return [file for form in self.forms for file in form.files]
 
     @property
+    def has_truth(self) -> bool:
+        """Whether the windows were made with caloparticles, as far as it is recorded."""
+        return self.settings.get("truth") != "none"
+
+    @property
     def title(self) -> str:
         """Name and version, as `derived_from` gives them."""
         return f"{self.name}@{self.version}"

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ecalwindows.core.schema import COLUMNS
-from ecalwindows.core.settings import WindowSettings
+from ecalwindows.core.schema import COLUMNS, TRUTH
+from ecalwindows.core.settings import STRATEGIES, WindowSettings
 
 Kind = Literal["int", "float"]
 Part = Literal["event", "cluster", "calo", "supercluster", "score", "member", "hits", "simhits"]
@@ -160,17 +160,32 @@ def _chosen(branch: Branch, settings: WindowSettings) -> Branch:
     return branch
 
 
+def is_of_truth(branch: Branch) -> bool:
+    """Whether a branch is about caloparticles."""
+    return branch.part in ("calo", "score", "simhits")
+
+
+def truth_found(names: Collection[str]) -> bool:
+    """Whether a file has any branch of caloparticles or of scores with them."""
+    scores = {f"pfCluster_{name}" for name in STRATEGIES}
+    return any(name.startswith("caloParticle_") or name in scores for name in names)
+
+
 def branches_needed(wanted: Collection[str], settings: WindowSettings, *, use_pileup: bool) -> list[Branch]:
     """The branches that the wanted columns and hit components need.
 
     Hits are named as in `schema.HIT_COMPONENTS` (no dataset column has those names). A flavour that the settings
-    give is read from no branch, and another true energy or collection of superclusters from its own branches.
+    give is read from no branch, and another true energy or collection of superclusters from its own branches. Without
+    truth, nothing of caloparticles is read.
     """
     branches = [score_branch(settings.assoc_strategy), *(_chosen(branch, settings) for branch in BRANCHES)]
     if use_pileup:
         branches += [*PILEUP_BRANCHES, PILEUP_TOTAL]
     else:
         branches = [branch for branch in branches if not branch.key.startswith("noise")]
+    if not settings.has_truth:
+        branches = [branch for branch in branches if not is_of_truth(branch)]
+        wanted = frozenset(wanted) - TRUTH
     wanted = frozenset(wanted) - (set() if settings.fixed_flavour is None else {"flavour"})
     if wanted & ALL_HITS or settings.mode == "cmssw":
         wanted |= {"energy"}  # it also gives the number of hits, and mode cmssw needs this

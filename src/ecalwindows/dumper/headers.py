@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.errors import BadFileError, EcalWindowsError, SettingsError, near
+from ecalwindows.core.errors import BadFileError, EcalWindowsError, InputError, SettingsError, near
 from ecalwindows.core.files.file_state import FileState, file_state
 from ecalwindows.core.settings import PileUpUse, WindowSettings
 from ecalwindows.core.urls import is_remote, remote_filesystem
 from ecalwindows.dumper import columns as dump
-from ecalwindows.dumper.branches import PILEUP_BRANCHES, Branch, branches_needed
+from ecalwindows.dumper.branches import PILEUP_BRANCHES, Branch, branches_needed, is_of_truth, truth_found
 from ecalwindows.dumper.coverage import check_coverage
 
 OF_WINDOWS = (".parquet", ".ndjson", ".ndjson.gz", ".ndjson.zst", ".tar.gz", ".proto")
@@ -31,6 +31,7 @@ class Input:
     pileup : how the pile-up of the file is treated (core.settings.PileUpUse)
     n_events : entries of the tree; start, stop : those that the run takes; n_bytes : size of the file
     state : of the file before it was opened, None for a URL
+    has_truth : whether caloparticles are read
     """
 
     path: str
@@ -43,6 +44,7 @@ class Input:
     n_bytes: int = 0
     pileup: PileUpUse = "off"
     state: FileState | None = None
+    has_truth: bool = True
 
     @property
     def defaults(self) -> dict[str, float]:
@@ -114,6 +116,27 @@ def _ranges(files: list[Input], start: int | None, stop: int | None) -> list[Inp
     return chosen
 
 
+def settings_for(inputs: Inputs, settings: WindowSettings) -> WindowSettings:
+    """The settings with `truth` as it is in all inputs, where it was auto.
+
+    Raises
+    ------
+    InputError
+        If some of the inputs have truth and others do not.
+    """
+    found = {file.has_truth: file.path for file in reversed(inputs.files)}
+    if settings.truth != "auto" or not found:
+        return settings
+    if len(found) > 1:
+        raise InputError(
+            f"it has no branches of caloparticles, and {found[True]} has them",
+            expected="inputs that all have truth, or none of them",
+            where=found[False],
+            todo="make datasets of their own, or take all without truth: --truth none",
+        )
+    return settings.model_copy(update={"truth": "require"}) if True in found else settings.without_truth
+
+
 @contextmanager
 def open_tree(path: str, tree_name: str) -> Iterator[Any]:
     """The TTree or RNTuple of a file; whatever goes wrong with it, now or while it is read, is a BadFileError."""
@@ -177,6 +200,8 @@ def _tree(path: str, file: Any, name: str) -> Any:
 
 def _checked(path: str, tree: Any, settings: WindowSettings, wanted: Collection[str]) -> Input:
     names = set(dump.column_names(tree))
+    if settings.truth == "auto" and not truth_found(names):
+        settings = settings.without_truth
     pileup = _pileup(path, names, settings)
     needed = branches_needed(wanted, settings, use_pileup=pileup == "used")
     present = check_branches(path, tree, needed)
@@ -184,7 +209,9 @@ def _checked(path: str, tree: Any, settings: WindowSettings, wanted: Collection[
     missed = PILEUP_BRANCHES if pileup == "incomplete" else ()
     absent = tuple(branch for branch in (*needed, *missed) if branch.name not in names)
     n_bytes = int(tree.file.source.num_bytes)
-    return Input(path, n_events, present, absent, pileup == "used", 0, n_events, n_bytes, pileup)
+    return Input(
+        path, n_events, present, absent, pileup == "used", 0, n_events, n_bytes, pileup, has_truth=settings.has_truth
+    )
 
 
 def check_branches(path: str, tree: Any, needed: Sequence[Branch]) -> tuple[Branch, ...]:
@@ -198,20 +225,35 @@ def check_branches(path: str, tree: Any, needed: Sequence[Branch]) -> tuple[Bran
         if branch.name in names:
             _check_type(path, tree, branch, types[branch.name])
         elif branch.default is None:
-            option = f"; {branch.without} does without it" if branch.without else ""
-            raise bad_file(
-                path,
-                f"the required branch '{branch.name}' is missing",
-                near(branch.name, names) if names else "the branches of RecoSimDumper; the tree has none",
-                f"make the dump with this branch{option}; or go on without the file: --skip-bad-files",
-            )
+            raise _missing(path, branch, [b for b in needed if b.default is None and b.name not in names], names)
     present = tuple(branch for branch in needed if branch.name in names)
     check_coverage(tree, [branch.name for branch in present])
     return present
 
 
+def _missing(path: str, first: Branch, missing: Sequence[Branch], names: Collection[str]) -> BadFileError:
+    """The error of required branches that are missing, in which the first is described."""
+    others = [f"'{branch.name}'" for branch in missing if branch is not first]
+    more = f", and so {'are' if others[1:] else 'is'} {', '.join(others[:9])}" if others else ""
+    if others[9:]:
+        more += f" and {len(others) - 9} more"
+    option = (
+        f"; {first.without} does without it" if all(each.without == first.without != "" for each in missing) else ""
+    )
+    if all(map(is_of_truth, missing)) and (others or not first.without):
+        option += "; --truth none (setting `truth`) makes windows without truth"
+    return bad_file(
+        path,
+        f"the required branch '{first.name}' is missing{more}",
+        near(first.name, names) if names else "the branches of RecoSimDumper; the tree has none",
+        f"make the dump with this branch{option}; or go on without the file: --skip-bad-files",
+    )
+
+
 def _pileup(path: str, names: set[str], settings: WindowSettings) -> PileUpUse:
     """How the pile-up of a file is treated. Raises BadFileError where its branches must be there and are not."""
+    if not settings.has_truth and settings.pileup != "on":
+        return "off"
     missing = [branch.name for branch in PILEUP_BRANCHES if branch.name not in names]
     if settings.pileup == "on" and missing:
         raise bad_file(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.settings import STRATEGIES
 from ecalwindows.dumper import columns as dump
-from ecalwindows.dumper.branches import BRANCHES, PILEUP_BRANCHES, PILEUP_TOTAL, Branch
+from ecalwindows.dumper.branches import BRANCHES, PILEUP_BRANCHES, PILEUP_TOTAL, Branch, is_of_truth, truth_found
 from ecalwindows.dumper.headers import open_tree, pileup_found
+
+Truth = Literal["complete", "incomplete", "absent"]
 
 MAX_SAMPLE = 200
 """Events from which clusters and caloparticles per event are counted."""
@@ -44,6 +46,7 @@ class DumpFacts:
     strategies : scores that can be the setting `assoc_strategy`
     superclusters : collections with the indices of their seeds
     pileup : used, absent or incomplete, as `--pileup auto` treats it
+    truth : whether all, none or only some of the branches of caloparticles and scores are there that windows need
     """
 
     path: str
@@ -64,16 +67,18 @@ class DumpFacts:
     strategies: tuple[str, ...]
     superclusters: tuple[str, ...]
     pileup: str
+    truth: Truth
     simhits: bool
     names: frozenset[str]
 
     @property
     def makes_windows(self) -> bool:
-        """Whether no branch is missing that all windows need, and there is a score."""
-        return bool(self.strategies) and not any(each.cost == NO_WINDOWS for each in self.missing)
+        """Whether no branch is missing that all windows need, with or without truth."""
+        return not any(each.cost == NO_WINDOWS for each in self.missing)
 
 
 NO_WINDOWS = "no windows can be made"
+NO_TRUTH = "no truth: windows can be made with --truth none"
 
 
 def dump_facts(path: str, tree_name: str) -> DumpFacts:
@@ -120,6 +125,7 @@ def dump_facts(path: str, tree_name: str) -> DumpFacts:
             strategies=tuple(name for name in STRATEGIES if f"pfCluster_{name}" in names),
             superclusters=tuple(sorted(n.removesuffix("_seedIndex") for n in names if n.endswith("_seedIndex"))),
             pileup=pileup_found(names),
+            truth=_truth(names),
             simhits="simHit_energy" in names,
             names=names,
         )
@@ -168,8 +174,14 @@ def _present(names: Collection[str]) -> dict[str, tuple[int, int]]:
 def _missing(names: Collection[str]) -> list[Missing]:
     missing = [Missing(each.name, purpose(each), _cost(each)) for each in _known() if each.name not in names]
     if not any(f"pfCluster_{name}" in names for name in STRATEGIES):
-        missing.append(Missing("pfCluster_sim_fraction", "association", NO_WINDOWS))
+        missing.append(Missing("pfCluster_sim_fraction", "association", NO_TRUTH))
     return missing
+
+
+def _truth(names: Collection[str]) -> Truth:
+    if any(each.cost == NO_TRUTH for each in _missing(names)):
+        return "incomplete" if truth_found(names) else "absent"
+    return "complete"
 
 
 def _cost(branch: Branch) -> str:
@@ -181,6 +193,8 @@ def _cost(branch: Branch) -> str:
         return "no study of simulated hits (truth window-size)"
     if branch.default is not None:
         return f"{branch.default:g} is taken for it, in {columns}"
+    if is_of_truth(branch) and not branch.without:
+        return NO_TRUTH
     if branch.without.startswith("--"):
         return f"windows and tables of matched clusters can be made with {branch.without}"
     if feeds:

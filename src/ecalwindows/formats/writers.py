@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -84,6 +84,16 @@ class OutputPlan:
 
             return IN_RECORD - self.leave_out
         return frozenset({*COLUMNS, *(name for name, *_ in HIT_COMPONENTS)}) - self.leave_out
+
+    def without(self, lacking: frozenset[str]) -> OutputPlan:
+        """The plan without some columns and hit components, whatever its format.
+
+        Parquet has hits in any case: where there are none, clusters without hits are written.
+        """
+        chosen = self.definition
+        if self.format == "parquet":
+            chosen = chosen.without(lacking)
+        return replace(self, definition=chosen, leave_out=self.leave_out | lacking)
 
     @property
     def columns(self) -> list[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.events import Events
+from ecalwindows.core.schema import TRUTH
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.windowing import features
 from ecalwindows.windowing.association import Association, association
@@ -24,6 +26,9 @@ class Counts:
     windows_made = matched + unmatched_low_score + unmatched_gen_outside,
     windows_made = windows_kept + unmatched_dropped.
     """
+
+    OF_TRUTH: ClassVar[tuple[str, ...]] = ("matched", "unmatched_low_score", "unmatched_gen_outside")
+    """Those that mean nothing without truth."""
 
     events: int = 0
     clusters: int = 0
@@ -83,11 +88,17 @@ def make_windows(events: Events, settings: WindowSettings, threshold: Threshold,
         | features.seed_columns(events, members, cluster, use_pileup=use_pileup)
         | features.truth_columns(events, members, labels, flavour=settings.fixed_flavour)
     )
+    pair = features.pair_columns(difference, labels)
+    if not settings.has_truth:
+        window, cluster, pair = (
+            {name: column for name, column in columns.items() if name not in TRUTH}
+            for columns in (window, cluster, pair)
+        )
     batch = WindowBatch(
         window_index=features.window_indices(settings.sample, window),
         window=features.stored(window),
         cluster=features.stored(cluster),
-        pair=features.stored(features.pair_columns(difference, labels)),
+        pair=features.stored(pair),
         window_offsets=members.offsets,
         pair_cluster=members.cluster,
         window_seed=members.seed,

@@ -16,6 +16,13 @@ MAX_LINES = 20
 """Missing branches, and files that differ, that are printed; `--json` has all."""
 
 
+TRUTH_WORDS = {
+    "complete": "yes",
+    "incomplete": "some of its branches are missing: windows can be made without truth only",
+    "absent": "none: windows can be made without truth (--truth none)",
+}
+
+
 def facts_json(facts: Sequence[Facts]) -> str:
     """All facts as a list of JSON objects, with `type` dump, folder or data."""
     return json.dumps([_values(each) for each in facts], indent=1, default=sorted)
@@ -75,6 +82,7 @@ def _content(facts: DumpFacts) -> Iterator[str]:
     yield _row("scores", ", ".join(facts.strategies) or "none that --assoc-strategy takes")
     yield _row("superclusters", ", ".join(facts.superclusters) or "none")
     yield _row("pile-up", facts.pileup)
+    yield _row("truth", TRUTH_WORDS[facts.truth])
     yield _row("simulated hits", "yes" if facts.simhits else "no")
     yield from _missing(facts.missing)
 
@@ -104,13 +112,21 @@ def _commands(facts: DumpFacts, source: str) -> Iterator[str]:
         if other != "superCluster":
             yield f"ecalwindows windows {name} -o {other}.parquet{options} --superclusters {other}"
     yield f"ecalwindows show {name} --list"
-    yield f"ecalwindows truth match {name} -o matches.parquet{options}"
+    if facts.truth == "complete":
+        yield f"ecalwindows truth match {name} -o matches.parquet{options}"
 
 
 def _options(facts: DumpFacts) -> str:
     """The options without which this file would be an error."""
-    options = "" if "sim_fraction" in facts.strategies else f" -a {facts.strategies[0]}"
-    if "caloParticle_simEnergyGoodStatus" not in facts.names and "caloParticle_simEnergy" in facts.names:
+    if facts.truth != "complete":
+        options = " --truth none"
+    else:
+        options = "" if "sim_fraction" in facts.strategies else f" -a {facts.strategies[0]}"
+    if (
+        facts.truth == "complete"
+        and "caloParticle_simEnergyGoodStatus" not in facts.names
+        and "caloParticle_simEnergy" in facts.names
+    ):
         options += " --true-energy simEnergy"
     if facts.superclusters and "superCluster" not in facts.superclusters:
         options += f" --superclusters {facts.superclusters[0]}"
@@ -151,7 +167,7 @@ def _data(facts: DataFacts, source: str) -> Iterator[str]:
     if facts.known_issues:
         yield _row("known issues", f"{facts.known_issues} (ecalwindows log)")
     if facts.settings:
-        chosen = ("mode", "keep", "geometry", "assoc_strategy", "maxnocalow", "sample")
+        chosen = ("mode", "keep", "geometry", "assoc_strategy", "truth", "maxnocalow", "sample")
         shown = [f"{name} {facts.settings[name]}" for name in chosen if facts.settings.get(name) not in (None, "")]
         yield _row("settings", ", ".join(text for text in shown if len(text) < 60))
     yield "commands"

@@ -23,10 +23,14 @@ def summary(report: Report) -> str:
         ("unmatched, dropped", -c.unmatched_dropped, "beyond maxnocalow"),
         ("windows kept", c.windows_kept, f"with {counted(c.clusters_in_windows, 'cluster')}"),
     ]
+    if not report.has_truth:
+        rows = [row for row in rows if "matched" not in row[0]]
     optional = {"  no finite position", "  unmatched: position"}
     lines = [
         f"{name:<24}{count:>13,}  {words}".rstrip() for name, count, words in rows if count or name not in optional
     ]
+    if not report.has_truth:
+        lines.append("truth: none (columns of truth are left out, and all windows are kept)")
     if report.n_duplicates:
         lines.append(f"{'events seen before':<24}{report.n_duplicates:>13,}  left out, and not counted above")
     lines += _notes(report)

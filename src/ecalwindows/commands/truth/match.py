@@ -17,6 +17,7 @@ from ecalwindows.commands.windows import (
     refuse_input_as_output,
     warn_of_inputs,
 )
+from ecalwindows.core.errors import SettingsError
 from ecalwindows.core.files.output import check_output, is_replaced, is_special, no_empty_folders, written_atomically
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.dataset.flat_tables import FlatWriter
@@ -54,7 +55,7 @@ def write_matches(
     Raises an EcalWindowsError for anything a user can mend; then nothing has changed under the output's name.
     """
     began, path = time.monotonic(), Path(output)
-    settings, reading = settings or WindowSettings(), reading or Reading()
+    settings, reading = _with_truth(settings or WindowSettings()), reading or Reading()
     paths = [path] if is_special(path) else [manifest_path(path), path]
     with no_empty_folders(paths):
         if not is_special(path):
@@ -76,6 +77,16 @@ def write_matches(
     warn_of_inputs(checked, report, reading)
     report.seconds = time.monotonic() - began
     return report
+
+
+def _with_truth(settings: WindowSettings) -> WindowSettings:
+    """The settings, with truth required where it was auto. Raises SettingsError where it is none."""
+    if not settings.has_truth:
+        raise SettingsError(
+            "truth is none", expected="truth require or auto: clusters are matched to caloparticles",
+            where="the settings", todo="leave `truth` out of the settings",
+        )  # fmt: skip
+    return settings.model_copy(update={"truth": "require"})
 
 
 def _write(

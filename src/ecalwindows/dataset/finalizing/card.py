@@ -85,6 +85,7 @@ def _head(record: DatasetRecord) -> Iterator[str]:
         ("windows", f"{record.windows:,}"),
         ("events with windows", f"{record.events:,}" if record.events is not None else None),
         ("data-model version", str(record.data_model_version)),
+        ("truth", None if record.has_truth else "none: columns of truth are left out, and all windows are kept"),
         ("labels", "made by another program, by its own rules" if record.legacy_labels else None),
         ("published", record.day.isoformat() if record.day else None),
         ("licence", record.licence or "not specified"),
@@ -113,6 +114,8 @@ def _reading(record: DatasetRecord) -> Iterator[str]:
             'label = windows.cl_labels["in_scluster"]           # the truth',
             'print(len(windows), "windows,", ak.sum(label), "clusters in superclusters")',
         ]
+        if not record.has_truth:
+            lines[-2:] = ['print(len(windows), "windows,", ak.count(energy), "clusters")']
     else:
         lines = [
             "import ecalwindows",

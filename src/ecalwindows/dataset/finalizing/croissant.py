@@ -103,9 +103,10 @@ def description(record: DatasetRecord) -> str:
     """What the dataset is, in a sentence or two."""
     kept = f"{record.windows:,} windows"
     events = f" of {record.counts['events']:,} events" if "events" in record.counts else ""
+    labels = ", crystals and truth labels from simulation" if record.has_truth else " and crystals, without truth"
     return (
         f"Detector windows for training superclustering in the CMS electromagnetic calorimeter: {kept}{events}, each a "
-        "seed cluster and all clusters around it, with shower shapes, crystals and truth labels from simulation."
+        f"seed cluster and all clusters around it, with shower shapes{labels}."
     )
 
 

@@ -193,6 +193,8 @@ def file_index(file: File) -> Index:
         check_windows(file.path, sum(index.rows or ()), stated)
         return index
     for batch in _all_batches(file, rows=1, columns=None):
+        if not len(batch):  # of a TFRecord without windows, which does not show whether the others have truth
+            continue
         names = {*batch.window, *batch.pair, *batch.cluster, *batch.hits}
         return Index(frozenset(names | ({"window_index"} if len(batch.window_index.data) else set())))
     return Index(frozenset())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -31,6 +32,12 @@ class FeaturesDefinition:
         """Names of the columns and hit components that it needs."""
         names = {name for group in self.groups.values() for name in group}
         return frozenset(names | {HIT_COMPONENTS[i][0] for i in self.hits})
+
+    def without(self, names: Collection[str]) -> FeaturesDefinition:
+        """The definition without some columns, and without groups that are then empty; some component stays."""
+        groups = {group: tuple(name for name in held if name not in names) for group, held in self.groups.items()}
+        hits = tuple(i for i in self.hits if HIT_COMPONENTS[i][0] not in names)
+        return FeaturesDefinition({group: held for group, held in groups.items() if held}, hits or self.hits)
 
 
 def features_definition(source: str | Path | None = None) -> FeaturesDefinition:

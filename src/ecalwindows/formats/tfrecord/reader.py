@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.batch import Array, Text, WindowBatch
 from ecalwindows.core.errors import BadFileError
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, SENTINEL
+from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, SENTINEL, TRUTH
 from ecalwindows.formats.kernels import tfrecord_reader as kernels
 from ecalwindows.formats.tfrecord.frames import Block, bad_record, blocks, opened
 from ecalwindows.formats.tfrecord.layout import CLASS, CONTEXT, LISTS, WEIGHT, Feature
@@ -28,6 +28,10 @@ KEY_BYTES = np.array(list(b"".join(KEYS)), dtype=np.uint8)
 KEY_OFFSETS = np.cumsum([0, *map(len, KEYS)])
 OPTIONAL = frozenset(feature.key for feature in CONTEXT if feature.extra) | {"f"}
 UNREAD = frozenset({"s_h", "w_cl", "wi"})
+NO_TRUTH = "no truth"
+"""Stands among the optional keys of a file whose records have the sentinel in place of truth."""
+
+STATE = next(feature for feature in CONTEXT if "is_seed_calo_matched" in feature.columns)
 NOT_COLUMNS = {WEIGHT, CLASS}
 DTYPES = {name: column.dtype for name, column in COLUMNS.items()} | {name: kind for name, kind, *_ in HIT_COMPONENTS}
 
@@ -58,7 +62,7 @@ def read_batches(
         with opened(path) as file:
             for block in blocks(file, path, rows):
                 spans, there = find(block)
-                has = optional_keys(there) if has is None else has
+                has = optional_keys(block, spans, there) if has is None else has
                 yield batch_of(block, spans, there, has, columns)
                 n += len(block.records)
     except OSError as error:
@@ -85,9 +89,20 @@ def find(block: Block) -> tuple[Integers, NDArray[np.bool_]]:
     return spans, there
 
 
-def optional_keys(there: NDArray[np.bool_]) -> frozenset[str]:
-    """The optional features that the first record has: all others must have them too."""
-    return frozenset(feature.key for place, feature in enumerate(CONTEXT) if there[0, place]) & OPTIONAL
+def optional_keys(block: Block, spans: Integers, there: NDArray[np.bool_]) -> frozenset[str]:
+    """The optional features that the first record has, and `NO_TRUTH` if it has none: all others must be the same."""
+    keys = frozenset(feature.key for place, feature in enumerate(CONTEXT) if there[0, place]) & OPTIONAL
+    return keys | ({NO_TRUTH} if _lacks_truth(block, spans, there)[0] else set())
+
+
+def _lacks_truth(block: Block, spans: Integers, there: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether records have the sentinel in place of truth, bool (n_records,)."""
+    place = CONTEXT.index(STATE)
+    everyone = np.arange(len(block.records))
+    if not there[:, place].all():
+        return np.zeros(len(everyone), np.bool_)  # an error of its own
+    lacks: NDArray[np.bool_] = int_table(Found(block, STATE, spans[:, place], everyone))[:, 0] == SENTINEL
+    return lacks
 
 
 def batch_of(
@@ -102,6 +117,10 @@ def batch_of(
         block.check(there[:, place], everyone, f"it has no feature '{feature.key}'")
         found[feature.key] = Found(block, feature, spans[:, place], everyone)
     wanted = frozenset(DTYPES) if columns is None else frozenset(columns)
+    lacks = _lacks_truth(block, spans, there)
+    block.check(lacks == (NO_TRUTH in has), everyone, "it has truth, or none, unlike the first record")
+    if NO_TRUTH in has:
+        wanted -= TRUTH
     window = {
         name: column
         for feature in CONTEXT

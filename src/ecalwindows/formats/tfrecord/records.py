@@ -35,7 +35,7 @@ def record_pieces(path: Path, columns: frozenset[str]) -> Iterator[tuple[Any, Wi
     with path.open("rb") as file:
         for block in blocks(file, str(path), ROWS):
             spans, there = find(block)
-            has = optional_keys(there) if has is None else has
+            has = optional_keys(block, spans, there) if has is None else has
             yield _frames(block.data, block.records), batch_of(block, spans, there, has, columns)
 
 

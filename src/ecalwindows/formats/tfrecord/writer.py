@@ -8,7 +8,7 @@ beyond float32 becomes the sentinel. All loops are compiled (`kernels.tfrecord_w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.batch import Array, WindowBatch
 from ecalwindows.core.errors import InputError
-from ecalwindows.core.schema import SENTINEL
+from ecalwindows.core.schema import COLUMNS, SENTINEL, TRUTH
 from ecalwindows.formats.kernels import tfrecord_writer as kernels
 from ecalwindows.formats.ndjson.text_file import TextFile
 from ecalwindows.formats.ndjson.writer import MAX_WINDOWS, slices
@@ -124,13 +124,15 @@ class TFRecordWriter:
         """Append all windows of a batch. Raises InputError when it lacks columns that a record needs."""
         if not len(batch):
             return
+        if columns_in(batch).isdisjoint(TRUTH):
+            batch = with_no_truth(batch)
         if self._layout is None:
             self._layout = layout_of(self._checked(columns_in(batch)))
         numbers = window_numbers(batch, self._weights)
         hits = np.stack([batch.hits[name].astype(np.float32) for name in HITS]).view(np.uint8)
         for first, last in slices(batch.window_offsets, self._max_windows):
             for file, matched in zip(self._files, (True, False), strict=True):
-                rows = first + np.flatnonzero(batch.window["is_seed_calo_matched"][first:last] == matched)
+                rows = first + np.flatnonzero((batch.window["is_seed_calo_matched"][first:last] == 1) == matched)
                 if len(rows):
                     file.write(records(self._layout, batch, numbers, hits, first, last, rows))
 
@@ -168,9 +170,21 @@ class TFRecordWriter:
             file.discard()
 
 
+def with_no_truth(batch: WindowBatch) -> WindowBatch:
+    """Windows without columns of truth, as a record has them: the lengths of its features are fixed, so the sentinel is
+    in each place of truth. It is no label, no index and no energy, so that no number can be taken for truth.
+    """
+    window, pair = dict(batch.window), dict(batch.pair)
+    for name in REQUIRED & TRUTH:
+        columns, n = (window, len(batch)) if COLUMNS[name].level == "window" else (pair, len(batch.pair_cluster))
+        columns[name] = np.full(n, int(SENTINEL), np.float32 if COLUMNS[name].dtype.startswith("float") else np.int64)
+    return replace(batch, window=window, pair=pair)
+
+
 def window_numbers(batch: WindowBatch, weights: Weights | None) -> dict[str, Array]:
     """The window columns, with the flavour as a record has it (0 where unmatched), the class and the weight."""
-    matched, main = batch.window["is_seed_calo_matched"], batch.window["is_seed_calo_seed"]
+    state, main = (batch.window[name].astype(np.int64) for name in ("is_seed_calo_matched", "is_seed_calo_seed"))
+    matched = state == 1
     flavour = np.where(matched, batch.window["flavour"], 0)
     weight = np.ones(len(batch))
     if weights is not None:
@@ -178,7 +192,7 @@ def window_numbers(batch: WindowBatch, weights: Weights | None) -> dict[str, Arr
     return {
         **batch.window,
         "flavour": flavour,
-        CLASS: np.where(matched, 1 + main.astype(np.int64), 0),
+        CLASS: np.where(matched, 1 + main, state),
         WEIGHT: weight,
     }
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.schema import SENTINEL
+from ecalwindows.core.truth import refuse_without_truth
 from ecalwindows.dataset.copies import Print, Prints
 from ecalwindows.dataset.finalizing.identity import IDS, Keys, batch_keys
 from ecalwindows.dataset.reading.opened import Dataset
@@ -140,6 +141,7 @@ def read_windows(inputs: Sequence[str], split: str | None, progress: Progress | 
 
 
 def _refuse_lacking(dataset: Dataset) -> None:
+    refuse_without_truth(dataset.scan.names, "weights by flavour need", dataset.path)
     lacking = [name for name in NEEDED if name not in dataset.scan.names]
     if lacking:
         raise InputError(
