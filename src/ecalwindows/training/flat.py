@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.core.batch import Array
-from ecalwindows.training.padding import Integers, NamedArrays, Padding, Pieces, metadata_room, rows_of
+from ecalwindows.training.kernels.gather import fill_flat, fill_flat_hits
+from ecalwindows.training.padding import (
+    Integers,
+    NamedArrays,
+    Padding,
+    Pieces,
+    fill_windows,
+    metadata_by_name,
+    metadata_room,
+    rows_of,
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -67,30 +78,29 @@ def flat_batch(pieces: Pieces, n: int, padding: Padding) -> FlatBatch:
     """A batch of n windows from pieces of sources, in the order of their places."""
     cl_offsets = _offsets(lengths(pieces, n))
     c = int(cl_offsets[-1])
-    cl_features = np.empty((c, len(padding.cl_features)), np.float32)
-    cl_labels = np.empty((c, len(padding.cl_labels)), np.bool_)
-    seed_features = np.empty((n, len(padding.seed_features)), np.float32)
-    window_features = np.empty((n, len(padding.window_features)), np.float32)
-    metadata = metadata_room(n, padding)
-    taken, hit_counts = [], np.zeros(c, np.int64)
+    room: dict[str, Any] = {
+        "cl_features": np.zeros((c, len(padding.cl_features)), np.float32),
+        "cl_labels": np.zeros((c, len(padding.cl_labels)), np.bool_),
+        "seed_features": np.zeros((n, len(padding.seed_features)), np.float32),
+        "window_features": np.zeros((n, len(padding.window_features)), np.float32),
+    }
+    metadata, hit_counts = metadata_room(n, padding), np.zeros(c, np.int64)
     for source, rows, places in pieces:
-        window, place, pair = rows_of(source.batch.window_offsets, rows)
-        target = cl_offsets[places][window] + place
-        cl_features[target], cl_labels[target] = source.cl_features[pair], source.cl_labels[pair]
-        seed_features[places], window_features[places] = source.seed_features[rows], source.window_features[rows]
-        for name, column in source.metadata.items():
-            metadata[name][places] = column[rows]
-        if padding.components:
-            hit_counts[target] = source.batch.hits_offsets[pair + 1] - source.batch.hits_offsets[pair]
-            taken.append((source, pair, target))
-    hit_offsets = _offsets(hit_counts)
-    cl_hits = np.empty((int(hit_offsets[-1]), len(padding.components)), np.float32)
-    for source, pair, target in taken:
-        cluster, place, hit = rows_of(source.batch.hits_offsets, pair)
-        cl_hits[hit_offsets[target][cluster] + place] = source.hits[hit]
+        fill_windows(room | {"metadata": metadata}, source, rows, places)
+        fill_flat(
+            source.batch.window_offsets, source.cl_features, source.cl_labels, source.batch.hits_offsets, rows, places,
+            cl_offsets, room["cl_features"], room["cl_labels"], hit_counts,
+        )  # fmt: skip
+    hit_offsets = _offsets(hit_counts if padding.components else np.zeros_like(hit_counts))
+    cl_hits = np.zeros((int(hit_offsets[-1]), len(padding.components)), np.float32)
+    for source, rows, places in pieces if padding.components else ():
+        fill_flat_hits(
+            source.batch.window_offsets, source.batch.hits_offsets, source.hits, rows, places, cl_offsets, hit_offsets,
+            cl_hits,
+        )  # fmt: skip
     return FlatBatch(
-        names=padding, cl_features=cl_features, cl_labels=cl_labels, cl_offsets=cl_offsets, cl_hits=cl_hits,
-        hit_offsets=hit_offsets, seed_features=seed_features, window_features=window_features, metadata=metadata,
+        names=padding, cl_offsets=cl_offsets, cl_hits=cl_hits, hit_offsets=hit_offsets,
+        metadata=metadata_by_name(metadata, padding), **room,
     )  # fmt: skip
 
 

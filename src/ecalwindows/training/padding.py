@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.batch import Array, WindowBatch
+from ecalwindows.core.batch import Array, Text, WindowBatch
 from ecalwindows.core.errors import unknown_column
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
 from ecalwindows.formats.parquet.definition import DEFAULT_HITS, GROUPS, FeaturesDefinition
 from ecalwindows.formats.parquet.stored import text_array
 from ecalwindows.training.cmssw import CmsswInputs
+from ecalwindows.training.kernels.gather import fill_columns, fill_padded, fill_rows
 
 Integers = NDArray[np.int64]
 
@@ -143,7 +144,7 @@ class PaddedBatch(NamedArrays):
 
 @dataclass(frozen=True)
 class Source:
-    """A batch with its columns side by side, ready to be gathered from."""
+    """A batch with its columns side by side, ready to be gathered from; metadata: by dtype, (n, columns)."""
 
     batch: WindowBatch
     cl_features: Array
@@ -176,9 +177,19 @@ def gathering_source(batch: WindowBatch, padding: Padding) -> Source:
         hits=hits,
         seed_features=_matrix(batch, padding.seed_features, n_windows),
         window_features=windows,
-        metadata={name: batch.window[name] for name in padding.metadata if name not in texts} | texts,
+        metadata={
+            kind: np.stack([texts[name] if name in texts else batch.window[name] for name in names], axis=1)
+            for kind, names in metadata_kinds(padding).items()
+        },
         seed_first=padding.computed is not None,
     )
+
+
+def without_columns(source: Source) -> Source:
+    """A source that keeps of its batch what says where windows, clusters and hits begin."""
+    empty = Text(np.zeros(len(source.batch) + 1, np.int64), np.zeros(0, np.uint8))
+    batch = replace(source.batch, window_index=empty, window={}, cluster={}, pair={}, hits={}, events={})
+    return replace(source, batch=batch)
 
 
 def _matrix(batch: WindowBatch, names: Sequence[str], n_rows: int, dtype: type = np.float32) -> Array:
@@ -198,6 +209,7 @@ def padded_batch(pieces: Pieces, n: int, padding: Padding) -> PaddedBatch:
     """A batch of n windows from pieces of sources."""
     room = _room(n, padding)
     cut = np.array([_fill(room, *piece) for piece in pieces], dtype=np.int64).reshape(-1, 2).sum(axis=0)
+    room["metadata"] = metadata_by_name(room["metadata"], padding)
     return PaddedBatch(names=padding, n_clusters_cut=int(cut[0]), n_hits_cut=int(cut[1]), **room)
 
 
@@ -216,44 +228,46 @@ def _room(n: int, padding: Padding) -> dict[str, Any]:
     }
 
 
+def metadata_kinds(padding: Padding) -> dict[str, list[str]]:
+    """Names of the columns of metadata by their stored dtype; text as objects."""
+    kinds: dict[str, list[str]] = {}
+    for name in padding.metadata:
+        kinds.setdefault("O" if COLUMNS[name].dtype == "str" else COLUMNS[name].dtype, []).append(name)
+    return kinds
+
+
 def metadata_room(n: int, padding: Padding) -> dict[str, Array]:
-    """Columns of metadata for n windows, all zeros in their stored dtypes; text as objects."""
-    kinds = {name: "O" if COLUMNS[name].dtype == "str" else COLUMNS[name].dtype for name in padding.metadata}
-    return {name: np.zeros(n, kind) for name, kind in kinds.items()}
+    """Metadata of n windows by dtype, (columns, n), all zeros."""
+    return {kind: np.zeros((len(names), n), kind) for kind, names in metadata_kinds(padding).items()}
+
+
+def metadata_by_name(room: Mapping[str, Array], padding: Padding) -> dict[str, Array]:
+    """The columns of metadata by name, in the order of the padding."""
+    found = {name: room[kind][i] for kind, names in metadata_kinds(padding).items() for i, name in enumerate(names)}
+    return {name: found[name] for name in padding.metadata}
 
 
 def _fill(room: Mapping[str, Any], source: Source, rows: Integers, places: Integers) -> tuple[int, int]:
     """Put windows of a source in their places; returns how many clusters and hits found none."""
-    room["seed_features"][places] = source.seed_features[rows]
-    room["window_features"][places] = source.window_features[rows]
-    for name, column in source.metadata.items():
-        room["metadata"][name][places] = column[rows]
-    c = room["cl_mask"].shape[1]
-    window, place, pair = placed_pairs(source.batch, rows, c, seed_first=source.seed_first)
-    kept = place < c
-    pair, target = pair[kept], places[window[kept]] * c + place[kept]
-    for name, values in (("cl_features", source.cl_features), ("cl_labels", source.cl_labels)):
-        _flat(room[name], 2)[target] = values[pair]
-    _flat(room["cl_mask"], 2)[target] = True
-    return int((~kept).sum()), _fill_hits(room, source, pair, target)
+    fill_windows(room, source, rows, places)
+    batch = source.batch
+    cut: tuple[int, int] = fill_padded(
+        batch.window_offsets, batch.pair_cluster, batch.window_seed, batch.hits_offsets, source.cl_features,
+        source.cl_labels, source.hits, rows, places, source.seed_first, room["cl_features"], room["cl_labels"],
+        room["cl_mask"], room["cl_hits"], room["hit_mask"],
+    )  # fmt: skip
+    return cut
 
 
-def _fill_hits(room: Mapping[str, Any], source: Source, pair: Integers, cluster_target: Integers) -> int:
-    """Put the hits of clusters in their places; returns how many found none."""
-    h = room["hit_mask"].shape[2]
-    if not h or not source.hits.shape[1]:
-        return 0
-    cluster, place, hit = rows_of(source.batch.hits_offsets, pair)
-    fits = place < h
-    target = cluster_target[cluster[fits]] * h + place[fits]
-    _flat(room["cl_hits"], 3)[target] = source.hits[hit[fits]]
-    _flat(room["hit_mask"], 3)[target] = True
-    return int((~fits).sum())
-
-
-def _flat(array: Array, n_axes: int) -> Array:
-    """A view with the first axes joined."""
-    return array.reshape(int(np.prod(array.shape[:n_axes])), *array.shape[n_axes:])
+def fill_windows(room: Mapping[str, Any], source: Source, rows: Integers, places: Integers) -> None:
+    """Put what there is once per window in its places."""
+    fill_rows(source.seed_features, rows, places, room["seed_features"])
+    fill_rows(source.window_features, rows, places, room["window_features"])
+    for kind, values in source.metadata.items():
+        if kind == "O":
+            room["metadata"][kind][:, places] = values[rows].T
+        else:
+            fill_columns(values, rows, places, room["metadata"][kind])
 
 
 def rows_of(offsets: Integers, rows: Integers) -> tuple[Integers, Integers, Integers]:

@@ -13,6 +13,7 @@ from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, SENTINEL
 from ecalwindows.formats.weights import Weights
 from ecalwindows.training.cmssw import CmsswInputs
 from ecalwindows.training.inputs import Floats, InputDefinition, Tensor
+from ecalwindows.training.kernels.gather import fill_scaled
 from ecalwindows.training.padding import PaddedBatch, Padding
 
 WEIGHT_COLUMNS = ("seed_eta", "et_seed")
@@ -81,9 +82,9 @@ class ModelInputs:
         else:
             tensors = self._of_columns(batch)
         if definition.clusters.mask:
-            tensors[definition.clusters.mask] = mask.astype(np.float32)
+            tensors[definition.clusters.mask] = _ones(mask)
         if definition.hits and definition.hits.mask:
-            tensors[definition.hits.mask] = batch.hit_mask.astype(np.float32)
+            tensors[definition.hits.mask] = _ones(batch.hit_mask)
         if definition.is_seed:
             tensors[definition.is_seed] = batch.column("is_seed")[..., None].astype(np.float32)
         if definition.n_clusters:
@@ -105,13 +106,16 @@ class ModelInputs:
 
     def _scaled(self, part: Tensor, columns: list[Array], mask: NDArray[np.bool_]) -> dict[str, Floats]:
         """The tensor of a part, zeros where the mask is false, and that of its missing values."""
-        raw = np.stack([column[mask] for column in columns], axis=-1).astype(np.float32)
-        shift, width = part.scales
-        values, missing = (raw - shift) / width, raw == np.float32(SENTINEL)
-        if self.definition.sentinel is not None:
-            values[missing] = self.definition.sentinel
-        tensors = {part.tensor: _placed(values, mask)}
-        return tensors | ({part.missing: _placed(missing, mask)} if part.missing else {})
+        at, shape = np.flatnonzero(mask), (mask.size, len(columns))
+        values, missing = np.zeros(shape, np.float32), np.zeros(shape if part.missing else (mask.size, 0), np.float32)
+        instead = self.definition.sentinel
+        for i, (column, shift, width) in enumerate(zip(columns, *part.scales, strict=True)):
+            fill_scaled(
+                column.astype(np.float32, copy=False).reshape(-1), at, shift, width, np.float32(SENTINEL),
+                instead is not None, np.float32(instead or 0), values, i, missing,
+            )  # fmt: skip
+        tensors = {part.tensor: values.reshape(*mask.shape, -1)}
+        return tensors | ({part.missing: missing.reshape(*mask.shape, -1)} if part.missing else {})
 
     def _weights(self, batch: PaddedBatch) -> Floats | None:
         """As weights are written into TFRecord: the flavour of an unmatched window is 0."""
@@ -160,7 +164,8 @@ class ModelInputs:
         return [name for name in (*self.columns, *hits, *more) if name not in names]
 
 
-def _placed(values: Array, mask: NDArray[np.bool_]) -> Floats:
-    tensor = np.zeros((*mask.shape, values.shape[-1]), np.float32)
-    tensor[mask] = values
-    return tensor
+def _ones(mask: NDArray[np.bool_]) -> Floats:
+    """A mask as float32."""
+    ones = np.zeros(mask.shape, np.float32)
+    ones.reshape(-1)[np.flatnonzero(mask)] = 1
+    return ones

@@ -40,18 +40,19 @@ class CheckedFile(pq.ParquetFile):  # type: ignore[misc]
     def _check(self, groups: Sequence[int], columns: Sequence[str] | None) -> None:
         if self.proof is None:
             return
-        ranges = []
+        ranges, wanted = [], None if columns is None else frozenset(columns)
         for number in groups:
             group = self.metadata.row_group(number)
             for place in range(group.num_columns):
                 chunk = group.column(place)
-                if columns is None or any(_is_of(chunk.path_in_schema, name) for name in columns):
+                if wanted is None or not wanted.isdisjoint(_names(chunk.path_in_schema)):
                     first = min(chunk.data_page_offset, chunk.dictionary_page_offset or chunk.data_page_offset)
                     ranges.append((first, first + chunk.total_compressed_size))
         with self.path.open("rb") as file:
             self.proof.check(file, ranges)
 
 
-def _is_of(path: str, name: str) -> bool:
-    """Whether a column of Parquet is one, or below one, of a name."""
-    return path == name or path.startswith(f"{name}.")
+def _names(path: str) -> list[str]:
+    """The name of a column of Parquet, and those of all groups above it."""
+    ends = [place for place, letter in enumerate(path) if letter == "."]
+    return [path, *(path[:end] for end in ends)]

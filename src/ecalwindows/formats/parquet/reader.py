@@ -299,8 +299,8 @@ def _hits(
     if layout.hits:
         (by_window, hits_offsets), lengths, numbers = hit_numbers(table, layout.hits)
         names = _component_names(lengths, layout.components, layout.hits, path)
-        matrix = _numbers(numbers, path).reshape(-1, len(names))
-        found = {name: matrix[:, i] for i, name in enumerate(names)}
+        columns = np.ascontiguousarray(_numbers(numbers, path).reshape(-1, len(names)).T)
+        found = dict(zip(names, columns, strict=True))
         first = layout.hits
     else:
         found, (first, *_) = {}, layout.named_hits.values()
@@ -325,12 +325,13 @@ def _hits(
 
 def _component(values: Array, name: str, path: Any) -> Array:
     """A component of hits in its stored dtype. Raises BadFileError for a number outside its range."""
-    dtype = np.dtype(COMPONENT_TYPES[name])
-    if dtype.kind == "i":
-        good = (values >= -(2.0**31)) & (values < 2.0**31) & (values == np.floor(values))
-        if not good.all():
-            raise bad_file(f"component '{name}' of the hits holds {values[~good][0]}, which is no {dtype.name}", path)
-    return values.astype(dtype)
+    with np.errstate(invalid="ignore"):
+        stored = values.astype(COMPONENT_TYPES[name])
+    if stored.dtype.kind == "i" and (wrong := stored != values).any():
+        raise bad_file(
+            f"component '{name}' of the hits holds {values[wrong][0]}, which is no {stored.dtype.name}", path
+        )
+    return stored
 
 
 def _numbers(values: Any, path: Any) -> Array:

@@ -1,0 +1,132 @@
+"""Chosen windows of a block are put in their places in a batch: each number is copied once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ecalwindows.core.jit import kernel
+
+
+@kernel
+def place_of(place: int, seed: int, places: int, seed_first: bool) -> int:
+    """The place of a cluster of a window, -1 where it finds none. seed : place of the seed in the window, -1 for none.
+
+    seed_first : the seed has place 0; else its own, or the last one if that is beyond the end.
+    """
+    if seed_first:
+        at = 0 if place == seed else place + 1 if place < seed else place
+    elif place == seed and place >= places:
+        at = places - 1
+    elif place == places - 1 and seed >= places:
+        at = places
+    else:
+        at = place
+    return at if at < places else -1
+
+
+@kernel
+def fill_padded(
+    offsets: Any, pair_cluster: Any, window_seed: Any, hits_offsets: Any, features: Any, labels: Any, hits: Any,
+    rows: Any, targets: Any, seed_first: bool, out_features: Any, out_labels: Any, out_mask: Any, out_hits: Any,
+    out_hit_mask: Any,
+) -> Any:  # fmt: skip
+    """Put windows `rows` at `targets` of a padded batch; returns how many clusters, and hits of others, find no place.
+
+    offsets, pair_cluster, window_seed, hits_offsets : of the block; features, labels : of its clusters; hits : float32
+    out_... : arrays of the batch, (n, clusters, ...) and (n, clusters, hits, ...), zeros where nothing is written
+    """
+    n_places, n_hit_places = out_mask.shape[1], out_hit_mask.shape[2]
+    n_features, n_labels, n_components = features.shape[1], labels.shape[1], hits.shape[1]
+    clusters_cut = hits_cut = 0
+    for i in range(len(rows)):
+        first, end, target = offsets[rows[i]], offsets[rows[i] + 1], targets[i]
+        seed = -1
+        for pair in range(first, end):
+            if pair_cluster[pair] == window_seed[rows[i]]:
+                seed = pair - first
+        for pair in range(first, end):
+            at = place_of(pair - first, seed, n_places, seed_first)
+            if at < 0:
+                clusters_cut += 1
+                continue
+            out_mask[target, at] = True
+            for k in range(n_features):
+                out_features[target, at, k] = features[pair, k]
+            for k in range(n_labels):
+                out_labels[target, at, k] = labels[pair, k]
+            if n_hit_places == 0 or n_components == 0:
+                continue
+            begin, n = hits_offsets[pair], hits_offsets[pair + 1] - hits_offsets[pair]
+            if n > n_hit_places:
+                hits_cut += n - n_hit_places
+                n = n_hit_places
+            for j in range(n):
+                out_hit_mask[target, at, j] = True
+                for k in range(n_components):
+                    out_hits[target, at, j, k] = hits[begin + j, k]
+    return clusters_cut, hits_cut
+
+
+@kernel
+def fill_flat(
+    offsets: Any, features: Any, labels: Any, hits_offsets: Any, rows: Any, targets: Any, cl_offsets: Any,
+    out_features: Any, out_labels: Any, hit_counts: Any,
+) -> None:  # fmt: skip
+    """Put the clusters of windows `rows` in those of the windows `targets` of a flat batch; count their hits.
+
+    cl_offsets : first cluster of each window of the batch
+    """
+    for i in range(len(rows)):
+        first, end, at = offsets[rows[i]], offsets[rows[i] + 1], cl_offsets[targets[i]]
+        for pair in range(first, end):
+            for k in range(features.shape[1]):
+                out_features[at, k] = features[pair, k]
+            for k in range(labels.shape[1]):
+                out_labels[at, k] = labels[pair, k]
+            hit_counts[at] = hits_offsets[pair + 1] - hits_offsets[pair]
+            at += 1
+
+
+@kernel
+def fill_flat_hits(
+    offsets: Any, hits_offsets: Any, hits: Any, rows: Any, targets: Any, cl_offsets: Any, hit_offsets: Any, out: Any
+) -> None:
+    """Put the hits of windows `rows` where their clusters have theirs: `hit_offsets` of each cluster of the batch."""
+    for i in range(len(rows)):
+        first, end = hits_offsets[offsets[rows[i]]], hits_offsets[offsets[rows[i] + 1]]
+        at = hit_offsets[cl_offsets[targets[i]]]
+        for j in range(end - first):
+            for k in range(hits.shape[1]):
+                out[at + j, k] = hits[first + j, k]
+
+
+@kernel
+def fill_rows(values: Any, rows: Any, targets: Any, out: Any) -> None:
+    """Copy rows `rows` of a matrix to rows `targets` of another."""
+    for i in range(len(rows)):
+        for k in range(values.shape[1]):
+            out[targets[i], k] = values[rows[i], k]
+
+
+@kernel
+def fill_columns(values: Any, rows: Any, targets: Any, out: Any) -> None:
+    """Copy rows `rows` of a matrix to columns `targets` of another."""
+    for k in range(values.shape[1]):
+        for i in range(len(rows)):
+            out[k, targets[i]] = values[rows[i], k]
+
+
+@kernel
+def fill_scaled(
+    values: Any, at: Any, shift: Any, width: Any, none: Any, replaces: bool, instead: Any, out: Any, feature: int,
+    missing: Any,
+) -> None:  # fmt: skip
+    """Column `feature` of a tensor at the places `at`: (value - shift) / width, `instead` for `none` if it `replaces`.
+
+    values : float32, one for each place; missing : a tensor that gets 1 where the value is `none`; no columns: not used
+    """
+    for place in at:
+        value = values[place]
+        if value == none and missing.shape[1]:
+            missing[place, feature] = 1
+        out[place, feature] = instead if replaces and value == none else (value - shift) / width
