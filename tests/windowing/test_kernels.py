@@ -33,15 +33,19 @@ def flat(groups: list[list[float]]) -> tuple[np.ndarray, np.ndarray]:
     return offsets, np.array([value for group in groups for value in group], dtype=np.float64)
 
 
-@given(GROUPS)
-def test_order_by_decreasing_value_ties_first_and_nan_last(groups: list[list[float]]) -> None:
+@given(GROUPS, st.sampled_from([[True], [True, False, True], [False]]))
+def test_order_by_decreasing_value_ties_first_nan_and_then_unwanted_rows_last(
+    groups: list[list[float]], wanted: list[bool]
+) -> None:
     offsets, key = flat(groups)
-    order = windowing.order_in_groups(offsets, key)
+    is_wanted = np.resize(wanted, len(key)).astype(np.bool_)
+    order = windowing.order_in_groups(offsets, key, is_wanted)
     for begin, end in itertools.pairwise(offsets):
         slow = sorted(
-            range(begin, end), key=lambda i: (math.isnan(key[i]), -key[i] if not math.isnan(key[i]) else 0, i)
+            np.flatnonzero(is_wanted[begin:end]) + begin,
+            key=lambda i: (math.isnan(key[i]), -key[i] if not math.isnan(key[i]) else 0, i),
         )
-        assert order[begin:end].tolist() == slow
+        assert order[begin:end].tolist() == [*slow, *(np.flatnonzero(~is_wanted[begin:end]) + begin)]
 
 
 @given(GROUPS)

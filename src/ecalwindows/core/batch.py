@@ -29,7 +29,7 @@ class WindowBatch:
 
     window_index : the text column of that name, (n_windows,)
     window  : the other columns of level "window", shape (n_windows,)
-    cluster : columns of level "cluster" that do not depend on the window, once per input cluster, shape (n_clusters,)
+    cluster : columns of level "cluster" that do not depend on the window, once per cluster of a window: (n_clusters,)
     pair    : the other columns of level "cluster", one row per (window, cluster), shape (n_pairs,)
     window_offsets : int64 (n_windows + 1,), rows of `pair` of each window
     pair_cluster   : int64 (n_pairs,), the cluster of each pair as index into `cluster`

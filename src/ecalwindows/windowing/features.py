@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.batch import Text
 from ecalwindows.core.events import Events, float64
+from ecalwindows.core.kernels.gather import gathered_rows
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, SENTINEL
 from ecalwindows.windowing.association import Association, score_with
 from ecalwindows.windowing.kernels import features as kernels
@@ -47,13 +48,14 @@ class Differences:
     det: Array
 
 
-def cluster_columns(events: Events, association: Association, *, use_pileup: bool) -> Columns:
-    """The columns that belong to a cluster alone, (n_clusters,)."""
-    cluster = events.cluster
+def cluster_columns(events: Events, association: Association, members: Members, *, use_pileup: bool) -> Columns:
+    """The columns that belong to a cluster alone, one row for each of `members.used`."""
+    used = members.used
+    cluster = {name: column[used] for name, column in events.cluster.items()}
     eta = float64(cluster["eta"])
     columns: Columns = {
-        "cl_index": np.arange(events.n_clusters) - events.cluster_offsets[events.cluster_event],
-        "calo_score": association.score,
+        "cl_index": used - events.cluster_offsets[events.cluster_event[used]],
+        "calo_score": association.score[used],
     }
     for name in ("eta", "phi", "ieta", "iphi", "iz"):
         columns[f"cluster_{name}"] = cluster[name]
@@ -67,7 +69,7 @@ def cluster_columns(events: Events, association: Association, *, use_pileup: boo
         columns[f"cl_f5_{name}"] = cluster[f"full5x5_{name}"]
         columns[f"cl_{name}"] = cluster[name]
     columns |= {"cl_nxtals": cluster["nXtals"], "cl_etaWidth": cluster["etaWidth"], "cl_phiWidth": cluster["phiWidth"]}
-    nothing = np.zeros(events.n_clusters)
+    nothing = np.zeros(len(used))
     for name, branch in (PILEUP | NOISE).items():
         columns[name] = cluster[branch] if use_pileup else nothing
     return columns
@@ -75,7 +77,7 @@ def cluster_columns(events: Events, association: Association, *, use_pileup: boo
 
 def differences(members: Members, cluster: Columns) -> Differences:
     """Differences between the clusters of a window and its seed."""
-    seed, other = members.seed[members.window], members.cluster
+    seed, other = members.seed_row[members.window], members.pair_row
     seed_eta, eta = float64(cluster["cluster_eta"])[seed], float64(cluster["cluster_eta"])[other]
     phi = float64(cluster["cluster_phi"])
     return Differences(
@@ -111,7 +113,7 @@ def pair_columns(difference: Differences, labels: Labels) -> Columns:
 
 def seed_columns(events: Events, members: Members, cluster: Columns, *, use_pileup: bool) -> Columns:
     """The columns of the seed, (n_windows,)."""
-    seed = members.seed
+    seed = members.seed_row
     columns: Columns = {
         f"seed_{name}": cluster[f"cluster_{name}"][seed] for name in ("eta", "phi", "ieta", "iphi", "iz")
     }
@@ -120,13 +122,13 @@ def seed_columns(events: Events, members: Members, cluster: Columns, *, use_pile
             columns[f"{kind}_seed{suffix}"] = cluster[f"{kind}_cluster{suffix}"][seed]
     for name in [f"{full}{shape}" for full in ("f5_", "") for shape in SHAPES] + ["nxtals", "etaWidth", "phiWidth"]:
         columns[f"seed_{name}"] = cluster[f"cl_{name}"][seed]
-    signal = score_with(events, events.shared_energy, seed, members.calo)
+    signal = score_with(events, events.shared_energy, members.seed, members.calo)
     columns |= {
         "seed_score": cluster["calo_score"][seed],
         "seed_simen_sig": signal,
         "seed_simen_PU": cluster["calo_simen_PU"][seed],
         "seed_recoen_PU": cluster["calo_recoen_PU"][seed],
-        "seed_PUfrac": pileup_fraction(events, seed, signal, members.calo >= 0, use_pileup),
+        "seed_PUfrac": pileup_fraction(events, members.seed, signal, members.calo >= 0, use_pileup),
     }
     return columns
 
@@ -191,8 +193,8 @@ def window_columns(
     total = events.scalars["caloParticlePU_totEnergy"][event]
     columns["event_tot_simen_PU"] = total if use_pileup else np.zeros(len(members))
     values = {
-        "en_cluster": cluster["en_cluster"][members.cluster],
-        "et_cluster": cluster["et_cluster"][members.cluster],
+        "en_cluster": cluster["en_cluster"][members.pair_row],
+        "et_cluster": cluster["et_cluster"][members.pair_row],
         "deta_cluster": np.abs(difference.deta),
         "dphi_cluster": np.abs(difference.dphi),
         "den_cluster": difference.den,
@@ -202,7 +204,7 @@ def window_columns(
         high, low, total = kernels.summaries(members.offsets, value)
         columns |= {f"max_{name}": high, f"min_{name}": low, f"mean_{name}": total / columns["ncls"]}
     for name in ("simen_PU", "recoen_PU"):
-        value = float64(cluster[f"calo_{name}"])[members.cluster]
+        value = float64(cluster[f"calo_{name}"])[members.pair_row]
         columns[f"wtot_{name}"] = kernels.summaries(members.offsets, value)[2]
     columns["wtot_simen_sig"] = kernels.summaries(members.offsets, labels.signal)[2]
     return columns | _supercluster_columns(members, values, labels)
@@ -227,18 +229,20 @@ def window_indices(sample: str, columns: Columns) -> Text:
     return Text(*kernels.joined_numbers(first, np.ascontiguousarray(numbers, dtype=np.int64)))
 
 
-def hit_columns(events: Events) -> Columns:
-    """The six numbers of each hit, (n_hits,), as stored."""
-    energy = events.hits["rechitEnergy"]
+def hit_columns(events: Events, members: Members) -> tuple[Array, Columns]:
+    """Offsets of the hits of `members.used`, int64, and the six numbers of each hit, (n_hits,), as stored."""
+    offsets, rows = gathered_rows(events.hits_offsets, members.used)
+    hits = {name: column[rows] for name, column in events.hits.items()}
+    energy = hits["rechitEnergy"]
     columns = {
-        "ieta": events.hits["ieta"],
-        "iphi": events.hits["iphi"],
-        "iz": events.hits["iz"],
+        "ieta": hits["ieta"],
+        "iphi": hits["iphi"],
+        "iz": hits["iz"],
         "energy": energy,
-        "energy_fraction": float64(energy) * float64(events.hits["fraction"]),
-        "fraction": events.hits["fraction"],
+        "energy_fraction": float64(energy) * float64(hits["fraction"]),
+        "fraction": hits["fraction"],
     }
-    return {name: rounded(columns[name], dtype) for name, dtype, _, _ in HIT_COMPONENTS}
+    return offsets, {name: rounded(columns[name], dtype) for name, dtype, _, _ in HIT_COMPONENTS}
 
 
 def stored(columns: Columns) -> Columns:

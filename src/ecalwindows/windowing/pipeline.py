@@ -78,7 +78,7 @@ def make_windows(events: Events, settings: WindowSettings, threshold: Threshold,
         events, seeds, keep_all=settings.keep == "all", maxnocalow=settings.maxnocalow, draw_seed=settings.draw_seed
     )
     members = window_members(events, seeds, keep, settings.mode)
-    cluster = features.cluster_columns(events, owners, use_pileup=use_pileup)
+    cluster = features.cluster_columns(events, owners, members, use_pileup=use_pileup)
     difference = features.differences(members, cluster)
     labels = cluster_labels(
         events, owners, members, difference.dphi, threshold=threshold, use_pileup=use_pileup, pu_limit=settings.pu_limit
@@ -94,16 +94,17 @@ def make_windows(events: Events, settings: WindowSettings, threshold: Threshold,
             {name: column for name, column in columns.items() if name not in TRUTH}
             for columns in (window, cluster, pair)
         )
+    hits_offsets, hits = features.hit_columns(events, members)
     batch = WindowBatch(
         window_index=features.window_indices(settings.sample, window),
         window=features.stored(window),
         cluster=features.stored(cluster),
         pair=features.stored(pair),
         window_offsets=members.offsets,
-        pair_cluster=members.cluster,
-        window_seed=members.seed,
-        hits_offsets=events.hits_offsets,
-        hits=features.hit_columns(events),
+        pair_cluster=members.pair_row,
+        window_seed=members.seed_row,
+        hits_offsets=hits_offsets,
+        hits=hits,
         events=event_counts(events, seeds),
     )
     return Made(batch, _counts(events, seeds, keep, len(members.cluster)), owners, seeds, keep)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +26,10 @@ class Seeds:
     seed, event : int64 (n_windows,), cluster (over all events) and event of each window
     calo        : int64 (n_windows,), caloparticle (within the event) of a matched window, else -1
     bad_position: bool (n_windows,), the score is high enough, but the caloparticle is outside the window
-    bounds      : float64 (3, n_clusters), the window that each cluster would make
-    order       : int64 (n_clusters,), clusters by event and decreasing calibrated Et
+    bounds      : float64 (3, n_clusters), the window that each candidate would make; NaN of other clusters
+    et          : float64 (n_clusters,), calibrated Et [GeV]
+    order       : int64 (n_clusters,), clusters by event and decreasing calibrated Et; in mode cmssw only those that
+                  have the Et of a seed, the others after them in the order of the input
     is_used     : bool (n_clusters,), clusters that can be in windows: all, but in mode cmssw those of `used_clusters`
     has_et      : bool (n_clusters,), clusters with the Et of a seed, used or not
     made, inside_other, without_position : int64 (n_events,), candidates that made a window, that are in another one,
@@ -38,6 +41,7 @@ class Seeds:
     calo: Index
     bad_position: Flags
     bounds: NDArray[np.float64]
+    et: NDArray[np.float64]
     order: Index
     is_used: Flags
     has_et: Flags
@@ -75,8 +79,9 @@ def window_seeds(
     is_used = used_clusters(events, min_cluster_energy) if mode == "cmssw" else np.ones(len(et), dtype=np.bool_)
     candidate = has_et & is_used
     has_position = np.isfinite(eta) & np.isfinite(phi)
-    order = kernels.order_in_groups(events.cluster_offsets, et)
-    bounds = geometry.bounds(eta)
+    order = kernels.order_in_groups(events.cluster_offsets, et, has_et if mode == "cmssw" else is_used)
+    bounds = np.full((3, len(eta)), np.nan)
+    bounds[:, candidate] = geometry.bounds(eta[candidate])
     seed, made, inside_other = kernels.seeds(
         events.cluster_offsets, order, candidate & has_position, eta, phi, iz, bounds, mode != "non-overlapping"
     )
@@ -88,7 +93,7 @@ def window_seeds(
         bad_position = has_score & ~gen_inside(events, seed, event, calo, bounds)
         calo[bad_position] = -1
     without = np.bincount(events.cluster_event[candidate & ~has_position], minlength=len(events)).astype(np.int64)
-    return Seeds(seed, event, calo, bad_position, bounds, order, is_used, has_et, made, inside_other, without)
+    return Seeds(seed, event, calo, bad_position, bounds, et, order, is_used, has_et, made, inside_other, without)
 
 
 def used_clusters(events: Events, min_energy: float) -> Flags:
@@ -169,6 +174,29 @@ class Members:
     def __len__(self) -> int:
         return len(self.seed)
 
+    @cached_property
+    def _is_used(self) -> Flags:
+        flags = np.zeros(1 + max(self.seed.max(initial=-1), self.cluster.max(initial=-1)), dtype=np.bool_)
+        flags[self.seed], flags[self.cluster] = True, True
+        return flags
+
+    @cached_property
+    def used(self) -> Index:
+        """The clusters in at least one window, in the order of the input: columns of clusters have a row for each."""
+        return np.flatnonzero(self._is_used)
+
+    @cached_property
+    def seed_row(self) -> Index:
+        """The row of each seed in columns of clusters, int64 (n_windows,)."""
+        rows: Index = (np.cumsum(self._is_used) - 1)[self.seed]
+        return rows
+
+    @cached_property
+    def pair_row(self) -> Index:
+        """The row of the cluster of each pair in columns of clusters, int64 (n_pairs,)."""
+        rows: Index = (np.cumsum(self._is_used) - 1)[self.cluster]
+        return rows
+
 
 def window_members(events: Events, seeds: Seeds, keep: Flags, mode: Mode) -> Members:
     """All clusters in the kept windows, whatever their energy; in mode cmssw the seed and the used ones after it."""
@@ -176,7 +204,7 @@ def window_members(events: Events, seeds: Seeds, keep: Flags, mode: Mode) -> Mem
     position = (float64(events.cluster["eta"]), float64(events.cluster["phi"]), events.cluster["iz"])
     if mode == "cmssw":
         offsets, cluster = kernels.members_after(
-            events.cluster_offsets, seeds.order, seeds.is_used, *position, seeds.bounds, seed, event
+            events.cluster_offsets, seeds.et, seeds.is_used, *position, seeds.bounds, seed, event
         )
     else:
         offsets, cluster = kernels.members(events.cluster_offsets, seeds.order, *position, seeds.bounds, seed, event)

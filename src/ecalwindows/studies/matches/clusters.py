@@ -70,7 +70,7 @@ def matched_clusters(events: Events, settings: WindowSettings, *, use_pileup: bo
     """
     owners = association(events, min_cluster_score=settings.min_cluster_score)
     groups = matched_groups(events, owners)
-    cluster = features.cluster_columns(events, owners, use_pileup=use_pileup)
+    cluster = features.cluster_columns(events, owners, groups, use_pileup=use_pileup)
     difference = features.differences(groups, cluster)
     labels = cluster_labels(
         events, owners, groups, difference.dphi, threshold=_none, use_pileup=use_pileup, pu_limit=settings.pu_limit
@@ -84,7 +84,7 @@ def matched_clusters(events: Events, settings: WindowSettings, *, use_pileup: bo
         | {"n_matched": np.diff(groups.offsets)}
     )
     of_group["is_seed_calo_matched"] = _is_matched_seed(events, groups, of_group, bounds, settings)
-    of_cluster = {name: column[groups.cluster] for name, column in cluster.items()} | _pair_columns(
+    of_cluster = {name: column[groups.pair_row] for name, column in cluster.items()} | _pair_columns(
         events, groups, difference, labels, bounds
     )
     table = {

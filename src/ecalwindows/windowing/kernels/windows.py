@@ -33,31 +33,43 @@ def is_inside(seed_eta: float, seed_phi: float, up: float, down: float, width: f
 
 
 @kernel
-def order_in_groups(offsets: Any, key: Any) -> Any:
-    """Row numbers ordered within each group by decreasing key, ties in row order, NaN last (merge sort)."""
-    order = np.arange(len(key))
+def sort_rows(order: Any, spare: Any, key: Any, begin: int, end: int) -> None:
+    """Order the row numbers in order[begin:end] by decreasing key, ties as they are, NaN last (merge sort)."""
+    size = 1
+    while size < end - begin:
+        for low in range(begin, end, 2 * size):
+            middle = min(low + size, end)
+            high = min(low + 2 * size, end)
+            left, right = low, middle
+            for place in range(low, high):
+                take_right = left >= middle
+                if left < middle and right < high:
+                    a, b = key[order[left]], key[order[right]]
+                    take_right = b > a or (math.isnan(a) and not math.isnan(b))
+                if take_right:
+                    spare[place] = order[right]
+                    right += 1
+                else:
+                    spare[place] = order[left]
+                    left += 1
+        order[begin:end] = spare[begin:end]
+        size *= 2
+
+
+@kernel
+def order_in_groups(offsets: Any, key: Any, is_wanted: Any) -> Any:
+    """Row numbers of each group: the wanted ones by decreasing key, ties in row order, NaN last; then the others."""
+    order = np.empty(len(key), np.int64)
     spare = np.empty(len(key), np.int64)
     for group in range(len(offsets) - 1):
-        begin, end = offsets[group], offsets[group + 1]
-        size = 1
-        while size < end - begin:
-            for low in range(begin, end, 2 * size):
-                middle = min(low + size, end)
-                high = min(low + 2 * size, end)
-                left, right = low, middle
-                for place in range(low, high):
-                    take_right = left >= middle
-                    if left < middle and right < high:
-                        a, b = key[order[left]], key[order[right]]
-                        take_right = b > a or (math.isnan(a) and not math.isnan(b))
-                    if take_right:
-                        spare[place] = order[right]
-                        right += 1
-                    else:
-                        spare[place] = order[left]
-                        left += 1
-            order[begin:end] = spare[begin:end]
-            size *= 2
+        end = offsets[group]
+        for wanted in (True, False):
+            for row in range(offsets[group], offsets[group + 1]):
+                if is_wanted[row] == wanted:
+                    order[end] = row
+                    end += 1
+            if wanted:
+                sort_rows(order, spare, key, offsets[group], end)
     return order
 
 
@@ -138,16 +150,16 @@ def members(offsets: Any, order: Any, eta: Any, phi: Any, iz: Any, bounds: Any, 
 
 @kernel
 def members_after(
-    offsets: Any, order: Any, is_used: Any, eta: Any, phi: Any, iz: Any, bounds: Any, seed: Any, event: Any
+    offsets: Any, et: Any, is_used: Any, eta: Any, phi: Any, iz: Any, bounds: Any, seed: Any, event: Any
 ) -> Any:
-    """The seed of each window, then the clusters after it in the order of `order` that are used and in the window.
+    """The seed of each window, then the used clusters after it in Et (ties: in row) that are in the window, by Et.
 
-    The windows of an event follow each other in the order of their seeds, which are used.
+    The windows of an event follow each other; their seeds are used.
     Returns (window_offsets (n_windows + 1,), cluster (n_pairs,)).
     """
     window_offsets = np.zeros(len(seed) + 1, np.int64)
     cluster = np.empty(max(16, 4 * len(seed)), np.int64)
-    size = np.zeros(3, np.int64)  # used clusters of an event by iz (-1, 0, 1), in order
+    size = np.zeros(3, np.int64)  # used clusters of an event by iz (-1, 0, 1)
     row = np.empty((3, 0), np.int64)
     at_eta = np.empty((3, 0), np.float64)
     n = 0
@@ -159,8 +171,7 @@ def members_after(
                 row = np.empty((3, 2 * (end - begin)), np.int64)
                 at_eta = np.empty((3, 2 * (end - begin)), np.float64)
             size[:] = 0
-            for place in range(begin, end):
-                c = order[place]
+            for c in range(begin, end):
                 if is_used[c]:
                     part = 2 if iz[c] > 0 else 0 if iz[c] < 0 else 1
                     row[part, size[part]], at_eta[part, size[part]] = c, eta[c]
@@ -170,19 +181,22 @@ def members_after(
             longer = np.empty(2 * len(cluster) + size[part] + 1, np.int64)
             longer[:n] = cluster[:n]
             cluster = longer
-        first = 0
-        while first < size[part] and row[part, first] != s:
-            first += 1
         cluster[n] = s
         n += 1
+        first = n
         seed_eta, seed_phi = eta[s], phi[s]
         up, down, width = bounds[0, s], bounds[1, s], bounds[2, s]
-        for place in range(first + 1, size[part]):
+        for place in range(size[part]):
             deta = at_eta[part, place] - seed_eta if seed_eta >= 0 else seed_eta - at_eta[part, place]
             if down <= deta <= up:
                 c = row[part, place]
-                if abs(wrapped(seed_phi - phi[c])) <= width:
-                    cluster[n] = c
+                is_after = et[c] < et[s] or (et[c] == et[s] and c > s)
+                if is_after and abs(wrapped(seed_phi - phi[c])) <= width:
+                    at = n
+                    while at > first and et[cluster[at - 1]] < et[c]:
+                        cluster[at] = cluster[at - 1]
+                        at -= 1
+                    cluster[at] = c
                     n += 1
         window_offsets[w + 1] = n
     return window_offsets, cluster[:n].copy()
