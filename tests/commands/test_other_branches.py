@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import awkward as ak
@@ -78,6 +79,9 @@ def test_another_collection_of_superclusters_fills_the_columns(tmp_path: Path) -
     assert made["usual"] == made["renamed"] == made["both"] != made["deep"]
     shown = [sum(made[name]["is_seed_mustache_matched"]) for name in ("usual", "deep")]  # type: ignore[arg-type]
     assert shown[0] > shown[1] > 0
+    out = attempt("compare", str(tmp_path / "both.parquet"), str(tmp_path / "deep.parquet")).out
+    differ = re.findall(r"^(\w*mustache\w*)[: ]", out, re.M)
+    assert {"in_mustache", "en_mustache_raw"} <= set(differ) and f"differ in {len(differ)} columns" in out
     manifest = file_manifest(tmp_path / "deep.parquet")
     assert manifest is not None and manifest.settings["superclusters"] == "deepSuperCluster"
 
