@@ -142,8 +142,8 @@ HOMES = {
     "distributed": ("production.executors.dask",),
     "pandas": (),
     "onnxruntime": ("evaluation.models",),
-    "tensorflow": ("evaluation.models",),
-    "torch": (),
+    "tensorflow": ("evaluation.models", "training.tf_dataset"),
+    "torch": ("training.torch_dataset",),
 }
 """Libraries, and the rooms or modules that import them."""
 

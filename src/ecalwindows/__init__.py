@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from ecalwindows.dumper.reading import Reading
     from ecalwindows.training.opened import open_dataset
     from ecalwindows.training.stream import Stream, stream
+    from ecalwindows.training.tf_dataset import tf_dataset
+    from ecalwindows.training.torch_dataset import torch_dataset
 
 __all__ = [
     "Reading", "Stream", "WindowSettings", "__version__", "iterate_windows", "open_dataset", "show", "stream",
-    "windows", "write_windows",
+    "tf_dataset", "torch_dataset", "windows", "write_windows",
 ]  # fmt: skip
 
 _HOMES = {
@@ -30,6 +32,8 @@ _HOMES = {
     "open_dataset": "ecalwindows.training.opened",
     "Stream": "ecalwindows.training.stream",
     "stream": "ecalwindows.training.stream",
+    "tf_dataset": "ecalwindows.training.tf_dataset",
+    "torch_dataset": "ecalwindows.training.torch_dataset",
     "Reading": "ecalwindows.dumper.reading",
     "WindowSettings": "ecalwindows.core.settings",
 }

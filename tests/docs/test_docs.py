@@ -57,7 +57,7 @@ def test_the_stream_of_the_page_runs_and_resumes(training: tuple[str, dict[str, 
 def test_the_rest_of_the_page_runs(training: tuple[str, dict[str, Any]]) -> None:
     _, names = training
     with contextlib.redirect_stdout(io.StringIO()) as out:
-        exec(blocks("training.md", "python")[2], names)
+        exec(blocks("training.md", "python")[-1], names)
     shown, counts = out.getvalue().split(">\n")
     assert shown.startswith("<Dataset") and "windows" in shown
     assert sum(map(int, counts.split())) == len(names["some"]) > 0

@@ -86,6 +86,11 @@ class Stream:
         """The names of the columns of a batch."""
         return self._maker.padding
 
+    @property
+    def has_one_shape(self) -> bool:
+        """Whether all batches have arrays of the same shapes, but for the number of windows of a last one."""
+        return self._maker.layout == "padded" and not (self._maker.to_batch or self._maker.to_hits)
+
     def __len__(self) -> int:
         """Batches of a complete epoch, of this rank."""
         return rounds(self.windows, self.size, self.world, self.last)
@@ -148,22 +153,56 @@ class Stream:
 
     def __iter__(self) -> Iterator[Any]:
         """The batches of the rest of the epoch."""
-        for each in self._maker.blocks:
-            for file in each.dataset.scan.files:
-                file.refuse_changed()
         epoch, start, step = self.epoch, self._position, self.size * self.world
-        n = self.windows
-        count = rounds(n - start, self.size, self.world, self.last)
-        firsts = [start + number * step + self.rank * self.size for number in range(count)]
-        stop = n if self.last == "keep" else n + step
-        jobs = [(epoch, first, min(first + self.size, stop)) for first in firsts]
+        jobs = self._jobs()
         for number, batch in enumerate(self._made(jobs)):
-            done = number + 1 == count
+            done = number + 1 == len(jobs)
             self.epoch, self._position = (epoch + 1, 0) if done else (epoch, start + (number + 1) * step)
             self._warn_of_cut(batch)
             yield batch
-        if not count:
+        if not jobs:
             self.epoch, self._position = epoch + 1, 0
+
+    def share(self, worker: int, workers: int, given: int = 0) -> Iterator[Any]:
+        """Every `workers`-th batch of the rest of the epoch, for a loader that takes batches from workers in turn.
+
+        The position of the stream stays where it is.
+
+        Parameters
+        ----------
+        worker, workers : the batches number worker, worker + workers, ... are given
+        given : batches of this share that were given before, which are left out
+        """
+        for batch in self._made(self._jobs()[worker::workers][given:]):
+            self._warn_of_cut(batch)
+            yield batch
+
+    def state_after(self, batches: int) -> dict[str, Any]:
+        """The state after a number of batches of the rest of the epoch, for a loop that takes them from a loader.
+
+        Raises SettingsError for more batches than the epoch has.
+        """
+        left = len(self._jobs())
+        if not 0 <= batches <= left:
+            raise _wrong(f"{batches=}", f"0 to {left}, the batches that are left in the epoch", self._name)
+        at_end = batches == left
+        position = 0 if at_end else self._position + batches * self.size * self.world
+        return self.state() | {"epoch": self.epoch + at_end, "position": position}
+
+    def first(self) -> Any:
+        """The first batch of the rest of the epoch; the position of the stream stays where it is."""
+        return self._maker.batch(*self._jobs()[0])
+
+    def _jobs(self) -> list[Job]:
+        """What each batch of the rest of the epoch is made of. Raises InputError where a file has changed."""
+        for each in self._maker.blocks:
+            for file in each.dataset.scan.files:
+                file.refuse_changed()
+        start, step, n = self._position, self.size * self.world, self.windows
+        count = rounds(n - start, self.size, self.world, self.last)
+        firsts = [start + number * step + self.rank * self.size for number in range(count)]
+        stop = n if self.last == "keep" else n + step
+        return [(self.epoch, first, min(first + self.size, stop)) for first in firsts]
 
     def _warn_of_cut(self, batch: Any) -> None:
         """Say once that padding left something out; each batch counts it."""
