@@ -31,8 +31,11 @@ def test_mustache_from_its_geometry_is_that_of_the_dump_where_no_cluster_is_want
     }
     ours = {(int(each.event_id), int(each.seed_index)): set(each.clusters) for each in made}
     assert len(ours) > 300
-    same = sum(ours.get(key) == clusters for key, clusters in expected.items())
-    assert same > 0.97 * len(expected)
+    for key, clusters in expected.items():
+        if ours.get(key, set()) != clusters:  # clusters that lie in the mustache of two seeds
+            other = set().union(*(found for (event, _), found in expected.items() if event == key[0]))
+            assert ours.get(key, set()) ^ clusters <= other
+    assert sum(ours.get(key) == clusters for key, clusters in expected.items()) > 0.99 * len(expected)
 
 
 def test_energies_are_sums_over_the_clusters(windows: ak.Array) -> None:
