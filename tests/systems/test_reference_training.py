@@ -52,7 +52,7 @@ def train(folder: Path, output: str, *more: str) -> str:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The samples and the input definition of the page, and a complete training in the folder `model`."""
     made = tmp_path_factory.mktemp("reference")
-    samples, inputs, _ = blocks("reference_training.md", "sh")
+    samples, inputs, *_ = blocks("reference_training.md", "sh")
     subprocess.run(["bash", "-ec", small(samples) + small(inputs)], cwd=made, check=True, env=ENVIRONMENT)
     (made / "weights.json").write_text(json.dumps(weights_file()))
     assert "parameters; from batch 0 of" in train(made, "model")
@@ -169,3 +169,9 @@ def test_the_python_of_the_page_gives_scores(folder: Path, monkeypatch: pytest.M
     names: dict[str, Any] = {}
     exec(blocks("reference_training.md", "python")[0], names)
     assert ((names["scores"] > 0) == names["batch"].cl_mask).all()
+
+
+def test_the_evaluation_of_the_page_measures_the_model(folder: Path) -> None:
+    command = blocks("reference_training.md", "sh")[3].strip() + " --no-figures --bootstrap 3"
+    done = subprocess.run(command.split(), cwd=folder, check=True, env=ENVIRONMENT, capture_output=True, text=True)
+    assert "area under ROC" in done.stdout + done.stderr
