@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -128,12 +129,12 @@ CASES = {
     "plot": Case(
         ("plot", "{in}/other", "-o", "{out}/p", "--no-pdf", "--only", "et_cluster", "-q"),
         ("plot", "{in}/parts", "-o", "{out}/p", "--no-pdf", "--only", "et_cluster", "--overwrite", "-q"),
-        kinds=("kill",), only=("renameat2",),
+        kinds=("error", "kill"), only=("renameat2",),
     ),
     "compare --plots": Case(
         ("compare", "{in}/plain/a.parquet", "{in}/plain/b.parquet", "--plots", "{out}", "-q"),
         ("compare", "{in}/plain/b.parquet", "{in}/plain/a.parquet", "--plots", "{out}", "-q"),
-        kinds=("kill",), only=("replace",),
+        kinds=("error", "kill"), only=("replace",), most=1,
     ),
     "evaluate": Case(
         ("evaluate", "{in}/other", "-o", "{out}/e", "--no-figures", "--bootstrap", "0", "-q"),
@@ -186,16 +187,16 @@ def hidden(folder: Path) -> list[str]:
     return [path.name for path in folder.rglob(".*")]
 
 
-def chosen(steps: Sequence[str], only: Sequence[str], most: int | None = None) -> list[int]:
-    """Steps at which to break: of a row of equal ones, such as all files of a folder, the first and the last.
+def chosen(steps: Sequence[str], only: Sequence[str], most: int | None = None, *, every: bool = False) -> list[int]:
+    """Steps at which to break: of a row of equal ones, such as all files of a folder, the first, one inside, the last.
 
-    most : number of steps, which are spread evenly over those
+    most : number of steps, which are spread evenly over those; every : take all of a row
     """
-    found = [
-        at
-        for at, name in enumerate(steps)
-        if (not only or name in only) and not (name in steps[at - 1 : at] and name in steps[at + 1 : at + 2])
-    ]
+    found = list[int]()
+    for name, places in groupby(range(len(steps)), key=lambda at: steps[at]):
+        row = list(places)
+        if not only or name in only:
+            found += row if every else sorted({row[0], row[len(row) // 2], row[-1]})
     if most is None or most >= len(found):
         return found
     return [found[round(at)] for at in np.linspace(0, len(found) - 1, most)]
@@ -210,12 +211,18 @@ class Failed(Exception):
     """A command that ended with an error."""
 
 
+SAYS_OLD, SAYS_NEW = "nothing has changed under the output's name", "interrupted: complete by then: "
+said = [""]
+"""What the last command wrote to stderr."""
+
+
 def command(words: Sequence[str], inputs: Path, out: Path) -> Callable[[], Ran]:
     """A command as something to call; KeyboardInterrupt and errors are raised again."""
     words = [word.replace("{in}", str(inputs)).replace("{out}", str(out)) for word in words]
 
     def call() -> Ran:
         ran = attempt(*words)
+        said[:] = [ran.err]
         if ran.code == 130:
             raise KeyboardInterrupt(ran.err)
         if ran.code and (words[0], ran.code) != ("compare", 1):  # different
@@ -232,15 +239,21 @@ def broken_everywhere(
     kinds: Sequence[str] = ALL,
     most: int | None = None,
     only: Sequence[str] = (),
+    *,
+    every: bool = False,
 ) -> None:
-    """Run an action that changes a folder with a fault at each of its steps: the old content is there, or the new."""
+    """Run an action that changes a folder with a fault at each of its steps: the old content is there, or the new.
+
+    What the action says of it is true.
+    """
     shutil.copytree(out, kept, copy_function=shutil.copy2)
     old, steps = tree(out), steps_of(action, out)
     new = tree(out)
     assert new != old and not hidden(out) and steps
-    for at in chosen(steps, only, most):
-        for kind in kinds if steps[at] in RENAMES else [kind for kind in SLOW if kind in kinds]:
+    for at in chosen(steps, only, most, every=every):
+        for kind in kinds if every or steps[at] in RENAMES else [kind for kind in SLOW if kind in kinds]:
             restored(kept, out)
+            said[:] = [""]
             ended = broken(action, out, at, kind)
             if ended == "killed":
                 for name in new:
@@ -251,6 +264,9 @@ def broken_everywhere(
             assert found in (old, new), (kind, at, steps[at], ended, sorted(found))
             if ended == "done":
                 assert found == new, (kind, at, steps[at])
+            if ended != "killed":
+                assert found == old or SAYS_OLD not in said[0], (kind, at, steps[at], said)
+                assert found == new or SAYS_NEW not in said[0], (kind, at, steps[at], said)
 
 
 LONG = ("simulate --validate",)
@@ -262,11 +278,24 @@ LONG = ("simulate --validate",)
 )
 def test_a_fault_anywhere_leaves_one_complete_output(inputs: Path, tmp_path: Path, name: str) -> None:
     case, out = CASES[name], tmp_path / "out"
+    prepared(case, inputs, out)
+    broken_everywhere(command(case.new, inputs, out), out, tmp_path / "kept", case.kinds, case.most, case.only)
+
+
+def prepared(case: Case, inputs: Path, out: Path) -> None:
+    """Make the old output."""
     out.mkdir()
     for words in (case.old, case.between):
         if words:
             command(words, inputs, out)()
-    broken_everywhere(command(case.new, inputs, out), out, tmp_path / "kept", case.kinds, case.most, case.only)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted({*CASES} - {*LONG, "demo"}))
+def test_each_fault_at_every_step_leaves_one_complete_output(inputs: Path, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "out"
+    prepared(CASES[name], inputs, out)
+    broken_everywhere(command(CASES[name].new, inputs, out), out, tmp_path / "kept", every=True)
 
 
 def test_a_fault_anywhere_in_finalizing_tables_of_matches_leaves_one_complete_dataset(tmp_path: Path) -> None:
@@ -346,3 +375,70 @@ def test_a_fault_anywhere_in_a_job_leaves_a_part_that_is_complete_or_made_again(
         if not found.is_complete:
             task()
         assert tree(work / "parts") == before, (at, steps[at])
+
+
+def without_times(found: Tree) -> Tree:
+    """Files of a production, but for what says when and where a job ran."""
+    return {name: content for name, content in found.items() if not {"jobs", "logs", "numba"} & {*Path(name).parts}}
+
+
+def lacks_a_part(base: Path) -> None:
+    """The first part is not there, and the dataset is damaged."""
+    next((base / "all" / "ds.production" / "parts" / "parquet").glob("*.parquet")).unlink()
+    damaged(base)
+
+
+@dataclass(frozen=True)
+class OfProduction:
+    """A command of a production: its words, what is done before it, the folder of its dataset, how slow it is."""
+
+    words: str
+    prepare: Callable[[Path], object] = lambda _: None
+    dataset: str = "ds"
+    is_slow: bool = False
+
+
+OF_PRODUCTIONS = {
+    "plan": OfProduction("production plan {in}/p.yaml -o {in}/all/other/plan.json"),
+    "resume": OfProduction("production resume {in}/p.yaml -j 0 -q", lacks_a_part),
+    "run": OfProduction("production run {in}/p.yaml -j 0 -q", lambda base: shutil.rmtree(base / "all"), is_slow=True),
+    "submit": OfProduction("production submit {in}/p.yaml --dry-run"),
+    "condor windows": OfProduction(
+        "condor windows -i {in}/dumps -o {in}/all/c -nfg 1 -a sim_fraction -q espresso -cf {in}/all/d --eos-url="
+    ),
+}
+
+
+def completed_after_faults(production: Path, kept: Path, case: OfProduction, most: int) -> None:
+    """Break a command of a production at its steps, and type it again."""
+    base, act = production / "all", command(case.words.split(), production, production)
+    case.prepare(production)
+    base.mkdir(exist_ok=True)
+    shutil.copytree(base, kept, copy_function=shutil.copy2)
+    old = tree(base / case.dataset)
+    steps = steps_of(act, base)
+    new, new_dataset = without_times(tree(base)), tree(base / case.dataset)
+    for at in chosen(steps, (), most):
+        for kind in ("kill",) if most == 2 else ("error", "SIGTERM", "kill"):
+            restored(kept, base)
+            ended = broken(act, base, at, kind)
+            recover(base / case.dataset)
+            assert tree(base / case.dataset) in (old, new_dataset), (kind, at, steps[at], ended)
+            act()
+            assert without_times(tree(base)) == new, (kind, at, steps[at], ended)
+
+
+@pytest.mark.parametrize("name", [name for name, case in OF_PRODUCTIONS.items() if not case.is_slow])
+def test_after_a_kill_the_same_command_of_a_production_completes_it(production, tmp_path, name):
+    shutil.copytree(production / "all", tmp_path / "all", copy_function=shutil.copy2)
+    completed_after_faults(production, tmp_path / "kept", OF_PRODUCTIONS[name], 2)
+    restored(tmp_path / "all", production / "all")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OF_PRODUCTIONS)
+def test_after_each_fault_at_any_step_the_same_command_of_a_production_completes_it(production, tmp_path, name):
+    shutil.copytree(production / "all", tmp_path / "all", copy_function=shutil.copy2)
+    case = OF_PRODUCTIONS[name]
+    completed_after_faults(production, tmp_path / "kept", case, 4 if case.is_slow else 1000)
+    restored(tmp_path / "all", production / "all")

@@ -107,11 +107,14 @@ def broken(action: Action, folder: Path, at: int, kind: str, *, can_exchange: bo
     if kind.endswith("kill"):
         return _forked(action, folder, at, kind, can_exchange)
     before = signal.signal(signal.SIGTERM, _stop)
+    steps = Steps(folder, at, kind)
     try:
-        with watched(Steps(folder, at, kind), can_exchange=can_exchange):
+        with watched(steps, can_exchange=can_exchange):
             action()
         return "done"
     except KeyboardInterrupt:
+        if steps.n <= at:  # somebody wants the tests to end
+            raise
         return "interrupted"
     except Exception:
         return "error"
