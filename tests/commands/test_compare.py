@@ -130,7 +130,7 @@ def test_the_order_of_clusters_counts(folder: Path, tmp_path: Path) -> None:
     batch = replace(batch, hits_offsets=np.concatenate([[0], np.cumsum(hits)]))
     a, b = written(tmp_path / "a.parquet", batch), written(tmp_path / "b.parquet", replace(batch, pair=pair))
     out = attempt("compare", str(a), str(b)).out
-    assert "clusters stand in another order in 1 window" in out
+    assert "clusters are in another order in 1 window" in out
     assert out.splitlines()[-1].startswith("DIFFERENT: 1 of 282 common windows differ")
 
 

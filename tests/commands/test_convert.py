@@ -124,7 +124,7 @@ def test_a_production_with_nan_and_a_cut_line(tmp_path: Path) -> None:
     ran = run("convert", str(production(tmp_path, text)), "-o", str(tmp_path / "w.parquet"), "--flavour", "11")
     assert "\n1 unusable line: cut at the end of the text\n" in ran.out
     assert f"line {len(LINES)}: cut" in ran.out
-    assert "left out, no columns of ours: x, y\n" in ran.out
+    assert "left out, not columns of ecalwindows: x, y\n" in ran.out
     array = ak.from_parquet(tmp_path / "w.parquet")
     assert len(array) == len(LINES) - 1
     assert array.window_metadata["rho"][0] == -999
@@ -140,7 +140,7 @@ def test_a_production_with_nan_and_a_cut_line(tmp_path: Path) -> None:
 def test_what_cannot_be_filled_is_left_out_and_told(tmp_path: Path) -> None:
     text = b"".join(re.sub(rb'"(rho|nVtx|cl_r9)": [^,]*, ', b"", line) for line in LINES)
     ran = run("convert", str(production(tmp_path, text)), "-o", str(tmp_path / "w.parquet"))
-    assert "left out, the input does not tell them: nVtx, rho, in_mustache, cl_r9\n" in ran.out
+    assert "left out, the input does not have them: nVtx, rho, in_mustache, cl_r9\n" in ran.out
     assert "filled from other columns: flavour, is_any_calo_seed\n" in ran.out
     fields = ak.from_parquet(tmp_path / "w.parquet").fields
     table = pq.read_schema(tmp_path / "w.parquet")
@@ -240,7 +240,7 @@ def test_without_a_seed_there_are_no_hits_in_ndjson(tmp_path: Path, own: Path) -
     names = [name for name in COLUMNS if name not in ("is_seed", "cl_index")]
     run("convert", str(own), "-o", str(tmp_path / "w.parquet"), "-f", definition(tmp_path / "d.json", names))
     ran = run("convert", str(tmp_path / "w.parquet"), "-o", str(tmp_path / "w.ndjson"))
-    assert "left out, the input does not tell them: cl_index, is_seed, hits\n" in ran.out
+    assert "left out, the input does not have them: cl_index, is_seed, hits\n" in ran.out
     first = [{key: value for key, value in row.items() if key != "seed_hits"} for row in read_ndjson(own)]
     for row in first:
         for cluster in row["clusters"]:

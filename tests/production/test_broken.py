@@ -122,7 +122,7 @@ def test_a_folder_of_outputs_that_vanishes_in_the_middle(dumps: Path, digest: st
     file, place = begun(tmp_path, dumps), Place(tmp_path / "dataset.production")
     moved = tmp_path / "moved"
     ran = run_until(file, place.state("ele-00002").exists, lambda: place.parts("parquet").rename(moved))
-    assert ran.code == 2 and "parts are not whole: no dataset was made" in ran.err, ran.err
+    assert ran.code == 2 and "parts are not complete: no dataset was made" in ran.err, ran.err
     assert not (tmp_path / "dataset").exists()
     check_resumed(file, digest)
 

@@ -95,7 +95,7 @@ def test_settings_that_mean_nothing(block: dict[str, object], words: str, tmp_pa
 
 def test_no_word_of_where_workers_are(tmp_path: Path) -> None:
     ran = attempt("production", "run", str(write_yaml(tmp_path / "p.yaml")), "--executor", "dask")
-    assert ran.code == 2 and "no word of where dask's workers are" in ran.err
+    assert ran.code == 2 and "not specified where dask's workers are" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ def test_what_the_file_no_longer_says_is_not_in_the_record(mine: Path, digest: s
 def test_strict_refuses_a_bad_input_and_leaves_no_record(dumps: Path, tmp_path: Path) -> None:
     file = begun(tmp_path, dumps)
     ran = attempt("production", "run", str(file), "-j", "1", "--strict", "-q")
-    assert ran.code == 2 and f"1 of {N} parts are not whole" in ran.err and "ele-00003.log" in ran.err
+    assert ran.code == 2 and f"1 of {N} parts are not complete" in ran.err and "ele-00003.log" in ran.err
     log = Place(tmp_path / "dataset.production").log(f"ele-{BAD:05d}").read_text()
     assert "error: " in log and GARBAGE.decode() not in log
     assert len(read_plan(tmp_path / "dataset.production" / "plan.json").jobs) == N

@@ -23,7 +23,7 @@ from ecalwindows.core.errors import EcalWindowsError, InputError, SettingsError
 from ecalwindows.core.working_points import read_working_points
 from ecalwindows.studies.kernels import resolution, smoothing
 from ecalwindows.studies.working_points.caloparticles import Bins, read_sample, scan_thresholds
-from ecalwindows.studies.working_points.threshold_map import MOST_FACTOR, largest_step, smooth_map
+from ecalwindows.studies.working_points.threshold_map import MAX_FACTOR, largest_step, smooth_map
 from ecalwindows.studies.working_points.threshold_scan import Scan, best_levels, scanned
 
 BINS = Bins((1.0, 5.0, 20.0, 100.0, 500.0), (0.0, 0.8, 1.4442, 1.566, 2.2, 3.0))
@@ -169,7 +169,7 @@ def test_without_a_best_threshold_the_map_stays_flat(tmp_path: Path) -> None:
 def test_neighbours_never_differ_by_more_than_a_factor_3(tmp_path: Path) -> None:
     study = studied(tmp_path, lambda et, eta: np.where(eta < 1.5, 5e-4, 5e-2))
     step = largest_step(study.map.threshold.reshape(BINS.shape))
-    assert 2 < step <= MOST_FACTOR
+    assert 2 < step <= MAX_FACTOR
 
 
 def test_thin_and_empty_bins_lie_on_the_surface_and_are_listed(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def _prepare(values: dict[str, Any], options: dict[str, Any]) -> None:
             production,
             mode="redo" if options["redo"] else "resume",
             dry_run=not options["submit"],
-            tell=lambda line: say(line, err=True),
+            notify=lambda line: say(line, err=True),
         )
     path = shown(write_yaml(production))
     say(f"{n_jobs:,} jobs, output {shown(production.output)}")

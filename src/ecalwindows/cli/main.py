@@ -38,7 +38,7 @@ SECTIONS = {
     },
     "Prepare a training, look at data": {
         "normalize": "Write mean, width and range of the inputs of a model.",
-        "reweight": "Derive weights that make electrons and photons alike.",
+        "reweight": "Derive weights that give electrons and photons the same distributions.",
         "stream": "Report what the batches of a training hold, and how fast they come.",
         "export": "Write a model and its inputs for CMSSW.",
         "plot": "Draw the distributions of a dataset.",

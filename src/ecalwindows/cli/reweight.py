@@ -1,4 +1,4 @@
-"""`ecalwindows reweight`: weights that make electrons and photons alike."""
+"""`ecalwindows reweight`: weights that give electrons and photons the same distributions."""
 
 from __future__ import annotations
 

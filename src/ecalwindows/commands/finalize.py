@@ -18,7 +18,7 @@ from pathlib import Path
 from ecalwindows.commands.normalize import check_factors
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.core.files.inside import refuse_links
-from ecalwindows.core.files.output import outputs_together, written_atomically
+from ecalwindows.core.files.output import outputs_together, write_text_atomically, written_atomically
 from ecalwindows.dataset.finalizing.agreement import check_agreement, check_same_windows
 from ecalwindows.dataset.finalizing.card import card
 from ecalwindows.dataset.finalizing.croissant import croissant_text
@@ -283,5 +283,4 @@ def _write_run(folder: Path, source: Path, target: Path, started: datetime, seco
     }
     refuse_links([folder, folder / "run", folder / "run" / "finalize.json"])
     (folder / "run").mkdir(exist_ok=True)
-    with written_atomically([folder / "run" / "finalize.json"]) as (place,):
-        place.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_text_atomically(folder / "run" / "finalize.json", json.dumps(content, indent=1) + "\n")

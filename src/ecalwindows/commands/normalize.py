@@ -14,7 +14,7 @@ from typing import Any
 
 from ecalwindows.core.errors import InputError, SettingsError, listed
 from ecalwindows.core.files.json_files import UnreadableError, read_object, reason_of
-from ecalwindows.core.files.output import check_output, outputs_together, written_atomically
+from ecalwindows.core.files.output import check_output, outputs_together, write_text_atomically
 from ecalwindows.core.names import storable
 from ecalwindows.core.schema import COLUMNS
 from ecalwindows.dataset.reading.groups import column_groups
@@ -227,8 +227,7 @@ def _tell(factors: Factors) -> None:
 def write_factors(done: Normalisation, output: str | Path) -> None:
     """Write the file, whole or not at all. Raises OutputError."""
     check_output(Path(output), overwrite=True)
-    with written_atomically([Path(output)]) as (place,):
-        place.write_text(done.text(), encoding="utf-8")
+    write_text_atomically(Path(output), done.text())
 
 
 def normalize_datasets(

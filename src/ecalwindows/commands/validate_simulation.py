@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ecalwindows.commands.windows import write_windows
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import SettingsError
-from ecalwindows.core.files.output import check_output, outputs_apart, outputs_together, written_atomically
+from ecalwindows.core.files.output import check_output, outputs_apart, outputs_together, write_text_atomically
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.plots.simulation import draw_curves, draw_phi_spread
 from ecalwindows.simulation.event import Detector
@@ -81,8 +81,7 @@ def write_validation(folder: str | Path, settings: SimulationSettings) -> Iterat
         ):  # fmt: skip
             parts.append(part(page.parent, settings))
             yield f"{name}: done"
-        with written_atomically([page]) as (temporary,):
-            temporary.write_text("# Validation of the simulation\n\n" + "\n".join(parts), encoding="utf-8")
+        write_text_atomically(page, "# Validation of the simulation\n\n" + "\n".join(parts))
     yield f"{page}: {sum(part.count('| yes |') for part in parts)} values agree with the published ones, " + (
         f"{sum(part.count('| **no** |') for part in parts)} do not"
     )

@@ -14,7 +14,7 @@ from ecalwindows.core.errors import OutputError
 from ecalwindows.core.files.commit import FOLDER as FOLDER
 from ecalwindows.core.files.inside import RelativeName, place_problem, refuse_links
 from ecalwindows.core.files.json_files import UnreadableError, read_model
-from ecalwindows.core.files.output import written_atomically
+from ecalwindows.core.files.output import write_text_atomically
 from ecalwindows.core.own_sum import sealed_text
 from ecalwindows.core.settings import PileUpUse
 from ecalwindows.formats.known_values import ModelVersion, RecordedNotes, RecordedSettings
@@ -127,8 +127,7 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
             where=str(path.parent),
             todo="name another place with -o",
         ) from error
-    with written_atomically([path]) as (place,):
-        place.write_text(manifest.text(), encoding="utf-8")
+    write_text_atomically(path, manifest.text())
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -1,4 +1,4 @@
-"""Brings finished files to their place: data first, the manifest last, each whole or not at all."""
+"""Brings finished files to their place: data first, the manifest last, each complete or not at all."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def deliver(scratch: Path, parts: Path, manifest_name: str) -> Manifest:
         raise OutputError(
             f"the part cannot be written: {error.strerror or error}",
             expected="a folder that is there and that you may write to, with space left", where=str(parts),
-            todo="mend that, then `ecalwindows production resume`",
+            todo="correct that, then `ecalwindows production resume`",
         ) from error  # fmt: skip
     return manifest
 
 
 def move(source: Path, target: Path) -> None:
-    """Rename, or between file systems copy aside, compare checksums, and rename."""
+    """Rename, or between file systems copy to a temporary name, compare checksums, and rename."""
     try:
         source.replace(target)
     except OSError as error:
@@ -47,13 +47,13 @@ def move(source: Path, target: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    aside = temporary_name(target)
+    temporary = temporary_name(target)
     try:
-        shutil.copyfile(source, aside)
-        with aside.open("rb") as file:
+        shutil.copyfile(source, temporary)
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        if file_record(source, source.parent).sha256 != file_record(aside, aside.parent).sha256:
+        if file_record(source, source.parent).sha256 != file_record(temporary, temporary.parent).sha256:
             raise OSError(errno.EIO, "the copy differs from what was copied (checksum)")
-        aside.replace(target)
+        temporary.replace(target)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

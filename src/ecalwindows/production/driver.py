@@ -58,16 +58,16 @@ def run_production(
     retry_bad: bool = False,
     break_lock: bool = False,
     progress: Progress | None = None,
-    tell: Notify = lambda _: None,
+    notify: Notify = lambda _: None,
 ) -> Done:
     """Make what is missing of a production, then its dataset.
 
     mode : run (refuses when inputs or settings are not those of the plan), resume (takes changed inputs into the plan),
-    redo (all anew); workers : processes of this machine; elsewhere : another pool that takes the jobs instead;
+    redo (everything again); workers : processes of this machine; elsewhere : another pool that takes the jobs instead;
     checksums : of the inputs, in plan and manifests; retry_bad : try inputs in quarantine again
-    Raises an EcalWindowsError for anything a user can mend; parts that are whole stay for the next time.
+    Raises an EcalWindowsError for anything that a user can correct; complete parts stay for the next time.
     """
-    with _begun(production, mode, checksums, retry_bad, break_lock, tell) as (place, plan, todo):
+    with _begun(production, mode, checksums, retry_bad, break_lock, notify) as (place, plan, todo):
         done = Done(plan, place, n_todo=len(todo))
         if todo:
             with (elsewhere or local_pool(workers))(place, plan, len(todo)) as pool:
@@ -86,18 +86,18 @@ def run_production(
 
 @contextmanager
 def _begun(
-    production: Production, mode: Mode, checksums: bool, retry_bad: bool, break_lock: bool, tell: Notify
+    production: Production, mode: Mode, checksums: bool, retry_bad: bool, break_lock: bool, notify: Notify
 ) -> Iterator[tuple[Place, Plan, list[int]]]:
     """The production held for the block, with its plan and the jobs that are to be done."""
     check_targets(production)
     place = Place(production.work)
     make_folders(place)
-    with locked(place.lock, tell, break_lock=break_lock):
+    with locked(place.lock, notify, break_lock=break_lock):
         refuse_if_queued(place, break_lock=break_lock)
-        plan = settled_plan(place, production, mode, checksums, tell)
+        plan = settled_plan(place, production, mode, checksums, notify)
         found = verdicts(place, plan, strict=production.strict)
         clear_untracked(place, plan)
-        _report_redone(plan, found, tell)
+        _report_redone(plan, found, notify)
         yield place, plan, _todo(found, retry_bad)
 
 
@@ -109,14 +109,14 @@ def submit_production(
     retry_bad: bool = False,
     break_lock: bool = False,
     dry_run: bool = False,
-    tell: Notify = lambda _: None,
+    notify: Notify = lambda _: None,
 ) -> tuple[Path, int, Submitted | None]:
     """Submit what is missing of a production to HTCondor, as one DAG that ends with the dataset.
 
     Returns the folder of the submit files, how many jobs they have, and what was submitted (None: dry_run).
     """
     refuse_eos(Place(production.work))
-    with _begun(production, mode, checksums, retry_bad, break_lock, tell) as (place, plan, todo):
+    with _begun(production, mode, checksums, retry_bad, break_lock, notify) as (place, plan, todo):
         transfer = production.htcondor.files == "transfer"
         merges = [] if transfer else open_merges(place, plan, todo)
         folder = write_submission(plan, place, todo, merges, "dry-run" if dry_run else None)
@@ -126,17 +126,17 @@ def submit_production(
         return folder, len(todo), None if dry_run else submit(plan, place, folder)
 
 
-def finish_production(place: Place, *, tell: Notify = lambda _: None) -> bool:
+def finish_production(place: Place, *, notify: Notify = lambda _: None) -> bool:
     """Finalize what jobs elsewhere have made. Raises ProductionError that names what is missing."""
     make_folders(place)
-    with locked(place.lock, tell):
+    with locked(place.lock, notify):
         plan = read_plan(place.plan)
         check_targets(plan.production)
         found = verdicts(place, plan, strict=plan.production.strict)
         return finalize(place, plan, found)
 
 
-def settled_plan(place: Place, production: Production, mode: Mode, checksums: bool, tell: Notify) -> Plan:
+def settled_plan(place: Place, production: Production, mode: Mode, checksums: bool, notify: Notify) -> Plan:
     """The plan to follow, written down: the old one, the old one with changed inputs, or a new one."""
     sources = checked_sources(production)
     if mode == "redo":
@@ -152,14 +152,14 @@ def settled_plan(place: Place, production: Production, mode: Mode, checksums: bo
             _refuse_changes(place, [str(changes)] if (changes := listing_changes(old, listing)) else [])
         plan, changes = grown_plan(old, production, listing)
         if changes:
-            tell(f"inputs: {changes}")
+            notify(f"inputs: {changes}")
     if plan != old:
         write_plan(plan, place.plan)
     return plan
 
 
 def _forget(place: Place) -> None:
-    """Remove plan, parts and states; the dataset stays until the new one is whole."""
+    """Remove plan, parts and states; the dataset stays until the new one is complete."""
     for path in (place.plan, place.finalized):
         path.unlink(missing_ok=True)
     for name in ("parts", "merged", "jobs", "logs"):
@@ -186,7 +186,7 @@ def _todo(found: Sequence[Verdict], retry_bad: bool) -> list[int]:
     ]
 
 
-def _report_redone(plan: Plan, found: Sequence[Verdict], tell: Notify) -> None:
+def _report_redone(plan: Plan, found: Sequence[Verdict], notify: Notify) -> None:
     """What was there and is made again."""
     redone = [
         (job.part, each)
@@ -194,6 +194,6 @@ def _report_redone(plan: Plan, found: Sequence[Verdict], tell: Notify) -> None:
         if each.what in ("broken", "changed", "strict")
     ]
     for part, each in redone[:10]:
-        tell(f"made again: {part} was {each.what}: {each.reason}")
+        notify(f"made again: {part} was {each.what}: {each.reason}")
     if len(redone) > 10:
-        tell(f"made again: {len(redone) - 10} more parts")
+        notify(f"made again: {len(redone) - 10} more parts")

@@ -1,4 +1,4 @@
-"""The end of a production: every part whole or in quarantine, then a dataset with its record; else no record."""
+"""The end of a production: every part complete or in quarantine, then a dataset with its record; else no record."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ecalwindows.core.errors import EcalWindowsError, InputError
 from ecalwindows.core.files.hidden_names import OLD, PARTIAL, hidden_beside
 from ecalwindows.core.files.inside import refuse_links
 from ecalwindows.core.files.json_files import UnreadableError, read_object
-from ecalwindows.core.files.output import written_atomically
+from ecalwindows.core.files.output import write_text_atomically
 from ecalwindows.core.files.recovery import recover
 from ecalwindows.core.urls import is_remote
 from ecalwindows.dataset.finalizing.description import About
@@ -35,7 +35,7 @@ from ecalwindows.production.xrootd import far_name, publish, published_as
 MAX_NAMED = 10
 
 OURS = {RECORD, CARD, CROISSANT, "manifests", "run", *FORMATS}
-"""What stands in the folder of a finished dataset."""
+"""What is in the folder of a finished dataset."""
 
 
 def target_of(production: Production) -> Path:
@@ -44,7 +44,7 @@ def target_of(production: Production) -> Path:
 
 
 def home(production: Production) -> Path:
-    """Where record, manifests and run of the dataset stand."""
+    """Where record, manifests and run of the dataset are."""
     target = target_of(production)
     return target / FOLDER if production.layout == "flat" else target
 
@@ -53,7 +53,7 @@ def finalize(place: Place, plan: Plan, found: Sequence[Verdict], *, workers: int
     """Make the dataset of the parts; False when it is there already and as it should be.
 
     workers : threads that write
-    Raises ProductionError that names what is missing, unless every part is whole; then there is no new record.
+    Raises ProductionError that names what is missing, unless every part is complete; then there is no new record.
     """
     refuse_unfinished(place, plan, found)
     if is_finalized(place, plan, found):
@@ -70,22 +70,21 @@ def finalize(place: Place, plan: Plan, found: Sequence[Verdict], *, workers: int
     if is_remote(plan.production.output):
         publish(target, plan.production.output)
     content = {"key": _key(plan, found), "files": _held(plan)}
-    with written_atomically([place.finalized]) as (aside,):
-        aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_text_atomically(place.finalized, json.dumps(content, indent=1) + "\n")
     return True
 
 
 def refuse_unfinished(place: Place, plan: Plan, found: Sequence[Verdict]) -> None:
-    """Raise ProductionError unless all parts are whole and hold something."""
+    """Raise ProductionError unless all parts are complete and contain something."""
     open_jobs = [(job, each) for job, each in zip(plan.jobs, found, strict=True) if not each.is_complete]
     if open_jobs:
         lines = [f"\n    {job.part}: {each.what}: {each.reason} (log: {place.log(job.part)})"
                  for job, each in open_jobs[:MAX_NAMED]]  # fmt: skip
         more = f"\n    and {len(open_jobs) - MAX_NAMED} more" if len(open_jobs) > MAX_NAMED else ""
         raise ProductionError(
-            f"{len(open_jobs)} of {len(plan.jobs)} parts are not whole: no dataset was made{''.join(lines)}{more}",
-            expected="every part whole, or its bad inputs in quarantine", where=str(place.work),
-            todo="mend what the logs tell, then `ecalwindows production resume`",
+            f"{len(open_jobs)} of {len(plan.jobs)} parts are not complete: no dataset was made{''.join(lines)}{more}",
+            expected="every part complete, or its bad inputs in quarantine", where=str(place.work),
+            todo="correct what the logs report, then `ecalwindows production resume`",
         )  # fmt: skip
     n_bad = sum(len(each.state.bad) for each in found if each.state)
     if n_bad == plan.n_inputs and not any(each.state.windows for each in found if each.state):
@@ -134,7 +133,7 @@ def _name_in(record: Path) -> str | None:
 
 
 def _refuse_foreign(target: Path, production: Production) -> None:
-    """Raise ProductionError for what somebody has put beside the dataset. In layout flat nothing tells it apart."""
+    """Raise ProductionError for what somebody has put beside the dataset. In layout flat nothing distinguishes it."""
     foreign = sorted({path.name for path in target.iterdir() if path.name[0] != "."} - OURS)
     if foreign and production.layout == "dataset":
         raise ProductionError(
@@ -215,8 +214,7 @@ def write_run(plan: Plan, found: Sequence[Verdict], above: Path) -> None:
     folder = above / "run"
     refuse_links([above, folder, folder / "jobs.json"])
     folder.mkdir(exist_ok=True)
-    with written_atomically([folder / "jobs.json"]) as (aside,):
-        aside.write_text(json.dumps({"plan": plan.digest, "jobs": jobs}, indent=1) + "\n", encoding="utf-8")
+    write_text_atomically(folder / "jobs.json", json.dumps({"plan": plan.digest, "jobs": jobs}, indent=1) + "\n")
 
 
 def is_finalized(place: Place, plan: Plan, found: Sequence[Verdict]) -> bool:

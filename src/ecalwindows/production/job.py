@@ -1,4 +1,4 @@
-"""One job: the very same on every executor. Made aside, brought to its place, and written down."""
+"""One job: the very same on every executor. Made in a temporary folder, brought to its place, and recorded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ecalwindows.production.work_folder import Place, manifest_name
 
 
 def run_task(place: Place, plan: Plan, number: int, *, executor: str, scratch: Path | None = None) -> JobState:
-    """Make the part of a job, bring it to its place, and write down what became of it.
+    """Make the part of a job, bring it to its place, and record the outcome.
 
     number : of the job in the plan, from 0; scratch : local folder for what is being made
     Raises what went wrong, when that is written down too.
@@ -110,7 +110,7 @@ def scratch_folder(above: Path, part: str) -> Iterator[Path]:
     except OSError as error:
         raise OutputError(
             f"the folder for scratch files cannot be made: {error.strerror}",
-            expected="a folder that you may write to, with space left", where=str(above), todo="mend that",
+            expected="a folder that you may write to, with space left", where=str(above), todo="correct that",
         ) from error  # fmt: skip
     try:
         yield folder

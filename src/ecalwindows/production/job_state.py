@@ -1,4 +1,4 @@
-"""What became of each job: one small file a job, written whole, with every attempt."""
+"""The outcome of each job: one small file per job, written atomically, with every attempt."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 
 from ecalwindows.core.files.inside import refuse_links
 from ecalwindows.core.files.json_files import UnreadableError, read_model
-from ecalwindows.core.files.output import written_atomically
+from ecalwindows.core.files.output import write_text_atomically
 from ecalwindows.formats.writers import Format
 from ecalwindows.production.settings import Model
 
@@ -39,7 +39,7 @@ class Attempt(Model):
 
     host: str
     pid: int
-    pid_started: str = Field(description="When the process was started, to tell it from a later one of that number.")
+    pid_started: str = Field(description="When the process was started, to distinguish it from a later one.")
     executor: str = Field(description="local, htcondor, dask or hand.")
     started: Annotated[str, AfterValidator(_is_time)]
     seconds: Number = 0.0
@@ -49,7 +49,7 @@ class Attempt(Model):
 
 
 class JobState(Model):
-    """What became of a job: its last outcome and all attempts."""
+    """The outcome of a job: its last outcome and all attempts."""
 
     part: str
     digest: str = Field(description="That of the job as it was made.")
@@ -62,16 +62,15 @@ class JobState(Model):
 
     @property
     def error(self) -> str | None:
-        """What the last attempt died of."""
+        """The error of the last attempt."""
         return self.attempts[-1].error
 
 
 def write_state(state: JobState, path: Path) -> None:
-    """Write it whole. Raises OutputError, also where a link is in its place."""
+    """Write it atomically. Raises OutputError, also where a link is in its place."""
     refuse_links([path])
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_atomically([path]) as (aside,):
-        aside.write_text(state.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_text_atomically(path, state.model_dump_json(indent=1) + "\n")
 
 
 def read_state(path: Path) -> JobState | None:

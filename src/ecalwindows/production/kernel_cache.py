@@ -16,28 +16,28 @@ log = logging.getLogger(__name__)
 def kernel_cache(place: Place) -> Path:
     """The folder for `NUMBA_CACHE_DIR` of the jobs on this host: the one that is set already, else the production's.
 
-    What this user has compiled before is copied into a new one, aside: half a cache would fail every job that reads it.
+    What this user has compiled before is copied into a temporary one first: with half a cache every job would fail.
     """
     if asked := os.environ.get("NUMBA_CACHE_DIR"):
         return Path(asked)
     folder = place.work / "numba" / this_processor()
     if not folder.exists():
-        aside = hidden_name(folder, PARTIAL)
+        temporary = hidden_name(folder, PARTIAL)
         try:
-            aside.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _fill(aside)
-            _rename(aside, folder)
+            temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _fill(temporary)
+            _rename(temporary, folder)
         except OSError as error:
             log.warning("what was compiled before is not there for jobs, which compile again: %s", _reason(error))
         finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 
-def _rename(aside: Path, folder: Path) -> None:
+def _rename(temporary: Path, folder: Path) -> None:
     """Give the folder its name, unless another job was faster."""
     try:
-        aside.rename(folder)
+        temporary.rename(folder)
     except OSError:
         if not folder.is_dir():
             raise

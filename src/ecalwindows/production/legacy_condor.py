@@ -1,4 +1,4 @@
-"""Productions as the old scripts condor_ndjson.py, condor_awkward_dataset.py and condor_tfrecords.py were told of them.
+"""Productions from the options of the old scripts condor_ndjson.py, condor_awkward_dataset.py and condor_tfrecords.py.
 
 Their options become the values of a YAML file (production/settings.py); these productions are like any other.
 """
@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from ecalwindows.core.errors import SettingsError
-from ecalwindows.core.files.output import written_atomically
+from ecalwindows.core.files.output import write_text_atomically
 from ecalwindows.core.urls import is_remote
 from ecalwindows.production.settings import Production
 
@@ -43,8 +43,8 @@ def eos_output(path: str, instance: str, server: str | None = None) -> str:
         )  # fmt: skip
     if not path.startswith("/"):
         raise SettingsError(
-            f"the output '{path}' is a relative path", expected="a whole path on EOS, such as /eos/user/e/ecal/windows",
-            where="-o", todo="give the whole path, or --eos-url '' for a folder on this machine",
+            f"the output '{path}' is a relative path", expected="an absolute path, such as /eos/user/e/ecal/windows",
+            where="-o", todo="give the absolute path, or --eos-url '' for a folder on this machine",
         )  # fmt: skip
     return f"{(server or EOS).replace('{instance}', instance).rstrip('/')}/{path}"
 
@@ -120,6 +120,5 @@ def yaml_text(production: Production) -> str:
 def write_yaml(production: Production) -> Path:
     """Write the production into its work folder. Raises OutputError."""
     path = production.work / YAML
-    with written_atomically([path]) as (aside,):
-        aside.write_text(yaml_text(production), encoding="utf-8")
+    write_text_atomically(path, yaml_text(production))
     return path

@@ -71,7 +71,7 @@ def _remote_bytes(url: str) -> int | None:
     try:
         return int(filesystem.info(path)["size"])
     except (OSError, KeyError, TypeError, ValueError):
-        return None  # the job that reads it tells why
+        return None  # the job that reads it reports why
 
 
 def _refuse_twice(paths: dict[str, list[str]]) -> None:
@@ -83,7 +83,7 @@ def _refuse_twice(paths: dict[str, list[str]]) -> None:
             if other != (sample, path):
                 raise InputError(
                     f"the same file is in the samples '{other[0]}' and '{sample}'",
-                    expected="every input once: its events would stand twice in the dataset",
+                    expected="every input once: its events would be twice in the dataset",
                     where=path,
                     todo="leave it out of one of them",
                 )

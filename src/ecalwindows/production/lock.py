@@ -32,8 +32,8 @@ class Owner(BaseModel):
 
 
 @contextmanager
-def locked(path: Path, tell: Notify, *, break_lock: bool = False) -> Iterator[None]:
-    """Hold the production for the block. A dead owner on this host is taken over, and told.
+def locked(path: Path, notify: Notify, *, break_lock: bool = False) -> Iterator[None]:
+    """Hold the production for the block. A dead owner on this host is replaced, and that is reported.
 
     Raises LockedError when another runner holds it, or one of another host may.
     """
@@ -50,7 +50,7 @@ def locked(path: Path, tell: Notify, *, break_lock: bool = False) -> Iterator[No
                 "the lock is no regular file", expected="a file that a runner wrote, or none", where=str(path),
                 todo="remove it",
             )  # fmt: skip
-        _take(file, path, tell, break_lock)
+        _take(file, path, notify, break_lock)
         try:
             yield
         finally:
@@ -67,7 +67,7 @@ def has_runner(path: Path) -> bool:
         return False
 
 
-def _take(file: int, path: Path, tell: Notify, break_lock: bool) -> None:
+def _take(file: int, path: Path, notify: Notify, break_lock: bool) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -75,7 +75,7 @@ def _take(file: int, path: Path, tell: Notify, break_lock: bool) -> None:
         raise _locked(owner, path, "wait for it, or stop it there", sure=True) from None
     owner = _owner(file)
     if owner:
-        _take_over(owner, path, tell, break_lock)
+        _take_over(owner, path, notify, break_lock)
     mine = Owner(
         host=socket.gethostname(), pid=os.getpid(), pid_started=process_start(os.getpid()) or "",
         started=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -89,14 +89,14 @@ def _take(file: int, path: Path, tell: Notify, break_lock: bool) -> None:
         raise
 
 
-def _take_over(owner: Owner, path: Path, tell: Notify, break_lock: bool) -> None:
+def _take_over(owner: Owner, path: Path, notify: Notify, break_lock: bool) -> None:
     """Notify that a dead owner is replaced; refuse to replace one that lives, or may live."""
     alive = _is_alive(owner)
     if alive:
         raise _locked(owner, path, "wait for it, or stop it", sure=True)
     if alive is None and not break_lock:
         raise _locked(owner, path, "look there; if it is dead, run again with --break-lock", sure=False)
-    tell(f"took the production over from {_who(owner)}, which {'is dead' if alive is False else 'left no sign'}")
+    notify(f"took the production over from {_who(owner)}, which {'is dead' if alive is False else 'left no sign'}")
 
 
 def _is_alive(owner: Owner) -> bool | None:

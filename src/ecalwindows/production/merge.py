@@ -18,10 +18,10 @@ from ecalwindows.production.work_folder import Place, make_folders, manifest_nam
 
 
 def merge(place: Place, plan: Plan, number: int, *, scratch: Path | None = None) -> Merge:
-    """Make a merged part, all formats, unless it is there and whole.
+    """Make a merged part, all formats, unless it is there and complete.
 
     number : of the merge, from 0; scratch : local folder for what is being made
-    Raises InputError for parts that are not whole, OutputError where it cannot be written.
+    Raises InputError for parts that are not complete, OutputError where it cannot be written.
     """
     merges = merges_of(plan)
     if not 0 <= number < len(merges):
@@ -57,7 +57,7 @@ def open_merges(place: Place, plan: Plan, todo: Sequence[int]) -> list[int]:
 
 
 def is_merged(place: Place, plan: Plan, wanted: Merge) -> bool:
-    """Whether a merged part is there, whole, and of the parts as they are now."""
+    """Whether a merged part is there, complete, and of the parts as they are now."""
     return all(_is_of(place, plan, wanted, format) for format in plan.production.formats)
 
 
@@ -72,7 +72,7 @@ def _is_of(place: Place, plan: Plan, wanted: Merge, format: Format) -> bool:
 
 
 def _expected(parts: Sequence[Manifest], there: Manifest) -> Manifest:
-    """What its manifest must tell; its files are compared with themselves."""
+    """What its manifest must state; its files are compared with themselves."""
     return merged_manifest(parts, there.files)
 
 

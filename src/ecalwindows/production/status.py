@@ -1,4 +1,4 @@
-"""How a production stands: jobs done, running, waiting and failed, by sample; and what became of each that failed."""
+"""The state of a production: jobs done, running, waiting and failed, by sample; and why each failed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Failure:
 
 @dataclass
 class Status:
-    """How all jobs stand."""
+    """The states of all jobs."""
 
     name: str
     counts: dict[str, Counter[JobStatus]]
@@ -46,7 +46,7 @@ class Status:
 
 
 def status_of(place: Place, *, is_run: bool = True) -> Status:
-    """How a production stands, as its jobs have written it down; the parts themselves are not read.
+    """The state of a production, as its jobs have recorded it; the parts themselves are not read.
 
     is_run : somebody runs it; else no job on another host does any more
     """
@@ -59,26 +59,26 @@ def status_of(place: Place, *, is_run: bool = True) -> Status:
 
 
 def _add(status: Status, place: Place, job: Job, state: JobState | None, is_run: bool) -> None:
-    standing = job_status(job, state, is_run=is_run)
-    status.counts[job.sample][standing] += 1
-    if state is None or standing == "waiting":
+    job_is = job_status(job, state, is_run=is_run)
+    status.counts[job.sample][job_is] += 1
+    if state is None or job_is == "waiting":
         return
     status.windows += state.windows
     status.bad += [(bad.path, bad.reason) for bad in state.bad]
-    if standing == "failed":
-        reason = state.error or f"its process ended without a word on {state.attempts[-1].host}"
+    if job_is == "failed":
+        reason = state.error or f"its process ended silently on {state.attempts[-1].host}"
         status.failures.append(Failure(job.part, _to_blame(job, state), reason, place.log(job.part)))
 
 
 def _to_blame(job: Job, state: JobState) -> tuple[str, ...]:
-    """The inputs that the error of a job is about; all of them where it does not tell."""
+    """The inputs that the error of a job is about; all of them where that is unknown."""
     paths = tuple(entry.path for entry in job.inputs)
     where = (state.attempts[-1].where if state.attempts else None) or ""
     return (where,) if where in paths else tuple(path for path in paths if path in where.split(" and ")) or paths
 
 
 def job_status(job: Job, state: JobState | None, *, is_run: bool = True) -> JobStatus:
-    """How one job stands; one that belongs to inputs or settings of before waits."""
+    """The state of one job; one that belongs to inputs or settings of before waits."""
     if state is None or state.digest != job.digest:
         return "waiting"
     if state.outcome == "running":

@@ -1,4 +1,4 @@
-"""Which parts are there and whole: looked at, not believed."""
+"""Which parts are complete: checked, not believed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ecalwindows.production.work_folder import Place, manifest_name
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a job's part is found to be: whole, missing, broken, changed, failed, strict; with the reason."""
+    """What a job's part is found to be: complete, missing, broken, changed, failed, strict; with the reason."""
 
     what: str
     reason: str = ""
@@ -35,7 +35,7 @@ def verdicts(
 ) -> list[Verdict]:
     """A verdict for each job of the plan.
 
-    deep : compare checksums of all files, else only their sizes; strict : a part that leaves inputs out is not whole
+    deep : compare checksums of all files, else only their sizes; strict : a part that leaves inputs out is not complete
     """
     found = []
     for job in plan.jobs:
@@ -65,11 +65,11 @@ def verdict(place: Place, plan: Plan, job: Job, *, deep: bool, strict: bool) -> 
 def _unfinished(state: JobState) -> str:
     last = state.attempts[-1]
     alive = is_alive(last.host, last.pid, last.pid_started)
-    return f"its process {last.pid} on {last.host} {'runs' if alive else 'ended without a word'}"
+    return f"its process {last.pid} on {last.host} {'runs' if alive else 'ended silently'}"
 
 
 def _broken(place: Place, format: Format, part: str, state: JobState, deep: bool) -> str:
-    """How a part differs from what was written down; nothing when it is whole."""
+    """How a part differs from what was recorded; nothing when it is complete."""
     path = place.manifest(format, part)
     if not path.is_file():
         return f"its manifest {path.name} is missing"
@@ -89,7 +89,7 @@ def _wrong_sizes(manifest: Manifest, base: Path) -> list[str]:
 
 
 def clear_untracked(place: Place, plan: Plan) -> None:
-    """Remove what belongs to no job of the plan: what the dead left half made, parts and states of former plans.
+    """Remove what belongs to no job of the plan: unfinished files of processes that died, and parts of former plans.
 
     The caller holds the production: nothing else writes there.
     """
@@ -108,7 +108,7 @@ def clear_untracked(place: Place, plan: Plan) -> None:
 
 
 def clear_scratch(place: Place, part: str = "*") -> None:
-    """Remove what the dead left, of one part or of all."""
+    """Remove what processes that died left, of one part or of all."""
     for folder in place.scratch.glob(f"{part}.*"):
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,9 +1,9 @@
-"""Where the files of a production stand while it runs, and how they are read and written.
+"""Where the files of a production are while it runs, and how they are read and written.
 
 WORK/plan.json  lock  finalised.json
 WORK/parts/<format>/     flat folders of parts with their manifests, as `ecalwindows finalize` takes them
 WORK/merged/<format>/    the same of merged parts, where merging is asked for
-WORK/jobs/<part>.json    what became of each job
+WORK/jobs/<part>.json    outcome of each job
 WORK/logs/<part>.log     what it printed
 WORK/scratch/            what is being made
 WORK/numba/<processor>/  compiled kernels
@@ -21,7 +21,7 @@ from pathlib import Path
 from ecalwindows.core.errors import SettingsError
 from ecalwindows.core.files.inside import refuse_links
 from ecalwindows.core.files.json_files import UnreadableError, parsed_model, read_object
-from ecalwindows.core.files.output import written_atomically
+from ecalwindows.core.files.output import write_text_atomically
 from ecalwindows.formats.manifest import FOLDER
 from ecalwindows.formats.suffixes import EVENTS_SUFFIX, FORMATS, MATCHED, PART_SUFFIXES, UNMATCHED
 from ecalwindows.formats.writers import Format
@@ -71,7 +71,7 @@ class Place:
         return self.parts(format) / FOLDER / "manifests" / manifest_name(format, part)
 
     def state(self, part: str) -> Path:
-        """What became of a job."""
+        """The outcome of a job."""
         return self.work / "jobs" / f"{part}.json"
 
     def log(self, part: str) -> Path:
@@ -126,11 +126,10 @@ def _own_folders(place: Place) -> Iterator[Path]:
 
 
 def write_plan(plan: Plan, path: Path) -> None:
-    """Write a plan with its digest, whole. Raises OutputError."""
+    """Write a plan with its digest, atomically. Raises OutputError."""
     content = {"digest": plan.digest, "plan": json.loads(plan.content)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_atomically([path]) as (aside,):
-        aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_text_atomically(path, json.dumps(content, indent=1) + "\n")
 
 
 def read_plan(path: Path) -> Plan:

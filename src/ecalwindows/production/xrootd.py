@@ -1,4 +1,4 @@
-"""Folders on XRootD servers: files are copied, compared at the far end by checksum, and renamed there when whole."""
+"""Folders on XRootD servers: files are copied, compared at the far end by checksum, and renamed there when complete."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TIMEOUT = 30
 """Seconds that a server has for one answer."""
 
 ANSWERED, NOT_FOUND = 400, 3011
-"""The client's code for an error that a server told, and the server's number for a file that is not there."""
+"""The client's code for an error that a server reported, and the server's number for a file that is not there."""
 
 CLIENT = {
     "XRD_CONNECTIONWINDOW": "5",
@@ -36,7 +36,7 @@ CLIENT = {
     "XRD_STREAMTIMEOUT": "20",
     "XRD_STREAMERRORWINDOW": "5",
 }
-"""What the XRootD client is told unless the user says otherwise: its own limits are up to half an hour."""
+"""Settings of the XRootD client unless the user says otherwise: its own limits are up to half an hour."""
 
 for _name, _value in CLIENT.items():
     os.environ.setdefault(_name, _value)
@@ -68,7 +68,7 @@ class FarFolder:
             lambda: self._files.query(QueryCode.CHECKSUM, self._at(name) + "?cks.type=adler32", timeout=TIMEOUT)
         )
         if not status.ok:
-            raise self._error(f"the server tells no checksum: {status.message}", name)
+            raise self._error(f"the server gives no checksum: {status.message}", name)
         return bytes(answer).decode().strip("\x00 \n").split()[1].lower()
 
     def put(self, source: Path, name: str) -> None:
@@ -80,7 +80,7 @@ class FarFolder:
         self.check(source, name)
 
     def get(self, name: str, target: Path) -> None:
-        """Copy a file from there; compare size and checksum. Raises BadFileError for one that cannot be had whole."""
+        """Copy a file from there; compare size and checksum. Raises BadFileError if the copy is not complete."""
         status = self._copied(f"{self.server}/{self._at(name)}", str(target.absolute()))
         try:
             if not status.ok:
@@ -167,7 +167,7 @@ class FarFolder:
     def _error(self, found: str, name: str) -> OutputError:
         return OutputError(
             " ".join(found.split()), expected="a folder on the server that you may write to, with space left",
-            where=f"{self.server}/{self._at(name)}", todo="mend that, then `ecalwindows production resume`",
+            where=f"{self.server}/{self._at(name)}", todo="correct that, then `ecalwindows production resume`",
         )  # fmt: skip
 
 
@@ -204,25 +204,25 @@ def publish(folder: Path, url: str) -> None:
     comes back when this is called again: a server cannot exchange two names in one step.
     """
     base, _, name = url.rstrip("/").rpartition("/")
-    aside = FarFolder(f"{base}/{hidden_name(PurePosixPath(name), PARTIAL).name}")
+    temporary = FarFolder(f"{base}/{hidden_name(PurePosixPath(name), PARTIAL).name}")
     final, old = FarFolder(url), FarFolder(f"{base}/.{name}{OLD}")
     if _restored(final, old):
         log.warning("%s: a run was killed while it replaced this folder: the old one is back, complete", url)
     _clear_left(base, name)
-    aside.remove()
+    temporary.remove()
     try:
         for file in local_files(folder):
-            aside.put(folder / file, file)
+            temporary.put(folder / file, file)
         old.remove()
         try:
             if final.bytes_of("") is not None:
                 final.rename_to(old)
-            aside.rename_to(final)
+            temporary.rename_to(final)
         except BaseException:
             _restored(final, old)
             raise
     except OutputError:
-        aside.remove()
+        temporary.remove()
         raise
     old.remove()
 

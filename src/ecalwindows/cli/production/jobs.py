@@ -118,5 +118,5 @@ def finish(folder: str, dag_status: int, failed: int) -> None:
             todo="`ecalwindows production submit FILE` or `resume FILE` makes the rest",
         )  # fmt: skip
     with warnings_shown():
-        finish_production(place, tell=lambda line: say(line, err=True))
+        finish_production(place, notify=lambda line: say(line, err=True))
     say("finalized")

@@ -128,7 +128,7 @@ def run_file(
                 workers=usual_workers() if workers is None else workers,
                 elsewhere=pool,
                 progress=job_done,
-                tell=tell,
+                notify=notify,
                 **options,
             )
     except KeyboardInterrupt:
@@ -139,7 +139,7 @@ def run_file(
         say(done_text(done))
 
 
-def tell(line: str) -> None:
+def notify(line: str) -> None:
     """A line for whoever watches."""
     say(line, err=True)
 
@@ -149,7 +149,7 @@ def _dask_pool(wanted: Any, scheduler: str | None, allow_insecure: bool) -> Any:
     from ecalwindows.production.executors.dask.pool import dask_pool
 
     update = {"scheduler": scheduler, "cluster": None} if scheduler else {}
-    return dask_pool(wanted.dask.model_copy(update=update), tell, allow_insecure=allow_insecure)
+    return dask_pool(wanted.dask.model_copy(update=update), notify, allow_insecure=allow_insecure)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ecalwindows.cli.printing import say
-from ecalwindows.cli.production.running import dask_options, run_file, tell
+from ecalwindows.cli.production.running import dask_options, notify, run_file
 
 
 @click.command(
@@ -59,7 +59,7 @@ def submit(
             read_production(file),
             mode=mode,
             dry_run=dry_run,
-            tell=tell,
+            notify=notify,
             **options,
         )
     if done is None:

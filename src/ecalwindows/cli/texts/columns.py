@@ -25,15 +25,15 @@ class Row:
 
 
 GROUPS = {
-    "cl_features": "model inputs, one value a cluster",
-    "cl_metadata": "more of each cluster, one value a cluster",
-    "cl_labels": "truth and reconstruction flags, one value a cluster",
-    "seed_features": "model inputs, one value a window",
-    "seed_metadata": "more of the seed, one value a window",
-    "window_features": "model inputs, one value a window",
-    "window_metadata": "identity, event and truth, one value a window",
+    "cl_features": "model inputs, one value per cluster",
+    "cl_metadata": "more of each cluster, one value per cluster",
+    "cl_labels": "truth and reconstruction flags, one value per cluster",
+    "seed_features": "model inputs, one value per window",
+    "seed_metadata": "more of the seed, one value per window",
+    "window_features": "model inputs, one value per window",
+    "window_metadata": "identity, event and truth, one value per window",
     "cl_h": "the numbers of a hit of a cluster, in the order of `hits_indices` 0 to 5 (Parquet keeps 0, 1, 2, 4)",
-    "events": "columns of the `.events.csv` beside NDJSON, one row an event",
+    "events": "columns of the `.events.csv` beside NDJSON, one row per event",
 }
 """Groups in the order of the table, and what each is."""
 
@@ -41,7 +41,7 @@ INTRODUCTION = f"""# Columns
 
 Made by `ecalwindows columns --format markdown` from `core/schema.py`: data-model version {DATA_MODEL_VERSION}.
 Energies are in GeV, angles in rad; an empty unit is a pure number. `since` is the data-model version that brought the
-column. No number is NaN or infinite: where a definition gives none, -999 stands. In Parquet, `cl_h` stores all
+column. No number is NaN or infinite: where a definition gives none, it is -999. In Parquet, `cl_h` stores all
 components as float32.
 """
 

@@ -54,7 +54,7 @@ def _differences(found: Compared) -> Iterator[str]:
         if n:
             yield f"clusters of common windows only in {'AB'[side]}: {n:,}"
     if comparison.reordered:
-        yield f"clusters stand in another order in {_number(comparison.reordered, 'window')}"
+        yield f"clusters are in another order in {_number(comparison.reordered, 'window')}"
     if comparison.hits_differ:
         yield f"clusters with another number of hits: {comparison.hits_differ:,}"
     same = len(comparison.columns) - len(differ)
@@ -82,7 +82,7 @@ def _matrix(column: ColumnDifference) -> list[str]:
 
 
 def _drift_table(drifts: Iterable[Drift]) -> Iterator[str]:
-    """Two lines a column (A, B), the largest KS distance first."""
+    """Two lines per column (A, B), the largest KS distance first."""
     quantiles = "".join(f"{f'{100 * q:g} %':>12}" for q in QUANTILES)
     yield f"{'column':<26}{'KS':>8}{'':>4}{'values':>14}{'mean':>12}{'std':>12}{quantiles}"
     for drift in drifts:

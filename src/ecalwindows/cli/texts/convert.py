@@ -6,26 +6,26 @@ from ecalwindows.commands.convert import Conversion
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
 from ecalwindows.formats.ndjson.reader import in_order
 
-MOST_NAMES = 12
+MAX_NAMES = 12
 HITS = {name for name, *_ in HIT_COMPONENTS}
 
 
 def summary(done: Conversion) -> str:
-    """Several lines of text: what came in, what was odd with it, what was written."""
+    """Several lines of text: what came in, what was unexpected in it, what was written."""
     lines = [
         f"{'files':<24}{done.n_files:>13,}",
         f"{'windows':<24}{done.windows:>13,}  with {_number(done.clusters, 'cluster')}",
     ]
     notes = done.notes
     lines += [f"{_number(n, 'unusable line')}: {reason}" for reason, n in in_order(notes.reasons).items()]
-    lines += [f"  {told}" for told in notes.reported]
-    told = (
+    lines += [f"  {found}" for found in notes.reported]
+    found = (
         ("filled from other columns", done.filled),
-        ("left out, the input does not tell them", done.absent),
+        ("left out, the input does not have them", done.absent),
         ("left out, only some lines have them", notes.missing),
-        ("left out, no columns of ours", notes.unknown),
+        ("left out, not columns of ecalwindows", notes.unknown),
     )
-    lines += [f"{what}: {listed(names)}" for what, names in told if names]
+    lines += [f"{what}: {listed(names)}" for what, names in found if names]
     lines += [f"left out, no regular file: {what}" for what in notes.skipped]
     for error in done.bad:
         kept = done.kept.get(error.where, 0)
@@ -42,8 +42,8 @@ def listed(names: set[str]) -> str:
     order = {name: place for place, name in enumerate(COLUMNS)}
     ordered = sorted(names, key=lambda name: (order.get(name, len(order)), name))
     ordered += ["hits"] if hits == HITS else sorted(f"hits' {name}" for name in hits)
-    more = len(ordered) - MOST_NAMES
-    return ", ".join(ordered[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    more = len(ordered) - MAX_NAMES
+    return ", ".join(ordered[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _number(n: int, noun: str) -> str:

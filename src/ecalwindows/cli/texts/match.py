@@ -8,7 +8,7 @@ from ecalwindows.dataset.input_warnings import counted
 
 
 def match_text(report: MatchReport) -> str:
-    """Several lines of text: counts by what became of them, files, output, next step."""
+    """Several lines of text: counts by outcome, files, output, next step."""
     c = report.counts
     rows = [
         ("events", c.events, f"of {counted(report.n_files, 'file')}"),

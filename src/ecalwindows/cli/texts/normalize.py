@@ -15,7 +15,7 @@ def normalisation_summary(done: Normalisation, output: str | None, definition: s
     lines = [f"{name:<24}{number:>13,}" for name, number in rows]
     left_out = "counted as numbers" if factors.keep_sentinels else "left out"
     lines.append(f"{'columns with gaps':<24}{len(gaps):>13,}  -999 {left_out}" if gaps else "no column has gaps (-999)")
-    lines += [f"  {name:<22}{n:>13,}  of {columns[name].n + n:,}" for name, n in sorted(gaps.items(), key=_most)[:8]]
+    lines += [f"  {name:<22}{n:>13,}  of {columns[name].n + n:,}" for name, n in sorted(gaps.items(), key=_count)[:8]]
     lines.append(f"{done.seconds:.1f} s")
     if definition:
         lines.append(f"wrote {definition}: what a model is fed, for `stream(inputs=...)` (docs/training.md)")
@@ -24,5 +24,5 @@ def normalisation_summary(done: Normalisation, output: str | None, definition: s
     return "\n".join(lines)
 
 
-def _most(gap: tuple[str, int]) -> tuple[int, str]:
+def _count(gap: tuple[str, int]) -> tuple[int, str]:
     return -gap[1], gap[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ecalwindows.commands.plot import Plotted
 from ecalwindows.plots.gallery import PAGE
 
-MOST_NAMED = 6
+MAX_NAMED = 6
 
 
 def plotted_summary(plotted: Plotted) -> str:
@@ -25,5 +25,5 @@ def plotted_summary(plotted: Plotted) -> str:
 
 
 def _named(names: list[str]) -> str:
-    more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - MAX_NAMED
+    return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""What is told of productions: the plan, how they stand, what a run did, and how the jobs fared."""
+"""Texts about productions: the plan, their state, what a run did, and how the jobs fared."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def size(n_bytes: float) -> str:
 
 def duration(seconds: float) -> str:
     """`3 s`, `2 min 05 s`, `1 h 02 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    rounded = round(seconds)
+    if rounded < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{rounded} s"
+    if rounded < 3600:
+        return f"{rounded // 60} min {rounded % 60:02d} s"
+    return f"{rounded // 3600} h {rounded % 3600 // 60:02d} min"
 
 
 def plan_text(plan: Plan, *, jobs: bool = False) -> str:
@@ -61,7 +61,7 @@ def plan_text(plan: Plan, *, jobs: bool = False) -> str:
 
 
 def estimate_text(estimates: Sequence[Estimate]) -> str:
-    """A line a sample, and the sum."""
+    """One line per sample, and the sum."""
     lines = [f"{'estimate':<24}{'events':>14}{'windows':>14}{'output':>12}  time of one processor"]
     rows = [(each.sample, each.events, each.windows, each.bytes, each.seconds) for each in estimates]
     events, windows, n_bytes, seconds = (sum(column) for column in list(zip(*rows, strict=True))[1:])
@@ -77,7 +77,7 @@ def status_text(status: Status) -> str:
 
     lines = [f"{status.name:<24}" + "".join(f"{name:>10}" for name in JOB_STATUSES)]
     for name, counts in [*status.counts.items(), ("all", status.total)]:
-        lines.append(f"{name:<24}" + "".join(f"{counts[standing]:>10,}" for standing in JOB_STATUSES))
+        lines.append(f"{name:<24}" + "".join(f"{counts[status_name]:>10,}" for status_name in JOB_STATUSES))
     lines.append(f"{status.windows:,} windows; {'the dataset is finished' if status.finalized else 'no dataset yet'}")
     for each in status.failures[:MAX_LISTED]:
         lines += [f"failed: {each.part}: {each.error}", *_input_lines(each.inputs), f"  log:   {shown(each.log)}"]
@@ -87,7 +87,7 @@ def status_text(status: Status) -> str:
 
 
 def _input_lines(inputs: Sequence[str], most: int = 3) -> list[str]:
-    """The first ones, a line each, and how many more there are."""
+    """The first ones, one per line, and how many more there are."""
     more = [f"         and {len(inputs) - most} more"] if len(inputs) > most else []
     return [f"  input: {shown(path)}" for path in inputs[:most]] + more
 

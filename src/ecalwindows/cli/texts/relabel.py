@@ -6,7 +6,7 @@ from ecalwindows.commands.relabel_task import Relabelled
 
 
 def relabelled_summary(done: Relabelled) -> str:
-    """Several lines of text: what was read, what changed, where it stands."""
+    """Several lines of text: what was read, what changed, where it is."""
     rows = [
         ("windows", done.windows, f"in {done.n_files} file{'' if done.n_files == 1 else 's'}"),
         ("  changed", done.changed, "have a cluster with another in_scluster"),

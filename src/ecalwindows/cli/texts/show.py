@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from ecalwindows.commands.show import Shown
 
-MOST_LINES = 20
+MAX_LINES = 20
 
 
 def shown_text(shown: Shown, source: str) -> str:
-    """A line a window, the highest Et first, what the picture lacks, and the next step."""
+    """One line per window, the highest Et first, what the picture lacks, and the next step."""
     words = {True: "matched", False: "not matched", None: ""}
     width = max(len(name) for name, *_ in shown.windows)
     lines = [
         f"{name:<{width}}  Et {et:8.2f} GeV  {words[matched]}".rstrip()
-        for name, et, matched in shown.windows[:MOST_LINES]
+        for name, et, matched in shown.windows[:MAX_LINES]
     ]
-    if more := len(shown.windows) - MOST_LINES:
+    if more := len(shown.windows) - MAX_LINES:
         lines += [f"and {more} more"] if more > 0 else []
     lines += shown.notes
     if len(shown.windows) > 1:

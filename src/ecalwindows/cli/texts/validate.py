@@ -1,12 +1,12 @@
-"""What `ecalwindows validate` found, as text: a line an invariant, the verdict last."""
+"""What `ecalwindows validate` found, as text: one line per invariant, the verdict last."""
 
 from __future__ import annotations
 
 from ecalwindows.commands.validate import Validation
 from ecalwindows.validation.invariants import Outcome
 
-MOST_LACKING = 2
-"""Columns and settings that are told where they are not there."""
+MAX_MISSING = 2
+"""Columns and settings that are reported as missing."""
 
 
 def validation_text(validation: Validation) -> str:
@@ -35,7 +35,7 @@ def _lines(outcome: Outcome) -> list[str]:
 
 def _missing(outcome: Outcome) -> str:
     names = sorted(outcome.missing)
-    return ", ".join(names[:MOST_LACKING]) + (f" and {len(names) - MOST_LACKING} more" if names[MOST_LACKING:] else "")
+    return ", ".join(names[:MAX_MISSING]) + (f" and {len(names) - MAX_MISSING} more" if names[MAX_MISSING:] else "")
 
 
 def _verdict(validation: Validation) -> str:

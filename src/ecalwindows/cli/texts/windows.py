@@ -8,7 +8,7 @@ from ecalwindows.dumper.reading import ReadReport
 
 
 def summary(report: Report) -> str:
-    """Several lines of text: counts by what became of them, files, outputs."""
+    """Several lines of text: counts by outcome, files, outputs."""
     c = report.counts
     rows = [
         ("events", c.events, f"of {counted(report.n_files, 'file')}"),
@@ -47,7 +47,7 @@ def _notes(report: Report) -> list[str]:
 
 
 def reading_notes(report: ReadReport) -> list[str]:
-    """What is to be said of the inputs, a line each."""
+    """What is to be reported of the inputs, one line for each."""
     lines = []
     if report.n_files:
         used = report.pileup_files

@@ -9,7 +9,7 @@ import numpy as np
 from ecalwindows.commands.truth.working_points import Study, flavour_counts
 from ecalwindows.dataset.input_warnings import counted
 from ecalwindows.studies.working_points.closure import WAYS
-from ecalwindows.studies.working_points.threshold_map import MOST_FACTOR, largest_step
+from ecalwindows.studies.working_points.threshold_map import MAX_FACTOR, largest_step
 
 NAMES = {11: "electrons", 22: "photons", 0: "of unknown flavour"}
 TAKEN = {
@@ -55,7 +55,7 @@ def _map(study: Study) -> list[str]:
     step = largest_step(made.threshold.reshape(bins.shape))
     lines = [
         f"map: {made.threshold.min():.2g} to {made.threshold.max():.2g}; neighbours differ by a factor of at most"
-        f" {step:.2f} ({MOST_FACTOR:g} allowed)"
+        f" {step:.2f} ({MAX_FACTOR:g} allowed)"
     ]
     thresholds = study.scan.thresholds
     at_end = int(((made.level == 0) | (made.level == len(thresholds) - 1)).sum())

@@ -15,7 +15,7 @@ import yaml
 from ecalwindows.commands.windows import Progress
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.core.events import Events
-from ecalwindows.core.files.output import check_output, outputs_together, written_atomically
+from ecalwindows.core.files.output import check_output, outputs_together, write_text_atomically
 from ecalwindows.core.geometry import GEOMETRIES, Geometry
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.dumper.branches import SIMHITS
@@ -202,8 +202,7 @@ def write_geometry(path: Path, name: str, geometry: Geometry) -> Path:
     share = name.removeprefix("fit_")
     words = f"{MADE_HERE} {share} % of the simulated energy: ecalwindows windows -s {path.name}\n"
     check_output(path, overwrite=True)
-    with written_atomically([path]) as (place,):
-        place.write_text(words + yaml.safe_dump(content, sort_keys=False, default_flow_style=None), encoding="utf-8")
+    write_text_atomically(path, words + yaml.safe_dump(content, sort_keys=False, default_flow_style=None))
     return path
 
 

@@ -21,7 +21,7 @@ from ecalwindows.production.plan import Plan
 from ecalwindows.production.work_folder import Place
 
 PATIENCE = 10.0
-"""Seconds that a worker has to end when it is told to."""
+"""Seconds that a worker has to end when it is asked to."""
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 """A worker computes with one thread: there are as many workers as are wanted."""
@@ -70,7 +70,7 @@ def start_worker(place: Place, executor: str = "local") -> Worker:
 
 
 def dismiss(pool: Sequence[Worker]) -> None:
-    """End workers: idle ones by themselves, busy ones are told to, and killed if they do not."""
+    """End workers: idle ones by themselves, busy ones are asked to, and killed if they do not."""
     for worker in pool:
         if worker.number is not None:
             worker.process.terminate()
@@ -114,7 +114,7 @@ class LocalPool:
         worker.give(number)
 
     def ended(self) -> Iterator[tuple[int, Answer]]:
-        """Answers that are there within a second; the dead are buried."""
+        """Answers that are there within a second; workers that died are removed."""
         for key, _ in self.selector.select(timeout=1.0):
             worker: Worker = key.data
             answer, number = worker.answer(), worker.number
@@ -149,7 +149,7 @@ class NoPool:
         self.begun.append(number)
 
     def ended(self) -> Iterable[tuple[int, Answer]]:
-        """Do what was begun; what is no error of ours is raised."""
+        """Do what was begun; what is not an error of ecalwindows is raised."""
         while self.begun:
             number = self.begun.popleft()
             try:

@@ -21,8 +21,8 @@ Progress = Callable[[int, int, int], None]
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a job. again: it may go well another time; fatal: the others would fail too; lost: its process
-    ended without a word.
+    """The outcome of a job. again: it may go well another time; fatal: the others would fail too; lost: its process
+    ended silently.
     """
 
     windows: int = 0
@@ -60,7 +60,7 @@ OpenPool = Callable[[Place, Plan, int], AbstractContextManager[Pool]]
 
 @dataclass
 class JobsRun:
-    """What a pool did: jobs done, their windows, what failed by number of the job, what was not begun."""
+    """What a pool did: jobs done, their windows, what failed by index of the job, what was not begun."""
 
     done: int = 0
     windows: int = 0

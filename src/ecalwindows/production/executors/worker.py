@@ -1,4 +1,4 @@
-"""A worker of the local pool: takes job numbers on its standard input, until that ends or its parent dies.
+"""A worker of the local pool: takes indices of jobs on its standard input, until that ends or its parent dies.
 
 `python -m ecalwindows.production.executors.worker PLAN PARENT EXECUTOR`; answers are JSON lines on standard output.
 """
@@ -31,7 +31,7 @@ def die_with(parent: int) -> None:
 def main(plan_file: str, parent: int, executor: str) -> None:
     """Serve until standard input ends."""
     die_with(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of the group: the parent decides
     signal.signal(signal.SIGTERM, _stop)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     numbers: queue.Queue[int] = queue.Queue()
@@ -39,7 +39,7 @@ def main(plan_file: str, parent: int, executor: str) -> None:
     try:
         _serve(Path(plan_file), executor, numbers, answers)
     except KeyboardInterrupt:
-        os._exit(0)  # what was made aside is removed
+        os._exit(0)  # temporary files are removed
 
 
 def _stop(*_: object) -> None:

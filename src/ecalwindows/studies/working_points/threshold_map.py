@@ -24,7 +24,7 @@ STIFFNESS = 0.3
 """Difference between neighbours [decades] that costs as much as one standard deviation."""
 REACH = 1.0
 """Difference from the flat 1e-3 [decades] that costs as much as one standard deviation."""
-MOST_FACTOR = 3.0
+MAX_FACTOR = 3.0
 FLOOR = 0.1
 """Differences of the resolution far below this share of its error have almost no cost."""
 SWEEPS = 200
@@ -148,7 +148,7 @@ def _pull(thresholds: Numbers) -> Numbers:
 def _springs(scan: Scan) -> tuple[float, int]:
     """Cost of one step of the scan between neighbours, and the maximum number of steps."""
     step = float(np.log10(scan.thresholds[1] / scan.thresholds[0]))
-    return (step / STIFFNESS) ** 2, int(np.floor(np.log10(MOST_FACTOR) / step + 1e-9))
+    return (step / STIFFNESS) ** 2, int(np.floor(np.log10(MAX_FACTOR) / step + 1e-9))
 
 
 def _given_neighbours(scan: Scan, cost: Numbers, levels: Index) -> tuple[Numbers, Numbers]:

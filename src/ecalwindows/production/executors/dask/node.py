@@ -18,7 +18,7 @@ LOOK_EVERY = 0.5
 """Seconds between two looks whether a job is still wanted."""
 
 running: set[tuple[str, int]] = set()
-"""Plans and numbers of the jobs of this dask worker."""
+"""Plans and indices of the jobs of this dask worker."""
 
 
 def run_on_node(plan_file: str, number: int, runner_version: str) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def _ends_wanted(worker: Worker) -> bool:
 
 
 def _wanted_by_dask() -> Callable[[], bool]:
-    """A function that tells whether the task of this thread is still to be done. It is not when the client that asked
+    """A function that returns whether the task of this thread is still to be done. It is not when the client that asked
     for it cancelled it or is gone, or when the dask worker ends.
     """
     from distributed import Status, get_worker

@@ -45,19 +45,19 @@ NO_WORKER_PAGES = "export DASK_DISTRIBUTED__WORKER__HTTP__ROUTES='[]'"
 """Nothing is served there: no state, metrics or health, and no proxy to other hosts."""
 
 PATIENCE = 20.0
-"""Seconds that jobs have to end when they are told to."""
+"""Seconds that jobs have to end when they are asked to."""
 
 NO_WORKERS = 30.0
-"""Seconds without a worker after which that is told."""
+"""Seconds without a worker after which that is reported."""
 
 
-def dask_pool(settings: Dask, tell: Notify, *, allow_insecure: bool = False) -> OpenPool:
+def dask_pool(settings: Dask, notify: Notify, *, allow_insecure: bool = False) -> OpenPool:
     """Opens the dask workers that the settings speak of. Raises an EcalWindowsError where that cannot be."""
     if settings.scheduler:
         checked_address(settings.scheduler, allow_insecure=allow_insecure)
     elif not settings.cluster:
         raise SettingsError(
-            "there is no word of where dask's workers are", expected="an address, or a cluster in the block dask:",
+            "it is not specified where dask's workers are", expected="an address, or a cluster in the block dask:",
             where="the production", todo="--scheduler tls://host:port, or `dask: {cluster: slurm}` in the YAML file",
         )  # fmt: skip
     distributed = _library("distributed")
@@ -71,7 +71,7 @@ def dask_pool(settings: Dask, tell: Notify, *, allow_insecure: bool = False) -> 
                 cluster = stack.enter_context(_cluster(settings, place, plan, n_jobs, allow_insecure))
                 client = cluster.get_client()
             stack.enter_context(client)
-            pool = DaskPool(client, place, plan, tell)
+            pool = DaskPool(client, place, plan, notify)
             stack.callback(pool.close)
             yield pool
 
@@ -130,7 +130,7 @@ def _cluster(settings: Dask, place: Place, plan: Plan, n_jobs: int, allow_insecu
 
 async def _submitted(cluster: Any) -> None:
     """Wait until the batch system has taken all workers. Raises RuntimeError when it refuses one."""
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: log.debug("dask: %s", context))  # told below
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: log.debug("dask: %s", context))
     await cluster
     for job in cluster.workers.values():
         await job
@@ -178,7 +178,7 @@ class DaskPool:
     client: Any
     place: Place
     plan: Plan
-    tell: Notify
+    notify: Notify
     futures: dict[int, Any] = field(default_factory=dict)
     over: SimpleQueue[int] = field(default_factory=SimpleQueue)
     last_seen: float = field(default_factory=time.monotonic)
@@ -196,7 +196,7 @@ class DaskPool:
             self.last_seen = now
         elif now - self.last_seen > NO_WORKERS:
             self.last_seen = now
-            self.tell("no dask worker is there: jobs wait (the batch system may tell why)")
+            self.notify("no dask worker is there: jobs wait (the batch system may know why)")
         return threads
 
     def begin(self, number: int) -> None:

@@ -16,7 +16,7 @@ Line = Annotated[str, Field(pattern=r"^[^\n]+$")]
 
 ENCRYPTED = ("tls", "wss")
 OURS = ("security", "protocol", "shared_temp_directory", "log_directory")
-"""Arguments of a cluster class that decide who can speak to the workers, and where their keys stand."""
+"""Arguments of a cluster class that decide who can speak to the workers, and where their keys are."""
 
 WITHIN_THE_PROCESS = "inproc"
 

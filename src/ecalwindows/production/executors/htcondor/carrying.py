@@ -24,7 +24,7 @@ from ecalwindows.production.settings import with_paths
 from ecalwindows.production.work_folder import PLAN, Place, make_folders, read_plan, this_processor, write_plan
 
 INPUTS, SOURCES = "inputs", "sources"
-"""Where inputs and files of settings stand where the job runs."""
+"""Where inputs and files of settings are on the machine where the job runs."""
 
 
 def pack(plan: Plan, place: Place, numbers: Sequence[int], folder: Path) -> None:
@@ -57,7 +57,7 @@ def _safe(count: int) -> str:
 
 
 def _carried_sources(plan: Plan) -> dict[str, str]:
-    """Where the files of settings stand in the archive; their own names are told by the data, and stay."""
+    """Where the files of settings are in the archive; the data record their own names, which stay."""
     return {each.path: f"{SOURCES}/{count:04d}/{Path(each.path).name}" for count, each in enumerate(plan.sources)}
 
 
@@ -162,10 +162,10 @@ def _quoted(text: str) -> str:
 
 
 def _return(place: Place, result: Path) -> None:
-    """Pack what was made; the archive appears when it is whole, since all that appears there goes home."""
-    aside = place.work / RESULT
-    with tarfile.open(aside, "w") as archive:
+    """Pack what was made; the archive is written atomically, since all files there are sent home."""
+    temporary = place.work / RESULT
+    with tarfile.open(temporary, "w") as archive:
         for name in ("jobs", "parts"):
             if (place.work / name).is_dir():
                 archive.add(place.work / name, name)
-    aside.replace(result)
+    temporary.replace(result)

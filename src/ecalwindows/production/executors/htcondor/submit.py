@@ -1,4 +1,4 @@
-"""The HTCondor executor, through the official bindings: submits a production as one DAG, and asks how it stands."""
+"""The HTCondor executor, through the official bindings: submits a production as one DAG, and asks for its state."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from ecalwindows.core.errors import EcalWindowsError, missing_extra
 from ecalwindows.core.files.inside import refuse_links
 from ecalwindows.core.files.json_files import UnreadableError, read_object
-from ecalwindows.core.files.output import written_atomically
+from ecalwindows.core.files.output import write_text_atomically
 from ecalwindows.production.errors import LockedError, ProductionError
 from ecalwindows.production.executors.htcondor.submit_files import DAG, RETURNED, site_lines, submission
 from ecalwindows.production.plan import Plan
@@ -93,8 +93,7 @@ def submit(plan: Plan, place: Place, folder: Path) -> Submitted:
             todo="check condor_q, and your credentials (klist)",
         ) from error  # fmt: skip
     content = {"schedd": done.schedd, "cluster": done.cluster, "folder": str(folder)}
-    with written_atomically([_submitted(place)]) as (aside,):
-        aside.write_text(json.dumps(content) + "\n", encoding="utf-8")
+    write_text_atomically(_submitted(place), json.dumps(content) + "\n")
     return done
 
 
@@ -156,8 +155,9 @@ def refuse_if_queued(place: Place, *, break_lock: bool = False) -> None:
 
 
 def queue_lines(place: Place) -> tuple[list[str], bool]:
-    """How the jobs of the last submission stand, and why held ones are held; and whether its DAG is in the queue, for
-    all that is known. Nothing when nothing was submitted.
+    """The states of the jobs of the last submission with the reasons of held ones, and whether its DAG may be queued.
+
+    Nothing when nothing was submitted.
     """
     submitted = last_submission(place)
     if submitted is None:

@@ -1,6 +1,6 @@
 """The files of a submission to HTCondor, as text: one DAG of window jobs with finalization as its FINAL node. Pure.
 
-No name of an input stands in them: a job gets its number and reads the plan.
+They contain no name of an input: a job gets its index and reads the plan.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ecalwindows.production.work_folder import Place
 
 DAG, TASK, MERGE, FINISH = "production.dag", "task.sub", "merge.sub", "finish.sub"
 WRONG_USE = 2
-"""Exit code of errors that a second try does not mend."""
+"""Exit code of errors that a second try does not solve."""
 
 MEMORY_HOLD = 101
 """HoldReasonSubCode of jobs that we hold for their memory."""
@@ -36,7 +36,7 @@ SCRATCH = '"${_CONDOR_SCRATCH_DIR:-.}"'
 
 
 class Word(str):
-    """A word of a script that the shell expands."""
+    """Text of a script that the shell expands."""
 
     __slots__ = ()
 
@@ -61,9 +61,7 @@ def submission(plan: Plan, place: Place, numbers: Sequence[int], merges: Sequenc
 
 
 def _transferring(plan: Plan, place: Place, numbers: Sequence[int]) -> dict[str, str]:
-    """Jobs that see nothing of ours. What comes back is taken, and the dataset made, by scripts of the DAG where it was
-    submitted.
-    """
+    """Jobs that see none of our files: scripts of the DAG on the submit host take what comes back and finalize."""
     settings = plan.production.htcondor
     script = [f"SCRIPT POST job{number} take.sh {number} {plan.jobs[number].part} $RETURN\n" for number in numbers]
     last = f"FINAL finish {FINISH} NOOP\nSCRIPT POST finish finish.sh $DAG_STATUS $FAILED_COUNT\n"
@@ -162,7 +160,7 @@ def _growing_memory(settings: HTCondor) -> dict[str, str]:
 
 
 def site_lines(settings: HTCondor) -> dict[str, str]:
-    """What the site wants to know, of jobs and of the DAG alike."""
+    """What the site wants to know, of jobs and of the DAG."""
     lines = {}
     if settings.queue:
         lines["MY.JobFlavour"] = f'"{settings.queue}"'
@@ -186,7 +184,7 @@ def _of_one_line(name: str, value: str) -> str:
 
 
 def _script(settings: HTCondor, words: Sequence[str], output: str | None = None) -> str:
-    """What a job or a script of the DAG runs: every word of ours quoted for the shell."""
+    """What a job or a script of the DAG runs: each of its arguments quoted for the shell."""
     lines = ["#!/bin/bash", "# made by `ecalwindows production submit`", "set -e"]
     if output:
         lines.append(f"exec >>{output} 2>&1")

@@ -1,4 +1,4 @@
-"""What came back from a job that saw no file of ours: checked, brought to its place, and written down."""
+"""Results of a job that saw none of our files: checked, brought to their place, and recorded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ecalwindows.production.work_folder import Place, make_folders, manifest_nam
 
 
 def take(place: Place, plan: Plan, number: int, archive: Path, *, code: int) -> JobState:
-    """Take what came back from a job to its place, and write down what became of it.
+    """Take what came back from a job to its place, and record the outcome.
 
     code : what the job ended with
     Raises ProductionError when nothing came back or the job failed, ChangedError when its inputs are not as they were
@@ -43,7 +43,7 @@ def take(place: Place, plan: Plan, number: int, archive: Path, *, code: int) -> 
     if state.outcome != "done":
         raise ProductionError(
             f"{job.part} failed: {state.error}", expected="a part", where=str(place.log(job.part)),
-            todo="mend what the log tells, then `ecalwindows production submit FILE --resume`",
+            todo="correct what the log reports, then `ecalwindows production submit FILE --resume`",
         )  # fmt: skip
     return state
 
