@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import signal
@@ -16,65 +15,18 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 import pytest
-from helpers.batches import random_batch, text_column
+from helpers.batches import text_column
+from helpers.streams import KILLED_RUN, SIZES, N, digest, made, sample_batch, write, write_folder
 
 import ecalwindows
-from ecalwindows import Stream, open_dataset
-from ecalwindows.core.batch import WindowBatch
+from ecalwindows import open_dataset
 from ecalwindows.core.errors import EcalWindowsError, InputError, SettingsError
-from ecalwindows.formats.parquet.definition import DEFAULT_HITS, FeaturesDefinition, features_definition
-from ecalwindows.formats.parquet.writer import ParquetWriter
 from ecalwindows.training.workers import WorkerError
-
-SIZES = {"ele": (70, 33, 51), "pho": (44, 29)}
-FEW = {"et_cluster", "cluster_deta", "is_seed", "in_scluster", "et_seed", "ncls", "flavour", "window_index",
-       "run_id", "lumi_id", "event_id"}  # fmt: skip
-DEFINITION = FeaturesDefinition(
-    {
-        group: kept
-        for group, names in features_definition().groups.items()
-        if (kept := tuple(name for name in names if name in FEW))
-    },
-    DEFAULT_HITS,
-)
-"""Few columns, so that reading is quick."""
-N = sum(map(sum, SIZES.values()))
-
-
-def sample_batch(sample: str, first: int, n: int) -> WindowBatch:
-    """Windows of a sample, numbered through; their values are usual sizes."""
-    rng = np.random.default_rng(first)
-    made = random_batch(rng, n, texts=[f"{sample}_1_1_{first + i}_0" for i in range(n)])
-    flavour = np.full(n, 11 if sample == "ele" else 22, np.int32)
-    window = dict(made.window) | {
-        "event_id": np.arange(first, first + n), "flavour": flavour, "run_id": np.ones(n, np.int64),
-        "lumi_id": np.ones(n, np.int64), "et_seed": rng.uniform(1, 100, n).astype(np.float32),
-    }  # fmt: skip
-    starts = made.window_offsets[:-1]
-    pair = dict(made.pair) | {"is_seed": np.isin(np.arange(len(made.pair_cluster)), starts)}
-    hits = {name: np.clip(column, -400, 400).astype(column.dtype) for name, column in made.hits.items()}
-    return WindowBatch(**{**made.__dict__, "window": window, "pair": pair, "hits": hits})
-
-
-def write(path: Path, batch: WindowBatch, row_group: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with ParquetWriter(path, DEFINITION, row_group=row_group) as writer:
-        writer.write(batch)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five files of two samples, with row groups of uneven sizes."""
-    place, first = tmp_path_factory.mktemp("streamed"), 0
-    for sample, sizes in SIZES.items():
-        for number, n in enumerate(sizes):
-            write(place / f"{sample}-{number}.parquet", sample_batch(sample, first, n), 13 + 4 * number)
-            first += n
-    return place
-
-
-def made(folder: Path, size: int = 7, **settings: Any) -> Stream:
-    return open_dataset(folder).stream(size, **{"memory": 0, "pool": 3, "pad_clusters": 6, "pad_hits": 4} | settings)
+    return write_folder(tmp_path_factory.mktemp("streamed"))
 
 
 def events(batches: Any) -> list[int]:
@@ -85,15 +37,6 @@ def of_all_ranks(folder: Path, world: int, size: int = 7, **settings: Any) -> li
     """The sequence of windows put together again from the batches of all ranks."""
     ranks: list[Iterator[Any]] = [iter(made(folder, size, rank=r, world=world, **settings)) for r in range(world)]
     return events(batch for of_round in zip(*ranks, strict=True) for batch in of_round)
-
-
-def digest(batches: Any) -> str:
-    found = hashlib.sha256()
-    for batch in batches:
-        for array in (batch.cl_features, batch.cl_hits, batch.cl_labels, batch.window_features):
-            found.update(array.tobytes())
-        found.update(repr(batch.metadata["window_index"].tolist()).encode())
-    return found.hexdigest()
 
 
 def test_an_epoch_holds_each_window_once_and_the_next_has_another_order(folder: Path) -> None:
@@ -130,18 +73,6 @@ def test_workers_do_not_change_the_batches_and_a_resume_goes_on(folder: Path) ->
     stream.set_epoch(0)
     assert digest(stream) == digest(plain)
     stream.close()
-
-
-KILLED_RUN = """
-import json, os, signal, sys
-from ecalwindows import open_dataset
-
-stream = open_dataset(sys.argv[1]).stream(7, memory=0, pool=3, pad_clusters=6, pad_hits=4)
-for number, batch in enumerate(stream):
-    print(json.dumps(stream.state()), flush=True)
-    if number == int(sys.argv[2]):
-        os.kill(os.getpid(), signal.SIGKILL)
-"""
 
 
 @pytest.mark.parametrize("number", [3, 20])

@@ -21,6 +21,7 @@ from ecalwindows.training.padding import (
     metadata_room,
     rows_of,
 )
+from ecalwindows.training.sharing import zeros
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,10 +80,10 @@ def flat_batch(pieces: Pieces, n: int, padding: Padding) -> FlatBatch:
     cl_offsets = _offsets(lengths(pieces, n))
     c = int(cl_offsets[-1])
     room: dict[str, Any] = {
-        "cl_features": np.zeros((c, len(padding.cl_features)), np.float32),
-        "cl_labels": np.zeros((c, len(padding.cl_labels)), np.bool_),
-        "seed_features": np.zeros((n, len(padding.seed_features)), np.float32),
-        "window_features": np.zeros((n, len(padding.window_features)), np.float32),
+        "cl_features": zeros((c, len(padding.cl_features)), np.float32),
+        "cl_labels": zeros((c, len(padding.cl_labels)), np.bool_),
+        "seed_features": zeros((n, len(padding.seed_features)), np.float32),
+        "window_features": zeros((n, len(padding.window_features)), np.float32),
     }
     metadata, hit_counts = metadata_room(n, padding), np.zeros(c, np.int64)
     for source, rows, places in pieces:
@@ -92,7 +93,7 @@ def flat_batch(pieces: Pieces, n: int, padding: Padding) -> FlatBatch:
             cl_offsets, room["cl_features"], room["cl_labels"], hit_counts,
         )  # fmt: skip
     hit_offsets = _offsets(hit_counts if padding.components else np.zeros_like(hit_counts))
-    cl_hits = np.zeros((int(hit_offsets[-1]), len(padding.components)), np.float32)
+    cl_hits = zeros((int(hit_offsets[-1]), len(padding.components)), np.float32)
     for source, rows, places in pieces if padding.components else ():
         fill_flat_hits(
             source.batch.window_offsets, source.batch.hits_offsets, source.hits, rows, places, cl_offsets, hit_offsets,

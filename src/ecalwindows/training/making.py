@@ -14,8 +14,17 @@ import numpy as np
 from ecalwindows.core.errors import InputError
 from ecalwindows.training.flat import FlatBatch, flat_batch, lengths, max_hits
 from ecalwindows.training.order import Integers, MixedOrder, Order, pieces
-from ecalwindows.training.padding import PaddedBatch, Padding, Pieces, Source, gathering_source, padded_batch
+from ecalwindows.training.padding import (
+    PaddedBatch,
+    Padding,
+    Pieces,
+    Source,
+    gathering_source,
+    padded_batch,
+    without_columns,
+)
 from ecalwindows.training.plan import Blocks
+from ecalwindows.training.sharing import SharedBlocks
 
 ROUNDED = 8
 """Padding to the largest window of a batch is rounded up to a multiple of this."""
@@ -49,6 +58,7 @@ class Maker:
     to_batch: bool
     to_hits: bool
     transform: Transform | None
+    shared: SharedBlocks | None = None
     _order: tuple[int, Order | MixedOrder] | None = field(default=None, repr=False)
     _read: dict[int, tuple[list[Source], Integers]] = field(default_factory=dict, repr=False)
 
@@ -65,11 +75,16 @@ class Maker:
         """The windows start, ..., stop - 1 of an epoch as a batch; beyond its end it begins again at the front."""
         order = self.order(epoch)
         ranges = pieces(len(order), start, stop)
+        self._forget(self.open(epoch, start, stop))
         found = [order.windows(*each) for each in ranges]
         block, row = (np.concatenate([each[i] for each in found]) for i in (0, 1))
-        self._forget(frozenset().union(*(order.open_blocks(*each) for each in ranges)))
         made = self._gathered(self._pieces(block, row), len(block))
         return self.transform(made) if self.transform else made
+
+    def open(self, epoch: int, start: int, stop: int) -> frozenset[int]:
+        """The blocks of all draws in which these windows are: those worth keeping in memory."""
+        order = self.order(epoch)
+        return frozenset().union(*(order.open_blocks(*each) for each in pieces(len(order), start, stop)))
 
     def _forget(self, kept: frozenset[int]) -> None:
         for block in [block for block in self._read if block not in kept]:
@@ -77,6 +92,7 @@ class Maker:
 
     def _pieces(self, block: Integers, row: Integers) -> list[tuple[Source, Integers, Integers]]:
         """What is taken of each source; each block is read once as long as it is open."""
+        self._load(np.unique(block).tolist())
         taken = []
         by_block = np.argsort(block, kind="stable")
         starts = np.flatnonzero(np.diff(block[by_block], prepend=-1))
@@ -91,26 +107,42 @@ class Maker:
 
     def _block(self, number: int) -> tuple[list[Source], Integers, Any]:
         """The sources of a block, the first row of each, and the rows selected."""
+        blocks, local = self._place(number)
+        sources, firsts = self._read[number]
+        return sources, firsts, blocks.rows[local]
+
+    def _place(self, number: int) -> tuple[Blocks, int]:
+        """The dataset of a block, and its number there."""
         blocks, local = self.blocks[0], number
         for blocks in self.blocks:
             if local < len(blocks.units):
                 break
             local -= len(blocks.units)
-        if number not in self._read:
-            scan, columns = blocks.dataset.scan, self.padding.columns
-            batches = scan.pieces([blocks.units[local]], columns | {"is_seed"} & scan.names)
-            sources = [gathering_source(batch, self.padding) for batch, _ in batches]
-            firsts = np.concatenate([[0], np.cumsum([len(source.batch) for source in sources])]).astype(np.int64)
-            chosen = blocks.rows[local]
-            n = int(blocks.sizes[local]) if chosen is None else int(chosen[-1]) + 1
-            if int(firsts[-1]) < n:
-                raise InputError(
-                    f"the file has {firsts[-1]:,} windows where there were {n:,}", expected="the file that was opened",
-                    where=blocks.units[local][0].path, todo="open it again with open_dataset",
-                )  # fmt: skip
-            self._read[number] = sources, firsts[:-1]
-        sources, firsts = self._read[number]
-        return sources, firsts, blocks.rows[local]
+        return blocks, local
+
+    def _load(self, numbers: list[int]) -> None:
+        """Have these blocks in memory; of worker processes each block is read by one."""
+        missing = [number for number in numbers if number not in self._read]
+        if self.shared is None:
+            self._read |= {number: self._sources(number) for number in missing}
+        elif missing:
+            self._read |= self.shared.get(missing, self._sources)
+
+    def _sources(self, number: int) -> tuple[list[Source], Integers]:
+        """Read a block: its sources, and the first row of each."""
+        blocks, local = self._place(number)
+        scan, columns = blocks.dataset.scan, self.padding.columns
+        batches = scan.pieces([blocks.units[local]], columns | {"is_seed"} & scan.names)
+        sources = [without_columns(gathering_source(batch, self.padding)) for batch, _ in batches]
+        firsts = np.concatenate([[0], np.cumsum([len(source.batch) for source in sources])]).astype(np.int64)
+        chosen = blocks.rows[local]
+        n = int(blocks.sizes[local]) if chosen is None else int(chosen[-1]) + 1
+        if int(firsts[-1]) < n:
+            raise InputError(
+                f"the file has {firsts[-1]:,} windows where there were {n:,}", expected="the file that was opened",
+                where=blocks.units[local][0].path, todo="open it again with open_dataset",
+            )  # fmt: skip
+        return sources, firsts[:-1]
 
     def _gathered(self, taken: Pieces, n: int) -> Batch:
         if self.layout == "flat":

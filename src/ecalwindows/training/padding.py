@@ -16,6 +16,7 @@ from ecalwindows.formats.parquet.definition import DEFAULT_HITS, GROUPS, Feature
 from ecalwindows.formats.parquet.stored import text_array
 from ecalwindows.training.cmssw import CmsswInputs
 from ecalwindows.training.kernels.gather import fill_columns, fill_padded, fill_rows
+from ecalwindows.training.sharing import zeros
 
 Integers = NDArray[np.int64]
 
@@ -217,13 +218,13 @@ def _room(n: int, padding: Padding) -> dict[str, Any]:
     """The arrays of a batch of n windows, all zeros."""
     c, h = padding.clusters, padding.hits
     return {
-        "cl_features": np.zeros((n, c, len(padding.cl_features)), np.float32),
-        "cl_labels": np.zeros((n, c, len(padding.cl_labels)), np.bool_),
-        "cl_mask": np.zeros((n, c), np.bool_),
-        "cl_hits": np.zeros((n, c, h, len(padding.components)), np.float32),
-        "hit_mask": np.zeros((n, c, h), np.bool_),
-        "seed_features": np.zeros((n, len(padding.seed_features)), np.float32),
-        "window_features": np.zeros((n, len(padding.window_features)), np.float32),
+        "cl_features": zeros((n, c, len(padding.cl_features)), np.float32),
+        "cl_labels": zeros((n, c, len(padding.cl_labels)), np.bool_),
+        "cl_mask": zeros((n, c), np.bool_),
+        "cl_hits": zeros((n, c, h, len(padding.components)), np.float32),
+        "hit_mask": zeros((n, c, h), np.bool_),
+        "seed_features": zeros((n, len(padding.seed_features)), np.float32),
+        "window_features": zeros((n, len(padding.window_features)), np.float32),
         "metadata": metadata_room(n, padding),
     }
 
@@ -238,7 +239,7 @@ def metadata_kinds(padding: Padding) -> dict[str, list[str]]:
 
 def metadata_room(n: int, padding: Padding) -> dict[str, Array]:
     """Metadata of n windows by dtype, (columns, n), all zeros."""
-    return {kind: np.zeros((len(names), n), kind) for kind, names in metadata_kinds(padding).items()}
+    return {kind: zeros((len(names), n), kind) for kind, names in metadata_kinds(padding).items()}
 
 
 def metadata_by_name(room: Mapping[str, Array], padding: Padding) -> dict[str, Array]:

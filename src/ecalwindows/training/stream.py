@@ -228,6 +228,7 @@ class Stream:
             for number, job in enumerate(jobs[:ahead]):
                 workers.ask(number, job)
             for number in range(len(jobs)):
+                workers.keep(frozenset().union(*(self._maker.open(*job) for job in jobs[number : number + ahead])))
                 batch = workers.answer(number)
                 if number + ahead < len(jobs):
                     workers.ask(number + ahead, jobs[number + ahead])

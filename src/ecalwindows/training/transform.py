@@ -15,6 +15,7 @@ from ecalwindows.training.cmssw import CmsswInputs
 from ecalwindows.training.inputs import Floats, InputDefinition, Tensor
 from ecalwindows.training.kernels.gather import fill_scaled
 from ecalwindows.training.padding import PaddedBatch, Padding
+from ecalwindows.training.sharing import zeros
 
 WEIGHT_COLUMNS = ("seed_eta", "et_seed")
 """Features of the seed that weights depend on."""
@@ -107,7 +108,7 @@ class ModelInputs:
     def _scaled(self, part: Tensor, columns: list[Array], mask: NDArray[np.bool_]) -> dict[str, Floats]:
         """The tensor of a part, zeros where the mask is false, and that of its missing values."""
         at, shape = np.flatnonzero(mask), (mask.size, len(columns))
-        values, missing = np.zeros(shape, np.float32), np.zeros(shape if part.missing else (mask.size, 0), np.float32)
+        values, missing = zeros(shape, np.float32), zeros(shape if part.missing else (mask.size, 0), np.float32)
         instead = self.definition.sentinel
         for i, (column, shift, width) in enumerate(zip(columns, *part.scales, strict=True)):
             fill_scaled(
@@ -166,6 +167,6 @@ class ModelInputs:
 
 def _ones(mask: NDArray[np.bool_]) -> Floats:
     """A mask as float32."""
-    ones = np.zeros(mask.shape, np.float32)
+    ones = zeros(mask.shape, np.float32)
     ones.reshape(-1)[np.flatnonzero(mask)] = 1
     return ones

@@ -6,17 +6,25 @@ import multiprocessing
 import os
 import pickle
 import queue
+import shutil
 import signal
+import tempfile
 import threading
 import traceback
 import weakref
 from collections.abc import Sequence
+from functools import partial
+from multiprocessing import reduction
 from typing import Any
 
 import numpy as np
 
 from ecalwindows.core.errors import EcalWindowsError, InputError, SettingsError
 from ecalwindows.training.making import Maker
+from ecalwindows.training.sharing import Arena, Arenas, Mapped, SharedBlocks, remove_blocks
+
+SHARED = "/dev/shm"
+"""Where workers share blocks, in a folder with a random name and mode 0700; else in that for temporary files."""
 
 Job = tuple[int, int, int]
 """Epoch, and the first and last window (exclusive) of a batch."""
@@ -39,8 +47,10 @@ class Workers:
                 where="workers", todo="define the transform in a module, or use workers=0",
             ) from error  # fmt: skip
         self.ahead = max(prefetch, 1)
-        self._each = [_Worker(packed, self.ahead) for _ in range(n)]
-        self._close = weakref.finalize(self, _close, self._each)
+        self.folder = tempfile.mkdtemp(prefix="ecalwindows-stream-", dir=SHARED if os.path.isdir(SHARED) else None)
+        self._known: frozenset[int] = frozenset()
+        self._each = [_Worker(packed, self.folder, number) for number in range(n)]
+        self._close = weakref.finalize(self, _close, self._each, self.folder)
 
     def __len__(self) -> int:
         return len(self._each)
@@ -53,6 +63,11 @@ class Workers:
         """The batch of this number; batches of a worker come in the order in which they were requested."""
         return self._each[number % len(self._each)].answer()
 
+    def keep(self, blocks: frozenset[int]) -> None:
+        """Give back the memory of all blocks but these, which batches that were requested may need."""
+        remove_blocks(self.folder, self._known - blocks)
+        self._known = blocks
+
     def close(self) -> None:
         """End the processes."""
         self._close()
@@ -61,18 +76,21 @@ class Workers:
 class _Worker:
     """One process and the thread that receives its batches."""
 
-    def __init__(self, packed: bytes, ahead: int) -> None:
+    def __init__(self, packed: bytes, folder: str, number: int) -> None:
         context = multiprocessing.get_context("spawn")
         self.end, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs, packed), daemon=True, name="ecalwindows-stream")
+        self.process = context.Process(
+            target=_work, args=(theirs, packed, folder, number), daemon=True, name="ecalwindows-stream"
+        )
         self.process.start()
         theirs.close()
+        self.arenas = Mapped()
         self.batches: queue.Queue[tuple[str, Any]] = queue.Queue()
-        threading.Thread(target=_receive, args=(self.end, self.batches), daemon=True).start()
+        threading.Thread(target=_receive, args=(self.end, self.batches, self.arenas), daemon=True).start()
 
     def ask(self, job: Job) -> None:
         try:
-            self.end.send(job)
+            self.end.send((job, self.arenas.dropped()))
         except OSError:
             self.batches.put(("gone", None))
 
@@ -96,34 +114,47 @@ class _Worker:
         )  # fmt: skip
 
 
-def _receive(end: Any, batches: queue.Queue[tuple[str, Any]]) -> None:
+def _receive(end: Any, batches: queue.Queue[tuple[str, Any]], arenas: Mapped) -> None:
     """Take what a worker sends until it ends."""
     try:
         while True:
-            batches.put(_received(end))
+            batches.put(_received(end, arenas))
     except (EOFError, OSError, TypeError, ValueError):
         batches.put(("gone", None))
     except Exception as error:
         batches.put(("error", (error, traceback.format_exc())))
 
 
-def _send(end: Any, answer: Any) -> None:
-    """Send an object; its arrays go through the pipe as they are, without a copy before."""
+def _send(end: Any, answer: Any, arena: Arena | None) -> None:
+    """Send an object; arrays in the arena are mapped by the other process, others go through the pipe as they are."""
     buffers: list[pickle.PickleBuffer] = []
     packed = pickle.dumps(answer, protocol=5, buffer_callback=buffers.append)
     views = [buffer.raw() for buffer in buffers]
-    end.send((packed, [view.nbytes for view in views]))
-    for view in views:
-        while view.nbytes:
+    places = [arena.place(view) if arena else None for view in views]
+    about = (arena.number, arena.used, not arena.is_sent) if arena else None
+    end.send((packed, [view.nbytes for view in views], places, about))
+    if arena and not arena.is_sent:
+        reduction.send_handle(end, arena.file, os.getppid())
+        arena.is_sent = True
+    for view, place in zip(views, places, strict=True):
+        while place is None and view.nbytes:
             view = view[os.write(end.fileno(), view) :]
 
 
-def _received(end: Any) -> Any:
-    """The object that `_send` sent; arrays are read in their places. Raises EOFError when the other end is closed."""
-    packed, sizes = end.recv()
-    buffers = [np.empty(size, np.uint8) for size in sizes]
-    for buffer in buffers:
-        view = buffer.data
+def _received(end: Any, arenas: Mapped) -> Any:
+    """The object that `_send` sent. Raises EOFError when the other end is closed."""
+    packed, sizes, places, about = end.recv()
+    memory = memoryview(b"")
+    if about:
+        number, used, is_new = about
+        memory = arenas.memory(number, used, reduction.recv_handle(end) if is_new else None)
+    buffers: list[Any] = []
+    for size, place in zip(sizes, places, strict=True):
+        if place is not None:
+            buffers.append(memory[place : place + size])
+            continue
+        buffers.append(np.empty(size, np.uint8))
+        view = buffers[-1].data
         while view.nbytes:
             n = os.readv(end.fileno(), [view])
             if not n:
@@ -132,21 +163,26 @@ def _received(end: Any) -> Any:
     return pickle.loads(packed, buffers=buffers)  # noqa: S301  made by our own process
 
 
-def _work(end: Any, packed: bytes) -> None:
+def _work(end: Any, packed: bytes, folder: str, number: int) -> None:
     """The life of a worker: make what is requested until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        maker: Maker | None = None
+        maker, arenas = None, Arenas()
         while True:
-            job = end.recv()
+            job, dropped = end.recv()
+            arenas.release(dropped)
             try:
-                maker = maker or pickle.loads(packed)  # noqa: S301  made by our own process
-                answer = "batch", maker.batch(*job)
+                if maker is None:
+                    maker = pickle.loads(packed)  # noqa: S301  made by our own process
+                    maker.shared = SharedBlocks(folder, number)
+                made, arena = arenas.made(partial(maker.batch, *job))
             except Exception as error:
-                answer = "error", (_sendable(error), traceback.format_exc())
-            _send(end, answer)
+                _send(end, ("error", (_sendable(error), traceback.format_exc())), None)
+                continue
+            _send(end, ("batch", made), arena)
+            del made, arena
     except (EOFError, OSError):
-        return
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sendable(error: Exception) -> Exception | None:
@@ -158,9 +194,10 @@ def _sendable(error: Exception) -> Exception | None:
     return error
 
 
-def _close(workers: Sequence[_Worker]) -> None:
+def _close(workers: Sequence[_Worker], folder: str) -> None:
     for each in workers:
         each.process.terminate()
     for each in workers:
         each.process.join(5)
         each.end.close()
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,243 @@
+"""Memory that the processes of a stream share: blocks that were read, and the arrays of batches.
+
+A block is read by one worker and mapped by all (`SharedBlocks`). The arrays of a batch are made in memory that the
+training process then maps (`Arena`, `zeros`): they are not copied. Where the system offers neither, each worker reads
+for itself, and batches are copied.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import pickle
+import sys
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from ecalwindows.core.batch import Array
+
+ALIGNED = 64
+"""Bytes to which arrays are aligned."""
+
+ROOM = 1 << 30
+"""Bytes of addresses of an arena; memory is used only where something is written."""
+
+KEPT = 16
+"""Arenas of a worker that are used again; where a training holds more batches, others are made for it."""
+
+WAIT = 0.001
+"""Seconds between two looks at a block that another worker is reading."""
+
+
+class Arena:
+    """Room for the arrays of one batch at a time, in a file without a name that another process can map."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.used, self.is_sent = number, 0, False
+        self.file = os.memfd_create("ecalwindows-batch")
+        os.ftruncate(self.file, ROOM)
+        self._map = mmap.mmap(self.file, ROOM)
+        self._bytes = np.frombuffer(self._map, np.uint8)
+        self.start = self._bytes.__array_interface__["data"][0]
+        self._idle = sys.getrefcount(self._map)
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any) -> Array | None:
+        """An array of zeros; None where there is no room."""
+        kind = np.dtype(dtype)
+        n = int(np.prod(shape, dtype=np.int64))
+        if kind.hasobject or not n or self.used + n * kind.itemsize > ROOM:
+            return None
+        array = np.frombuffer(self._map, kind, n, self.used).reshape(shape)
+        self.used = _aligned(self.used + n * kind.itemsize)
+        return array
+
+    def place(self, view: memoryview) -> int | None:
+        """Where the bytes of a view begin in the arena; None for bytes that are elsewhere."""
+        if not view.nbytes:
+            return None
+        at = np.frombuffer(view, np.uint8).__array_interface__["data"][0] - self.start
+        return at if 0 <= at < self.used else None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no array in it is left in this process; a transform may keep one."""
+        return sys.getrefcount(self._map) == self._idle
+
+    def clear(self) -> None:
+        """All zeros again: pages that are in memory are cheaper to fill than new ones are to get."""
+        self._bytes[: self.used] = 0
+        self.used = 0
+
+
+class Arenas:
+    """The arenas of a worker: one is used again when the training process has dropped all arrays in it."""
+
+    def __init__(self) -> None:
+        self._used: dict[int, Arena] = {}
+        self._free: list[Arena] = []
+
+    def made(self, make: Callable[[], Any]) -> tuple[Any, Arena | None]:
+        """What `make` returns, and the arena with arrays of it; None where the system has none."""
+        if not hasattr(os, "memfd_create"):
+            return make(), None
+        if self._free:
+            arena = self._free.pop()
+        else:
+            arena = Arena(next(n for n in count() if n not in self._used))
+        arena.clear()
+        _arena[:] = [arena]
+        try:
+            made = make()
+        except BaseException:
+            os.close(arena.file)  # the exception may hold its arrays
+            raise
+        finally:
+            _arena.clear()
+        self._used[arena.number] = arena
+        return made, arena
+
+    def release(self, numbers: Iterable[int]) -> None:
+        """The training process has dropped the arrays in these arenas."""
+        for number in numbers:
+            arena = self._used.pop(number)
+            if number < KEPT and arena.is_idle:
+                self._free.append(arena)
+            else:
+                os.close(arena.file)
+
+
+class Mapped:
+    """The arenas of one worker in the training process."""
+
+    def __init__(self) -> None:
+        self._maps: dict[int, mmap.mmap] = {}
+        self._dropped: deque[int] = deque()
+
+    def memory(self, number: int, used: int, file: int | None) -> memoryview:
+        """The bytes of a batch, followed until all arrays in them are dropped. file : of a new arena, else None."""
+        if file is not None:
+            self._maps[number] = mmap.mmap(file, ROOM)
+            os.close(file)
+        holder = np.frombuffer(self._maps[number], np.uint8, max(used, 1))
+        weakref.finalize(holder, self._dropped.append, number).atexit = False
+        return holder.data
+
+    def dropped(self) -> list[int]:
+        """Arenas whose arrays have been dropped since this was called last."""
+        numbers = [self._dropped.popleft() for _ in range(len(self._dropped))]
+        for number in numbers:
+            if number >= KEPT:
+                del self._maps[number]
+        return numbers
+
+
+_arena: list[Arena] = []
+"""The arena of the batch that is made in this process now, if it has one."""
+
+
+def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
+    """An array of zeros for a batch; in a worker process, where the training process can map it."""
+    found = _arena[0].zeros(shape, dtype) if _arena else None
+    return np.zeros(shape, dtype) if found is None else found
+
+
+class SharedBlocks:
+    """Objects with arrays, each made by one process and mapped by the others; in a folder for these processes only."""
+
+    def __init__(self, folder: str, number: int) -> None:
+        self.folder, self.number = folder, number
+        self._parent = os.getppid()
+
+    def get(self, blocks: Iterable[int], make: Callable[[int], Any]) -> dict[int, Any]:
+        """The objects of some blocks: those that nobody makes are made here, and those of others are waited for."""
+        found: dict[int, Any] = {}
+        missing = sorted(blocks)
+        half = len(missing) * (self.number % 2) // 2  # workers begin at different blocks
+        missing = missing[half:] + missing[:half]
+        while missing:
+            for block in list(missing):
+                if (value := self._taken(block, make)) is not None:
+                    found[block] = value
+                    missing.remove(block)
+            if missing:
+                if os.getppid() != self._parent:
+                    raise EOFError("the process of the stream has ended")
+                time.sleep(WAIT)
+        return found
+
+    def _taken(self, block: int, make: Callable[[int], Any]) -> Any:
+        """An object that is there or that is made now; None while another process makes it."""
+        name = os.path.join(self.folder, str(block))
+        with suppress(FileNotFoundError):
+            return _loaded(name)
+        try:
+            os.close(os.open(f"{name}.lock", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except FileExistsError:
+            return None
+        try:
+            made = make(block)
+        except BaseException:
+            self._give_up(name)
+            raise
+        try:
+            _store(made, name)
+            return _loaded(name)
+        except OSError:  # no space: each process makes it for itself
+            self._give_up(name)
+            return made
+
+    def _give_up(self, name: str) -> None:
+        with suppress(OSError):
+            os.unlink(f"{name}.lock")
+
+
+def remove_blocks(folder: str, blocks: Iterable[int]) -> None:
+    """Give the memory of blocks back once no process has them mapped."""
+    for block in blocks:
+        for name in (str(block), f"{block}.lock"):
+            with suppress(OSError):
+                os.unlink(os.path.join(folder, name))
+
+
+def _store(value: Any, name: str) -> None:
+    """Write an object whole or not at all: its pickle, and its arrays as they are."""
+    buffers: list[pickle.PickleBuffer] = []
+    packed = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+    views = [buffer.raw() for buffer in buffers]
+    head = pickle.dumps((packed, [view.nbytes for view in views]))
+    try:
+        with open(f"{name}.part", "wb") as file:
+            file.write(len(head).to_bytes(8, "little") + head)
+            for view in views:
+                file.write(bytes(-file.tell() % ALIGNED))
+                file.write(view)
+        os.rename(f"{name}.part", name)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(f"{name}.part")
+        raise
+
+
+def _loaded(name: str) -> Any:
+    """An object that `_store` wrote; its arrays are those of the file, and may be written to without changing it."""
+    with open(name, "rb") as file:
+        memory = memoryview(mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE))
+    size = int.from_bytes(memory[:8], "little")
+    packed, sizes = pickle.loads(memory[8 : 8 + size])  # noqa: S301  made by a process of this stream
+    buffers, at = [], 8 + size
+    for n in sizes:
+        at = _aligned(at)
+        buffers.append(memory[at : at + n])
+        at += n
+    return pickle.loads(packed, buffers=buffers)  # noqa: S301  made by a process of this stream
+
+
+def _aligned(n: int) -> int:
+    return -(-n // ALIGNED) * ALIGNED
