@@ -35,7 +35,8 @@ MEANING = {
 SIGNIFICANT = 3.0
 """A difference of this number of errors is counted."""
 
-BARREL = 1.479
+REGIONS = {"barrel": (0.0, 1.479), "endcaps": (1.479, math.inf), "across the crack": (0.0, math.inf)}
+"""Parts of the detector by abs(eta); a bin belongs to the first one that contains it."""
 
 
 def page(summary: Mapping[str, Any], measured: Sequence[Measured], files: Sequence[str]) -> str:
@@ -127,13 +128,13 @@ def _bins(summary: Mapping[str, Any], measured: Sequence[Measured]) -> Iterator[
     rows = []
     for name in summary["collections"]:
         for other in REFERENCES:
-            for region, inside in (("barrel", True), ("endcaps", False)):
+            for region in REGIONS:
                 found = [
                     each.differences[other]
                     for each in measured
                     if each.collection == name and each.measure == "resolution" and other in each.differences
                     and each.bin.by == "et_seed x seed_eta" and each.entries >= MIN_ENTRIES
-                    and (each.bin.limits[2] < BARREL) == inside
+                    and _region(*each.bin.limits[2:]) == region
                 ]  # fmt: skip
                 if found:
                     better = sum(value < -SIGNIFICANT * error for value, error in found)
@@ -144,6 +145,11 @@ def _bins(summary: Mapping[str, Any], measured: Sequence[Measured]) -> Iterator[
         yield ""
         head = ["", "against", "", "bins", "better by 3 errors", "worse by 3 errors"]
         yield from table(head, [[str(cell) for cell in row] for row in rows], numbers=(3, 4, 5))
+
+
+def _region(low: float, high: float) -> str:
+    """The part of the detector in which a bin of abs(eta) lies."""
+    return next(name for name, (begin, end) in REGIONS.items() if begin <= low and high <= end)
 
 
 def _left_out(summary: Mapping[str, Any]) -> Iterator[str]:
