@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import awkward as ak
 import numpy as np
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
@@ -99,6 +100,21 @@ def test_all_tables_have_the_same_numbers_as_summary_and_counts(place: Path, fou
         )
 
 
+def test_the_calibration_is_that_of_the_scores(place: Path, found: Evaluated) -> None:
+    rows = pq.read_table(place / "out" / "calibration.parquet").to_pylist()
+    summary = json.loads((place / "out" / "summary.json").read_text())
+    ours = [row for row in rows if row["collection"] == "planted"]
+    assert [row["n"] for row in ours] == summary["calibration"]["planted"]["n"]
+    windows = ecalwindows.open_dataset(place / "all.parquet").to_awkward()
+    chosen = windows.window_metadata.is_seed_calo_matched
+    labels = windows.cl_labels[chosen]
+    satellites = ~labels.is_seed
+    assert sum(row["n"] for row in ours) == int(np.sum(np.asarray(ak.sum(satellites, axis=1))))
+    true = sum(row["n"] * row["true_share"] for row in ours if row["n"])
+    assert true == pytest.approx(int(ak.sum(labels.in_scluster & satellites)))
+    assert max(row["score"] for row in ours if row["n"]) == 1
+
+
 def test_windows_are_summed_with_the_names_of_cms(place: Path) -> None:
     windows = pq.read_table(place / "out" / "windows_planted.parquet").to_pydict()
     batches = ecalwindows.open_dataset(place / "all.parquet").to_awkward()
@@ -158,6 +174,20 @@ def test_several_strategies_are_collections_of_their_own(place: Path) -> None:
     } <= counts.keys()
 
 
+def test_superclusters_of_little_et_are_left_out_if_that_is_asked_for(place: Path, found: Evaluated) -> None:
+    evaluate([str(place / "all.parquet")], {}, place / "hard", EvaluationOptions(rounds=0, figures=False, min_et=3.0))
+    names = ("collection", "event_id", "seed_index", "energy")
+
+    def rows(folder: str) -> list[tuple[Any, ...]]:
+        table = pq.read_table(place / folder / "superclusters.parquet").to_pylist()
+        return [tuple(row[name] for name in names) for row in table if row["collection"] == "truth" and row["et"] >= 3]
+
+    assert rows("hard") == rows("out")
+    table = pq.read_table(place / "hard" / "superclusters.parquet").to_pydict()
+    assert len(table["et"]) > 0 and min(table["et"]) >= 3
+    assert numbers(found, "found", "truth").value == 1
+
+
 def test_what_is_printed_adds_up_and_names_the_folder(place: Path) -> None:
     ran = run("evaluate", str(place / "all.parquet"), "--no-figures", "--bootstrap", "2", "-o", str(place / "printed"))
     assert f"written: {place / 'printed'}/" in ran.out
@@ -211,6 +241,8 @@ def test_one_event_in_two_datasets_is_an_error_and_leaves_no_folder(place: Path)
         ({}, {"strategies": ("Cascde",)}, "unknown strategy 'Cascde'"),
         ({}, {"threshold": 0.0}, "threshold"),
         ({}, {"threshold": math.nan}, "threshold"),
+        ({}, {"min_et": -1.0}, "minimum Et"),
+        ({}, {"min_et": math.nan}, "minimum Et"),
         ({}, {"rounds": -1}, "rounds"),
         ({}, {"split": "test"}, "there is no split 'test'"),
     ],

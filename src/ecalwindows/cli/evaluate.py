@@ -47,6 +47,7 @@ Examples:
     help="From scores to superclusters: Cascade, CascadeHighest, SeedsFirst, CollectAndMerge; repeat [Cascade].",
 )  # fmt: skip
 @click.option("--threshold", type=float, default=0.5, show_default=True, help="Score from which a cluster is taken.")
+@click.option("--min-et", type=float, default=0.0, show_default=True, help="Minimum raw Et of superclusters [GeV].")
 @click.option("--split", metavar="NAME", help="Only this split of finished datasets [all].")
 @click.option("--bootstrap", type=int, default=400, show_default=True, help="Rounds of the bootstrap.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the bootstrap.")
@@ -71,7 +72,8 @@ def evaluate(datasets: tuple[str, ...], output: str, **options: Any) -> None:
     if options["inputs"]:
         inputs = {name: options["inputs"] for name, what in models.items() if _takes_inputs(what)} | inputs
     chosen = EvaluationOptions(
-        strategies=options["strategy"] or ("Cascade",), threshold=options["threshold"], split=options["split"],
+        strategies=options["strategy"] or ("Cascade",), threshold=options["threshold"], min_et=options["min_et"],
+        split=options["split"],
         rounds=options["bootstrap"], seed=options["seed"], save_scores=options["save_scores"],
         cms_csv=options["cms_csv"], figures=options["figures"],
     )  # fmt: skip

@@ -31,12 +31,16 @@ from ecalwindows.evaluation.page import MARK, PAGE, page
 from ecalwindows.evaluation.satellites import measure_satellites
 from ecalwindows.evaluation.score_tables import ScoreWriter, saved_scores
 from ecalwindows.evaluation.scores import ScoreSource, open_source
+from ecalwindows.evaluation.separation import Calibration, calibration
 from ecalwindows.evaluation.strategies import STRATEGIES, checked_threshold
 
 Progress = Callable[[int, int, int], None]
 """Called with steps done (row groups, then bins), steps in all, and windows so far."""
 
 SUMMARY = "summary.json"
+GROUPS = ("n", "score", "true_share")
+"""Columns of the table of calibrations."""
+
 REPLACED = "an evaluation that `ecalwindows evaluate` made"
 
 
@@ -46,6 +50,7 @@ class EvaluationOptions:
 
     strategies : ways from scores to superclusters, see `strategies.STRATEGIES`
     threshold : score from which a cluster is taken
+    min_et : superclusters with less raw Et are left out [GeV]
     split : of finished datasets; None takes all
     rounds, seed : of the bootstrap
     bins : edges of the bins by column
@@ -54,6 +59,7 @@ class EvaluationOptions:
 
     strategies: tuple[str, ...] = ("Cascade",)
     threshold: float = 0.5
+    min_et: float = 0.0
     split: str | None = None
     rounds: int = ROUNDS
     seed: int = 0
@@ -72,6 +78,7 @@ class Evaluated:
     left_out : what was not measured, and why
     collections : names of what was measured; models : those that are no reference
     measured : all numbers; fits : of the response of each collection, by bin
+    calibrations : mean score and share of true satellites in tenths of the satellites, by name
     """
 
     folder: Path
@@ -84,6 +91,7 @@ class Evaluated:
     left_out: list[str] = field(default_factory=list)
     measured: list[Measured] = field(default_factory=list)
     fits: list[tuple[Bin, str, Cruijff]] = field(default_factory=list)
+    calibrations: dict[str, Calibration] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -134,11 +142,15 @@ def evaluate(
                 TableFile(unnamed / "summary", stack).take(_arrays(measured_table(found.measured)))
             if found.fits:
                 TableFile(unnamed / "fits", stack).take(_fit_table(found.fits))
+            if found.calibrations:
+                TableFile(unnamed / "calibration", stack).take(_calibration_table(found.calibrations))
         (unnamed / SUMMARY).write_text(json.dumps(_summary(found), indent=1, allow_nan=False) + "\n", encoding="utf-8")
         if options.figures and found.measured:
             from ecalwindows.plots.evaluation import draw_evaluation
 
-            draw_evaluation(found.measured, made.satellites, made.caloparticles, found.models, unnamed)
+            draw_evaluation(
+                found.measured, made.satellites, made.caloparticles, found.calibrations, found.models, unnamed
+            )
         found.files = sorted(path.relative_to(unnamed).as_posix() for path in unnamed.rglob("*") if path.is_file())
         (unnamed / PAGE).write_text(page(_summary(found), found.measured, found.files), encoding="utf-8")
     found.seconds = time.monotonic() - began
@@ -148,6 +160,11 @@ def evaluate(
 def checked(options: EvaluationOptions) -> EvaluationOptions:
     """The options. Raises SettingsError for those without a meaning."""
     checked_threshold(options.threshold)
+    if not 0 <= options.min_et < math.inf:
+        raise SettingsError(
+            f"the minimum Et of superclusters is {options.min_et}", expected="a number of GeV, at least 0",
+            where="--min-et", todo="correct it",
+        )  # fmt: skip
     for strategy in options.strategies:
         if strategy not in STRATEGIES:
             raise SettingsError(
@@ -235,7 +252,7 @@ class Reading:
         return Collected(
             folder, stack, models=self.models, references=[each.name for each in self.sources[len(self.models) :]],
             strategies=options.strategies, threshold=options.threshold, has_truth=self.has_truth,
-            is_complete=self.is_complete, mustache=self.mustache, cms_csv=options.cms_csv,
+            is_complete=self.is_complete, mustache=self.mustache, cms_csv=options.cms_csv, min_et=options.min_et,
         )  # fmt: skip
 
     def windows(self, folder: Path, stack: ExitStack, options: EvaluationOptions, steps: _Steps) -> Iterator[Windows]:
@@ -275,6 +292,7 @@ def _measure(found: Evaluated, made: Collected, steps: _Steps) -> None:
         found.measured += measure_satellites(
             table, names, threshold=options.threshold, bins=options.bins, done=steps.done, **how
         )
+        found.calibrations = {name: calibration(table[SCORE + name], table["is_true"]) for name in names}
     found.measured += measure(tables, bins=options.bins, done=steps.done, **how)
     found.measured += made.measured_fakes(REFERENCES, options.rounds, options.seed)
     if tables:
@@ -304,6 +322,17 @@ def _fit_table(fits: Sequence[tuple[Bin, str, Cruijff]]) -> dict[str, Any]:
     }
 
 
+def _calibration_table(calibrations: Mapping[str, Calibration]) -> dict[str, Any]:
+    """One row per collection and group of satellites."""
+    columns = {name: np.concatenate([getattr(each, name) for each in calibrations.values()]) for name in GROUPS}
+    sizes = [len(each.n) for each in calibrations.values()]
+    return {
+        "collection": np.repeat(list(calibrations), sizes),
+        "group": np.concatenate([np.arange(size) for size in sizes]),
+        **columns,
+    }
+
+
 def _arrays(table: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     return {name: np.array(column) for name, column in table.items()}
 
@@ -330,6 +359,7 @@ def _summary(found: Evaluated) -> dict[str, Any]:
         "scores": found.sources,
         "strategies": list(options.strategies),
         "threshold": options.threshold,
+        "min_et": options.min_et,
         "bootstrap": {"rounds": options.rounds, "seed": options.seed},
         "counts": found.counts,
         "models": found.models,
@@ -338,6 +368,10 @@ def _summary(found: Evaluated) -> dict[str, Any]:
         "failed_fits": [
             f"{name}, {where.by} {where.label}: {fit.problem}" for where, name, fit in found.fits if fit.problem
         ],
+        "calibration": {
+            name: {column: [_plain(value) for value in getattr(each, column).tolist()] for column in GROUPS}
+            for name, each in found.calibrations.items()
+        },
         "measures": [{name: _plain(value) for name, value in row.items()} for row in rows],
     }
 

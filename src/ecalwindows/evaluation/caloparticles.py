@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.core.kernels.gather import gathered_rows
 from ecalwindows.evaluation.events import Events
 from ecalwindows.evaluation.kernels import events as kernels
 from ecalwindows.evaluation.strategies import Superclusters
@@ -101,6 +102,17 @@ def supercluster_energies(events: Events, made: Superclusters) -> Table:
         "eta": middle,
         "phi": wrapped(phi[seed] + summed(raw * away) / weight),
     }
+
+
+def above(events: Events, made: Superclusters, min_et: float) -> Superclusters:
+    """The superclusters with a raw Et of at least `min_et` [GeV]."""
+    if min_et <= 0:
+        return made
+    kept = np.flatnonzero(supercluster_energies(events, made)["et"] >= min_et)
+    graph = np.repeat(np.arange(len(made.offsets) - 1), np.diff(made.offsets))[kept]
+    counts = np.bincount(graph, minlength=len(made.offsets) - 1)
+    offsets, rows = gathered_rows(made.cluster_offsets, kept)
+    return Superclusters(np.concatenate([[0], np.cumsum(counts)]), made.window[kept], offsets, made.cluster[rows])
 
 
 def wrapped(angle: Array) -> Array:

@@ -14,7 +14,7 @@ import pyarrow.csv as pc
 from numpy.typing import NDArray
 
 from ecalwindows.core.errors import InputError
-from ecalwindows.evaluation.caloparticles import EVENT_NAMES, FAKE_ET, collection, supercluster_energies
+from ecalwindows.evaluation.caloparticles import EVENT_NAMES, FAKE_ET, above, collection, supercluster_energies
 from ecalwindows.evaluation.events import Windows, events_of
 from ecalwindows.evaluation.kernels.bootstrap import means
 from ecalwindows.evaluation.measuring import Bin, Measured, rows_of
@@ -68,6 +68,7 @@ class Collected:
     references : the other collections
     strategies : of the models; references are made by the first one
     threshold : score from which a cluster is taken
+    min_et : superclusters with less raw Et are left out [GeV]
     has_truth, is_complete : what can be measured
     mustache : column of the Mustache, None without
     cms_csv : write the tables of CMS's scripts
@@ -80,9 +81,9 @@ class Collected:
     def __init__(
         self, folder: Path, stack: ExitStack, *, models: Sequence[str], references: Sequence[str],
         strategies: Sequence[str], threshold: float, has_truth: bool, is_complete: bool, mustache: str | None,
-        cms_csv: bool = False,
+        cms_csv: bool = False, min_et: float = 0.0,
     ) -> None:  # fmt: skip
-        self._folder, self._stack, self._threshold = folder, stack, threshold
+        self._folder, self._stack, self._threshold, self._min_et = folder, stack, threshold, min_et
         self._models, self._names = models, [*models, *references]
         self._has_truth, self._is_complete, self._mustache, self._cms_csv = has_truth, is_complete, mustache, cms_csv
         several = len(strategies) > 1
@@ -120,6 +121,7 @@ class Collected:
             return
         for way, (name, strategy) in self.ways.items():
             made = superclusters(scores[name], events.graphs, strategy=strategy, threshold=self._threshold)
+            made = above(events, made, self._min_et)
             if self._has_truth:
                 found = collection(events, made)
                 table = found.superclusters

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.evaluation.collecting import SCORE
 from ecalwindows.evaluation.measuring import MIN_ENTRIES, Measured, Table
-from ecalwindows.evaluation.separation import roc
+from ecalwindows.evaluation.separation import Calibration, roc
 from ecalwindows.plots.style import COLOURS, FORMATS, LINES, PLAIN, cms_style, mark, new_figure, save_figure, with_unit
 
 Floats = NDArray[np.float64]
@@ -39,8 +39,8 @@ POINTS = 2000
 
 
 def draw_evaluation(
-    measured: Sequence[Measured], satellites: Table, caloparticles: Mapping[str, Table], models: Sequence[str],
-    folder: Path,
+    measured: Sequence[Measured], satellites: Table, caloparticles: Mapping[str, Table],
+    calibrations: Mapping[str, Calibration], models: Sequence[str], folder: Path,
 ) -> list[Path]:  # fmt: skip
     """Draw all figures for which there are numbers, as PNG and PDF.
 
@@ -48,6 +48,7 @@ def draw_evaluation(
     ----------
     measured : all numbers
     satellites, caloparticles : of which curves and distributions are made
+    calibrations : of the scores, by name
     models : names of the collections that are no reference, in the order of their colours
     folder : of the figures
 
@@ -57,6 +58,7 @@ def draw_evaluation(
     """
     looks = _looks(list(dict.fromkeys(each.collection for each in measured)), models)
     draw: dict[str, Callable[[], Figure | None]] = {"roc": lambda: _roc(satellites, looks)}
+    draw["calibration"] = lambda: _calibration(calibrations, looks)
     if caloparticles:
         draw["response"] = lambda: _response(caloparticles, looks)
         for by in ("et_seed", "seed_eta", "nVtx", "ncls"):
@@ -105,6 +107,22 @@ def _roc(satellites: Table, looks: Mapping[str, tuple[str, str]]) -> Figure | No
         xlabel="share of other clusters selected", ylabel="share of true clusters selected", xlim=(0, 1), ylim=(0, 1.02)
     )
     axes.legend(loc="lower right", fontsize="x-small")
+    return figure
+
+
+def _calibration(calibrations: Mapping[str, Calibration], looks: Mapping[str, tuple[str, str]]) -> Figure | None:
+    """Draw the share of true satellites against the mean score, in tenths of the satellites; labels are left out."""
+    drawn = {name: each for name, each in calibrations.items() if np.isfinite(each.score).sum() > 2}
+    if not drawn:
+        return None
+    figure, axes = new_figure(meaning="satellites of matched windows, in ten groups by score")
+    axes.plot([0, 1], [0, 1], color="0.6", lw=1)
+    for name, each in drawn.items():
+        colour, marker = looks[name]
+        error = np.sqrt(np.maximum(each.true_share * (1 - each.true_share), 0) / np.maximum(each.n, 1))
+        axes.errorbar(each.score, each.true_share, error, fmt=marker, color=colour, ms=6, lw=1.3, label=name)
+    axes.set(xlabel="mean score", ylabel="share of true clusters", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.legend(loc="upper left", fontsize="x-small")
     return figure
 
 
