@@ -164,12 +164,12 @@ def test_the_page_and_the_figures_name_all_collections(place: Path, found: Evalu
 
 def test_several_strategies_are_collections_of_their_own(place: Path) -> None:
     output = place / "strategies"
-    run("evaluate", str(place / "all.parquet"), "--model", "geom=in_geom_mustache", "--strategy", "Cascade",
+    run("evaluate", str(place / "all.parquet"), "--model", "v1.2=in_geom_mustache", "--strategy", "Cascade",
         "--strategy", "SeedsFirst", "--no-figures", "--bootstrap", "0", "-o", str(output))  # fmt: skip
     counts = json.loads((output / "summary.json").read_text())["counts"]
     assert {
-        "superclusters of geom Cascade",
-        "superclusters of geom SeedsFirst",
+        "superclusters of v1.2 Cascade",
+        "superclusters of v1.2 SeedsFirst",
         "superclusters of truth",
     } <= counts.keys()
 
@@ -238,6 +238,8 @@ def test_one_event_in_two_datasets_is_an_error_and_leaves_no_folder(place: Path)
     [
         ({"bad": bad}, {}, "outside|NaN|no number"),
         ({"x": "no_such_model.onnx"}, {}, "no such file"),
+        ({"../x": "truth"}, {}, "cannot have the name"),
+        ({"a b": "truth"}, {}, "cannot have the name"),
         ({}, {"strategies": ("Cascde",)}, "unknown strategy 'Cascde'"),
         ({}, {"threshold": 0.0}, "threshold"),
         ({}, {"threshold": math.nan}, "threshold"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
@@ -98,10 +99,10 @@ def _by_name(given: list[tuple[str | None, str]]) -> dict[str, str]:
 
 
 def _short(source: str) -> str:
-    if ".py:" in source:
-        return source.rpartition(":")[2]
-    name = source.rstrip("/").rpartition("/")[2]
-    return name.rpartition(".")[0] or name
+    """A name for a source without one: that of the file or function, with _ in place of other characters."""
+    name = source.rpartition(":")[2] if ".py:" in source else source.rstrip("/").rpartition("/")[2]
+    stem = name.rpartition(".")[0] or name
+    return re.sub(r"[^A-Za-z0-9._+-]", "_", stem).lstrip("._+-") or "model"
 
 
 def _takes_inputs(source: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ecalwindows.core.errors import SettingsError, UnknownColumnError, near
+from ecalwindows.core.names import printable
 from ecalwindows.core.version import revision, version
 from ecalwindows.dataset.finalizing.identity import batch_keys
 from ecalwindows.dataset.folder_output import check_folder, folder_written_atomically
@@ -121,6 +123,7 @@ def evaluate(
     EcalWindowsError : for everything that a user can correct; then there is no new folder
     """
     began, options, target = time.monotonic(), checked(options or EvaluationOptions()), Path(folder)
+    _check_names(models)
     check_folder(target, overwrite=overwrite, is_own=_is_evaluation, ours=REPLACED)
     sources = [open_source(what, name=name, inputs=(inputs or {}).get(name)) for name, what in models.items()]
     reading = Reading(datasets, sources, options)
@@ -146,11 +149,7 @@ def evaluate(
                 TableFile(unnamed / "calibration", stack).take(_calibration_table(found.calibrations))
         (unnamed / SUMMARY).write_text(json.dumps(_summary(found), indent=1, allow_nan=False) + "\n", encoding="utf-8")
         if options.figures and found.measured:
-            from ecalwindows.plots.evaluation import draw_evaluation
-
-            draw_evaluation(
-                found.measured, made.satellites, made.caloparticles, found.calibrations, found.models, unnamed
-            )
+            _draw(found, made, unnamed, steps)
         found.files = sorted(path.relative_to(unnamed).as_posix() for path in unnamed.rglob("*") if path.is_file())
         (unnamed / PAGE).write_text(page(_summary(found), found.measured, found.files), encoding="utf-8")
     found.seconds = time.monotonic() - began
@@ -172,6 +171,20 @@ def checked(options: EvaluationOptions) -> EvaluationOptions:
                 todo="correct it",
             )  # fmt: skip
     return options
+
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
+
+
+def _check_names(models: Mapping[str, Any]) -> None:
+    """Raise SettingsError for a name of a model that cannot be part of the name of a file."""
+    for name in models:
+        if not re.fullmatch(NAME, name):
+            raise SettingsError(
+                f"a collection cannot have the name '{printable(name)}'",
+                expected="letters, digits and . _ + -, first a letter or a digit", where="--model or --compare",
+                todo="give it another name: NAME=SCORES",
+            )  # fmt: skip
 
 
 class Reading:
@@ -297,6 +310,18 @@ def _measure(found: Evaluated, made: Collected, steps: _Steps) -> None:
     found.measured += made.measured_fakes(REFERENCES, options.rounds, options.seed)
     if tables:
         found.fits = list(_fits(tables, found.measured, options))
+
+
+def _draw(found: Evaluated, made: Collected, folder: Path, steps: _Steps) -> None:
+    """Draw all figures as PNG and PDF."""
+    from ecalwindows.plots.evaluation import evaluation_figures
+    from ecalwindows.plots.style import FORMATS
+
+    waiting = evaluation_figures(found.measured, made.satellites, made.caloparticles, found.calibrations, found.models)
+    steps.of = steps.n + len(waiting)
+    for name, draw in waiting.items():
+        draw([folder / f"{name}{suffix}" for suffix in FORMATS])
+        steps.done()
 
 
 def _fits(

@@ -30,12 +30,12 @@ Table = dict[str, Array]
 SCORE = "score "
 """What the columns of scores begin with."""
 
-CMS_CSV = {11: "validation_dataset_ele.csv", 22: "validation_dataset_gamma.csv"}
-"""Names of the tables that CMS's plotting scripts read, by flavour."""
+CMS_CSV = {11: "validation_dataset_ele", 22: "validation_dataset_gamma"}
+"""Names of the tables (.csv) that CMS's plotting scripts read, by flavour."""
 
 
 class TableFile:
-    """A table that is written piece by piece, as Parquet and as CSV."""
+    """A table that is written piece by piece, as `<path>.parquet` and `<path>.csv`."""
 
     def __init__(self, path: Path, stack: ExitStack, *, delimiter: str = ",", parquet: bool = True) -> None:
         self._path, self._stack, self._delimiter, self._has_parquet = path, stack, delimiter, parquet
@@ -48,10 +48,10 @@ class TableFile:
         if self._csv is None:
             options = pc.WriteOptions(delimiter=self._delimiter, quoting_style="needed")
             self._csv = self._stack.enter_context(
-                pc.CSVWriter(self._path.with_suffix(".csv"), table.schema, write_options=options)
+                pc.CSVWriter(Path(f"{self._path}.csv"), table.schema, write_options=options)
             )
             if self._has_parquet:
-                self._parquet = self._stack.enter_context(TableWriter(self._path.with_suffix(".parquet")))
+                self._parquet = self._stack.enter_context(TableWriter(Path(f"{self._path}.parquet")))
         self._csv.write_table(table)
         if self._parquet:
             self._parquet.take(table)
@@ -136,11 +136,11 @@ class Collected:
 
     def _file(self, name: str, **how: Any) -> TableFile:
         if name not in self._files:
-            self._files[name] = TableFile(self._folder / _file_name(name), self._stack, **how)
+            self._files[name] = TableFile(self._folder / name, self._stack, **how)
         return self._files[name]
 
     def _write_cms(self, table: Table, name: str) -> None:
-        folder = self._folder if len(self._models) == 1 else self._folder / _file_name(f"cms_{name}")
+        folder = self._folder if len(self._models) == 1 else self._folder / f"cms_{name}"
         folder.mkdir(exist_ok=True)
         for flavour, file in CMS_CSV.items():
             rows = np.flatnonzero(table["flavour"] == flavour)
@@ -204,11 +204,6 @@ class Collected:
             where = Bin("et of the supercluster", (low, high))
             found += rows_of(where, "fakes per event", len(key), ways, values, references)
         return found
-
-
-def _file_name(name: str) -> str:
-    """A name that can be that of a file."""
-    return "".join(each if each.isalnum() or each in "._-" else "_" for each in name)
 
 
 def _joined(tables: Sequence[Table]) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from ecalwindows.evaluation.collecting import SCORE
 from ecalwindows.evaluation.measuring import MIN_ENTRIES, Measured, Table
 from ecalwindows.evaluation.separation import Calibration, roc
-from ecalwindows.plots.style import COLOURS, FORMATS, LINES, PLAIN, cms_style, mark, new_figure, save_figure, with_unit
+from ecalwindows.plots.style import COLOURS, LINES, PLAIN, cms_style, mark, new_figure, save_figure, with_unit
 
 Floats = NDArray[np.float64]
 
@@ -38,11 +39,11 @@ POINTS = 2000
 """Points of a ROC curve that are drawn."""
 
 
-def draw_evaluation(
+def evaluation_figures(
     measured: Sequence[Measured], satellites: Table, caloparticles: Mapping[str, Table],
-    calibrations: Mapping[str, Calibration], models: Sequence[str], folder: Path,
-) -> list[Path]:  # fmt: skip
-    """Draw all figures for which there are numbers, as PNG and PDF.
+    calibrations: Mapping[str, Calibration], models: Sequence[str],
+) -> dict[str, Callable[[Sequence[Path]], None]]:  # fmt: skip
+    """What draws each figure, by name: it is called with paths, and writes nothing where there are no numbers.
 
     Parameters
     ----------
@@ -50,11 +51,10 @@ def draw_evaluation(
     satellites, caloparticles : of which curves and distributions are made
     calibrations : of the scores, by name
     models : names of the collections that are no reference, in the order of their colours
-    folder : of the figures
 
     Returns
     -------
-    Paths of the figures.
+    dict of functions
     """
     looks = _looks(list(dict.fromkeys(each.collection for each in measured)), models)
     draw: dict[str, Callable[[], Figure | None]] = {"roc": lambda: _roc(satellites, looks)}
@@ -67,14 +67,14 @@ def draw_evaluation(
             for by in ("et_seed", "seed_eta"):
                 draw[f"{what}_by_{by}"] = lambda what=what, by=by: _by(measured, what, by, looks)  # type: ignore[misc]
         draw["fakes"] = lambda: _by(measured, "fakes per event", "et of the supercluster", looks)
-    paths = []
-    for name, drawn in draw.items():
-        with cms_style():
-            figure = drawn()
-            for suffix in FORMATS if figure else ():
-                paths.append(folder / f"{name}{suffix}")
-                save_figure(figure, paths[-1])  # type: ignore[arg-type]
-    return paths
+    return {name: partial(_draw, made) for name, made in draw.items()}
+
+
+def _draw(made: Callable[[], Figure | None], paths: Sequence[Path]) -> None:
+    with cms_style():
+        if figure := made():
+            for path in paths:
+                save_figure(figure, path)
 
 
 def _looks(names: Sequence[str], models: Sequence[str]) -> dict[str, tuple[str, str]]:
