@@ -24,7 +24,7 @@ def open_dataset(path: str | PathLike[str]) -> TrainingDataset:
 
     path : a finished dataset, its format folder, a flat folder of parts or a single file (.parquet, .ndjson[.gz|.zst],
         .ndjson.tar.gz, .proto), local or as URL (root://, with the extra xrootd)
-    Known issues that the record tells are logged as warnings.
+    Known issues in the record are logged as warnings.
     Files are compared with what record or manifest state of them when they are read (`dataset.stated`).
     Raises InputError where there are no data or files of the record are missing, MissingExtraError for root:// without
     the extra.
@@ -39,7 +39,7 @@ def open_dataset(path: str | PathLike[str]) -> TrainingDataset:
 class TrainingDataset(Dataset):
     """A dataset with batches for a training; made by `open_dataset`."""
 
-    _told: set[str] = field(default_factory=set, compare=False)
+    _warned: set[str] = field(default_factory=set, compare=False)
 
     def batches(
         self,
@@ -54,7 +54,7 @@ class TrainingDataset(Dataset):
         """Windows as padded NumPy arrays with masks, `size` at a time (the last batch fewer, or left out).
 
         pad_clusters, pad_hits : places for the clusters of a window and for the hits of a cluster; what finds none is
-            left out (softest clusters first, never the seed) and counted, and a warning tells it once; pad_hits=0
+            left out (softest clusters first, never the seed) and counted, and a warning says so once; pad_hits=0
             leaves out all hits and is quicker
         shuffle : row groups in random order, windows drawn at random among those of four at a time; the order follows
             from `seed` alone: give another one in each epoch
@@ -98,12 +98,12 @@ class TrainingDataset(Dataset):
                 n_clusters, n_hits = n_clusters + batch.n_clusters_cut, n_hits + batch.n_hits_cut
                 yield batch
         finally:
-            self._tell_cut(n_clusters, n_hits, padding)
+            self._warn_of_cut(n_clusters, n_hits, padding)
 
-    def _tell_cut(self, n_clusters: int, n_hits: int, padding: Padding) -> None:
-        if (n_clusters or n_hits) and not self._told:
-            self._told.add("cut")
+    def _warn_of_cut(self, n_clusters: int, n_hits: int, padding: Padding) -> None:
+        if (n_clusters or n_hits) and not self._warned:
+            self._warned.add("cut")
             log.warning(
-                "%s: padding left out %s clusters (pad_clusters=%d) and %s hits of others (pad_hits=%d)",
+                "%s: padding left out %s clusters (pad_clusters=%d) and %s hits of other clusters (pad_hits=%d)",
                 self.path, f"{n_clusters:,}", padding.clusters, f"{n_hits:,}", padding.hits,
             )  # fmt: skip

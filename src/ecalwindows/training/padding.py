@@ -114,9 +114,9 @@ class PaddedBatch(NamedArrays):
 
     cl_features     : float32 (n, c, n_features), columns `names.cl_features`
     cl_labels       : bool (n, c, n_labels), columns `names.cl_labels`
-    cl_mask         : bool (n, c), where a cluster stands
+    cl_mask         : bool (n, c), where there is a cluster
     cl_hits         : float32 (n, c, h, n_components), columns `names.components`: ieta, iphi, iz, energy_fraction [GeV]
-    hit_mask        : bool (n, c, h), where a hit stands
+    hit_mask        : bool (n, c, h), where there is a hit
     seed_features   : float32 (n, n_features), columns `names.seed_features`
     window_features : float32 (n, n_features), columns `names.window_features`
     metadata        : by name, (n,) in their stored dtypes; window_index as str

@@ -156,7 +156,7 @@ class SharedBlocks:
         self._parent = os.getppid()
 
     def get(self, blocks: Iterable[int], make: Callable[[int], Any]) -> dict[int, Any]:
-        """The objects of some blocks: those that nobody makes are made here, and those of others are waited for."""
+        """The objects of some blocks: those that no process makes are made here, and those that other processes make are waited for."""
         found: dict[int, Any] = {}
         missing = sorted(blocks)
         half = len(missing) * (self.number % 2) // 2  # workers begin at different blocks
@@ -207,7 +207,7 @@ def remove_blocks(folder: str, blocks: Iterable[int]) -> None:
 
 
 def _store(value: Any, name: str) -> None:
-    """Write an object whole or not at all: its pickle, and its arrays as they are."""
+    """Write an object completely or not at all: its pickle, and its arrays as they are."""
     buffers: list[pickle.PickleBuffer] = []
     packed = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
     views = [buffer.raw() for buffer in buffers]
