@@ -156,7 +156,7 @@ class SharedBlocks:
         self._parent = os.getppid()
 
     def get(self, blocks: Iterable[int], make: Callable[[int], Any]) -> dict[int, Any]:
-        """The objects of some blocks: those that no process makes are made here, and those that other processes make are waited for."""
+        """The objects of some blocks: made here, or waited for where another process makes them."""
         found: dict[int, Any] = {}
         missing = sorted(blocks)
         half = len(missing) * (self.number % 2) // 2  # workers begin at different blocks
