@@ -14,10 +14,9 @@ if TYPE_CHECKING:
     from ecalwindows.core.settings import WindowSettings
     from ecalwindows.core.version import version as __version__
     from ecalwindows.dumper.reading import Reading
+    from ecalwindows.training.adaptors import tf_dataset, torch_dataset
     from ecalwindows.training.opened import open_dataset
     from ecalwindows.training.stream import Stream, stream
-    from ecalwindows.training.tf_dataset import tf_dataset
-    from ecalwindows.training.torch_dataset import torch_dataset
 
 __all__ = [
     "Reading", "Stream", "WindowSettings", "__version__", "iterate_windows", "open_dataset", "show", "stream",
@@ -32,8 +31,8 @@ _HOMES = {
     "open_dataset": "ecalwindows.training.opened",
     "Stream": "ecalwindows.training.stream",
     "stream": "ecalwindows.training.stream",
-    "tf_dataset": "ecalwindows.training.tf_dataset",
-    "torch_dataset": "ecalwindows.training.torch_dataset",
+    "tf_dataset": "ecalwindows.training.adaptors",
+    "torch_dataset": "ecalwindows.training.adaptors",
     "Reading": "ecalwindows.dumper.reading",
     "WindowSettings": "ecalwindows.core.settings",
 }

@@ -1,77 +1,52 @@
-"""A stream as a dataset of PyTorch. Imported only where PyTorch is used."""
+"""A stream as a dataset of PyTorch. Imported only where PyTorch is used (`adaptors.torch_dataset`)."""
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import torch
+import torch.distributed
+from torch.utils.data import IterableDataset, get_worker_info
 
-from ecalwindows.core.errors import MissingExtraError, SettingsError
-from ecalwindows.training.stream import Stream, stream
+from ecalwindows.core.errors import SettingsError
+from ecalwindows.training.stream import Stream
 from ecalwindows.training.tensors import arrays_of
 
-try:
-    import torch
-    from torch.utils.data import IterableDataset, get_worker_info
-except ImportError as error:
-    raise MissingExtraError(
-        "PyTorch is not installed", expected="the extra torch", where="torch_dataset",
-        todo="pip install 'ecalwindows[torch]'",
-    ) from error  # fmt: skip
-
-
-def torch_dataset(datasets: Any, batch_size: int | None = None, **settings: Any) -> StreamDataset:
-    """A stream as an `IterableDataset` of PyTorch.
-
-    Parameters
-    ----------
-    datasets : a `Stream`, or what `ecalwindows.stream` takes
-    batch_size, settings : those of `ecalwindows.stream`; not with a `Stream`. With `DataLoader(num_workers=n)` leave
-        `workers` at 0
-
-    Returns
-    -------
-    StreamDataset
-
-    Raises
-    ------
-    SettingsError, InputError : as `ecalwindows.stream`
-    MissingExtraError : if PyTorch is not installed
-
-    >>> data = ecalwindows.torch_dataset("windows.parquet", 512, seed=1, inputs="inputs.yaml")
-    >>> loader = torch.utils.data.DataLoader(data, batch_size=None, num_workers=2, persistent_workers=True)
-    >>> for batch in loader:
-    ...     step(batch["inputs"], batch["cl_labels"], batch["cl_mask"])
-    """
-    if isinstance(datasets, Stream):
-        if batch_size is not None or settings:
-            raise SettingsError(
-                "a stream and settings", expected="one of them", where="torch_dataset", todo="give them to stream()"
-            )
-        return StreamDataset(datasets)
-    if batch_size is None:
-        raise SettingsError(
-            "there is no batch_size", expected="windows of a batch", where="torch_dataset", todo="add it"
-        )
-    return StreamDataset(stream(datasets, batch_size, **settings))
+EPOCH, POSITION, NEXT_EPOCH, NEXT_POSITION, SEED, NUMBER = range(6)
+"""What is in the memory that all workers share: where the present iteration began, where the next one begins, and which
+iteration the present one is: a number that all workers of an iterator have, and the count of iterations of a worker."""
 
 
 class StreamDataset(IterableDataset):  # type: ignore[misc,type-arg,unused-ignore]
     """The batches of a stream as dictionaries of tensors (`tensors.arrays_of`), which share memory with the arrays.
 
     For `DataLoader(dataset, batch_size=None)`, with any number of workers: each makes its share of the batches, and the
-    loader takes them in turn, so the sequence is that of the stream. An iteration is a complete epoch, or after
-    `load_state_dict` and `resume` the rest of one; the next one is the next epoch. One that is broken off begins again.
+    loader takes them in turn, so the sequence is that of the stream. Each iteration is one epoch, also if the one
+    before was broken off; the first one after `load_state_dict` or `resume` is the rest of an epoch.
     """
 
     def __init__(self, source: Stream) -> None:
+        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+        if distributed and torch.distributed.get_world_size() != source.world:
+            raise SettingsError(
+                f"{torch.distributed.get_world_size()} processes train together, and the stream is for {source.world}",
+                expected="as many ranks", where="torch_dataset", todo="give rank and world to the stream",
+            )  # fmt: skip
         self._stream = source
-        state = source.state()
-        # In shared memory, so that all workers and the main process have the same: epoch and position of its beginning.
-        self._begin = torch.tensor([state["epoch"], state["position"]], dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call,unused-ignore]
-        self._given = 0
+        self._lock = multiprocessing.get_context("spawn").Lock()  # works in forked and in spawned workers
+        self._shared = torch.full((6,), -1, dtype=torch.int64)
+        self._shared.share_memory_()  # type: ignore[no-untyped-call,unused-ignore]
+        self._iterations = self._given = 0
+        self._begin: tuple[int, int] | None = None
         self._loaded: dict[str, Any] | None = None
+        self._begin_next_at(source.state())
+
+    def _begin_next_at(self, state: Mapping[str, Any]) -> None:
+        with self._lock:
+            self._shared[NEXT_EPOCH], self._shared[NEXT_POSITION] = state["epoch"], state["position"]
 
     def __len__(self) -> int:
         return len(self._stream)
@@ -79,59 +54,84 @@ class StreamDataset(IterableDataset):  # type: ignore[misc,type-arg,unused-ignor
     @property
     def epoch(self) -> int:
         """The epoch of the next iteration."""
-        return int(self._begin[0])
+        return int(self._shared[NEXT_EPOCH])
 
     def set_epoch(self, epoch: int) -> None:
         """The next iteration is this epoch, from its beginning."""
         self._stream.set_epoch(epoch)
-        self._begin[0], self._begin[1] = epoch, 0
+        self._begin_next_at({"epoch": epoch, "position": 0})
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """The batches of this worker."""
         info = get_worker_info()
-        worker, workers = (info.id, info.num_workers) if info else (0, 1)
+        worker, workers, seed = (info.id, info.num_workers, info.seed - info.id) if info else (0, 1, -1)
         if info and self._stream.n_workers:
             raise SettingsError(
                 f"a stream with {self._stream.n_workers} workers in a worker of a DataLoader",
                 expected="workers of one of them", where="DataLoader", todo="leave out `workers` of the stream",
             )  # fmt: skip
-        if self._loaded is not None:
-            begin, self._given = self._loaded["begin"], self._loaded["given"]
+        self._iterations += 1
+        self._begin, self._given = self._begin_iteration(seed)
+        self._go_to(self._begin)
+        return self._batches(self._stream.share(worker, workers, self._given))
+
+    def _begin_iteration(self, seed: int) -> tuple[tuple[int, int], int]:
+        """Where this iteration begins, the same for all of its workers, and the batches given before in this share."""
+        with self._lock:
+            shared = self._shared
+            is_first = (int(shared[SEED]), int(shared[NUMBER])) != (seed, self._iterations)
+            if self._loaded is not None:
+                shared[EPOCH], shared[POSITION] = self._loaded["begin"]
+            elif is_first:
+                shared[EPOCH], shared[POSITION] = int(shared[NEXT_EPOCH]), int(shared[NEXT_POSITION])
+            if is_first or self._loaded is not None:
+                shared[NEXT_EPOCH], shared[NEXT_POSITION] = int(shared[EPOCH]) + 1, 0
+                shared[SEED], shared[NUMBER] = seed, self._iterations
+            given = self._loaded["given"] if self._loaded is not None else 0
             self._loaded = None
-            self._begin[:] = torch.tensor(begin)
-        else:
-            begin, self._given = self._begin.tolist(), 0
-        self._go_to(begin)
-        for batch in self._stream.share(worker, workers, self._given):
+            return (int(shared[EPOCH]), int(shared[POSITION])), given
+
+    def _batches(self, share: Iterator[Any]) -> Iterator[dict[str, Any]]:
+        for batch in share:
             self._given += 1
             yield tensors_of(arrays_of(batch))
-        self._given = 0
-        self._begin[0], self._begin[1] = begin[0] + 1, 0
 
-    def _go_to(self, begin: list[int]) -> None:
-        state = self._stream.state()
-        self._stream.resume(state | {"epoch": begin[0], "position": begin[1]})
+    def _go_to(self, begin: tuple[int, int]) -> None:
+        self._stream.resume(self._stream.state() | {"epoch": begin[0], "position": begin[1]})
 
     def state_dict(self) -> dict[str, Any]:
         """Where this copy is, as torchdata's `StatefulDataLoader` keeps it for each worker."""
-        begin = self._begin.tolist() if not self._given else [self._stream.epoch, self._stream.state()["position"]]
-        return {"stream": self._stream.state(), "begin": begin, "given": self._given}
+        begin = self._begin or (int(self._shared[NEXT_EPOCH]), int(self._shared[NEXT_POSITION]))
+        return {"stream": self._stream.state(), "begin": list(begin), "given": self._given}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue there at the next iteration. Raises SettingsError for a state of other data, selection or order."""
         self._stream.resume(state["stream"])
-        self._loaded = {"begin": list(state["begin"]), "given": int(state["given"])}
+        self._loaded = {"begin": [int(each) for each in state["begin"]], "given": int(state["given"])}
 
     def state_after(self, batches: int) -> dict[str, Any]:
-        """The state of the stream after a number of batches of this iteration, for any number of workers and ranks."""
-        self._go_to(self._begin.tolist())
+        """The state of the stream after a number of batches of the last iteration that began.
+
+        It can be given to `resume` with any number of workers and ranks.
+        """
+        if self._shared[EPOCH] < 0:
+            self._go_to((int(self._shared[NEXT_EPOCH]), int(self._shared[NEXT_POSITION])))
+        else:
+            self._go_to((int(self._shared[EPOCH]), int(self._shared[POSITION])))
         return self._stream.state_after(batches)
 
     def resume(self, state: Mapping[str, Any]) -> StreamDataset:
-        """Continue at a state of the stream (`Stream.state`, `state_after`); returns the dataset."""
+        """The next iteration continues at a state of the stream (`state`, `state_after`); returns the dataset."""
         self._stream.resume(state)
-        self._begin[0], self._begin[1] = state["epoch"], state["position"]
+        self._begin_next_at(state)
         return self
+
+
+def ranks() -> dict[str, int]:
+    """Rank and world of this process, where several train together."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return {"rank": torch.distributed.get_rank(), "world": torch.distributed.get_world_size()}
+    return {}
 
 
 def tensors_of(arrays: Mapping[str, Any]) -> dict[str, Any]:
