@@ -581,7 +581,7 @@ def test_mixed_columns_are_refused(parts):
     with pytest.raises(InputError) as error:
         finalize_dataset(parts)
     first, *_, last = error.value.found.splitlines()
-    assert first == "the parts differ in 21 things" and last.strip() == "and 20 more lines"
+    assert first == "the parts differ in 21 things" and last.strip() == "and 22 more lines"
     assert "column cl_features.en_cluster_log " in error.value.found and "(none)  in w-12" in error.value.found
 
 
