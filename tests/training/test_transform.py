@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.batches import random_batch
+from helpers.cli import run
 from helpers.weights import weights_file
 
 from ecalwindows import open_dataset, stream
@@ -90,3 +91,43 @@ def test_inputs_that_the_dataset_lacks_are_an_error_before_anything_is_read(file
         stream(file, 10, inputs=other)
     with pytest.raises(SettingsError, match="other settings of the content"):
         stream(file, 10, inputs=DEFINITION, layout="flat")
+
+
+@pytest.fixture
+def factors(file: str, tmp_path: Path) -> str:
+    run("normalize", file, "-o", str(tmp_path / "n.json"), "--inputs", str(tmp_path / "n.yaml"), "-q")
+    return str(tmp_path / "n.json")
+
+
+def test_normalisation_gives_the_tensors_of_the_definition_with_these_factors(
+    file: str, factors: str, tmp_path: Path
+) -> None:
+    weights = tmp_path / "weights.json"
+    (one,) = stream(file, 40, shuffle=False, normalisation=factors, weights=weights)
+    (other,) = stream(file, 40, shuffle=False, inputs=tmp_path / "n.yaml", weights=weights)
+    assert tuple(one) == tuple(other)
+    for name, tensor in one.items():
+        assert np.array_equal(tensor, other[name])
+    assert np.array_equal(one.weights, other.weights)
+
+
+def test_normalisation_of_some_columns_without_hits(file: str, factors: str) -> None:
+    some = ["cl_r9", "et_cluster_log"]
+    (batch,) = stream(file, 40, shuffle=False, normalisation=factors, columns=some, hits=False, pad_clusters=6)
+    (plain,) = stream(file, 40, shuffle=False, columns=some, hits=False, pad_clusters=6)
+    assert set(batch) == {"clusters", "cluster_mask"}
+    assert batch["clusters"].shape == (40, 6, 2)
+    there = json.loads(Path(factors).read_text())["cluster"]
+    raw = plain.cl_features[..., plain.names.cl_features.index("et_cluster_log")]
+    expected = (raw - np.float32(there["mean"]["et_cluster_log"])) / np.float32(there["std"]["et_cluster_log"])
+    ours = batch["clusters"][..., sorted(some, key=list(there["mean"]).index).index("et_cluster_log")]
+    assert np.array_equal(ours[plain.cl_mask], np.where(raw == SENTINEL, 0, expected)[plain.cl_mask])
+
+
+def test_normalisation_without_factors_for_a_column_or_beside_inputs_is_an_error(file: str, factors: str) -> None:
+    with pytest.raises(SettingsError, match="'et_clustr' has no factors"):
+        stream(file, 40, normalisation=factors, columns=["et_clustr"])
+    with pytest.raises(SettingsError, match="one of the two"):
+        stream(file, 40, normalisation=factors, inputs=DEFINITION)
+    with pytest.raises(SettingsError, match="numbers of places"):
+        stream(file, 40, normalisation=factors, pad_clusters="batch")

@@ -15,7 +15,8 @@ import numpy as np
 from ecalwindows.core.errors import SettingsError, near
 from ecalwindows.dataset.reading.opened import Dataset
 from ecalwindows.formats.weights import read_weights
-from ecalwindows.training.inputs import InputDefinition, read_inputs
+from ecalwindows.training.factors import inputs_with_factors, read_factors
+from ecalwindows.training.inputs import InputDefinition, input_definition, read_inputs
 from ecalwindows.training.making import Layout, Maker, Shuffle, Transform
 from ecalwindows.training.order import rounds
 from ecalwindows.training.padding import PaddedBatch, Padding, padding_of
@@ -267,6 +268,7 @@ def stream(
     mix: Mapping[str, float] | None = None,
     stop: Literal["first", "all"] = "first",
     inputs: str | PathLike[str] | InputDefinition | None = None,
+    normalisation: str | PathLike[str] | None = None,
     weights: str | PathLike[str] | None = None,
     transform: Transform | None = None,
 ) -> Stream:
@@ -298,7 +300,9 @@ def stream(
     stop : with `mix`, "first" ends the epoch when the first dataset is used up, "all" repeats the shorter ones
     inputs : input definition (docs/normalisation.md): batches are its tensors by name, with the places that it states,
         as `InputBatch`; not together with columns, hits, layout, pad_clusters, pad_hits and transform
-    weights : with `inputs`, file of weights (docs/reweighting.md), evaluated for each window
+    normalisation : factors of `ecalwindows normalize`: as `inputs`, with a definition of the `columns` (all that have
+        factors), by mean and width, with the places of `pad_clusters` and `pad_hits`; -999 becomes 0
+    weights : with `inputs` or `normalisation`, file of weights (docs/reweighting.md), evaluated for each window
     transform : function that is applied to each batch, in the process that made it
 
     Raises
@@ -316,8 +320,13 @@ def stream(
     _check(where, 0, workers=workers, rank=rank, memory=memory, seed=seed)
     if not 0 <= rank < world or (last == "keep" and world > 1):
         raise _wrong(f"{rank=}, {world=}, {last=}", "a rank below world; last='keep' with one rank only", where)
+    if normalisation is not None:
+        if inputs is not None:
+            raise _wrong("inputs and normalisation", "one of the two", where)
+        inputs = _normalised(str(normalisation), columns, hits, pad_clusters, pad_hits, where)
+        columns, hits, pad_clusters, pad_hits = None, True, 45, 45
     if weights is not None and inputs is None:
-        raise _wrong(f"{weights=} without inputs", "weights together with inputs", where)
+        raise _wrong(f"{weights=} without inputs", "weights together with inputs or normalisation", where)
     model = None
     if inputs is not None:
         if (columns, hits, layout, pad_clusters, pad_hits, transform) != (None, True, "padded", 45, 45, None):
@@ -363,6 +372,33 @@ def _opened(datasets: Any) -> tuple[list[Dataset], list[str]]:
     if not made:
         raise _wrong("no dataset is given", "at least one", "stream")
     return made, [str(name) for name in named] if named is not None else []
+
+
+def _normalised(
+    path: str, columns: Sequence[str] | None, hits: bool, clusters: Size, n_hits: Size, where: str
+) -> InputDefinition:
+    """The input definition of columns with the factors of a file. Raises SettingsError for columns without factors."""
+    if not (isinstance(clusters, int) and isinstance(n_hits, int)):
+        raise _wrong("normalisation with padding to the batch", "numbers of places", where)
+    made = inputs_with_factors(read_factors(path))
+    values = made.model_dump(mode="json", exclude_none=True)
+    for level, places in (("clusters", clusters), ("hits", n_hits)):
+        values[level]["places"] = places
+    if not hits:
+        del values["hits"]
+    if columns is not None:
+        known = [*made.clusters.names, *(made.windows.names if made.windows else ())]
+        for name in columns:
+            if name not in known:
+                raise SettingsError(
+                    f"the column '{name}' has no factors", expected=near(name, known), where=path,
+                    todo="make the factors of a dataset with this column, or leave it out",
+                )  # fmt: skip
+        for level in ("clusters", "windows"):
+            values[level]["features"] = [each for each in values[level]["features"] if each["name"] in columns]
+        if not values["windows"]["features"]:
+            del values["windows"]
+    return input_definition(values, where=path)
 
 
 def _model_inputs(
