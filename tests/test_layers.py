@@ -130,7 +130,14 @@ def test_the_lowest_modules_stay_low(module: str, allowed: set[str]) -> None:
 
 HOMES = {
     "uproot": ("dumper", "simulation", "core.corrections"),
-    "pyarrow": ("formats", "dataset", "validation", "evaluation.collecting", "evaluation.score_tables"),
+    "pyarrow": (
+        "formats",
+        "dataset",
+        "validation",
+        "evaluation.arrays",
+        "evaluation.collecting",
+        "evaluation.score_tables",
+    ),
     "iminuit": ("evaluation.cruijff",),
     "matplotlib": ("plots",),
     "mplhep": ("plots",),

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from ecalwindows.core.batch import Array
+from ecalwindows.dataset.finalizing.identity import sample_counts
 from ecalwindows.training.opened import open_dataset
 from ecalwindows.training.padding import PaddedBatch
-from ecalwindows.training.plan import sample_of
 from ecalwindows.training.stream import stream
 
 UNKNOWN = "unknown"
@@ -66,7 +66,8 @@ class StreamFacts:
             self.clusters += int(batch.cl_offsets[-1])
             self.hits += int(batch.hit_offsets[-1])
         n, metadata = len(batch), batch.metadata
-        self.samples.update(sample_of(str(text)) or UNKNOWN for text in metadata.get("window_index", [""] * n))
+        counts = sample_counts(metadata["window_index"]) if "window_index" in metadata else {"": n}
+        self.samples.update({name or UNKNOWN: count for name, count in counts.items()})
         self.flavours.update(_counts(metadata["flavour"]) if "flavour" in metadata else {UNKNOWN: n})
 
     @property

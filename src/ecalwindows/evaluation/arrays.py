@@ -6,9 +6,10 @@ from typing import Any
 
 import awkward as ak
 import numpy as np
+import pyarrow as pa
 
 from ecalwindows.core.errors import InputError
-from ecalwindows.core.event_hash import event_hash, sample_key
+from ecalwindows.dataset.finalizing.identity import keys_of
 from ecalwindows.evaluation.caloparticles import ENERGY_COLUMNS, EVENT_NAMES, supercluster_energies
 from ecalwindows.evaluation.events import Windows, events_of
 from ecalwindows.evaluation.strategies import superclusters as made_of_graphs
@@ -68,12 +69,10 @@ def superclusters(scores: Any, windows: Any, *, strategy: str = "Cascade", thres
     pair = {name: ak.to_numpy(ak.flatten(columns[name])) for name in ENERGY_COLUMNS}
     pair["score"] = ak.to_numpy(ak.flatten(score)).astype(np.float32)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    key = event_hash(sample_key(""), *(window[name] for name in EVENT_NAMES))
+    identity = {name: pa.array(window[name]) for name in EVENT_NAMES}
     if SAMPLE in columns:
-        texts = ak.to_list(columns[SAMPLE])
-        samples, place = np.unique([text.partition("_")[0] for text in texts], return_inverse=True)
-        keys = np.array([sample_key(str(name)) for name in samples], np.uint64)
-        key = event_hash(keys[place], *(window[name] for name in EVENT_NAMES)) if len(texts) else key
+        identity[SAMPLE] = pa.array(ak.to_arrow(columns[SAMPLE], extensionarray=False)).cast(pa.large_string())
+    key = keys_of(identity, "")
     first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])[: len(key)])
     if len(np.unique(key[first])) < len(first):
         raise InputError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -14,13 +13,10 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, SettingsError
-from ecalwindows.core.event_hash import event_hash, sample_key, splitmix64
-from ecalwindows.dataset.finalizing.identity import SAMPLE
+from ecalwindows.core.event_hash import splitmix64
+from ecalwindows.dataset.finalizing.identity import IDS, batch_keys
 from ecalwindows.dataset.reading.opened import Dataset
 from ecalwindows.dataset.reading.scan import Unit
-from ecalwindows.formats.parquet.stored import text_array
-
-IDS = ("run_id", "lumi_id", "event_id")
 
 Integers = NDArray[np.int64]
 Fold = tuple[int, int]
@@ -98,18 +94,7 @@ def _selected(dataset: Dataset, unit: Unit, fold: Fold | None) -> tuple[NDArray[
 
 def folds(batch: WindowBatch, n: int) -> Integers:
     """The fold of each window: splitmix64(h) modulo n, where h is the hash of its event as dataset/splits.py has it."""
-    key = sample_key("") * np.ones(len(batch), np.uint64)
-    if len(batch.window_index.data):
-        names, at = np.unique([sample_of(text) for text in text_array(batch.window_index)], return_inverse=True)
-        key = np.array([sample_key(str(name)) for name in names])[at]
-    hashed = splitmix64(event_hash(key, *(batch.window[name] for name in IDS)))
-    return (hashed % np.uint64(n)).astype(np.int64)
-
-
-def sample_of(text: str) -> str:
-    """The sample of a window_index, by the same rule as that of splits; empty where it has none."""
-    found = re.match(SAMPLE, text)
-    return found["sample"] if found else ""
+    return (splitmix64(batch_keys(batch, "")) % np.uint64(n)).astype(np.int64)
 
 
 def _block_notes(dataset: Dataset, units: Sequence[Unit]) -> tuple[list[str], int]:

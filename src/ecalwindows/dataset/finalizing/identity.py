@@ -46,10 +46,20 @@ def keys_of(columns: Mapping[str, Any], sample: str) -> Keys:
     numbers = [stored_column(columns[name], "int64") for name in IDS]
     key: Any = sample_key(sample)
     if "window_index" in columns and len(numbers[0]):
-        found = pc.struct_field(pc.extract_regex(_plain(columns["window_index"]), SAMPLE), "sample")
-        names = pc.dictionary_encode(pc.fill_null(found, sample))
+        names = pc.dictionary_encode(pc.fill_null(_samples(columns["window_index"]), sample))
         key = np.array([sample_key(name) for name in names.dictionary.to_pylist()])[names.indices.to_numpy()]
     return event_hash(key, *numbers)
+
+
+def _samples(window_index: Any) -> Any:
+    """The sample of each window_index; null for one of another origin."""
+    return pc.struct_field(pc.extract_regex(_plain(window_index), SAMPLE), "sample")
+
+
+def sample_counts(window_index: NDArray[Any]) -> dict[str, int]:
+    """How many windows of each sample there are, from their window_index as str; empty: no sample."""
+    found = pc.value_counts(pc.fill_null(_samples(pa.array(window_index, pa.string())), ""))
+    return {each["values"]: each["counts"] for each in found.to_pylist()}
 
 
 def _plain(array: Any) -> Any:
