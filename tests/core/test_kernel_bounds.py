@@ -19,7 +19,8 @@ FILES = (
     "windowing/test_pipeline.py", "studies/test_normalize.py", "studies/test_working_point_study.py",
     "studies/test_window_size.py", "simulation/test_simulate_events.py", "simulation/test_simulate_physics.py",
     "simulation/test_simulate_properties.py", "evaluation/test_strategies.py",
-    "training/test_cmssw.py",
+    "evaluation/test_events.py", "evaluation/test_measuring.py", "training/test_cmssw.py", "training/test_gather.py",
+    "training/test_transform.py",
 )  # fmt: skip
 """The tests that call kernels, and together all of them."""
 
