@@ -141,6 +141,11 @@ CASES = {
         ("evaluate", "{in}/parts", "-o", "{out}/e", "--no-figures", "--bootstrap", "0", "--overwrite", "-q"),
         only=("renameat2",),
     ),
+    "export cmssw": Case(
+        ("export", "cmssw", "{in}/cmssw.yaml", "--dataset", "{in}/other", "-o", "{out}/x", "-q"),
+        ("export", "cmssw", "{in}/cmssw.yaml", "--dataset", "{in}/parts", "-o", "{out}/x", "--overwrite", "-q"),
+        only=("renameat2",),
+    ),
     "reweight": Case(
         ("reweight", "{in}/e.parquet", "{in}/p.parquet", "-o", "{out}/w.json", *BINS, "3", "-q"),
         ("reweight", "{in}/e.parquet", "{in}/p.parquet", "-o", "{out}/w.json", *BINS, "4", "-q"),
@@ -154,6 +159,14 @@ CASES = {
 }  # fmt: skip
 
 
+CMSSW = """
+convention: cmssw
+clusters: {tensor: x, places: 5, features: [{name: cl_energy}]}
+windows: {tensor: w, features: [{name: avg_cl_energy}]}
+hits: {tensor: h, places: 6, features: [{name: ieta}]}
+"""
+
+
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the commands read; not to be changed."""
@@ -164,6 +177,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_part(base / "text", "a", "ele", (0, 6), ".ndjson")
     run("finalize", str(base / "parts"), "-o", str(base / "ds"), "-q")
     run("truth", "match", ELECTRONS, "-o", str(base / "m.parquet"), "-q")
+    (base / "cmssw.yaml").write_text(CMSSW)
     (base / "plain").mkdir()
     for number, name in enumerate("ab"):
         few = {"et_seed": np.arange(9.0) + number, "flavour": np.full(9, 11)}
