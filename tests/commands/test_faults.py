@@ -412,10 +412,16 @@ class OfProduction:
     is_slow: bool = False
 
 
+def to_merge(base: Path) -> None:
+    """Another production of the same inputs, whose parts are merged."""
+    write_yaml(base / "m.yaml", output=str(base / "all" / "m"), merge=2)
+
+
 OF_PRODUCTIONS = {
     "plan": OfProduction("production plan {in}/p.yaml -o {in}/all/other/plan.json"),
     "resume": OfProduction("production resume {in}/p.yaml -j 0 -q", lacks_a_part),
     "run": OfProduction("production run {in}/p.yaml -j 0 -q", lambda base: shutil.rmtree(base / "all"), is_slow=True),
+    "run, merged": OfProduction("production run {in}/m.yaml -j 0 -q", to_merge, "m", is_slow=True),
     "submit": OfProduction("production submit {in}/p.yaml --dry-run"),
     "condor windows": OfProduction(
         "condor windows -i {in}/dumps -o {in}/all/c -nfg 1 -a sim_fraction -q espresso -cf {in}/all/d --eos-url="
