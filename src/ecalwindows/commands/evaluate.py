@@ -6,7 +6,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ecalwindows.commands.steps import Progress, Steps
 from ecalwindows.core.errors import SettingsError, UnknownColumnError, near
 from ecalwindows.core.names import printable
 from ecalwindows.core.version import revision, version
@@ -35,9 +36,6 @@ from ecalwindows.evaluation.score_tables import ScoreWriter, saved_scores
 from ecalwindows.evaluation.scores import ScoreSource, open_source
 from ecalwindows.evaluation.separation import Calibration, calibration
 from ecalwindows.evaluation.strategies import STRATEGIES, checked_threshold
-
-Progress = Callable[[int, int, int], None]
-"""Called with steps done (row groups, then bins), steps in all, and windows so far."""
 
 SUMMARY = "summary.json"
 GROUPS = ("n", "score", "true_share")
@@ -127,7 +125,7 @@ def evaluate(
     check_folder(target, overwrite=overwrite, is_own=_is_evaluation, ours=REPLACED)
     sources = [open_source(what, name=name, inputs=(inputs or {}).get(name)) for name, what in models.items()]
     reading = Reading(datasets, sources, options)
-    steps = _Steps(progress, len(reading.units))
+    steps = Steps(progress, len(reading.units))
     found = Evaluated(
         target, options, [_about(each) for each in reading.datasets],
         {each.name: dict(each.about) for each in reading.sources}, [each.name for each in sources], [],
@@ -268,7 +266,7 @@ class Reading:
             is_complete=self.is_complete, mustache=self.mustache, cms_csv=options.cms_csv, min_et=options.min_et,
         )  # fmt: skip
 
-    def windows(self, folder: Path, stack: ExitStack, options: EvaluationOptions, steps: _Steps) -> Iterator[Windows]:
+    def windows(self, folder: Path, stack: ExitStack, options: EvaluationOptions, steps: Steps) -> Iterator[Windows]:
         """All windows with the scores of all sources; scores of models are saved if that is wanted."""
         writers: dict[str, ScoreWriter] = {}
         if options.save_scores:
@@ -292,7 +290,7 @@ class Reading:
             steps.done()
 
 
-def _measure(found: Evaluated, made: Collected, steps: _Steps) -> None:
+def _measure(found: Evaluated, made: Collected, steps: Steps) -> None:
     """Measure satellites, caloparticles and fakes."""
     options = found.options
     how: dict[str, Any] = {"rounds": options.rounds, "seed": options.seed, "references": REFERENCES}
@@ -312,7 +310,7 @@ def _measure(found: Evaluated, made: Collected, steps: _Steps) -> None:
         found.fits = list(_fits(tables, found.measured, options))
 
 
-def _draw(found: Evaluated, made: Collected, folder: Path, steps: _Steps) -> None:
+def _draw(found: Evaluated, made: Collected, folder: Path, steps: Steps) -> None:
     """Draw all figures as PNG and PDF."""
     from ecalwindows.plots.evaluation import evaluation_figures
     from ecalwindows.plots.style import FORMATS
@@ -410,18 +408,3 @@ def _is_evaluation(folder: Path) -> bool:
     """Whether an earlier run made the folder."""
     place = folder / PAGE
     return place.is_file() and MARK in place.read_text(encoding="utf-8", errors="replace")[:1000]
-
-
-@dataclass
-class _Steps:
-    """Counts what is done."""
-
-    progress: Progress | None
-    of: int
-    n: int = 0
-    windows: int = 0
-
-    def done(self) -> None:
-        self.n += 1
-        if self.progress:
-            self.progress(self.n, max(self.n, self.of), self.windows)

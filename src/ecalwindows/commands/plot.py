@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ecalwindows.commands.steps import Progress, Steps
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, SettingsError, near
 from ecalwindows.core.schema import COLUMNS
@@ -26,8 +27,6 @@ TABLES = "tables"
 FIGURES = ".png", ".pdf"
 OURS = "figures that `ecalwindows plot` made"
 """What may be replaced, in words."""
-Progress = Callable[[int, int, int], None]
-"""Called with steps done (row groups and files read twice, then figures), steps in all, and windows so far."""
 
 
 @dataclass
@@ -69,7 +68,7 @@ def plot_datasets(
     began, target = time.monotonic(), Path(folder)
     check_folder(target, overwrite=overwrite, is_own=_is_ours, ours=OURS)
     reading = Reading(inputs, split, only)
-    steps = _Steps(progress, 2 * len(reading.units) + len(reading.drawn))
+    steps = Steps(progress, 2 * len(reading.units) + len(reading.drawn))
     found, plotted = _counted(reading, steps, inputs), Plotted(target, files=len(reading.names))
     plotted.windows, plotted.clusters = steps.windows, steps.clusters
     plotted.columns = list(found.binnings)
@@ -153,7 +152,7 @@ def _chosen(only: Collection[str], held: Collection[str], where: str) -> frozens
     return frozenset().union(*(groups[name] for name in only))
 
 
-def _counted(reading: Reading, steps: _Steps, inputs: Sequence[str]) -> Distributions:
+def _counted(reading: Reading, steps: Steps, inputs: Sequence[str]) -> Distributions:
     """Both ways through the data. Raises InputError where there are no windows."""
     samples = Samples()
 
@@ -182,7 +181,7 @@ def _is_ours(folder: Path) -> bool:
     return page.is_file() and MARK in page.read_text(encoding="utf-8", errors="replace")[:1000]
 
 
-def _draw(folder: Path, plotted: Plotted, suffixes: Sequence[str], steps: _Steps) -> None:
+def _draw(folder: Path, plotted: Plotted, suffixes: Sequence[str], steps: Steps) -> None:
     """Draw all figures from the tables in the folder."""
     from ecalwindows.plots.dataset import figures
 
@@ -192,19 +191,3 @@ def _draw(folder: Path, plotted: Plotted, suffixes: Sequence[str], steps: _Steps
         draw([folder / f"{name}{suffix}" for suffix in suffixes])
         plotted.figures.append(name)
         steps.done()
-
-
-@dataclass
-class _Steps:
-    """Counts what is done."""
-
-    tell: Progress | None
-    of: int
-    n: int = 0
-    windows: int = 0
-    clusters: int = 0
-
-    def done(self) -> None:
-        self.n += 1
-        if self.tell:
-            self.tell(self.n, max(self.n, self.of), self.windows)
