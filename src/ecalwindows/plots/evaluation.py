@@ -184,7 +184,8 @@ def _draw_points(
         x, width = _places(points, by, place - (len(found) - 1) / 2)
         value = np.array([each.value for each in points])
         error = np.nan_to_num([each.error for each in points])
-        axes.errorbar(x, value, error, width, fmt=marker, color=colour, ms=6, lw=1.3, label=name)
+        axes.errorbar(x, value, error, fmt=marker, color=colour, ms=6, lw=1.3, label=name)
+        axes.hlines(value, x - width[0], x + width[1], color=colour, lw=1.3)
     if by in LOGARITHMIC:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(PLAIN)
@@ -212,10 +213,9 @@ def _with_ratio(
         minus = np.array([each.differences["mustache"] for each in kept])
         reference = np.array([each.value for each in kept]) - minus[:, 0]
         colour, marker = looks[name]
-        bottom.errorbar(
-            x, 1 + minus[:, 0] / reference, np.nan_to_num(minus[:, 1] / reference), width, fmt=marker, color=colour,
-            ms=6, lw=1.3,
-        )  # fmt: skip
+        ratio, error = 1 + minus[:, 0] / reference, np.nan_to_num(minus[:, 1] / reference)
+        bottom.errorbar(x, ratio, error, fmt=marker, color=colour, ms=6, lw=1.3)
+        bottom.hlines(ratio, x - width[0], x + width[1], color=colour, lw=1.3)
     if by in LOGARITHMIC:
         bottom.set_xscale("log")
         bottom.xaxis.set_major_formatter(PLAIN)

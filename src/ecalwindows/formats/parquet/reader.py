@@ -173,14 +173,17 @@ def _group_batches(
     file: Any, group: int, rows: int, leaves: list[str], layout: Layout, wanted: Collection[str] | None, path: Any
 ) -> Iterator[WindowBatch]:
     """The batches of a row group; columns that are read only to build the windows are removed."""
+    n_rows, n_read = file.metadata.row_group(group).num_rows, 0
     if not leaves:
-        n_rows = file.metadata.row_group(group).num_rows
         for first in range(0, n_rows, rows):
             yield _batch(pa.table({}), min(rows, n_rows - first), layout, wanted, path)
         return
     for piece in file.iter_batches(use_threads=False, batch_size=rows, row_groups=[group], columns=leaves):
         piece.validate(full=True)
+        n_read += len(piece)
         yield _batch(pa.table(piece).combine_chunks(), len(piece), layout, wanted, path)
+    if n_read != n_rows:
+        raise bad_file(f"row group {group} holds {n_read:,} windows, its footer says {n_rows:,}", path)
 
 
 @contextmanager
