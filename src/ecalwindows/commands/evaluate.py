@@ -29,7 +29,17 @@ from ecalwindows.evaluation.completeness import ADVICE, why_incomplete
 from ecalwindows.evaluation.cruijff import MIN_ENTRIES as FIT_ENTRIES
 from ecalwindows.evaluation.cruijff import Cruijff, fitted
 from ecalwindows.evaluation.events import Windows, complete_events
-from ecalwindows.evaluation.measuring import BINS, REFERENCES, ROUNDS, Bin, Measured, bins_of, measure, measured_table
+from ecalwindows.evaluation.measuring import (
+    BINS,
+    REFERENCES,
+    ROUNDS,
+    Bin,
+    Measured,
+    bins_of,
+    check_rounds,
+    measure,
+    measured_table,
+)
 from ecalwindows.evaluation.page import MARK, PAGE, page
 from ecalwindows.evaluation.satellites import measure_satellites
 from ecalwindows.evaluation.score_tables import ScoreWriter, saved_scores
@@ -145,11 +155,12 @@ def evaluate(
                 TableFile(unnamed / "fits", stack).take(_fit_table(found.fits))
             if found.calibrations:
                 TableFile(unnamed / "calibration", stack).take(_calibration_table(found.calibrations))
-        (unnamed / SUMMARY).write_text(json.dumps(_summary(found), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        summary = _summary(found)
+        (unnamed / SUMMARY).write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         if options.figures and found.measured:
             _draw(found, made, unnamed, steps)
         found.files = sorted(path.relative_to(unnamed).as_posix() for path in unnamed.rglob("*") if path.is_file())
-        (unnamed / PAGE).write_text(page(_summary(found), found.measured, found.files), encoding="utf-8")
+        (unnamed / PAGE).write_text(page(summary, found.measured, found.files), encoding="utf-8")
     found.seconds = time.monotonic() - began
     return found
 
@@ -157,6 +168,7 @@ def evaluate(
 def checked(options: EvaluationOptions) -> EvaluationOptions:
     """The options. Raises SettingsError for those without a meaning."""
     checked_threshold(options.threshold)
+    check_rounds(options.rounds)
     if not 0 <= options.min_et < math.inf:
         raise SettingsError(
             f"the minimum Et of superclusters is {options.min_et}", expected="a number of GeV, at least 0",

@@ -167,7 +167,7 @@ def collection(events: Events, made: Superclusters) -> Collection:
         return np.where(found, values[place], np.nan) if len(values) else np.full(len(rows), np.nan)
 
     raw, calibrated = taken(energies["energy"]), taken(energies["energy_calib"])
-    true, gen = (_or_nan(window[name][rows]) for name in ("en_true_sim_good", "en_true_gen"))
+    true, gen = (or_nan(window[name][rows]) for name in ("en_true_sim_good", "en_true_gen"))
     seeded = np.zeros(len(rows), bool)
     seeded[found] = made.window[own[found]] == rows[found]
     calo: Table = {
@@ -182,7 +182,7 @@ def collection(events: Events, made: Superclusters) -> Collection:
         "response": raw / true,
         "response_calib": calibrated / true,
         "response_gen": raw / gen,
-        "completeness": np.where(found, parts[1] / _or_nan(parts[0]), np.nan),
+        "completeness": np.where(found, parts[1] / or_nan(parts[0]), np.nan),
         "purity": np.where(found, parts[1] / raw, np.nan),
         "split": parts[2] >= SPLIT * np.where(parts[0] > 0, parts[0], np.inf),
         "merged": numbers[1] > 0,
@@ -203,7 +203,7 @@ def _fakes(table: Table, made: Superclusters) -> Array:
     return counts
 
 
-def _or_nan(energy: Array) -> Array:
+def or_nan(energy: Array) -> Array:
     """Energies as float64, NaN where they are not above 0."""
     return np.where(energy > 0, energy, np.nan).astype(np.float64)
 

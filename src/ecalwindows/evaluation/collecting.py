@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -166,14 +167,14 @@ class Collected:
             rows = {each: values for each, values in table.items() if each != "event_key"}
             self._file("caloparticles").take({"collection": np.full(len(table["found"]), way, object)} | rows)
 
-    @property
+    @cached_property
     def caloparticles(self) -> dict[str, Table]:
-        """The caloparticles of each collection."""
+        """The caloparticles of each collection; to be asked for when all windows are taken."""
         return {way: _joined(tables) for way, tables in self._caloparticles.items() if tables}
 
-    @property
+    @cached_property
     def satellites(self) -> Table:
-        """The satellites of matched windows."""
+        """The satellites of matched windows; to be asked for when all windows are taken."""
         return _joined(self._satellites)
 
     @property

@@ -160,10 +160,7 @@ def measure(
     SettingsError
         For a number of rounds that is not 0 to 10,000.
     """
-    if not 0 <= rounds <= 10_000:
-        raise SettingsError(
-            f"{rounds} rounds of the bootstrap", expected="0 to 10,000", where="--bootstrap", todo="correct it"
-        )
+    check_rounds(rounds)
     tables = list(collections.values())
     if not tables:
         return []
@@ -183,6 +180,14 @@ def measure(
 
     in_threads(one, len(work), done)
     return [each for result in results for each in result]
+
+
+def check_rounds(rounds: int) -> None:
+    """Raise SettingsError for a number of rounds that is not 0 to 10,000."""
+    if not 0 <= rounds <= 10_000:
+        raise SettingsError(
+            f"{rounds} rounds of the bootstrap", expected="0 to 10,000", where="--bootstrap", todo="correct it"
+        )
 
 
 def _measured(

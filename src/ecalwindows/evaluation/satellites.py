@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.evaluation.events import Windows
 from ecalwindows.evaluation.kernels import bootstrap as kernels
-from ecalwindows.evaluation.measuring import BINS, Done, Edges, Measured, Table, bins_of, rows_of
+from ecalwindows.evaluation.measuring import BINS, Done, Edges, Measured, Table, bins_of, check_rounds, rows_of
 from ecalwindows.evaluation.strategies import checked_threshold
 from ecalwindows.studies.working_points.threshold_scan import in_threads, round_keys
 
@@ -85,6 +85,7 @@ def measure_satellites(
     list of Measured
         `MEASURES` of each collection in each bin.
     """
+    check_rounds(rounds)
     limit, keys = checked_threshold(threshold), round_keys(rounds, seed)
     single = {name: edges for name, edges in bins.items() if name in table}
     work = [each for each in bins_of(table, single) if " x " not in each[0].by]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.evaluation.caloparticles import or_nan
 from ecalwindows.evaluation.events import Windows
 from ecalwindows.evaluation.strategies import checked_threshold
 
@@ -65,15 +66,11 @@ def window_table(windows: Windows, score: NDArray[np.float32], mustache: NDArray
     for suffix in ("", "_calib"):
         for group, end in (("sel", ""), ("sel_must", "_mustache")):
             energy = table[f"En_{group}{suffix}"]
-            table[f"En_ovEtrue{suffix}{end}"] = _ratio(energy, table[f"En_true{suffix}"])
+            table[f"En_ovEtrue{suffix}{end}"] = energy / or_nan(table[f"En_true{suffix}"])
             for name, column in TRUE.items():
                 if column in windows.window:
-                    table[f"En_ovEtrue_{name}{suffix}{end}"] = _ratio(energy, windows.window[column])
+                    table[f"En_ovEtrue_{name}{suffix}{end}"] = energy / or_nan(windows.window[column])
     for name in ("sim", "sim_good"):
         if TRUE[name] in windows.window:
-            table[f"EnTrue_ovEtrue_{name}"] = _ratio(table["En_true"], windows.window[TRUE[name]])
+            table[f"EnTrue_ovEtrue_{name}"] = table["En_true"] / or_nan(windows.window[TRUE[name]])
     return table
-
-
-def _ratio(energy: Array, below: Array) -> Array:
-    return energy / np.where(below > 0, below, np.nan).astype(np.float64)

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from ecalwindows.core.jit import kernel
-from ecalwindows.core.kernels.hashing import GOLDEN, mixed
-from ecalwindows.studies.kernels.resolution import POISSON, quantiles
+from ecalwindows.studies.kernels.resolution import poisson_weight, quantiles
 
 SHARE = 0.683
 """Share of the entries in the shortest interval."""
@@ -21,11 +20,7 @@ TAIL = 3.0
 def round_weights(key: Any, round_key: Any, weights: Any) -> None:
     """Fill `weights`, uint8 (n,), with the Poisson weights of one round: as `resolution.poisson_weights` has them."""
     for i in range(len(key)):
-        uniform = np.float64(mixed((key[i] ^ round_key) + GOLDEN) >> np.uint64(11)) * 2.0**-53
-        count = 0
-        while count < 10 and uniform >= POISSON[count]:
-            count += 1
-        weights[i] = count
+        weights[i] = poisson_weight(key[i], round_key)
 
 
 @kernel

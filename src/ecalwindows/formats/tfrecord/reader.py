@@ -29,7 +29,7 @@ KEY_OFFSETS = np.cumsum([0, *map(len, KEYS)])
 OPTIONAL = frozenset(feature.key for feature in CONTEXT if feature.extra) | {"f"}
 UNREAD = frozenset({"s_h", "w_cl", "wi"})
 NO_TRUTH = "no truth"
-"""Stands among the optional keys of a file whose records have the sentinel in place of truth."""
+"""It is among the optional keys of a file whose records have the sentinel in place of truth."""
 
 STATE = next(feature for feature in CONTEXT if "is_seed_calo_matched" in feature.columns)
 NOT_COLUMNS = {WEIGHT, CLASS}

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel
+from ecalwindows.core.jit import kernel, lean_kernel
 from ecalwindows.core.kernels.hashing import GOLDEN, mixed
 
 POISSON = np.array(
@@ -14,6 +14,16 @@ POISSON = np.array(
      0.9994058151824183, 0.9999167588507119, 0.9999897508033253, 0.999998874797402, 0.9999998885745217]
 )  # fmt: skip
 """Cumulative Poisson probabilities of mean 1, for 0 .. 9; beyond is 10."""
+
+
+@lean_kernel
+def poisson_weight(key: Any, round_key: Any) -> Any:
+    """Bootstrap weight of one event in one round, Poisson of mean 1, from their keys, uint64."""
+    uniform = np.float64(mixed((key ^ round_key) + GOLDEN) >> np.uint64(11)) * 2.0**-53
+    count = 0
+    while count < 10 and uniform >= POISSON[count]:
+        count += 1
+    return count
 
 
 @kernel
@@ -25,12 +35,7 @@ def poisson_weights(key: Any, round_key: Any) -> Any:
     weights = np.zeros((len(round_key), len(key)), np.uint8)
     for b in range(len(round_key)):
         for i in range(len(key)):
-            x = mixed((key[i] ^ round_key[b]) + GOLDEN)
-            uniform = np.float64(x >> np.uint64(11)) * 2.0**-53
-            count = 0
-            while count < 10 and uniform >= POISSON[count]:
-                count += 1
-            weights[b, i] = count
+            weights[b, i] = poisson_weight(key[i], round_key[b])
     return weights
 
 
