@@ -66,6 +66,11 @@ def test_selections_and_several_datasets_are_looked_at(dataset: str) -> None:
     assert found["samples"] == {"pho": 16} and isinstance(found["windows_per_second"], float)
 
 
+def test_buckets_are_part_of_the_order(dataset: str) -> None:
+    found = looked(dataset, "--batch-size", "8", "--bucket", "16")
+    assert found["order"] == "exact permutation, buckets of 16 windows" and found["read_windows"] == 56
+
+
 def test_one_batch_has_no_speed(dataset: str) -> None:
     assert looked(dataset, "--batch-size", "60")["windows_per_second"] is None
     assert "only one batch was read" in run("stream", dataset, "--dry-run", "--batch-size", "60").out

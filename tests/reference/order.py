@@ -22,9 +22,14 @@ def permutation(n: int, *identity: int) -> list[int]:
 
 
 def shuffled(
-    sizes: Sequence[int], samples: Sequence[int], chunks: int, identity: Sequence[int]
+    sizes: Sequence[int],
+    samples: Sequence[int],
+    chunks: int,
+    identity: Sequence[int],
+    bucket: int = 0,
+    lengths: Sequence[Sequence[int]] = (),
 ) -> list[tuple[int, int]]:
-    """All windows of an epoch as (block, row)."""
+    """All windows of an epoch as (block, row); lengths : of the windows of each block, for buckets."""
     by_sample = []
     for sample in range(max(samples) + 1):
         blocks = [block for block, of in enumerate(samples) if of == sample]
@@ -34,7 +39,17 @@ def shuffled(
     for number in range(chunks):
         chunk = [w for all_of in by_sample
                  for w in all_of[number * len(all_of) // chunks : (number + 1) * len(all_of) // chunks]]  # fmt: skip
-        epoch += [chunk[i] for i in permutation(len(chunk), *identity, 2, number)]
+        drawn = [chunk[i] for i in permutation(len(chunk), *identity, 2, number)]
+        if bucket:
+            places = range(len(epoch), len(epoch) + len(drawn))
+            buckets = sorted({place // bucket for place in places})
+            by_length = iter(sorted(drawn, key=lambda window: lengths[window[0]][window[1]]))
+            held = {}
+            for i in permutation(len(buckets), *identity, 3, number):
+                n = sum(place // bucket == buckets[i] for place in places)
+                held[buckets[i]] = {next(by_length) for _ in range(n)}
+            drawn = [window for each in buckets for window in drawn if window in held[each]]
+        epoch += drawn
     return epoch
 
 

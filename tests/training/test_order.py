@@ -19,13 +19,15 @@ def integers(values: list[int]) -> np.ndarray:
     return np.array(values, dtype=np.int64)
 
 
-@given(BLOCKS, st.integers(1, 4), st.integers(0, 3), st.data())
+@given(BLOCKS, st.integers(1, 4), st.integers(0, 3), st.integers(0, 9), st.data())
 def test_it_is_the_reference_order_in_pieces_of_any_size(
-    blocks: list[tuple[int, int]], chunks: int, epoch: int, data: st.DataObject
+    blocks: list[tuple[int, int]], chunks: int, epoch: int, bucket: int, data: st.DataObject
 ) -> None:
     sizes, samples = [size for size, _ in blocks], [sample for _, sample in blocks]
-    order = Order(integers(sizes), integers(samples), chunks, (7, epoch))
-    expected = reference.shuffled(sizes, samples, chunks, (7, epoch))
+    lengths = [[data.draw(st.integers(0, 4)) for _ in range(size)] for size in sizes]
+    flat = np.array([each for of_block in lengths for each in of_block], np.uint16)
+    order = Order(integers(sizes), integers(samples), chunks, (7, epoch), bucket, flat)
+    expected = reference.shuffled(sizes, samples, chunks, (7, epoch), bucket, lengths)
     start = data.draw(st.integers(0, len(expected)))
     stop = data.draw(st.integers(start, len(expected)))
     block, row = order.windows(start, stop)
@@ -34,6 +36,15 @@ def test_it_is_the_reference_order_in_pieces_of_any_size(
     assert set(block.tolist()) <= order.open_blocks(start, stop)
     for first, last in pairwise(order.bounds.tolist()):
         assert order.open_blocks(first, last) == {block for block, _ in expected[first:last]}
+
+
+def test_a_bucket_holds_windows_of_similar_length_and_buckets_come_in_random_order() -> None:
+    lengths = np.arange(1000, dtype=np.uint16) % 50
+    block, row = Order(integers([300, 700]), integers([0, 1]), 1, (5, 0), 100, lengths).windows(0, 1000)
+    found = lengths[np.where(block == 0, row, 300 + row)].reshape(10, 100)
+    assert (np.ptp(found, axis=1) == 4).all()  # 1000 windows, 20 of each length
+    assert sorted(found[:, 0] // 5) == list(range(10)) != (found[:, 0] // 5).tolist()
+    assert all((np.diff(each) < 0).any() for each in found.astype(int))
 
 
 @given(

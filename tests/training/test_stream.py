@@ -171,6 +171,33 @@ def test_folds_are_disjoint_and_complete_and_follow_events_not_places(folder: Pa
     assert sorted(events(only)) == sorted(event for event in parts[0] if event >= sum(SIZES["ele"]))
 
 
+def test_all_folds_but_one_are_what_is_left_of_it(folder: Path) -> None:
+    for k in range(3):
+        inside, outside = (events(made(folder, 1, **{name: (k, 3)})) for name in ("fold", "except_fold"))
+        assert sorted(inside + outside) == list(range(N)) and 0 < len(inside) < len(outside)
+
+
+@pytest.mark.parametrize(("world", "size"), [(2, 8), (3, 7)])
+def test_buckets_do_not_depend_on_ranks_and_batch_sizes(folder: Path, world: int, size: int) -> None:
+    settings: dict[str, Any] = {"bucket": 32, "hits": False}
+    sequence = events(made(folder, last="keep", **settings))
+    found = of_all_ranks(folder, world, size, **settings)
+    assert found == sequence[: len(found)] and sorted(sequence) == list(range(N))
+    state = made(folder, **settings).state() | {"position": 50}
+    assert events(made(folder, 5, last="keep", **settings).resume(state)) == sequence[50:]
+
+
+def test_buckets_save_padding_and_other_buckets_are_another_order(folder: Path) -> None:
+    def places(**settings: Any) -> int:
+        """Places for clusters, if each batch had as many as its largest window."""
+        lengths = [np.diff(b.cl_offsets) for b in made(folder, 8, layout="flat", memory=2**30, **settings)]
+        return sum(each.max() * len(each) for each in lengths)
+
+    assert places(bucket=32) < 0.75 * places()
+    with pytest.raises(SettingsError, match="the order differs"):
+        made(folder, bucket=32).resume(made(folder, bucket=16).state())
+
+
 def test_windows_without_a_sample_belong_to_one(tmp_path: Path) -> None:
     """The fold of a window without a sample does not depend on its run as if that were a sample."""
     batch = sample_batch("ele", 0, 40)
@@ -227,6 +254,7 @@ def test_a_transform_that_cannot_be_sent_is_an_error(folder: Path) -> None:
         ({"seed": 1}, "the seed differs"),
         ({"where": "flavour == 11"}, "the selected windows differ"),
         ({"pool": 1}, "the order differs"),
+        ({"except_fold": (0, 2)}, "the selected windows differ"),
     ],
 )
 def test_a_state_of_another_stream_is_an_error_that_says_what_differs(
@@ -279,6 +307,10 @@ def test_a_file_that_changes_while_it_is_streamed_is_an_error(tmp_path: Path, ch
         ({"columns": ["et_clusters"]}, "no feature or group 'et_clusters'"),
         ({"layout": "square"}, "layout='square'"),
         ({"fold": (3, 3)}, "fold="),
+        ({"except_fold": (-1, 3)}, "except_fold="),
+        ({"fold": (0, 3), "except_fold": (1, 3)}, r"fold=\(0, 3\), except_fold=\(1, 3\)"),
+        ({"bucket": -1}, "bucket=-1"),
+        ({"bucket": 8, "shuffle": False}, "bucket=8"),
         ({"mix": {"a": 1}}, "mix names a"),
         ({"pad_hits": 0}, "pad_hits=0"),
         ({"where": "et_seed > 1e9"}, "no window is selected"),

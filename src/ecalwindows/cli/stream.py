@@ -42,6 +42,9 @@ Examples:
 @click.option("--pad-hits", type=Places(), default=45, show_default=True, help="Places for hits of a cluster.")
 @click.option("--no-hits", is_flag=True, help="Read no hits.")
 @click.option("--flat", is_flag=True, help="Batches without padding (layout flat).")
+@click.option(
+    "--bucket", type=click.IntRange(min=0), default=0, metavar="N", help="Windows of similar size come N at a time."
+)
 @click.option("--workers", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Processes.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Of the order.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

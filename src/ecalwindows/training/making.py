@@ -36,12 +36,17 @@ Layout = Literal["padded", "flat"]
 
 @dataclass(frozen=True)
 class Shuffle:
-    """How windows are drawn: seed; the chunks of each dataset (0: stored order); shares of a mixture, None for none."""
+    """How windows are drawn.
+
+    chunks : of each dataset (0: stored order); shares : of a mixture, None for none; repeats : whether shorter datasets
+        of a mixture are repeated; bucket : windows of a bucket, 0 for no buckets
+    """
 
     seed: int
     chunks: tuple[int, ...]
     shares: tuple[float, ...] | None = None
     repeats: bool = False
+    bucket: int = 0
 
 
 @dataclass(eq=False)
@@ -167,4 +172,5 @@ def order_of(blocks: tuple[Blocks, ...], shuffle: Shuffle, epoch: int) -> Order 
         return MixedOrder(sizes, samples, shuffle.chunks, identity, shuffle.shares, shuffle.repeats)
     firsts = np.cumsum([0, *(int(each.max()) + 1 for each in samples)])
     together = np.concatenate([each + first for each, first in zip(samples, firsts, strict=False)])
-    return Order(np.concatenate(sizes), together, shuffle.chunks[0], identity)
+    lengths = np.concatenate([each.lengths for each in blocks]) if shuffle.bucket else None
+    return Order(np.concatenate(sizes), together, shuffle.chunks[0], identity, shuffle.bucket, lengths)

@@ -5,6 +5,10 @@ in a random order, and chunk p of P takes from each sample the windows floor(p n
 windows, and puts all of them in a random order. So each chunk holds the samples in proportion, and reads about one
 P-th of all blocks. With one chunk the permutation is exact. Random orders are sorted SplitMix64 hashes of (seed,
 epoch, purpose, number): no version of a library changes them.
+
+With buckets of b windows, the places k b, ..., (k + 1) b - 1 of the epoch hold windows of similar length: the windows
+of a chunk are sorted by length (those of the same length are in random order) and given to one bucket after the other;
+buckets are in random order, and so are the windows in each. The size of batches does not change this.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from ecalwindows.core.event_hash import hash_chain
 
 Integers = NDArray[np.int64]
 
-BLOCKS, WINDOWS = 1, 2
+BLOCKS, WINDOWS, BUCKETS = 1, 2, 3
 """Purposes of random orders."""
 
 
@@ -38,12 +42,15 @@ class Order:
     samples : the sample of each block as a number from 0 on, int64 (n_blocks,)
     chunks : number of chunks of a shuffle; 0 for the order in which the windows are stored
     identity : seed, epoch and, of a dataset that is repeated, the number of the repetition
+    bucket : windows of a bucket, 0 for no buckets; lengths : of each window, block after block, where there are buckets
     """
 
     sizes: Integers
     samples: Integers
     chunks: int
     identity: tuple[int, ...]
+    bucket: int = 0
+    lengths: NDArray[np.uint16] | None = field(default=None, repr=False)
     _last: dict[int, tuple[Integers, Integers]] = field(default_factory=dict, compare=False, repr=False)
 
     def __len__(self) -> int:
@@ -92,7 +99,20 @@ class Order:
             parts.append((blocks[at], place - (ends - self.sizes[blocks])[at]))
         block, row = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
         order = permutation(len(block), *self.identity, WINDOWS, number)
+        if self.bucket and self.lengths is not None:
+            starts = np.cumsum(self.sizes) - self.sizes
+            order = order[self._in_buckets(self.lengths[starts[block] + row][order], number)]
         return block[order], row[order]
+
+    def _in_buckets(self, lengths: NDArray[np.uint16], number: int) -> Integers:
+        """The order that brings the windows of a chunk, which are in random order, into buckets: int64 (n,)."""
+        first = int(self.bounds[number])
+        bucket = np.arange(first, first + len(lengths)) // self.bucket - first // self.bucket
+        given = np.argsort(permutation(int(bucket.max(initial=-1)) + 1, *self.identity, BUCKETS, number))
+        places = np.argsort(given[bucket], kind="stable")
+        of_window = np.empty_like(bucket)
+        of_window[np.argsort(lengths, kind="stable")] = bucket[places]
+        return np.argsort(of_window, kind="stable")
 
     def windows(self, start: int, stop: int) -> tuple[Integers, Integers]:
         """The windows start, ..., stop - 1 of the epoch: block and row, both int64 (n,)."""

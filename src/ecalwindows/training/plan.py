@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.core.event_hash import splitmix64
+from ecalwindows.core.schema import COLUMNS
 from ecalwindows.dataset.finalizing.identity import IDS, batch_keys
 from ecalwindows.dataset.reading.opened import Dataset
 from ecalwindows.dataset.reading.scan import Unit
@@ -22,6 +23,25 @@ Integers = NDArray[np.int64]
 Fold = tuple[int, int]
 """Number of a fold, and how many folds there are."""
 
+CLUSTER_NAMES = frozenset(name for name, column in COLUMNS.items() if column.group.startswith("cl_"))
+"""Columns of clusters: one of them is enough to count the clusters of windows."""
+
+
+@dataclass(frozen=True)
+class FoldChoice:
+    """The events of a fold, or all others."""
+
+    fold: Fold
+    inside: bool
+
+    def __str__(self) -> str:
+        return f"{'fold' if self.inside else 'except_fold'}={self.fold}"
+
+    def passing(self, batch: WindowBatch) -> NDArray[np.bool_]:
+        """Which windows are chosen, bool (n,)."""
+        chosen: NDArray[np.bool_] = (folds(batch, self.fold[1]) == self.fold[0]) == self.inside
+        return chosen
+
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
@@ -29,6 +49,7 @@ class Blocks:
 
     units : what is read; rows : the rows selected of each, None for all of them
     sizes : windows selected of each, int64 (n_blocks,); samples : number of the sample of each, int64 (n_blocks,)
+    lengths : clusters of each window selected, block after block, uint16 (n,); empty if they are not asked for
     bytes : of all blocks before compression, as their files state it
     fingerprint : SHA-256 of names, sizes, row groups and ranges of the files, and of the selection
     selection : the selection as text
@@ -39,19 +60,20 @@ class Blocks:
     rows: tuple[NDArray[np.uint32] | None, ...]
     sizes: Integers
     samples: Integers
+    lengths: NDArray[np.uint16]
     bytes: int
     fingerprint: str
     selection: str
 
 
-def blocks_of(dataset: Dataset, fold: Fold | None) -> Blocks:
-    """The blocks of a dataset; columns of a selection are read here, once.
+def blocks_of(dataset: Dataset, folds: FoldChoice | None, *, lengths: bool = False) -> Blocks:
+    """The blocks of a dataset; columns of a selection, and the lengths of windows, are read here, once.
 
-    Raises InputError where no window is selected or a file cannot be read, SettingsError for a wrong fold.
+    Raises InputError where no window is selected or a file cannot be read, SettingsError for folds without events.
     """
     units = tuple(dataset.scan.units())
-    rows = tuple(_selected(dataset, unit, fold) for unit in units)
-    kept = [i for i, (_, n) in enumerate(rows) if n]
+    chosen = tuple(_chosen(dataset, unit, folds, lengths) for unit in units)
+    kept = [i for i, (_, n, _) in enumerate(chosen) if n]
     if not kept:
         raise InputError(
             "no window is selected", expected="at least one window", where=dataset.path, todo="give wider limits",
@@ -61,35 +83,43 @@ def blocks_of(dataset: Dataset, fold: Fold | None) -> Blocks:
     return Blocks(
         dataset=dataset,
         units=tuple(units[i] for i in kept),
-        rows=tuple(rows[i][0] for i in kept),
-        sizes=np.array([rows[i][1] for i in kept], dtype=np.int64),
+        rows=tuple(chosen[i][0] for i in kept),
+        sizes=np.array([chosen[i][1] for i in kept], dtype=np.int64),
         samples=np.array([known[name] for name in names], dtype=np.int64),
+        lengths=np.concatenate([chosen[i][2] for i in kept]),
         bytes=n_bytes,
         fingerprint=_fingerprint(dataset),
-        selection="; ".join([each.text for each in dataset.scan.selections] + ([f"fold={fold}"] if fold else [])),
+        selection="; ".join([each.text for each in dataset.scan.selections] + ([str(folds)] if folds else [])),
     )
 
 
-def _selected(dataset: Dataset, unit: Unit, fold: Fold | None) -> tuple[NDArray[np.uint32] | None, int]:
-    """The rows selected of a block (None: all), and their number."""
+def _chosen(
+    dataset: Dataset, unit: Unit, folds: FoldChoice | None, lengths: bool
+) -> tuple[NDArray[np.uint32] | None, int, NDArray[np.uint16]]:
+    """The rows selected of a block (None: all), their number, and their lengths if they are asked for."""
     file, group = unit
-    rows = dataset.scan.index(file).rows
-    if rows is not None and group is not None and not dataset.scan.selections and fold is None:
-        return None, rows[group]
-    found, first, columns = [], 0, frozenset({*IDS, "window_index"}) if fold else frozenset()
-    columns = columns or frozenset(sorted(dataset.scan.names & {"event_id", "et_seed", "ncls"})[:1])
-    if fold is not None and (missing := sorted(columns - dataset.scan.names - {"window_index"})):
+    rows, names = dataset.scan.index(file).rows, dataset.scan.names
+    found, sizes = [np.zeros(0, np.uint32)], [np.zeros(0, np.uint16)]
+    if rows is not None and group is not None and not (dataset.scan.selections or folds or lengths):
+        return None, rows[group], sizes[0]
+    columns = frozenset({*IDS, "window_index"} if folds else sorted(names & {"event_id", "et_seed", "ncls"})[:1])
+    if folds and (missing := sorted(columns - names - {"window_index"})):
         raise SettingsError(
             f"folds need {', '.join(missing)}, which the dataset does not have", expected="run, lumi and event",
             where=dataset.path, todo="make the dataset with the default features definition",
         )  # fmt: skip
-    for batch, kept in dataset.scan.pieces([unit], columns & dataset.scan.names):
-        if fold is not None:
-            kept = kept[folds(batch, fold[1])[kept] == fold[0]]
+    if lengths:
+        columns |= frozenset(sorted(name for name in names & CLUSTER_NAMES)[:1])
+    first = 0
+    for batch, kept in dataset.scan.pieces([unit], columns & names):
+        if folds:
+            kept = kept[folds.passing(batch)[kept]]
         found.append((kept + first).astype(np.uint32))
+        if lengths:
+            sizes.append(np.diff(batch.window_offsets)[kept].clip(max=np.iinfo(np.uint16).max).astype(np.uint16))
         first += len(batch)
-    chosen = np.concatenate([np.zeros(0, np.uint32), *found])
-    return (None if len(chosen) == first else chosen), len(chosen)
+    taken = np.concatenate(found)
+    return (None if len(taken) == first else taken), len(taken), np.concatenate(sizes)
 
 
 def folds(batch: WindowBatch, n: int) -> Integers:

@@ -20,7 +20,7 @@ from ecalwindows.training.inputs import InputDefinition, input_definition, read_
 from ecalwindows.training.making import Layout, Maker, Shuffle, Transform
 from ecalwindows.training.order import rounds
 from ecalwindows.training.padding import PaddedBatch, Padding, padding_of
-from ecalwindows.training.plan import Blocks, Fold, blocks_of
+from ecalwindows.training.plan import Blocks, Fold, FoldChoice, blocks_of
 from ecalwindows.training.transform import InputBatch, ModelInputs
 from ecalwindows.training.workers import Job, Workers
 
@@ -264,7 +264,9 @@ def stream(
     last: Last = "drop",
     pool: int = POOL,
     memory: int = MEMORY,
+    bucket: int = 0,
     fold: Fold | None = None,
+    except_fold: Fold | None = None,
     mix: Mapping[str, float] | None = None,
     stop: Literal["first", "all"] = "first",
     inputs: str | PathLike[str] | InputDefinition | None = None,
@@ -295,7 +297,11 @@ def stream(
         one such draw: about `pool`, and at most two more for each sample
     memory : bytes; a dataset of at most that size (uncompressed, as its files state it) is shuffled exactly, in one
         draw, and then is in memory of each worker
+    bucket : windows of similar size (number of clusters) come one after the other, so many at a time; best a multiple
+        of the batches of all ranks, such as 8 x `batch_size`. 0: no buckets. For `pad_clusters="batch"`; not with `mix`
+        and not without shuffle
     fold : (k, n) selects the events of fold k of n: splitmix64 of the hash of splits, modulo n
+    except_fold : (k, n) selects the events of all folds but k: train with it, and validate with `fold=(k, n)`
     mix : share of each dataset by name. Any k windows in a row hold k x share windows of each up to rounding
     stop : with `mix`, "first" ends the epoch when the first dataset is used up, "all" repeats the shorter ones
     inputs : input definition (docs/normalisation.md): batches are its tensors by name, with the places that it states,
@@ -317,7 +323,7 @@ def stream(
     opened, names = _opened(datasets)
     where = ", ".join(each.path for each in opened)
     _check(where, batch_size=batch_size, world=world, pool=pool, prefetch=prefetch)
-    _check(where, 0, workers=workers, rank=rank, memory=memory, seed=seed)
+    _check(where, 0, workers=workers, rank=rank, memory=memory, seed=seed, bucket=bucket)
     if not 0 <= rank < world or (last == "keep" and world > 1):
         raise _wrong(f"{rank=}, {world=}, {last=}", "a rank below world; last='keep' with one rank only", where)
     if normalisation is not None:
@@ -346,11 +352,12 @@ def stream(
     for name, number in (("pad_clusters", pad_clusters), ("pad_hits", pad_hits)):
         if number != "batch" and (type(number) is not int or number < 1):
             raise _wrong(f"{name}={number!r}", "at least 1, or 'batch'; hits=False leaves out hits", where)
-    if fold is not None and not 0 <= fold[0] < fold[1]:
-        raise _wrong(f"{fold=}", "(k, n) with 0 <= k < n", where)
+    if bucket and (mix is not None or not shuffle):
+        raise _wrong(f"{bucket=}, {mix=}, {shuffle=}", "buckets with shuffle and without mix", where)
+    folds = _folds(fold, except_fold, where)
     shares = None if mix is None else _shares(mix, names, where)
-    blocks = tuple(blocks_of(each, fold) for each in opened)
-    plan = _shuffle(blocks, seed, shuffle, pool, memory, shares, stop)
+    blocks = tuple(blocks_of(each, folds, lengths=bucket > 0) for each in opened)
+    plan = replace(_shuffle(blocks, seed, shuffle, pool, memory, shares, stop), bucket=bucket)
     padding = _padding(opened, pad_clusters, pad_hits if hits else 0, columns)
     maker = Maker(
         blocks=blocks, shuffle=plan, padding=padding if model is None else model.padding(padding),
@@ -434,6 +441,15 @@ def _padding(opened: Sequence[Dataset], clusters: Size, hits: Size, columns: Seq
     return first
 
 
+def _folds(fold: Fold | None, except_fold: Fold | None, where: str) -> FoldChoice | None:
+    """The events of folds that are chosen, None for all."""
+    given = [FoldChoice(each, each is fold) for each in (fold, except_fold) if each is not None]
+    for each in given:
+        if len(given) > 1 or not 0 <= each.fold[0] < each.fold[1]:
+            raise _wrong(", ".join(map(str, given)), "one fold (k, n) with 0 <= k < n", where)
+    return given[0] if given else None
+
+
 def _shares(mix: Mapping[str, float], names: Iterable[str], where: str) -> tuple[float, ...]:
     """The share of each dataset, in order; they need not add up to 1."""
     known = list(names)
@@ -470,6 +486,8 @@ def _described(plan: Shuffle, pool: int, stop: str) -> str:
         order = "exact permutation"
     else:
         order = f"drawn in {' and '.join(map(str, plan.chunks))} chunks (pool={pool})"
+    if plan.bucket:
+        order += f", buckets of {plan.bucket} windows"
     if plan.shares is None:
         return order
     return f"{order}, shares {', '.join(f'{share:.17g}' for share in plan.shares)}, stop={stop}"
