@@ -22,7 +22,7 @@ from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.dumper.branches import SIMHITS
 from ecalwindows.dumper.headers import check_inputs
-from ecalwindows.dumper.read import read_events
+from ecalwindows.dumper.read import event_steps
 from ecalwindows.dumper.reading import Reading
 
 TREE = "recosimdumper/caloTree"
@@ -107,9 +107,9 @@ def test_simulated_hits_are_in_one_of_three_parts(tmp_path: Path) -> None:
         (file,) = check_inputs([path], WindowSettings(), [*SIMHITS]).files
         if is_bad:
             with pytest.raises(BadFileError, match="'simHit_iz' holds 3 in entry 1"):
-                list(read_events(file, WindowSettings(), memory_bytes=1e9))
+                [read() for read in event_steps(file, WindowSettings(), memory_bytes=1e9)]
         else:
-            assert len(list(read_events(file, WindowSettings(), memory_bytes=1e9))) == 1
+            assert len([read() for read in event_steps(file, WindowSettings(), memory_bytes=1e9)]) == 1
 
 
 def test_minus_one_among_the_indices_of_a_supercluster_is_no_cluster(tmp_path: Path, columns: dict[str, Any]) -> None:
@@ -216,12 +216,13 @@ def test_score_rows_of_all_branches_that_lack_a_caloparticle_are_a_bad_file(
         write_windows([str(written(tmp_path / "odd.root", content))], tmp_path / "w.ndjson")
 
 
+@pytest.mark.parametrize("jobs", [1, 3])
 def test_a_value_that_cannot_be_in_a_late_entry_leaves_the_file_out_whole(
-    tmp_path: Path, columns: dict[str, Any]
+    tmp_path: Path, columns: dict[str, Any], jobs: int
 ) -> None:
     odd = written(tmp_path / "odd.root", columns | {"pfCluster_iz": with_value(columns["pfCluster_iz"], 9, entry=2)})
     good = str(GOLDEN / "photons.root")
-    reading = Reading(skip_bad_files=True, step_events=1)
+    reading = Reading(skip_bad_files=True, step_events=1, jobs=jobs)
     report = write_windows([str(odd), good], tmp_path / "w.ndjson", reading=reading)
     write_windows([good], tmp_path / "good.ndjson")
     assert [error.found for error in report.bad] == ["branch 'pfCluster_iz' holds 9 in entry 2"]

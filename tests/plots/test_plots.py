@@ -24,7 +24,7 @@ from ecalwindows.core.settings import WindowSettings
 from ecalwindows.core.working_points import read_working_points
 from ecalwindows.dumper.branches import EVERYTHING
 from ecalwindows.dumper.headers import check_inputs
-from ecalwindows.dumper.read import read_events
+from ecalwindows.dumper.read import event_steps
 from ecalwindows.plots import draw_window
 from ecalwindows.plots.shapes import crystal_corners, mustache_outline, unwrapped, window_edge
 from ecalwindows.windowing.pipeline import make_windows
@@ -39,7 +39,7 @@ def batch() -> WindowBatch:
     settings = WindowSettings(overlap=True, maxnocalow=1000)
     path = Path(__file__).parents[1] / "golden" / "electrons.root"
     (file,) = check_inputs([str(path)], settings, EVERYTHING).files
-    ((_, events),) = read_events(file, settings, memory_bytes=1e9)
+    (events,) = (read() for read in event_steps(file, settings, memory_bytes=1e9))
     return make_windows(events, settings, read_working_points(None), use_pileup=file.use_pileup).batch
 
 

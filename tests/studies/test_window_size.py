@@ -21,7 +21,7 @@ from ecalwindows.core.geometry import GEOMETRIES, Geometry, Piece
 from ecalwindows.core.settings import WindowSettings, read_settings, window_settings
 from ecalwindows.dumper.branches import SIMHITS
 from ecalwindows.dumper.headers import check_inputs
-from ecalwindows.dumper.read import read_events
+from ecalwindows.dumper.read import event_steps
 from ecalwindows.studies.kernels.containment import shares_inside, smallest_box
 from ecalwindows.studies.window_size.boxes import (
     Boxes,
@@ -275,7 +275,7 @@ def dump(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_simulated_hits_are_read_with_their_caloparticle(dump: str) -> None:
     chosen = WindowSettings(require_gen_in_window=False, pileup="off")
     (file,) = check_inputs([dump], chosen, [*SIMHITS, "en_true_sim"]).files
-    ((_, events),) = read_events(file, chosen, memory_bytes=1e9)
+    (events,) = (read() for read in event_steps(file, chosen, memory_bytes=1e9))
     assert events.simhits is not None and events.simhits_offsets is not None
     energy = np.add.reduceat(events.simhits["energy"].astype(float), events.simhits_offsets[:-1])
     assert energy == pytest.approx(events.calo["simEnergy"], rel=1e-3)

@@ -111,10 +111,19 @@ def setting_options(*names: str) -> Callable[[Command], Command]:
     return decorated
 
 
+def jobs_option(command: Command) -> Command:
+    """The option on how many threads work side by side."""
+    help_text = "Threads; 0: as many as there are processors. The output is the same."
+    return click.option(
+        "-j", "--jobs", type=click.IntRange(min=0), default=1, metavar="N", show_default=True, help=help_text
+    )(command)
+
+
 def reading_options(command: Command) -> Command:
     """The options on how dumper files are read."""
     options = (
         click.option("--events", type=EventRange(), default=":", help="Only these events, counted over all inputs."),
+        jobs_option,
         click.option("--memory", type=Megabytes(), default="256MB", show_default=True, help="Memory for arrays."),
         click.option("--step-events", type=click.IntRange(min=1), metavar="N", help="Read at most N events at a time."),
         click.option("--skip-bad-files", is_flag=True, help="Go on without files that cannot be read, and list them."),
@@ -135,6 +144,7 @@ def reading_of(options: dict[str, Any]) -> Any:
         events=options["events"],
         skip_bad_files=options["skip_bad_files"],
         keep_first_duplicates=options["keep_first_duplicates"],
+        jobs=options["jobs"],
     )
 
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import OutputError
 from ecalwindows.core.events import Events
 from ecalwindows.core.files.file_state import refuse_changed
@@ -20,21 +21,23 @@ from ecalwindows.core.files.output import is_replaced, is_special, no_empty_fold
 from ecalwindows.core.names import storable
 from ecalwindows.core.schema import DATA_MODEL_VERSION, TRUTH
 from ecalwindows.core.settings import GivenSettings, WindowSettings, settings_of
+from ecalwindows.core.threads import number_of_threads
 from ecalwindows.core.urls import is_remote
 from ecalwindows.core.version import revision, version
 from ecalwindows.core.working_points import WorkingPoints, read_working_points
 from ecalwindows.dataset.input_warnings import input_warnings
 from ecalwindows.dumper.headers import Input, Inputs, settings_for
 from ecalwindows.dumper.read import no_events
-from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_events, reading_of
+from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_results, reading_of
 from ecalwindows.formats.manifest import InputRecord, Manifest, adler32
 from ecalwindows.formats.parquet.definition import FeaturesDefinition, features_definition
-from ecalwindows.formats.writers import OutputPlan, Writer, check_outputs, open_writers, output_files, output_plan
+from ecalwindows.formats.writers import OutputPlan, check_outputs, encoder, open_writers, output_files, output_plan
 from ecalwindows.windowing.pipeline import Counts, Made, make_windows
 
 log = logging.getLogger(__name__)
 
 
+T = TypeVar("T")
 Observer = Callable[[Events, Made], None]
 Progress = Callable[[int, int, int], None]
 """Called after each step with events done, events in all, and windows kept."""
@@ -61,13 +64,37 @@ def iter_made(
     observer: Observer | None = None,
 ) -> Iterator[Made]:
     """Windows of all inputs, step by step, in order; fills the report. At least one step, empty if need be."""
-    yield make_windows(no_events(), settings, threshold, use_pileup=False)
-    for file, events in iter_events(inputs, settings, reading=reading, report=report):
+    steps = iter_encoded(inputs, settings, threshold, _as_made, reading=reading, report=report, observer=observer)
+    return (made for made, _ in steps)
+
+
+def _as_made(batch: WindowBatch) -> None:
+    """Only the windows are wanted."""
+
+
+def iter_encoded(
+    inputs: Inputs,
+    settings: WindowSettings,
+    threshold: WorkingPoints,
+    encode: Callable[[WindowBatch], T],
+    *,
+    reading: Reading,
+    report: Report,
+    observer: Observer | None = None,
+) -> Iterator[tuple[Made, T]]:
+    """The steps of `iter_made`, and what `encode` makes of their batches, in any thread."""
+
+    def work(file: Input, events: Events) -> tuple[Made, T]:
         made = make_windows(events, settings, threshold, use_pileup=file.use_pileup)
+        return made, encode(made.batch)
+
+    empty = make_windows(no_events(), settings, threshold, use_pileup=False)
+    yield empty, encode(empty.batch)
+    for _, events, (made, encoded) in iter_results(inputs, settings, work, reading=reading, report=report):
         report.counts += made.counts
         if observer:
             observer(events, made)
-        yield made
+        yield made, encoded
 
 
 def prepared(
@@ -117,29 +144,25 @@ def write_windows(
         plan = plan if settings.has_truth else plan.without(TRUTH)
         refuse_input_as_output(plan.path, checked)
         report = Report(outputs=plan.paths, replaced=is_replaced(plan.paths[-1]), has_truth=settings.has_truth)
-        made = iter_made(checked, settings, threshold, reading=reading, report=report, observer=observer)
         origin = data_origin(settings, threshold)
         with written_atomically(plan.all_paths, new=() if overwrite else plan.paths) as places:
             data = places[-len(plan.paths) :]
             with ExitStack() as stack:
                 writers = open_writers(plan, data, {"ecalwindows": json.dumps(origin, sort_keys=True)}, stack)
-                _write(made, writers, checked.n_events, report, progress)
+                encode = encoder(writers, threads=number_of_threads(reading.jobs))
+                for _, pieces in iter_encoded(
+                    checked, settings, threshold, encode, reading=reading, report=report, observer=observer
+                ):
+                    for writer, piece in pieces:
+                        writer.put(piece)
+                    if progress and report.counts.events:
+                        progress(report.counts.events, checked.n_events, report.counts.windows_kept)
             refuse_changed_inputs(checked, report)
             if not is_special(plan.path):
                 places[0].write_text(_manifest(plan, data, origin, checked, report).text(), encoding="utf-8")
     warn_of_inputs(checked, report, reading)
     report.seconds = time.monotonic() - began
     return report
-
-
-def _write(
-    steps: Iterator[Made], writers: list[Writer], n_events: int, report: Report, progress: Progress | None
-) -> None:
-    for made in steps:
-        for writer in writers:
-            writer.write(made.batch)
-        if progress and report.counts.events:
-            progress(report.counts.events, n_events, report.counts.windows_kept)
 
 
 def refuse_input_as_output(path: Path, inputs: Inputs) -> None:

@@ -146,10 +146,17 @@ def open_tree(path: str, tree_name: str) -> Iterator[Any]:
         raise bad_file(path, "it is not a file", "an existing ROOT file", "check the path")
     if path.startswith("root://"):
         remote_filesystem(path)
+    handler = {} if is_remote(path) else {"handler": uproot.MemmapSource}
+    with reading_errors(path), uproot.open({path: None}, **handler) as file:
+        _refuse_cut(path, file)
+        yield _tree(path, file, tree_name)
+
+
+@contextmanager
+def reading_errors(path: str) -> Iterator[None]:
+    """Whatever goes wrong while a file is read is a BadFileError with its path."""
     try:
-        with uproot.open({path: None}, **({} if is_remote(path) else {"handler": uproot.MemmapSource})) as file:
-            _refuse_cut(path, file)
-            yield _tree(path, file, tree_name)
+        yield
     except BadFileError as error:  # by the name under which the file was given, whatever the library calls it
         raise bad_file(path, error.found, error.expected, error.todo) from error
     except (EcalWindowsError, MemoryError, KeyboardInterrupt, GeneratorExit):

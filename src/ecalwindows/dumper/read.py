@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -13,30 +15,41 @@ from numpy.typing import NDArray
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.events import Events, Index
 from ecalwindows.core.settings import WindowSettings
+from ecalwindows.core.threads import Shared
 from ecalwindows.dumper import columns as dump
 from ecalwindows.dumper.branches import BRANCHES, PILEUP_BRANCHES, PILEUP_TOTAL, Branch, Part
 from ecalwindows.dumper.columns import Ragged
-from ecalwindows.dumper.headers import Input, bad_file, open_tree
+from ecalwindows.dumper.headers import Input, bad_file, open_tree, reading_errors
 from ecalwindows.dumper.values import check_values, integers
 
 log = logging.getLogger(__name__)
 
 
-def read_events(
+def event_steps(
     file: Input, settings: WindowSettings, *, memory_bytes: float, max_events: int | None = None
-) -> Iterator[tuple[int, Events]]:
-    """The events of a checked file, in order: (entry of the first, Events) by step.
+) -> Iterator[Callable[[], Events]]:
+    """The steps of a checked file, in order: each call reads the events of one, in any thread.
 
+    The file is open until all calls are made that were taken.
     memory_bytes : about how much the arrays of a step may take; max_events : largest number of events of a step
     """
     if file.start == file.stop:
         return
-    with open_tree(file.path, settings.tree) as tree:
+    shared, lock = Shared(open_tree(file.path, settings.tree)), Lock()
+    with shared as tree, reading_errors(file.path):
         names = list(dict.fromkeys(branch.name for branch in file.branches))
         for start, stop in _steps(tree, names, file, memory_bytes, max_events):
-            events = events_of(file, dump.read_columns(tree, names, start, stop), start, stop)
-            check_values(events, file.branches, file.path, start)
-            yield start, events
+            yield partial(_read, file, names, shared.one_more(), lock, start, stop)
+
+
+def _read(file: Input, names: Sequence[str], shared: Shared, lock: Lock, start: int, stop: int) -> Events:
+    """The events of a step. uproot is not made for several threads in one file, so one reads it at a time."""
+    with shared as tree, reading_errors(file.path):
+        with lock:
+            columns = dump.read_columns(tree, names, start, stop)
+        events = events_of(file, columns, start, stop)
+        check_values(events, file.branches, file.path, start)
+        return events
 
 
 def _steps(

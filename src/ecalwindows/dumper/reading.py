@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from ecalwindows.core.errors import BadFileError, SettingsError, near
 from ecalwindows.core.events import Events, selected_events
 from ecalwindows.core.settings import WindowSettings
+from ecalwindows.core.threads import Threads, number_of_threads
 from ecalwindows.dumper.duplicates import SeenEvents
 from ecalwindows.dumper.headers import Input, Inputs, check_inputs
 from ecalwindows.dumper.inputs import input_files
-from ecalwindows.dumper.read import read_events
+from ecalwindows.dumper.read import event_steps
+
+T = TypeVar("T")
 
 MAX_MEMORY = 1e15
 """Bytes: so much and more is all that there is."""
@@ -30,6 +34,7 @@ class Reading:
     events : (start, stop) over all inputs
     all_may_be_bad : inputs of which none can be read give an output without windows, which records them
     warns : what a user must know of the inputs is logged as warnings, else it is in the report only
+    jobs : threads; 0 for as many as there are processors
     """
 
     memory_mb: float = 256.0
@@ -39,11 +44,12 @@ class Reading:
     keep_first_duplicates: bool = False
     all_may_be_bad: bool = False
     warns: bool = True
+    jobs: int = 1
 
     @property
     def step_bytes(self) -> float:
-        """Budget of one step."""
-        return min(self.memory_mb * 1e6, MAX_MEMORY) * STEP_SHARE
+        """Budget of one step: the threads share the memory."""
+        return min(self.memory_mb * 1e6, MAX_MEMORY) * STEP_SHARE / number_of_threads(self.jobs)
 
 
 def reading_of(given: Reading | Mapping[str, Any] | None) -> Reading:
@@ -87,31 +93,90 @@ def iter_events(
     inputs: Inputs, settings: WindowSettings, *, reading: Reading, report: ReadReport
 ) -> Iterator[tuple[Input, Events]]:
     """Events of all inputs, step by step, in order, none twice, with the file of each step; fills the report."""
+    steps = iter_results(inputs, settings, _nothing, reading=reading, report=report)
+    return ((file, events) for file, events, _ in steps)
+
+
+def _nothing(file: Input, events: Events) -> None:
+    """Only the events are wanted."""
+
+
+def iter_results(
+    inputs: Inputs,
+    settings: WindowSettings,
+    work: Callable[[Input, Events], T],
+    *,
+    reading: Reading,
+    report: ReadReport,
+) -> Iterator[tuple[Input, Events, T]]:
+    """The file, the events and what `work` makes of them for each step of all inputs, in order; fills the report.
+
+    work : is called in any thread, and again for steps with events that were there before: without them
+    """
     report.n_files, report.bad = len(inputs.files), list(inputs.bad)
     report.pileup_files = sum(file.use_pileup for file in inputs.files)
     seen = SeenEvents([file.path for file in inputs.files], keep_first=reading.keep_first_duplicates)
-    for number, file in enumerate(inputs.files):
-        try:
-            if reading.skip_bad_files:
-                _read_through(file, settings, reading)
-            for _, events in read_events(
-                file, settings, memory_bytes=reading.step_bytes, max_events=reading.step_events
-            ):
+    bad = dict[int, BadFileError]()
+    with Threads(reading.jobs) as threads:
+        for number, found in threads.results(_calls(inputs, settings, work, reading, threads)):
+            file = inputs.files[number]
+            if isinstance(found, BadFileError):
+                bad.setdefault(number, found)
+            elif number not in bad:
+                events, made = found
                 first = seen.first_time(events, number)
                 if not first.all():
                     report.duplicates[file.path] = report.duplicates.get(file.path, 0) + int((~first).sum())
                     events = selected_events(events, first)
-                yield file, events
+                    made = work(file, events)
+                yield file, events, made
+    report.bad += bad.values()
+
+
+Step = tuple[int, tuple[Events, T] | BadFileError]
+"""Number of the file, and events with what was made of them, or the reason why the file is left out."""
+
+
+def _calls(
+    inputs: Inputs,
+    settings: WindowSettings,
+    work: Callable[[Input, Events], T],
+    reading: Reading,
+    threads: Threads,
+) -> Iterator[Callable[[], Step[T]]]:
+    """The steps of all files, as calls. Where bad files are left out, each file is read once for nothing before, so
+    that one that breaks half-way gives nothing, not a part.
+    """
+
+    def steps(file: Input) -> Iterator[Callable[[], Events]]:
+        return event_steps(file, settings, memory_bytes=reading.step_bytes, max_events=reading.step_events)
+
+    def done(number: int, file: Input, events: Callable[[], Events]) -> Step[T]:
+        try:
+            found = events()
         except BadFileError as error:
-            if not reading.skip_bad_files:
-                raise
-            report.bad.append(error)
+            if reading.skip_bad_files:
+                return number, error
+            raise
+        return number, (found, work(file, found))
+
+    for number, file in enumerate(inputs.files):
+        try:
+            if reading.skip_bad_files:
+                for _ in threads.results(partial(_for_nothing, each) for each in steps(file)):
+                    pass
+            for each in steps(file):
+                yield partial(done, number, file, each)
+        except BadFileError as error:  # is raised at its place, after the results of files before
+            yield partial(done, number, file, partial(_refuse, error))
 
 
-def _read_through(file: Input, settings: WindowSettings, reading: Reading) -> None:
-    """Read a file once for nothing, so that one that breaks half-way gives nothing, not a part."""
-    for _ in read_events(file, settings, memory_bytes=reading.step_bytes, max_events=reading.step_events):
-        pass
+def _for_nothing(events: Callable[[], Events]) -> None:
+    events()
+
+
+def _refuse(error: BadFileError) -> Events:
+    raise error
 
 
 def checked_inputs(inputs: Any, settings: WindowSettings, wanted: Collection[str], reading: Reading) -> Inputs:

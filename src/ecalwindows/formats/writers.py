@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import SettingsError, near
@@ -24,9 +24,16 @@ if TYPE_CHECKING:
 
 
 class Writer(Protocol):
-    """What every writer does: it takes batches in order, and finishes its file."""
+    """What every writer does: it takes batches in order, and finishes its file.
+
+    `write` puts the pieces of a batch; pieces may be made in any thread.
+    """
 
     def write(self, batch: WindowBatch) -> None: ...
+
+    def pieces(self, batch: WindowBatch) -> Iterator[Any]: ...
+
+    def put(self, piece: Any) -> None: ...
 
     def close(self) -> None: ...
 
@@ -180,6 +187,16 @@ def _below(path: Path, base: Path) -> list[Path]:
 def output_files(plan: OutputPlan, places: Sequence[Path]) -> list[FileRecord]:
     """The files of an output for its manifest. `places` : where they are until they have their names"""
     return [file_record(path, plan.base, place) for path, place in zip(plan.paths, places, strict=True)]
+
+
+def encoder(writers: Sequence[Writer], *, threads: int) -> Callable[[WindowBatch], Iterable[tuple[Writer, Any]]]:
+    """What makes the pieces of a batch for all writers: with one thread one after the other, when they are put."""
+
+    def pieces(batch: WindowBatch) -> Iterable[tuple[Writer, Any]]:
+        found = ((writer, piece) for writer in writers for piece in writer.pieces(batch))
+        return list(found) if threads > 1 else found
+
+    return pieces
 
 
 def open_writers(plan: OutputPlan, places: list[Path], metadata: dict[str, str], stack: ExitStack) -> list[Writer]:

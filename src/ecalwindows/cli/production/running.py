@@ -106,8 +106,8 @@ def run_file(
     from ecalwindows.cli.progress import warnings_shown
     from ecalwindows.cli.texts.production import done_text
     from ecalwindows.core.files.commit import named
+    from ecalwindows.core.threads import usual_workers
     from ecalwindows.production.driver import run_production
-    from ecalwindows.production.executors.local import usual_workers
     from ecalwindows.production.settings import read_production
 
     wanted = read_production(file)

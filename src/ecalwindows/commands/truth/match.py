@@ -18,14 +18,15 @@ from ecalwindows.commands.windows import (
     warn_of_inputs,
 )
 from ecalwindows.core.errors import SettingsError
+from ecalwindows.core.events import Events
 from ecalwindows.core.files.output import check_output, is_replaced, is_special, no_empty_folders, written_atomically
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.dataset.flat_tables import FlatWriter
-from ecalwindows.dumper.headers import Inputs
+from ecalwindows.dumper.headers import Input, Inputs
 from ecalwindows.dumper.read import no_events
-from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_events
+from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_results
 from ecalwindows.formats.manifest import Manifest, file_record, manifest_path, refuse_linked_manifest
-from ecalwindows.studies.matches.clusters import MatchCounts, matched_clusters
+from ecalwindows.studies.matches.clusters import MatchCounts, Matches, matched_clusters
 from ecalwindows.studies.matches.columns import MATCH_COLUMNS
 from ecalwindows.studies.matches.reading import FORMAT
 
@@ -98,8 +99,11 @@ def _write(
     progress: Progress | None,
 ) -> None:
     writer.write(matched_clusters(no_events(), settings, use_pileup=False).columns)
-    for file, events in iter_events(inputs, settings, reading=reading, report=report):
-        made = matched_clusters(events, settings, use_pileup=file.use_pileup)
+
+    def work(file: Input, events: Events) -> Matches:
+        return matched_clusters(events, settings, use_pileup=file.use_pileup)
+
+    for _, _, made in iter_results(inputs, settings, work, reading=reading, report=report):
         writer.write(made.columns)
         report.counts += made.counts
         if progress:

@@ -211,6 +211,19 @@ class TextWriter:
     def __init__(self, path: Path, compression: Compression) -> None:
         self._file = TarFile(path) if compression == "tar.gz" else TextFile(path, compression)
 
+    def write(self, batch: WindowBatch) -> None:
+        """Append all windows or events of a batch."""
+        for piece in self.pieces(batch):
+            self.put(piece)
+
+    def pieces(self, batch: WindowBatch) -> Iterator[Bytes]:
+        """The text of a batch."""
+        raise NotImplementedError
+
+    def put(self, piece: Bytes) -> None:
+        """Append text."""
+        self._file.write(piece)
+
     def close(self) -> None:
         """Finish the file. Raises OSError."""
         self._file.close()
@@ -243,10 +256,10 @@ class NdjsonWriter(TextWriter):
         super().__init__(path, compression)
         self._bounds = max_windows, max_pairs
 
-    def write(self, batch: WindowBatch) -> None:
-        """Append all windows of a batch."""
+    def pieces(self, batch: WindowBatch) -> Iterator[Bytes]:
+        """The lines of all windows of a batch."""
         for first, last in slices(batch.window_offsets, *self._bounds):
-            self._file.write(window_text(batch, first, last))
+            yield window_text(batch, first, last)
 
 
 class EventsCsvWriter(TextWriter):
@@ -256,6 +269,6 @@ class EventsCsvWriter(TextWriter):
         super().__init__(path, "none")
         self._file.write(np.frombuffer((";".join(EVENT_COLUMNS) + "\n").encode(), dtype=np.uint8))
 
-    def write(self, batch: WindowBatch) -> None:
-        """Append all events of a batch."""
-        self._file.write(table_text(EVENT_TABLE, batch.events, len(batch.events["run_id"])))
+    def pieces(self, batch: WindowBatch) -> Iterator[Bytes]:
+        """The rows of all events of a batch."""
+        yield table_text(EVENT_TABLE, batch.events, len(batch.events["run_id"]))

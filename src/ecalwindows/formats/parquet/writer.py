@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -216,4 +216,13 @@ class ParquetWriter(TableWriter):
 
     def write(self, batch: WindowBatch) -> None:
         """Take a batch; full row groups go to the file."""
-        self.take(arrow_table(batch, self._definition))
+        for piece in self.pieces(batch):
+            self.put(piece)
+
+    def pieces(self, batch: WindowBatch) -> Iterator[pa.Table]:
+        """The table of a batch."""
+        yield arrow_table(batch, self._definition)
+
+    def put(self, piece: pa.Table) -> None:
+        """Take a table."""
+        self.take(piece)

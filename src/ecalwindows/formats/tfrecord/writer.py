@@ -7,7 +7,7 @@ beyond float32 becomes the sentinel. All loops are compiled (`kernels.tfrecord_w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -122,6 +122,11 @@ class TFRecordWriter:
 
     def write(self, batch: WindowBatch) -> None:
         """Append all windows of a batch. Raises InputError when it lacks columns that a record needs."""
+        for piece in self.pieces(batch):
+            self.put(piece)
+
+    def pieces(self, batch: WindowBatch) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """The records of a batch, each time with the number of the file; raises as `write`."""
         if not len(batch):
             return
         if columns_in(batch).isdisjoint(TRUTH):
@@ -131,10 +136,15 @@ class TFRecordWriter:
         numbers = window_numbers(batch, self._weights)
         hits = np.stack([batch.hits[name].astype(np.float32) for name in HITS]).view(np.uint8)
         for first, last in slices(batch.window_offsets, self._max_windows):
-            for file, matched in zip(self._files, (True, False), strict=True):
+            for number, matched in enumerate((True, False)):
                 rows = first + np.flatnonzero((batch.window["is_seed_calo_matched"][first:last] == 1) == matched)
                 if len(rows):
-                    file.write(records(self._layout, batch, numbers, hits, first, last, rows))
+                    yield number, records(self._layout, batch, numbers, hits, first, last, rows)
+
+    def put(self, piece: tuple[int, NDArray[np.uint8]]) -> None:
+        """Append records to one of the files."""
+        number, text = piece
+        self._files[number].write(text)
 
     def _checked(self, has: frozenset[str]) -> frozenset[str]:
         if missing := sorted(REQUIRED - has):

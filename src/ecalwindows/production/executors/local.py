@@ -173,8 +173,3 @@ def local_pool(workers: int) -> OpenPool:
             pool.close()
 
     return opened
-
-
-def usual_workers() -> int:
-    """As many as there are processors for us."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,101 @@
+"""`-j N`: the same bytes for any number of threads, the same errors, and nothing left after an interrupt."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.cli import attempt, run
+from helpers.golden_files import GOLDEN
+
+from ecalwindows.commands.windows import write_windows
+from ecalwindows.core.errors import InputError
+from ecalwindows.dumper.reading import Reading
+
+FILES = [str(GOLDEN / "electrons.root"), str(GOLDEN / "photons.root")]
+
+COMMANDS = {
+    "parquet": ["windows", *FILES, "--overlap", "--maxnocalow", "4", "-o", "w.parquet"],
+    "ndjson": ["windows", *FILES, "--overlap", "--maxnocalow", "4", "-o", "w.ndjson.zst"],
+    "tfrecord": ["windows", *FILES, "--format", "tfrecord", "-o", "."],
+    "matches": ["truth", "match", *FILES, "-o", "m.parquet"],
+}
+
+
+def bytes_of(folder: Path) -> dict[str, str]:
+    """The checksums of all files below a folder."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_all_files_are_the_same_for_any_number_of_threads(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for jobs in (1, 2, 3):
+        folder = tmp_path / str(jobs)
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        run(*COMMANDS[name], "--step-events", "4", "-j", str(jobs))
+        found.append(bytes_of(folder))
+    assert found[0] == found[1] == found[2] and len(found[0]) > 1
+
+
+@pytest.mark.parametrize("name", ["parquet", "matches"])
+def test_a_file_that_breaks_while_threads_read_it_is_named_and_leaves_nothing(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    broken = tmp_path / "broken.root"
+    data = bytearray(Path(FILES[0]).read_bytes())
+    middle = slice(len(data) // 3, len(data) // 2)
+    data[middle] = bytes(len(data[middle]))
+    broken.write_bytes(data)
+    words = [str(broken) if word == FILES[1] else word for word in COMMANDS[name]]
+    words[words.index(FILES[0])] = FILES[1]
+    errors = [attempt(*words, "--step-events", "4", "-j", str(jobs)) for jobs in (1, 3)]
+    assert errors[0] == errors[1] and errors[1].code == 2 and str(broken) in errors[1].err
+    assert list(tmp_path.iterdir()) == [broken]
+
+
+def test_events_that_occur_twice_are_left_out_or_refused_with_threads_too(tmp_path: Path) -> None:
+    again = str(shutil.copyfile(FILES[0], tmp_path / "again.root"))
+    made = []
+    for jobs in (1, 3):
+        reading = Reading(step_events=3, keep_first_duplicates=True, jobs=jobs)
+        report = write_windows([*FILES, again], tmp_path / "w.ndjson", {"mode": "overlapping"}, reading=reading)
+        made.append((report.n_duplicates, report.counts, (tmp_path / "w.ndjson").read_bytes()))
+        with pytest.raises(InputError, match="is there twice"):
+            write_windows([*FILES, again], tmp_path / "x.ndjson", reading=Reading(step_events=3, jobs=jobs))
+    assert made[0] == made[1] and made[0][0] > 0
+
+
+def test_steps_reach_the_observer_and_the_progress_in_their_order(tmp_path: Path) -> None:
+    seen: dict[int, list[Any]] = {1: [], 3: []}
+    for jobs, found in seen.items():
+        write_windows(
+            FILES, tmp_path / "w.parquet", reading=Reading(step_events=4, jobs=jobs),
+            observer=lambda events, made, found=found: found.append(events.event.tolist()),
+            progress=lambda *done, found=found: found.append(done),
+        )  # fmt: skip
+    assert seen[1] == seen[3] and len(seen[1]) > 4
+
+
+def test_an_interrupt_ends_all_threads_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        write_windows(
+            FILES, tmp_path / "w.parquet", reading=Reading(step_events=2, jobs=2),
+            progress=lambda *_: signal.raise_signal(signal.SIGINT),
+        )  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+    assert not [each for each in threading.enumerate() if each.name.startswith("ecalwindows_")]
+
+
+def test_threads_share_the_memory() -> None:
+    assert Reading(jobs=4).step_bytes * 4 == Reading().step_bytes
