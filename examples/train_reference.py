@@ -5,7 +5,8 @@ features, those of its window, and its hits (pooled over the cluster). Three lay
 window see each other; the result is one number per cluster, the logit that it belongs to the supercluster of the seed.
 
 What the model is fed is said by the input definition alone (`ecalwindows normalize --inputs`): the stream delivers its
-tensors, and the ONNX file has inputs of these names.
+tensors, and the ONNX file has inputs of these names. A definition of the convention `cmssw` gives a model for CMSSW
+(docs/training_to_cmssw.md).
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ class PooledHits(nn.Module):
     def __init__(self, definition: InputDefinition, width: int) -> None:
         super().__init__()
         assert definition.hits is not None
-        self.columns = [definition.hits.names.index(name) for name in ("ieta", "iphi", "energy_fraction")]
+        energy = "en_withfrac" if definition.convention == "cmssw" else "energy_fraction"
+        self.columns = [definition.hits.names.index(name) for name in ("ieta", "iphi", energy)]
         shift, scale = (torch.tensor(each)[self.columns] for each in definition.hits.scales)
         self.register_buffer("shift", shift)
         self.register_buffer("scale", scale)
@@ -96,12 +98,15 @@ class SetTransformer(nn.Module):
     def __init__(self, definition: InputDefinition, width: int = 64, heads: int = 4, layers: int = 3) -> None:
         super().__init__()
         clusters, windows, hits = definition.clusters, definition.windows, definition.hits
-        if not (windows and hits and clusters.mask and hits.mask):
-            raise SystemExit("The input definition needs clusters and hits, each with a mask, and windows.")
-        used = (clusters.tensor, clusters.mask, windows.tensor, hits.tensor, hits.mask)
-        self.order = [definition.tensors.index(name) for name in used]
+        if not (windows and hits and (clusters.mask or definition.n_clusters)):
+            raise SystemExit("The input definition needs clusters with a mask or their number, windows and hits.")
+        used = {
+            "clusters": clusters.tensor, "windows": windows.tensor, "hits": hits.tensor, "is_seed": definition.is_seed,
+            "mask": clusters.mask, "hit_mask": hits.mask, "n_clusters": definition.n_clusters,
+        }  # fmt: skip
+        self.order = {what: definition.tensors.index(name) for what, name in used.items() if name}
         self.pooled = PooledHits(definition, width // 2)
-        n_inputs = len(clusters.names) + len(windows.names) + 2 * (width // 2)
+        n_inputs = len(clusters.names) + len(windows.names) + 2 * (width // 2) + ("is_seed" in self.order)
         self.embed = nn.Sequential(nn.Linear(n_inputs, width), nn.ReLU(), nn.Linear(width, width))
         self.layers = nn.ModuleList(Attention(width, heads) for _ in range(layers))
         half = width // 2
@@ -109,15 +114,35 @@ class SetTransformer(nn.Module):
 
     def forward(self, *tensors: Tensor) -> Tensor:
         """Logits, 0 in empty places: only the clusters that there are cost time."""
-        clusters, mask, windows, hits, hit_mask = (tensors[index] for index in self.order)
+        known = {what: tensors[index] for what, index in self.order.items()}
+        clusters, windows, hits = (known[what] for what in ("clusters", "windows", "hits"))
+        if "mask" in known:
+            mask = known["mask"]
+        else:  # CMSSW feeds the number of clusters
+            mask = (torch.arange(clusters.shape[1]) < known["n_clusters"][:, None]).to(clusters.dtype)
+        hit_mask = known["hit_mask"] if "hit_mask" in known else (hits != 0).any(dim=-1).to(hits.dtype)
         places = mask.flatten().nonzero().squeeze(1)
         of_window = windows[:, None, :].expand(-1, clusters.shape[1], -1)
-        features = torch.cat([clusters, of_window], dim=-1).flatten(0, 1)[places]
+        more = [known["is_seed"]] if "is_seed" in known else []
+        features = torch.cat([clusters, of_window, *more], dim=-1).flatten(0, 1)[places]
         pooled = self.pooled(hits.flatten(0, 1)[places], hit_mask.flatten(0, 1)[places])
         x = self.embed(torch.cat([features, pooled], dim=-1))
         for layer in self.layers:
             x = layer(x, places, mask)
         return placed(self.score(x), places, mask).squeeze(-1)
+
+
+class ForCmssw(nn.Module):
+    """The model with the outputs that CMSSW reads: logits (n, clusters, 1), and three classes of windows, all 0 here."""
+
+    def __init__(self, model: SetTransformer) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of clusters, and of classes of windows: this model has none, and CMSSW does not use them."""
+        logits = self.model(*tensors)
+        return logits[..., None], 0 * logits[:, :1].expand(-1, 3)
 
 
 @dataclass(frozen=True)
@@ -162,13 +187,16 @@ def measured(model: SetTransformer, stream: Any) -> tuple[float, float]:
 
 def export(model: SetTransformer, definition: InputDefinition, example: Any, path: Path) -> None:
     """Write the model as ONNX, for any number of windows, with the names of tensors of the input definition."""
-    names, output = definition.tensors, definition.output.tensor
+    exported: nn.Module = model.eval()
+    names, outputs = definition.tensors, [definition.output.tensor]
+    if definition.convention == "cmssw":
+        outputs, exported = [*outputs, "wind_class"], ForCmssw(model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the new exporter of PyTorch needs one more package
         torch.onnx.export(
-            model.eval(), tuple(tensors_of(example)), str(path), dynamo=False, opset_version=17,
-            input_names=list(names), output_names=[output],
-            dynamic_axes={name: {0: "windows"} for name in (*names, output)},
+            exported, tuple(tensors_of(example)), str(path), dynamo=False, opset_version=17,
+            input_names=list(names), output_names=outputs,
+            dynamic_axes={name: {0: "windows"} for name in (*names, *outputs)},
         )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from helpers.pages import typed
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecalwindows import stream
 from ecalwindows.commands.normalize import check_factors
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError
@@ -32,6 +33,7 @@ from ecalwindows.formats.ndjson.writer import NdjsonWriter
 from ecalwindows.formats.parquet.definition import FeaturesDefinition, features_definition
 from ecalwindows.formats.parquet.writer import ParquetWriter
 from ecalwindows.studies.normalization import Moments, exact_number, exact_text
+from ecalwindows.training.inputs import CMSSW_NAMES, read_inputs
 
 DEFAULT = features_definition()
 LEVELS = {"cluster": "cl_features", "window": "window_features"}
@@ -192,6 +194,51 @@ def test_the_page_shows_what_is_printed(tmp_path: Path, monkeypatch: pytest.Monk
         if said:
             lines = [".*" if line == "..." else re.escape(line) for line in said.splitlines()]
             assert re.fullmatch("\n".join(lines), printed.strip(), re.DOTALL)
+
+
+# --- the features that CMSSW computes
+
+
+@pytest.fixture(scope="module")
+def as_reconstructed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = str(tmp_path_factory.mktemp("cmssw") / "w.parquet")
+    wp = ("--wp-file", str(GOLDEN / "wp_test.json"))
+    run("windows", str(GOLDEN / "electrons.root"), *wp, "--mode", "cmssw", "--keep", "all", "-o", path)
+    return path
+
+
+def test_a_definition_of_cmssws_convention_gives_inputs_of_mean_0_and_width_1(
+    tmp_path: Path, as_reconstructed: str
+) -> None:
+    inputs = tmp_path / "i.yaml"
+    run("normalize", as_reconstructed, "--convention", "cmssw", "--inputs", str(inputs), "-q")
+    definition = read_inputs(inputs)
+    assert definition.tensors == ("input_1", "input_2", "input_3", "input_4", "input_5")
+    assert definition.clusters.names == CMSSW_NAMES["clusters"] and definition.output.tensor == "cl_class"
+    assert definition.windows is not None and len(definition.windows.names) == 16
+    assert not {"min_cl_energy", "min_cl_et"} & {*definition.windows.names}, "constant: they are 0"
+    (batch,) = stream(as_reconstructed, 10_000, shuffle=False, last="keep", inputs=inputs)
+    for values in (batch["input_1"][batch.cl_mask], batch["input_2"]):
+        assert values.mean(axis=0) == pytest.approx(0, abs=1e-5) and values.std(axis=0) == pytest.approx(1, abs=1e-5)
+
+
+def test_factors_of_cmssws_features_are_merged_and_are_no_factors_of_columns(
+    tmp_path: Path, as_reconstructed: str
+) -> None:
+    one = factors(tmp_path, as_reconstructed, "--convention", "cmssw")
+    assert [{*one[level]["mean"]} for level in LEVELS] == [{*CMSSW_NAMES[f"{level}s"]} for level in LEVELS]
+    part, inputs = tmp_path / "part.json", str(tmp_path / "i.yaml")
+    shutil.copy(tmp_path / "f.json", part)
+    assert factors(tmp_path, str(part), "--convention", "cmssw", "--inputs", inputs) == one
+    assert read_inputs(inputs).convention == "cmssw"
+    assert "elsewhere it does not" in wrong(tmp_path, str(part))
+    assert "there is no input 'cl_energy'" in wrong(tmp_path, str(part), "--keep-sentinels", "--inputs", inputs)
+
+
+def test_cmssws_features_need_the_columns_of_which_they_are_made(tmp_path: Path) -> None:
+    groups = {"cl_features": ("en_cluster", "cluster_eta"), "window_features": ("max_en_cluster",)}
+    path = parquet(tmp_path / "w.parquet", BATCH, FeaturesDefinition(groups))
+    assert "the data have no cl_nxtals, cluster_ieta" in wrong(tmp_path, path, "--convention", "cmssw")
 
 
 # --- what does not fit

@@ -15,6 +15,7 @@ Examples:
   ecalwindows normalize windows.parquet -o factors.json
   ecalwindows normalize electrons_2022/ photons_2022/ --split train -o factors.json
   ecalwindows normalize electrons_2022/ --split train --inputs inputs.yaml
+  ecalwindows normalize electrons_2022/ --split train --convention cmssw --inputs inputs.yaml
   ecalwindows normalize job_0.json job_1.json job_2.json -o factors.json
 """
 )
@@ -28,6 +29,13 @@ Examples:
     show_default=True,
     help="Factors that the input definition uses.",
 )
+@click.option(
+    "--convention",
+    type=click.Choice(["training", "cmssw"]),
+    default="training",
+    show_default=True,
+    help="Inputs as they are in the dataset, or as CMSSW computes them.",
+)
 @click.option("--split", metavar="NAME", help="Only this split of finished datasets.")
 @click.option("--keep-sentinels", is_flag=True, help="Count -999 as a number, as older files of factors do.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
@@ -36,6 +44,7 @@ def normalize(
     output: str | None,
     definition: str | None,
     scaler: Literal["mean_std", "min_max"],
+    convention: Literal["training", "cmssw"],
     split: str | None,
     keep_sentinels: bool,
     quiet: bool,
@@ -46,7 +55,8 @@ def normalize(
     many jobs are merged without loss, to the same file as one run over all. The sentinel -999 is left out and counted.
 
     An input definition (--inputs) says what a model is fed: which columns in which order, how each is scaled, and the
-    names of the tensors. Edit it as you like; the training stream reads it (`stream(inputs=...)`).
+    names of the tensors. Edit it as you like; the training stream reads it (`stream(inputs=...)`). With --convention
+    cmssw the inputs and tensors are those of CMSSW, for datasets made with `windows --mode cmssw`.
     """
     from ecalwindows.cli.progress import progress, warnings_shown
     from ecalwindows.cli.texts.normalize import normalisation_summary
@@ -58,6 +68,7 @@ def normalize(
             output,
             definition=definition,
             scaler=scaler,
+            convention=convention,
             keep_sentinels=keep_sentinels,
             split=split,
             progress=step_done,

@@ -21,9 +21,10 @@ from ecalwindows.dataset.reading.groups import column_groups
 from ecalwindows.dataset.reading.scan import Scan
 from ecalwindows.dataset.reading.sources import File
 from ecalwindows.studies.normalization import Factors, from_sums
+from ecalwindows.training.cmssw import SOURCES, cmssw_features
 from ecalwindows.training.factors import LEVELS, Scaler, inputs_with_factors
 from ecalwindows.training.factors import read_factors as training_factors
-from ecalwindows.training.inputs import write_inputs
+from ecalwindows.training.inputs import Convention, write_inputs
 from ecalwindows.training.opened import open_dataset
 
 log = logging.getLogger(__name__)
@@ -78,13 +79,16 @@ def normalise(
     *,
     keep_sentinels: bool = False,
     split: str | None = None,
+    convention: Convention = "training",
     progress: Progress | None = None,
 ) -> Normalisation:
     """Factors of datasets (any format) and of earlier results (.json), all taken together, in one pass.
 
-    split : only this split of the datasets. Memory does not grow with the data.
+    split : only this split of the datasets. convention : of the columns; in `cmssw` -999 is a number.
+    Memory does not grow with the data.
     Raises InputError for inputs that don't fit together, SettingsError for an unknown split.
     """
+    keep_sentinels = keep_sentinels or convention == "cmssw"
     began, done = time.monotonic(), Normalisation(Factors(keep_sentinels))
     results = [name for name in inputs if name.endswith(".json")]
     files = [file for name in inputs if name not in results for file in _files(name, split)]
@@ -94,7 +98,8 @@ def normalise(
         if progress:
             progress(number + 1, len(results) + len(files), done.factors.windows)
     for number, file in enumerate(files):
-        if part := file_factors(file, keep_sentinels=keep_sentinels):
+        part = (cmssw_factors if convention == "cmssw" else file_factors)(file, keep_sentinels=keep_sentinels)
+        if part:
             _take(done, part, file.path)
         if progress:
             progress(len(results) + number + 1, len(results) + len(files), done.factors.windows)
@@ -120,7 +125,7 @@ def file_factors(file: File, *, keep_sentinels: bool) -> Normalisation | None:
     names = {level: [name for name in groups if groups[name] == group] for level, group in LEVELS.items()}
     wanted = frozenset(name for columns in names.values() for name in columns)
     for batch, _ in scan.pieces(scan.units(), wanted or scan.names & frozenset(COLUMNS)):
-        factors.add(batch, names)
+        factors.add(batch, {level: {name: batch.column(name) for name in of} for level, of in names.items()})
     if not factors.windows:
         return None
     for level, group in LEVELS.items():
@@ -131,6 +136,26 @@ def file_factors(file: File, *, keep_sentinels: bool) -> Normalisation | None:
                 where=file.path,
                 todo="make the dataset with the default features definition, or one with both groups",
             )
+    return _of_file(file, factors)
+
+
+def cmssw_factors(file: File, *, keep_sentinels: bool = True) -> Normalisation | None:
+    """The factors of the features that CMSSW computes, of one data file; None for one without windows.
+
+    Raises InputError where columns are not there of which they are made.
+    """
+    scan, factors, wanted = Scan((file,)), Factors(keep_sentinels), {*SOURCES.values(), "is_seed"}
+    if missing := sorted(wanted - scan.names):
+        raise InputError(
+            f"the data have no {', '.join(missing)}", expected="the columns of which CMSSW's features are made",
+            where=file.path, todo="make the dataset with the default features definition",
+        )  # fmt: skip
+    for batch, _ in scan.pieces(scan.units(), frozenset(wanted)):
+        factors.add(batch, dict(zip(LEVELS, cmssw_features(batch), strict=True)))
+    return _of_file(file, factors) if factors.windows else None
+
+
+def _of_file(file: File, factors: Factors) -> Normalisation:
     digest = hashlib.sha256(json.dumps(factors.sums, sort_keys=True).encode()).hexdigest()
     return Normalisation(factors, [Taken(storable(Path(file.path).name), factors.windows, factors.clusters, digest)])
 
@@ -236,11 +261,12 @@ def normalize_datasets(
     *,
     definition: str | Path | None = None,
     scaler: Scaler = "mean_std",
+    convention: Convention = "training",
     **options: Any,
 ) -> Normalisation:
     """`normalise`, and what follows from it written: the factors to `output`, the input definition to `definition`.
 
-    scaler : of the inputs in the definition. What cannot be written is an error before anything is read.
+    scaler : of the inputs in the definition. convention : of both. What cannot be written is an error before anything is read.
     """
     outputs = [Path(each) for each in (output, definition) if each is not None]
     if not outputs:
@@ -250,10 +276,11 @@ def normalize_datasets(
         )  # fmt: skip
     for each in outputs:
         check_output(each, overwrite=True)
-    done = normalise(inputs, **options)
+    done = normalise(inputs, convention=convention, **options)
     with outputs_together():
         if output is not None:
             write_factors(done, output)
         if definition is not None:
-            write_inputs(inputs_with_factors(done.factors.factors, scaler=scaler), definition)
+            made = inputs_with_factors(done.factors.factors, scaler=scaler, convention=convention)
+            write_inputs(made, definition)
     return done

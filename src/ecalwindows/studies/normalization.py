@@ -7,7 +7,7 @@ factors of merged parts are exactly those of a single pass.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -95,14 +95,14 @@ class Factors:
     clusters: int = 0
     levels: dict[str, dict[str, Moments]] = field(default_factory=lambda: {level: {} for level in LEVELS})
 
-    def add(self, batch: WindowBatch, names: Mapping[str, Iterable[str]]) -> None:
-        """Add the windows of a batch. names : the columns of each level."""
+    def add(self, batch: WindowBatch, columns: Mapping[str, Mapping[str, Array]]) -> None:
+        """Add the windows of a batch. columns : values by level and name."""
         left_out = math.nan if self.keep_sentinels else SENTINEL
         self.windows += len(batch)
         self.clusters += len(batch.pair_cluster)
-        for level, columns in names.items():
-            for name in columns:
-                self.levels[level].setdefault(name, Moments()).add(batch.column(name), left_out)
+        for level, of_level in columns.items():
+            for name, values in of_level.items():
+                self.levels[level].setdefault(name, Moments()).add(values, left_out)
 
     def merge(self, other: Factors) -> None:
         """Add the moments of other windows."""

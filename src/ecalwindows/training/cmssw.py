@@ -42,21 +42,36 @@ class CmsswInputs:
 
     def __call__(self, batch: WindowBatch) -> tuple[Floats, Floats, Floats]:
         """Inputs of clusters (n_pairs, n), windows (n_windows, n) and hits (n_hits, n), float32, as they are fed."""
-        seed = seed_rows(batch)
-        values = cluster_values(batch, seed)
-        clusters = {name: values[:, i] for i, name in enumerate(CMSSW_CLUSTER)}
-        windows: dict[str, Array] = {}
-        if self.definition.windows:
-            high, low, mean = window_summaries(batch.window_offsets, seed, values)
-            for how, summary in (("max", high), ("min", low), ("avg", mean)):
-                windows |= {f"{how}_{name}": summary[:, i] for i, name in enumerate(CMSSW_CLUSTER)}
+        clusters, windows = cmssw_features(batch, windows=self.definition.windows is not None)
         hits = self.definition.hits
         of_hits = {name: batch.hits[HIT_SOURCES[name]] for name in hits.names} if hits else {}
         return (
-            scaled(self.definition.clusters, clusters, len(values)),
+            scaled(self.definition.clusters, clusters, len(batch.pair_cluster)),
             scaled(self.definition.windows, windows, len(batch)),
             scaled(hits, of_hits, int(batch.hits_offsets[-1])),
         )
+
+
+def cmssw_features(batch: WindowBatch, *, windows: bool = True) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The features that CMSSW computes, not scaled, by CMSSW's names.
+
+    Parameters
+    ----------
+    batch : of a dataset, with the columns `SOURCES` and `is_seed`
+    windows : whether those of windows are computed
+
+    Returns
+    -------
+    those of clusters, float64 (n_pairs,), and of windows, float32 (n_windows,)
+    """
+    seed = seed_rows(batch)
+    values = cluster_values(batch, seed)
+    of_windows: dict[str, Array] = {}
+    if windows:
+        high, low, mean = window_summaries(batch.window_offsets, seed, values)
+        for how, summary in (("max", high), ("min", low), ("avg", mean)):
+            of_windows |= {f"{how}_{name}": summary[:, i] for i, name in enumerate(CMSSW_CLUSTER)}
+    return {name: values[:, i] for i, name in enumerate(CMSSW_CLUSTER)}, of_windows
 
 
 def seed_rows(batch: WindowBatch) -> NDArray[np.int64]:

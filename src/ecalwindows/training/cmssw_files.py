@@ -62,16 +62,21 @@ class CmsswFolder:
                 expected="names that its producer knows: others stop the job", where=folder,
                 todo="train the model without these inputs, or use the branch of CMSSW that has them",
             )  # fmt: skip
-        values: dict[str, Any] = {
-            level: {"tensor": TENSORS[level], "features": [_feature(*line) for line in each]}
-            for level, each in lines.items()
-        }
-        values["clusters"]["places"] = places
-        if "hits" in values:
-            values["hits"]["places"] = hits
-        more = {"is_seed": TENSORS["is_seed"], "n_clusters": TENSORS["n_clusters"]}
-        output = {"tensor": OUTPUT, "logit": True}
-        return input_definition(values | more | {"convention": "cmssw", "output": output}, where=folder)
+        features = {level: [_feature(*line) for line in each] for level, each in lines.items()}
+        return cmssw_definition(features, where=folder, places=places, hits=hits)
+
+
+def cmssw_definition(
+    features: dict[str, list[dict[str, Any]]], *, where: str, places: int = PLACES, hits: int = HITS
+) -> InputDefinition:
+    """The definition of inputs by level, with the tensors that CMSSW feeds a model and reads. Raises SettingsError."""
+    values: dict[str, Any] = {level: {"tensor": TENSORS[level], "features": each} for level, each in features.items()}
+    values["clusters"]["places"] = places
+    if "hits" in values:
+        values["hits"]["places"] = hits
+    more = {"is_seed": TENSORS["is_seed"], "n_clusters": TENSORS["n_clusters"]}
+    output = {"tensor": OUTPUT, "logit": True}
+    return input_definition(values | more | {"convention": "cmssw", "output": output}, where=where)
 
 
 def cmssw_folder(folder: str | Path) -> CmsswFolder:

@@ -10,7 +10,8 @@ from typing import Any, Literal
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.files.json_files import UnreadableError, read_object, reason_of
 from ecalwindows.core.schema import SENTINEL
-from ecalwindows.training.inputs import InputDefinition, input_definition
+from ecalwindows.training.cmssw_files import TRAINING_NAMES, cmssw_definition
+from ecalwindows.training.inputs import CMSSW_CLUSTER, Convention, InputDefinition, input_definition
 
 Factors = Mapping[str, Mapping[str, Mapping[str, float]]]
 """{"cluster": {"mean": {column: number}, "std": .., "min": .., "max": ..}, "window": {..}}"""
@@ -71,6 +72,10 @@ def _is_empty(factors: Mapping[str, Mapping[str, float]], name: str) -> bool:
     return {factors[key][name] for key in STATISTICS} == {SENTINEL}
 
 
+def _is_constant(factors: Mapping[str, Mapping[str, float]], name: str) -> bool:
+    return factors["min"][name] == factors["max"][name]
+
+
 def scaled_input(name: str, factors: Mapping[str, Mapping[str, float]], scaler: Scaler = "mean_std") -> dict[str, Any]:
     """An input of a definition, with its factors; one that is constant is divided by 1, so that it enters as 0.
 
@@ -87,29 +92,41 @@ def scaled_input(name: str, factors: Mapping[str, Mapping[str, float]], scaler: 
     of = {key: factors[key][name] for key in scaler.split("_")}
     if scaler == "mean_std":
         of["std"] = of["std"] or 1.0
-    elif of["min"] == of["max"]:
+    elif _is_constant(factors, name):
         of["max"] = of["min"] + 1.0
     return {"name": name, "scaler": scaler, **of}
 
 
-def inputs_with_factors(factors: Factors, *, scaler: Scaler = "mean_std") -> InputDefinition:
-    """The input definition with all columns that have factors, and with four numbers per hit.
+def inputs_with_factors(
+    factors: Factors, *, scaler: Scaler = "mean_std", convention: Convention = "training"
+) -> InputDefinition:
+    """The input definition with the columns that have factors, and with four numbers per hit.
 
     Parameters
     ----------
     factors : {"cluster": {"mean": {column: number}, "std": .., "min": .., "max": ..}, "window": {..}}
     scaler : which of them are used: (x - mean) / std, or (x - min) / (max - min)
+    convention : by which the columns were computed
 
     Returns
     -------
     definition with the tensors clusters, cluster_mask, windows, hits and hit_mask. A constant column is divided by 1;
-    one without any number (all its factors are -999) is left out
+    one without any number (all its factors are -999) is left out. In the convention `cmssw` the tensors are those of
+    CMSSW, features of windows are those that a training has too, and constant inputs are left out
     """
+    is_cmssw = convention == "cmssw"
 
     def features(level: str) -> list[dict[str, Any]]:
         names = [name for name in factors[level]["mean"] if not _is_empty(factors[level], name)]
+        if is_cmssw:
+            usual = (*CMSSW_CLUSTER, *TRAINING_NAMES["windows"].values())
+            names = [name for name in names if name in usual and not _is_constant(factors[level], name)]
         return [scaled_input(name, factors[level], scaler) for name in names]
 
+    if is_cmssw:
+        of_hits = [each | {"name": each["name"].replace("energy_fraction", "en_withfrac")} for each in HIT_INPUTS]
+        inputs = {"clusters": features("cluster"), "windows": features("window"), "hits": of_hits}
+        return cmssw_definition(inputs, where="the factors")
     clusters = {"tensor": "clusters", "mask": "cluster_mask", "features": features("cluster")}
     windows = {"tensor": "windows", "features": features("window")}
     hits = {"tensor": "hits", "mask": "hit_mask", "features": list(HIT_INPUTS)}

@@ -168,7 +168,8 @@ class Tensor(Part):
         shift, width = self.scales
         for i, each in enumerate(self.features):
             if isinstance(each, MinMax):
-                width[i] = np.float32(each.max) - np.float32(each.min)
+                with np.errstate(over="ignore"):
+                    width[i] = np.float32(each.max) - np.float32(each.min)
         return shift, width
 
     @property
@@ -228,8 +229,8 @@ class InputDefinition(Part):
                 raise _WrongError(f"it is of version {given} of the {kind}", f"version 1 to {known}", NEWER)
         for level, part in self.parts.items():
             _check_names(level, part.names, NAMES[self.convention][level])
-            if part.missing and self.convention == "cmssw":
-                raise _WrongError(f"{level} have a tensor of missing inputs", "none: CMSSW does not feed it")
+            if self.convention == "cmssw":
+                _check_cmssw(level, part)
         if again := _repeated(self.tensors):
             raise _WrongError(f"two tensors have the name '{again}'", "a name of its own for each tensor")
         return self
@@ -270,6 +271,15 @@ def _check_names(level: str, names: Sequence[str], known: Sequence[str]) -> None
             raise _WrongError(f"there is no input '{name}' of {level}{why}", near(name, known), "correct the name")
     if again := _repeated(names):
         raise _WrongError(f"the input '{again}' of {level} is named twice", "each input once")
+
+
+def _check_cmssw(level: str, part: Tensor) -> None:
+    """Raise ValueError for what CMSSW does not feed, and for numbers of which it would make a division by 0."""
+    if part.missing:
+        raise _WrongError(f"{level} have a tensor of missing inputs", "none: CMSSW does not feed it")
+    for each, width in zip(part.features, part.cmssw_scales[1], strict=True):
+        if not (np.isfinite(width) and width > 0):
+            raise _WrongError(f"the numbers of the scaler of '{each.name}' differ by {width:g} in float32", WIDTHS)
 
 
 def _repeated(names: Sequence[str]) -> str | None:
