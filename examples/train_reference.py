@@ -133,7 +133,7 @@ class SetTransformer(nn.Module):
 
 
 class ForCmssw(nn.Module):
-    """The model with the outputs that CMSSW reads: logits (n, clusters, 1), and three classes of windows, all 0 here."""
+    """The model with the outputs that CMSSW reads: logits (n, clusters, 1), and three numbers per window, 0 here."""
 
     def __init__(self, model: SetTransformer) -> None:
         super().__init__()

@@ -46,6 +46,8 @@ def file(tmp_path: Path) -> str:
     window["et_seed"] = rng.uniform(1, 90, 40).astype(np.float32)
     window["seed_eta"] = rng.uniform(-3, 3, 40).astype(np.float32)
     window["ncls"] = np.diff(batch.window_offsets).astype(np.int32)
+    window["flavour"] = rng.choice([11, 22], 40).astype(batch.window["flavour"].dtype)
+    window["is_seed_calo_matched"] = rng.random(40) < 0.8
     hits = {name: np.clip(column, -400, 400).astype(column.dtype) for name, column in batch.hits.items()}
     changed: Any = {"hits": hits, home: {**getattr(batch, home), "cl_r9": numbers}, "window": window}
     with ParquetWriter(tmp_path / "w.parquet", features_definition(), row_group=15) as writer:
@@ -72,6 +74,15 @@ def test_a_stream_gives_exactly_the_tensors_of_the_definition_and_the_weights(fi
     asked = [plain.column(name) for name in ("seed_eta", "et_seed", "ncls")]
     assert np.array_equal(batch.weights, read_weights(weights)(flavour, *asked).astype(np.float32))
     assert np.array_equal(batch.label("in_scluster"), plain.column("in_scluster"))
+
+
+def test_windows_have_the_same_weights_in_both_conventions(file: str, tmp_path: Path) -> None:
+    made = {"convention": "cmssw", "clusters": {"tensor": "x", "features": [{"name": "cl_energy"}]}}
+    (one,), (other,) = (
+        stream(file, 40, shuffle=False, inputs=definition, weights=tmp_path / "weights.json")
+        for definition in (input_definition(made), DEFINITION)
+    )
+    assert np.array_equal(one.weights, other.weights) and len(set(one.weights.tolist())) > 4
 
 
 def test_worker_processes_give_the_same_tensors(file: str) -> None:

@@ -266,7 +266,8 @@ def normalize_datasets(
 ) -> Normalisation:
     """`normalise`, and what follows from it written: the factors to `output`, the input definition to `definition`.
 
-    scaler : of the inputs in the definition. convention : of both. What cannot be written is an error before anything is read.
+    scaler : of the inputs in the definition. convention : of both.
+    What cannot be written is an error before anything is read.
     """
     outputs = [Path(each) for each in (output, definition) if each is not None]
     if not outputs:

@@ -47,7 +47,7 @@ class Padding:
     def columns(self) -> frozenset[str]:
         """Names of all columns and hit components needed."""
         if self.computed is not None:
-            return frozenset((*self.cl_labels, *self.metadata)) | self.computed.columns
+            return frozenset((*self.cl_labels, *self.seed_features, *self.metadata)) | self.computed.columns
         names = (*self.cl_features, *self.cl_labels, *self.seed_features, *self.window_features, *self.metadata)
         return frozenset((*names, *self.components))
 

@@ -150,8 +150,9 @@ class ModelInputs:
             return padding
         names_of = {level: part.names for level, part in definition.parts.items()}
         return replace(
-            padding, cl_features=names_of["clusters"], seed_features=(), window_features=names_of.get("windows", ()),
-            components=names_of.get("hits", ()), computed=CmsswInputs(definition),
+            padding, cl_features=names_of["clusters"], seed_features=WEIGHT_COLUMNS if self.weights else (),
+            window_features=names_of.get("windows", ()), components=names_of.get("hits", ()),
+            computed=CmsswInputs(definition),
         )  # fmt: skip
 
     def missing_columns(self, names: frozenset[str]) -> list[str]:
