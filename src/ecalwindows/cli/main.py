@@ -41,12 +41,12 @@ SECTIONS = {
         "reweight": "Derive weights that give electrons and photons the same distributions.",
         "stream": "Report what the batches of a training hold, and how fast they come.",
         "export": "Write a model and its inputs for CMSSW.",
-        "report": "Write one page to look at a dataset and its windows.",
         "plot": "Draw the distributions of a dataset.",
         "show": "Draw one window, or the windows of one event.",
     },
     "Judge a model": {
         "evaluate": "Make superclusters of scores, and measure them.",
+        "parity": "Find differences between training and CMSSW.",
     },
     "Many files": {
         "production": "Make a dataset of many files, with nothing lost.",
@@ -64,12 +64,11 @@ OTHER_WORDS = {
     "check": ("validate",),
     "verify": ("validate",),
     "diff": ("compare",),
-    "draw": ("show", "plot", "report"),
-    "html": ("report",),
+    "draw": ("show", "plot"),
     "help": ("--help",),
     "version": ("--version",),
     **{name: (f"truth {name}",) for name in ("match", "window-size", "working-points")},
-    **{name: (f"production {name}",) for name in ("plan", "run", "resume", "submit", "status", "digest")},
+    **{name: (f"production {name}",) for name in ("plan", "run", "resume", "submit", "status", "report", "digest")},
 }
 """Words that are not commands, and what is meant by them."""
 
