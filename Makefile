@@ -60,8 +60,9 @@ coverage: $(TEST) ## at least 95 % of the lines of the pure middle and its kerne
 	@$(RUN) coverage report --fail-under=95 --include='$(subst $(space),$(comma),$(COUNTED))'
 
 # One process per name: TensorFlow, XRootD and ROOT crash in the same one. Files of a star share one (an HTCondor pool).
-SYSTEM_TESTS := croissant dask_pages onnx reference_training tensorflow tensorflow_graphs tf_dataset torch_dataset training_to_cmssw xrootd production_xrootd simulate_ttree simulate_pythia htcondor* slurm
+SYSTEM_TESTS := report_browser croissant dask_pages onnx reference_training tensorflow tensorflow_graphs tf_dataset torch_dataset training_to_cmssw xrootd production_xrootd simulate_ttree simulate_pythia htcondor* slurm
 test-systems: $(SYSTEMS) ## tests against real servers, and slow ones; none may be skipped
+	@bash tools/chromium.sh
 	@$(RUN) pytest --no-skips -n $(JOBS) -m slow --ignore=tests/systems
 	@set -e; for name in $(SYSTEM_TESTS); do $(RUN) pytest --no-skips tests/systems/test_$$name.py; done
 
@@ -99,7 +100,7 @@ $(VENV)/bin/python:
 $(TEST): EXTRAS = test
 $(DEV): EXTRAS = dev
 $(DOCS): EXTRAS = docs
-$(SYSTEMS): EXTRAS = test,xrootd,htcondor,dask,onnx,torch,tensorflow,croissant,simulate,pythia8mc
+$(SYSTEMS): EXTRAS = test,xrootd,htcondor,dask,onnx,torch,tensorflow,croissant,simulate,pythia8mc,browser
 $(TEST) $(DEV) $(SYSTEMS) $(DOCS): pyproject.toml | $(VENV)/bin/python
 	@echo "installing ecalwindows[$(EXTRAS)] into $(VENV) (about a minute)"
 	@$(RUN) pip install -qq --editable ".[$(EXTRAS)]"

@@ -23,6 +23,7 @@ ROOMS = {
     "evaluation": "from scores to physics: superclusters made of scores, and how good they are",
     "simulation": "dumper files of simulated events with known truth",
     "plots": "figures are drawn from arrays and tables",
+    "report": "a dataset is one page to look at: record, linked distributions, single windows",
     "commands": "one module per command: it joins the rooms above",
     "production": "many files on many machines become one dataset",
     "cli": "the command line: it parses options, makes one call and prints the result",

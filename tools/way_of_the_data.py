@@ -31,6 +31,7 @@ BESIDE = {
     "validation": ("checks and compares", "dataset", "formats"),
     "studies": ("derive thresholds and weights", "dataset", "dataset"),
     "plots": ("draw figures", "dataset", "training"),
+    "report": ("one page to look at", "dataset", "windowing"),
     "evaluation": ("from scores to superclusters", "model", "model"),
 }
 """Rooms beside the way: what each does, the column that it works with, and the column in which it is drawn."""

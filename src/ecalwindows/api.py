@@ -70,8 +70,8 @@ def _tables(
     reading: Reading | Mapping[str, Any] | None,
 ) -> Iterator[ak.Array]:
     """One array per step; the first one is empty."""
-    definition, reading = features_definition(features), reading_of(reading)
-    chosen = settings_of(settings)
+    chosen, reading = settings_of(settings), reading_of(reading)
+    definition = features_definition(features).with_second(chosen.also_superclusters)
     checked, threshold, chosen = prepared(inputs, chosen, definition.wanted, reading)
     definition = definition if chosen.has_truth else definition.without(TRUTH)
     report = Report()

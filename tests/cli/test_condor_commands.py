@@ -42,7 +42,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """What each takes, with the default."""
 
-NEW = {"--submit", "--accounting-group", "--eos-url", "--mode", "--keep"}
+NEW = {"--submit", "--accounting-group", "--eos-url", "--mode", "--keep", "--superclusters", "--also-superclusters"}
 
 
 @pytest.mark.parametrize("name", OPTIONS)

@@ -86,6 +86,7 @@ def commands(folder: str, out: str) -> dict[str, list[str]]:
         "convert": ["convert", folder, "-o", f"{out}/c.ndjson", "-q"],
         "compare": ["compare", folder, folder, "-q"],
         "plot": ["plot", folder, "-o", f"{out}/plots", "--only", "en_cluster", "--no-pdf", "-q"],
+        "report": ["report", folder, "-o", f"{out}/report.html", "-q"],
         "normalize": ["normalize", folder, "-o", f"{out}/n.json", "-q"],
         "reweight": ["reweight", folder, "-o", f"{out}/w.json", "--no-figures", "-q"],
         "show": ["show", folder, "--event", "1", "-o", f"{out}/e.png"],

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from helpers.batches import text_column, texts_of
 from helpers.cli import attempt, run
-from helpers.definitions import EVERYTHING
+from helpers.definitions import EVERYTHING, USUAL_COLUMNS
 from helpers.flat_folders import flat_folder
 from helpers.golden_files import GOLDEN
 from hypothesis import given
@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from ecalwindows.commands.compare import compare_datasets
 from ecalwindows.core.batch import WindowBatch
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.core.schema import HIT_COMPONENTS
 from ecalwindows.formats.parquet.reader import read_batches
 from ecalwindows.formats.parquet.writer import ParquetWriter
 from ecalwindows.studies.binning import binning_of
@@ -84,7 +84,7 @@ def test_the_formats_hold_the_same_windows(a: str, b: str, folder: Path) -> None
 
 def test_all_columns_and_hits_are_compared(folder: Path) -> None:
     found = compare_datasets(folder / "all.parquet", folder / "w.ndjson.zst")
-    numbers = set(COLUMNS) - {"window_index"}
+    numbers = set(USUAL_COLUMNS) - {"window_index"}
     assert set(found.comparison.columns) == numbers | {f"cl_h.{name}" for name, *_ in HIT_COMPONENTS}
     assert found.one_sided == ([], [])
 

@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from helpers.cli import Ran, attempt, run
+from helpers.definitions import USUAL_COLUMNS
 from helpers.golden_files import CONFIGS, GOLDEN, command_line, differences, read_ndjson
 from helpers.ndjson import LINES, TEXT, archive, file_of
 
 from ecalwindows.commands.validate import validate_dataset
-from ecalwindows.core.schema import COLUMNS
 from ecalwindows.dataset.record import read_record
 from ecalwindows.formats.manifest import manifest_path, problems, read_manifest
 from ecalwindows.formats.parquet.definition import GROUPS, features_definition
@@ -37,9 +37,9 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def definition(path: Path, names: Any = COLUMNS, hits: list[int] = ALL_HITS) -> str:
+def definition(path: Path, names: Any = USUAL_COLUMNS, hits: list[int] = ALL_HITS) -> str:
     """A features definition of these columns."""
-    groups = {group: [name for name in names if COLUMNS[name].group == group] for group in GROUPS}
+    groups = {group: [name for name in names if USUAL_COLUMNS[name].group == group] for group in GROUPS}
     groups = {group: inside for group, inside in groups.items() if inside}
     path.write_text(json.dumps({"features_dict": groups, "hits_indices": hits}))
     return str(path)
@@ -70,7 +70,7 @@ def test_ndjson_through_parquet_is_the_same_bytes(tmp_path: Path, name: str) -> 
 def test_golden_ndjson_through_parquet_holds_the_same_numbers(tmp_path: Path, name: str) -> None:
     gold = read_ndjson(GOLDEN / f"{name}.ndjson.gz")
     middle, last = tmp_path / "b.parquet", tmp_path / "c.ndjson"
-    names = [column for column in COLUMNS if column != "in_mustache"]
+    names = [column for column in USUAL_COLUMNS if column != "in_mustache"]
     run("convert", str(GOLDEN / f"{name}.ndjson.gz"), "-o", str(middle), "-f", definition(tmp_path / "d.json", names))
     run("convert", str(middle), "-o", str(last))
     rows = read_ndjson(last)
@@ -157,7 +157,7 @@ def test_a_definition_of_the_users_own_must_be_there(tmp_path: Path) -> None:
     assert not (tmp_path / "w.parquet").exists()
 
 
-FILLABLE = [name for name in COLUMNS if name in RULES or name == "window_index"]
+FILLABLE = [name for name in USUAL_COLUMNS if name in RULES or name == "window_index"]
 PRIMARY = {"seed_index"}
 """Columns that follow from others, but from which others follow that nothing else gives."""
 
@@ -170,7 +170,7 @@ def test_filled_columns_have_the_bits_of_a_fresh_production(tmp_path: Path, name
     full, thin = tmp_path / "full.ndjson.gz", tmp_path / "thin.ndjson"
     run("windows", *command_line(name), "-o", str(full))
     dropped = {column for column in FILLABLE if column not in PRIMARY}
-    kept = [column for column in COLUMNS if column not in dropped]
+    kept = [column for column in USUAL_COLUMNS if column not in dropped]
     assert all(can_have(column, kept) for column in dropped)
     with thin.open("w") as out:
         for line in lines_of(full).splitlines():
@@ -237,7 +237,7 @@ def test_hits_without_those_components_are_left_out_of_ndjson(tmp_path: Path, ow
 
 
 def test_without_a_seed_there_are_no_hits_in_ndjson(tmp_path: Path, own: Path) -> None:
-    names = [name for name in COLUMNS if name not in ("is_seed", "cl_index")]
+    names = [name for name in USUAL_COLUMNS if name not in ("is_seed", "cl_index")]
     run("convert", str(own), "-o", str(tmp_path / "w.parquet"), "-f", definition(tmp_path / "d.json", names))
     ran = run("convert", str(tmp_path / "w.parquet"), "-o", str(tmp_path / "w.ndjson"))
     assert "left out, the input does not have them: cl_index, is_seed, hits\n" in ran.out
@@ -354,7 +354,7 @@ def test_several_flavours_and_samples_in_one_output(tmp_path: Path, samples: Pat
 
 
 def test_samples_that_windows_do_not_name_do_not_go_to_one_output(tmp_path: Path, samples: Path) -> None:
-    names = [name for name in COLUMNS if name not in ("window_index", "seed_recoen_PU")]
+    names = [name for name in USUAL_COLUMNS if name not in ("window_index", "seed_recoen_PU")]
     known = definition(tmp_path / "d.json", names)
     ran = attempt("convert", str(samples / "ndjson"), "-o", str(tmp_path / "w.parquet"), "-f", known)
     assert ran.code == 2 and "were made with other settings (flavour, sample)" in ran.err

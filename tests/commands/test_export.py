@@ -14,7 +14,7 @@ from helpers.cli import attempt, run
 from helpers.pages import blocks, is_printed, typed
 from reference import cmssw as reference
 
-from ecalwindows.training.inputs import read_inputs
+from ecalwindows.training.inputs import CMSSW_NAMES, read_inputs
 
 LEVELS = {"clusters": "config_clusters_inputs.txt", "windows": "config_window_inputs.txt",
           "hits": "config_hits_inputs.txt"}  # fmt: skip
@@ -36,6 +36,34 @@ TRAINING: dict[str, Any] = {
 }  # fmt: skip
 
 
+TINY = {"MeanRms": ("mean_std", "mean", "std"), "MinMax": ("min_max", "min", "max")}
+NUMBERS = (
+    ("avg_cl_iz", "MeanRms", 1e-40, 1.1e-38), ("cl_iz", "MinMax", -1e-38, 3e-39), ("cl_eta", "MinMax", -3.3e38, 0.0),
+    ("min_cl_energy", "MeanRms", -3e-42, 1e-44), ("min_cl_et", "MinMax", -1e-45, 1e-45),
+    ("avg_cl_et", "MeanRms", -2.5e30, 1.7e12), ("max_cl_phi", "MeanRms", -0.0, 1e-7),
+    ("ieta", "MeanRms", -1.25e-7, 123456789.0), ("iz", "MinMax", -3e-44, 1.2e-38),
+)  # fmt: skip
+"""Numbers of scalers, with signs and exponents, that are no normal float32, or far from 1."""
+
+
+def all_inputs() -> dict[str, Any]:
+    """All inputs that CMSSW knows, with scalers of all kinds: those above, and others with many digits."""
+    rng, known = np.random.default_rng(5), {name: rest for name, *rest in NUMBERS}
+    values: dict[str, Any] = {"convention": "cmssw", "is_seed": "s", "n_clusters": "n"}
+    for level, names in CMSSW_NAMES.items():
+        features = []
+        for name in names:
+            kind, one, two = known.get(name) or (
+                ["MeanRms", "MinMax", "None"][rng.integers(3)],
+                -rng.random(),
+                rng.random(),
+            )
+            scaler, *keys = TINY.get(kind, ("none",))
+            features.append({"name": name, "scaler": scaler} | dict(zip(keys, (one, two), strict=False)))
+        values[level] = {"tensor": level, "features": features} | ({} if level == "windows" else {"places": 7})
+    return values
+
+
 def definition(values: dict[str, Any], path: Path) -> str:
     path.write_text(yaml.safe_dump(values))
     return str(path)
@@ -55,24 +83,31 @@ def words(path: Path) -> list[tuple[str, str, str, str]]:
     return [(found[i], found[i + 1], found[i + 2], found[i + 3]) for i in range(0, len(found), 4)]
 
 
+@pytest.mark.parametrize(
+    ("values", "places", "n_hits"), [(CMSSW, 5, 6), (all_inputs(), 7, 7)], ids=["some inputs", "all inputs"]
+)
 def test_an_independent_reader_builds_the_tensors_of_the_test_vectors_in_every_bit(
-    tmp_path: Path, dataset: str
+    tmp_path: Path, dataset: str, values: dict[str, Any], places: int, n_hits: int
 ) -> None:
-    ran = run("export", "cmssw", definition(CMSSW, tmp_path / "i.yaml"), "--dataset", dataset, "-o", f"{tmp_path}/out")
+    ran = run("export", "cmssw", definition(values, tmp_path / "i.yaml"), "--dataset", dataset, "-o", f"{tmp_path}/out")
     assert "test vectors of 100 windows\n" in ran.out
     content = json.loads((tmp_path / "out" / "test_vectors.json").read_text())
     lines = {level: words(tmp_path / "out" / name) for level, name in LEVELS.items()}
+    for level, found in lines.items():
+        for (name, kind, *texts), feature in zip(found, values[level]["features"], strict=True):
+            numbers = [np.float32(feature[key]) for key in TINY.get(kind, ("none",))[1:]] or [np.float32(0)] * 2
+            assert name == feature["name"] and np.array(texts, np.float32).tobytes() == np.array(numbers).tobytes()
     windows = [window["clusters"] for window in content["windows"]]
     for clusters in windows:
         for cluster in clusters:
             cluster["nxtals"] = len(cluster["hits"])
             names = ("ieta", "iphi", "iz", "en_withfrac")
             cluster["hits"] = [dict(zip(names, hit, strict=True)) for hit in cluster["hits"]]
-    made = reference.tensors(windows, lines, 5, 6)
+    made = reference.tensors(windows, lines, places, n_hits)
     cut = False
     for row, window in enumerate(content["windows"]):
-        n = min(len(window["clusters"]), 5)
-        cut = cut or len(window["clusters"]) > 5
+        n = min(len(window["clusters"]), places)
+        cut = cut or len(window["clusters"]) > places
         for name, filled in (("input_1", (n,)), ("input_2", ()), ("input_4", (n,)), ("input_5", ())):
             found = np.zeros(made[name].shape[1:], np.float32)
             part = np.array(window[name], np.float32)
@@ -83,6 +118,13 @@ def test_an_independent_reader_builds_the_tensors_of_the_test_vectors_in_every_b
             hits[place, : len(of_cluster)] = of_cluster
         assert np.array_equal(hits, made["input_3"][row])
     assert cut and len(windows) == 100
+
+
+def test_inputs_that_are_too_large_for_float32_once_they_are_scaled_are_named(tmp_path: Path, dataset: str) -> None:
+    of_clusters = [{"name": "cl_energy"}, {"name": "cl_et", "scaler": "mean_std", "mean": 0.0, "std": 1e-40}]
+    inputs = definition(CMSSW | {"clusters": {"tensor": "x", "features": of_clusters}}, tmp_path / "i.yaml")
+    refused = attempt("export", "cmssw", inputs, "--dataset", dataset, "-o", f"{tmp_path}/out")
+    assert "scaled, the input 'cl_et' does not fit into float32" in refused.err and not (tmp_path / "out").exists()
 
 
 def test_text_files_hold_cmssws_names_and_the_shortest_decimals_of_float32(tmp_path: Path, dataset: str) -> None:

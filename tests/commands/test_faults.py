@@ -131,6 +131,10 @@ CASES = {
         ("plot", "{in}/parts", "-o", "{out}/p", "--no-pdf", "--only", "et_cluster", "--overwrite", "-q"),
         kinds=("error", "kill"), only=("renameat2",),
     ),
+    "report": Case(
+        ("report", "{in}/other", "-o", "{out}/r.html", "-q"),
+        ("report", "{in}/parts", "-o", "{out}/r.html", "-q"),
+    ),
     "compare --plots": Case(
         ("compare", "{in}/plain/a.parquet", "{in}/plain/b.parquet", "--plots", "{out}", "-q"),
         ("compare", "{in}/plain/b.parquet", "{in}/plain/a.parquet", "--plots", "{out}", "-q"),

@@ -10,9 +10,10 @@ import awkward as ak
 import numpy as np
 import pytest
 from helpers.cli import run
+from helpers.definitions import USUAL_COLUMNS
 from helpers.golden_files import CONFIGS, GOLDEN, command_line, differences, read_ndjson
 
-from ecalwindows.core.schema import COLUMNS, EVENT_COLUMNS
+from ecalwindows.core.schema import EVENT_COLUMNS
 from ecalwindows.formats.parquet.definition import features_definition
 
 
@@ -77,4 +78,4 @@ def assert_exactly_hits(stored: Any, rows: list[dict[str, Any]]) -> None:
 def test_all_columns_stand_in_ndjson(made: tuple[str, Path]) -> None:
     for window in read_ndjson(made[1] / "windows.ndjson.zst"):
         names = {*window, *(name for cluster in window["clusters"] for name in cluster)}
-        assert names == {*COLUMNS, "clusters", "seed_hits", "cl_hits"}
+        assert names == {*USUAL_COLUMNS, "clusters", "seed_hits", "cl_hits"}

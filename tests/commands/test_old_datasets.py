@@ -10,19 +10,20 @@ import awkward as ak
 import numpy as np
 import pytest
 from helpers.cli import attempt, run
+from helpers.definitions import USUAL_COLUMNS
 from helpers.golden_files import GOLDEN, read_ndjson
 
 import ecalwindows
 from ecalwindows.commands.compare import compare_datasets
 from ecalwindows.commands.validate import validate_dataset
-from ecalwindows.core.schema import COLUMNS, DATA_MODEL_VERSION
+from ecalwindows.core.schema import DATA_MODEL_VERSION
 from ecalwindows.dataset.record import read_record
 from ecalwindows.formats.manifest import manifest_path, read_manifest
 
 OPTIONS = [str(GOLDEN / "edge.root"), "--mode", "overlapping", "--keep", "all", "--events", "9:22"]
 """How the windows of the archive were made: `w.ndjson.zst`, and the finished dataset `dataset`."""
 
-NEW = {name for name, column in COLUMNS.items() if column.since > 1}
+NEW = {name for name, column in USUAL_COLUMNS.items() if column.since > 1}
 
 
 @pytest.fixture

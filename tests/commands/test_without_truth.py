@@ -13,12 +13,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from helpers.cli import attempt, run
+from helpers.definitions import USUAL_COLUMNS
 from helpers.dumps import ELECTRONS, as_ntuple, columns_of_electrons, without
 from helpers.golden_files import read_ndjson
 
 import ecalwindows
 from ecalwindows.core.errors import EcalWindowsError, SettingsError
-from ecalwindows.core.schema import COLUMNS, TRUTH
+from ecalwindows.core.schema import TRUTH
 from ecalwindows.dataset.record import read_record
 from ecalwindows.dumper.branches import BRANCHES, is_of_truth
 from ecalwindows.formats.readers import file_columns, file_manifest, read_batches
@@ -200,7 +201,7 @@ def test_columns_that_change_with_the_caloparticles_are_columns_of_truth(tmp_pat
         output = tmp_path / f"{name}.ndjson"
         run("windows", dump, "-o", str(output), "--keep", "all", "--wp-file", "flat", "-q")
         (batch,) = read_batches(output)
-        values[name] = {column: batch.column(column).tolist() for column in COLUMNS if column != "window_index"}
+        values[name] = {column: batch.column(column).tolist() for column in USUAL_COLUMNS if column != "window_index"}
     differ = {name for name in values["usual"] if values["usual"][name] != values["changed"][name]}
     assert differ - TRUTH == {"flavour"} and {"calo_score", "en_true_gen", "noise_en"} <= differ
 

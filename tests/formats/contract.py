@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers import parquet_reader
 from helpers.batches import part_of, text_column, texts_of
-from helpers.parquet_reader import ALL_HITS, tame_batch
+from helpers.parquet_reader import ALL_HITS
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import BadFileError
@@ -22,6 +24,8 @@ from ecalwindows.formats.readers import file_columns, read_batches
 from ecalwindows.formats.writers import OutputPlan, check_outputs, open_writers, output_files, output_plan
 
 DTYPES = {name: column.dtype for name, column in COLUMNS.items()} | {name: kind for name, kind, *_ in HIT_COMPONENTS}
+SECOND = "deepSuperCluster"
+tame_batch = partial(parquet_reader.tame_batch, second=SECOND)
 TEXTS = ["", "αβ😀", 'a"b\\c', "\x00\t\n\x1f\x7f", "long" * 200]
 STEPS = [1, 7, 8192]
 
@@ -62,7 +66,7 @@ class FormatContract:
     # how it is written and read
 
     def plan(self, folder: Path) -> OutputPlan:
-        return output_plan(folder / self.name, self.format, ALL_HITS)
+        return output_plan(folder / self.name, self.format, ALL_HITS).with_second(SECOND)
 
     def data(self, plan: OutputPlan) -> list[Path]:
         return plan.paths if self.format else plan.paths[-1:]

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from formats.contract import DTYPES, FormatContract, one_window
+from formats.contract import DTYPES, FormatContract, one_window, tame_batch
 from helpers.ndjson import file_of
-from helpers.parquet_reader import ALL_HITS, tame_batch
+from helpers.parquet_reader import ALL_HITS
 from reference import json_text
 from reference import tfrecord as wire
 

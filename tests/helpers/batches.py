@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from ecalwindows.core.schema import (
     COLUMNS,
     EVENT_COLUMNS,
     HIT_COMPONENTS,
+    SECOND,
+    SECOND_COLUMNS,
     SENTINEL,
     WINDOW_COLUMNS,
     Column,
@@ -56,11 +59,12 @@ def texts_of(column: Text) -> list[str]:
 
 def random_batch(
     rng: np.random.Generator, n_windows: int, *, n_clusters: int | None = None, mean_hits: float = 3.0,
-    mean_more_clusters: float = 2.0, texts: Sequence[str] | None = None,
+    mean_more_clusters: float = 2.0, texts: Sequence[str] | None = None, second: str = "",
 ) -> WindowBatch:  # fmt: skip
     """Windows that share `n_clusters` input clusters (default: half of them more than there are windows).
 
     mean_hits : of a cluster (some have none); mean_more_clusters : of a window, beside the seed.
+    second : the collection of superclusters that is read beside the first one
     """
     n_clusters = n_windows * 3 // 2 + 1 if n_clusters is None else n_clusters
     sizes = 1 + rng.poisson(mean_more_clusters, n_windows)
@@ -71,7 +75,7 @@ def random_batch(
     def columns(which: Sequence[Column], size: int) -> dict[str, NDArray[Any]]:
         return {column.name: random_values(rng, column.dtype, size) for column in which}
 
-    return WindowBatch(
+    batch = WindowBatch(
         window_index=text_column([f"ele_{i}_é" for i in range(n_windows)] if texts is None else texts),
         window=columns(WINDOW_COLUMNS[1:], n_windows),
         cluster=columns([column for column in CLUSTER_COLUMNS if column.name not in PAIR_COLUMNS], n_clusters),
@@ -83,6 +87,10 @@ def random_batch(
         hits={name: random_values(rng, dtype, int(hits_offsets[-1])) for name, dtype, *_ in HIT_COMPONENTS},
         events={name: random_values(rng, "int64", n_windows // 2) for name in EVENT_COLUMNS},
     )
+    more = SECOND_COLUMNS.get(second, ())
+    of_windows = columns([column for column in more if column.level == "window"], n_windows)
+    of_pairs = columns([column for column in more if column.level == "cluster"], len(pair_cluster))
+    return replace(batch, window=dict(batch.window) | of_windows, pair=dict(batch.pair) | of_pairs)
 
 
 def part_of(batch: WindowBatch, first: int, last: int) -> WindowBatch:
@@ -111,6 +119,8 @@ def check_batch(batch: WindowBatch) -> None:
         if column.dtype == "str":
             continue
         homes = [part for part in (batch.window, batch.cluster, batch.pair) if name in part]
+        if name in SECOND and not homes:
+            continue
         assert len(homes) == 1, f"{name} is in {len(homes)} parts"
         length = n_windows if homes[0] is batch.window else n_pairs if homes[0] is batch.pair else n_clusters
         array = homes[0][name]

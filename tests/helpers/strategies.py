@@ -109,9 +109,17 @@ def settings() -> st.SearchStrategy[Settings]:
         pu_limit=st.sampled_from([1e6, 0.5, 1.0, 2.0]),
         geometry=st.sampled_from(GEOMETRIES),
         flavour=st.sampled_from(["auto", 11, 22]),
+        true_energy=st.sampled_from(["simEnergyGoodStatus", "simEnergyGoodStatus", "simEnergy"]),
         draw_seed=st.sampled_from([0, 1, 2**63, 2**64 - 1]),
         sample=st.sampled_from(["", "electrons"]),
-    )
+    ).flatmap(with_collections)
+
+
+def with_collections(chosen: Settings) -> st.SearchStrategy[Settings]:
+    """The settings with one or two of the collections of superclusters of the events."""
+    names = ("superCluster", "deepSuperCluster")
+    pairs = [(names[0], None), names, names[::-1], (names[1], None)]
+    return st.sampled_from([replace(chosen, superclusters=one, also_superclusters=two) for one, two in pairs])
 
 
 @st.composite
@@ -265,12 +273,9 @@ def event_of(
         "truePU": draw(numbers([60.1], broken)),
         "caloParticlePU_totEnergy": draw(numbers([0.0, 128.5], broken)),
     }
-    return (
-        of_event
-        | draw(caloparticles(calos, broken))
-        | draw(pfclusters(clusters, len(calos), broken))
-        | draw(superclusters(len(clusters), broken))
-    )
+    of_event |= draw(caloparticles(calos, broken)) | draw(pfclusters(clusters, len(calos), broken))
+    found = draw(superclusters(len(clusters), broken))
+    return of_event | found | second_collection(found)
 
 
 @st.composite
@@ -341,3 +346,10 @@ def superclusters(draw: st.DrawFn, n_clusters: int, broken: bool) -> Event:
         "superCluster_phi": [draw(numbers(PHIS, broken)) for _ in n],
         "superCluster_pfClustersIndex": [draw(st.lists(index, max_size=4)) for _ in n],
     }
+
+
+def second_collection(found: Event) -> Event:
+    """Another collection: the seeds are the next clusters, and each has the energies and the members of another one."""
+    seeds = "superCluster_seedIndex"
+    others = {name: values[1:] + values[:1] for name, values in found.items()} | {seeds: [i + 1 for i in found[seeds]]}
+    return {name.replace("superCluster", "deepSuperCluster"): values for name, values in others.items()}

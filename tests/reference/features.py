@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .association import Owner
-from .labels import ClusterTruth, SeedTruth, in_supercluster, pu_fraction
+from .labels import ClusterTruth, SeedTruth, in_supercluster, pu_fraction, supercluster_of
 from .mustache import in_geometric_mustache
 from .windows import Point, delta_eta, delta_phi, transverse
 
@@ -113,7 +113,6 @@ def cluster_row(
     own: Owner,
     truth: ClusterTruth,
     calo: int,
-    supercluster: int,
     pileup: bool,
 ) -> Row:
     """One cluster of one window."""
@@ -127,7 +126,6 @@ def cluster_row(
         "cl_index": cluster,
         "is_seed": cluster == seed,
         "in_geom_mustache": in_geometric_mustache(points[seed].eta, dphi, raw[cluster], point.eta),
-        "in_mustache": in_supercluster(cluster, supercluster, event),
         "is_calo_matched": truth.is_calo_matched,
         "is_calo_matched_diffcalo": truth.is_calo_matched_diffcalo,
         "other_calo_index": truth.other_calo_index,
@@ -183,10 +181,10 @@ def seed_row(event: Event, points: Sequence[Point], seed: int, own: Owner, truth
     }
 
 
-def truth_row(event: Event, calo: int) -> Row:
+def truth_row(event: Event, calo: int, true_energy: str) -> Row:
     """The caloparticle of a window, zeros if there is none."""
     positions = ("simEta", "simPhi", "genEta", "genPhi")
-    kinds = {"sim": "simEnergy", "gen": "genEnergy", "sim_good": "simEnergyGoodStatus"}
+    kinds = {"sim": "simEnergy", "gen": "genEnergy", "sim_good": true_energy}
     row: Row = {}
     for name in positions:
         value = event[f"caloParticle_{name}"][calo] if calo != -1 else 0.0
@@ -198,15 +196,38 @@ def truth_row(event: Event, calo: int) -> Row:
     return row
 
 
-def mustache_row(event: Event, supercluster: int) -> Row:
-    """The supercluster of a window, zeros if there is none."""
-    row: Row = {"is_seed_mustache_matched": supercluster != -1, "mustache_seed_index": supercluster}
-    for name, branch in {"raw": "superCluster_rawEnergy", "calib": "superCluster_energy"}.items():
-        energy = event[branch][supercluster] if supercluster != -1 else 0.0
-        eta = event["superCluster_eta"][supercluster] if supercluster != -1 else 0.0
-        row[f"en_mustache_{name}"] = energy
-        row[f"et_mustache_{name}"] = transverse(energy, eta)
+def mustache_row(event: Event, seed: int, settings: Any) -> Row:
+    """The supercluster of a window, zeros if there is none; and that of the second collection, if one is read."""
+    found = supercluster_of(seed, event, settings.superclusters)
+    row: Row = {"is_seed_mustache_matched": found != -1, "mustache_seed_index": found}
+    row |= supercluster_energies(event, found, settings.superclusters, "mustache")
+    if settings.also_superclusters:
+        name = settings.also_superclusters
+        found = supercluster_of(seed, event, name)
+        row |= {f"has_{name}": found != -1} | supercluster_energies(event, found, name, name)
     return row
+
+
+def supercluster_energies(event: Event, supercluster: int, collection: str, name: str) -> Row:
+    """Energies of a supercluster, zeros if there is none."""
+    row: Row = {}
+    for kind, branch in {"raw": "rawEnergy", "calib": "energy"}.items():
+        energy = event[f"{collection}_{branch}"][supercluster] if supercluster != -1 else 0.0
+        eta = event[f"{collection}_eta"][supercluster] if supercluster != -1 else 0.0
+        row[f"en_{name}_{kind}"] = energy
+        row[f"et_{name}_{kind}"] = transverse(energy, eta)
+    return row
+
+
+def in_superclusters(event: Event, cluster: int, seed: int, settings: Any) -> Row:
+    """Whether a cluster is in the supercluster of the seed, in each collection that is read."""
+    names = {"in_mustache": settings.superclusters}
+    if settings.also_superclusters:
+        names[f"in_{settings.also_superclusters}"] = settings.also_superclusters
+    return {
+        column: in_supercluster(cluster, supercluster_of(seed, event, name), event, name)
+        for column, name in names.items()
+    }
 
 
 def event_row(event: Event, pileup: bool) -> Row:

@@ -87,17 +87,17 @@ def cluster_truth(
     return ClusterTruth(True, False, -1, is_calo_seed, is_calo_seed, in_scluster, fraction)
 
 
-def supercluster_of(seed: int, event: dict[str, Any]) -> int:
+def supercluster_of(seed: int, event: dict[str, Any], collection: str) -> int:
     """Index of the first supercluster with this seed, -1 if there is none."""
-    for position, seed_index in enumerate(event.get("superCluster_seedIndex", [])):
+    for position, seed_index in enumerate(event.get(f"{collection}_seedIndex", [])):
         if seed_index == seed:
             return position
     return -1
 
 
-def in_supercluster(cluster: int, supercluster: int, event: dict[str, Any]) -> bool:
+def in_supercluster(cluster: int, supercluster: int, event: dict[str, Any], collection: str) -> bool:
     """Whether the cluster is in the supercluster."""
-    return supercluster != -1 and cluster in event["superCluster_pfClustersIndex"][supercluster]
+    return supercluster != -1 and cluster in event[f"{collection}_pfClustersIndex"][supercluster]
 
 
 def binned_threshold(et_edges: Sequence[float], eta_edges: Sequence[float], content: Sequence[float]) -> Threshold:

@@ -32,7 +32,6 @@ def row(event: Event, owners: Any, calo: int, clusters: Sequence[int], cluster: 
     points = pipeline.cluster_points(event)
     main, pileup = clusters[0], settings.pileup == "on"
     truth = labels.cluster_truth(cluster, main, calo, owners, event, pileup, settings.pu_limit, working_point=0.0)
-    supercluster = labels.supercluster_of(main, event)
     seed = labels.seed_truth(
         main, points, owners, pipeline.calo_points(event), settings.geometry, settings.min_seed_score,
         settings.require_gen_in_window,
@@ -41,10 +40,11 @@ def row(event: Event, owners: Any, calo: int, clusters: Sequence[int], cluster: 
     hashed = event_hash(settings.sample, event)
     found = {
         **features.event_row(event, pileup),
-        **features.truth_row(event, calo),
+        **features.truth_row(event, calo, settings.true_energy),
         **seed_row,
-        **features.mustache_row(event, supercluster),
-        **features.cluster_row(event, points, cluster, main, owners[cluster], truth, calo, supercluster, pileup),
+        **features.mustache_row(event, main, settings),
+        **features.cluster_row(event, points, cluster, main, owners[cluster], truth, calo, pileup),
+        **features.in_superclusters(event, cluster, main, settings),
         "is_seed_calo_matched": seed.calo == calo and seed_row["et_seed_calib"] >= settings.min_et_seed,
         "flavour": features.flavour(event, calo, settings.flavour),
         "in_window": cluster == main or geometric.inside(settings.geometry, points[main], points[cluster]),

@@ -30,6 +30,9 @@ class Settings:
     pu_limit: float = 1e6
     geometry: Geometry = "v3"
     flavour: str | int = "auto"
+    true_energy: str = "simEnergyGoodStatus"
+    superclusters: str = "superCluster"
+    also_superclusters: str | None = None
     draw_seed: int = 0
     sample: str = ""
 
@@ -142,23 +145,21 @@ def window(
 ) -> Row:
     """One window with its clusters, with -999 in place of NaN and infinity."""
     pileup = settings.pileup == "on"
-    supercluster = labels.supercluster_of(seed, event)
     seed_et_raw = geometric.transverse(event["pfCluster_rawEnergy"][seed], points[seed].eta)
     limit = labels.working_point(threshold, seed_et_raw, points[seed].eta)
     clusters = []
     for cluster in members:
         cluster_truth = labels.cluster_truth(cluster, seed, truth.calo, owners, event, pileup, settings.pu_limit, limit)
         clusters.append(
-            features.cluster_row(
-                event, points, cluster, seed, owners[cluster], cluster_truth, truth.calo, supercluster, pileup
-            )
+            features.cluster_row(event, points, cluster, seed, owners[cluster], cluster_truth, truth.calo, pileup)
+            | features.in_superclusters(event, cluster, seed, settings)
         )
     row = {
         **features.event_row(event, pileup),
         "window_index": features.window_index(settings.sample, event, seed),
         **features.seed_row(event, points, seed, owners[seed], truth, pileup),
-        **features.truth_row(event, truth.calo),
-        **features.mustache_row(event, supercluster),
+        **features.truth_row(event, truth.calo, settings.true_energy),
+        **features.mustache_row(event, seed, settings),
         "clusters": clusters,
         **features.summary_row(clusters, truth.calo != -1),
         "flavour": features.flavour(event, truth.calo, settings.flavour),

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.cli import attempt, run
+from helpers.pages import blocks
 from reference import cmssw as reference
 
 from ecalwindows import open_dataset
@@ -149,3 +150,23 @@ def test_a_model_with_other_tensors_than_cmssws_is_not_exported(tmp_path: Path, 
     arguments = ("export", "cmssw", str(tmp_path / "i.yaml"), "--model", str(frozen(tmp_path / "g.pb")))
     refused = attempt(*arguments, "--dataset", str(dataset), "-o", str(tmp_path / "out"))
     assert "no output cl_class and no output wind_class" in refused.err and not (tmp_path / "out").exists()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_the_keras_model_of_the_page_becomes_a_folder_that_gives_its_scores(
+    tmp_path: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run("finalize", str(dataset.parent), "-o", "training", "--split", "train=0.7,validation=0.3", "-q")
+    run("normalize", "training", "--split", "train", "--convention", "cmssw", "--inputs", "inputs.yaml", "-q")
+    names: dict[str, Any] = {}
+    exec(blocks("training_to_cmssw.md", "python")[0].replace(" 256,", " 16,"), names)
+    run("export", "cmssw", "inputs.yaml", "--model", "model.pb", "--dataset", "training", "-o", "keras_model", "-q")
+    source: Any = open_source("keras_model")
+    for batch in batches(dataset, source):
+        logits = names["model"].predict(dict(source.tensors(batch)), verbose=0)[..., 0]
+        offsets = batch.window_offsets.tolist()
+        expected = np.concatenate(
+            [each[: last - first] for each, (first, last) in zip(logits, pairwise(offsets), strict=True)]
+        )
+        np.testing.assert_allclose(source.scores(batch), 1 / (1 + np.exp(-expected)), atol=1e-6)

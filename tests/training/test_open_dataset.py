@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from helpers.batches import random_batch, text_column, texts_of
 from helpers.cli import run
+from helpers.definitions import USUAL_COLUMNS
 from helpers.golden_files import GOLDEN
 
 import ecalwindows
@@ -284,7 +285,7 @@ def test_other_formats_give_the_same_windows(tmp_path: Path, suffix: str) -> Non
     run(*inputs, "-o", str(tmp_path / "w.parquet"))
     run(*inputs, "-o", str(tmp_path / f"w{suffix}"))
     parquet, other = open_dataset(tmp_path / "w.parquet"), open_dataset(tmp_path / f"w{suffix}")
-    assert set(other.columns) == set(COLUMNS) and len(other.hit_components) == 6
+    assert set(other.columns) == set(USUAL_COLUMNS) and len(other.hit_components) == 6
     same = other.select([*parquet.columns, *FOUR])
     assert same.to_arrow().equals(parquet.to_arrow())
     limited = [data.filter(et_min=5, matched=True) for data in (parquet, same)]

@@ -70,6 +70,8 @@ Examples:
 @setting_option("mode")
 @click.option("-ov", "--overlap", is_flag=True, help="The same as --mode overlapping.")
 @setting_option("keep")
+@setting_option("superclusters")
+@setting_option("also_superclusters")
 @setting_option("pu_limit", default=WINDOW_FIELDS["pu_limit"].default)
 @click.option("-c", "--compress", is_flag=True, help="Write .ndjson.tar.gz.")
 @click.option("-d", "--debug", is_flag=True, help="Logs state which seeds made windows, and why others did not.")

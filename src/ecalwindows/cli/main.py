@@ -41,6 +41,7 @@ SECTIONS = {
         "reweight": "Derive weights that give electrons and photons the same distributions.",
         "stream": "Report what the batches of a training hold, and how fast they come.",
         "export": "Write a model and its inputs for CMSSW.",
+        "report": "Write one page to look at a dataset and its windows.",
         "plot": "Draw the distributions of a dataset.",
         "show": "Draw one window, or the windows of one event.",
     },
@@ -64,11 +65,12 @@ OTHER_WORDS = {
     "check": ("validate",),
     "verify": ("validate",),
     "diff": ("compare",),
-    "draw": ("show", "plot"),
+    "draw": ("show", "plot", "report"),
+    "html": ("report",),
     "help": ("--help",),
     "version": ("--version",),
     **{name: (f"truth {name}",) for name in ("match", "window-size", "working-points")},
-    **{name: (f"production {name}",) for name in ("plan", "run", "resume", "submit", "status", "report", "digest")},
+    **{name: (f"production {name}",) for name in ("plan", "run", "resume", "submit", "status", "digest")},
 }
 """Words that are not commands, and what is meant by them."""
 

@@ -22,6 +22,7 @@ METAVARS = {
     "mode": "non-overlapping|overlapping|cmssw", "keep": "matched|all", "min_cluster_energy": "GEV",
     "geometry": "v1|v2|v3", "flavour": "auto|N",
     "true_energy": "simEnergyGoodStatus|simEnergy", "superclusters": "NAME",
+    "also_superclusters": "NAME",
     "truth": "require|auto|none",
     "draw_seed": "N", "sample": "NAME", "tree": "PATH",
 }  # fmt: skip

@@ -18,7 +18,7 @@ Examples:
   ecalwindows windows dump.root -o windows.parquet -s settings.yaml --wp-file wp.json
   ecalwindows windows root://host//store/dump.root -o windows.parquet --events :1000
   ecalwindows windows data.root -o windows.parquet --truth none
-  ecalwindows windows dump.root -o deep.parquet --superclusters deepSuperCluster
+  ecalwindows windows dump.root -o both.parquet --also-superclusters deepSuperCluster
   ecalwindows windows dump.root -o folder --format tfrecord -w weights.json --flavour 11
 """
 )

@@ -18,6 +18,7 @@ from ecalwindows.core.errors import BadFileError, OutputError, SettingsError
 from ecalwindows.core.files.file_state import refuse_changed
 from ecalwindows.core.files.output import is_replaced, is_special, no_empty_folders, written_atomically
 from ecalwindows.core.names import storable
+from ecalwindows.core.schema import second_in
 from ecalwindows.core.setting_types import INT32, shown_value
 from ecalwindows.core.version import revision, version
 from ecalwindows.dataset.copies import Print, Prints, refuse_copies
@@ -181,6 +182,8 @@ def _convert_group(
     if not sources:
         return
     origin = shared_origin(sources, task.flavour, names_windows="window_index" in plan.wanted)
+    if plan.format != "parquet" or not task.is_own:
+        plan = plan.with_second(second_in(each.columns for each in sources if each.columns is not None))
     plan, absent = fitted(plan, sources, strict=task.is_own)
     if plan.events_path and (any(each.events is None for each in sources) or _of_many_samples(sources)):
         plan = replace(plan, events_path=None)

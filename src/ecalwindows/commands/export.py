@@ -21,7 +21,7 @@ from ecalwindows.core.markup import code, plain
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.dataset.folder_output import check_folder, folder_written_atomically
 from ecalwindows.dataset.reading.opened import Dataset
-from ecalwindows.evaluation.models import Model, read_model
+from ecalwindows.evaluation.models import Model, Tensors, read_model
 from ecalwindows.evaluation.strategies import STRATEGIES
 from ecalwindows.training.cmssw import CmsswInputs
 from ecalwindows.training.cmssw_files import HITS, TENSORS, CmsswFolder, renamed, text_of, unknown_names
@@ -207,11 +207,23 @@ def vectors_of(
             )  # fmt: skip
         count = min(n - len(made), len(batch))
         tensors = fed.tensors(batch)
+        _check_finite(tensors, definition)
         scores = model.scores(batch) if model else None
         made += [_vector(batch, row, tensors, scores, definition) for row in range(count)]
         if len(made) == n:
             break
     return made
+
+
+def _check_finite(tensors: Tensors, definition: InputDefinition) -> None:
+    """Raise SettingsError for inputs that are too large for float32 once they are scaled."""
+    for part in definition.parts.values():
+        finite = np.isfinite(tensors[part.tensor]).reshape(-1, len(part.names)).all(axis=0)
+        if not finite.all():
+            raise SettingsError(
+                f"scaled, the input '{part.names[int(finite.argmin())]}' does not fit into float32",
+                expected="numbers below 3.4e38", where="the input definition", todo="correct the numbers of its scaler",
+            )  # fmt: skip
 
 
 def _vector(

@@ -11,7 +11,7 @@ from pathlib import Path
 from ecalwindows.commands.steps import Progress, Steps
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, SettingsError, near
-from ecalwindows.core.schema import COLUMNS
+from ecalwindows.core.schema import COLUMNS, SECOND
 from ecalwindows.core.urls import is_remote
 from ecalwindows.dataset.copies import Print, Prints, refuse_copies
 from ecalwindows.dataset.folder_output import check_folder, folder_written_atomically
@@ -72,7 +72,7 @@ def plot_datasets(
     found, plotted = _counted(reading, steps, inputs), Plotted(target, files=len(reading.names))
     plotted.windows, plotted.clusters = steps.windows, steps.clusters
     plotted.columns = list(found.binnings)
-    plotted.absent = [] if only else [name for name in COLUMNS if is_drawn(name) and name not in reading.drawn]
+    plotted.absent = [] if only else [name for name in COLUMNS if is_drawn(name) and name not in reading.drawn | SECOND]
     plotted.partial = [name for name in found.binnings if not all(name in names for names in reading.names.values())]
     with folder_written_atomically(target, overwrite=overwrite, is_own=_is_ours, ours=OURS) as aside:
         (aside / TABLES).mkdir()

@@ -138,6 +138,9 @@ def write_windows(
     began = time.monotonic()
     settings, reading = settings_of(settings), reading_of(reading)
     plan = output_plan(Path(output), format, definition or features_definition(), part=part, weights=weights)
+    plan = plan.with_second(settings.also_superclusters)
+    if settings.also_superclusters and plan.format == "tfrecord":
+        log.warning("TFRecord has a fixed layout, and does not hold the columns of %s", settings.also_superclusters)
     with no_empty_folders(plan.all_paths):
         check_outputs(plan, overwrite=overwrite)
         checked, threshold, settings = prepared(inputs, settings, plan.wanted, reading)

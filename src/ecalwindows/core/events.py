@@ -14,6 +14,20 @@ Index = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class Superclusters:
+    """A collection of superclusters (CSR by event).
+
+    columns : seedIndex, rawEnergy, energy [GeV] and eta, each (n_superclusters,)
+    member  : int64, cluster indices (within the event), `member_offsets` by supercluster
+    """
+
+    offsets: Index
+    columns: Mapping[str, Column]
+    member_offsets: Index
+    member: Index
+
+
+@dataclass(frozen=True)
 class Events:
     """Events of one reading step (CSR: rows of `x` of event i are `x_offsets[i]:x_offsets[i + 1]`).
 
@@ -21,9 +35,8 @@ class Events:
     scalars    : nVtx, rho, obsPU, truePU, caloParticlePU_totEnergy, each (n_events,)
     cluster    : branches `pfCluster_*` with one number per cluster, without the prefix, (n_clusters,); energies in GeV
     calo       : branches `caloParticle_*`, without the prefix, (n_caloparticles,); energies in GeV, angles in rad
-    supercluster : branches `superCluster_*` of one number, without the prefix, (n_superclusters,)
+    first, second : the superclusters that fill the columns of the mustache, and those that are read beside them
     score, shared_energy : float64 (n_clusters x caloparticles of their event, flat), `score_offsets` by cluster
-    member     : int64, cluster indices (within the event) of the superclusters, `member_offsets` by supercluster
     hits       : rechitEnergy, fraction, ieta, iphi, iz, (n_hits,), `hits_offsets` by cluster; empty if not requested
     simhits    : energy [GeV], eta, phi, iz of simulated hits, (n_simhits,), `simhits_offsets` by caloparticle; None if
         not requested or missing
@@ -40,10 +53,8 @@ class Events:
     score_offsets: Index
     score: NDArray[np.float64]
     shared_energy: NDArray[np.float64]
-    supercluster_offsets: Index
-    supercluster: Mapping[str, Column]
-    member_offsets: Index
-    member: Index
+    first: Superclusters
+    second: Superclusters
     hits_offsets: Index
     hits: Mapping[str, Column]
     simhits_offsets: Index | None = None
@@ -71,7 +82,6 @@ def selected_events(events: Events, keep: NDArray[np.bool_]) -> Events:
     """The events with `keep`, bool (n_events,), and all that belongs to them."""
     clusters = np.repeat(keep, np.diff(events.cluster_offsets))
     calos = np.repeat(keep, np.diff(events.calo_offsets))
-    superclusters = np.repeat(keep, np.diff(events.supercluster_offsets))
     scores = np.repeat(clusters, np.diff(events.score_offsets))
     hits = np.repeat(clusters, np.diff(events.hits_offsets))
     simhits = None if events.simhits_offsets is None else np.repeat(calos, np.diff(events.simhits_offsets))
@@ -87,14 +97,22 @@ def selected_events(events: Events, keep: NDArray[np.bool_]) -> Events:
         score_offsets=_offsets(events.score_offsets, clusters),
         score=events.score[scores],
         shared_energy=events.shared_energy[scores],
-        supercluster_offsets=_offsets(events.supercluster_offsets, keep),
-        supercluster=_rows(events.supercluster, superclusters),
-        member_offsets=_offsets(events.member_offsets, superclusters),
-        member=events.member[np.repeat(superclusters, np.diff(events.member_offsets))],
+        first=_selected(events.first, keep),
+        second=_selected(events.second, keep),
         hits_offsets=_offsets(events.hits_offsets, clusters),
         hits=_rows(events.hits, hits),
         simhits_offsets=None if events.simhits_offsets is None else _offsets(events.simhits_offsets, calos),
         simhits=None if simhits is None or events.simhits is None else _rows(events.simhits, simhits),
+    )
+
+
+def _selected(collection: Superclusters, keep: NDArray[np.bool_]) -> Superclusters:
+    rows = np.repeat(keep, np.diff(collection.offsets))
+    return Superclusters(
+        _offsets(collection.offsets, keep),
+        _rows(collection.columns, rows),
+        _offsets(collection.member_offsets, rows),
+        collection.member[np.repeat(rows, np.diff(collection.member_offsets))],
     )
 
 

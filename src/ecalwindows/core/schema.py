@@ -5,10 +5,11 @@ Names, groups and their order are the contract with existing training code (`ak.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from itertools import chain
+from typing import Literal, get_args
 
 DATA_MODEL_VERSION = 2
 """Increases when the meaning or the layout of a column changes (history in CHANGELOG.md)."""
@@ -220,8 +221,44 @@ CLUSTER_COLUMNS: tuple[Column, ...] = (
     _c("cl_metadata", "noise_en_uncal_nofrac", "GeV", "noise before calibration, without hit fractions"),
 )  # fmt: skip
 
-COLUMNS: dict[str, Column] = {column.name: column for column in WINDOW_COLUMNS + CLUSTER_COLUMNS}
-"""All columns by name, in the order in which NDJSON writes them."""
+Collection = Literal["superCluster", "deepSuperCluster", "retunedSuperCluster"]
+"""The collections of superclusters that can be read beside the first one, which fills the columns of the mustache."""
+
+
+def _second(name: str) -> tuple[Column, ...]:
+    """The columns of a collection of superclusters that is read beside the first one."""
+    columns = [_w("window_metadata", f"has_{name}", "", f"the seed is the seed of a supercluster of {name}", "bool")]
+    for suffix, kind in (("raw", "raw"), ("calib", "calibrated")):
+        for size, what in (("en", "energy"), ("et", "transverse energy")):
+            meaning = f"{kind} {what} of the supercluster of {name}, 0 if none"
+            columns.append(_w("window_metadata", f"{size}_{name}_{suffix}", "GeV", meaning))
+    columns.append(_c("cl_labels", f"in_{name}", "", f"in the supercluster of {name} of the seed", "bool"))
+    return tuple(replace(column, since=2) for column in columns)
+
+
+SECOND_COLUMNS: dict[str, tuple[Column, ...]] = {name: _second(name) for name in get_args(Collection)}
+"""By collection; a dataset holds the columns of the one that the setting `also_superclusters` names, and no others."""
+
+SECOND = frozenset(column.name for columns in SECOND_COLUMNS.values() for column in columns)
+"""Columns of all collections that can be read beside the first one."""
+
+COLUMNS: dict[str, Column] = {
+    column.name: column for column in (*WINDOW_COLUMNS, *CLUSTER_COLUMNS, *chain(*SECOND_COLUMNS.values()))
+}
+"""All columns by name, in the order in which NDJSON writes those of windows and those of clusters."""
+
+
+def absent_second(name: str | None) -> frozenset[str]:
+    """The columns of second collections that windows do not have where `name` is read beside the first one."""
+    return SECOND - {column.name for column in SECOND_COLUMNS.get(name or "", ())}
+
+
+def second_in(held: Iterable[frozenset[str]]) -> str | None:
+    """The second collection of superclusters of which all files have columns. `held` : the columns of each file"""
+    names = [each & SECOND for each in held]
+    known = ((name, {column.name for column in columns}) for name, columns in SECOND_COLUMNS.items())
+    return next((name for name, columns in known if names and all(each & columns for each in names)), None)
+
 
 TRUTH = frozenset({
     "calo_index", "is_seed_calo_matched", "is_seed_calo_seed", "seed_score", "seed_simen_sig", "seed_simen_PU",

@@ -7,10 +7,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from ecalwindows.core.errors import SettingsError, near
 from ecalwindows.core.geometry import Geometry, GeometryName, geometry_of
+from ecalwindows.core.schema import Collection
 from ecalwindows.core.setting_types import Count, Flavour, Float, HomePath, Int, main_problem, shown_value
 from ecalwindows.core.window_fields import WINDOW_FIELDS
 from ecalwindows.core.yaml_text import yaml_value
@@ -61,6 +72,7 @@ class WindowSettings(BaseModel):
     flavour: Literal["auto"] | Flavour = _stated("flavour")
     true_energy: Literal["simEnergyGoodStatus", "simEnergy"] = _stated("true_energy")
     superclusters: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")] = _stated("superclusters")
+    also_superclusters: Collection | None = _stated("also_superclusters")
     wp_file: HomePath | None = _stated("wp_file")
     draw_seed: Annotated[Int, Field(ge=0, lt=2**64)] = _stated("draw_seed")
     sample: Annotated[str, Field(pattern=r"^[A-Za-z0-9.+-]*$")] = _stated("sample")
@@ -90,6 +102,19 @@ class WindowSettings(BaseModel):
             if value == "none" and given.data.get(name) == wrong:
                 raise ValueError(f"{name} is {wrong}, which needs truth")
         return value
+
+    @field_validator("also_superclusters")
+    @classmethod
+    def _is_another(cls, value: str | None, given: ValidationInfo) -> str | None:
+        if value is not None and value == given.data.get("superclusters"):
+            raise ValueError("superclusters names the same collection")
+        return value
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without a second collection the settings are recorded as they were before there was one."""
+        values: dict[str, Any] = handler(self)
+        return values if self.also_superclusters else {k: v for k, v in values.items() if k != "also_superclusters"}
 
     @field_validator("assoc_strategy")
     @classmethod

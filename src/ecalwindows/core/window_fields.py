@@ -58,6 +58,11 @@ WINDOW_FIELDS = {
         "Collection of superclusters for the columns with mustache in their names: superCluster, deepSuperCluster,"
         " retunedSuperCluster, or the part before _seedIndex in the names of other branches.",
     ),
+    "also_superclusters": Stated(
+        None,
+        "Second collection of superclusters, for comparisons: superCluster, deepSuperCluster or retunedSuperCluster."
+        " It fills columns that have its name in theirs, such as in_deepSuperCluster.",
+    ),
     "wp_file": Stated(None, "simFraction working points (JSON or ROOT); flat: 1e-3; none: the packaged map."),
     "draw_seed": Stated(0, "Seed of the random draw of unmatched windows."),
     "sample": Stated("", "Name of the sample, first part of window_index."),

@@ -6,11 +6,13 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ecalwindows.core.schema import COLUMNS, TRUTH
+from ecalwindows.core.schema import COLUMNS, SECOND_COLUMNS, TRUTH
 from ecalwindows.core.settings import STRATEGIES, WindowSettings
 
 Kind = Literal["int", "float"]
-Part = Literal["event", "cluster", "calo", "supercluster", "score", "member", "hits", "simhits"]
+Part = Literal[
+    "event", "cluster", "calo", "supercluster", "score", "member", "hits", "simhits", "second", "second member"
+]
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,15 @@ BRANCHES: tuple[Branch, ...] = (
 )  # fmt: skip
 """All branches but the score, whose name is the association strategy's."""
 
+SECOND_BRANCHES: tuple[Branch, ...] = tuple(
+    replace(
+        branch, part="second" if branch.part == "supercluster" else "second member", default=None,
+        without="no second collection (--also-superclusters)",
+    )
+    for branch in BRANCHES if branch.part in ("supercluster", "member")
+)  # fmt: skip
+"""The branches of a collection that is read beside the first one, under the names of the usual one."""
+
 PILEUP_BRANCHES: tuple[Branch, ...] = (
     Branch("pfCluster_simEnergy_sharedXtalsPU", "cluster", "simEnergy_sharedXtalsPU", 1, "float", 0),
     Branch(
@@ -160,6 +171,15 @@ def _chosen(branch: Branch, settings: WindowSettings) -> Branch:
     return branch
 
 
+def second_branches(name: str | None) -> list[Branch]:
+    """The branches of the collection that is read beside the first one; none without."""
+    feeds = frozenset(column.name for column in SECOND_COLUMNS[name]) if name else frozenset[str]()
+    return [
+        replace(branch, name=f"{name}{branch.name.removeprefix(SUPERCLUSTERS)}", feeds=feeds)
+        for branch in (SECOND_BRANCHES if name else ())
+    ]
+
+
 def is_of_truth(branch: Branch) -> bool:
     """Whether a branch is about caloparticles."""
     return branch.part in ("calo", "score", "simhits")
@@ -179,6 +199,7 @@ def branches_needed(wanted: Collection[str], settings: WindowSettings, *, use_pi
     truth, nothing of caloparticles is read.
     """
     branches = [score_branch(settings.assoc_strategy), *(_chosen(branch, settings) for branch in BRANCHES)]
+    branches += second_branches(settings.also_superclusters)
     if use_pileup:
         branches += [*PILEUP_BRANCHES, PILEUP_TOTAL]
     else:

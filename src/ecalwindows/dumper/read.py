@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.core.errors import BadFileError
-from ecalwindows.core.events import Events, Index
+from ecalwindows.core.events import Events, Index, Superclusters
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.core.threads import Shared
 from ecalwindows.dumper import columns as dump
-from ecalwindows.dumper.branches import BRANCHES, PILEUP_BRANCHES, PILEUP_TOTAL, Branch, Part
+from ecalwindows.dumper.branches import BRANCHES, PILEUP_BRANCHES, PILEUP_TOTAL, SECOND_BRANCHES, Branch, Part
 from ecalwindows.dumper.columns import Ragged
 from ecalwindows.dumper.headers import Input, bad_file, open_tree, reading_errors
 from ecalwindows.dumper.values import check_values, integers
@@ -67,10 +67,8 @@ def events_of(file: Input, columns: Mapping[str, Ragged], start: int, stop: int)
     event = parts.numbers("event", np.arange(stop - start + 1, dtype=np.int64))
     cluster_offsets = parts.offsets("cluster")
     calo_offsets = parts.offsets("calo")
-    supercluster_offsets = parts.offsets("supercluster")
     score_offsets, score = parts.nested("score", cluster_offsets)
     parts.check_scores(score_offsets, cluster_offsets, calo_offsets)
-    member_offsets, member = parts.nested("member", supercluster_offsets)
     hits_offsets, hits = parts.nested("hits", cluster_offsets)
     simhits_offsets, simhits = parts.nested("simhits", calo_offsets) if parts.has("simhits") else (None, None)
     return Events(
@@ -85,10 +83,8 @@ def events_of(file: Input, columns: Mapping[str, Ragged], start: int, stop: int)
         score_offsets=score_offsets,
         score=score["score"].astype(np.float64, copy=False),
         shared_energy=score["shared_energy"].astype(np.float64, copy=False),
-        supercluster_offsets=supercluster_offsets,
-        supercluster=parts.numbers("supercluster", supercluster_offsets),
-        member_offsets=member_offsets,
-        member=member["member"].astype(np.int64, copy=False),
+        first=parts.superclusters("supercluster", "member"),
+        second=parts.superclusters("second", "second member"),
         hits_offsets=hits_offsets,
         hits=hits,
         simhits_offsets=simhits_offsets,
@@ -102,8 +98,10 @@ def no_events() -> Events:
 
 
 _DEFAULTS = {
-    branch.part: {b.key: b for b in (*BRANCHES, *PILEUP_BRANCHES, PILEUP_TOTAL) if b.part == branch.part}
-    for branch in BRANCHES
+    branch.part: {
+        b.key: b for b in (*BRANCHES, *SECOND_BRANCHES, *PILEUP_BRANCHES, PILEUP_TOTAL) if b.part == branch.part
+    }
+    for branch in (*BRANCHES, *SECOND_BRANCHES)
 }
 """All branches by part and key: what `Events` promises, read or not."""
 
@@ -164,6 +162,12 @@ class _Parts:
             found["score"] = self._column(read["score"]).content if read else np.empty(0, np.float64)
         return inner, found
 
+    def superclusters(self, part: Part, members: Part) -> Superclusters:
+        """A collection of superclusters; no superclusters where it was not read."""
+        offsets = self.offsets(part)
+        inner, found = self.nested(members, offsets)
+        return Superclusters(offsets, self.numbers(part, offsets), inner, found["member"].astype(np.int64, copy=False))
+
     def check_scores(self, inner: Index, cluster_offsets: Index, calo_offsets: Index) -> None:
         """Every cluster has one score a caloparticle of its event."""
         if "score" not in self._read("score"):
@@ -208,7 +212,7 @@ class _Parts:
 
 
 OUTER: dict[Part, str] = {"score": "clusters", "hits": "clusters", "member": "superclusters",
-                          "simhits": "caloparticles"}  # fmt: skip
+                          "second member": "superclusters", "simhits": "caloparticles"}  # fmt: skip
 """What has vectors of vectors: one inner vector for each."""
 
 

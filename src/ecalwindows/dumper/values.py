@@ -83,10 +83,14 @@ def check_values(events: Events, branches: Collection[Branch], path: str, first:
     if events.simhits is not None and events.simhits_offsets is not None:
         check.side("simHit_iz", events.simhits["iz"], events.simhits_offsets[by_calo])
     for branch in branches:
-        if branch.key == "seedIndex":
-            check.indices(branch.name, events.supercluster["seedIndex"], events.supercluster_offsets)
-        if branch.part == "member":
-            check.indices(branch.name, events.member, events.member_offsets[events.supercluster_offsets])
+        if branch.key in ("seedIndex", "member"):
+            of = events.second if branch.part.startswith("second") else events.first
+            index, rows = (
+                (of.member, of.member_offsets[of.offsets])
+                if branch.key == "member"
+                else (of.columns["seedIndex"], of.offsets)
+            )
+            check.indices(branch.name, index, rows)
 
 
 @dataclass(frozen=True)

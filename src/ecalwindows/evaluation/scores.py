@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, SettingsError, near
+from ecalwindows.core.schema import SECOND_COLUMNS
 from ecalwindows.evaluation.models import no_definition, of_function, read_model
 from ecalwindows.evaluation.score_tables import checked, read_score_table
 from ecalwindows.training.cmssw_files import HITS, PLACES, cmssw_folder
@@ -21,12 +22,12 @@ from ecalwindows.training.inputs import InputDefinition, read_inputs
 
 Scores = NDArray[np.float32]
 
-LABELS = ("in_scluster", "in_geom_mustache", "in_mustache")
+LABELS = ("in_scluster", "in_geom_mustache", "in_mustache", *(f"in_{name}" for name in SECOND_COLUMNS))
 """Labels of a dataset that are scores of 0 and 1."""
 
-ALIASES = {"truth": "in_scluster", "mustache": "in_mustache"}
+ALIASES = {"truth": "in_scluster", "mustache": "in_mustache", **{name: f"in_{name}" for name in SECOND_COLUMNS}}
 FORMS = (
-    "a label (truth, mustache, in_scluster, in_geom_mustache, in_mustache), model.onnx, graph.pb, file.py:function, "
+    "a label (truth, mustache, in_geom_mustache, in_deepSuperCluster, ...), model.onnx, graph.pb, file.py:function, "
     "a Parquet table of scores, or a folder with a graph and CMSSW's text files"
 )
 
@@ -120,7 +121,8 @@ def open_source(
     Parameters
     ----------
     what
-        - a label: `in_scluster` (or `truth`), `in_mustache` (or `mustache`), `in_geom_mustache`;
+        - a label: `in_scluster` (or `truth`), `in_mustache` (or `mustache`), `in_geom_mustache`, or one of a second
+          collection of superclusters such as `in_deepSuperCluster` (or `deepSuperCluster`);
         - `model.onnx` or `graph.pb` (a frozen TensorFlow graph), with `inputs`;
         - a folder with a graph and CMSSW's text files: it is fed as CMSSW feeds it;
         - `file.py:function`, or a function. With `inputs` it takes a dictionary of the tensors of the input definition

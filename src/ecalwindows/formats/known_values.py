@@ -43,8 +43,9 @@ def _known_settings(values: dict[str, Any]) -> dict[str, Any]:
     for name, value in values.items():
         if name not in WindowSettings.model_fields or name in NOT_CHECKED or value is None:
             continue
+        beside = {"superclusters": values.get("superclusters", "superCluster")} if name == "also_superclusters" else {}
         try:
-            WindowSettings.model_validate({name: value})
+            WindowSettings.model_validate(beside | {name: value})
         except ValidationError as error:
             raise ValueError(f"the setting {name} cannot be {shown_value(value)}") from error
     return values

@@ -12,7 +12,7 @@ from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import SettingsError, near
 from ecalwindows.core.files.inside import refuse_links
 from ecalwindows.core.files.output import check_output, is_special
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, absent_second
 from ecalwindows.formats.manifest import FOLDER, FileRecord, file_record, manifest_path, refuse_linked_manifest
 from ecalwindows.formats.manifest import Format as Format
 from ecalwindows.formats.ndjson.text_file import Compression
@@ -101,6 +101,11 @@ class OutputPlan:
         if self.format == "parquet":
             chosen = chosen.without(lacking)
         return replace(self, definition=chosen, leave_out=self.leave_out | lacking)
+
+    def with_second(self, name: str | None) -> OutputPlan:
+        """The plan of windows for which this collection of superclusters is read beside the first one."""
+        chosen = self.definition.with_second(name) if self.format == "parquet" else self.definition
+        return replace(self, definition=chosen, leave_out=self.leave_out | absent_second(name))
 
     @property
     def columns(self) -> list[str]:

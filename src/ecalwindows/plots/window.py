@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.geometry import Geometry
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, SECOND_COLUMNS
 from ecalwindows.plots.shapes import Floats, Ints, crystal_corners, mustache_outline, unwrapped, window_edge
 from ecalwindows.plots.style import cms_style, save_figure
 
@@ -245,12 +245,12 @@ def _truth_words(view: _View) -> str:
 
 
 def _found_words(window: dict[str, Any]) -> str:
-    if "is_seed_mustache_matched" not in window or "en_mustache_calib" not in window:
-        return ""
-    return (
-        f"supercluster {window['en_mustache_calib']:.1f} GeV"
-        if window["is_seed_mustache_matched"]
-        else "no supercluster"
+    """The supercluster of the seed, and that of a second collection."""
+    known = [("is_seed_mustache_matched", "mustache", "supercluster")] + [(f"has_{n}", n, n) for n in SECOND_COLUMNS]
+    return ", ".join(
+        f"{word} {window[f'en_{name}_calib']:.1f} GeV" if window[flag] else f"no {word}"
+        for flag, name, word in known
+        if flag in window and f"en_{name}_calib" in window
     )
 
 

@@ -51,7 +51,10 @@ def eos_output(path: str, instance: str, server: str | None = None) -> str:
 
 def windows_values(options: dict[str, Any]) -> dict[str, Any]:
     """Of condor_ndjson.py."""
-    names = ("assoc_strategy", "maxnocalow", "min_et_seed", "overlap", "mode", "keep", "pu_limit", "wp_file")
+    names = (
+        "assoc_strategy", "maxnocalow", "min_et_seed", "overlap", "mode", "keep", "superclusters", "also_superclusters",
+        "pu_limit", "wp_file",
+    )  # fmt: skip
     options = options | {"overlap": options["overlap"] or None}
     output = eos_output(options["outputdir"], options["eos"], options["eos_url"])
     return _shared(options, output) | {

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.core.batch import Text
-from ecalwindows.core.events import Events, float64
+from ecalwindows.core.events import Events, Superclusters, float64
 from ecalwindows.core.kernels.gather import gathered_rows
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, SENTINEL
 from ecalwindows.windowing.association import Association, score_with
@@ -143,15 +143,6 @@ def truth_columns(events: Events, members: Members, labels: Labels, *, flavour: 
             return np.zeros(len(members))
         return np.where(matched, column[np.where(matched, events.calo_offsets[members.event] + members.calo, 0)], 0)
 
-    def of_supercluster(branch: str) -> Array:
-        column = float64(events.supercluster[branch])
-        found = labels.supercluster >= 0
-        return (
-            np.where(found, column[np.where(found, labels.supercluster, 0)], 0.0)
-            if len(column)
-            else np.zeros(len(found))
-        )
-
     columns: Columns = {
         "calo_index": members.calo,
         "is_seed_calo_matched": matched,
@@ -166,13 +157,31 @@ def truth_columns(events: Events, members: Members, labels: Labels, *, flavour: 
         energy = float64(of_calo(branch))
         columns[f"en_true_{name}"] = energy
         columns[f"et_true_{name}"] = kernels.transverse(energy, gen_eta)
-    found, first = labels.supercluster >= 0, events.supercluster_offsets[members.event]
+    found, first = labels.supercluster >= 0, events.first.offsets[members.event]
     columns["is_seed_mustache_matched"] = found
     columns["mustache_seed_index"] = np.where(found, labels.supercluster - first, -1)
-    eta = of_supercluster("eta")
-    for name, branch in (("raw", "rawEnergy"), ("calib", "energy")):
-        columns[f"en_mustache_{name}"] = of_supercluster(branch)
-        columns[f"et_mustache_{name}"] = kernels.transverse(columns[f"en_mustache_{name}"], eta)
+    return columns | _supercluster_energies(events.first, labels.supercluster, "mustache")
+
+
+def second_columns(events: Events, labels: Labels, name: str) -> tuple[Columns, Columns]:
+    """The columns of the second collection of superclusters, (n_windows,) and (n_pairs,)."""
+    found = {f"has_{name}": labels.second >= 0}
+    return found | _supercluster_energies(events.second, labels.second, name), {f"in_{name}": labels.in_second}
+
+
+def _supercluster_energies(collection: Superclusters, chosen: Array, name: str) -> Columns:
+    """Energies of the supercluster of each window, (n_windows,); 0 where there is none (`chosen` is -1)."""
+
+    def of_chosen(branch: str) -> Array:
+        column = float64(collection.columns[branch])
+        if not len(column):
+            return np.zeros(len(chosen))
+        return np.where(chosen >= 0, column[np.where(chosen >= 0, chosen, 0)], 0.0)
+
+    columns, eta = Columns(), of_chosen("eta")
+    for kind, branch in (("raw", "rawEnergy"), ("calib", "energy")):
+        columns[f"en_{name}_{kind}"] = of_chosen(branch)
+        columns[f"et_{name}_{kind}"] = kernels.transverse(columns[f"en_{name}_{kind}"], eta)
     return columns
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.events import Events, Index, float64
+from ecalwindows.core.events import Events, Index, Superclusters, float64
 from ecalwindows.windowing.association import Association, score_with
 from ecalwindows.windowing.kernels import features as arithmetic
 from ecalwindows.windowing.kernels import mustache
@@ -33,6 +33,7 @@ class Labels:
     pu_fraction : float64, pile-up over signal energy; -1 if not matched, 0 without pile-up
     seed_is_main : bool (n_windows,), the seed is the main cluster of its caloparticle
     supercluster : int64 (n_windows,), supercluster (over all events) of the seed, -1 if none
+    second, in_second : the same as supercluster and in_mustache, of the collection that is read beside the first one
     """
 
     is_seed: Flags
@@ -48,6 +49,8 @@ class Labels:
     pu_fraction: Numbers
     seed_is_main: Flags
     supercluster: Index
+    second: Index
+    in_second: Flags
 
 
 def cluster_labels(
@@ -70,7 +73,8 @@ def cluster_labels(
     pu_fraction = pileup_fraction(events, members.cluster, signal, belongs, use_pileup)
     passes = (pu_fraction < pu_limit) if use_pileup else np.ones(len(belongs), dtype=np.bool_)
     least = seed_thresholds(events, members, threshold)[members.window]
-    supercluster, in_mustache = _superclusters(events, members)
+    supercluster, in_mustache = superclusters_of(events, events.first, members)
+    second, in_second = superclusters_of(events, events.second, members)
     raw, eta = float64(events.cluster["rawEnergy"]), float64(events.cluster["eta"])
     return Labels(
         is_seed=is_seed,
@@ -86,6 +90,8 @@ def cluster_labels(
         pu_fraction=pu_fraction,
         seed_is_main=(members.calo >= 0) & association.is_main[members.seed],
         supercluster=supercluster,
+        second=second,
+        in_second=in_second,
     )
 
 
@@ -120,17 +126,17 @@ def thresholds_at(raw: Numbers, eta: Numbers, matched: Flags, threshold: Thresho
     return least
 
 
-def _superclusters(events: Events, members: Members) -> tuple[Index, Flags]:
+def superclusters_of(events: Events, collection: Superclusters, members: Members) -> tuple[Index, Flags]:
     """The supercluster of each window (the first with its seed, else -1), and which pairs are in it."""
     first = events.cluster_offsets[members.event]
     supercluster: Index = arithmetic.first_superclusters(
-        members.event, members.seed - first, events.supercluster_offsets, events.supercluster["seedIndex"]
+        members.event, members.seed - first, collection.offsets, collection.columns["seedIndex"]
     )
     inside: Flags = arithmetic.in_supercluster(
         members.offsets,
         members.cluster - first[members.window],
         supercluster,
-        events.member_offsets,
-        events.member,
+        collection.member_offsets,
+        collection.member,
     )
     return supercluster, inside

@@ -89,6 +89,9 @@ def make_windows(events: Events, settings: WindowSettings, threshold: Threshold,
         | features.truth_columns(events, members, labels, flavour=settings.fixed_flavour)
     )
     pair = features.pair_columns(difference, labels)
+    if settings.also_superclusters:
+        of_windows, of_pairs = features.second_columns(events, labels, settings.also_superclusters)
+        window, pair = window | of_windows, pair | of_pairs
     if not settings.has_truth:
         window, cluster, pair = (
             {name: column for name, column in columns.items() if name not in TRUTH}

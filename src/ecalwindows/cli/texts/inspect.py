@@ -9,6 +9,7 @@ from shlex import quote
 from typing import Any
 
 from ecalwindows.commands.inspect import DataFacts, Facts
+from ecalwindows.core.schema import SECOND_COLUMNS
 from ecalwindows.dataset.input_warnings import counted, some
 from ecalwindows.dumper.inspection import DumpFacts, FolderFacts, Missing
 
@@ -111,6 +112,8 @@ def _commands(facts: DumpFacts, source: str) -> Iterator[str]:
     for other in facts.superclusters if "superCluster" in facts.superclusters else ():
         if other != "superCluster":
             yield f"ecalwindows windows {name} -o {other}.parquet{options} --superclusters {other}"
+        if other in SECOND_COLUMNS and other != "superCluster":
+            yield f"ecalwindows windows {name} -o both.parquet{options} --also-superclusters {other}"
     yield f"ecalwindows show {name} --list"
     if facts.truth == "complete":
         yield f"ecalwindows truth match {name} -o matches.parquet{options}"
@@ -167,7 +170,7 @@ def _data(facts: DataFacts, source: str) -> Iterator[str]:
     if facts.known_issues:
         yield _row("known issues", f"{facts.known_issues} (ecalwindows log)")
     if facts.settings:
-        chosen = ("mode", "keep", "geometry", "assoc_strategy", "truth", "maxnocalow", "sample")
+        chosen = ("mode", "keep", "geometry", "assoc_strategy", "truth", "maxnocalow", "also_superclusters", "sample")
         shown = [f"{name} {facts.settings[name]}" for name in chosen if facts.settings.get(name) not in (None, "")]
         yield _row("settings", ", ".join(text for text in shown if len(text) < 60))
     yield "commands"

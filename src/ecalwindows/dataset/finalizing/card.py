@@ -70,11 +70,17 @@ def card(record: DatasetRecord) -> str:
     if record.format == "matches":
         head = markdown(MATCHES, record.title, f"{record.windows:,}", f"{len(record.files):,}")
         return head + "".join(f"{line}\n" for line in (*_issues(record), *input_lines(record)))
-    sections = (
-        _head(record), _issues(record), _reading(record), _counts(record), _splits(record), _samples(record),
-        _settings(record), _inputs(record), input_lines(record), _columns(record), _files(record), _origin(record),
-    )  # fmt: skip
-    return "\n".join(line for section in sections for line in section)
+    return "\n".join(line for section in sections(record).values() for line in section)
+
+
+def sections(record: DatasetRecord) -> dict[str, Iterator[str]]:
+    """The sections of the card of windows, by name in their order: lines of Markdown."""
+    return {
+        "head": _head(record), "issues": _issues(record), "reading": _reading(record), "counts": _counts(record),
+        "splits": _splits(record), "samples": _samples(record), "settings": _settings(record),
+        "inputs": _inputs(record), "bad inputs": _bad_inputs(record), "about inputs": input_lines(record),
+        "columns": _columns(record), "files": _files(record), "origin": _origin(record),
+    }  # fmt: skip
 
 
 def _head(record: DatasetRecord) -> Iterator[str]:
@@ -214,6 +220,9 @@ def _inputs(record: DatasetRecord) -> Iterator[str]:
     yield from table(("file", "events", "bytes", "checksum"), rows, (1, 2))
     if len(record.inputs) > MAX_INPUTS:
         yield f"and {len(record.inputs) - MAX_INPUTS:,} more, in dataset.json.\n"
+
+
+def _bad_inputs(record: DatasetRecord) -> Iterator[str]:
     if record.bad_inputs:
         yield f"### Left out ({len(record.bad_inputs):,})\n"
         yield from (markdown("- {}: {}", code(bad.get("name")), bad.get("reason", "")) for bad in record.bad_inputs)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.core.batch import Array, WindowBatch
-from ecalwindows.core.schema import CLUSTER_COLUMNS, EVENT_COLUMNS, HIT_COMPONENTS, WINDOW_COLUMNS
+from ecalwindows.core.schema import COLUMNS, EVENT_COLUMNS, HIT_COMPONENTS
 from ecalwindows.formats.kernels import json_text
 from ecalwindows.formats.kernels.decimal import KINDS, WIDEST
 from ecalwindows.formats.kernels.json_text import LONGEST_ESCAPE, MARKS, SLACK
@@ -63,7 +63,9 @@ def key_text(name: str, before: str = ",") -> bytes:
 @cache
 def window_table(names: frozenset[str]) -> Table:
     """The columns of a window that are there, `window_index` apart (its closing quote is in the first key)."""
-    columns = [column for column in WINDOW_COLUMNS[1:] if column.name in names]
+    columns = [
+        column for column in COLUMNS.values() if column.level == "window" and column.name in names - {"window_index"}
+    ]
     return table(
         [(key_text(one.name, '",' if place == 0 else ","), one.name, one.dtype) for place, one in enumerate(columns)]
     )
@@ -90,7 +92,8 @@ class ClusterLayout:
 @cache
 def cluster_layout(pair_names: frozenset[str], own_names: frozenset[str]) -> ClusterLayout:
     """The layout when the columns `pair_names` depend on the window and `own_names` don't; others are not there."""
-    present = [column for column in CLUSTER_COLUMNS if column.name in pair_names | own_names]
+    held = pair_names | own_names
+    present = [column for column in COLUMNS.values() if column.level == "cluster" and column.name in held]
     own: list[tuple[bytes, str, str]] = []
     pair: list[tuple[bytes, str, str]] = []
     runs: list[int] = []

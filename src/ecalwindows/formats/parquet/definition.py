@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, get_args
 
 from ecalwindows.core.errors import SettingsError, near
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, Group
+from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, SECOND_COLUMNS, Group, absent_second
 from ecalwindows.core.setting_types import shown_value
 
 PACKAGED = ("default", "seed")
@@ -38,6 +38,23 @@ class FeaturesDefinition:
         groups = {group: tuple(name for name in held if name not in names) for group, held in self.groups.items()}
         hits = tuple(i for i in self.hits if HIT_COMPONENTS[i][0] not in names)
         return FeaturesDefinition({group: held for group, held in groups.items() if held}, hits or self.hits)
+
+    def with_second(self, name: str | None) -> FeaturesDefinition:
+        """The definition with all columns of the collection that is read beside the first one; without, as it is.
+
+        Raises SettingsError where it names columns of another collection.
+        """
+        held = {each for group in self.groups.values() for each in group}
+        if wrong := sorted(held & absent_second(name)):
+            raise SettingsError(
+                f"it names {wrong[0]}", expected="columns of the second collection that is read, if any",
+                where="features definition", todo="name the collection with --also-superclusters, or leave it out",
+            )  # fmt: skip
+        groups = dict(self.groups)
+        for column in SECOND_COLUMNS.get(name or "", ()):
+            if column.name not in held:
+                groups[column.group] = (*groups.get(column.group, ()), column.name)
+        return replace(self, groups=groups)
 
 
 def features_definition(source: str | Path | None = None) -> FeaturesDefinition:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.schema import COLUMNS, SENTINEL
+from ecalwindows.core.schema import COLUMNS, SECOND_COLUMNS, SENTINEL
 from ecalwindows.validation.invariants.seen import (
     SETTING,
     Flags,
@@ -26,7 +26,7 @@ from ecalwindows.windowing.kernels.features import joined_numbers
 MATCHED = "is_seed_calo_matched"
 TRUTH = tuple(name for name, column in COLUMNS.items() if "_true_" in name and column.level == "window")
 FLAGS = ("is_calo_matched", "is_calo_matched_diffcalo", "is_calo_seed", "is_any_calo_seed")
-MUSTACHE = ("en_mustache_raw", "et_mustache_raw", "en_mustache_calib", "et_mustache_calib")
+MUSTACHE = ("en_mustache_raw", "et_mustache_raw", "en_mustache_calib", "et_mustache_calib", "in_mustache")
 
 
 def _only_with(flag: str, *others: str) -> Part:
@@ -107,14 +107,14 @@ def _within_limit(flag: str, *unless: str) -> Part:
     return part((flag, *unless, "cluster_PUfrac", "setting pu_limit"), holds)
 
 
-def _no_mustache(name: str) -> Part:
+def _without(flag: str, name: str) -> Part:
     """Without a supercluster the column (for all clusters) is 0 or false."""
 
     def holds(seen: Seen) -> Flags:
         nothing = seen.by_window(name, seen.of(name) == 0)
-        return flags(np.logical_or(seen.of("is_seed_mustache_matched"), nothing))
+        return flags(np.logical_or(seen.of(flag), nothing))
 
-    return part((name, "is_seed_mustache_matched"), holds)
+    return part((name, flag), holds)
 
 
 def _fixed_flavour(seen: Seen) -> Flags:
@@ -219,8 +219,12 @@ LABELS: tuple[Invariant, ...] = (
         *follows("extremes insc"),
     ),
     invariant(
-        "mustache", "without a supercluster its index is -1, its energies are 0 and no cluster is in_mustache",
-        *follows("mustache"), *(_no_mustache(name) for name in (*MUSTACHE, "in_mustache")),
+        "mustache", "without a supercluster its index is -1, its energies are 0 and no cluster is in it",
+        *follows("mustache"), *(_without("is_seed_mustache_matched", name) for name in MUSTACHE),
+        *(
+            _without(f"has_{name}", column.name)
+            for name, columns in SECOND_COLUMNS.items() for column in columns if column.name != f"has_{name}"
+        ),
     ),
     invariant(
         "geometric mustache", "in_geom_mustache follows from raw energies and positions",

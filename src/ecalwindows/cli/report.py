@@ -1,0 +1,42 @@
+"""`ecalwindows report`: a dataset as one page to look at."""
+
+from __future__ import annotations
+
+import click
+
+from ecalwindows.cli.printing import say
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ecalwindows report windows.parquet -o report.html
+  ecalwindows report electrons_2022/ --split train -o report.html
+"""
+)
+@click.argument("dataset", metavar="DATASET")
+@click.option("-o", "--output", required=True, metavar="FILE", help="The page, .html.")
+@click.option("--split", metavar="NAME", help="Only this split of a finished dataset.")
+@click.option("--wp-file", metavar="FILE", help="Working points of the labels [those recorded, if packaged].")
+@click.option("--max-windows", type=click.IntRange(1), metavar="N", help="Windows in the distributions [50000].")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+def report(
+    dataset: str, output: str, split: str | None, wp_file: str | None, max_windows: int | None, quiet: bool
+) -> None:
+    """Write one HTML file to look at a dataset: its record, its distributions, single windows.
+
+    DATASET is a finished dataset, a folder or a file of any format. FILE needs no server, no network and nothing
+    beside it. A range that is selected in one distribution selects in all others, and among the windows; the name of
+    a window behind the address (#run:lumi:event:seed) opens it.
+    """
+    from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.cli.texts.report import reported_summary
+    from ecalwindows.commands.report import MAX_WINDOWS
+    from ecalwindows.commands.report import report as write
+
+    with warnings_shown(), progress(shown=not quiet, noun="steps") as step_done:
+        done = write(
+            dataset, output, split=split, wp_file=wp_file, max_windows=max_windows or MAX_WINDOWS, progress=step_done
+        )
+    if not quiet:
+        say(reported_summary(done))

@@ -1,0 +1,137 @@
+"""Values as numbers of bins, one byte for each value: small enough for a page, and counts in bins are exact.
+
+A bin contains its lower edge and not its upper edge, compared in float64. So a selection of complete bins is a
+selection by limits, and every program that compares the stored values with these limits finds the same numbers.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.core.schema import SENTINEL, Level
+from ecalwindows.plots.style import group_look
+from ecalwindows.report.quantities import Quantity
+from ecalwindows.report.rows import Rows
+from ecalwindows.studies.binning import Binning, binning_of
+from ecalwindows.studies.distributions import ALL, LABELS, UNMATCHED
+
+Codes = NDArray[np.uint8]
+Groups = list[tuple[int, int]]
+BELOW, ABOVE, NO_NUMBER = 253, 254, 255
+"""Codes of values outside of all bins."""
+
+LINES = 7
+"""Kinds of lines, so that groups differ without colours."""
+
+
+def codes(values: NDArray[np.float64], edges: NDArray[np.float64]) -> Codes:
+    """The bin of each value, uint8 (n,)."""
+    place = np.searchsorted(edges, values, side="right") - 1
+    place = np.where(values < edges[0], BELOW, np.where(values >= edges[-1], ABOVE, place))
+    return np.where(values == SENTINEL, NO_NUMBER, place).astype(np.uint8)
+
+
+def binnings(what: Sequence[Quantity], samples: Sequence[Rows]) -> list[Binning]:
+    """The bins of each quantity, chosen from the samples of all datasets together."""
+    found = []
+    for each in what:
+        values = np.concatenate([each.values(rows) for rows in samples])
+        found.append(binning_of(values[values != SENTINEL]))
+    return found
+
+
+def group_of(rows: Rows, level: Level) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Flavour and label of each window or cluster; see `studies/distributions.py`."""
+
+    def of(name: str, default: int, n: int) -> NDArray[np.int64]:
+        has = name in rows.window or name in rows.cluster
+        return rows.column(name).astype(np.int64) if has else np.full(n, default, np.int64)
+
+    n, clusters = len(rows), int(rows.sizes.sum())
+    flavour, matched = of("flavour", 0, n), of(LABELS["window"], ALL, n)
+    if level == "window":
+        return flavour, matched
+    label, matched = of(LABELS["cluster"], ALL, clusters), matched[rows.owner]
+    return flavour[rows.owner], np.where((matched == 0) & (label != ALL), UNMATCHED, label)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A dataset as the page has it: the sample, then windows that are only in the browser of windows.
+
+    Attributes
+    ----------
+    rows : all of these windows; n_sample : those of the sample
+    text : all codes, packed
+    statistics : mean and standard deviation of each quantity in each group of the sample, by index of the quantity
+    """
+
+    rows: Rows
+    n_sample: int
+    text: str
+    statistics: list[dict[int, tuple[float, float]]] = field(default_factory=list)
+
+
+def group_counts(rows: Rows, level: Level) -> dict[tuple[int, int], int]:
+    """How many windows or clusters each group has."""
+    pairs, numbers = np.unique(np.stack(group_of(rows, level), axis=1), axis=0, return_counts=True)
+    return {(int(flavour), int(label)): n for (flavour, label), n in zip(pairs, numbers.tolist(), strict=True)}
+
+
+def groups_of(found: Iterable[tuple[int, int]]) -> Groups:
+    """Groups in order, those with a label first."""
+    return sorted(found, key=lambda pair: (pair[1] == UNMATCHED, -pair[1], pair[0]))
+
+
+def group_names(level: Level, groups: Groups) -> list[dict[str, Any]]:
+    """Names of groups with the indices of their colour and of their line."""
+    flavours = {11: 0, 22: 1, 0: 4}
+    return [
+        {"name": group_look(level, flavour, label)[0], "colour": flavours.get(flavour, 3), "line": index % LINES}
+        for index, (flavour, label) in enumerate(groups)
+    ]
+
+
+def table(
+    what: Sequence[Quantity], bins: Sequence[Binning], groups: dict[Level, Groups], sample: Rows, extra: Rows | None
+) -> Table:
+    """Everything packed, in this order: clusters of each window (two bytes), groups of windows and clusters, codes."""
+    rows = sample if extra is None or not len(extra) else Rows.joined([sample, extra])
+    pieces = [rows.sizes.astype("<u2").tobytes()]
+    place: dict[Level, NDArray[np.int64]] = {}
+    for level in ("window", "cluster"):
+        flavour, label = group_of(rows, level)
+        place[level] = np.full(len(flavour), NO_NUMBER, np.int64)
+        for index, (wanted, marked) in enumerate(groups[level]):
+            place[level][(flavour == wanted) & (label == marked)] = index
+        pieces.append(place[level].astype(np.uint8).tobytes())
+    clusters = int(sample.sizes.sum())
+    statistics = []
+    for each, binning in zip(what, bins, strict=True):
+        values = each.values(rows)
+        pieces.append(codes(values, binning.edges).tobytes())
+        n = len(sample) if each.level == "window" else clusters
+        statistics.append(_statistics(values[:n], place[each.level][:n], len(groups[each.level])))
+    return Table(rows, len(sample), packed(b"".join(pieces)), statistics)
+
+
+def _statistics(values: NDArray[np.float64], place: NDArray[np.int64], n: int) -> dict[int, tuple[float, float]]:
+    known = values != SENTINEL
+    found = {}
+    for group in range(n):
+        chosen = values[known & (place == group)]
+        if len(chosen):
+            found[group] = float(chosen.mean()), float(chosen.std())
+    return found
+
+
+def packed(data: bytes) -> str:
+    """Bytes compressed (zlib) and as text (base64)."""
+    return base64.b64encode(zlib.compress(data, 9)).decode()

@@ -1,0 +1,193 @@
+"""What a report shows distributions of: the columns of the dataset, and quantities that follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecalwindows.core.batch import WindowBatch, window_sum
+from ecalwindows.core.geometry import Geometry
+from ecalwindows.core.schema import COLUMNS, SENTINEL, Level
+from ecalwindows.report.rows import Rows
+from ecalwindows.studies.distributions import is_drawn
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Threshold = Callable[[Floats, Floats], Floats]
+"""Raw Et [GeV] and abs(eta) of seeds in, the least score of a true cluster out."""
+
+SUMMARY = "summary"
+CRACK = 1.4442, 1.566
+"""The part of abs(eta) between barrel and endcap, where photons and electrons are not measured."""
+
+FIRST = ("et_seed_calib", "et_seed", "seed_eta", "flavour", "nVtx")
+"""Columns that are shown first, with the derived quantities."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What has a distribution.
+
+    Attributes
+    ----------
+    key : name on the page, which is unique; column : where its values are
+    level : of windows or of clusters
+    group, unit, meaning : as of a column
+    condition : column that a condition of `Dataset.filter` can name; None where there is none
+    region : "barrel" or "endcap" for crystal indices, which mean something else in the other
+    """
+
+    key: str
+    column: str
+    level: Level
+    group: str
+    unit: str
+    meaning: str
+    condition: str | None = None
+    region: str | None = None
+
+    def values(self, rows: Rows) -> Floats:
+        """Its values, float64 (n_windows,) or (n_clusters,); the sentinel where there is none."""
+        values = rows.column(self.column).astype(np.float64)
+        if self.region is None:
+            return values
+        is_barrel = rows.column(self.column.rsplit("_", 1)[0] + "_iz") == 0
+        return np.where(is_barrel == (self.region == "barrel"), values, SENTINEL)
+
+
+DERIVED: dict[str, tuple[str, str]] = {
+    "clusters": ("", "clusters in the window"),
+    "response_true": ("", "raw energy of the true supercluster over the true energy, windows of main clusters"),
+    "response_geom_mustache": ("", "the same of the clusters in the geometric mustache"),
+    "response_mustache": ("", "raw energy of the reconstructed supercluster over the true energy, the same windows"),
+    "outside_mustache": ("GeV", "raw energy of the true supercluster outside the geometric mustache"),
+    "edge_nearness": ("", "largest distance of a true cluster from the middle of the window: 1 is at its edge"),
+    "label_closeness": ("", "1 - |score / threshold - 1| of the cluster whose label is nearest to the threshold"),
+    "other_energy": ("GeV", "raw energy of clusters of other particles in the window"),
+    "crack_nearness": ("", "1 in the middle of the gap between barrel and endcap, 0 at its ends"),
+}
+"""Quantities of windows that follow from columns: unit and meaning."""
+
+NOTABLE = {
+    "outside_mustache": "most energy outside the mustache",
+    "edge_nearness": "true clusters nearest to the edge of the window",
+    "clusters": "most clusters",
+    "label_closeness": "labels nearest to the threshold",
+    "crack_nearness": "in the gap between barrel and endcap",
+    "other_energy": "most energy of other particles",
+}
+"""What makes a window notable: a large value of a quantity, and words for it."""
+
+
+def quantities(names: Collection[str]) -> list[Quantity]:
+    """All quantities of a dataset with these columns, those that are shown first at the beginning."""
+    chosen = [FIRST[0] if FIRST[0] in names else FIRST[1], *FIRST[2:]]
+    first = [each for name in chosen if name in names for each in _of_column(name, names, SUMMARY)]
+    derived = [
+        Quantity(name, name, "window", SUMMARY, *about) for name, about in DERIVED.items() if name in names
+    ]  # fmt: skip
+    rest = [
+        each
+        for name, column in COLUMNS.items()
+        if name in names and is_drawn(name) and name not in chosen
+        for each in _of_column(name, names, column.group)
+    ]
+    return [*first, *derived, *rest]
+
+
+def _of_column(name: str, names: Collection[str], group: str) -> list[Quantity]:
+    column = COLUMNS[name]
+    about = (name, column.level, group, column.unit, column.meaning)
+    condition = name if column.level == "window" else None
+    who, _, last = name.rpartition("_")
+    if last in ("ieta", "iphi") and f"{who}_iz" in names:
+        return [Quantity(f"{name}, {region}", *about, condition, region) for region in ("barrel", "endcap")]
+    return [Quantity(name, *about, condition)]
+
+
+def needed_for_derived(names: Collection[str]) -> frozenset[str]:
+    """Columns from which the derived quantities are made, of those that a dataset has."""
+    return frozenset(names) & {
+        "seed_eta", "et_seed", "en_cluster", "in_scluster", "in_geom_mustache", "is_calo_matched_diffcalo",
+        "is_seed_calo_matched", "is_seed_calo_seed", "is_seed_mustache_matched", "en_mustache_raw", "calo_score",
+        "is_calo_matched", "cluster_deta", "cluster_dphi", "is_seed", "en_true_sim_good", "en_true_sim",
+    }  # fmt: skip
+
+
+def derived(batch: WindowBatch, geometry: Geometry, threshold: Threshold | None) -> dict[str, Floats]:
+    """The derived quantities that the columns of a batch allow, float64 (n_windows,); the sentinel for no number."""
+    held = {*batch.window, *batch.pair, *batch.cluster}
+    n, matched = len(batch), batch.window.get("is_seed_calo_matched")
+    found = {"clusters": np.diff(batch.window_offsets).astype(np.float64)}
+    if "seed_eta" in held:
+        middle, half = sum(CRACK) / 2, (CRACK[1] - CRACK[0]) / 2
+        eta = np.abs(batch.window["seed_eta"].astype(np.float64))
+        found["crack_nearness"] = np.maximum(0.0, 1 - np.abs(eta - middle) / half)
+    if matched is None or not {"in_scluster", "en_cluster"} <= held:
+        return found
+    inside = batch.column("in_scluster").astype(np.bool_)
+    energy = batch.column("en_cluster").astype(np.float64)
+    inside = inside & np.repeat(matched.astype(np.bool_), np.diff(batch.window_offsets))
+    if "in_geom_mustache" in held:
+        geometric = batch.column("in_geom_mustache").astype(np.bool_)
+        found["outside_mustache"] = np.where(matched, window_sum(batch, energy * (inside & ~geometric)), SENTINEL)
+        found |= _response(batch, "response_geom_mustache", window_sum(batch, energy * geometric))
+    found |= _response(batch, "response_true", window_sum(batch, energy * inside))
+    if {"en_mustache_raw", "is_seed_mustache_matched"} <= held:
+        raw = batch.window["en_mustache_raw"].astype(np.float64)
+        found |= _response(batch, "response_mustache", raw, batch.window["is_seed_mustache_matched"].astype(np.bool_))
+    if "is_calo_matched_diffcalo" in held:
+        found["other_energy"] = window_sum(batch, energy * batch.column("is_calo_matched_diffcalo"))
+    if {"cluster_deta", "cluster_dphi", "seed_eta"} <= held:
+        found["edge_nearness"] = _largest(batch, _nearness(batch, geometry), inside)
+    if threshold is not None and {"calo_score", "is_calo_matched", "is_seed", "et_seed", "seed_eta"} <= held:
+        found["label_closeness"] = _label_closeness(batch, threshold)
+    return {name: found[name] for name in DERIVED if name in found and len(found[name]) == n}
+
+
+def _response(batch: WindowBatch, name: str, energy: Floats, exists: Flags | None = None) -> dict[str, Floats]:
+    """Energy over true energy, for matched windows of main clusters: at most one window for each caloparticle."""
+    good = next((each for each in ("en_true_sim_good", "en_true_sim") if each in batch.window), None)
+    if good is None:
+        return {}
+    true = batch.window[good].astype(np.float64)
+    used = batch.window["is_seed_calo_matched"].astype(np.bool_) & (true > 0)
+    if "is_seed_calo_seed" in batch.window:
+        used &= batch.window["is_seed_calo_seed"].astype(np.bool_)
+    if exists is not None:
+        used &= exists
+    return {name: np.where(used, energy / np.where(used, true, 1.0), SENTINEL)}
+
+
+def _nearness(batch: WindowBatch, geometry: Geometry) -> Floats:
+    """Distance of each cluster from the middle of the window over that of the edge, the larger one of eta and phi."""
+    sizes = np.diff(batch.window_offsets)
+    up, down, width = np.repeat(geometry.bounds(batch.window["seed_eta"].astype(np.float64)), sizes, axis=1)
+    deta, dphi = (batch.column(name).astype(np.float64) for name in ("cluster_deta", "cluster_dphi"))
+    in_eta = np.abs(2 * deta - up - down) / (up - down)
+    return np.asarray(np.maximum(in_eta, np.abs(dphi) / width), dtype=np.float64)
+
+
+def _largest(batch: WindowBatch, values: Floats, among: Flags) -> Floats:
+    """The largest value in each window among some of its clusters; the sentinel where there are none."""
+    if not len(batch):
+        return np.zeros(0)
+    found = np.maximum.reduceat(np.where(among, values, SENTINEL), batch.window_offsets[:-1])
+    return np.asarray(found, dtype=np.float64)
+
+
+def _label_closeness(batch: WindowBatch, threshold: Threshold) -> Floats:
+    """How near the score of a matched cluster, not the seed, is to the threshold that decides its label."""
+    et, eta = (batch.window[name].astype(np.float64) for name in ("et_seed", "seed_eta"))
+    matched = batch.window["is_seed_calo_matched"].astype(np.bool_)
+    least = np.full(len(batch), np.nan)
+    least[matched] = threshold(et[matched], np.abs(eta[matched]))
+    least = np.repeat(least, np.diff(batch.window_offsets))
+    score = batch.column("calo_score").astype(np.float64)
+    decides = batch.column("is_calo_matched").astype(np.bool_) & ~batch.column("is_seed").astype(np.bool_)
+    decides &= (score >= 0) & (least > 0)
+    closeness = 1 - np.abs(score / np.where(decides, least, 1.0) - 1)
+    return _largest(batch, closeness, decides)
