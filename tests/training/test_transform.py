@@ -34,6 +34,11 @@ DEFINITION = input_definition(
 )  # fmt: skip
 
 
+def replaced_places(definition: Any, **places: int) -> Any:
+    values = definition.model_dump(mode="json", exclude_none=True)
+    return input_definition({**values, **{level: {**values[level], "places": n} for level, n in places.items()}})
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> str:
     rng = np.random.default_rng(3)
@@ -100,8 +105,43 @@ def test_inputs_that_the_dataset_lacks_are_an_error_before_anything_is_read(file
                                 "hits": {"tensor": "h", "features": [{"name": "fraction"}]}})  # fmt: skip
     with pytest.raises(SettingsError, match="need fraction"):
         stream(file, 10, inputs=other)
-    with pytest.raises(SettingsError, match="other settings of the content"):
-        stream(file, 10, inputs=DEFINITION, layout="flat")
+    for other_setting in ({"pad_clusters": 20}, {"hits": False}, {"columns": ["cl_r9"]}):
+        with pytest.raises(SettingsError, match="other settings of the content"):
+            stream(file, 10, inputs=DEFINITION, **other_setting)
+
+
+def test_without_padding_a_batch_has_the_same_inputs_with_offsets(file: str, tmp_path: Path) -> None:
+    weights, shuffled = tmp_path / "weights.json", {"inputs": DEFINITION, "seed": 5}
+    wide = replaced_places(DEFINITION, clusters=60, hits=60)
+    (padded,) = stream(file, 40, weights=weights, **shuffled | {"inputs": wide})
+    (flat,) = stream(file, 40, weights=weights, layout="flat", **shuffled)
+    assert padded.n_clusters_cut == padded.n_hits_cut == 0 and flat.cl_mask is None and "m" not in flat
+    mask = padded.cl_mask
+    for name in ("x", "gone", "s"):
+        assert np.array_equal(flat[name], padded[name][mask])
+    for name in ("w", "n"):
+        assert np.array_equal(flat[name], padded[name])
+    assert np.array_equal(flat["h"], padded["h"][padded["hm"] == 1])
+    assert np.array_equal(np.diff(flat.cl_offsets), mask.sum(axis=1))
+    assert np.array_equal(np.diff(flat.hit_offsets), padded["hm"].sum(axis=2)[mask])
+    assert np.array_equal(flat.weights, padded.weights)
+    assert np.array_equal(flat.label("in_scluster"), padded.label("in_scluster")[mask])
+
+
+def test_padding_to_the_batch_leaves_nothing_out(file: str) -> None:
+    (fixed,) = stream(file, 40, inputs=replaced_places(DEFINITION, clusters=60, hits=60))
+    (fitted,) = stream(file, 40, inputs=DEFINITION, pad_clusters="batch", pad_hits="batch")
+    clusters, hits = (max(8, -(-int(fixed[name].sum(axis=-1).max()) // 8) * 8) for name in ("m", "hm"))
+    assert fitted["hm"].shape == (40, clusters, hits)
+    for name, tensor in fitted.items():
+        places = {"h": np.s_[:, :clusters, :hits], "hm": np.s_[:, :clusters, :hits]}.get(name, np.s_[:, :clusters])
+        assert np.array_equal(tensor, fixed[name] if name in ("w", "n") else fixed[name][places])
+
+
+def test_cmssw_has_places_so_it_is_not_read_without_padding(file: str) -> None:
+    other = input_definition({"clusters": {"tensor": "x", "features": [{"name": "cl_energy"}]}, "convention": "cmssw"})
+    with pytest.raises(SettingsError, match="convention cmssw"):
+        stream(file, 10, inputs=other, layout="flat")
 
 
 @pytest.fixture
@@ -140,5 +180,3 @@ def test_normalisation_without_factors_for_a_column_or_beside_inputs_is_an_error
         stream(file, 40, normalisation=factors, columns=["et_clustr"])
     with pytest.raises(SettingsError, match="one of the two"):
         stream(file, 40, normalisation=factors, inputs=DEFINITION)
-    with pytest.raises(SettingsError, match="numbers of places"):
-        stream(file, 40, normalisation=factors, pad_clusters="batch")

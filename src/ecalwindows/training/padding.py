@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,25 @@ from ecalwindows.core.errors import unknown_column
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
 from ecalwindows.formats.parquet.definition import DEFAULT_HITS, GROUPS, FeaturesDefinition
 from ecalwindows.formats.parquet.stored import text_array
-from ecalwindows.training.cmssw import CmsswInputs
 from ecalwindows.training.kernels.gather import fill_columns, fill_padded, fill_rows
 from ecalwindows.training.sharing import zeros
 
 Integers = NDArray[np.int64]
+
+
+class Computed(Protocol):
+    """What makes inputs of a model of the columns of a dataset (`transform.ModelInputs`)."""
+
+    @property
+    def seed_first(self) -> bool:
+        """Whether the seed is the first cluster of a window."""
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns and hit components that are needed."""
+
+    def scaled(self, batch: WindowBatch) -> tuple[Array, Array, Array]:
+        """Inputs of clusters (n_pairs, n), windows (n_windows, n) and hits (n_hits, n), float32."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +43,8 @@ class Padding:
         are read
     cl_features, cl_labels, seed_features, window_features, metadata : names of columns, in order
     components : names of the components of a hit, in order
-    computed : what makes the features of clusters and windows and the components of hits of other columns, as CMSSW
-        does; the seed is the first cluster then
+    computed : what makes the features of clusters and windows and the components of hits, when they are read; None:
+        they are columns
     """
 
     clusters: int
@@ -41,13 +55,13 @@ class Padding:
     window_features: tuple[str, ...]
     metadata: tuple[str, ...]
     components: tuple[str, ...]
-    computed: CmsswInputs | None = None
+    computed: Computed | None = None
 
     @property
     def columns(self) -> frozenset[str]:
         """Names of all columns and hit components needed."""
         if self.computed is not None:
-            return frozenset((*self.cl_labels, *self.seed_features, *self.metadata)) | self.computed.columns
+            return frozenset((*self.cl_labels, *self.metadata)) | self.computed.columns
         names = (*self.cl_features, *self.cl_labels, *self.seed_features, *self.window_features, *self.metadata)
         return frozenset((*names, *self.components))
 
@@ -170,7 +184,7 @@ def gathering_source(batch: WindowBatch, padding: Padding) -> Source:
         windows = _matrix(batch, padding.window_features, n_windows)
         hits = _stacked([batch.hits[name] for name in padding.components], int(batch.hits_offsets[-1]))
     else:
-        clusters, windows, hits = padding.computed(batch)
+        clusters, windows, hits = padding.computed.scaled(batch)
     return Source(
         batch=batch,
         cl_features=clusters,
@@ -182,7 +196,7 @@ def gathering_source(batch: WindowBatch, padding: Padding) -> Source:
             kind: np.stack([texts[name] if name in texts else batch.window[name] for name in names], axis=1)
             for kind, names in metadata_kinds(padding).items()
         },
-        seed_first=padding.computed is not None,
+        seed_first=padding.computed is not None and padding.computed.seed_first,
     )
 
 
@@ -198,12 +212,18 @@ def _matrix(batch: WindowBatch, names: Sequence[str], n_rows: int, dtype: type =
 
 
 def _stacked(columns: Sequence[Array], n_rows: int, dtype: type = np.float32) -> Array:
-    """Columns as a matrix; what float32 cannot hold takes its largest value."""
-    most = np.finfo(np.float32).max
+    """Columns as a matrix."""
     matrix: Array = np.empty((n_rows, len(columns)), dtype=dtype)
     for place, column in enumerate(columns):
-        matrix[:, place] = np.clip(column, -most, most) if column.dtype == np.float64 else column
+        matrix[:, place] = float32_column(column) if column.dtype == np.float64 else column
     return matrix
+
+
+def float32_column(column: Array) -> NDArray[np.float32]:
+    """A column as float32; what it cannot hold takes its largest value."""
+    most = np.finfo(np.float32).max
+    limited = np.clip(column, -most, most) if column.dtype == np.float64 else column
+    return limited.astype(np.float32, copy=False)
 
 
 def padded_batch(pieces: Pieces, n: int, padding: Padding) -> PaddedBatch:

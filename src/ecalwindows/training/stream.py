@@ -305,7 +305,8 @@ def stream(
     mix : share of each dataset by name. Any k windows in a row hold k x share windows of each up to rounding
     stop : with `mix`, "first" ends the epoch when the first dataset is used up, "all" repeats the shorter ones
     inputs : input definition (docs/normalisation.md): batches are its tensors by name, with the places that it states,
-        as `InputBatch`; not together with columns, hits, layout, pad_clusters, pad_hits and transform
+        as `InputBatch`; not together with columns, hits, numbers of places and transform. With layout="flat" there are
+        no places and no masks: tensors of clusters and hits have one row each, and the batch has their offsets
     normalisation : factors of `ecalwindows normalize`: as `inputs`, with a definition of the `columns` (all that have
         factors), by mean and width, with the places of `pad_clusters` and `pad_hits`; -999 becomes 0
     weights : with `inputs` or `normalisation`, file of weights (docs/reweighting.md), evaluated for each window
@@ -330,18 +331,21 @@ def stream(
         if inputs is not None:
             raise _wrong("inputs and normalisation", "one of the two", where)
         inputs = _normalised(str(normalisation), columns, hits, pad_clusters, pad_hits, where)
-        columns, hits, pad_clusters, pad_hits = None, True, 45, 45
+        columns, hits = None, True
+        pad_clusters, pad_hits = ("batch" if size == "batch" else 45 for size in (pad_clusters, pad_hits))
     if weights is not None and inputs is None:
         raise _wrong(f"{weights=} without inputs", "weights together with inputs or normalisation", where)
     model = None
     if inputs is not None:
-        if (columns, hits, layout, pad_clusters, pad_hits, transform) != (None, True, "padded", 45, 45, None):
+        if (columns, hits, transform) != (None, True, None) or {pad_clusters, pad_hits} - {45, "batch"}:
             raise _wrong("inputs and other settings of the content of a batch", "one of the two", where)
         transform = model = _model_inputs(inputs, weights, opened)
-        columns, pad_clusters = model.columns, model.definition.clusters.places
-        if model.definition.hits is None:
-            hits = False
-        else:
+        if layout == "flat" and model.seed_first:
+            raise _wrong("layout='flat' with the convention cmssw", "layout='padded', as CMSSW has it", where)
+        columns, hits = [], model.definition.hits is not None
+        if pad_clusters != "batch":
+            pad_clusters = model.definition.clusters.places
+        if pad_hits != "batch" and model.definition.hits:
             pad_hits = model.definition.hits.places
     for name, given, known in (
         ("last", last, ("drop", "wrap", "keep")), ("layout", layout, ("padded", "flat")),
@@ -385,12 +389,11 @@ def _normalised(
     path: str, columns: Sequence[str] | None, hits: bool, clusters: Size, n_hits: Size, where: str
 ) -> InputDefinition:
     """The input definition of columns with the factors of a file. Raises SettingsError for columns without factors."""
-    if not (isinstance(clusters, int) and isinstance(n_hits, int)):
-        raise _wrong("normalisation with padding to the batch", "numbers of places", where)
     made = inputs_with_factors(read_factors(path))
     values = made.model_dump(mode="json", exclude_none=True)
     for level, places in (("clusters", clusters), ("hits", n_hits)):
-        values[level]["places"] = places
+        if places != "batch":
+            values[level]["places"] = places
     if not hits:
         del values["hits"]
     if columns is not None:

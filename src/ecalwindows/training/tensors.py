@@ -21,14 +21,15 @@ def arrays_of(batch: PaddedBatch | FlatBatch | InputBatch) -> Nested:
     Returns
     -------
     dict
-        For batches with an input definition `inputs` (the tensors by name), `cl_labels`, `cl_mask` and, where they are
-        known, `weights`; for others all arrays by the names of their attributes. `metadata`: columns of windows by
-        name, but none of text.
+        For batches with an input definition `inputs` (the tensors by name), `cl_labels`, `cl_mask` (flat batches:
+        `cl_offsets`, `hit_offsets`) and, where they are known, `weights`; for others all arrays by the names of their
+        attributes. `metadata`: columns of windows by name, but none of text.
     """
     if isinstance(batch, InputBatch):
-        found: Nested = {"inputs": dict(batch), "cl_labels": batch.cl_labels, "cl_mask": batch.cl_mask}
-        if batch.weights is not None:
-            found["weights"] = batch.weights
+        found: Nested = {"inputs": dict(batch), "cl_labels": batch.cl_labels}
+        for name in ("cl_mask", "cl_offsets", "hit_offsets", "weights"):
+            if getattr(batch, name) is not None:
+                found[name] = getattr(batch, name)
     else:
         found = {name: value for name, value in vars(batch).items() if isinstance(value, np.ndarray)}
     return found | {"metadata": _numbers(batch.metadata)}

@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from ecalwindows.core.errors import SettingsError, near
-from ecalwindows.training.flat import FlatBatch
 from ecalwindows.training.stream import Stream
 from ecalwindows.training.tensors import arrays_of
 
@@ -20,7 +19,7 @@ def dataset_of(source: Stream, label: str | None) -> Any:
     """The `tf.data.Dataset` of `adaptors.tf_dataset`."""
     first = source.first()
     known = source.names.cl_labels
-    if label is not None and isinstance(first, FlatBatch):
+    if label is not None and "cl_mask" not in arrays_of(first):
         raise SettingsError(
             "labels of clusters without padding", expected="label=None with layout='flat'", where="tf_dataset",
             todo="add label=None",

@@ -1,44 +1,51 @@
-"""The tensors of an input definition, made of padded batches: scaled, with sentinels replaced, and with weights."""
+"""The tensors of an input definition: numbers are scaled when they are read, and batches are gathered of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.batch import Array
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, SENTINEL
+from ecalwindows.core.batch import Array, WindowBatch
+from ecalwindows.core.schema import SENTINEL
 from ecalwindows.formats.weights import Weights
 from ecalwindows.training.cmssw import CmsswInputs
+from ecalwindows.training.flat import FlatBatch
 from ecalwindows.training.inputs import Floats, InputDefinition, Tensor
 from ecalwindows.training.kernels.gather import fill_scaled
-from ecalwindows.training.padding import PaddedBatch, Padding
+from ecalwindows.training.padding import Integers, PaddedBatch, Padding, float32_column
 from ecalwindows.training.sharing import zeros
 
-WEIGHT_COLUMNS = ("seed_eta", "et_seed")
-"""Features of the seed that weights depend on."""
-
-HIT_NAMES = frozenset(name for name, *_ in HIT_COMPONENTS)
+WEIGHT_COLUMNS = ("is_seed_calo_matched", "flavour", "seed_eta", "et_seed", "ncls")
+"""Columns of windows that weights depend on."""
 
 
 class InputBatch(dict[str, Floats]):
     """The tensors of a model by name, float32: exactly those of its input definition.
 
-    cl_labels, cl_mask, metadata, n_clusters_cut, n_hits_cut : as in `PaddedBatch`
+    cl_labels, metadata : as in `PaddedBatch`, or in `FlatBatch` for `layout="flat"`
     weights : float32 (n,), None without a file of weights
+    cl_mask, n_clusters_cut, n_hits_cut : as in `PaddedBatch`; None and 0 for `layout="flat"`
+    cl_offsets, hit_offsets : as in `FlatBatch`, None for padded batches
     """
 
-    def __init__(self, tensors: Mapping[str, Floats], batch: PaddedBatch, weights: Floats | None) -> None:
+    def __init__(self, tensors: Mapping[str, Floats], batch: PaddedBatch | FlatBatch, weights: Floats | None) -> None:
         super().__init__(tensors)
         self.label_names = batch.names.cl_labels
-        self.cl_labels, self.cl_mask, self.metadata = batch.cl_labels, batch.cl_mask, batch.metadata
-        self.n_clusters_cut, self.n_hits_cut = batch.n_clusters_cut, batch.n_hits_cut
-        self.weights = weights
+        self.cl_labels, self.metadata, self.weights = batch.cl_labels, batch.metadata, weights
+        self.cl_mask: NDArray[np.bool_] | None = None
+        self.cl_offsets: Integers | None = None
+        self.hit_offsets: Integers | None = None
+        self.n_clusters_cut = self.n_hits_cut = 0
+        if isinstance(batch, PaddedBatch):
+            self.cl_mask, self.n_clusters_cut, self.n_hits_cut = batch.cl_mask, batch.n_clusters_cut, batch.n_hits_cut
+        else:
+            self.cl_offsets, self.hit_offsets = batch.cl_offsets, batch.hit_offsets
 
     def label(self, name: str) -> NDArray[np.bool_]:
-        """A label of clusters by name, (n, c). Raises ValueError if there is none of this name."""
+        """A label of clusters by name, (n, c); (c,) if flat. Raises ValueError if there is none of this name."""
         labels: NDArray[np.bool_] = self.cl_labels[..., self.label_names.index(name)]
         return labels
 
@@ -55,7 +62,10 @@ def _rebuilt(tensors: dict[str, Floats], attributes: dict[str, object]) -> Input
 
 @dataclass(frozen=True)
 class ModelInputs:
-    """Makes the tensors of an input definition of a padded batch; used as `transform` of a stream.
+    """Makes the tensors of an input definition.
+
+    `scaled` makes the inputs of what is read (`Padding.computed`). A call makes the tensors of a batch that was
+    gathered of them (`transform` of a stream).
 
     weights : of windows, None for none
     """
@@ -64,110 +74,128 @@ class ModelInputs:
     weights: Weights | None = None
 
     @property
-    def columns(self) -> list[str]:
-        """The columns of a dataset that the inputs are made of, without those of hits."""
-        if self.definition.convention == "cmssw":
-            return sorted(
-                CmsswInputs(self.definition).columns - set(HIT_NAMES) | {*(WEIGHT_COLUMNS if self.weights else ())}
-            )
-        windows = self.definition.windows.names if self.definition.windows else ()
-        more = WEIGHT_COLUMNS if self.weights else ()
-        return list(dict.fromkeys([*self.definition.clusters.names, *windows, *more]))
+    def seed_first(self) -> bool:
+        """Whether the seed is the first cluster of a window."""
+        return self.definition.convention == "cmssw"
 
-    def __call__(self, batch: PaddedBatch) -> InputBatch:
-        """The tensors, and what a loss needs beside them."""
-        definition, mask = self.definition, batch.cl_mask
-        if batch.names.computed is not None:
-            made = {"clusters": batch.cl_features, "windows": batch.window_features, "hits": batch.cl_hits}
-            tensors = {part.tensor: made[level] for level, part in definition.parts.items()}
-        else:
-            tensors = self._of_columns(batch)
-        if definition.clusters.mask:
-            tensors[definition.clusters.mask] = _ones(mask)
-        if definition.hits and definition.hits.mask:
-            tensors[definition.hits.mask] = _ones(batch.hit_mask)
-        if definition.is_seed:
-            tensors[definition.is_seed] = batch.column("is_seed")[..., None].astype(np.float32)
-        if definition.n_clusters:
-            tensors[definition.n_clusters] = batch.metadata["ncls"].astype(np.float32)
-        return InputBatch({name: tensors[name] for name in definition.tensors}, batch, self._weights(batch))
-
-    def _of_columns(self, batch: PaddedBatch) -> dict[str, Floats]:
-        """The tensors of features, and of what is missing in them, of columns of the dataset."""
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns and hit components of a dataset that the inputs are made of."""
         definition = self.definition
-        columns = [batch.column(name) for name in definition.clusters.names]
-        tensors = self._scaled(definition.clusters, columns, batch.cl_mask)
-        if definition.windows:
-            columns = [batch.column(name) for name in definition.windows.names]
-            tensors |= self._scaled(definition.windows, columns, np.ones(len(batch), np.bool_))
-        if definition.hits:
-            places = [batch.names.components.index(name) for name in definition.hits.names]
-            tensors |= self._scaled(definition.hits, [batch.cl_hits[..., i] for i in places], batch.hit_mask)
-        return tensors
+        names = CmsswInputs(definition).columns if self.seed_first else frozenset[str]()
+        for part in () if self.seed_first else definition.parts.values():
+            names |= frozenset(part.names)
+        more = (("is_seed", definition.is_seed), ("ncls", definition.n_clusters))
+        return names | {name for name, wanted in more if wanted} | {*(WEIGHT_COLUMNS if self.weights else ())}
 
-    def _scaled(self, part: Tensor, columns: list[Array], mask: NDArray[np.bool_]) -> dict[str, Floats]:
-        """The tensor of a part, zeros where the mask is false, and that of its missing values."""
-        at, shape = np.flatnonzero(mask), (mask.size, len(columns))
-        values, missing = zeros(shape, np.float32), zeros(shape if part.missing else (mask.size, 0), np.float32)
-        instead = self.definition.sentinel
-        for i, (column, shift, width) in enumerate(zip(columns, *part.scales, strict=True)):
+    def scaled(self, batch: WindowBatch) -> tuple[Floats, Floats, Floats]:
+        """The inputs of what was read, as they are fed.
+
+        Returns
+        -------
+        clusters (n_pairs, n), windows (n_windows, n), hits (n_hits, n) : float32, with the columns of `padding`
+        """
+        definition = self.definition
+        if self.seed_first:
+            clusters, windows, hits = CmsswInputs(definition)(batch)
+        else:
+            clusters = self._of_columns(definition.clusters, batch, len(batch.pair_cluster))
+            windows = self._of_columns(definition.windows, batch, len(batch))
+            hits = self._of_columns(definition.hits, batch, int(batch.hits_offsets[-1]))
+        more = [batch.column("ncls")] if definition.n_clusters else []
+        if self.weights is not None:
+            more.append(self._weights(batch))
+        return _beside(clusters, [batch.column("is_seed")] if definition.is_seed else []), _beside(windows, more), hits
+
+    def _of_columns(self, part: Tensor | None, batch: WindowBatch, n: int) -> Floats:
+        """The inputs of a part, and what is missing in them, of columns of the dataset."""
+        if part is None:
+            return np.zeros((n, 0), np.float32)
+        k, instead = len(part.names), self.definition.sentinel
+        values = np.zeros((n, k * (2 if part.missing else 1)), np.float32)
+        for i, (name, shift, width) in enumerate(zip(part.names, *part.scales, strict=True)):
+            column = batch.hits[name] if part is self.definition.hits else batch.column(name)
             fill_scaled(
-                column.astype(np.float32, copy=False).reshape(-1), at, shift, width, np.float32(SENTINEL),
-                instead is not None, np.float32(instead or 0), values, i, missing,
+                float32_column(column), shift, width, np.float32(SENTINEL), instead is not None,
+                np.float32(instead or 0), values, i, i + k if part.missing else -1,
             )  # fmt: skip
-        tensors = {part.tensor: values.reshape(*mask.shape, -1)}
-        return tensors | ({part.missing: missing.reshape(*mask.shape, -1)} if part.missing else {})
+        return values
 
-    def _weights(self, batch: PaddedBatch) -> Floats | None:
+    def _weights(self, batch: WindowBatch) -> Floats:
         """As weights are written into TFRecord: the flavour of an unmatched window is 0."""
-        if self.weights is None:
-            return None
-        flavour = np.where(batch.column("is_seed_calo_matched"), batch.column("flavour"), 0)
-        found = self.weights(flavour, batch.column("seed_eta"), batch.column("et_seed"), batch.column("ncls"))
-        return found.astype(np.float32)
+        assert self.weights is not None
+        matched, flavour, *others = (batch.window[name] for name in WEIGHT_COLUMNS)
+        return self.weights(np.where(matched, flavour, 0), *others).astype(np.float32)
+
+    def __call__(self, batch: PaddedBatch | FlatBatch) -> InputBatch:
+        """The tensors, and what a loss needs beside them."""
+        definition = self.definition
+        arrays = {"clusters": batch.cl_features, "windows": batch.window_features, "hits": batch.cl_hits}
+        tensors: dict[str, Floats] = {}
+        for level, part in definition.parts.items():
+            k = len(part.names)
+            tensors[part.tensor] = _part(arrays[level], 0, k)
+            if part.missing:
+                tensors[part.missing] = _part(arrays[level], k, 2 * k)
+        if isinstance(batch, PaddedBatch):
+            if definition.clusters.mask:
+                tensors[definition.clusters.mask] = _ones(batch.cl_mask)
+            if definition.hits and definition.hits.mask:
+                tensors[definition.hits.mask] = _ones(batch.hit_mask)
+        if definition.is_seed:
+            tensors[definition.is_seed] = _part(batch.cl_features, -1, None)
+        if definition.n_clusters:
+            tensors[definition.n_clusters] = _part(batch.window_features, *((-2, -1) if self.weights else (-1, None)))[
+                :, 0
+            ]
+        weights = _part(batch.window_features, -1, None)[:, 0] if self.weights else None
+        return InputBatch({name: tensors[name] for name in definition.tensors if name in tensors}, batch, weights)
 
     def padding(self, padding: Padding | None = None) -> Padding:
         """The padding with which batches are made for it.
 
-        padding : the one for its columns with labels and metadata of a dataset, by default without more than needed
+        padding : one with labels and metadata of a dataset, by default without; its features are left out
         """
         definition = self.definition
         if padding is None:
-            names = (
-                self.columns + (["is_seed"] if definition.is_seed else []) + (["ncls"] if definition.n_clusters else [])
-            )
+            none: tuple[str, ...] = ()
+            places = definition.hits.places if definition.hits else 0
+            padding = Padding(definition.clusters.places, places, none, none, none, none, none, none)
 
-            def of(*groups: str) -> tuple[str, ...]:
-                return tuple(dict.fromkeys(name for name in names if COLUMNS[name].group in groups))
+        def names(level: str, *more: tuple[str, object]) -> tuple[str, ...]:
+            part = definition.parts.get(level)
+            inputs = part.names if part else ()
+            missing = tuple(f"missing {name}" for name in inputs) if part and part.missing else ()
+            return (*inputs, *missing, *(name for name, is_there in more if is_there))
 
-            padding = Padding(
-                clusters=definition.clusters.places, hits=definition.hits.places if definition.hits else 0,
-                cl_features=of("cl_features"), cl_labels=of("cl_labels"), seed_features=of("seed_features"),
-                window_features=of("window_features"), metadata=of("seed_metadata", "window_metadata"),
-                components=definition.hits.names if definition.hits else (),
-            )  # fmt: skip
-        if definition.convention == "training":
-            return padding
-        names_of = {level: part.names for level, part in definition.parts.items()}
         return replace(
-            padding, cl_features=names_of["clusters"], seed_features=WEIGHT_COLUMNS if self.weights else (),
-            window_features=names_of.get("windows", ()), components=names_of.get("hits", ()),
-            computed=CmsswInputs(definition),
+            padding, cl_features=names("clusters", ("is_seed tensor", definition.is_seed)), seed_features=(),
+            window_features=names("windows", ("n_clusters", definition.n_clusters), ("weight", self.weights)),
+            components=names("hits"), computed=self,
         )  # fmt: skip
 
     def missing_columns(self, names: frozenset[str]) -> list[str]:
         """The columns needed that are not among `names`."""
-        hits = self.definition.hits.names if self.definition.hits else ()
-        if self.definition.convention == "cmssw":
-            hits = tuple(CmsswInputs(self.definition).columns & set(HIT_NAMES))
-        more = ["is_seed"] if self.definition.is_seed else []
-        more += ["ncls"] if self.definition.n_clusters or self.weights else []
-        more += ["is_seed_calo_matched", "flavour"] if self.weights else []
-        return [name for name in (*self.columns, *hits, *more) if name not in names]
+        return sorted(self.columns - names)
+
+
+def _beside(inputs: Floats, columns: Sequence[Array]) -> Floats:
+    """Inputs, and more columns after them."""
+    return np.column_stack([inputs, *(column.astype(np.float32) for column in columns)]) if columns else inputs
+
+
+def _part(array: Floats, first: int, last: int | None) -> Floats:
+    """Some of the columns on the last axis; a copy, unless they are all."""
+    part = array[..., first:last]
+    if part.shape == array.shape:
+        return array
+    copy: Floats = zeros(part.shape, np.float32)
+    copy[...] = part
+    return copy
 
 
 def _ones(mask: NDArray[np.bool_]) -> Floats:
     """A mask as float32."""
-    ones = zeros(mask.shape, np.float32)
+    ones: Floats = zeros(mask.shape, np.float32)
     ones.reshape(-1)[np.flatnonzero(mask)] = 1
     return ones

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,8 @@ class CheckedFile(pq.ParquetFile):  # type: ignore[misc]
             self.proof.check(file, ranges)
 
 
-def _names(path: str) -> list[str]:
+@lru_cache(maxsize=1024)
+def _names(path: str) -> tuple[str, ...]:
     """The name of a column of Parquet, and those of all groups above it."""
     ends = [place for place, letter in enumerate(path) if letter == "."]
-    return [path, *(path[:end] for end in ends)]
+    return (path, *(path[:end] for end in ends))

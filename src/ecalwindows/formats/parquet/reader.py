@@ -26,6 +26,7 @@ from ecalwindows.formats.parquet.checked_file import CheckedFile
 from ecalwindows.formats.parquet.definition import DEFAULT_HITS
 from ecalwindows.formats.parquet.footer import bad_file, read_proof
 from ecalwindows.formats.parquet.shape import (
+    ARROW_SCHEMA,
     HIT_NAMES,
     HITS,
     OTHER_HITS,
@@ -37,7 +38,7 @@ from ecalwindows.formats.parquet.shape import (
     hit_numbers,
     schema_layout,
 )
-from ecalwindows.formats.parquet.stored import arrow_text, stored_column
+from ecalwindows.formats.parquet.stored import arrow_text, finite_numbers, stored_column
 
 log = logging.getLogger(__name__)
 
@@ -213,11 +214,27 @@ def opened_parquet(path: str | PathLike[str]) -> Iterator[Any]:
         raise bad_file(f"the file cannot be read: {' '.join(str(error).split())[:200]}", path) from error
 
 
+_known: dict[tuple[Any, ...], Layout] = {}
+"""Layouts of schemas that were seen, by what they follow from."""
+
+MAX_KNOWN = 64
+
+
 def file_layout(file: Any, path: str | PathLike[str]) -> Layout:
-    """The layout of an open file. Raises BadFileError as `schema_layout`, and for hits that fit no known form."""
-    paths = [file.schema.column(number).path for number in range(len(file.schema))]
-    check_names(file.schema_arrow, file.metadata.metadata or {}, path)
-    layout = schema_layout(file.schema_arrow, paths, path)
+    """The layout of an open file. Raises BadFileError as `schema_layout`, and for hits that fit no known form.
+
+    It is worked out once for each schema: files of a dataset, and the row groups of a file, have the same.
+    """
+    metadata = file.metadata.metadata or {}
+    paths = tuple(file.schema.column(number).path for number in range(len(file.schema)))
+    key = (file.schema_arrow.serialize().to_pybytes(), metadata.get(ARROW_SCHEMA), paths)
+    layout = _known.get(key)
+    if layout is None:
+        check_names(file.schema_arrow, metadata, path)
+        layout = schema_layout(file.schema_arrow, list(paths), path)
+        if len(_known) == MAX_KNOWN:
+            _known.clear()
+        _known[key] = layout
     if layout.hits and layout.components is None:
         return replace(layout, components=_components(file, layout.hits, path), is_assumed=True)
     return layout
@@ -302,7 +319,7 @@ def _hits(
     if layout.hits:
         (by_window, hits_offsets), lengths, numbers = hit_numbers(table, layout.hits)
         names = _component_names(lengths, layout.components, layout.hits, path)
-        columns = np.ascontiguousarray(_numbers(numbers, path).reshape(-1, len(names)).T)
+        columns = _numbers(numbers, path).reshape(-1, len(names)).T
         found = dict(zip(names, columns, strict=True))
         first = layout.hits
     else:
@@ -339,7 +356,7 @@ def _component(values: Array, name: str, path: Any) -> Array:
 
 def _numbers(values: Any, path: Any) -> Array:
     try:
-        return stored_column(values, "float32")
+        return finite_numbers(values, "float32")
     except (ValueError, pa.ArrowException) as error:
         raise bad_file(f"'{HITS}' holds what is no number: {error}", path) from error
 

@@ -264,7 +264,8 @@ class Table:
             found, values = ragged(array)
             self._found[steps] = [*offsets, found], values
         elif pa.types.is_struct(array.type):
-            for inside, values in zip(array.type, array.flatten(), strict=True):
+            fields = array.flatten() if array.null_count else [array.field(i) for i in range(array.type.num_fields)]
+            for inside, values in zip(array.type, fields, strict=True):
                 self._found[(*steps[:-1], inside.name)] = offsets, storage(values)
         return self._found.get(steps)
 

@@ -68,22 +68,32 @@ def stored_column(array: Any, dtype: str) -> Array:
         return _flags(array)
     if dtype.startswith("int"):
         return _integers(array, dtype)
+    found = finite_numbers(array, dtype)
+    return found if found.flags.writeable else found.copy()
+
+
+def finite_numbers(array: Any, dtype: str) -> Array:
+    """As `stored_column` for a dtype of floats, but perhaps in the memory of Arrow, which must not be written to."""
+    array = storage(array)
     if pa.types.is_null(array.type):
         array = array.cast("float64")
     numbers = np.asarray(array.to_numpy(zero_copy_only=False))
     if numbers.dtype.kind not in "fiub":
         raise ValueError(f"found {array.type}")
-    with np.errstate(over="ignore"):
-        values = numbers.astype(dtype)
-    values[~np.isfinite(values)] = SENTINEL
-    return values
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = numbers.astype(dtype, copy=False)
+        if np.isfinite(values.sum()):  # then all are
+            return values
+    return np.where(np.isfinite(values), values, values.dtype.type(SENTINEL))
 
 
 def _flags(array: Any) -> Array:
     numbers = np.asarray(array.to_numpy(zero_copy_only=False))
     if array.null_count or (numbers.dtype.kind == "f" and np.isnan(numbers).any()):
         raise ValueError("found null or NaN")
-    if numbers.dtype.kind not in "fiub":
+    if numbers.dtype == np.bool_:
+        return numbers if numbers.flags.writeable else numbers.copy()
+    if numbers.dtype.kind not in "fiu":
         raise ValueError(f"found {array.type}")
     flags = numbers.astype(np.bool_)
     if (flags != numbers).any():
@@ -92,6 +102,8 @@ def _flags(array: Any) -> Array:
 
 
 def _integers(array: Any, dtype: str) -> Array:
+    if pa.types.is_integer(array.type) and str(array.type) == dtype and not array.null_count:
+        return np.array(array.to_numpy())
     if pa.types.is_floating(array.type):
         if dtype == "int64":
             _refuse_inexact(array)

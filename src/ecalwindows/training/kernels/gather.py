@@ -38,6 +38,7 @@ def fill_padded(
     n_places, n_hit_places = out_mask.shape[1], out_hit_mask.shape[2]
     n_features, n_labels, n_components = features.shape[1], labels.shape[1], hits.shape[1]
     clusters_cut = hits_cut = 0
+    in_hits, to_hits = hits.reshape(-1), out_hits.reshape(-1)
     for i in range(len(rows)):
         first, end, target = offsets[rows[i]], offsets[rows[i] + 1], targets[i]
         seed = -1
@@ -60,10 +61,9 @@ def fill_padded(
             if n > n_hit_places:
                 hits_cut += n - n_hit_places
                 n = n_hit_places
-            for j in range(n):
-                out_hit_mask[target, at, j] = True
-                for k in range(n_components):
-                    out_hits[target, at, j, k] = hits[begin + j, k]
+            out_hit_mask[target, at, :n] = True
+            to = (target * n_places + at) * n_hit_places * n_components
+            to_hits[to : to + n * n_components] = in_hits[begin * n_components : (begin + n) * n_components]
     return clusters_cut, hits_cut
 
 
@@ -76,15 +76,16 @@ def fill_flat(
 
     cl_offsets : first cluster of each window of the batch
     """
+    in_features, in_labels = features.reshape(-1), labels.reshape(-1)
+    to_features, to_labels = out_features.reshape(-1), out_labels.reshape(-1)
+    n_features, n_labels = features.shape[1], labels.shape[1]
     for i in range(len(rows)):
         first, end, at = offsets[rows[i]], offsets[rows[i] + 1], cl_offsets[targets[i]]
-        for pair in range(first, end):
-            for k in range(features.shape[1]):
-                out_features[at, k] = features[pair, k]
-            for k in range(labels.shape[1]):
-                out_labels[at, k] = labels[pair, k]
-            hit_counts[at] = hits_offsets[pair + 1] - hits_offsets[pair]
-            at += 1
+        last = at + end - first
+        to_features[at * n_features : last * n_features] = in_features[first * n_features : end * n_features]
+        to_labels[at * n_labels : last * n_labels] = in_labels[first * n_labels : end * n_labels]
+        for j in range(end - first):
+            hit_counts[at + j] = hits_offsets[first + j + 1] - hits_offsets[first + j]
 
 
 @kernel
@@ -92,12 +93,12 @@ def fill_flat_hits(
     offsets: Any, hits_offsets: Any, hits: Any, rows: Any, targets: Any, cl_offsets: Any, hit_offsets: Any, out: Any
 ) -> None:
     """Put the hits of windows `rows` where their clusters have theirs: `hit_offsets` of each cluster of the batch."""
+    in_hits, to_hits, n_components = hits.reshape(-1), out.reshape(-1), hits.shape[1]
     for i in range(len(rows)):
         first, end = hits_offsets[offsets[rows[i]]], hits_offsets[offsets[rows[i] + 1]]
         at = hit_offsets[cl_offsets[targets[i]]]
-        for j in range(end - first):
-            for k in range(hits.shape[1]):
-                out[at + j, k] = hits[first + j, k]
+        last = at + end - first
+        to_hits[at * n_components : last * n_components] = in_hits[first * n_components : end * n_components]
 
 
 @kernel
@@ -118,15 +119,14 @@ def fill_columns(values: Any, rows: Any, targets: Any, out: Any) -> None:
 
 @kernel
 def fill_scaled(
-    values: Any, at: Any, shift: Any, width: Any, none: Any, replaces: bool, instead: Any, out: Any, feature: int,
-    missing: Any,
-) -> None:  # fmt: skip
-    """Column `feature` of a tensor at the places `at`: (value - shift) / width, `instead` for `none` if it `replaces`.
+    values: Any, shift: Any, width: Any, none: Any, replaces: bool, instead: Any, out: Any, feature: int, flag: int
+) -> None:
+    """Column `feature` of a matrix of inputs: (value - shift) / width, `instead` for `none` if it `replaces`.
 
-    values : float32, one for each place; missing : a tensor that gets 1 where the value is `none`; no columns: not used
+    values : float32, one for each row; flag : a column that gets 1 where the value is `none`, -1 for no such column
     """
-    for place in at:
-        value = values[place]
-        if value == none and missing.shape[1]:
-            missing[place, feature] = 1
-        out[place, feature] = instead if replaces and value == none else (value - shift) / width
+    for row in range(len(values)):
+        value = values[row]
+        if value == none and flag >= 0:
+            out[row, flag] = 1
+        out[row, feature] = instead if replaces and value == none else (value - shift) / width
