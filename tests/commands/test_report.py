@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from helpers.cli import attempt, run
@@ -17,9 +18,11 @@ from helpers.golden_files import GOLDEN
 from helpers.pages import DOCS, is_printed, typed
 from helpers.report_page import Page, arrow_columns, arrow_counts
 
+from ecalwindows.commands.compare import compare_datasets
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.dataset.finalizing.identity import batch_keys
 from ecalwindows.dataset.reading.finding import texts
+from ecalwindows.evaluation.separation import roc
 from ecalwindows.formats.parquet.reader import read_batches
 from ecalwindows.report.quantities import DERIVED, NOTABLE
 
@@ -220,9 +223,78 @@ def test_without_windows_nothing_is_written(folder: Path, tmp_path: Path) -> Non
     assert ran.code == 2 and "there are no windows" in ran.err and not (tmp_path / "r.html").exists()
 
 
+def test_two_datasets_have_the_distances_of_compare_and_are_sorted_by_them(folder: Path, tmp_path: Path) -> None:
+    one, two = map(str, parts(folder))
+    run("report", one, "--against", two, "-o", str(tmp_path / "r.html"), "-q")
+    page = Page.read(tmp_path / "r.html")
+    result = compare_datasets(one, two, drift=True)
+    assert len(result.drifts) > 100
+    for drift in result.drifts:
+        if np.isfinite(drift.ks):
+            found = [each["drift"] for each in page.meta["quantities"] if each["key"] == drift.name]
+            assert found == ([[drift.ks, drift.noise]] if "ieta" not in drift.name and "iphi" not in drift.name else [])
+    apart = [each["drift"][0] for each in page.meta["quantities"] if each["drift"]]
+    assert apart == sorted(apart, reverse=True)
+    for number, path in enumerate(parts(folder)):
+        codes, columns = page.codes(number), arrow_columns(path)
+        for key in ("seed_eta", "et_cluster", "in_scluster", "nVtx"):
+            edges = page.quantity(key)["edges"]
+            counts = np.bincount(codes[key], minlength=256)[: len(edges) - 1]
+            assert counts.tolist() == arrow_counts(columns[key], edges)
+    matched = [float(np.mean(arrow_columns(path)["is_seed_calo_matched"])) for path in parts(folder)]
+    for share in matched:
+        assert f"{100 * (1 - share):.2f} ±" in page.elements.text
+
+
+@pytest.fixture(scope="module")
+def scored(folder: Path) -> Path:
+    """A table of scores: one over the number of the cluster in its event, plus one."""
+    rows = [
+        (batch, np.repeat(np.arange(len(batch)), np.diff(batch.window_offsets)))
+        for batch in read_batches(parts(folder)[0])
+    ]
+    names = [name for batch, owner in rows for name in np.array(texts(batch))[owner].tolist()]
+    index = np.concatenate([batch.column("cl_index") for batch, _ in rows])
+    table = pa.table({"window_index": names, "cl_index": index, "score": (1 / (1 + index)).astype(np.float32)})
+    pq.write_table(table, folder / "scores.parquet")
+    return folder / "scores.parquet"
+
+
+def test_with_scores_the_page_has_their_roc_and_the_most_wrong_windows(
+    folder: Path, scored: Path, tmp_path: Path
+) -> None:
+    run("report", str(parts(folder)[0]), "--scores", str(scored), "-o", str(tmp_path / "r.html"), "-q")
+    page = Page.read(tmp_path / "r.html")
+    true, score, wrong = [], [], []
+    for batch in read_batches(parts(folder)[0]):
+        own = (1 / (1 + batch.column("cl_index"))).astype(np.float32)
+        sizes = np.diff(batch.window_offsets)
+        matched = batch.window["is_seed_calo_matched"]
+        satellite = np.repeat(matched, sizes) & ~batch.pair["is_seed"]
+        true.append(batch.pair["in_scluster"][satellite])
+        score.append(own[satellite])
+        apart = (
+            batch.pair["en_cluster"].astype(float) * np.abs(own - batch.pair["in_scluster"]) * ~batch.pair["is_seed"]
+        )
+        wrong += np.add.reduceat(apart, batch.window_offsets[:-1])[matched].tolist()
+    area = roc(np.concatenate(score), np.concatenate(true)).area
+    assert f"{area:.5f}" in page.elements.text and any(about.get("id") == "roc" for _, about in page.elements.found)
+    worst = [view["wrong"] for view in page.views if NOTABLE["wrong_energy"] in view["kinds"]]
+    assert sorted(worst, reverse=True) == pytest.approx(sorted(wrong, reverse=True)[:15], rel=1e-6)
+    for view in page.views:
+        expected = [1 / (1 + index) for index in view["clusters"]["cl_index"]]
+        assert view["clusters"]["score"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_scores_of_other_windows_are_an_error(folder: Path, scored: Path, tmp_path: Path) -> None:
+    ran = attempt("report", str(parts(folder)[1]), "--scores", str(scored), "-o", str(tmp_path / "r.html"))
+    assert ran.code == 2 and "have no score" in ran.err and not (tmp_path / "r.html").exists()
+
+
 def test_the_page_of_the_documentation_is_true(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "electrons.parquet").write_bytes(parts(folder)[0].read_bytes())
+    (tmp_path / "photons.parquet").write_bytes(parts(folder)[1].read_bytes())
     for arguments, shown in typed("report.md"):
         assert is_printed(shown, run(*arguments).out), arguments
     text = (DOCS / "report.md").read_text()

@@ -12,17 +12,22 @@ from ecalwindows.cli.printing import say
 Examples:
   ecalwindows report windows.parquet -o report.html
   ecalwindows report electrons_2022/ --split train -o report.html
+  ecalwindows report electrons_2023/ --against electrons_2022/ -o approval.html
+  ecalwindows report electrons_2022/ --scores evaluation/scores.parquet -o scores.html
 """
 )
 @click.argument("dataset", metavar="DATASET")
 @click.option("-o", "--output", required=True, metavar="FILE", help="The page, .html.")
 @click.option("--split", metavar="NAME", help="Only this split of a finished dataset.")
+@click.option("--against", metavar="DATASET", help="A second dataset: distributions side by side, with distances.")
+@click.option("--scores", metavar="FILE", help="Scores of a model, as `evaluate --save-scores` writes them.")
 @click.option("--wp-file", metavar="FILE", help="Working points of the labels [those recorded, if packaged].")
 @click.option("--max-windows", type=click.IntRange(1), metavar="N", help="Windows in the distributions [50000].")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 def report(
-    dataset: str, output: str, split: str | None, wp_file: str | None, max_windows: int | None, quiet: bool
-) -> None:
+    dataset: str, output: str, split: str | None, against: str | None, scores: str | None, wp_file: str | None,
+    max_windows: int | None, quiet: bool,
+) -> None:  # fmt: skip
     """Write one HTML file to look at a dataset: its record, its distributions, single windows.
 
     DATASET is a finished dataset, a folder or a file of any format. FILE needs no server, no network and nothing
@@ -36,7 +41,8 @@ def report(
 
     with warnings_shown(), progress(shown=not quiet, noun="steps") as step_done:
         done = write(
-            dataset, output, split=split, wp_file=wp_file, max_windows=max_windows or MAX_WINDOWS, progress=step_done
-        )
+            dataset, output, split=split, against=against, scores=scores, wp_file=wp_file,
+            max_windows=max_windows or MAX_WINDOWS, progress=step_done,
+        )  # fmt: skip
     if not quiet:
         say(reported_summary(done))

@@ -2,54 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
+from ecalwindows.commands.report_reading import Source
 from ecalwindows.commands.steps import Progress, Steps
-from ecalwindows.commands.validate import known_settings
-from ecalwindows.core.batch import WindowBatch
-from ecalwindows.core.errors import InputError, OutputError
-from ecalwindows.core.event_hash import splitmix64
+from ecalwindows.core.errors import OutputError, SettingsError
 from ecalwindows.core.files.output import check_output, write_text_atomically
-from ecalwindows.core.geometry import Geometry, geometry_of
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, Level
-from ecalwindows.core.urls import is_remote
-from ecalwindows.core.working_points import PACKAGED, WorkingPoints, packaged_working_points, read_working_points
-from ecalwindows.dataset.finalizing.identity import IDS, batch_keys
-from ecalwindows.dataset.reading.finding import texts
-from ecalwindows.dataset.reading.scan import Unit
-from ecalwindows.dataset.reading.sources import File
-from ecalwindows.dataset.record import DatasetRecord
-from ecalwindows.formats.manifest import Manifest
-from ecalwindows.formats.readers import file_manifest
-from ecalwindows.plots.gallery import HEADS
-from ecalwindows.plots.style import group_look
+from ecalwindows.core.schema import COLUMNS, Level
+from ecalwindows.evaluation.score_tables import read_score_table
 from ecalwindows.plots.window import HITS
 from ecalwindows.plots.window import NEEDED as NEEDED_OF_VIEWS
-from ecalwindows.report import binned, views
-from ecalwindows.report.overview import overview
+from ecalwindows.report import binned, content, views
+from ecalwindows.report.content import KINDS, Side
+from ecalwindows.report.overview import overview, rendered
 from ecalwindows.report.page import MAX_BYTES, page
-from ecalwindows.report.quantities import NOTABLE, SUMMARY, Quantity, derived, quantities
-from ecalwindows.report.rows import HASH, ROW, UNIT, Notable, Rows, Sample
-from ecalwindows.studies.distributions import LEVELS, is_drawn
-from ecalwindows.studies.normalization import Factors
-from ecalwindows.training.opened import open_dataset
-from ecalwindows.validation.comparison import taken
+from ecalwindows.report.quantities import quantities
+from ecalwindows.report.rows import HASH, ROW, UNIT
+from ecalwindows.studies.distributions import LEVELS
 
 MAX_WINDOWS = 50_000
 MAX_VALUES = 9_000_000
-"""Largest numbers of windows and of values of a sample."""
-
-KINDS = (views.RANDOM, *NOTABLE.values())
-"""Kinds of windows in the browser of windows."""
+"""Largest numbers of windows and of values of the samples."""
 
 
 @dataclass
@@ -76,6 +54,8 @@ def report(
     output: str | Path,
     *,
     split: str | None = None,
+    against: str | None = None,
+    scores: str | Path | None = None,
     wp_file: str | None = None,
     max_windows: int = MAX_WINDOWS,
     progress: Progress | None = None,
@@ -87,22 +67,37 @@ def report(
     dataset : a finished dataset, a folder or a file of any format
     output : the page
     split : only this split
+    against : a second dataset, with which the first one is compared
+    scores : scores of a model, a table as `ecalwindows evaluate --save-scores` writes it
     wp_file : working points of the labels, where they are not packaged ones that the dataset records
-    max_windows : windows that the distributions show at most, drawn by the hash of their event
+    max_windows : windows in the distributions at most (of both datasets together), drawn by the hash of their event
 
     Raises
     ------
     EcalWindowsError : for everything that a user can correct; then nothing is written
     """
     began, target = time.monotonic(), Path(output)
+    if against is not None and scores is not None:
+        raise SettingsError(
+            "a second dataset and scores are given", expected="one of --against and --scores", where="--scores",
+            todo="make two pages",
+        )  # fmt: skip
     check_output(target, overwrite=True)
-    source = Source(dataset, split, wp_file)
-    steps = Steps(progress, 2 * len(source.units))
-    found = source.collected(steps, max_windows, MAX_VALUES)
-    text = page_of(source, found, steps)
+    table = None if scores is None else read_score_table(scores)
+    sources = [Source(dataset, split, wp_file, table)]
+    sources += [Source(against, split, wp_file)] if against is not None else []
+    n, shared = len(sources), frozenset.intersection(*(each.names for each in sources))
+    compared = {name for name in shared if COLUMNS[name].dtype != "int64"} if n > 1 else set()
+    steps = Steps(progress, sum(len(each.units) for each in sources) + len(sources[0].units))
+    sides = [
+        each.collected(steps, max_windows // n, MAX_VALUES // n, label=label, compared=compared)
+        for each, label in zip(sources, "AB", strict=False)
+    ]
+    text = page_of(sources[0], sides, sorted(compared), "" if table is None else table.name, steps)
+    first = sides[0]
     done = Reported(
-        target, len(text.encode()), found.factors.windows, found.factors.clusters, len(found.sample), found.shown,
-        notes=source.notes + found.notes,
+        target, len(text.encode()), first.factors.windows, first.factors.clusters, len(first.sample), first.shown,
+        notes=first.notes,
     )  # fmt: skip
     if done.bytes > MAX_BYTES:
         raise OutputError(
@@ -114,232 +109,51 @@ def report(
     return done
 
 
-@dataclass
-class Found:
-    """What was found in all windows: the sample, notable windows, moments of columns, numbers of each group."""
-
-    sample: Rows
-    notable: Rows
-    factors: Factors
-    groups: Mapping[Level, Mapping[tuple[int, int], int]]
-    shown: int = 0
-    notes: list[str] = field(default_factory=list)
-
-
-class Source:
-    """A dataset and how it is read.
-
-    units : what is read at a time; names : columns that have distributions; geometry : shape of the windows
-    threshold : working points of the labels, None where they are not known
-    notes : what is not known, and what follows
-    """
-
-    def __init__(self, path: str, split: str | None, wp_file: str | None) -> None:
-        self.path, self.notes = path, list[str]()
-        dataset = open_dataset(path)
-        self.scan = (dataset.filter(split=split) if split is not None else dataset).scan
-        self.record = dataset.record
-        self.units: list[Unit] = list(self.scan.units())
-        self.names = frozenset(name for name in self.scan.names if is_drawn(name))
-        manifests = list(_manifests(self.scan.files))
-        self.stated = _stated(manifests)
-        self.sample_name, shape = _first_settings(self.scan.files[0], self.record)
-        self.geometry = shape or geometry_of("v3")
-        if shape is None:
-            self.notes.append("The shape of the windows is not recorded: that of v3 is used.")
-        digests = {each.working_points_sha256 for each in manifests if each.working_points_sha256}
-        if self.record:
-            digests = {each.working_points.sha256 or "" for each in self.record.samples if each.working_points}
-        self.threshold = read_working_points(wp_file) if wp_file is not None else _packaged(digests)
-        if self.threshold is None:
-            self.notes.append("Working points are not known (--wp-file): windows with labels near them are not found.")
-
-    def collected(self, steps: Steps, max_windows: int, max_values: int) -> Found:
-        """Everything that is known of all windows. Raises InputError where there are none."""
-        sample, notable, factors = Sample(max_windows, max_values), Notable(tuple(NOTABLE), views.PER_KIND), Factors()
-        columns: dict[str, list[str]] = {level: [] for level in LEVELS}
-        for name in (name for name in COLUMNS if name in self.names):
-            columns[COLUMNS[name].level].append(name)
-        groups: dict[Level, Counter[tuple[int, int]]] = {level: Counter() for level in LEVELS}
-        wanted = self.names | (self.scan.names & {"window_index"})
-        for number, unit in enumerate(self.units):
-            row = 0
-            for batch, _ in self.scan.pieces([unit], wanted):
-                factors.add(batch, columns)
-                rows = self._rows(batch, number, row, factors.windows - len(batch))
-                row += len(batch)
-                sample.add(rows)
-                notable.add(rows)
-                for level in LEVELS:
-                    groups[level].update(binned.group_counts(rows, level))
-            steps.windows, steps.clusters = factors.windows, factors.clusters
-            steps.done()
-        chosen, extreme = sample.rows, notable.rows
-        if chosen is None or extreme is None or not len(chosen):
-            raise InputError(
-                "there are no windows", expected="at least one window", where=self.path, todo="name another dataset"
-            )
-        return Found(chosen, extreme, factors, groups)
-
-    def _rows(self, batch: WindowBatch, unit: int, row: int, before: int) -> Rows:
-        """The windows of a batch with derived quantities. before : windows read before"""
-        n = len(batch)
-        if set(IDS) <= batch.window.keys():
-            hashes = batch_keys(batch, self.sample_name)
-        else:  # windows that do not name their event are drawn by their number
-            hashes = splitmix64(np.arange(before, before + n, dtype=np.uint64))
-        window = {name: batch.window[name] for name in self.names if name in batch.window}
-        window |= derived(batch, self.geometry, self.threshold)
-        window |= {HASH: hashes, UNIT: np.full(n, unit), ROW: np.arange(row, row + n)}
-        cluster = {name: batch.column(name) for name in self.names if COLUMNS[name].level == "cluster"}
-        return Rows(window, cluster, np.diff(batch.window_offsets).astype(np.int64))
-
-    def views(self, rows: Rows, chosen: views.Chosen, steps: Steps) -> Iterator[dict[str, Any]]:
-        """What is drawn of the chosen windows; only what contains one of them is read again."""
-        wanted = (frozenset(COLUMNS) | {hit for hit, *_ in HIT_COMPONENTS}) & self.scan.names
-        places: dict[int, dict[int, int]] = {}
-        for row in chosen:
-            places.setdefault(int(rows.window[UNIT][row]), {})[int(rows.window[ROW][row])] = row
-        for number, unit in enumerate(self.units):
-            inside, first = places.get(number, {}), 0
-            for batch, _ in self.scan.pieces([unit], wanted) if inside else ():
-                for place in sorted(place - first for place in inside if first <= place < first + len(batch)):
-                    row = inside[first + place]
-                    one = taken(batch, np.array([place]))
-                    found = views.view(one, 0, self.geometry, texts(one)[0])
-                    yield found | {"row": row, "kinds": chosen[row]}
-                first += len(batch)
-            steps.done()
-
-
-def _manifests(files: Sequence[File]) -> Iterator[Manifest]:
-    """The manifests of local files, each once."""
-    seen = set[str]()
-    for file in files:
-        try:
-            manifest = None if is_remote(file.path) else file_manifest(Path(file.path))
-        except OutputError:  # `validate` reports it
-            continue
-        if manifest is not None and (text := manifest.text()) not in seen:
-            seen.add(text)
-            yield manifest
-
-
-def _stated(manifests: Sequence[Manifest]) -> dict[str, Any]:
-    """What manifests state together: counts, settings, inputs."""
-    if not manifests:
-        return {}
-    names = dict.fromkeys(name for each in manifests for name in each.counts)
-    return {
-        "counts": {name: sum(each.counts.get(name, 0) for each in manifests) for name in names},
-        "settings": manifests[0].settings,
-        "inputs": [(one.name, one.events) for each in manifests for one in each.inputs],
-        "bad_inputs": [one for each in manifests for one in each.bad_inputs],
+def page_of(source: Source, sides: Sequence[Side], compared: Sequence[str], model: str, steps: Steps) -> str:
+    """The text of the page. compared : columns of which distances are computed; model : name of the scores"""
+    first, samples = sides[0], [side.sample for side in sides]
+    names = set.intersection(*({*rows.window, *rows.cluster} for rows in samples)) - {HASH, UNIT, ROW}
+    what = quantities(names)
+    distances = content.distances(sides[0], sides[1], what, compared) if len(sides) > 1 else {}
+    what.sort(key=lambda each: -distances.get(each.key, (0.0, 0.0))[0])
+    bins = binned.binnings(what, samples)
+    groups: dict[Level, binned.Groups] = {
+        level: binned.groups_of({group for side in sides for group in side.groups[level]}) for level in LEVELS
     }
-
-
-def _first_settings(file: File, record: DatasetRecord | None) -> tuple[str, Geometry | None]:
-    """Name of the sample and shape of the windows, as far as they are recorded."""
-    try:
-        settings, sample = known_settings(Path(file.path), record)
-    except (InputError, OutputError):
-        return "", None
-    shape = settings.get("geometry")
-    return sample, shape if isinstance(shape, Geometry) else None
-
-
-def _packaged(digests: Collection[str]) -> WorkingPoints | None:
-    """The packaged working points with this checksum, where it is one and is that of such ones."""
-    for name in PACKAGED:
-        points = packaged_working_points(name)
-        if set(digests) == {hashlib.sha256(points.text.encode()).hexdigest()}:
-            return points
-    return None
-
-
-def page_of(source: Source, found: Found, steps: Steps) -> str:
-    """The text of the page."""
-    sample = found.sample
     can_be_drawn = source.scan.names >= NEEDED_OF_VIEWS
-    chosen, extra = views.chosen_windows(sample, found.notable) if can_be_drawn else ({}, None)
-    what = quantities({*sample.window, *sample.cluster} - {HASH, UNIT, ROW})
-    bins = binned.binnings(what, [sample])
-    groups: dict[Level, binned.Groups] = {level: binned.groups_of(found.groups[level]) for level in LEVELS}
-    table = binned.table(what, bins, groups, sample, extra)
+    chosen, extra = views.chosen_windows(first.sample, first.notable) if can_be_drawn else ({}, None)
+    tables = [binned.table(what, bins, groups, side.sample, None if n else extra) for n, side in enumerate(sides)]
+    shown = _shown(source, first, tables[0], chosen, steps)
+    inserted = ""
+    if len(sides) > 1:
+        inserted = rendered(content.comparison(sides[0], sides[1], distances))
+    if first.roc is not None:
+        inserted = rendered(content.scores_text(first, model)) + content.roc_picture(first.roc)
+    text = overview(
+        first.path, first.record, content.facts(first), list(content.labels(first)), first.stated, inserted
+    )  # fmt: skip
+    packed = {f"table-{side.label}": one.text for side, one in zip(sides, tables, strict=True)}
+    packed["views"] = binned.packed(json.dumps(shown, allow_nan=False, separators=(",", ":")).encode())
+    title = " against ".join(side.title for side in sides)
+    return page(title, text, content.meta(sides, what, bins, tables, groups, distances), packed)
+
+
+def _shown(
+    source: Source, side: Side, table: binned.Table, chosen: views.Chosen, steps: Steps
+) -> list[dict[str, object]]:
+    """The single windows of the page, in order; what is missing is noted."""
     drawn = sorted(
-        source.views(table.rows, chosen, steps), key=lambda each: (list(KINDS).index(each["kinds"][0]), each["row"])
+        source.views(table.rows, chosen, steps), key=lambda each: (KINDS.index(each["kinds"][0]), each["row"])
     )
     shown = list(views.within_limits(drawn))
     names = Counter(each["id"] for each in shown)
     for each in shown:
         each["link"] = each["id"] if each["id"] and names[each["id"]] == 1 else each["name"]
-    found.shown = len(shown)
-    if not can_be_drawn:
-        found.notes.append(
-            f"No windows are drawn: the data have no {', '.join(sorted(NEEDED_OF_VIEWS - source.scan.names))}."
-        )
+    side.shown = len(shown)
+    if missing := NEEDED_OF_VIEWS - source.scan.names:
+        side.notes.append(f"No windows are drawn: the data have no {', '.join(sorted(missing))}.")
     elif not source.scan.names >= HITS:
-        found.notes.append("No crystals are drawn: the data do not hold them (cl_h).")
+        side.notes.append("No crystals are drawn: the data do not hold them (cl_h).")
     if len(shown) < len(drawn):
-        found.notes.append(f"{len(drawn) - len(shown)} windows are left out, to limit the size of the page.")
-    title = source.record.title if source.record else Path(source.path.rstrip("/")).name
-    about = {
-        "id": "table-a", "label": "A", "name": title, "windows": found.factors.windows, "rows": len(table.rows),
-        "clusters": int(table.rows.sizes.sum()), "sample": len(sample), "sampleClusters": int(sample.sizes.sum()),
-    }  # fmt: skip
-    sizes = {level: [binned.group_counts(sample, level).get(group, 0) for group in groups[level]] for level in LEVELS}
-    meta = {
-        "tables": [about],
-        "heads": {SUMMARY: "Key quantities"} | {key: words for key, words in HEADS.items() if key != "overview"},
-        "groups": {level: binned.group_names(level, groups[level]) for level in LEVELS},
-        "groupSizes": sizes,
-        "quantities": [
-            {
-                "key": each.key, "column": each.column, "level": each.level, "group": each.group, "unit": each.unit,
-                "meaning": each.meaning, "condition": each.condition, "region": each.region,
-                "bool": each.column in COLUMNS and COLUMNS[each.column].dtype == "bool",
-                "edges": binning.edges.tolist(), "log": binning.is_log, "statistics": [statistics],
-                "totals": [_total(each, found.factors)],
-            }
-            for each, binning, statistics in zip(what, bins, table.statistics, strict=True)
-        ],
-        "kinds": list(KINDS), "constants": views.constants(), "viewNotes": source.notes + found.notes,
-    }  # fmt: skip
-    text = overview(source.path, source.record, _facts(source, found), list(_labels(found)), source.stated)
-    packed_views = binned.packed(json.dumps(shown, allow_nan=False, separators=(",", ":")).encode())
-    return page(title, text, meta, {"table-a": table.text, "views": packed_views})
-
-
-def _total(quantity: Quantity, factors: Factors) -> list[float] | None:
-    """Values, others, mean, standard deviation, minimum and maximum of a column in all windows, as of `normalize`."""
-    moments = factors.levels[quantity.level].get(quantity.key)
-    return None if moments is None else [moments.n, moments.no_number, *moments.statistics]
-
-
-def _facts(source: Source, found: Found) -> list[tuple[str, str]]:
-    n, sampled = found.factors.windows, len(found.sample)
-    size = sum(file.bytes or 0 for file in source.scan.files)
-    drawn = f"all {n:,} windows" if sampled == n else (
-        f"{sampled:,} of {n:,} windows, a sample of complete events: those with the smallest hashes (dataset/splits.py)"
-    )  # fmt: skip
-    return [
-        ("dataset", source.path),
-        ("data files", f"{len(source.scan.files):,}" + (f", {size:,} bytes" if size else "")),
-        ("windows", f"{n:,}"),
-        ("clusters in windows", f"{found.factors.clusters:,}"),
-        ("distributions", drawn),
-        ("statistics of columns", "all windows"),
-        (
-            "single windows",
-            f"{found.shown:,}: random ones in bins of Et and eta, and the {views.PER_KIND} most notable of each kind",
-        ),
-        *(("note", note) for note in source.notes + found.notes),
-    ]
-
-
-def _labels(found: Found) -> Iterator[list[str]]:
-    for level in LEVELS:
-        total = sum(n for n in found.groups[level].values())
-        for flavour, label in binned.groups_of(found.groups[level]):
-            n = found.groups[level][flavour, label]
-            yield [f"{level}s", group_look(level, flavour, label)[0], f"{n:,}", f"{100 * n / total:.2f} %"]
+        side.notes.append(f"{len(drawn) - len(shown)} windows are left out, to limit the size of the page.")
+    return shown

@@ -33,6 +33,7 @@ def overview(
     facts: Sequence[tuple[str, str]],
     labels: Sequence[Sequence[str]],
     manifests: Mapping[str, Any],
+    inserted: str = "",
 ) -> str:
     """The first part of the page as HTML.
 
@@ -43,6 +44,7 @@ def overview(
     facts : names and values that the data themselves give
     labels : rows of a table: level, group, number, share
     manifests : where there is no record: what the manifests of the files state
+    inserted : HTML that comes after what the page shows
     """
     lines: list[str] = []
     parts = sections(record) if record and record.format != "matches" else {}
@@ -53,7 +55,7 @@ def overview(
         lines.append("There is no record (dataset.json): what follows is what the data and their manifests state.\n")
     lines.append("## What this page shows\n")
     lines += table(("", ""), facts)
-    text = rendered(lines)
+    text = rendered(lines) + inserted
     counts = record.counts if record else manifests.get("counts", {})
     if counts:
         text += "<h2>From events to windows</h2>\n" + flow(counts)

@@ -20,6 +20,9 @@ Threshold = Callable[[Floats, Floats], Floats]
 """Raw Et [GeV] and abs(eta) of seeds in, the least score of a true cluster out."""
 
 SUMMARY = "summary"
+SCORE, SELECTED = "score", 0.5
+"""Column of the scores of a model, and from which score a cluster is selected."""
+
 CRACK = 1.4442, 1.566
 """The part of abs(eta) between barrel and endcap, where photons and electrons are not measured."""
 
@@ -67,6 +70,8 @@ DERIVED: dict[str, tuple[str, str]] = {
     "edge_nearness": ("", "largest distance of a true cluster from the middle of the window: 1 is at its edge"),
     "label_closeness": ("", "1 - |score / threshold - 1| of the cluster whose label is nearest to the threshold"),
     "other_energy": ("GeV", "raw energy of clusters of other particles in the window"),
+    "response_score": ("", "the same of the seed and the clusters with a score of at least 0.5"),
+    "wrong_energy": ("GeV", "raw energy of satellites x |score - label|, matched windows"),
     "crack_nearness": ("", "1 in the middle of the gap between barrel and endcap, 0 at its ends"),
 }
 """Quantities of windows that follow from columns: unit and meaning."""
@@ -78,6 +83,7 @@ NOTABLE = {
     "label_closeness": "labels nearest to the threshold",
     "crack_nearness": "in the gap between barrel and endcap",
     "other_energy": "most energy of other particles",
+    "wrong_energy": "scores most wrong",
 }
 """What makes a window notable: a large value of a quantity, and words for it."""
 
@@ -89,6 +95,8 @@ def quantities(names: Collection[str]) -> list[Quantity]:
     derived = [
         Quantity(name, name, "window", SUMMARY, *about) for name, about in DERIVED.items() if name in names
     ]  # fmt: skip
+    if SCORE in names:
+        derived.append(Quantity(SCORE, SCORE, "cluster", SUMMARY, "", "score of the model"))
     rest = [
         each
         for name, column in COLUMNS.items()
@@ -108,17 +116,13 @@ def _of_column(name: str, names: Collection[str], group: str) -> list[Quantity]:
     return [Quantity(name, *about, condition)]
 
 
-def needed_for_derived(names: Collection[str]) -> frozenset[str]:
-    """Columns from which the derived quantities are made, of those that a dataset has."""
-    return frozenset(names) & {
-        "seed_eta", "et_seed", "en_cluster", "in_scluster", "in_geom_mustache", "is_calo_matched_diffcalo",
-        "is_seed_calo_matched", "is_seed_calo_seed", "is_seed_mustache_matched", "en_mustache_raw", "calo_score",
-        "is_calo_matched", "cluster_deta", "cluster_dphi", "is_seed", "en_true_sim_good", "en_true_sim",
-    }  # fmt: skip
+def derived(
+    batch: WindowBatch, geometry: Geometry, threshold: Threshold | None, scores: NDArray[np.float32] | None = None
+) -> dict[str, Floats]:
+    """The derived quantities that the columns of a batch allow, float64 (n_windows,); the sentinel for no number.
 
-
-def derived(batch: WindowBatch, geometry: Geometry, threshold: Threshold | None) -> dict[str, Floats]:
-    """The derived quantities that the columns of a batch allow, float64 (n_windows,); the sentinel for no number."""
+    scores : of the clusters, float32 (n_clusters,)
+    """
     held = {*batch.window, *batch.pair, *batch.cluster}
     n, matched = len(batch), batch.window.get("is_seed_calo_matched")
     found = {"clusters": np.diff(batch.window_offsets).astype(np.float64)}
@@ -143,6 +147,11 @@ def derived(batch: WindowBatch, geometry: Geometry, threshold: Threshold | None)
         found["other_energy"] = window_sum(batch, energy * batch.column("is_calo_matched_diffcalo"))
     if {"cluster_deta", "cluster_dphi", "seed_eta"} <= held:
         found["edge_nearness"] = _largest(batch, _nearness(batch, geometry), inside)
+    if scores is not None:
+        seed = batch.column("is_seed").astype(np.bool_)
+        wrong = window_sum(batch, energy * np.abs(scores.astype(np.float64) - inside) * ~seed)
+        found["wrong_energy"] = np.where(matched, wrong, SENTINEL)
+        found |= _response(batch, "response_score", window_sum(batch, energy * (seed | (scores >= SELECTED))))
     if threshold is not None and {"calo_score", "is_calo_matched", "is_seed", "et_seed", "seed_eta"} <= held:
         found["label_closeness"] = _label_closeness(batch, threshold)
     return {name: found[name] for name in DERIVED if name in found and len(found[name]) == n}

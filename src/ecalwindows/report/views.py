@@ -106,13 +106,13 @@ def view(batch: WindowBatch, number: int, geometry: Geometry, name: str) -> dict
     return {
         "id": ":".join(str(window[each]) for each in ("run_id", "lumi_id", "event_id", "seed_index") if each in window),
         "name": name,
-        "edge": _short([left, low, width, height]),
-        "mustache": [_short(point) for point in outline[::2].tolist()],
-        "generated": position and _short(position),
+        "edge": short([left, low, width, height]),
+        "mustache": [short(point) for point in outline[::2].tolist()],
+        "generated": position and short(position),
         "matched": matched if "is_seed_calo_matched" in window else None,
-        "facts": {each: _short([window[each]])[0] for each in FACTS if each in window},
+        "facts": {each: short([window[each]])[0] for each in FACTS if each in window},
         "kind": kind.tolist(),
-        "clusters": {each: _short(column.tolist()) for each, column in columns.items()},
+        "clusters": {each: short(column.tolist()) for each, column in columns.items()},
         "crystals": _crystals(batch, batch.pair_cluster[pairs]),
     }
 
@@ -125,10 +125,11 @@ def _crystals(batch: WindowBatch, clusters: NDArray[np.int64]) -> list[list[floa
     cells = np.stack([batch.hits[name][rows].astype(np.int64) for name in ("ieta", "iphi", "iz")], axis=1)
     cells, place = np.unique(cells, axis=0, return_inverse=True)
     energy = np.bincount(place.reshape(-1), batch.hits["energy_fraction"][rows].astype(float), minlength=len(cells))
-    return [[*cell, *_short([e])] for cell, e in zip(cells.tolist(), energy.tolist(), strict=True) if e > 0]
+    return [[*cell, *short([e])] for cell, e in zip(cells.tolist(), energy.tolist(), strict=True) if e > 0]
 
 
-def _short(values: Sequence[Any]) -> list[Any]:
+def short(values: Sequence[Any]) -> list[Any]:
+    """Values with `DIGITS` digits."""
     return [float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value for value in values]
 
 
