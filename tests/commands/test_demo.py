@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from ecalwindows.cli.demo import demo
 from ecalwindows.cli.main import cli
-from ecalwindows.commands.demo import CONTENTS, SAMPLE, SAMPLE_OPTIONS, run_demo, telling_window, typed, window_sum
+from ecalwindows.commands.demo import CONTENTS, SAMPLE, SAMPLE_OPTIONS, clearest_window, run_demo, typed, window_sum
 from ecalwindows.core.batch import Text, WindowBatch
 from ecalwindows.core.errors import OutputError
 
@@ -183,14 +183,14 @@ def make(*windows: tuple[bool, str, float]) -> WindowBatch:
         pytest.param([(True, "tor", 9), (True, "tor", 9)], 0, id="the first of equals"),
     ],
 )
-def test_the_most_telling_window(windows: list[tuple[bool, str, float]], number: int) -> None:
+def test_the_clearest_window(windows: list[tuple[bool, str, float]], number: int) -> None:
     batch, nothing = make(*windows), make()
-    assert telling_window([nothing, batch, nothing]) == (batch, number)
+    assert clearest_window([nothing, batch, nothing]) == (batch, number)
 
 
 def test_no_window_to_choose_from() -> None:
     with pytest.raises(ValueError, match="no window"):
-        telling_window([make()])
+        clearest_window([make()])
 
 
 def test_window_sum() -> None:

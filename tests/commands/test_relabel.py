@@ -179,7 +179,7 @@ def test_windows_of_which_nothing_is_known_need_the_limit_too(tmp_path: Path) ->
     run("windows", ELECTRONS, "-o", str(tmp_path / "w.ndjson"))
     shutil.rmtree(tmp_path / "_ecalwindows")
     ours = tmp_path / "ours.ndjson"
-    refused(relabel(tmp_path / "w.ndjson", ours), "nothing tells that ecalwindows made these windows")
+    refused(relabel(tmp_path / "w.ndjson", ours), "it is unknown whether ecalwindows made these windows")
     refused(relabel(tmp_path / "w.ndjson", ours, "--accept-legacy-labels"), "--pu-limit")
     assert relabel(tmp_path / "w.ndjson", ours, "--accept-legacy-labels", "--pu-limit", "1e6").code == 0
     run("windows", ELECTRONS, "-o", str(tmp_path / "fresh.ndjson"), "--wp-file", WP)

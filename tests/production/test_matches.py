@@ -87,7 +87,7 @@ def test_tables_that_do_not_belong_together_are_told(tmp_path: Path) -> None:
     (first, second) = write_inputs(tmp_path / "dumps", 2)
     write_matches(first, tmp_path / "tables" / "a.parquet")
     write_matches(first, tmp_path / "tables" / "b.parquet")
-    with pytest.raises(InputError, match="stand twice, the first one in a and b"):
+    with pytest.raises(InputError, match="occur twice, the first one in a and b"):
         finalize_matches(tmp_path / "tables", tmp_path / "out")
     run("truth", "match", str(second), "-o", str(tmp_path / "tables" / "b.parquet"), "--geometry", "v1", "-q")
     with pytest.raises(InputError, match="other settings than a: geometry"):

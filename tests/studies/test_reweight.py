@@ -19,7 +19,7 @@ from helpers.reweight import dataset, toy
 
 from ecalwindows.dataset.record import read_record
 from ecalwindows.formats.readers import read_batches
-from ecalwindows.studies.reweighting.bins import equal_contents, equal_width, whole_numbers
+from ecalwindows.studies.reweighting.bins import equal_contents, equal_width, integer_edges
 from ecalwindows.studies.reweighting.closure import chi2_probability
 from ecalwindows.studies.reweighting.fit import ELECTRON, PHOTON, Bins, Windows, fitted
 from ecalwindows.studies.reweighting.samples import halves
@@ -253,8 +253,8 @@ def test_edges_are_taken_as_given(place: Path, tmp_path: Path) -> None:
 def test_bins_by_eye() -> None:
     assert equal_width(np.linspace(0.4, 498, 1001), 5).tolist() == [0, 100, 200, 300, 400, 500]
     assert equal_contents(np.arange(101.0), 4).tolist() == [0, 25, 50, 75, 100]
-    assert whole_numbers(np.array([1.0, 2, 2, 3, 5]), 12).tolist() == [1, 2, 3, 4, 5, 6]
-    assert len(whole_numbers(np.arange(100.0), 10)) <= 12
+    assert integer_edges(np.array([1.0, 2, 2, 3, 5]), 12).tolist() == [1, 2, 3, 4, 5, 6]
+    assert len(integer_edges(np.arange(100.0), 10)) <= 12
 
 
 def test_empty_bins_weigh_1_and_are_told(tmp_path: Path) -> None:
@@ -337,7 +337,7 @@ def test_a_column_is_not_there(tmp_path: Path, name: str) -> None:
 def test_the_event_is_not_told(tmp_path: Path, place: Path) -> None:
     lacking = dataset(tmp_path / "l.parquet", toy(ELECTRON, 4000, 1), lacking=("event_id",))
     found = wrong(tmp_path, lacking, str(place / "p.parquet"))
-    assert "the data do not tell the event: no run_id, lumi_id, event_id" in found and "--check" in found
+    assert "the data do not identify events: no run_id, lumi_id, event_id" in found and "--check" in found
     photons = dataset(tmp_path / "c.parquet", toy(PHOTON, 4000, 5))
     ran = run("reweight", lacking, str(place / "p.parquet"), "--check", str(place / "e.parquet"), "--check", photons,
               "-o", str(tmp_path / "w.json"), "--no-figures")  # fmt: skip
@@ -350,15 +350,15 @@ def test_halves_that_share_events(tmp_path: Path) -> None:
     again["event_id"] = again["event_id"] + 3990
     second = dataset(tmp_path / "2.parquet", joined(again, toy(PHOTON, 4000, 4, lumi_id=np.full(4000, 7))))
     found = wrong(tmp_path, first, "--check", second)
-    assert "10 events with electrons stand in both halves" in found and "leave --check out" in found
+    assert "10 events with electrons are in both halves" in found and "leave --check out" in found
 
 
 @pytest.mark.parametrize(
     ("arguments", "found"),
     [
-        pytest.param(("--et-bins", "10,5"), "'10,5' tells no bins", id="falling"),
+        pytest.param(("--et-bins", "10,5"), "'10,5' gives no bins", id="falling"),
         pytest.param(("--eta-bins", "a,b"), "'a,b' is no list of numbers", id="words"),
-        pytest.param(("--ncls-bins", "2.5"), "'2.5' tells no bins", id="half a bin"),
+        pytest.param(("--ncls-bins", "2.5"), "'2.5' gives no bins", id="half a bin"),
         pytest.param(("--cap", "0.5"), "the cap is 0.5", id="cap"),
         pytest.param(("--cap", "nan"), "nan is no number", id="cap is no number"),
     ],

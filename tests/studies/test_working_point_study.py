@@ -286,7 +286,7 @@ def test_events_in_both_halves_are_told(tmp_path: Path) -> None:
         write_table(tmp_path / f"{name}.parquet", {key: value[rows] for key, value in columns.items()})
         for name, rows in (("a", half), ("b", ~half))
     )
-    with pytest.raises(InputError, match="1 events stand in both halves"):
+    with pytest.raises(InputError, match="1 events are in both halves"):
         derive_working_points(first, tmp_path / "wp.json", test=[second])
     other = write_table(tmp_path / "c.parquet", toy(20_000, FLAT, seed=8, sample="other"))
     study = derive_working_points(

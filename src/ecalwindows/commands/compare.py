@@ -1,7 +1,7 @@
 """The driver of `ecalwindows compare`: which windows two datasets share, how those differ, how distributions drift.
 
-Keys are read first (16 bytes a window): so it is known which windows are common. Then both datasets are read side by
-side; a window waits until the other side brings its twin. Memory follows how far the two orders are apart: a few
+Keys are read first (16 bytes per window): so it is known which windows are common. Then both datasets are read side by
+side; a window waits until the other side brings the same window. Memory follows how far the two orders are apart: a few
 batches for two productions of the same files, at most the smaller dataset.
 """
 
@@ -27,7 +27,7 @@ from ecalwindows.validation.matching import Match, Side, Waiting, keys, matched
 Progress = Callable[[int, int, int], None]
 """Called with files read (in all passes), files to read, and windows compared."""
 
-MOST_NAMED = 3
+MAX_NAMED = 3
 UNNAMED = frozenset({"window_index"})
 
 
@@ -36,7 +36,7 @@ class Compared:
     """The result: what is common, how common windows differ, and, if asked for or nothing is common, the drift.
 
     one_sided : columns and hit components that only A, only B has; columns : those that both have
-    only : names of the first windows that stand on one side only
+    only : names of the first windows that are on one side only
     """
 
     paths: tuple[str, str]
@@ -97,15 +97,15 @@ def compare_datasets(
 class _Steps:
     """Counts files read."""
 
-    tell: Progress | None
+    notify: Progress | None
     of: int
     windows: int = 0
     n: int = 0
 
     def done(self, _: File) -> None:
         self.n += 1
-        if self.tell:
-            self.tell(self.n, max(self.of, self.n), self.windows)
+        if self.notify:
+            self.notify(self.n, max(self.of, self.n), self.windows)
 
 
 def _in_order(names: Collection[str]) -> list[str]:
@@ -129,9 +129,9 @@ def _compare_common(sides: tuple[Side, Side], result: Compared, steps: _Steps) -
         read[side] += len(batch)
         rows, number = _common_rows(batch, match, result.only[side])
         done = np.zeros(len(rows), dtype=np.bool_)
-        for places, twin in waiting[1 - side].take(number):
+        for places, other in waiting[1 - side].take(number):
             done[places] = True
-            pair = taken(batch, rows[places]), twin
+            pair = taken(batch, rows[places]), other
             result.comparison.add(pair[side], pair[1 - side], compared)
         waiting[side].add(taken(batch, rows[~done]), number[~done])
         steps.windows = result.comparison.windows
@@ -142,7 +142,7 @@ def _common_rows(batch: WindowBatch, match: Match, only: list[str]) -> tuple[NDA
     key = keys(batch, match.kind) if len(batch) else np.empty(0, np.uint64)
     number = np.searchsorted(match.common, key)
     is_common = match.common[np.minimum(number, len(match.common) - 1)] == key
-    for row in np.flatnonzero(~is_common)[: MOST_NAMED - len(only)].tolist():
+    for row in np.flatnonzero(~is_common)[: MAX_NAMED - len(only)].tolist():
         only.append(name_of(batch, row))
     rows = np.flatnonzero(is_common)
     return rows, number[rows]

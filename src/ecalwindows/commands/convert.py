@@ -111,7 +111,7 @@ def convert_files(
 
     inputs : a file, folder or glob, or a list of them
     output : file name (a folder for TFRecord); with `files_per_output` a folder
-    Each output appears when it is whole, with its manifest. Raises an EcalWindowsError for what a user can mend.
+    Each output is written atomically, with its manifest. Raises an EcalWindowsError for what a user can correct.
     """
     began, task = time.monotonic(), task or Task()
     _check_flavour(task.flavour)
@@ -222,7 +222,7 @@ def _convert_group(
 
 
 def _of_many_samples(sources: Sequence[Source]) -> bool:
-    """Whether the files are of several samples, which tables of events do not tell apart."""
+    """Whether the files are of several samples, which tables of events do not distinguish."""
     settings = [(each.origin or {}).get("settings") or {} for each in sources]
     return len({each.get("sample") or "" for each in settings}) > 1
 
@@ -261,7 +261,7 @@ def _sources(files: Iterable[Path], task: Task, done: Conversion) -> Iterator[So
 def _check_before(path: Path, task: Task) -> None:
     """Raise BadFileError for a file that is not what its record or manifest states.
 
-    With `skip_bad_files` one of another size may be read: the windows before the bad place are kept (`_check_whole`).
+    With `skip_bad_files` one of another size may be read: the windows before the bad place are kept.
     """
     stated = stated_file(path)
     if task.skip_bad_files and stated is not None and path.stat().st_size != stated.bytes:
@@ -291,7 +291,7 @@ def _convert_file(
             done.clusters += len(batch.pair_cluster)
             if progress:
                 progress(done.n_done, done.n_files, done.windows)
-        _check_whole(each, done.windows - began)
+        _check_complete(each, done.windows - began)
     except BadFileError as error:
         if not task.skip_bad_files:
             raise
@@ -306,7 +306,7 @@ def _convert_file(
     done.n_done += 1
 
 
-def _check_whole(each: Source, rows: int) -> None:
+def _check_complete(each: Source, rows: int) -> None:
     """Raise BadFileError when a file has other windows or another size than stated, which text alone does not show."""
     stated = stated_file(each.path)
     check_windows(str(each.path), rows, stated)

@@ -1,4 +1,4 @@
-"""`ecalwindows demo`: the whole chain on a packaged sample, with a picture and what to type next."""
+"""`ecalwindows demo`: the complete chain on a packaged sample, with a picture and what to type next."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SAMPLE_OPTIONS = ("--particle", "electron", "--pt", "1:100", "--seed", "1", "--f
 """What `ecalwindows simulate` made it with (`make sample`), besides its number of events: as many as fit 1.9 MB."""
 
 CONTENTS = {
-    "windows.parquet": "windows for training: one row a window, clusters and crystals nested",
+    "windows.parquet": "windows for training: one row per window, clusters and crystals nested",
     "windows.ndjson.zst": "the same windows as text, one JSON object a line",
     "windows.events.csv": "counts event by event",
     "window.png": "one window: crystals, clusters, mustache, truth",
@@ -36,10 +36,10 @@ CONTENTS = {
 """What a demo leaves in its folder."""
 
 
-def run_demo(folder: Path, tell: Callable[[str], None] = print) -> list[Path]:
+def run_demo(folder: Path, notify: Callable[[str], None] = print) -> list[Path]:
     """Make windows of the packaged sample in `folder` (made if need be) and draw one; returns the files written.
 
-    tell : takes the lines of the report, one by one
+    notify : takes the lines of the report, one by one
     Raises OutputError where the folder cannot be written.
     """
     settings, batches = WindowSettings(), list[WindowBatch]()
@@ -48,32 +48,32 @@ def run_demo(folder: Path, tell: Callable[[str], None] = print) -> list[Path]:
         batches.append(made.batch)
 
     paths = {name: folder / name for name in CONTENTS}
-    tell(f"making windows of the packaged sample {SAMPLE} (the first call compiles for some seconds) ...")
+    notify(f"making windows of the packaged sample {SAMPLE} (the first call compiles for some seconds) ...")
     packaged = as_file(files("ecalwindows") / "data" / "samples" / SAMPLE)
     with packaged as sample, no_empty_folders(list(paths.values())), outputs_together():
         report = write_windows(str(sample), paths["windows.parquet"], settings, observer=keep)
         write_windows(str(sample), paths["windows.ndjson.zst"], settings)
-        batch, number = telling_window(batches)
+        batch, number = clearest_window(batches)
         draw_window(batch, number, settings.shape, paths["window.png"])
     for line in [*_result(report, batches), "", *_files(paths), "", *_next_commands(folder)]:
-        tell(line)
+        notify(line)
     return list(paths.values())
 
 
-def telling_window(batches: Sequence[WindowBatch]) -> tuple[WindowBatch, int]:
+def clearest_window(batches: Sequence[WindowBatch]) -> tuple[WindowBatch, int]:
     """Batch and number of the window that shows most.
 
     A matched one with all kinds of clusters (of the true supercluster, of another particle, others), many in the true
     supercluster as well as out of it, then the one of highest Et; the first of equals.
     """
-    ranked = [(key, batch, number) for batch in batches for number, key in enumerate(_telling(batch).tolist())]
+    ranked = [(key, batch, number) for batch in batches for number, key in enumerate(_clearness(batch).tolist())]
     if not ranked:
         raise ValueError("no window to choose from")
     _, batch, number = max(ranked, key=lambda row: row[0])
     return batch, number
 
 
-def _telling(batch: WindowBatch) -> NDArray[np.float64]:
+def _clearness(batch: WindowBatch) -> NDArray[np.float64]:
     """How much the windows of a batch show, shape (n_windows, 5): rows compare from the left."""
     true = batch.pair["in_scluster"]
     other = batch.pair["is_calo_matched_diffcalo"] & ~true

@@ -66,15 +66,15 @@ class Finalized:
 class _Steps:
     """Counts steps for the progress."""
 
-    tell: Progress | None
+    notify: Progress | None
     of: int
     rows: list[int]
     done: int = 0
 
     def one_more(self) -> None:
         self.done += 1
-        if self.tell:
-            self.tell(self.done, self.of, sum(self.rows[: (self.done - 1) % len(self.rows) + 1]))
+        if self.notify:
+            self.notify(self.done, self.of, sum(self.rows[: (self.done - 1) % len(self.rows) + 1]))
 
 
 def finalize_dataset(
@@ -120,7 +120,7 @@ def finalize_dataset(
     fields = stated_fields(about or About(), target, previous)
     bad = [each for part in parts for each in part.manifest.bad_inputs] + inputs_without_part(folder)
     if output is None:
-        _refuse_strays(folder, parts)
+        _refuse_untracked(folder, parts)
         refuse_links([folder / FOLDER, folder / FOLDER / "run", *(folder / name for name in INDEX)])
         with outputs_together():
             form = Form(parts, _files_in_place(parts), _beside_in_place(folder, parts))
@@ -130,11 +130,11 @@ def finalize_dataset(
             refuse_changed_parts(parts)
     else:
         may_replace = partial(is_dataset, home=target / FOLDER if flat else target)
-        with folder_written_atomically(target, overwrite=overwrite, is_own=may_replace) as aside:
-            home = aside / FOLDER if flat else aside
+        with folder_written_atomically(target, overwrite=overwrite, is_own=may_replace) as temporary:
+            home = temporary / FOLDER if flat else temporary
             home.mkdir(exist_ok=True)
             written = [
-                write_layout(each, splits, aside, steps.one_more, flat, workers, is_copy=each is not parts)
+                write_layout(each, splits, temporary, steps.one_more, flat, workers, is_copy=each is not parts)
                 for each in forms
             ]
             record = described(written, events, splits, fields | {"bad_inputs": bad})
@@ -190,19 +190,19 @@ def _check_output(folder: Path, target: Path, overwrite: bool, home: Path) -> No
 
 
 def _events(forms: Sequence[Sequence[Part]], splits: Splits | None) -> Keys | None:
-    """The hashes of all events with windows; None where the columns don't tell.
+    """The hashes of all events with windows; None where the columns do not have them.
 
-    Raises InputError for an event in two parts, and when events must be told for splits but can't be.
+    Raises InputError for an event in two parts, and for splits without the columns of events.
     """
     parts = forms[0]
-    untold = [part.name for each in (forms if splits else forms[:1]) for part in each if not has_identity(part)]
-    if untold and splits:
+    unknown = [part.name for each in (forms if splits else forms[:1]) for part in each if not has_identity(part)]
+    if unknown and splits:
         raise InputError(
             f"the columns {', '.join(IDS)} are not in the data",
-            expected="them, to split by event", where=listed(untold),
+            expected="them, to split by event", where=listed(unknown),
             todo="make the parts with the default features definition, or one that has these columns",
         )  # fmt: skip
-    if untold:
+    if unknown:
         return None
     seen = SeenEvents()
     for part in parts:
@@ -216,7 +216,7 @@ def _events(forms: Sequence[Sequence[Part]], splits: Splits | None) -> Keys | No
     return seen.keys
 
 
-def _refuse_strays(folder: Path, parts: Sequence[Part]) -> None:
+def _refuse_untracked(folder: Path, parts: Sequence[Part]) -> None:
     """Readers take all visible files of a folder of Parquet files for data."""
     known = {record.name for part in parts for record in part.manifest.files} | set(INDEX)
     if parts[0].manifest.format == "parquet":

@@ -1,4 +1,4 @@
-"""Tables of matched clusters finished: each proven by its manifest, all made alike, no caloparticle twice; a record."""
+"""Finalizing of matched clusters: tables checked with their manifests, made in the same way, no caloparticle twice."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ def finalize_matches(
     previous = read_record(target / RECORD) if (target / RECORD).is_file() else None
     fields = stated_fields(about or About(), target, previous)
     bad = [each for part in parts for each in part.manifest.bad_inputs]
-    with folder_written_atomically(target, overwrite=overwrite) as aside:
+    with folder_written_atomically(target, overwrite=overwrite) as temporary:
         names = [f"part-{number:05d}" for number in range(len(parts))]
-        files = [_copied(part, name, aside) for part, name in zip(parts, names, strict=True)]
-        beside = [file_record(aside / "manifests" / f"{name}.json", aside) for name in names]
+        files = [_copied(part, name, temporary) for part, name in zip(parts, names, strict=True)]
+        beside = [file_record(temporary / "manifests" / f"{name}.json", temporary) for name in names]
         record = described([Form(parts, files, beside)], None, None, fields | {"bad_inputs": bad})
         refuse_changed_parts(parts)
-        write_record(record, aside)
+        write_record(record, temporary)
     warn_of_record(record)
     return record
 
 
 def _parts(folder: Path) -> list[Part]:
-    """The tables, as their manifests tell, and proven to be so. Raises InputError."""
+    """The tables, as their manifests state, checked. Raises InputError."""
     recover(folder)
     paths = sorted((folder / FOLDER / "manifests").glob("[!.]*.json"), key=lambda path: natural_key(path.name))
     before = [file_states([path]) for path in paths]
@@ -90,7 +90,7 @@ def _refuse_differences(parts: Sequence[Part]) -> None:
         if differ:
             raise parts_error(
                 f"{part.name} was made with other settings than {parts[0].name}: {', '.join(differ)}",
-                "tables that were made alike", part.base, "make the odd ones again",
+                "tables that were made in the same way", part.base, "make the others again",
             )  # fmt: skip
 
 
@@ -107,7 +107,7 @@ def _refuse_twice(parts: Sequence[Part]) -> None:
     if len(twice):
         a, b = (parts[owners[order[twice[0] + step]]].name for step in (0, 1))
         raise parts_error(
-            f"{len(twice):,} caloparticles stand twice, the first one in {a} and {b}",
+            f"{len(twice):,} caloparticles occur twice, the first one in {a} and {b}",
             "every event once in a sample", parts[0].base, "leave one of them out, or give samples names of their own",
         )  # fmt: skip
 

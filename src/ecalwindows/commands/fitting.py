@@ -27,20 +27,20 @@ def fitted(plan: OutputPlan, sources: Sequence[Source], *, strict: bool) -> tupl
     strict : raise SettingsError when Parquet's definition names a column that is not there
     """
     has = [each.columns for each in sources if each.columns is not None]
-    lacking = {name for name in plan.wanted if not all(name in names or can_have(name, names) for names in has)}
-    if plan.format == "ndjson" and lacking & {"is_seed", *IN_LINES}:  # a line has the seed's hits too
-        lacking |= set(HIT_NAMES)
-    if plan.format == "parquet" and strict and lacking:
-        raise _not_there(lacking, sources[0].path)
-    plan = plan.without(frozenset(lacking))
+    missing = {name for name in plan.wanted if not all(name in names or can_have(name, names) for names in has)}
+    if plan.format == "ndjson" and missing & {"is_seed", *IN_LINES}:  # a line has the seed's hits too
+        missing |= set(HIT_NAMES)
+    if plan.format == "parquet" and strict and missing:
+        raise _not_there(missing, sources[0].path)
+    plan = plan.without(frozenset(missing))
     if not any(COLUMNS[name].level == "cluster" for name in plan.wanted if name in COLUMNS):
         raise _not_there([name for name in COLUMNS if COLUMNS[name].level == "cluster"][:5], sources[0].path)
-    return plan, lacking
+    return plan, missing
 
 
 def _not_there(names: Collection[str], path: Path) -> SettingsError:
     return SettingsError(
-        f"the input has no {', '.join(in_order(names))}, and what it has does not tell them",
+        f"the input has no {', '.join(in_order(names))}, and they do not follow from what it has",
         expected="columns that are there, or follow from those that are",
         where=str(path.parent),
         todo="name other columns with -f (or leave it out), or make the dataset again with more of them",

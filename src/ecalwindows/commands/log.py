@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Entry:
-    """A dataset: its record, where it stands, and the day it was made (UTC)."""
+    """A dataset: its record, where it is, and the day it was made (UTC)."""
 
     record: DatasetRecord
     path: Path
@@ -58,7 +58,7 @@ def _record_files(folder: Path) -> Iterator[Path]:
     for place, folders, files in os.walk(folder):
         if recover_below(Path(place), [*folders, *files]):
             folders[:], files = _listed(place)
-        if RECORD in files and _is_ours(Path(place) / RECORD):
+        if RECORD in files and _is_record(Path(place) / RECORD):
             yield Path(place) / RECORD
             folders[:] = [name for name in folders if name not in (*FORMATS, "manifests", "run")]
         folders[:] = sorted(name for name in folders if not name.startswith(".") and (name == FOLDER or name[0] != "_"))
@@ -71,8 +71,8 @@ def _listed(place: str) -> tuple[list[str], list[str]]:
     return [name for name, is_folder in found if is_folder], [name for name, is_folder in found if not is_folder]
 
 
-def _is_ours(path: Path) -> bool:
-    """Whether a dataset.json is a record, if a broken one, and not something of others."""
+def _is_record(path: Path) -> bool:
+    """Whether a dataset.json is a record, if a broken one, and not a file of another program."""
     try:
         return path.parent.name == FOLDER or b'"ecalwindows dataset"' in file_content(path)[:4096]
     except UnreadableError:

@@ -30,7 +30,7 @@ from ecalwindows.training.opened import open_dataset
 log = logging.getLogger(__name__)
 
 BESIDE = "ecalwindows"
-"""Key of what stands beside the factors: counts, exact sums and files. Training code does not look at it."""
+"""Key of what is stored beside the factors: counts, exact sums and files. Training code does not look at it."""
 
 KIND = "normalisation factors"
 FEW_WINDOWS = 100
@@ -108,7 +108,7 @@ def normalise(
             "the inputs hold no windows", expected="at least one window", where=", ".join(inputs),
             todo="name other datasets",
         )  # fmt: skip
-    _tell(done.factors)
+    _warn(done.factors)
     done.seconds = time.monotonic() - began
     return done
 
@@ -232,7 +232,7 @@ def _no_fit(found: str, expected: str, where: str, todo: str) -> InputError:
     return InputError(found, expected=expected, where=where, todo=todo)
 
 
-def _tell(factors: Factors) -> None:
+def _warn(factors: Factors) -> None:
     """Warn of columns that training code cannot divide by, and of factors that a few windows decide."""
     if factors.windows < FEW_WINDOWS:
         log.warning(
@@ -250,7 +250,7 @@ def _tell(factors: Factors) -> None:
 
 
 def write_factors(done: Normalisation, output: str | Path) -> None:
-    """Write the file, whole or not at all. Raises OutputError."""
+    """Write the file, atomically. Raises OutputError."""
     check_output(Path(output), overwrite=True)
     write_text_atomically(Path(output), done.text())
 

@@ -60,13 +60,13 @@ def plot_datasets(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Plotted:
-    """Write tables and figures of datasets (any formats, taken together) to a folder, which appears when it is whole.
+    """Write tables and figures of datasets (any formats, taken together) to a folder, which is written atomically.
 
     only : columns or groups to draw, all by default; split : only this split of the datasets
-    Memory does not grow with the data. Raises an EcalWindowsError for anything a user can mend.
+    Memory does not grow with the data. Raises an EcalWindowsError for anything that a user can correct.
     """
     began, target = time.monotonic(), Path(folder)
-    check_folder(target, overwrite=overwrite, is_own=_is_ours, ours=OURS)
+    check_folder(target, overwrite=overwrite, is_own=_is_plots, ours=OURS)
     reading = Reading(inputs, split, only)
     steps = Steps(progress, 2 * len(reading.units) + len(reading.drawn))
     found, plotted = _counted(reading, steps, inputs), Plotted(target, files=len(reading.names))
@@ -74,14 +74,14 @@ def plot_datasets(
     plotted.columns = list(found.binnings)
     plotted.absent = [] if only else [name for name in COLUMNS if is_drawn(name) and name not in reading.drawn | SECOND]
     plotted.partial = [name for name in found.binnings if not all(name in names for names in reading.names.values())]
-    with folder_written_atomically(target, overwrite=overwrite, is_own=_is_ours, ours=OURS) as aside:
-        (aside / TABLES).mkdir()
+    with folder_written_atomically(target, overwrite=overwrite, is_own=_is_plots, ours=OURS) as temporary:
+        (temporary / TABLES).mkdir()
         for name, (names, rows) in tables(found).items():
-            write_table(aside / TABLES / f"{name}.csv", names, rows)
+            write_table(temporary / TABLES / f"{name}.csv", names, rows)
             plotted.tables.append(f"{TABLES}/{name}.csv")
-        _draw(aside, plotted, FIGURES if pdf else FIGURES[:1], steps)
+        _draw(temporary, plotted, FIGURES if pdf else FIGURES[:1], steps)
         page = gallery(plotted.figures, plotted.tables, _title(inputs, plotted), pdf=pdf)
-        (aside / PAGE).write_text(page, encoding="utf-8")
+        (temporary / PAGE).write_text(page, encoding="utf-8")
     plotted.seconds = time.monotonic() - began
     return plotted
 
@@ -175,7 +175,7 @@ def _title(inputs: Sequence[str], plotted: Plotted) -> str:
     return f"{names}: {plotted.windows:,} windows, {plotted.clusters:,} clusters"
 
 
-def _is_ours(folder: Path) -> bool:
+def _is_plots(folder: Path) -> bool:
     """Whether an earlier run made the folder."""
     page = folder / PAGE
     return page.is_file() and MARK in page.read_text(encoding="utf-8", errors="replace")[:1000]

@@ -60,7 +60,7 @@ def relabel_dataset(
 
     dataset : a Parquet or NDJSON file, a flat folder of parts or a finished dataset; output : of the same kind
     accept_legacy_labels : go on although the labels of the caloparticle may be wrong (public productions)
-    pu_limit : the limit with which the data were made, where they don't tell
+    pu_limit : the limit with which the data were made, where they do not state it
     Raises InputError for data that cannot be relabelled, WorkingPointError, SettingsError, OutputError; then nothing
     has changed under the output's name.
     """
@@ -119,11 +119,11 @@ def _relabel_file(path: Path, output: Path, task: Task, overwrite: bool, progres
 def _rewrite(
     path: Path, place: Path, origin: Origin, compression: Compression, task: Task, *, counts: bool = True
 ) -> None:
-    """The windows of a file with new labels, to a place. `counts` : not a copy of others that are counted"""
+    """The windows of a file with new labels, to a place. `counts` : not a copy of windows that are counted"""
     limit = pu_limit_of(path, origin, task)
-    told = origin.source.recorded
-    own = told | {"settings": task.told(origin.settings), "working_points_sha256": task.digest}
-    metadata = {"ecalwindows": json.dumps(own, sort_keys=True)} if told else {}
+    recorded = origin.source.recorded
+    own = recorded | {"settings": task.settings_after(origin.settings), "working_points_sha256": task.digest}
+    metadata = {"ecalwindows": json.dumps(own, sort_keys=True)} if recorded else {}
     with rewriter(place, origin, compression, metadata) as writer:
         for batch in source_batches(path, origin):
             after = relabelled(batch, task.threshold, pu_limit=limit)
@@ -142,7 +142,7 @@ def _manifest(manifest: Manifest, task: Task, files: list[Any], changes: Counter
     return manifest.model_copy(
         update={
             "files": files,
-            "settings": task.told(manifest.settings),
+            "settings": task.settings_after(manifest.settings),
             "working_points_sha256": task.digest,
             "notes": manifest.notes | {NOTE: note, CHANGES: dict(changes)},
         }
@@ -165,19 +165,19 @@ def _relabel_folder(folder: Path, output: Path, task: Task, overwrite: bool, pro
     manifests = [(path, each) for path, each in manifests if each.format not in task.report.left_out]
     origins = {name: relabelled_origin(folder / name, task) for _, manifest in manifests for name in _data(manifest)}
     task.report.replaced = output.is_dir() and any(output.iterdir())
-    with folder_written_atomically(output, overwrite=overwrite) as aside:
+    with folder_written_atomically(output, overwrite=overwrite) as temporary:
         for path, manifest in manifests:
             before = task.report.changes
-            _relabel_part(folder, aside, manifest, origins, task, counts=manifest.format == main)
-            files = [file_record(aside / each.name, aside) for each in manifest.files]
+            _relabel_part(folder, temporary, manifest, origins, task, counts=manifest.format == main)
+            files = [file_record(temporary / each.name, temporary) for each in manifest.files]
             changes = task.report.changes
             changes.subtract(before)
             after = _manifest(manifest, task, files, changes)
-            write_manifest(after, aside / path.relative_to(folder))
+            write_manifest(after, temporary / path.relative_to(folder))
             if progress:
                 progress(task.report.n_files, len(origins), task.report.windows)
-        beside = [file_record(aside / path.relative_to(folder), aside) for path, _ in manifests]
-        _finish(folder, aside, output, task, beside)
+        beside = [file_record(temporary / path.relative_to(folder), temporary) for path, _ in manifests]
+        _finish(folder, temporary, output, task, beside)
         refuse_changed(states, "the dataset has changed while it was relabelled")
     task.report.outputs = [output]
 
@@ -197,10 +197,10 @@ def _manifests(folder: Path) -> Iterator[tuple[Path, Manifest]]:
             )
         known.update(_data(manifest))
         yield path, manifest
-    strays = [path for path in data_files(folder) if path.relative_to(folder).as_posix() not in known]
-    if strays:
+    untracked = [path for path in data_files(folder) if path.relative_to(folder).as_posix() not in known]
+    if untracked:
         raise InputError(
-            f"{strays[0].name}: data without a manifest", expected=f"a manifest for each part in {base}",
+            f"{untracked[0].name}: data without a manifest", expected=f"a manifest for each part in {base}",
             where=str(folder), todo="name the files one by one, or make the parts again",
         )  # fmt: skip
 
@@ -210,10 +210,10 @@ def _data(manifest: Manifest) -> list[str]:
 
 
 def _relabel_part(
-    folder: Path, aside: Path, manifest: Manifest, origins: dict[str, Origin], task: Task, *, counts: bool
+    folder: Path, temporary: Path, manifest: Manifest, origins: dict[str, Origin], task: Task, *, counts: bool
 ) -> None:
     for each in manifest.files:
-        target = aside / each.name
+        target = temporary / each.name
         target.parent.mkdir(parents=True, exist_ok=True)
         if each.name in origins:
             compression = output_plan(target, None, origins[each.name].definition).compression
@@ -222,29 +222,31 @@ def _relabel_part(
             shutil.copyfile(folder / each.name, target)
 
 
-def _finish(folder: Path, aside: Path, output: Path, task: Task, beside: list[FileRecord]) -> None:
+def _finish(folder: Path, temporary: Path, output: Path, task: Task, beside: list[FileRecord]) -> None:
     """Index and record, where the dataset has them."""
     for index in sorted(folder.rglob("_metadata")):
-        place = aside / index.parent.relative_to(folder)
-        beside = beside + write_parquet_index(place, sorted(path.name for path in place.glob("*.parquet")), aside)
+        place = temporary / index.parent.relative_to(folder)
+        beside = beside + write_parquet_index(place, sorted(path.name for path in place.glob("*.parquet")), temporary)
     for place in (Path(RECORD), Path(FOLDER) / RECORD):
         if (folder / place).is_file():
-            record = _record(read_record(folder / place), aside, output, task, beside)
-            write_record(record, (aside / place).parent)
+            record = _record(read_record(folder / place), temporary, output, task, beside)
+            write_record(record, (temporary / place).parent)
 
 
-def _record(record: DatasetRecord, aside: Path, output: Path, task: Task, beside: list[FileRecord]) -> DatasetRecord:
+def _record(
+    record: DatasetRecord, temporary: Path, output: Path, task: Task, beside: list[FileRecord]
+) -> DatasetRecord:
     """The record of a dataset after new working points: another dataset, derived from the first."""
     digest = Digest(name=task.wp_name, sha256=task.digest)
     copies = [copy for copy in record.copies if copy.format not in task.report.left_out]
 
     def renewed(files: list[DataFile]) -> list[DataFile]:
-        if unknown := [file.name for file in files if not (aside / file.name).is_file()]:
+        if unknown := [file.name for file in files if not (temporary / file.name).is_file()]:
             raise InputError(
                 f"the record names {unknown[0]}, which no manifest has", expected="the files of the manifests",
                 where=record.title, todo="finalize the dataset again (`ecalwindows validate` lists what is wrong)",
             )  # fmt: skip
-        made = [file_record(aside / file.name, aside) for file in files]
+        made = [file_record(temporary / file.name, temporary) for file in files]
         return [
             file.model_copy(update={"bytes": own.bytes, "sha256": own.sha256})
             for file, own in zip(files, made, strict=True)

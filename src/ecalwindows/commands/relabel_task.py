@@ -1,4 +1,4 @@
-"""What a relabelling is asked to do, what it may be done on, and what became of it."""
+"""What a relabelling does, the data that it accepts, and its outcome."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Relabelled:
         return Counter(windows_changed=self.changed, clusters_gained=self.gained, clusters_lost=self.lost)
 
     def count(self, before: WindowBatch, after: WindowBatch) -> None:
-        """Add what became of a batch."""
+        """Add the outcome of a batch."""
         self.windows += len(before)
         self.clusters += len(before.pair_cluster)
         if LABEL in before.pair:
@@ -70,7 +70,7 @@ class Task:
         """Of the map, as productions record it."""
         return hashlib.sha256(self.threshold.text.encode()).hexdigest()
 
-    def told(self, settings: dict[str, Any]) -> dict[str, Any]:
+    def settings_after(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Settings with the new working points."""
         return settings | {"wp_file": self.wp_name}
 
@@ -85,17 +85,17 @@ def relabelled_origin(path: Path, task: Task) -> Origin:
     held = origin.source.columns
     if held is not None:
         refuse_without_truth(held, "new labels need", str(path))
-    lacking = () if held is None else sorted(columns_needed(held) - held)
-    if lacking:
+    missing = () if held is None else sorted(columns_needed(held) - held)
+    if missing:
         raise InputError(
-            f"the data lack {', '.join(lacking)}", expected="the columns that the label follows from",
+            f"the data lack {', '.join(missing)}", expected="the columns that the label follows from",
             where=str(path), todo="make or convert the data with these columns (the default features definition)",
         )  # fmt: skip
     if origin.source.is_legacy and not task.accept_legacy:
         raise InputError(
-            "nothing tells that ecalwindows made these windows: their is_calo_* flags may be wrong",
+            "it is unknown whether ecalwindows made these windows: their is_calo_* flags may be wrong",
             expected="data of `ecalwindows windows`, with their manifest",
-            where=str(path), todo="make them anew from the dumps, or go on with --accept-legacy-labels",
+            where=str(path), todo="make them again from the dumps, or go on with --accept-legacy-labels",
         )  # fmt: skip
     pu_limit_of(path, origin, task)
     task.threshold.check(origin.settings.get("assoc_strategy") or "sim_fraction")
@@ -114,13 +114,13 @@ def pu_limit_of(path: Path, origin: Origin, task: Task) -> float:
     known = origin.settings.get("pu_limit")
     if known is None and task.pu_limit is None:
         raise SettingsError(
-            "nothing tells the pile-up limit with which the windows were made", expected="it, as --pu-limit X",
+            "the pile-up limit with which the windows were made is unknown", expected="it, as --pu-limit X",
             where=str(path), todo="give it (1e6 where none was)",
         )  # fmt: skip
     if known is not None and task.pu_limit not in (None, known):
         raise SettingsError(
             f"the windows were made with a pile-up limit of {known:g}, not {task.pu_limit:g}",
             expected="the same: is_calo_seed follows from it too", where="--pu-limit",
-            todo="leave --pu-limit out, or make the windows anew",
+            todo="leave --pu-limit out, or make the windows again",
         )  # fmt: skip
     return float(known if known is not None else task.pu_limit)  # type: ignore[arg-type]

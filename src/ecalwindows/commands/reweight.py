@@ -19,7 +19,7 @@ from ecalwindows.studies.columns_out import Columns as Table
 from ecalwindows.studies.columns_out import write_columns
 from ecalwindows.studies.reweighting.bins import Choice, chosen_bins
 from ecalwindows.studies.reweighting.closure import Closure, closure_tests
-from ecalwindows.studies.reweighting.fit import TOLD, Bins, Fit, Floats, fitted
+from ecalwindows.studies.reweighting.fit import REPORTED, Bins, Fit, Floats, fitted
 from ecalwindows.studies.reweighting.samples import NAMES, Progress, Sample, halves
 from ecalwindows.studies.reweighting.tables import reweighting_tables
 from ecalwindows.studies.reweighting.weights_json import largest_weight, weights_json
@@ -33,7 +33,7 @@ class Options:
 
     et, eta, ncls : numbers of bins, or their edges; quantiles : numbers mean bins of equal contents in Et and eta
     flat : what the same in all bins means: "density" per GeV and unit of eta, or "bins" windows a bin
-    least : windows of a bin in ncls, fewer are merged with the next; fewer in Et - eta are told
+    least : windows of a bin in ncls, fewer are merged with the next; fewer in Et - eta are reported
     cap : no weight of a correction above this
     """
 
@@ -106,7 +106,7 @@ def reweight_datasets(
 
 
 def derived(derive: Sample, other: Sample, options: Options) -> Reweighted:
-    """The weights from one half, held against the other. Raises InputError where a flavour has too few windows."""
+    """The weights from one half, checked with the other. Raises InputError where a flavour has too few windows."""
     if options.cap is not None and not 1 < options.cap < math.inf:
         raise SettingsError(
             f"the cap is {options.cap:g}", expected="a number above 1, the mean of the weights", where="--cap",
@@ -125,7 +125,7 @@ def derived(derive: Sample, other: Sample, options: Options) -> Reweighted:
         when: closure_tests(fit, target, check, weighted=weighted)
         for when, weighted in (("before", False), ("after", True))
     }
-    done = Reweighted(fit, tests, _told(derive, other), _notes(fit, options))
+    done = Reweighted(fit, tests, _windows(derive, other), _notes(fit, options))
     done.largest = largest_weight(fit)
     done.problem = _problem(fit, options)
     return done
@@ -140,11 +140,11 @@ def _refuse_few(half: Sample, flavour: int, name: str, words: str, least: int) -
         f"there are {n:,} windows of {name} (flavour {flavour}) {words}; flavours there: {there}",
         expected=f"matched windows of both flavours, {max(least, 1)} at least",
         where="the datasets",
-        todo="add a dataset, or tell the flavour of one: `ecalwindows windows` and `convert` have --flavour 11 and 22",
+        todo="add a dataset, or state the flavour of one: `ecalwindows windows` and `convert` have --flavour 11 and 22",
     )
 
 
-def _told(derive: Sample, other: Sample) -> dict[str, int]:
+def _windows(derive: Sample, other: Sample) -> dict[str, int]:
     found: dict[str, int] = {}
     for half, words in ((derive, "to derive"), (other, "to check")):
         found |= {f"{name}, {words}": int((half.flavour == flavour).sum()) for flavour, name in NAMES.items()}
@@ -179,7 +179,7 @@ def _problem(fit: Fit, options: Options) -> str | None:
 
 
 def _notes(fit: Fit, options: Options) -> list[str]:
-    """What the user should know of the bins, a line each."""
+    """What the user should know of the bins, one line for each."""
     notes = []
     for flavour, counts in fit.counts.items():
         windows = counts.sum(axis=2)
@@ -196,7 +196,7 @@ def _notes(fit: Fit, options: Options) -> list[str]:
         )
     if not fit.is_free.all():
         notes.append(f"{int((~fit.is_free).sum())} ncls - eta bins lack a flavour (weight 1): give other --ncls-bins")
-    if fit.off > TOLD:
+    if fit.off > REPORTED:
         notes.append(
             f"both distributions cannot hold at once: sums are up to {fit.off:.1%} off after {fit.iterations:,} steps; "
             "give fewer bins"

@@ -41,14 +41,14 @@ from ecalwindows.training.opened import open_dataset
 from ecalwindows.validation.comparison import joined, taken
 
 Done = Callable[[int, int, int], None]
-MOST_NAMED = 5
+MAX_NAMED = 5
 WINDOW_NAME = "window_index, <sample>_<run>_<lumi>_<event>_<seed_index>"
 EVENT_NAME = "N, RUN:LUMI:N or SAMPLE:RUN:LUMI:N"
 
 
 @dataclass
 class Shown:
-    """What was drawn: `windows` : what they are called, with Et [GeV] and whether they are matched (None: not told).
+    """What was drawn: `windows` : what they are called, with Et [GeV] and whether they are matched (None: unknown).
 
     notes : what the picture lacks, and why
     """
@@ -102,7 +102,7 @@ def drawn(
         found = _of_dumper(source, name, settings)
     else:
         found = _of_dataset(source, name, progress)
-    _refuse_lacking(found.batch, NEEDED, source)
+    _refuse_missing(found.batch, NEEDED, source)
     if name.seed is None:
         figure = draw_event(found.batch, found.geometry, _title(found.batch), picture)
         return figure, found.batch, range(len(found.batch)), found.notes
@@ -157,17 +157,17 @@ def _file_name(window: str | None, event: str | None) -> str:
     return re.sub(r"[^\w.+-]", "_", words) + ".png"
 
 
-def _refuse_lacking(batch: WindowBatch, needed: frozenset[str], source: str) -> None:
-    lacking = sorted(needed - {*batch.window, *batch.pair, *batch.cluster})
-    if lacking:
+def _refuse_missing(batch: WindowBatch, needed: frozenset[str], source: str) -> None:
+    missing = sorted(needed - {*batch.window, *batch.pair, *batch.cluster})
+    if missing:
         raise InputError(
-            f"the data have no {', '.join(lacking)}", expected="the places and energies of seed and clusters",
+            f"the data have no {', '.join(missing)}", expected="the places and energies of seed and clusters",
             where=source, todo="make the dataset with these columns (features definition), or name the dumper file",
         )  # fmt: skip
 
 
 def _of_dataset(source: str, name: Name, progress: Done | None) -> _Found:
-    """The windows that the name fits; a window that stands several times is shown once, an event whole."""
+    """The windows that the name fits; a window that occurs several times is shown once, an event with all windows."""
     dataset, found = open_dataset(source), list[WindowBatch]()
 
     def done(n: int, of: int) -> None:
@@ -188,16 +188,16 @@ def _refuse_several(name: Name, found: Sequence[WindowBatch], source: str) -> No
     """Raise InputError when the name fits windows or events of several samples or runs."""
     called = {text if name.seed is not None else text.rsplit("_", 1)[0] for batch in found for text in texts(batch)}
     if len(called) > 1:
-        some = [text if name.seed is not None else text.replace("_", ":") for text in sorted(called)[:MOST_NAMED]]
+        some = [text if name.seed is not None else text.replace("_", ":") for text in sorted(called)[:MAX_NAMED]]
         what = "windows" if name.seed is not None else "events"
         raise InputError(
             f"{len(called)} {what} are called so", expected=f"one: {', '.join(some)}", where=source,
-            todo="name it whole, with run, luminosity section and sample",
+            todo="give the complete name, with run, luminosity section and sample",
         )  # fmt: skip
 
 
 def _geometry(dataset: Dataset) -> Geometry | None:
-    """The shape with which the dataset was made; None where nothing tells."""
+    """The shape with which the dataset was made; None if unknown."""
     path = Path(dataset.scan.files[0].path)
     place = record_path(path)
     try:
@@ -211,15 +211,15 @@ def _geometry(dataset: Dataset) -> Geometry | None:
 def _of_dumper(source: str, name: Name, settings: WindowSettings) -> _Found:
     """The windows of one event of a dumper file, also unmatched ones, and for one window those inside another one."""
     every = name.seed is not None and settings.mode == "non-overlapping"
-    whole = settings.model_copy(update={"keep": "all"} | ({"mode": "overlapping"} if every else {}))
-    entry = _entry(source, name, whole.tree)
+    every_window = settings.model_copy(update={"keep": "all"} | ({"mode": "overlapping"} if every else {}))
+    entry = _entry(source, name, every_window.tree)
     reading = Reading(events=(entry, entry + 1))
-    inputs, threshold, whole = prepared([source], whole, EVERYTHING, reading)
-    *_, made = iter_made(inputs, whole, threshold, reading=reading, report=Report())
+    inputs, threshold, every_window = prepared([source], every_window, EVERYTHING, reading)
+    *_, made = iter_made(inputs, every_window, threshold, reading=reading, report=Report())
     rows = fitting(made.batch, Name(name.event, seed=name.seed))
     if not len(rows):
-        raise _not_there(name, texts(made.batch)[:MOST_NAMED], source)
-    return _Found(made.batch, whole.shape, int(rows[0]))
+        raise _not_there(name, texts(made.batch)[:MAX_NAMED], source)
+    return _Found(made.batch, every_window.shape, int(rows[0]))
 
 
 def _entry(source: str, name: Name, tree: str) -> int:
@@ -227,12 +227,12 @@ def _entry(source: str, name: Name, tree: str) -> int:
     ids = event_ids(source, tree)
     entries = np.flatnonzero(replace(name, seed=None).among(ids))
     if not len(entries):
-        order = np.argsort(np.abs(ids[2].astype(np.float64) - name.event), kind="stable")[:MOST_NAMED]
+        order = np.argsort(np.abs(ids[2].astype(np.float64) - name.event), kind="stable")[:MAX_NAMED]
         raise _not_there(name, _events(ids[:, order]), source, what="event")
     if len(several := sorted(set(_events(ids[:, entries])))) > 1:
         raise InputError(
             f"{len(several)} events have this number", expected="one event", where=source,
-            todo=f"name one as RUN:LUMI:N: {', '.join(several[:MOST_NAMED])}",
+            todo=f"name one as RUN:LUMI:N: {', '.join(several[:MAX_NAMED])}",
         )  # fmt: skip
     return int(entries[0])
 

@@ -1,4 +1,4 @@
-"""The driver of `ecalwindows validate`: windows held against the invariants, files against what is said of them."""
+"""The driver of `ecalwindows validate`: windows are checked against the invariants, files against records."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Validation:
     """What was found.
 
     files : number of data files; outcomes : by invariant, in the order of the report; those of files count files
-    issues : known issues that the record tells; warnings : what it, or manifests, say of the inputs
+    issues : known issues that the record states; warnings : what it, or manifests, say of the inputs
     """
 
     path: str
@@ -95,11 +95,11 @@ class Walk:
         self.splits = Splits(splits) if splits else None
 
     def file(self, file: File) -> None:
-        """Hold all windows of a file against the invariants."""
+        """Check all windows of a file against the invariants."""
         path = Path(file.path)
         if not is_safe_to_read(path):  # the outcome `files` says what is wrong with it
             return
-        settings, sample = told_settings(path, _manifest_or_none(path), self.record)
+        settings, sample = settings_of(path, _manifest_or_none(path), self.record)
         notes, counted = ReadNotes(), Found(0, 0, 0)
         file.refuse_changed()
         for batch in read_batches(path, columns=frozenset(COLUMNS), notes=notes):
@@ -137,8 +137,8 @@ class Walk:
     def _lines(self, path: Path, notes: ReadNotes, n: int) -> None:
         outcome = self.more["readable"]
         outcome.checked += n + notes.unusable + notes.cut
-        for told in notes.reported:
-            outcome.fail(told.removeprefix(str(path.parent) + "/"))
+        for line in notes.reported:
+            outcome.fail(line.removeprefix(str(path.parent) + "/"))
         outcome.failed += max(notes.unusable + notes.cut - len(notes.reported), 0)
 
     def _numbers(self, path: Path, n: int) -> None:
@@ -149,9 +149,9 @@ class Walk:
 
 
 def validate_dataset(path: str | Path, *, split: str | None = None, progress: Progress | None = None) -> Validation:
-    """Hold a dataset, a folder of parts or a file against all invariants of which the columns are there.
+    """Check a dataset, a folder of parts or a file against all invariants of which the columns are there.
 
-    split : only this one. Memory does not grow with the data but for 32 bytes a window (to see that none stands twice).
+    split : only this one. Memory does not grow with the data but for 32 bytes per window (to find repeated ones).
     Raises InputError for what cannot be read.
     """
     began, path = time.monotonic(), real_file(Path(path))
@@ -210,17 +210,18 @@ def _counted(before: Found, batch: WindowBatch) -> Found:
 
 
 def known_settings(path: Path, record: DatasetRecord | None) -> tuple[dict[str, Any], str]:
-    """The settings with which a file was made, as far as manifest, file or record tell, and its sample.
+    """The settings with which a file was made, as far as manifest, file or record state them, and its sample.
 
     Raises OutputError for a manifest that cannot be read.
     """
-    return told_settings(path, file_manifest(path), record)
+    return settings_of(path, file_manifest(path), record)
 
 
-def told_settings(path: Path, manifest: Manifest | None, record: DatasetRecord | None) -> tuple[dict[str, Any], str]:
+def settings_of(path: Path, manifest: Manifest | None, record: DatasetRecord | None) -> tuple[dict[str, Any], str]:
     """The same with the manifest of the file, None without."""
-    told = manifest.settings if manifest else file_metadata(path).get("settings") or (record.settings if record else {})
-    settings = dict(told)
+    settings = dict(
+        manifest.settings if manifest else file_metadata(path).get("settings") or (record.settings if record else {})
+    )
     try:
         shape = settings.get("geometry")
         settings["geometry"] = (
@@ -252,12 +253,12 @@ def _books(path: Path, found: dict[Path, Found], split: str | None, linked: list
     for line in dict.fromkeys(unreadable + linked + wrong + of_folder):
         files.fail(line)
     for claim in stated:
-        _tell(counts, wrong_counts(claim, found))
-        _tell(origin, wrong_origin(claim, only))
+        _add_failures(counts, wrong_counts(claim, found))
+        _add_failures(origin, wrong_origin(claim, only))
     yield from (files, counts, origin)
 
 
-def _tell(outcome: Outcome, lines: list[str]) -> None:
+def _add_failures(outcome: Outcome, lines: list[str]) -> None:
     for line in lines:
         outcome.fail(line)
 

@@ -133,7 +133,7 @@ def write_windows(
     output : file name; its suffix (or `format`) chooses between Parquet and NDJSON; a folder for TFRecord (by `format`)
     weights : file of weights for TFRecord; none: all windows weigh 1
     part : name of the part, which TFRecord has in its file names
-    Raises an EcalWindowsError for anything a user can mend; then nothing has changed under the output's name.
+    Raises an EcalWindowsError for anything that a user can correct; then nothing has changed under the output's name.
     """
     began = time.monotonic()
     settings, reading = settings_of(settings), reading_of(reading)
@@ -279,7 +279,7 @@ def _notes(plan: OutputPlan) -> dict[str, Any]:
 
 
 def names_below(paths: Iterable[str]) -> list[str]:
-    """The paths below their common folder (a single one: its name); URLs stay whole."""
+    """The paths below their common folder (a single one: its name); URLs stay complete."""
     paths = list(paths)
     local = [str(Path(path).absolute()) for path in paths if not is_remote(path)]
     base = os.path.commonpath([str(Path(path).parent) for path in local]) if local else ""

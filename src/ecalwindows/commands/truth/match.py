@@ -50,10 +50,10 @@ def write_matches(
     overwrite: bool = True,
     progress: Progress | None = None,
 ) -> MatchReport:
-    """Write the matched clusters of dumper files to one Parquet file, which appears when it is whole.
+    """Write the matched clusters of dumper files to one Parquet file, written atomically.
 
     inputs : a file, folder, glob or URL, or a list of them
-    Raises an EcalWindowsError for anything a user can mend; then nothing has changed under the output's name.
+    Raises an EcalWindowsError for anything that a user can correct; then nothing has changed under the output's name.
     """
     began, path = time.monotonic(), Path(output)
     settings, reading = _with_truth(settings or WindowSettings()), reading or Reading()

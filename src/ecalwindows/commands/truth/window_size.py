@@ -37,8 +37,8 @@ from ecalwindows.studies.window_size.containment import (
     UNIT,
     Containment,
     Floats,
+    Integers,
     Points,
-    Whole,
     cluster_points,
     simhit_points,
 )
@@ -98,7 +98,7 @@ class Study:
     lines: dict[str, list[Line]]
     geometries: dict[str, Geometry]
     refused: dict[str, str]
-    sums: dict[str, Whole]
+    sums: dict[str, Integers]
     inside: dict[str, float] = field(default_factory=dict)
     by_source: dict[str, int] = field(default_factory=dict)
     outputs: list[Path] = field(default_factory=list)
@@ -117,7 +117,7 @@ def study_window_size(
 ) -> Study:
     """Find how large windows must be. The inputs are read twice: for the boxes, and for what fitted windows hold.
 
-    inputs : dumper files, each name a sample of its own (event numbers may begin anew); or tables of matched clusters
+    inputs : dumper files, each name a sample of its own (event numbers may begin again); or tables of matched clusters
     folder : for tables, settings files and figures, made if need be
     Raises InputError, SettingsError, OutputError.
     """

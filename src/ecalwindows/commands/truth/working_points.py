@@ -96,7 +96,7 @@ def derive_working_points(
     tables : files of matched clusters, or folders of them; test : others for the closure, in place of the half
     output : the map, correctionlib JSON; folder : for tables and figures [that of the output, named as it]
     Where most bins are thin, no map is written, with a warning (`Study.problem`).
-    Raises an EcalWindowsError for anything a user can mend; then there is no new map.
+    Raises an EcalWindowsError for anything that a user can correct; then there is no new map.
     """
     began, options, path = time.monotonic(), checked(options or StudyOptions()), Path(output)
     place = Path(folder) if folder is not None else path.with_suffix("")
@@ -115,11 +115,11 @@ def derive_working_points(
     done = closure(
         sample, ~derive, options.bins, made.level, flat, rounds=options.rounds, seed=options.seed, done=step_done
     )
-    told = _told(files, others, options, sample, derive)
+    recorded = _recorded(files, others, options, sample, derive)
     problem = map_problem(made, options.min_entries)
     refuse_changed(states)
     with outputs_together() as group:
-        drawn = _write(None if problem else path, place, scan, made, done, told, figures, group)
+        drawn = _write(None if problem else path, place, scan, made, done, recorded, figures, group)
     if problem:
         log.warning(
             "no map is written%s: %s; give more tables or wider bins (--et-bins, --eta-bins), or use the packaged map"
@@ -150,13 +150,13 @@ def checked(options: StudyOptions) -> StudyOptions:
 
 def check_same_settings(files: Sequence[Path]) -> None:
     """Raise InputError for tables that were made with other settings than the first."""
-    told = [file_metadata(file).get("settings", {}) for file in files]
-    for file, settings in zip(files[1:], told[1:], strict=True):
+    recorded = [file_metadata(file).get("settings", {}) for file in files]
+    for file, settings in zip(files[1:], recorded[1:], strict=True):
         for name in SAME:
-            if settings.get(name) != told[0].get(name):
+            if settings.get(name) != recorded[0].get(name):
                 raise InputError(
                     f"the tables were made with other settings: {name} is {settings.get(name)}",
-                    expected=f"{told[0].get(name)}, as in {files[0]}", where=str(file),
+                    expected=f"{recorded[0].get(name)}, as in {files[0]}", where=str(file),
                     todo="make them with the same settings (`ecalwindows truth match`)",
                 )  # fmt: skip
 
@@ -175,7 +175,7 @@ def _sample(
         both = np.intersect1d(sample.key[derive], sample.key[~derive])
         if len(both):
             raise InputError(
-                f"{len(both):,} events stand in both halves", expected="events for the closure that derive nothing",
+                f"{len(both):,} events are in both halves", expected="events for the closure that derive nothing",
                 where=", ".join(map(str, others)),
                 todo="leave them out of one half, or leave --test out: then events are split by their numbers",
             )  # fmt: skip
@@ -207,7 +207,7 @@ def flavour_counts(sample: Sample) -> dict[int, int]:
     return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
-def _told(
+def _recorded(
     files: Sequence[Path], others: Sequence[Path], options: StudyOptions, sample: Sample, derive: NDArray[np.bool_]
 ) -> dict[str, Any]:
     """What decides the map, the same each time: no path, time or host."""
@@ -231,7 +231,7 @@ def _write(
     scan: Scan,
     made: ThresholdMap,
     done: Closure,
-    told: dict[str, Any],
+    recorded: dict[str, Any],
     figures: bool,
     group: Together,
 ) -> int:
@@ -246,23 +246,23 @@ def _write(
 
         drawn = len(draw_working_points(group.places(tables), folder))
     text = correction_json(
-        made.threshold.reshape(scan.bins.shape), np.array(scan.bins.et), np.array(scan.bins.eta), description(told)
+        made.threshold.reshape(scan.bins.shape), np.array(scan.bins.et), np.array(scan.bins.eta), description(recorded)
     )
-    contents = [(folder / "study.json", told), *([] if path is None else [(path, json.loads(text))])]
+    contents = [(folder / "study.json", recorded), *([] if path is None else [(path, json.loads(text))])]
     with written_atomically([target for target, _ in contents]) as places:
         for place, (_, content) in zip(places, contents, strict=True):
             place.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return drawn
 
 
-def description(told: dict[str, Any]) -> str:
+def description(recorded: dict[str, Any]) -> str:
     """What the map says of itself."""
     flavours = " and ".join(
         f"{n:,} {({'11': 'electrons', '22': 'photons'}).get(flavour, f'of flavour {flavour}')}"
-        for flavour, n in told["flavours"].items()
+        for flavour, n in recorded["flavours"].items()
     )
-    strategy = told["settings"].get("assoc_strategy", "sim_fraction")
+    strategy = recorded["settings"].get("assoc_strategy", "sim_fraction")
     return (
-        f"{strategy} thresholds of best effective resolution, derived by ecalwindows {told['version']} from {flavours}"
-        " (half of the events; regularised)"
+        f"{strategy} thresholds of best effective resolution, derived by ecalwindows {recorded['version']} from"
+        f" {flavours} (half of the events; regularised)"
     )

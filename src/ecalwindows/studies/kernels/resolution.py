@@ -58,9 +58,9 @@ def kept_energies(rows: Any, offsets: Any, energy: Any, level: Any, least: Any) 
 
 @kernel
 def quantiles(values: Any, weights: Any, probabilities: Any) -> Any:
-    """Quantiles of sorted values that stand `weights` times each, as np.quantile's, between two values on the line.
+    """Quantiles of sorted values, each repeated `weights` times, as np.quantile does (linear interpolation).
 
-    values (n,), weights (n,) whole numbers, probabilities (m,) increasing. float64 (m,), NaN where all weights are 0.
+    values (n,), weights (n,) integers, probabilities (m,) increasing. float64 (m,), NaN where all weights are 0.
     """
     result = np.full(len(probabilities), np.nan)
     total = 0
@@ -71,17 +71,17 @@ def quantiles(values: Any, weights: Any, probabilities: Any) -> Any:
     i, seen = 0, np.int64(weights[0])
     for m in range(len(probabilities)):
         place = probabilities[m] * (total - 1)
-        whole = np.int64(np.floor(place))
-        while seen <= whole:
+        below = np.int64(np.floor(place))
+        while seen <= below:
             i += 1
             seen += weights[i]
         low, high = values[i], values[i]
-        if whole + 1 < total and seen <= whole + 1:
+        if below + 1 < total and seen <= below + 1:
             j = i + 1
             while weights[j] == 0:
                 j += 1
             high = values[j]
-        result[m] = low + (high - low) * (place - whole)
+        result[m] = low + (high - low) * (place - below)
     return result
 
 

@@ -93,7 +93,7 @@ def read_matches(paths: Paths, columns: Sequence[str]) -> Iterator[Columns]:
         for number, piece in enumerate(read_flat(path, wanted, made_by=MADE_BY)):
             _refuse_other_types(piece, path)
             if number == 0 and len(piece["is_seed"]) and not piece["is_seed"][0]:
-                raise _bad_table("its first row is no main cluster", "the rows of a caloparticle, each whole", path)
+                raise _bad_table("its first row is no main cluster", "the rows of a caloparticle, each complete", path)
             joined = {name: np.concatenate([rest[name], piece[name]]) for name in wanted} if rest else piece
             starts = np.flatnonzero(joined["is_seed"])
             last = int(starts[-1]) if len(starts) else 0

@@ -1,1 +1,1 @@
-"""Weights that make electrons and photons alike."""
+"""Weights that give electrons and photons the same distributions."""

@@ -13,7 +13,7 @@ from ecalwindows.studies.reweighting.fit import Bins, Floats, Windows
 ENDS = (0.001, 0.999)
 """Bins of equal width are between these quantiles, extended to round numbers."""
 
-MOST_SINGLE = 15
+MAX_SINGLE = 15
 """If ncls has at most this number of values, each value has its own bin."""
 
 Choice = int | tuple[float, ...]
@@ -29,7 +29,7 @@ def parse_bins(text: str, option: str) -> Choice:
     if len(numbers) == 1 and numbers[0] == int(numbers[0]) and 1 <= numbers[0] <= 1000:
         return int(numbers[0])
     if len(numbers) < 2 or not all(map(math.isfinite, numbers)) or (np.diff(numbers) <= 0).any():
-        raise _wrong(f"'{text}' tells no bins", option)
+        raise _wrong(f"'{text}' gives no bins", option)
     return tuple(numbers)
 
 
@@ -48,7 +48,7 @@ def chosen_bins(windows: Sequence[Windows], et: Choice, eta: Choice, ncls: Choic
         values = np.concatenate([getattr(each, name) for each in windows])
         return of(values, choice) if isinstance(choice, int) else np.array(choice)
 
-    return Bins(edges("et", et, make), edges("eta", eta, make), edges("ncls", ncls, whole_numbers))
+    return Bins(edges("et", et, make), edges("eta", eta, make), edges("ncls", ncls, integer_edges))
 
 
 def equal_width(values: Floats, n: int) -> Floats:
@@ -65,10 +65,10 @@ def equal_contents(values: Floats, n: int) -> Floats:
     return edges if len(edges) > 1 else np.array([edges[0], edges[0] + 1])
 
 
-def whole_numbers(values: Floats, n: int) -> Floats:
+def integer_edges(values: Floats, n: int) -> Floats:
     """Edges at integers: one bin per value if there are few values, else at most n bins of about equal contents."""
     low, high = (math.floor(end) for end in np.quantile(values, (0.0, ENDS[1]), method="higher"))
-    if high - low <= max(MOST_SINGLE, n):
+    if high - low <= max(MAX_SINGLE, n):
         return np.arange(low, high + 2, dtype=np.float64)
     return np.unique(np.concatenate([[low], np.ceil(np.quantile(values, np.linspace(0, 1, n + 1)[1:-1])), [high + 1]]))
 

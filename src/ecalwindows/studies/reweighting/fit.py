@@ -18,12 +18,12 @@ Flags = NDArray[np.bool_]
 Rows = NDArray[np.int64]
 
 ELECTRON, PHOTON = 11, 22
-MOST_ITERATIONS = 10_000
+MAX_ITERATIONS = 10_000
 CLOSE = 1e-10
 """The fit ends when the relative distance of every sum from its target is at most this."""
 PATIENCE = 500
 """The fit also ends if the distance did not decrease in this number of steps."""
-TOLD = 1e-6
+REPORTED = 1e-6
 """At a larger distance, both distributions cannot have their targets, and there is a warning."""
 RANGE = 1e-4, 1e4
 """Range of photons' second weight, which could otherwise approach 0 or infinity if the targets cannot be reached."""
@@ -211,7 +211,7 @@ def _solved(replicas: Mapping[int, Floats], target: Floats, group: Rows, is_free
     shape_totals = (shape / np.maximum(n_members, 1)).sum(axis=-1, keepdims=True)
     flat, second = np.ones_like(rows), np.ones((*photons.shape[:2], photons.shape[3]))
     off, earlier, iteration = np.inf, np.inf, 0
-    while iteration < MOST_ITERATIONS and off > CLOSE:
+    while iteration < MAX_ITERATIONS and off > CLOSE:
         iteration += 1
         flat = _ratio(rows, np.einsum("reij,rej->rei", photons, second))
         sums = np.einsum("reij,rei->rej", photons, flat)
@@ -225,7 +225,7 @@ def _solved(replicas: Mapping[int, Floats], target: Floats, group: Rows, is_free
             if off > 0.99 * earlier:
                 break
             earlier = off
-    if off <= TOLD:
+    if off <= REPORTED:
         flat, second = _shared_scale(flat, second, photons, is_free)
     return {ELECTRON: flat_electrons, PHOTON: flat}, second, off, iteration
 

@@ -84,7 +84,7 @@ def halves(
     if not check:
         if not found.has_keys:
             raise InputError(
-                f"the data do not tell the event: no {', '.join(IDS)}",
+                f"the data do not identify events: no {', '.join(IDS)}",
                 expected="these columns: weights are derived on a half of the events and checked on the other",
                 where=", ".join(inputs),
                 todo="make the dataset with the default features definition, or name others for the check with --check",
@@ -99,10 +99,10 @@ def halves(
         shared = np.intersect1d(*keys) if found.has_keys and other.has_keys else np.empty(0)
         if len(shared):
             raise InputError(
-                f"{len(shared):,} events with {name} stand in both halves",
+                f"{len(shared):,} events with {name} are in both halves",
                 expected="a check with events that the weights were not derived from", where="--check",
                 todo="leave --check out (then the events are halved), or name datasets of other events,"
-                " with a name of their own (--sample) where event numbers begin anew",
+                " with a name of their own (--sample) where event numbers begin again",
             )  # fmt: skip
     return found, other
 
@@ -123,7 +123,7 @@ def read_windows(inputs: Sequence[str], split: str | None, progress: Progress | 
     datasets = [each for each in datasets if each.scan.names]
     prints = Prints()
     for dataset in datasets:
-        _refuse_lacking(dataset)
+        _refuse_missing(dataset)
     has_keys = all(set(IDS) <= each.scan.names for each in datasets)
     n_files, done, n, pieces = sum(len(each.scan.files) for each in datasets), 0, 0, [_no_windows(has_keys)]
     for dataset in datasets:
@@ -140,12 +140,12 @@ def read_windows(inputs: Sequence[str], split: str | None, progress: Progress | 
     return _joined(pieces)
 
 
-def _refuse_lacking(dataset: Dataset) -> None:
+def _refuse_missing(dataset: Dataset) -> None:
     refuse_without_truth(dataset.scan.names, "weights by flavour need", dataset.path)
-    lacking = [name for name in NEEDED if name not in dataset.scan.names]
-    if lacking:
+    missing = [name for name in NEEDED if name not in dataset.scan.names]
+    if missing:
         raise InputError(
-            f"the data have no {', '.join(lacking)}", expected=f"the columns {', '.join(NEEDED)}",
+            f"the data have no {', '.join(missing)}", expected=f"the columns {', '.join(NEEDED)}",
             where=dataset.path, todo="make the dataset with the default features definition",
         )  # fmt: skip
 

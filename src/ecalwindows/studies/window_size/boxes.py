@@ -20,7 +20,7 @@ from ecalwindows.studies.window_size.containment import (
     ZERO,
     Containment,
     Floats,
-    Whole,
+    Integers,
 )
 
 BOUNDS = ("up", "down", "width")
@@ -70,7 +70,7 @@ class Boxes:
     eta: Floats
     bounds: Floats
     errors: Floats
-    n: Whole
+    n: Integers
 
     @property
     def found(self) -> NDArray[np.bool_]:
@@ -140,7 +140,7 @@ def _spread(replicas: Floats) -> Floats:
     return np.where(n > 1, np.sqrt(squares / np.maximum(n - 1, 1)), np.nan)
 
 
-def mean_shares(inside: Whole, n: Whole) -> tuple[Floats, Floats]:
+def mean_shares(inside: Integers, n: Integers) -> tuple[Floats, Floats]:
     """Mean share inside and its bootstrap error, float64 (n_eta,) each; NaN without caloparticles.
 
     Parameters
@@ -211,7 +211,7 @@ def fit_problem(boxes: Boxes, edges: Floats, lines: Sequence[Line]) -> str | Non
     return None
 
 
-def share_problem(boxes: Boxes, edges: Floats, inside: Whole, n: Whole) -> str | None:
+def share_problem(boxes: Boxes, edges: Floats, inside: Integers, n: Integers) -> str | None:
     """Why fitted windows do not contain what their name says: None if they do.
 
     Parameters

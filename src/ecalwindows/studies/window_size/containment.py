@@ -22,7 +22,7 @@ from ecalwindows.windowing.association import association
 from ecalwindows.windowing.kernels.windows import wrapped_differences
 
 Floats = NDArray[np.float64]
-Whole = NDArray[np.int64]
+Integers = NDArray[np.int64]
 
 UNIT = float(1 << 32)
 """The integer that represents a share of 1."""
@@ -57,11 +57,11 @@ class Points:
     """
 
     seed_eta: Floats
-    block: Whole
-    offsets: Whole
+    block: Integers
+    offsets: Integers
     deta: Floats
     dphi: Floats
-    share: Whole
+    share: Integers
     same_side: NDArray[np.bool_]
 
     def __len__(self) -> int:
@@ -122,11 +122,11 @@ def cluster_points(table: Mapping[str, NDArray[np.generic]]) -> tuple[Points, in
     return found, len(first) - n
 
 
-def _blocks(event_hash: NDArray[np.generic]) -> Whole:
+def _blocks(event_hash: NDArray[np.generic]) -> Integers:
     return (event_hash.astype(np.uint64) % np.uint64(BLOCKS)).astype(np.int64)
 
 
-def _shares(energy: Floats, row: Whole, n: int) -> Whole:
+def _shares(energy: Floats, row: Integers, n: int) -> Integers:
     """Shares of the energy of each row, in `UNIT`; NaN and infinity have none."""
     energy = np.where(np.isfinite(energy), energy, 0.0)
     total = np.bincount(row, energy, minlength=n)[row]
@@ -152,11 +152,11 @@ class Containment:
 
     eta_edges: Floats
     geometries: Mapping[str, Geometry]
-    grid: Whole = field(init=False)
-    n: Whole = field(init=False)
-    sum_eta: Whole = field(init=False)
-    same_side: Whole = field(init=False)
-    inside: dict[str, Whole] = field(init=False)
+    grid: Integers = field(init=False)
+    n: Integers = field(init=False)
+    sum_eta: Integers = field(init=False)
+    same_side: Integers = field(init=False)
+    inside: dict[str, Integers] = field(init=False)
     without_seed: int = 0
     beyond: int = 0
     with_grid: bool = True
@@ -188,5 +188,5 @@ class Containment:
             self._sum(self.inside[name], place, kernels.shares_inside(*around, points.same_side, bounds))
 
     @staticmethod
-    def _sum(sums: Whole, place: Whole, values: Whole) -> None:
+    def _sum(sums: Integers, place: Integers, values: Integers) -> None:
         np.add.at(sums.reshape(-1), place, values)

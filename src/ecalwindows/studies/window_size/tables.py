@@ -7,11 +7,11 @@ from typing import Any
 
 from ecalwindows.studies.columns_out import Columns
 from ecalwindows.studies.window_size.boxes import Boxes, Line, mean_shares
-from ecalwindows.studies.window_size.containment import UNIT, Containment, Floats, Whole
+from ecalwindows.studies.window_size.containment import UNIT, Containment, Floats, Integers
 
 
 def window_size_tables(
-    found: Containment, boxes: Sequence[Boxes], lines: Mapping[float, Sequence[Line]], inside: Mapping[str, Whole]
+    found: Containment, boxes: Sequence[Boxes], lines: Mapping[float, Sequence[Line]], inside: Mapping[str, Integers]
 ) -> dict[str, Columns]:
     """All tables by name.
 
@@ -56,7 +56,7 @@ def _lines(lines: Mapping[float, Sequence[Line]]) -> Columns:
     return {name: [row[i] for row in rows] for i, name in enumerate(names)}
 
 
-def _contained(found: Containment, inside: Mapping[str, Whole]) -> Columns:
+def _contained(found: Containment, inside: Mapping[str, Integers]) -> Columns:
     """Shares by geometry; `seed_side` is the energy on the side of the seed, the maximum for any window."""
     parts = []
     for name, sums in {**inside, "seed_side": found.same_side}.items():

@@ -68,8 +68,8 @@ def map_table(scan: Scan, made: ThresholdMap) -> Columns:
 def closure_table(bins: Bins, done: Closure) -> Columns:
     """Response, resolution and number of clusters for each way to select clusters, by bin; last row: all bins."""
     edges = bin_columns(bins)
-    whole = {"et_low": bins.et[0], "et_high": bins.et[-1], "eta_low": bins.eta[0], "eta_high": bins.eta[-1]}
-    table: dict[str, NDArray[Any]] = {name: np.append(edges[name], whole[name]) for name in EDGES}
+    all_bins = {"et_low": bins.et[0], "et_high": bins.et[-1], "eta_low": bins.eta[0], "eta_high": bins.eta[-1]}
+    table: dict[str, NDArray[Any]] = {name: np.append(edges[name], all_bins[name]) for name in EDGES}
     table |= {"entries": done.entries, "with_mustache": done.n_mustache}
     for number, way in enumerate(WAYS):
         table |= {
