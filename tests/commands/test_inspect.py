@@ -20,6 +20,7 @@ from ecalwindows.commands.inspect import inspect
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.dumper.branches import BRANCHES
 from ecalwindows.dumper.inspection import NO_TRUTH, NO_WINDOWS, DumpFacts, FolderFacts
+from ecalwindows.formats.parquet.definition import features_definition
 
 
 def as_tree(path: Path, columns: dict[str, Any], place: str = TREE) -> Path:
@@ -65,7 +66,7 @@ def test_each_missing_branch_has_its_cost(tmp_path: Path) -> None:
     assert known - facts.names <= cost.keys() and not cost.keys() & facts.names
     assert "-999 is taken" in cost["pfCluster_full5x5_r9"] and "cl_f5_r9" in cost["pfCluster_full5x5_r9"]
     assert cost["caloParticle_simEnergy"] == NO_TRUTH
-    assert "--true-energy simEnergy" in cost["caloParticle_simEnergyGoodStatus"]
+    assert cost["caloParticle_simEnergyGoodStatus"] == NO_TRUTH, "there is no other energy"
     assert cost["caloParticle_simIz"] == NO_TRUTH and facts.truth == "incomplete"
     assert facts.pileup == "absent" and facts.superclusters == ()
     assert "--truth none" in run("inspect", str(tmp_path / "half.root")).out
@@ -86,6 +87,37 @@ def test_commands_that_are_shown_work(tmp_path: Path, monkeypatch: pytest.Monkey
             program, *words = shlex.split(line)
             assert program == "ecalwindows"
             assert words[0] == "plot" or run(*words).code == 0, line
+
+
+def test_without_branches_that_only_some_columns_need_the_commands_ask_for_a_features_definition(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    facts = dump(without(Path("less.root"), "pfCluster_ieta", "pfClusterHit_iphi", "caloParticle_simEnergyGoodStatus"))
+    assert facts.left_out == ("cluster_ieta", "iphi", "seed_ieta")
+    first, second, note, match = run("inspect", "less.root").out.split("commands\n")[1].splitlines()
+    assert note.endswith("without cluster_ieta, iphi, seed_ieta)")
+    groups = features_definition().without(facts.left_out).groups
+    Path("FILE").write_text(json.dumps({"features_dict": groups, "hits_indices": [0, 2, 4]}))
+    assert attempt("windows", "less.root", "-o", "x.parquet").code == 2
+    for line in (first, second, match):
+        run(*shlex.split(line)[1:], "-q")
+
+
+def test_without_hits_only_tables_of_matched_clusters_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    without(Path("less.root"), "pfClusterHit")
+    assert not dump(Path("less.root")).makes_windows
+    (line,) = run("inspect", "less.root").out.split("commands\n")[1].splitlines()
+    assert "truth match" in line and attempt("windows", "less.root", "-o", "x.parquet").code == 2
+    run(*shlex.split(line)[1:], "-q")
+
+
+def test_branches_with_the_lengths_of_lists_are_no_collection_of_superclusters(tmp_path: Path) -> None:
+    with uproot.recreate(tmp_path / "x.root") as file:
+        file.mktree(TREE, {"superCluster_seedIndex": "var * int32"}).extend({"superCluster_seedIndex": ak.Array([[1]])})
+    facts = dump(tmp_path / "x.root")
+    assert "nsuperCluster_seedIndex" in facts.names and facts.superclusters == ("superCluster",)
 
 
 @pytest.mark.parametrize("case", ["truncated", "text", "missing"])

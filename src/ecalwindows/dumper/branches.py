@@ -125,7 +125,7 @@ BRANCHES: tuple[Branch, ...] = (
 SECOND_BRANCHES: tuple[Branch, ...] = tuple(
     replace(
         branch, part="second" if branch.part == "supercluster" else "second member", default=None,
-        without="no second collection (--also-superclusters)",
+        without="leaving out --also-superclusters",
     )
     for branch in BRANCHES if branch.part in ("supercluster", "member")
 )  # fmt: skip

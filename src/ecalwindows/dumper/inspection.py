@@ -74,10 +74,22 @@ class DumpFacts:
     @property
     def makes_windows(self) -> bool:
         """Whether no branch is missing that all windows need, with or without truth."""
-        return not any(each.cost == NO_WINDOWS for each in self.missing)
+        return not any(each.cost in (NO_WINDOWS, NO_HITS) for each in self.missing)
+
+    @property
+    def makes_matches(self) -> bool:
+        """Whether `truth match` works, which needs no hits."""
+        return self.truth == "complete" and not any(each.cost == NO_WINDOWS for each in self.missing)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Columns and hit components that no output can have, so that a features definition must leave them out."""
+        missing = [branch for branch in BRANCHES if branch.name not in self.names and _is_for_columns(branch)]
+        return tuple(sorted({name for branch in missing for name in branch.feeds}))
 
 
 NO_WINDOWS = "no windows can be made"
+NO_HITS = "no windows can be made, as all of them have hits; tables of matched clusters can be made"
 NO_TRUTH = "no truth: windows can be made with --truth none"
 
 
@@ -123,12 +135,18 @@ def dump_facts(path: str, tree_name: str) -> DumpFacts:
             present=_present(names),
             missing=tuple(_missing(names)),
             strategies=tuple(name for name in STRATEGIES if f"pfCluster_{name}" in names),
-            superclusters=tuple(sorted(n.removesuffix("_seedIndex") for n in names if n.endswith("_seedIndex"))),
+            superclusters=_collections(names),
             pileup=pileup_found(names),
             truth=_truth(names),
             simhits="simHit_energy" in names,
             names=names,
         )
+
+
+def _collections(names: Collection[str]) -> tuple[str, ...]:
+    """Collections of superclusters. A branch `nNAME` beside `NAME` has the lengths of its lists."""
+    found = {name.removesuffix("_seedIndex") for name in names if name.endswith("_seedIndex")}
+    return tuple(sorted(found - {f"n{name}" for name in found}))
 
 
 def _trees(file: Any) -> dict[str, str]:
@@ -172,7 +190,7 @@ def _present(names: Collection[str]) -> dict[str, tuple[int, int]]:
 
 
 def _missing(names: Collection[str]) -> list[Missing]:
-    missing = [Missing(each.name, purpose(each), _cost(each)) for each in _known() if each.name not in names]
+    missing = [Missing(each.name, purpose(each), _cost(each, names)) for each in _known() if each.name not in names]
     if not any(f"pfCluster_{name}" in names for name in STRATEGIES):
         missing.append(Missing("pfCluster_sim_fraction", "association", NO_TRUTH))
     return missing
@@ -184,7 +202,12 @@ def _truth(names: Collection[str]) -> Truth:
     return "complete"
 
 
-def _cost(branch: Branch) -> str:
+def _is_for_columns(branch: Branch) -> bool:
+    """Whether a branch is needed by some columns only, which an output can leave out."""
+    return branch.default is None and bool(branch.feeds) and branch.key != "rechitEnergy" and not is_of_truth(branch)
+
+
+def _cost(branch: Branch, names: Collection[str]) -> str:
     feeds = sorted(branch.feeds)
     columns = f"{', '.join(feeds[:4])}{f' and {len(feeds) - 4} more' if feeds[4:] else ''}"
     if branch in PILEUP_BRANCHES:
@@ -193,11 +216,15 @@ def _cost(branch: Branch) -> str:
         return "no study of simulated hits (truth window-size)"
     if branch.default is not None:
         return f"{branch.default:g} is taken for it, in {columns}"
-    if is_of_truth(branch) and not branch.without:
-        return NO_TRUTH
-    if branch.without.startswith("--"):
-        return f"windows and tables of matched clusters can be made with {branch.without}"
-    if feeds:
+    if is_of_truth(branch):
+        other = f"caloParticle_{branch.without.rpartition(' ')[2]}"
+        can_do_without = branch.without.startswith("--") and other in names
+        return (
+            f"windows and tables of matched clusters can be made with {branch.without}" if can_do_without else NO_TRUTH
+        )
+    if branch.key == "rechitEnergy":
+        return NO_HITS
+    if _is_for_columns(branch):
         return f"only outputs without {columns} can be made (-f FILE, a features definition)"
     return NO_WINDOWS
 

@@ -103,10 +103,21 @@ def _missing(missing: Sequence[Missing]) -> Iterator[str]:
 
 def _commands(facts: DumpFacts, source: str) -> Iterator[str]:
     name = quote(source)
-    if not facts.makes_windows:
-        yield "none: branches that all windows need are missing"
-        return
     options = _options(facts)
+    if facts.makes_windows:
+        yield from _windows(facts, name, f"{options} -f FILE" if facts.left_out else options)
+    elif not facts.makes_matches:
+        yield "none: branches that all windows need are missing"
+    if facts.makes_windows and facts.left_out:
+        yield f"(FILE is a features definition (docs/datasets.md) without {', '.join(facts.left_out)})"
+    elif facts.makes_windows:
+        yield f"ecalwindows show {name} --list"
+    if facts.makes_matches:
+        yield f"ecalwindows truth match {name} -o matches.parquet{options}"
+
+
+def _windows(facts: DumpFacts, name: str, options: str) -> Iterator[str]:
+    """Commands that make windows."""
     yield f"ecalwindows windows {name} -o windows.parquet{options}"
     yield f"ecalwindows windows {name} -o windows.parquet --mode cmssw --keep all{options}"
     for other in facts.superclusters if "superCluster" in facts.superclusters else ():
@@ -114,9 +125,6 @@ def _commands(facts: DumpFacts, source: str) -> Iterator[str]:
             yield f"ecalwindows windows {name} -o {other}.parquet{options} --superclusters {other}"
         if other in SECOND_COLUMNS and other != "superCluster":
             yield f"ecalwindows windows {name} -o both.parquet{options} --also-superclusters {other}"
-    yield f"ecalwindows show {name} --list"
-    if facts.truth == "complete":
-        yield f"ecalwindows truth match {name} -o matches.parquet{options}"
 
 
 def _options(facts: DumpFacts) -> str:
