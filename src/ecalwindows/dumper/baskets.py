@@ -9,7 +9,7 @@ it says so). The baskets of a branch are kept until all are there, then decoded 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.dumper.kernels.decode import count_items, fill_items
+from ecalwindows.dumper.local_baskets import Basket
 
 HEADER_BYTES = 10
 CPP_NAMES = {"int32": "int", "int64": "Long64_t", "float32": "float", "float64": "double"}
@@ -122,6 +123,18 @@ class FlatVectors(uproot.interpretation.Interpretation):  # type: ignore[misc]
             byte_offsets = [0]
         return _Basket(data, np.ascontiguousarray(byte_offsets, dtype=np.int32))
 
+    def taken(self, basket: Basket, branch: Any) -> _Basket:
+        """A basket that was read without uproot."""
+        found = self.basket_array(basket.data, basket.byte_offsets, basket, branch)
+        _check_entries(found, basket)
+        return found
+
+    def column(
+        self, baskets: Mapping[int, _Basket], start: int, stop: int, entry_offsets: Any, branch: Any
+    ) -> Ragged | None:
+        """Entries [start, stop) of baskets that were read without uproot; None as for `final_array`."""
+        return self.final_array(baskets, start, stop, entry_offsets, None, branch)
+
     def final_array(
         self, baskets: Mapping[int, _Basket], start: int, stop: int, entry_offsets: Any, *others: Any
     ) -> Ragged | None:
@@ -173,12 +186,35 @@ class FlatNumbers(uproot.AsDtype):  # type: ignore[misc]
     def __init__(self, way: Any) -> None:
         super().__init__(way.from_dtype, way.to_dtype)
 
+    def taken(self, basket: Basket, _: Any) -> NDArray[Any]:
+        """The numbers of a basket that was read without uproot."""
+        found = basket.data.view(self.from_dtype)
+        _check_entries(found, basket)
+        return found
+
+    def column(
+        self, baskets: Mapping[int, NDArray[Any]], start: int, stop: int, entry_offsets: Any, branch: Any
+    ) -> Ragged:
+        """Entries [start, stop) of baskets that were read without uproot."""
+        ranges = basket_ranges(branch, branch.name, baskets, start, stop, entry_offsets)
+        parts = [
+            baskets[number][first - entry_offsets[number] : last - entry_offsets[number]]
+            for number, first, last in ranges
+        ]
+        return Ragged((), np.concatenate(parts).astype(self.to_dtype))
+
     def final_array(self, baskets: Mapping[int, Any], start: int, stop: int, entry_offsets: Any, *others: Any) -> Any:
         """The numbers of entries [start, stop) (see `uproot.interpretation.Interpretation.final_array`)."""
         branch = others[1]
         if start < stop:
             list(basket_ranges(branch, branch.name, baskets, start, stop, entry_offsets))
         return super().final_array(baskets, start, stop, entry_offsets, *others)
+
+
+def _check_entries(found: Sized, basket: Basket) -> None:
+    """Raise ValueError where a basket holds more or fewer entries than its header says."""
+    if len(found) != basket.num_entries:
+        raise ValueError("a basket holds more or fewer entries than its header says")
 
 
 def check_basket(branch: Any, name: str, number: int, held: int, entry_offsets: Any) -> None:

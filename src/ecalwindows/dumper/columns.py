@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from itertools import pairwise
+from contextlib import AbstractContextManager, nullcontext
+from itertools import islice, pairwise
 from typing import Any
 
 import awkward as ak
@@ -21,13 +22,14 @@ from ecalwindows.core.errors import BadFileError
 from ecalwindows.dumper.baskets import ColumnType, FlatNumbers, FlatVectors, Ragged, check_basket, is_vector_of_numbers
 from ecalwindows.dumper.coverage import TODO, check_coverage
 from ecalwindows.dumper.coverage import is_rntuple as _is_rntuple
+from ecalwindows.dumper.local_baskets import basket_places, mapped, read_baskets
 from ecalwindows.dumper.ntuples import read_ntuple
 
 log = logging.getLogger(__name__)
 
 __all__ = [
-    "ColumnType", "Ragged", "bytes_per_entry", "cluster_boundaries", "column_names", "column_type", "column_types",
-    "read_columns", "step_bounds",
+    "ColumnType", "Ragged", "bytes_per_entry", "checked_types", "cluster_boundaries", "column_names", "column_type",
+    "column_types", "read_columns", "step_bounds",
 ]  # fmt: skip
 
 
@@ -61,12 +63,21 @@ def column_types(tree: Any, names: Iterable[str]) -> dict[str, ColumnType | None
 
 
 def read_columns(
-    tree: Any, names: Iterable[str], entry_start: int, entry_stop: int, *, fast: bool = True
+    tree: Any,
+    names: Iterable[str],
+    entry_start: int,
+    entry_stop: int,
+    *,
+    fast: bool = True,
+    types: Mapping[str, ColumnType] | None = None,
+    lock: AbstractContextManager[Any] | None = None,
 ) -> dict[str, Ragged]:
     """Read entries [entry_start, entry_stop) of the named columns, in one set of requests.
 
     tree: uproot TTree or RNTuple; its file stays open and its array cache is left alone.
     fast: False takes the plain way for all columns (same result, slower).
+    types: of the columns, where they are known (`checked_types`).
+    lock: is held while uproot reads, for several threads in one file.
     While it reads, the uncompressed baskets live beside the columns: about twice `bytes_per_entry` an entry.
 
     Raises `uproot.KeyInFileError` for a missing column, BadFileError for one that is not of numbers (`column_type`),
@@ -74,19 +85,32 @@ def read_columns(
     the file cannot be read or decompressed passes through.
     """
     names = list(dict.fromkeys(names))
-    types = {name: _known_type(tree, name, kind) for name, kind in column_types(tree, names).items()}
-    check_coverage(tree, names)
+    types = checked_types(tree, names) if types is None else types
     entry_stop = max(min(entry_stop, tree.num_entries), 0)
     entry_start = min(max(entry_start, 0), entry_stop)
     columns: dict[str, Ragged] = {}
     if fast and not _is_rntuple(tree):
-        columns = _read_flat(tree, types, entry_start, entry_stop)
+        ways = _flat_ways(tree, types)
+        columns = _read_local(tree, ways, types, entry_start, entry_stop)
+        with lock or nullcontext():
+            columns |= _read_flat(
+                tree, [each for each in ways if each[0] not in columns], types, entry_start, entry_stop
+            )
     rest = {name: types[name] for name in names if name not in columns}
     if rest:
-        columns |= _read_plain(tree, rest, entry_start, entry_stop)
+        with lock or nullcontext():
+            columns |= _read_plain(tree, rest, entry_start, entry_stop)
     for name, column in columns.items():
         _check_lengths(tree, name, column, entry_stop - entry_start)
     return {name: columns[name] for name in names}
+
+
+def checked_types(tree: Any, names: Iterable[str]) -> dict[str, ColumnType]:
+    """The types of columns, which have as many entries as the tree; raises as `read_columns`."""
+    names = list(dict.fromkeys(names))
+    types = {name: _known_type(tree, name, kind) for name, kind in column_types(tree, names).items()}
+    check_coverage(tree, names)
+    return types
 
 
 def _check_lengths(tree: Any, name: str, column: Ragged, n_entries: int) -> None:
@@ -196,15 +220,51 @@ def _form_keys(form: Any) -> list[str]:
     return [str(form.form_key)] + [key for part in inner for key in _form_keys(part)]
 
 
-def _read_flat(tree: Any, types: Mapping[str, ColumnType], start: int, stop: int) -> dict[str, Ragged]:
-    """The columns that the fast way can read; the others are left out."""
-    ways: list[tuple[str, Any]] = []
+Ways = list[tuple[str, FlatNumbers | FlatVectors]]
+"""How columns are decoded, by their names."""
+
+
+def _flat_ways(tree: Any, types: Mapping[str, ColumnType]) -> Ways:
+    """The columns that the fast way can read."""
+    ways: Ways = []
     for name, kind in types.items():
         branch = tree[name]
         if kind.depth == 0 and type(branch.interpretation) is uproot.AsDtype:
             ways.append((name, FlatNumbers(branch.interpretation)))
         elif kind.depth > 0 and is_vector_of_numbers(branch, kind):
             ways.append((name, FlatVectors(name, kind)))
+    return ways
+
+
+def _read_local(tree: Any, ways: Ways, types: Mapping[str, ColumnType], start: int, stop: int) -> dict[str, Ragged]:
+    """The columns whose baskets can be read straight from a local file; the others are left out."""
+    file = mapped(tree)
+    if file is None or start == stop:
+        return {}
+    edges = {name: np.asarray(tree[name].entry_offsets, dtype=np.int64) for name, _ in ways}
+    places = {name: basket_places(tree[name], edges[name], start, stop) for name, _ in ways}
+    known = {name: place for name, place in places.items() if place is not None}
+    if not known:
+        return {}
+    columns = {}
+    try:
+        baskets = read_baskets(file, tree, np.concatenate(list(known.values())))
+        for name, way in ways:
+            if name in known:
+                branch, own = tree[name], islice(baskets, len(known[name]))
+                arrays: dict[int, Any] = {each.basket_num: way.taken(each, branch) for each in own}
+                found = way.column(arrays, start, stop, edges[name], branch)
+                if found is not None:
+                    columns[name] = found
+    except BadFileError:
+        raise
+    except Exception:  # of a library of compression, or of a header: uproot reads it, or says what is wrong
+        log.debug("the baskets are left to uproot", exc_info=True)
+    return columns
+
+
+def _read_flat(tree: Any, ways: Ways, types: Mapping[str, ColumnType], start: int, stop: int) -> dict[str, Ragged]:
+    """The columns by uproot; those whose bytes it alone can decode are left out."""
     if not ways:
         return {}
     found = tree.arrays(ways, entry_start=start, entry_stop=stop, library="np", how=dict, array_cache=None)

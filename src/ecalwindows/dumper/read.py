@@ -38,15 +38,17 @@ def event_steps(
     shared, lock = Shared(open_tree(file.path, settings.tree)), Lock()
     with shared as tree, reading_errors(file.path):
         names = list(dict.fromkeys(branch.name for branch in file.branches))
+        types = dump.checked_types(tree, names)
         for start, stop in _steps(tree, names, file, memory_bytes, max_events):
-            yield partial(_read, file, names, shared.one_more(), lock, start, stop)
+            yield partial(_read, file, types, shared.one_more(), lock, start, stop)
 
 
-def _read(file: Input, names: Sequence[str], shared: Shared, lock: Lock, start: int, stop: int) -> Events:
-    """The events of a step. uproot is not made for several threads in one file, so one reads it at a time."""
+def _read(
+    file: Input, types: Mapping[str, dump.ColumnType], shared: Shared, lock: Lock, start: int, stop: int
+) -> Events:
+    """The events of a step. uproot is not made for several threads in one file, so in it one reads at a time."""
     with shared as tree, reading_errors(file.path):
-        with lock:
-            columns = dump.read_columns(tree, names, start, stop)
+        columns = dump.read_columns(tree, types, start, stop, types=types, lock=lock)
         events = events_of(file, columns, start, stop)
         check_values(events, file.branches, file.path, start)
         return events
