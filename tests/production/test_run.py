@@ -431,3 +431,25 @@ def test_a_full_disk_and_a_vanished_folder_are_told(dumps: Path, tmp_path: Path)
     assert not (tmp_path / "dataset").exists()
     folder.unlink()
     run("production", "resume", str(file), "-j", "0")
+
+
+@pytest.mark.parametrize("layout", ["dataset", "flat"])
+def test_a_report_is_in_the_record_and_the_digest_is_that_without(layout: str, dumps: Path, tmp_path: Path) -> None:
+    samples = [{"name": "ele", "inputs": [str(dumps / "dump_000.root")], "flavour": 11}]
+    digests, settings = [], {"layout": layout, "samples": samples} | ({"splits": {}} if layout == "flat" else {})
+    for name, report in (("without", False), ("with", True)):
+        (tmp_path / name).mkdir()
+        file = write_yaml(tmp_path / name / "p.yaml", report=report, **settings)
+        run("production", "run", str(file), "-q")
+        dataset = tmp_path / name / "dataset"
+        digests.append(dataset_digest(dataset))
+        run("validate", str(dataset))
+        above = dataset / "_ecalwindows" if layout == "flat" else dataset
+        pages = {Path(page.name).name for page in read_record(above / "dataset.json").pages}
+        assert ("report.html" in pages) == report == (above / "report.html").is_file()
+    assert digests[0] == digests[1]
+    run("log", "note", str(dataset), "a note")
+    assert "report.html" in {Path(page.name).name for page in read_record(above / "dataset.json").pages}
+    assert str(tmp_path) not in (above / "report.html").read_text()
+    (above / "report.html").write_text("changed")
+    assert attempt("validate", str(dataset)).code == 1

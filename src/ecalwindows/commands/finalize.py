@@ -250,7 +250,7 @@ def _beside_in_place(folder: Path, parts: Sequence[Part]) -> list[FileRecord]:
 def write_record(record: DatasetRecord, folder: Path) -> None:
     """Write the forms of a record into its folder, each complete: the card, Croissant (of windows), the record itself.
 
-    The record gets sizes and checksums of the other two (`pages`).
+    The record gets sizes and checksums of the other two (`pages`), and keeps other pages that are in the folder.
     Raises OutputError, also where one is a link.
     """
     is_flat = folder.name == FOLDER
@@ -264,6 +264,11 @@ def write_record(record: DatasetRecord, folder: Path) -> None:
             place.write_text(text(), encoding="utf-8")
         base = folder.parent if is_flat else folder
         found = [file_record(path, base, place) for path, place in zip(paths[:-1], places[:-1], strict=True)]
+        found += [
+            page
+            for page in record.pages
+            if page.name not in {each.name for each in found} and (base / page.name).is_file()
+        ]
         places[-1].write_text(record.model_copy(update={"pages": found}).text(), encoding="utf-8")
 
 

@@ -58,6 +58,7 @@ def report(
     scores: str | Path | None = None,
     wp_file: str | None = None,
     max_windows: int = MAX_WINDOWS,
+    name: str | None = None,
     progress: Progress | None = None,
 ) -> Reported:
     """Write one HTML file in which a person sees what a dataset is, selects windows, and looks at single ones.
@@ -71,6 +72,7 @@ def report(
     scores : scores of a model, a table as `ecalwindows evaluate --save-scores` writes it
     wp_file : working points of the labels, where they are not packaged ones that the dataset records
     max_windows : windows in the distributions at most (of both datasets together), drawn by the hash of their event
+    name : what the page calls the dataset in place of its path
 
     Raises
     ------
@@ -93,6 +95,7 @@ def report(
         each.collected(steps, max_windows // n, MAX_VALUES // n, label=label, compared=compared)
         for each, label in zip(sources, "AB", strict=False)
     ]
+    sides[0].path = name or sides[0].path
     text = page_of(sources[0], sides, sorted(compared), "" if table is None else table.name, steps)
     first = sides[0]
     done = Reported(

@@ -54,7 +54,7 @@ class Source:
     def __init__(
         self, path: str, split: str | None = None, wp_file: str | None = None, scores: ScoreTable | None = None
     ) -> None:
-        self.path, self.scores, self.notes = path, scores, list[str]()
+        self.path, self.split, self.scores, self.notes = path, split, scores, list[str]()
         dataset = open_dataset(path)
         self.scan = (dataset.filter(split=split) if split is not None else dataset).scan
         self.record = dataset.record
@@ -117,7 +117,7 @@ class Source:
         return Side(
             label, self.path, title, self.record, self.stated, len(self.scan.files),
             sum(file.bytes or 0 for file in self.scan.files), self.notes, chosen, extreme, factors, groups,
-            distributions, satellites.roc,
+            distributions, satellites.roc, self.split,
         )  # fmt: skip
 
     def _rows(self, batch: WindowBatch, unit: int, row: int, before: int) -> Rows:

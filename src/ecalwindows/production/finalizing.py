@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ecalwindows.commands.finalize import CARD, CROISSANT, finalize_dataset, warn_of_record
 from ecalwindows.commands.finalize_matches import finalize_matches
+from ecalwindows.commands.report import report as write_report
 from ecalwindows.core.errors import EcalWindowsError, InputError
 from ecalwindows.core.files.hidden_names import OLD, PARTIAL, hidden_beside
 from ecalwindows.core.files.inside import refuse_links
@@ -31,10 +32,11 @@ from ecalwindows.production.settings import ABOUT_DATASET, Production
 from ecalwindows.production.verify import Verdict
 from ecalwindows.production.work_folder import Place
 from ecalwindows.production.xrootd import far_name, publish, published_as
+from ecalwindows.report.page import REPORT
 
 MAX_NAMED = 10
 
-OURS = {RECORD, CARD, CROISSANT, "manifests", "run", *FORMATS}
+OURS = {RECORD, CARD, CROISSANT, REPORT, "manifests", "run", *FORMATS}
 """What is in the folder of a finished dataset."""
 
 
@@ -64,6 +66,8 @@ def finalize(place: Place, plan: Plan, found: Sequence[Verdict], *, workers: int
     clear_left(target)
     try:
         _finalize(place, plan, target, workers)
+        if plan.production.report:
+            _write_report(plan.production, target)
     except InputError as error:
         raise _with_inputs(error, plan) from error
     write_run(plan, found, home(plan.production))
@@ -182,6 +186,17 @@ def _finalize(place: Place, plan: Plan, target: Path, workers: int) -> None:
     )
 
 
+def _write_report(production: Production, target: Path) -> None:
+    """Write the page of the dataset, and count it among the pages of the record; not for a dataset without windows."""
+    above = home(production)
+    record, page = read_record(above / RECORD), above / REPORT
+    refuse_links([above, page, above / RECORD])
+    if record.windows:
+        write_report(str(target), page, name=record.title)
+        pages = [*record.pages, file_record(page, target)]
+        write_text_atomically(above / RECORD, record.model_copy(update={"pages": pages}).text())
+
+
 def _with_inputs(error: InputError, plan: Plan) -> EcalWindowsError:
     """What parts do not agree in, with the inputs of the parts that are named: those are what people can change."""
     parts = {job.part: [entry.path for entry in job.inputs] for job in plan.jobs}
@@ -232,6 +247,8 @@ def _key(plan: Plan, found: Sequence[Verdict]) -> str:
     """A hash of the parts, and of what decides how they are finalized."""
     parts = [(job.part, each.state.manifests if each.state else {}) for job, each in zip(plan.jobs, found, strict=True)]
     about = plan.production.model_dump(mode="json", by_alias=True, include={*ABOUT_DATASET, "day", "output", "name"})
+    if not plan.production.report:
+        about.pop("report")  # finished datasets of versions without it stay finished
     return hashlib.sha256(json.dumps([parts, about], sort_keys=True).encode()).hexdigest()
 
 

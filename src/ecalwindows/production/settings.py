@@ -81,6 +81,7 @@ class Production(Model):
     merge: Annotated[Count, Field(ge=2)] | None = Field(
         None, description="So many parts of a sample are merged to one before the dataset is made [each stays one]."
     )
+    report: bool = Field(False, description="Put a page to look at, report.html, into the dataset (docs/report.md).")
     version: str = Field("1", description="Version of the dataset.")
     day: Day | None = Field(None, alias="date", description="Date of publication.")
     licence: str | None = Field(None, description="Licence, best an SPDX name.")
@@ -136,6 +137,8 @@ class Production(Model):
             raise ValueError(problem)
         if self.weights and "tfrecord" not in self.formats:
             raise ValueError("weights go into TFRecord only: add tfrecord to formats, or leave weights out")
+        if self.report and self.kind == "matches":
+            raise ValueError("report is a page of windows: leave it out for matches")
         if "sample" in self.windows:
             raise ValueError("'sample' is the name of a sample, no setting of windows")
         return self
@@ -191,7 +194,18 @@ class Production(Model):
         return Path(f"{self.output.rstrip('/')}.production")
 
 
-ABOUT_DATASET = ("layout", "splits", "merge", "version", "date", "licence", "citation", "contact", "derived_from")
+ABOUT_DATASET = (
+    "layout",
+    "splits",
+    "merge",
+    "report",
+    "version",
+    "date",
+    "licence",
+    "citation",
+    "contact",
+    "derived_from",
+)
 """Settings that decide only how a dataset is made of the parts."""
 
 ABOUT_RUNNING = ("strict", "debug", "max_retries", "work_folder", "htcondor", "dask")

@@ -43,7 +43,7 @@ class Side:
     record, stated : its record, and what manifests state
     files, bytes : of its data; notes : what is not known
     sample, notable : windows; factors : moments of the columns; groups : numbers of each flavour and label
-    distributions : for a comparison; roc : of scores
+    distributions : for a comparison; roc : of scores; split : the only one that was read
     """
 
     label: str
@@ -60,6 +60,7 @@ class Side:
     groups: Mapping[Level, Mapping[tuple[int, int], int]]
     distributions: Distributions = field(default_factory=Distributions)
     roc: Roc | None = None
+    split: str | None = None
     shown: int = 0
 
     @property
@@ -123,6 +124,7 @@ def facts(side: Side) -> list[tuple[str, str]]:
     )  # fmt: skip
     return [
         ("dataset", side.path),
+        ("split", side.split or "all"),
         ("data files", f"{side.files:,}" + (f", {side.bytes:,} bytes" if side.bytes else "")),
         ("windows", f"{n:,}"),
         ("clusters in windows", f"{side.factors.clusters:,}"),
@@ -149,7 +151,8 @@ def distances(a: Side, b: Side, what: Sequence[Quantity], compared: Sequence[str
     """Kolmogorov-Smirnov distances: of columns those of `compare`, of other quantities those of the samples."""
     found = {each.name: (each.ks, each.noise) for each in drifts(a.distributions, b.distributions, compared)}
     for each in what:
-        if each.key not in found:
+        is_name = each.column in COLUMNS and COLUMNS[each.column].dtype == "int64"
+        if each.key not in found and not is_name:
             x, y = (np.sort(values[values != SENTINEL]) for values in (each.values(a.sample), each.values(b.sample)))
             noise = NOISE * np.sqrt(1 / len(x) + 1 / len(y)) if len(x) and len(y) else np.nan
             found[each.key] = ks_distance(x, y), float(noise)
@@ -159,7 +162,7 @@ def distances(a: Side, b: Side, what: Sequence[Quantity], compared: Sequence[str
 def comparison(a: Side, b: Side, distances: Drifts) -> Iterator[str]:
     """The text on two datasets: numbers, labels, counts and settings side by side, distances of distributions."""
     yield markdown("## Compared with B: {}\n", b.title)
-    rows = [(name, one, other) for (name, one), (_, other) in zip(facts(a)[:5], facts(b)[:5], strict=True)]
+    rows = [(name, one, other) for (name, one), (_, other) in zip(facts(a)[:6], facts(b)[:6], strict=True)]
     yield from table(("", "A", "B"), rows)
     for issue in b.record.known_issues if b.record else ():
         yield markdown("- known issue of B: {}: {}", issue.day.isoformat(), issue.text)
@@ -217,7 +220,7 @@ def scores_text(side: Side, name: str) -> Iterator[str]:
     assert side.roc is not None
     response = {key: side.sample.window[key] for key in ("response_score", "response_mustache", "response_true")
                 if key in side.sample.window}  # fmt: skip
-    yield markdown("## Scores of {}\n", name)
+    yield markdown("## Scores: {}\n", name)
     yield (
         "Area under the ROC curve of the satellites (clusters of matched windows that are not the seed), all windows: "
         f"**{side.roc.area:.5f}**. The response is the raw energy over the true energy, in windows of main clusters of "

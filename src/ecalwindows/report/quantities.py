@@ -64,13 +64,22 @@ class Quantity:
 DERIVED: dict[str, tuple[str, str]] = {
     "clusters": ("", "clusters in the window"),
     "response_true": ("", "raw energy of the true supercluster over the true energy, windows of main clusters"),
-    "response_geom_mustache": ("", "the same of the clusters in the geometric mustache"),
-    "response_mustache": ("", "raw energy of the reconstructed supercluster over the true energy, the same windows"),
+    "response_geom_mustache": (
+        "",
+        "raw energy of the clusters in the geometric mustache over the true energy, windows of main clusters",
+    ),
+    "response_mustache": (
+        "",
+        "raw energy of the reconstructed supercluster over the true energy, windows of main clusters",
+    ),
     "outside_mustache": ("GeV", "raw energy of the true supercluster outside the geometric mustache"),
     "edge_nearness": ("", "largest distance of a true cluster from the middle of the window: 1 is at its edge"),
     "label_closeness": ("", "1 - |score / threshold - 1| of the cluster whose label is nearest to the threshold"),
     "other_energy": ("GeV", "raw energy of clusters of other particles in the window"),
-    "response_score": ("", "the same of the seed and the clusters with a score of at least 0.5"),
+    "response_score": (
+        "",
+        "raw energy of the seed and of clusters with a score of at least 0.5, over the true energy, main clusters",
+    ),
     "wrong_energy": ("GeV", "raw energy of satellites x |score - label|, matched windows"),
     "crack_nearness": ("", "1 in the middle of the gap between barrel and endcap, 0 at its ends"),
 }

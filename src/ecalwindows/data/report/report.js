@@ -176,7 +176,7 @@
     if (!against) {
       const counts = tables[0].counts(index);
       return groups.map((group, g) => ({ ...group, colour: colour(group.colour), dash: DASHES[group.line], counts: counts[g], g }))
-        .filter((each) => !off[q.level].has(each.g));
+        .filter((each) => !off[q.level].has(each.g) && each.counts.some((n) => n));
     }
     return tables.map((table, t) => {
       const counts = new Float64Array(q.edges.length + 2);
@@ -197,7 +197,7 @@
       for (let i = 0; i < bins; i++) sum += each.counts[i];
       return against ? 1 / Math.max(sum, 1) : 1;
     });
-    const H = against ? 250 : 190, bottom = 158, logx = edges[0] > 0 && (look.x === "log" || (look.x === "auto" && q.log));
+    const H = against ? 262 : 190, bottom = 158, logx = edges[0] > 0 && (look.x === "log" || (look.x === "auto" && q.log));
     const x = scale(edges[0], edges[bins], L, W - R, logx);
     card.x = x;
     let top = 0, least = Infinity;
@@ -425,8 +425,8 @@
     const order = Array.from({ length: n }, (_, i) => i).sort((i, j) => c.et_cluster[j] - c.et_cluster[i]);
     for (const i of order) {
       const cx = x(c.cluster_eta[i]), cy = y(c.cluster_phi[i]), size = radius(c.et_cluster[i]), text = clusterText(view, i);
-      inner.push(marker(view.kind[i], cx, cy, size, { stroke: "var(--back)", "stroke-width": 5.5, "pointer-events": "none" }),
-        marker(view.kind[i], cx, cy, size, { "data-t": text, "pointer-events": "stroke", ...(c.score ? { fill: "var(--c3)", "fill-opacity": .6 * c.score[i], "pointer-events": "all" } : {}) }));
+      inner.push(marker(view.kind[i], cx, cy, size, { stroke: "var(--back)", "stroke-width": 5.5, "pointer-events": "none", fill: c.score ? "var(--back)" : "none" }),
+        marker(view.kind[i], cx, cy, size, { "data-t": text, "pointer-events": "stroke", ...(c.score ? { fill: "var(--c3)", "fill-opacity": c.score[i], "pointer-events": "all" } : {}) }));
     }
     for (const i of order) if (view.kind[i] & 4) inner.push(star(x(c.cluster_eta[i]), y(c.cluster_phi[i]), 8));
     if (view.generated) inner.push(cross(x(view.generated[0]), y(view.generated[1])));
@@ -467,7 +467,7 @@
     if (view.crystals.length) key.push(sample(s("rect", { x: 4, y: 2, width: 15, height: 14, fill: ramp(.6), stroke: "var(--line)" })), `crystals (${view.crystals.length}): energy E x fraction`);
     key.push(sample(s("path", { d: "M1,9H23", stroke: "var(--frame)", "stroke-dasharray": "5 3", "stroke-width": 1.6 })), "edge of the window",
       sample(s("rect", { x: 2, y: 3, width: 20, height: 12, fill: "var(--mustache)", "fill-opacity": .12, stroke: "var(--mustache)", "stroke-width": 1.8 })), `mustache for a cluster of Et = ${meta.constants.mustacheEt} GeV`);
-    if (view.clusters.score) key.push(sample(s("circle", { cx: 12, cy: 9, r: 6, fill: "var(--c3)", "fill-opacity": .6, stroke: "var(--plain)" })), "filled: score of the model");
+    if (view.clusters.score) key.push(sample(s("circle", { cx: 12, cy: 9, r: 6, fill: "var(--c3)", "fill-opacity": .8, stroke: "var(--plain)" })), "filled: score of the model, from 0 (empty) to 1");
     viewer.key.replaceChildren(...key.map((each) => typeof each === "string" ? h("span", {}, each) : each));
     viewer.facts.replaceChildren(h("table", {}, Object.entries(view.facts).map(([name, value]) =>
       h("tr", { title: MEANINGS[name] ? MEANINGS[name].meaning : "" }, h("td", {}, h("code", {}, name)), h("td", { class: "n" }, typeof value === "number" ? short(value, 6) : value ? "yes" : "no"), h("td", {}, MEANINGS[name] ? MEANINGS[name].unit : "")))));
