@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -55,6 +56,18 @@ def test_what_was_written_is_read_whatever_the_step(file: Path, rows: int) -> No
     assert max(lengths) <= rows and sum(lengths) == 40
     if rows >= 15:
         assert lengths == [15, 15, 10], "no batch over the border of a row group"
+
+
+def test_reading_leaves_nothing_for_the_garbage_collector(file: Path) -> None:
+    """Circles of references would keep the footer of each file that was read for a long time."""
+    list(read_batches(file))
+    gc.collect()
+    gc.disable()
+    try:
+        list(read_batches(file))
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_the_components_of_a_hit_are_those_that_the_file_says(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +51,14 @@ def write(path: Path, batch: WindowBatch, row_group: int) -> None:
         writer.write(batch)
 
 
-def write_folder(place: Path) -> Path:
-    """Five files of two samples, with row groups of uneven sizes."""
+def write_folder(place: Path, times: int = 1) -> Path:
+    """Five files of two samples, with row groups of uneven sizes; times : as many windows."""
     first = 0
     for sample, sizes in SIZES.items():
         for number, n in enumerate(sizes):
-            write(place / f"{sample}-{number}.parquet", sample_batch(sample, first, n), 13 + 4 * number)
-            first += n
+            made = sample_batch(sample, first, times * n)
+            write(place / f"{sample}-{number}.parquet", made, times * (13 + 4 * number))
+            first += times * n
     return place
 
 
@@ -70,6 +72,22 @@ def digest(batches: Any) -> str:
         for array in (batch.cl_features, batch.cl_hits, batch.cl_labels, batch.window_features):
             found.update(array.tobytes())
         found.update(repr(batch.metadata["window_index"].tolist()).encode())
+    return found.hexdigest()
+
+
+def sequence_digest(batches: Iterable[Any], n: int) -> str:
+    """Of the first n windows of batches, however they are cut into batches."""
+    kept, missing = [], n
+    for batch in batches:
+        kept.append((batch, min(len(batch), missing)))
+        missing -= kept[-1][1]
+    assert not missing
+    found = hashlib.sha256()
+    for name in ("cl_features", "cl_mask", "cl_hits", "cl_labels", "seed_features", "window_features"):
+        for batch, m in kept:
+            found.update(getattr(batch, name)[:m].tobytes())
+    for batch, m in kept:
+        found.update("".join(f"{each};" for each in batch.metadata["window_index"][:m]).encode())
     return found.hexdigest()
 
 

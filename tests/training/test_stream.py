@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 from helpers.batches import text_column
+from helpers.production_maker import interruptible
 from helpers.streams import KILLED_RUN, SIZES, N, digest, made, sample_batch, write, write_folder
 
 import ecalwindows
@@ -241,6 +242,48 @@ def test_an_exception_in_a_worker_comes_with_its_traceback(folder: Path) -> None
 def test_a_worker_that_is_killed_is_an_error(folder: Path) -> None:
     with pytest.raises(InputError, match="ended by signal 9"):
         next(iter(made(folder, workers=1, transform=Killed())))
+
+
+INTERRUPTED = """
+import sys
+from ecalwindows import open_dataset
+
+if __name__ == "__main__":
+    stream = open_dataset(sys.argv[1]).stream(7, workers=2)
+    print("begins", flush=True)
+    while True:
+        for batch in stream:
+            print("batch", flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("sent", "after"),
+    [
+        (signal.SIGINT, "batch"),
+        pytest.param(signal.SIGINT, "begins", marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, "batch", marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, "batch", marks=pytest.mark.slow),
+    ],
+)
+def test_no_process_and_no_shared_memory_stays_behind(
+    folder: Path, tmp_path: Path, sent: signal.Signals, after: str
+) -> None:
+    """Ctrl-C reaches all processes, other signals the process of the stream only."""
+    script = tmp_path / "interrupted.py"
+    script.write_text(INTERRUPTED)
+    run = subprocess.Popen(
+        [sys.executable, script, folder], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True, preexec_fn=interruptible,
+    )  # fmt: skip
+    assert run.stdout is not None
+    while (line := run.stdout.readline()) and line.strip() != after:
+        pass
+    assert line
+    (os.killpg if sent == signal.SIGINT else os.kill)(run.pid, sent)
+    run.communicate(timeout=60)  # ends when no process has the pipes any more
+    assert run.returncode == -sent
+    assert not list(Path("/dev/shm").glob(f"ecalwindows-stream-{run.pid}-*"))
 
 
 def test_a_transform_that_cannot_be_sent_is_an_error(folder: Path) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-import signal
+import os
 import subprocess
 import sys
+from itertools import chain, cycle, islice, product
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.streams import KILLED_RUN, digest, made, write_folder
+from helpers.streams import N as WINDOWS
+from helpers.streams import digest, made, sequence_digest, write_folder
 
 from ecalwindows.training.order import Order
 
@@ -55,12 +57,18 @@ def test_the_share_of_a_sample_in_a_batch_fluctuates_no_more_than_a_binomial_dra
 
 
 EPOCHS = """
-import sys
+import multiprocessing, os, re, sys
+from pathlib import Path
 from ecalwindows import open_dataset
 
 def memory():
-    pages = open("/proc/self/statm").read().split()[1]
-    return int(pages) * 4096
+    # of all processes, but for pages of files, and what lies in files that workers share
+    processes = ["self", *(each.pid for each in multiprocessing.active_children())]
+    rolled = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in processes]
+    pss = [int(each) for text in rolled for each in re.findall(r"Pss_(?:Anon|Shmem): +([0-9]+)", text)]
+    assert pss
+    shared = [each.stat().st_size for each in Path("/dev/shm").glob(f"ecalwindows-stream-{os.getpid()}-*/*")]
+    return 1024 * sum(pss) + sum(shared)
 
 if __name__ == "__main__":
     data, workers = open_dataset(sys.argv[1]), int(sys.argv[2])
@@ -70,29 +78,106 @@ if __name__ == "__main__":
             before = memory()
         for batch in stream:
             pass
-    print(memory() - before)
+    print(memory() - before, before)
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is read from /proc")
 @pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_memory_does_not_grow_over_50_epochs(folder: Path, tmp_path: Path, workers: int) -> None:
+    """With workers, that of all processes together."""
     script = tmp_path / "epochs.py"
     script.write_text(EPOCHS)
     ran = subprocess.run(
         [sys.executable, script, folder, str(workers)], capture_output=True, text=True, check=False, timeout=300
     )
     assert ran.returncode == 0, ran.stderr
-    assert int(ran.stdout) < 8 * 2**20
+    assert int(ran.stdout.split()[0]) < 4 * 2**20
+
+
+TIMES = 25
 
 
 @pytest.mark.slow
-def test_a_run_killed_at_100_random_batches_is_resumed_with_the_same_batches(folder: Path) -> None:
+def test_workers_ranks_batch_sizes_and_resumes_give_one_hash(tmp_path: Path) -> None:
+    """Each combination goes on at a random place, where a stream of other ranks and another batch size stopped."""
+    data, n, rng = write_folder(tmp_path, TIMES), TIMES * WINDOWS, np.random.default_rng(5)
+    expected = sequence_digest(made(data, last="keep"), n)
+    found = {}
+    for workers, world in product((0, 1, 2, 5), (1, 2, 3)):
+        streams = [made(data, rank=r, world=world, workers=workers, last="wrap") for r in range(world)]
+        for size in (7, 512):
+            others = 1 + int(rng.integers(3))
+            before = [made(data, 519 - size, rank=r, world=others, last="wrap") for r in range(others)]
+            number = int(rng.integers(len(before[0])))
+            begin = [batch for of_round in islice(zip(*before, strict=True), number) for batch in of_round]
+            for each, other in zip(streams, cycle(before), strict=False):
+                each.size = size  # the same workers make batches of any size
+                each.resume(json.loads(json.dumps(other.state())))
+            rest = chain.from_iterable(zip(*streams, strict=True))
+            found[workers, world, size] = sequence_digest(chain(begin, rest), n)
+        for each in streams:
+            each.close()
+    assert set(found.values()) == {expected} and len(found) == 24, found
+
+
+KILLS = """
+import json, os, signal, sys, time
+from ecalwindows import open_dataset
+
+def made(folder):
+    return open_dataset(folder).stream(7, memory=0, pool=3, pad_clusters=6, pad_hits=4)
+
+def states(folder, number, delay):
+    # what a process reported before it was killed, while it made the batch after `number`
+    (lines, report), (wait, go) = os.pipe(), os.pipe()
+    child = os.fork()
+    if not child:
+        stream = made(folder)
+        for _ in stream:
+            os.write(report, (json.dumps(stream.state()) + chr(10)).encode())
+            os.read(wait, 1)
+        os._exit(1)
+    os.close(report)
+    with os.fdopen(lines) as reported:
+        found = []
+        for _ in range(number):
+            found.append(reported.readline())
+            os.write(go, b"c")
+        time.sleep(delay)
+        os.kill(child, signal.SIGKILL)
+        found += reported.readlines()
+    os.close(wait), os.close(go)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    return found
+
+if __name__ == "__main__":
+    sys.path.insert(0, sys.argv[2])
+    next(iter(made(sys.argv[1])))  # imports and compiled code are loaded before the first fork
+    killed = [states(sys.argv[1], int(word), 1e-4 * (i % 50)) for i, word in enumerate(sys.argv[3:])]
+    from helpers.streams import digest
+
+    for found in killed:
+        state = json.loads(found[-1])
+        print(len(found), digest(made(sys.argv[1]).resume(state)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_run_killed_at_100_random_batches_is_resumed_with_the_same_batches(folder: Path, tmp_path: Path) -> None:
+    """Each time a process is killed while it makes a batch; forks of one process save the imports."""
+    script = tmp_path / "kills.py"
+    script.write_text(KILLS)
     batches = list(made(folder))
-    for number in np.random.default_rng(11).integers(0, len(batches) - 1, 100).tolist():
-        ran = subprocess.run(
-            [sys.executable, "-c", KILLED_RUN, str(folder), str(number)], capture_output=True, text=True, check=False
-        )
-        assert ran.returncode == -signal.SIGKILL, ran.stderr
-        resumed = made(folder).resume(json.loads(ran.stdout.splitlines()[-1]))
-        assert digest(resumed) == digest(batches[number + 1 :])
+    numbers = np.random.default_rng(11).integers(1, len(batches) - 2, 100)
+    helpers = str(Path(__file__).parents[1])
+    ran = subprocess.run(
+        [sys.executable, script, folder, helpers, *map(str, numbers)], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    found = [line.split() for line in ran.stdout.splitlines()]
+    assert len(found) == len(numbers)
+    for at, (given, rest) in zip(numbers.tolist(), found, strict=True):
+        assert int(given) in (at, at + 1)
+        assert rest == digest(batches[int(given) :])

@@ -47,10 +47,12 @@ class Workers:
                 where="workers", todo="define the transform in a module, or use workers=0",
             ) from error  # fmt: skip
         self.ahead = max(prefetch, 1)
-        self.folder = tempfile.mkdtemp(prefix="ecalwindows-stream-", dir=SHARED if os.path.isdir(SHARED) else None)
+        folder = SHARED if os.path.isdir(SHARED) else None
+        self.folder = tempfile.mkdtemp(prefix=f"ecalwindows-stream-{os.getpid()}-", dir=folder)
         self._known: frozenset[int] = frozenset()
-        self._each = [_Worker(packed, self.folder, number) for number in range(n)]
-        self._close = weakref.finalize(self, _close, self._each, self.folder)
+        self._each: list[_Worker] = []
+        self._close = weakref.finalize(self, _close, self._each, self.folder)  # also if Ctrl-C comes in the next line
+        self._each.extend(_Worker(packed, self.folder, number) for number in range(n))
 
     def __len__(self) -> int:
         return len(self._each)

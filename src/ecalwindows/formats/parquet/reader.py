@@ -226,7 +226,7 @@ def file_layout(file: Any, path: str | PathLike[str]) -> Layout:
     It is worked out once for each schema: files of a dataset, and the row groups of a file, have the same.
     """
     metadata = file.metadata.metadata or {}
-    paths = tuple(file.schema.column(number).path for number in range(len(file.schema)))
+    paths = tuple(".".join(names) for names in file.reader.column_paths)  # `schema` keeps the footer in a circle
     key = (file.schema_arrow.serialize().to_pybytes(), metadata.get(ARROW_SCHEMA), paths)
     layout = _known.get(key)
     if layout is None:
