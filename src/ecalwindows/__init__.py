@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ecalwindows.api import iterate_windows, show, windows
+    from ecalwindows.commands.report import write_report
     from ecalwindows.commands.windows import write_windows
     from ecalwindows.core.settings import WindowSettings
     from ecalwindows.core.version import version as __version__
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Reading", "Stream", "WindowSettings", "__version__", "iterate_windows", "open_dataset", "show", "stream",
-    "tf_dataset", "torch_dataset", "windows", "write_windows",
+    "tf_dataset", "torch_dataset", "windows", "write_report", "write_windows",
 ]  # fmt: skip
 
 _HOMES = {
     "windows": "ecalwindows.api",
     "iterate_windows": "ecalwindows.api",
     "show": "ecalwindows.api",
+    "write_report": "ecalwindows.commands.report",
     "write_windows": "ecalwindows.commands.windows",
     "open_dataset": "ecalwindows.training.opened",
     "Stream": "ecalwindows.training.stream",

@@ -26,7 +26,7 @@ def test_dir_lists_the_public_names_and_imports_nothing_heavy() -> None:
     ).stdout.splitlines()
     assert names.split() == [
         "Reading", "Stream", "WindowSettings", "__version__", "iterate_windows", "open_dataset", "show", "stream",
-        "tf_dataset", "torch_dataset", "windows", "write_windows",
+        "tf_dataset", "torch_dataset", "windows", "write_report", "write_windows",
     ]  # fmt: skip
     assert heavy == "False"
     assert all(hasattr(ecalwindows, name) for name in names.split())

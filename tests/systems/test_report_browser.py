@@ -223,3 +223,28 @@ def test_a_link_opens_its_window_with_its_crystals_and_clusters(folder: Path, br
 def test_a_link_to_a_window_that_is_not_there_says_so(folder: Path, browser: Any) -> None:
     page = Opened(browser, folder / "report.html", "1:2:3:4")
     assert "1:2:3:4 is not among the" in page.text("#problem")
+
+
+def test_two_datasets_follow_one_selection_and_their_parts_do_not_overlap(folder: Path, browser: Any) -> None:
+    one, two = (str(folder / "data" / f"{name}.parquet") for name in ("electrons", "photons"))
+    run("report", one, "--against", two, "-o", str(folder / "both.html"), "-q")
+    page = Opened(browser, folder / "both.html", "distributions")
+    low, high = page.drag("seed_eta", 15, 40)
+    found = []
+    for name in ("electrons", "photons"):
+        columns = arrow_columns(folder / "data" / f"{name}.parquet")
+        eta, sizes = columns["seed_eta"].to_numpy(), columns["ncls"].to_numpy().astype(int)
+        kept = (eta >= low) & (eta < high)
+        found += [int(kept.sum()), len(kept), int(sizes[kept].sum()), int(sizes.sum())]
+    assert numbers(page.text("#counts")) == found
+    overlapping = page.js(
+        "const texts = [...document.querySelectorAll(`[data-key='nVtx'] svg text`)];"
+        "const boxes = texts.map((text) => text.getBoundingClientRect());"
+        "return boxes.filter((a, i) => boxes.some((b, j) => i < j && a.left < b.right && b.left < a.right"
+        " && a.top + 3 < b.bottom && b.top + 3 < a.bottom)).length"
+    )
+    assert overlapping == 0
+    for part in ("overview", "windows"):
+        page.js("location.hash = arguments[0]", part)
+        until(lambda part=part: page.js("return !document.getElementById(arguments[0]).hidden", part))
+    assert page.errors() == []

@@ -36,11 +36,10 @@ def report(
     """
     from ecalwindows.cli.progress import progress, warnings_shown
     from ecalwindows.cli.texts.report import reported_summary
-    from ecalwindows.commands.report import MAX_WINDOWS
-    from ecalwindows.commands.report import report as write
+    from ecalwindows.commands.report import MAX_WINDOWS, write_report
 
     with warnings_shown(), progress(shown=not quiet, noun="steps") as step_done:
-        done = write(
+        done = write_report(
             dataset, output, split=split, against=against, scores=scores, wp_file=wp_file,
             max_windows=max_windows or MAX_WINDOWS, progress=step_done,
         )  # fmt: skip

@@ -49,7 +49,7 @@ class Reported:
     seconds: float = 0.0
 
 
-def report(
+def write_report(
     dataset: str,
     output: str | Path,
     *,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ecalwindows.commands.finalize import CARD, CROISSANT, finalize_dataset, warn_of_record
 from ecalwindows.commands.finalize_matches import finalize_matches
-from ecalwindows.commands.report import report as write_report
+from ecalwindows.commands.report import write_report
 from ecalwindows.core.errors import EcalWindowsError, InputError
 from ecalwindows.core.files.hidden_names import OLD, PARTIAL, hidden_beside
 from ecalwindows.core.files.inside import refuse_links

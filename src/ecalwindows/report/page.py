@@ -6,11 +6,10 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Any
 
 from ecalwindows.core.markup import html
-from ecalwindows.plots.style import COLOURS
+from ecalwindows.plots.gallery import asset, stylesheet
 
 MARK = '<meta name="generator" content="ecalwindows report">'
 REPORT = "report.html"
@@ -30,12 +29,11 @@ def page(title: str, overview: str, meta: Mapping[str, Any], tables: Mapping[str
     meta : what the script needs to know, becomes JSON
     tables : packed data by name
     """
-    script, style = asset("report.js"), asset("report.css")
-    colours = "".join(f"--c{n}:{colour};" for n, colour in enumerate(COLOURS))
+    script = asset("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:"
     parts = {
-        "POLICY": policy, "MARK": MARK, "TITLE": html(title), "STYLE": f":root{{{colours}}}\n{style}",
+        "POLICY": policy, "MARK": MARK, "TITLE": html(title), "STYLE": stylesheet(),
         "OVERVIEW": overview, "META": json_text(meta),
         "TABLES": "\n".join(
             f'<script type="text/plain" id="{name}">{text}</script>' for name, text in tables.items()
@@ -45,11 +43,6 @@ def page(title: str, overview: str, meta: Mapping[str, Any], tables: Mapping[str
     text = asset("report.html")
     begin, *pieces = text.split("{{")
     return begin + "".join(parts[name] + rest for name, _, rest in (piece.partition("}}") for piece in pieces))
-
-
-def asset(name: str) -> str:
-    """A file of the page in the package."""
-    return (files("ecalwindows") / "data" / "report" / name).read_text(encoding="utf-8")
 
 
 def json_text(value: Any) -> str:
