@@ -60,7 +60,7 @@ coverage: $(TEST) ## at least 95 % of the lines of the pure middle and its kerne
 	@$(RUN) coverage report --fail-under=95 --include='$(subst $(space),$(comma),$(COUNTED))'
 
 # One process per name: TensorFlow, XRootD and ROOT crash in the same one. Files of a star share one (an HTCondor pool).
-SYSTEM_TESTS := report_browser croissant dask_pages onnx reference_training tensorflow tensorflow_graphs tf_dataset torch_dataset training_to_cmssw xrootd production_xrootd simulate_ttree simulate_pythia htcondor* slurm
+SYSTEM_TESTS := report_browser croissant dask_pages onnx parity_onnx reference_training tensorflow tensorflow_graphs tf_dataset torch_dataset training_to_cmssw xrootd production_xrootd simulate_ttree simulate_pythia htcondor* slurm
 test-systems: $(SYSTEMS) ## tests against real servers, and slow ones; none may be skipped
 	@bash tools/chromium.sh
 	@$(RUN) pytest --no-skips -n $(JOBS) -m slow --ignore=tests/systems

@@ -271,6 +271,15 @@ def test_windows_that_cmssw_does_not_make_are_named(
     assert all(any(each.found.startswith(text) for each in of_dataset) for text in texts)
 
 
+def test_scalers_of_the_windows_that_cmssw_makes_are_recognised_in_other_windows_of_the_same_events(
+    folder: Path, dataset: str, tmp_path: Path
+) -> None:
+    dump, path = str(Path(dataset).parent / "d.root"), str(tmp_path / "w.parquet")
+    run("windows", dump, "--mode", "overlapping", "--keep", "all", "-o", path, "-q")
+    likely = {each.input.name: each.likely for each in parity(folder, path).verdicts if not each.fits}
+    assert {"cl_seed_dEt", "max_cl_et"} <= {*likely} and {*likely.values()} == {"windows as CMSSW makes them"}
+
+
 def test_clusters_are_counted_where_nothing_states_the_mode(folder: Path, golden: Path, tmp_path: Path) -> None:
     path = windows(tmp_path / "w.parquet", golden, "--mode", "overlapping")
     shutil.rmtree(tmp_path / "_ecalwindows")

@@ -24,11 +24,13 @@ from ecalwindows.studies.parity.forms import (
     COLUMN,
     FED,
     MEMBERS,
+    WINDOWS,
     Name,
     columns_needed,
     forms_of,
     left_out_by_cmssw,
     trained_form,
+    with_pairs,
 )
 from ecalwindows.studies.parity.moments import EventMoments, Statistics
 from ecalwindows.studies.parity.population import BySize
@@ -153,7 +155,8 @@ def parity(
     opened = opened if split is None else opened.filter(split=split)
     reading = _Reading(opened, given, max_windows)
     steps = Steps(progress, len(reading.units) * (2 if graph else 1))
-    measured = _Measured(given)
+    settings, notes = _settings(opened)
+    measured = _Measured(given, settings)
     for batch in reading.batches(reading.columns, steps):
         measured.take(batch)
     if not measured.counts.windows:
@@ -161,7 +164,6 @@ def parity(
             "there are no windows", expected="at least one window", where=str(dataset), todo="name another dataset"
         )
     verdicts = measured.verdicts(sigma)
-    settings, notes = _settings(opened)
     about = {"path": str(dataset), **settings}
     differences = [
         *_of_dataset(settings, measured.counts), *given.differences, *measured.values(),
@@ -217,8 +219,9 @@ class _Reading:
 class _Measured:
     """Sums over a dataset, with bounded memory."""
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: Given, settings: Mapping[str, Any]) -> None:
         self.given, self.counts = given, Counts()
+        self._are_of_cmssw = all(settings.get(name, of_cmssw) == of_cmssw for name, of_cmssw in SETTINGS.items())
         self.own = {
             each.key: trained_form(*each.key) if given.convention == "training" else _fed(each) for each in given.inputs
         }
@@ -238,7 +241,7 @@ class _Measured:
         events = {"windows": event, "clusters": of_pair}
         if batch.hits:
             events["hits"] = np.repeat(of_pair, np.diff(batch.hits_offsets))
-        self._count(batch)
+        left_out = self._count(batch)
         values = forms_of(batch, list(self.own))
         self._by_size.add(values, np.diff(batch.window_offsets))
         for each in self.given.inputs:
@@ -249,6 +252,15 @@ class _Measured:
                 moments = self._moments[each.key].setdefault(form, EventMoments())
                 moments.add(np.asarray(column, np.float64), events[each.level])
             self._compare(each, values[each.key])
+        if not self._are_of_cmssw:
+            self._take_as_cmssw(with_pairs(batch, ~left_out), of_pair[~left_out], event)
+
+    def _take_as_cmssw(self, batch: WindowBatch, of_pair: Array, event: Array) -> None:
+        """Take the windows without the clusters that CMSSW leaves out."""
+        names = [key for key, form in self.own.items() if form == FED and key[0] != "hits"]
+        for key, forms in forms_of(batch, names).items():
+            events = of_pair if key[0] == "clusters" else event
+            self._moments[key].setdefault(WINDOWS, EventMoments()).add(forms[FED], events)
 
     def _events(self, batch: WindowBatch) -> Array:
         """The number of the event of each window; windows of an event follow each other."""
@@ -262,7 +274,8 @@ class _Measured:
         self._last = tuple(column[-1] for column in columns)
         return np.concatenate([[0], np.cumsum(begins)])
 
-    def _count(self, batch: WindowBatch) -> None:
+    def _count(self, batch: WindowBatch) -> Array:
+        """Count what there is; returns the clusters that CMSSW leaves out."""
         counts, sizes = self.counts, np.diff(batch.window_offsets)
         before, outside = left_out_by_cmssw(batch)
         counts.windows += len(batch)
@@ -283,6 +296,8 @@ class _Measured:
             counts.hits_cut += int(late.sum())
             counts.energy += float(energy.sum())
             counts.energy_cut += float(energy[late].sum())
+        left_out: Array = before | outside
+        return left_out
 
     def _compare(self, each: Stated, forms: Mapping[str, Array]) -> None:
         """Compare what the model was trained on with what CMSSW feeds, after scaling."""

@@ -14,7 +14,7 @@ from ecalwindows.core.batch import Array, WindowBatch, window_sum
 from ecalwindows.dataset.finalizing.identity import batch_keys
 from ecalwindows.evaluation.measuring import MIN_ENTRIES, measure
 from ecalwindows.evaluation.models import Model
-from ecalwindows.studies.parity.forms import Name, column_of, columns_needed, forms_of, left_out_by_cmssw
+from ecalwindows.studies.parity.forms import Name, column_of, columns_needed, forms_of, left_out_by_cmssw, with_pairs
 from ecalwindows.training.inputs import InputDefinition, MeanStd
 
 TRAINED, TOGETHER = "as trained", "all together"
@@ -163,23 +163,10 @@ def _scores(model: Model, batch: WindowBatch, trained: Mapping[Name, str], way: 
     if way.membership or way.geometry:
         before, outside = left_out_by_cmssw(batch)
         kept = ~((before & way.membership) | (outside & way.geometry))
-        batch = _with_pairs(batch, kept)
+        batch = with_pairs(batch, kept)
     score = np.zeros(len(kept), np.float32)
     score[kept] = model.scores(_fed(batch, {**trained, **way.forms}, way.constants))
     return score
-
-
-def _with_pairs(batch: WindowBatch, kept: NDArray[np.bool_]) -> WindowBatch:
-    """The windows with some of their clusters only."""
-    offsets = np.concatenate([[0], np.cumsum(kept)])[batch.window_offsets].astype(np.int64)
-    window = dict(batch.window)
-    if "ncls" in window:
-        window["ncls"] = np.diff(offsets).astype(window["ncls"].dtype)
-    rows = np.flatnonzero(kept)
-    return replace(
-        batch, window=window, window_offsets=offsets, pair_cluster=batch.pair_cluster[rows],
-        pair={name: column[rows] for name, column in batch.pair.items()},
-    )  # fmt: skip
 
 
 def _fed(batch: WindowBatch, forms: Mapping[Name, str], constants: Mapping[Name, float]) -> WindowBatch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ CALIBRATED = "calibrated energies"
 LOG = "logarithms"
 CALIBRATED_LOG = "logarithms of calibrated energies"
 COLUMN = "the column of the dataset"
+WINDOWS = "windows as CMSSW makes them"
 
 ANGLES = ("cl_seed_dEta", "cl_seed_dPhi")
 ENERGIES = {"cl_energy": "energy", "cl_et": "et", "cl_seed_dEnergy": "energy", "cl_seed_dEt": "et"}
@@ -158,3 +160,16 @@ def left_out_by_cmssw(batch: WindowBatch) -> tuple[Flags, Flags]:
         return np.zeros(len(outside), np.bool_), outside
     et = batch.column(CALIBRATED_COLUMNS[1])
     return et > et[of_seed], outside
+
+
+def with_pairs(batch: WindowBatch, kept: NDArray[np.bool_]) -> WindowBatch:
+    """The windows with some of their clusters only."""
+    offsets = np.concatenate([[0], np.cumsum(kept)])[batch.window_offsets].astype(np.int64)
+    window = dict(batch.window)
+    if "ncls" in window:
+        window["ncls"] = np.diff(offsets).astype(window["ncls"].dtype)
+    rows = np.flatnonzero(kept)
+    return replace(
+        batch, window=window, window_offsets=offsets, pair_cluster=batch.pair_cluster[rows],
+        pair={name: column[rows] for name, column in batch.pair.items()},
+    )  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ecalwindows.studies.parity.forms import ABSOLUTE, ANGLES, CALIBRATED, CALIBRATED_LOG, FED, MEMBERS, Name
+from ecalwindows.studies.parity.forms import ABSOLUTE, ANGLES, CALIBRATED, CALIBRATED_LOG, FED, MEMBERS, WINDOWS, Name
 from ecalwindows.studies.parity.moments import MIN_EVENTS, Statistics
 
 SIGMA = 5.0
@@ -224,7 +224,7 @@ def _verdict(
     form = own[each.key]
     statistics = found[each.key].get(form)
     n = COMMON * statistics.n if statistics else 0.0
-    forms = {name: of_form for name, of_form in found[each.key].items() if of_form.n >= n}
+    forms = {name: of_form for name, of_form in found[each.key].items() if of_form.n >= n or name == WINDOWS}
     if statistics is None or each.scaler == "None":
         return Verdict(each, form, statistics)
     if each.scaler == "MinMax":
@@ -246,7 +246,7 @@ def _verdict(
     if each.key in claims:
         reason = f"mean and width are those of {claims[each.key].name}: is the order another one?"
         return Verdict(each, form, statistics, pulls, None, reason)
-    nearest = angles if _is_angle(each) else _nearest(each, form, forms)
+    nearest = angles if _is_angle(each) and angles != form else _nearest(each, form, forms)
     if nearest is not None and nearest != form:
         return Verdict(each, form, statistics, pulls, nearest, f"nearest to {nearest} (of another sample)")
     if statistics.is_constant:
