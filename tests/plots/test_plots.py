@@ -25,8 +25,8 @@ from ecalwindows.core.working_points import read_working_points
 from ecalwindows.dumper.branches import EVERYTHING
 from ecalwindows.dumper.headers import check_inputs
 from ecalwindows.dumper.read import event_steps
-from ecalwindows.plots import draw_window
 from ecalwindows.plots.shapes import crystal_corners, mustache_outline, unwrapped, window_edge
+from ecalwindows.plots.window import draw_window
 from ecalwindows.windowing.pipeline import make_windows
 
 V3 = GEOMETRIES["v3"]

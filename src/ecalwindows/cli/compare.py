@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ecalwindows.cli.figures import label_option
 from ecalwindows.cli.printing import say
 
 
@@ -22,6 +23,7 @@ Exit code: 0 equal, 1 different, 2 could not compare. The last line is `equal: N
 @click.option("--atol", type=click.FloatRange(min=0), default=0.0, metavar="X", help="Absolute tolerance [0: exact].")
 @click.option("--drift", is_flag=True, help="Also compare distributions [only where no windows are common].")
 @click.option("--plots", metavar="FOLDER", help="Draw the distributions of all columns into FOLDER (implies --drift).")
+@label_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and only the last line.")
 def compare(a: str, b: str, rtol: float, atol: float, drift: bool, plots: str | None, quiet: bool) -> None:
     """Compare the datasets A and B: finished ones, folders or files, of any formats.

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ecalwindows.cli.figures import label_option
 from ecalwindows.cli.printing import say
 
 
@@ -56,6 +57,7 @@ Examples:
 @click.option("--cms-csv", is_flag=True, help="Write the tables that CMS's plotting scripts read.")
 @click.option("--figures/--no-figures", default=True, help="Draw the figures [drawn].")
 @click.option("--overwrite", is_flag=True, help="Replace the folder of an earlier evaluation, atomically.")
+@label_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 def evaluate(datasets: tuple[str, ...], output: str, **options: Any) -> None:
     """Judge a model by the superclusters that are made of its scores, beside Mustache and truth.

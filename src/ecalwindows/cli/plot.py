@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ecalwindows.cli.figures import label_option
 from ecalwindows.cli.printing import say
 
 
@@ -21,6 +22,7 @@ Examples:
 @click.option("--split", metavar="NAME", help="Only this split of finished datasets.")
 @click.option("--pdf/--no-pdf", default=True, help="Draw every figure as PDF too [drawn].")
 @click.option("--overwrite", is_flag=True, help="Replace the figures of an earlier run, atomically.")
+@label_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 def plot(
     inputs: tuple[str, ...], output: str, only: tuple[str, ...], split: str | None, pdf: bool, overwrite: bool,

@@ -58,7 +58,7 @@ def progress(*, shown: bool, noun: str = "events", found: str = "windows") -> It
         with _bar(noun, found) as step_done, compilation_shown(shown=True):
             yield step_done
     else:
-        with compilation_shown(shown=True):
+        with _figures_shown(_figure_lines()), compilation_shown(shown=True):
             yield _lines(noun, found)
 
 
@@ -70,14 +70,42 @@ class _Lines(logging.Handler):
         print(terminal_text(record.getMessage()), file=sys.stderr, flush=True)
 
 
+class _Figures(logging.Handler):
+    """Calls a function with (figure, of) for each figure that is drawn."""
+
+    def __init__(self, figure_done: Callable[[int, int], None]) -> None:
+        super().__init__(logging.INFO)
+        self.figure_done = figure_done
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """The figure that is done."""
+        if isinstance(record.args, tuple) and len(record.args) == 2:
+            number, of = record.args
+            self.figure_done(int(str(number)), int(str(of)))
+
+
 @contextmanager
-def compilation_shown(*, shown: bool) -> Iterator[None]:
-    """A line on stderr when loops are compiled, as the first call does for up to some minutes."""
-    if not shown:
+def _figures_shown(figure_done: Callable[[int, int], None]) -> Iterator[None]:
+    with _handled("ecalwindows.plots.saving", _Figures(figure_done)):
         yield
-        return
-    logger, handler = logging.getLogger("ecalwindows.core.jit"), _Lines(logging.INFO)
-    handler.addFilter(lambda record: record.levelno == logging.INFO)
+
+
+def _figure_lines() -> Callable[[int, int], None]:
+    last = time.monotonic()
+
+    def figure_done(number: int, of: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            print(f"figure {number} of {of}", file=sys.stderr, flush=True)
+
+    return figure_done
+
+
+@contextmanager
+def _handled(name: str, handler: logging.Handler) -> Iterator[None]:
+    """Messages of a logger, from level INFO, also go to a handler."""
+    logger = logging.getLogger(name)
     before = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
@@ -89,23 +117,39 @@ def compilation_shown(*, shown: bool) -> Iterator[None]:
 
 
 @contextmanager
+def compilation_shown(*, shown: bool) -> Iterator[None]:
+    """A line on stderr when loops are compiled, as the first call does for up to some minutes."""
+    if not shown:
+        yield
+        return
+    handler = _Lines(logging.INFO)
+    handler.addFilter(lambda record: record.levelno == logging.INFO)
+    with _handled("ecalwindows.core.jit", handler):
+        yield
+
+
+@contextmanager
 def _bar(noun: str, found: str) -> Iterator[StepDone]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn(noun), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TextColumn("{task.fields[rate]:,.0f}/s, {task.fields[windows]:,} " + found), TimeRemainingColumn(),
     )  # fmt: skip
     began = time.monotonic()
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None, rate=0.0, windows=0)
+        task = bar.add_task(noun, total=None, rate=0.0, windows=0)
 
         def step_done(done: int, of: int, windows: int) -> None:
             rate = done / max(time.monotonic() - began, 1e-3)
             bar.update(task, completed=done, total=of, rate=rate, windows=windows)
 
-        yield step_done
+        def figure_done(number: int, of: int) -> None:
+            bar.update(task, description=f"figure {number} of {of}")
+
+        with _figures_shown(figure_done):
+            yield step_done
 
 
 def _lines(noun: str, found: str) -> StepDone:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ecalwindows.cli.figures import label_option
 from ecalwindows.cli.printing import say
 
 
@@ -36,6 +37,7 @@ Exit code: 0 the weights are written, 1 they are not (too few windows for the bi
 @click.option("--cap", type=float, metavar="X", help="No weight of either correction above X (their mean is 1).")
 @click.option("--study", metavar="FOLDER", help="Folder of tables and figures [<FILE without .json>_study].")
 @click.option("--figures/--no-figures", default=True, help="Draw figures [drawn].")
+@label_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 def reweight(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     """Derive weights that make seed Et - eta flat, and photons' number of clusters as electrons'.

@@ -157,10 +157,12 @@ def _drift(sides: tuple[Side, Side], result: Compared, steps: _Steps, folder: Pa
             distributions.add(batch, names)
     result.drifts = drifts(found[0], found[1], names)
     if folder is not None:
-        from ecalwindows.plots.drift import draw_drift
+        from ecalwindows.plots.drift import drift_figure
+        from ecalwindows.plots.saving import Look, draw_all
 
+        figures = {
+            each.name: drift_figure(each, found[0].values(each.name), found[1].values(each.name), result.paths)
+            for each in result.drifts
+        }
         with outputs_together():
-            for drift in result.drifts:
-                path = folder / f"{drift.name}.png"
-                draw_drift(drift, found[0].values(drift.name), found[1].values(drift.name), result.paths, path)
-                result.figures.append(path)
+            result.figures = draw_all(figures, folder, Look((".png",)))

@@ -18,7 +18,7 @@ from ecalwindows.core.batch import WindowBatch, window_sum
 from ecalwindows.core.events import Events
 from ecalwindows.core.files.output import no_empty_folders, outputs_together
 from ecalwindows.core.settings import WindowSettings
-from ecalwindows.plots import draw_window
+from ecalwindows.plots.window import draw_window
 from ecalwindows.windowing.pipeline import Made
 
 SAMPLE = "electrons.root"

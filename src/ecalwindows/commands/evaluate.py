@@ -325,13 +325,11 @@ def _measure(found: Evaluated, made: Collected, steps: Steps) -> None:
 def _draw(found: Evaluated, made: Collected, folder: Path, steps: Steps) -> None:
     """Draw all figures as PNG and PDF."""
     from ecalwindows.plots.evaluation import evaluation_figures
-    from ecalwindows.plots.style import FORMATS
+    from ecalwindows.plots.saving import draw_all
 
     waiting = evaluation_figures(found.measured, made.satellites, made.caloparticles, found.calibrations, found.models)
     steps.of = steps.n + len(waiting)
-    for name, draw in waiting.items():
-        draw([folder / f"{name}{suffix}" for suffix in FORMATS])
-        steps.done()
+    draw_all(waiting, folder, done=steps.done)
 
 
 def _fits(

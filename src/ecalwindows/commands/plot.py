@@ -184,10 +184,9 @@ def _is_plots(folder: Path) -> bool:
 def _draw(folder: Path, plotted: Plotted, suffixes: Sequence[str], steps: Steps) -> None:
     """Draw all figures from the tables in the folder."""
     from ecalwindows.plots.dataset import figures
+    from ecalwindows.plots.saving import Look, draw_all
 
     waiting = figures(folder / TABLES)
     steps.of = steps.n + len(waiting)
-    for name, draw in waiting.items():
-        draw([folder / f"{name}{suffix}" for suffix in suffixes])
-        plotted.figures.append(name)
-        steps.done()
+    draw_all(waiting, folder, Look(tuple(suffixes)), done=steps.done)
+    plotted.figures += waiting

@@ -1,5 +1,1 @@
 """Figures from arrays and tables. Only this package uses matplotlib; figures are saved only if a path is given."""
-
-from ecalwindows.plots.window import draw_window
-
-__all__ = ["draw_window"]

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from ecalwindows.core.schema import COLUMNS
 from ecalwindows.plots import overview
-from ecalwindows.plots.style import cms_style, group_look, new_figure, save_figure, with_unit
+from ecalwindows.plots.saving import Draw
+from ecalwindows.plots.style import TOP, around, group_look, legend_above, new_figure, steps, with_unit
+from ecalwindows.plots.ticks import draw_ticks
 from ecalwindows.studies.tables import Table, read_table, rows_where
 
 Floats = NDArray[np.float64]
-Draw = Callable[[Sequence[Path]], None]
-"""Draws a figure and saves it to all paths, one path per format."""
-
 MIN_SHARE = 0.002
 """Minimum share of values outside the bins that the figure states; the table has all shares."""
 
@@ -36,25 +34,18 @@ def figures(folder: Path) -> dict[str, Draw]:
 
     Returns
     -------
-    For each name of a figure (a path without suffix), the function that draws it.
+    For each name of a figure (a path without suffix), the function that draws it, for `draw_all`.
     """
     columns, histograms = read_table(folder / "columns.csv"), read_table(folder / "histograms.csv")
-    found: dict[str, Callable[[], Figure]] = overview.figures(folder, columns, histograms)
+    found: dict[str, Draw] = {**overview.figures(folder, columns, histograms)}
     for name in dict.fromkeys(columns["column"].tolist()):
         rows = rows_where(columns, column=name), rows_where(histograms, column=name)
         found[f"columns/{name}"] = partial(draw_column, name, *rows)
-    return {name: partial(_save, make) for name, make in found.items()}
-
-
-def _save(make: Callable[[], Figure], paths: Sequence[Path]) -> None:
-    with cms_style():
-        figure = make()
-        for path in paths:
-            save_figure(figure, path)
+    return found
 
 
 def draw_column(name: str, columns: Table, histograms: Table) -> Figure:
-    """Draw the distribution of a column by flavour and label.
+    """Draw the distribution of a column by flavour and label, with statistical errors as bands.
 
     Parameters
     ----------
@@ -62,46 +53,53 @@ def draw_column(name: str, columns: Table, histograms: Table) -> Figure:
     columns, histograms : rows of the tables `columns.csv` and `histograms.csv` for this column
     """
     column = COLUMNS[name]
-    figure, axes = new_figure(meaning=column.meaning)
-    highest, heights = 0.0, list[Floats]()
+    figure, axes = new_figure(meaning=column.meaning, top=TOP)
+    heights = [np.zeros(0)]
     for flavour, label, n in zip(columns["flavour"], columns["label"], columns["values"], strict=True):
         rows = rows_where(histograms, flavour=flavour, label=label)
         if n:
             words, colour = group_look(column.level, int(flavour), int(label))
             share = rows["count"] / n
             edges = np.append(rows["low"], rows["high"][-1])
-            axes.stairs(
-                share, edges, color=colour, ls=DASHES[int(label)], lw=2, label=f"{words} ({n:,})",
-                fill=False, gid=f"{flavour}/{label}",
-            )  # fmt: skip
-            highest, heights = max(highest, share.max()), [*heights, share[share > 0]]
-    _scale(axes, columns, np.concatenate(heights or [np.zeros(0)]), highest, is_integer=column.dtype.startswith("int"))
+            error = np.sqrt(share * (1 - share) / n)
+            steps(axes, share + error, edges, baseline=share - error, fill=True, color=colour, alpha=0.25, lw=0)
+            steps(axes, share, edges, edgecolor=colour, fill=False, ls=DASHES[int(label)], lw=2,
+                  label=f"{words} ({n:,})", gid=f"{flavour}/{label}")  # fmt: skip
+            heights.append(share[share > 0])
+    if len(histograms["low"]):
+        axes.set_xlim(*around(histograms["low"].min(), histograms["high"].max(), is_log=columns["bins"][0] == "log"))
+    _scale(axes, columns, np.concatenate(heights), is_integer=column.dtype.startswith("int"))
     axes.set_xlabel(with_unit(name, column.unit))
     axes.set_ylabel(f"share of {column.level}s per bin")
     if column.dtype == "bool":
+        axes.set_xlim(-0.6, 1.6)
         axes.set_xticks([0, 1], ["no", "yes"])
-        axes.minorticks_off()
-    if not heights:
+        axes.xaxis.set_minor_locator(NullLocator())
+    if len(heights) == 1:
         axes.text(0.5, 0.5, "no values (all are -999)", transform=axes.transAxes, ha="center")
+    _legend(axes, columns)
+    draw_ticks(axes)
     return figure
 
 
-def _scale(axes: Axes, columns: Table, heights: Floats, highest: float, *, is_integer: bool) -> None:
-    """Set the axes so that all bins are visible, with free space for the legend above them."""
-    note, n_lines = _not_drawn(columns), int((columns["values"] > 0).sum())
-    room = 0.075 * (n_lines + bool(note)) + 0.04
+def _scale(axes: Axes, columns: Table, heights: Floats, *, is_integer: bool) -> None:
+    """Set the axes so that all bins are visible."""
     if columns["bins"][0] == "log":
         axes.set_xscale("log")
     elif is_integer:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if len(heights) and heights.max() > MAX_RATIO * np.median(heights):
         axes.set_yscale("log")
-        low = heights.min() * 0.5
-        axes.set_ylim(low, low * (highest / low) ** (1 / (1 - room)))
-    elif highest:
-        axes.set_ylim(0, highest / (1 - room))
-    if n_lines:
-        axes.legend(loc="upper right", fontsize="x-small", title=note or None, title_fontsize="x-small", borderpad=0.2)
+        axes.set_ylim(heights.min() * 0.5, heights.max() * 1.6)
+    elif len(heights):
+        axes.set_ylim(0, heights.max() * 1.08)
+
+
+def _legend(axes: Axes, columns: Table) -> None:
+    """Write above the axes what the lines are, where nothing is drawn, and what is not drawn."""
+    if note := _not_drawn(columns):
+        axes.text(1, 1.012, note, transform=axes.transAxes, ha="right", va="bottom", size="x-small", color="0.35")
+    legend_above(axes)
 
 
 def _not_drawn(columns: Table) -> str:

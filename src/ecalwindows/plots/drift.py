@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ecalwindows.core.schema import COLUMNS
-from ecalwindows.plots.style import COLOURS, cms_style, new_figure, save_figure, with_unit
-from ecalwindows.studies.binning import binning_of
+from ecalwindows.plots.saving import Draw
+from ecalwindows.plots.style import COLOURS, around, new_figure, steps, with_unit
+from ecalwindows.plots.ticks import draw_ticks
+from ecalwindows.studies.binning import Binning, binning_of
 from ecalwindows.validation.drift import Drift
 
 Floats = NDArray[np.float64]
@@ -19,32 +22,49 @@ MAX_NAME_LENGTH = 40
 """The legend shows this number of characters from the end of a dataset's name."""
 
 
-def draw_drift(drift: Drift, a: Floats, b: Floats, labels: tuple[str, str], path: Path | None = None) -> Figure:
-    """Draw a column of two datasets. Values outside the bins are counted in the first or last bin.
+def drift_figure(drift: Drift, a: Floats, b: Floats, labels: tuple[str, str]) -> Draw:
+    """What draws a column of two datasets. Values outside the bins are counted in the first or last bin.
 
     Parameters
     ----------
     drift : result of the comparison of this column
     a, b : float64 (n,), sorted values in the two datasets
     labels : names of the two datasets
-    path : if given, the figure is also saved there
     """
-    column = COLUMNS[drift.name]
     binning = binning_of(np.concatenate([a, b]))
-    with cms_style():
-        figure, axes = new_figure(meaning=column.meaning)
-        for values, label, colour, line in zip((a, b), labels, COLOURS[:3:2], ("-", (0, (4, 1.5))), strict=True):
-            counts = np.histogram(np.clip(values, binning.edges[0], binning.edges[-1]), binning.edges)[0]
-            share = counts / max(len(values), 1)
-            words = f"{label[-MAX_NAME_LENGTH:]} ({len(values):,})"
-            axes.stairs(share, binning.edges, color=colour, ls=line, lw=2, label=words)
-        if binning.is_log:
-            axes.set_xscale("log")
-        axes.set_xlabel(with_unit(drift.name, column.unit))
-        axes.set_ylabel(f"share of {column.level}s per bin")
-        axes.set_ylim(0, axes.get_ylim()[1] * 1.25)
-        title = f"KS distance {drift.ks:.3g} (by chance up to {drift.noise:.2g})"
-        axes.legend(loc="upper right", fontsize="x-small", title=title, title_fontsize="x-small")
-        if path is not None:
-            save_figure(figure, path)
+    counts = [np.histogram(np.clip(values, binning.edges[0], binning.edges[-1]), binning.edges)[0] for values in (a, b)]
+    words = [f"{label[-MAX_NAME_LENGTH:]} ({len(values):,})" for values, label in zip((a, b), labels, strict=True)]
+    return partial(draw_drift, drift, binning, counts, words)
+
+
+def draw_drift(drift: Drift, binning: Binning, counts: Sequence[Floats], labels: Sequence[str]) -> Figure:
+    """Draw a column of two datasets, with statistical errors as bands.
+
+    Parameters
+    ----------
+    drift : result of the comparison of this column
+    binning : bins of the column
+    counts : for each dataset, numbers of entries, (n_bins,)
+    labels : of the two datasets
+    """
+    column, edges = COLUMNS[drift.name], binning.edges
+    figure, axes = new_figure(meaning=column.meaning)
+    highest = 0.0
+    for number, label, colour, line in zip(counts, labels, COLOURS[:3:2], ("-", (0, (4, 1.5))), strict=True):
+        n = max(int(number.sum()), 1)
+        share = number / n
+        error = np.sqrt(share * (1 - share) / n)
+        steps(axes, share + error, edges, baseline=share - error, fill=True, color=colour, alpha=0.25, lw=0)
+        steps(axes, share, edges, edgecolor=colour, fill=False, ls=line, lw=2, label=label)
+        highest = max(highest, float((share + error).max()))
+    if binning.is_log:
+        axes.set_xscale("log")
+    axes.set(
+        xlim=around(edges[0], edges[-1], is_log=binning.is_log), ylim=(0, 1.32 * highest or 1),
+        xlabel=with_unit(drift.name, column.unit), ylabel=f"share of {column.level}s per bin",
+    )  # fmt: skip
+    title = f"KS distance {drift.ks:.3g} (by chance up to {drift.noise:.2g})"
+    axes.legend(handles=axes.get_legend_handles_labels()[0], loc="upper right", fontsize="x-small", title=title,
+                title_fontsize="x-small")  # fmt: skip
+    draw_ticks(axes)
     return figure

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,8 @@ from numpy.typing import NDArray
 from ecalwindows.evaluation.collecting import SCORE
 from ecalwindows.evaluation.measuring import MIN_ENTRIES, Measured, Table
 from ecalwindows.evaluation.separation import Calibration, roc
-from ecalwindows.plots.style import COLOURS, LINES, PLAIN, cms_style, mark, new_figure, save_figure, with_unit
+from ecalwindows.plots.saving import Draw
+from ecalwindows.plots.style import COLOURS, LINES, PLAIN, mark, new_figure, with_unit
 
 Floats = NDArray[np.float64]
 
@@ -42,8 +42,8 @@ POINTS = 2000
 def evaluation_figures(
     measured: Sequence[Measured], satellites: Table, caloparticles: Mapping[str, Table],
     calibrations: Mapping[str, Calibration], models: Sequence[str],
-) -> dict[str, Callable[[Sequence[Path]], None]]:  # fmt: skip
-    """What draws each figure, by name: it is called with paths, and writes nothing where there are no numbers.
+) -> dict[str, Draw]:  # fmt: skip
+    """What draws each figure, by name, for `draw_all`; it draws nothing where there are no numbers.
 
     Parameters
     ----------
@@ -57,24 +57,18 @@ def evaluation_figures(
     dict of functions
     """
     looks = _looks(list(dict.fromkeys(each.collection for each in measured)), models)
-    draw: dict[str, Callable[[], Figure | None]] = {"roc": lambda: _roc(satellites, looks)}
-    draw["calibration"] = lambda: _calibration(calibrations, looks)
+    draw: dict[str, Draw] = {
+        "roc": partial(_roc, satellites, looks), "calibration": partial(_calibration, calibrations, looks)
+    }  # fmt: skip
     if caloparticles:
-        draw["response"] = lambda: _response(caloparticles, looks)
+        draw["response"] = partial(_response, caloparticles, looks)
         for by in ("et_seed", "seed_eta", "nVtx", "ncls"):
-            draw[f"resolution_by_{by}"] = lambda by=by: _with_ratio(measured, "resolution", by, looks)  # type: ignore[misc]
+            draw[f"resolution_by_{by}"] = partial(_with_ratio, measured, "resolution", by, looks)
         for what in ("completeness", "purity"):
             for by in ("et_seed", "seed_eta"):
-                draw[f"{what}_by_{by}"] = lambda what=what, by=by: _by(measured, what, by, looks)  # type: ignore[misc]
-        draw["fakes"] = lambda: _by(measured, "fakes per event", "et of the supercluster", looks)
-    return {name: partial(_draw, made) for name, made in draw.items()}
-
-
-def _draw(made: Callable[[], Figure | None], paths: Sequence[Path]) -> None:
-    with cms_style():
-        if figure := made():
-            for path in paths:
-                save_figure(figure, path)
+                draw[f"{what}_by_{by}"] = partial(_by, measured, what, by, looks)
+        draw["fakes"] = partial(_by, measured, "fakes per event", "et of the supercluster", looks)
+    return draw
 
 
 def _looks(names: Sequence[str], models: Sequence[str]) -> dict[str, tuple[str, str]]:

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from ecalwindows.core.schema import COLUMNS
 from ecalwindows.plots.response import draw_response, draw_response_by
@@ -19,14 +19,17 @@ from ecalwindows.plots.style import (  # fmt: skip
     LINES,
     MIN_ENTRIES,
     PLAIN,
+    TOP,
     flavour_look,
     group_look,
     legend,
+    legend_above,
     mark,
     new_figure,
-    room_for_legend,
+    steps,
     with_unit,
 )
+from ecalwindows.plots.ticks import draw_ticks
 from ecalwindows.studies.tables import Table, read_table, rows_where
 
 Figures = dict[str, Callable[[], Figure]]
@@ -83,17 +86,20 @@ def draw_seeds(rows: Table) -> Figure:
     eta, et = (np.unique(np.concatenate([rows[f"{axis}_low"], rows[f"{axis}_high"]])) for axis in ("eta", "et"))
     counts = np.zeros((len(et) - 1, len(eta) - 1))
     counts[np.searchsorted(et, rows["et_low"]), np.searchsorted(eta, rows["eta_low"])] = rows["count"]
-    figure, axes = new_figure(right=0.83)
+    figure, axes = new_figure(right=0.8)
     mesh = axes.pcolormesh(
         eta, et, np.ma.masked_equal(counts, 0), norm=LogNorm(1, max(counts.max(), 2)), cmap="viridis", gid="seeds",
         rasterized=True,
     )  # fmt: skip
-    bar = figure.colorbar(mesh, cax=figure.add_axes((0.85, 0.125, 0.035, 0.8)))
+    bar = figure.colorbar(mesh, cax=figure.add_axes((0.815, 0.125, 0.03, 0.81)))
     bar.set_label("windows per bin")
+    bar.ax.yaxis.set(major_locator=LogLocator(subs=(1.0, 2.0, 5.0)), minor_locator=NullLocator())
+    bar.ax.yaxis.set_major_formatter(PLAIN)
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(PLAIN)
     axes.set(xlim=(-3, 3), xlabel=r"seed $\eta$", ylabel=with_unit(r"seed $E_T$", "GeV"))
     _title(axes, rows, int(counts.sum()))
+    draw_ticks(axes)
     return figure
 
 
@@ -105,19 +111,23 @@ def _title(axes: Axes, rows: Table, n: int) -> None:
 
 def draw_clusters(table: Table) -> Figure:
     """Draw the windows of one flavour and label by number of clusters: all clusters, and those with each label."""
-    figure, axes = new_figure()
+    figure, axes = new_figure(top=TOP)
     last, n = 1, 0
     for (kind, words), line, colour in zip(KINDS.items(), LINES, COLOURS, strict=False):
         rows = rows_where(table, kind=kind)
         if len(rows["windows"]):
             counts = np.bincount(rows["clusters"], rows["windows"])
             edges, mean = np.arange(len(counts) + 1) - 0.5, np.average(rows["clusters"], weights=rows["windows"])
+            error = np.sqrt(counts)
+            steps(axes, counts + error, edges, baseline=counts - error, fill=True, color=colour, alpha=0.25, lw=0)
             axes.stairs(counts, edges, color=colour, ls=line, lw=2.5, label=f"{words} (mean {mean:.1f})", gid=kind)
             last, n = max(last, len(counts)), max(n, int(rows["windows"].sum()))
     axes.set(xlim=(-0.5, last - 0.5), yscale="log", xlabel="clusters per window", ylabel="windows")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _title(axes, table, n)
-    room_for_legend(axes, 0.33)
+    axes.set_ylim(0.5, 1.6 * axes.get_ylim()[1])
+    legend_above(axes)
+    draw_ticks(axes)
     return figure
 
 
@@ -193,4 +203,5 @@ def draw_share(name: str, rows: Table, columns: Table) -> Figure:
         axes.set_xscale("log")
     axes.set(ylim=(0, 1.15), xlabel=with_unit(name, COLUMNS[name].unit), ylabel="share in the true supercluster")
     legend(axes, fontsize="small", ncol=2)
+    draw_ticks(axes)
     return figure

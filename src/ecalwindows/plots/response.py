@@ -14,11 +14,14 @@ from ecalwindows.plots.style import (
     MIN_ENTRIES,
     PLAIN,
     flavour_look,
+    legend,
     mark,
     new_figure,
     room_for_legend,
+    steps,
     with_unit,
 )
+from ecalwindows.plots.ticks import draw_ticks
 from ecalwindows.studies.tables import Table, rows_where
 
 Floats = NDArray[np.float64]
@@ -46,11 +49,16 @@ def draw_response(rows: Table) -> Figure:
         fine, edges = response_counts(subset)
         counts = fine[: len(fine) // REBIN * REBIN].reshape(-1, REBIN).sum(axis=1) / max(fine.sum(), 1)
         _, middle, width = median_and_width(fine, edges)
-        label = f"{who}: {kind} (median {middle:.3f}, width {width / middle:.3f})"
+        label = f"{who}, {kind}: {middle:.3f}, {width / middle:.3f}"
+        error = np.sqrt(counts / max(fine.sum(), 1))
+        steps(axes, counts + error, edges[::REBIN], baseline=counts - error, fill=True, color=colour, alpha=0.2, lw=0)
         axes.stairs(counts, edges[::REBIN], color=colour, ls=LINES[index], lw=2, label=label, gid=f"{flavour}/{kind}")
     axes.set(xlim=(0.5, 1.2), yscale="log")
     axes.set(xlabel="energy / energy of the caloparticle", ylabel="share of caloparticles per bin")
-    room_for_legend(axes, 0.38)
+    axes.set_ylim(top=3 * axes.get_ylim()[1])
+    legend(axes, loc="upper left", fontsize=12, borderpad=0.2, labelspacing=0.3, title="median, width",
+           title_fontsize=12, alignment="left")  # fmt: skip
+    draw_ticks(axes)
     return figure
 
 

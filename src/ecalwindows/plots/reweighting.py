@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
-from ecalwindows.plots.style import FORMATS, cms_style, mark, save_figure
+from ecalwindows.plots.saving import Draw, Look, draw_all
+from ecalwindows.plots.style import mark
 from ecalwindows.studies.tables import Table, read_table, rows_where
 
 Floats = NDArray[np.float64]
@@ -36,17 +38,14 @@ def draw_reweighting(tables: Mapping[str, Path], folder: Path) -> list[Path]:
     """
     check = read_table(tables["check_et_eta"])
     ncls = read_table(tables["check_ncls_eta"])
-    figures = {
-        f"et_eta_{flavour}s": _flatness(rows_where(check, flavour=flavour)) for flavour in ("electron", "photon")
+    figures: dict[str, Draw] = {
+        f"et_eta_{flavour}s": partial(_flatness, rows_where(check, flavour=flavour))
+        for flavour in ("electron", "photon")
     }
-    figures["ncls_eta"] = _agreement(ncls)
-    figures["ncls"] = _projections(ncls)
-    figures["weights"] = _weights(read_table(tables["flattening"]), read_table(tables["photon_to_electron"]))
-    paths = [folder / f"{name}{suffix}" for name in figures for suffix in FORMATS]
-    with cms_style(16):
-        for path in paths:
-            save_figure(figures[path.stem], path)
-    return paths
+    figures["ncls_eta"] = partial(_agreement, ncls)
+    figures["ncls"] = partial(_projections, ncls)
+    figures["weights"] = partial(_weights, read_table(tables["flattening"]), read_table(tables["photon_to_electron"]))
+    return draw_all(figures, folder, Look(font_size=16))
 
 
 def _panels(n: int) -> tuple[Figure, list[Axes]]:
@@ -89,28 +88,24 @@ def _bar(figure: Figure, mesh: Any, axes: Any, label: str) -> None:
 def _flatness(table: Table) -> Figure:
     """Draw the share of each bin of Et and eta over that of a flat distribution, before and after."""
     flavour = table["flavour"][0]
-    with cms_style(16):
-        figure, axes = _panels(2)
-        values = [table[when] / table["flat"] for when in ("before", "after")]
-        look = _ratio_look(values)
-        titles = (f"{flavour}s, before", f"{flavour}s, after")
-        meshes = [_map(*each, **look) for each in zip(axes, [table] * 2, ["et"] * 2, values, titles, strict=True)]
-        _bar(figure, meshes[-1], axes, "windows / flat")
+    figure, axes = _panels(2)
+    values = [table[when] / table["flat"] for when in ("before", "after")]
+    look = _ratio_look(values)
+    titles = (f"{flavour}s, before", f"{flavour}s, after")
+    meshes = [_map(*each, **look) for each in zip(axes, [table] * 2, ["et"] * 2, values, titles, strict=True)]
+    _bar(figure, meshes[-1], axes, "windows / flat")
     return figure
 
 
 def _agreement(table: Table) -> Figure:
     """Draw the share of photons over that of electrons in bins of ncls and eta, before and after."""
     photons, electrons = (rows_where(table, flavour=flavour) for flavour in ("photon", "electron"))
-    with cms_style(16):
-        figure, axes = _panels(2)
-        values = [
-            photons[when] / np.where(electrons[when] > 0, electrons[when], np.nan) for when in ("before", "after")
-        ]
-        look = _ratio_look(values)
-        titles = ("before", "after")
-        meshes = [_map(*each, **look) for each in zip(axes, [photons] * 2, ["ncls"] * 2, values, titles, strict=True)]
-        _bar(figure, meshes[-1], axes, "photons / electrons")
+    figure, axes = _panels(2)
+    values = [photons[when] / np.where(electrons[when] > 0, electrons[when], np.nan) for when in ("before", "after")]
+    look = _ratio_look(values)
+    titles = ("before", "after")
+    meshes = [_map(*each, **look) for each in zip(axes, [photons] * 2, ["ncls"] * 2, values, titles, strict=True)]
+    _bar(figure, meshes[-1], axes, "photons / electrons")
     return figure
 
 
@@ -118,12 +113,11 @@ def _projections(table: Table) -> Figure:
     """Draw the shares by ncls in three bins of eta, for both flavours."""
     edges = np.unique(table["eta_low"])
     chosen = edges[[0, len(edges) // 2, len(edges) - 1]] if len(edges) > 2 else edges
-    with cms_style(16):
-        figure, axes = _panels(len(chosen))
-        for each, low in zip(axes, chosen, strict=True):
-            _overlaid(each, rows_where(table, eta_low=low))
-        axes[0].set_ylabel("share of windows [%]")
-        axes[-1].legend(fontsize="x-small")
+    figure, axes = _panels(len(chosen))
+    for each, low in zip(axes, chosen, strict=True):
+        _overlaid(each, rows_where(table, eta_low=low))
+    axes[0].set_ylabel("share of windows [%]")
+    axes[-1].legend(fontsize="x-small")
     return figure
 
 
@@ -153,14 +147,13 @@ def _percent(rows: Table, when: str) -> Floats:
 
 def _weights(flattening: Table, ratio_map: Table) -> Figure:
     """Draw the three maps of weights."""
-    with cms_style(16):
-        figure, axes = _panels(3)
-        maps = [(rows_where(flattening, flavour=name), "et", f"flattening, {name}s") for name in ("electron", "photon")]
-        maps.append((ratio_map, "ncls", "photons to electrons"))
-        look = _ratio_look([table["weight"] for table, *_ in maps])
-        meshes = [
-            _map(each, table, along, table["weight"], title, **look)
-            for each, (table, along, title) in zip(axes, maps, strict=True)
-        ]
-        _bar(figure, meshes[-1], axes, "weight")
+    figure, axes = _panels(3)
+    maps = [(rows_where(flattening, flavour=name), "et", f"flattening, {name}s") for name in ("electron", "photon")]
+    maps.append((ratio_map, "ncls", "photons to electrons"))
+    look = _ratio_look([table["weight"] for table, *_ in maps])
+    meshes = [
+        _map(each, table, along, table["weight"], title, **look)
+        for each, (table, along, title) in zip(axes, maps, strict=True)
+    ]
+    _bar(figure, meshes[-1], axes, "weight")
     return figure

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure as Figure  # also for those that name the type of a figure
+from matplotlib.patches import StepPatch
 from matplotlib.ticker import StrMethodFormatter
 
 from ecalwindows.core.errors import OutputError
 from ecalwindows.core.files.output import check_output, written_atomically
+from ecalwindows.plots.label import label_text
 
 COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#717581")
 """Five of Petroff's ten colours, which CMS recommends: https://arxiv.org/abs/2107.02270."""
@@ -29,11 +31,11 @@ FORMATS = (".png", ".pdf")
 LINES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
 """Line styles, so that curves differ without colours."""
 
+TOP = 0.815
+"""Upper end of axes with the legend above them, as a fraction of the height of the figure."""
+
 MIN_ENTRIES = 20
 """Minimum number of entries of a bin for which a median and a resolution are drawn."""
-
-SIMULATION = "Private work (CMS simulation)"
-"""Label that CMS requires on figures that it has not approved."""
 
 
 @contextmanager
@@ -51,25 +53,44 @@ def cms_style(font_size: float = 20) -> Iterator[None]:
         yield
 
 
-def new_figure(*, right: float = 0.965, meaning: str = "") -> tuple[Figure, Axes]:
-    """A figure with one pair of axes and the label that CMS requires.
+def new_figure(*, right: float = 0.965, top: float = 0.935, meaning: str = "") -> tuple[Figure, Axes]:
+    """A figure with one pair of axes and the label.
 
     Parameters
     ----------
-    right : right end of the axes, as a fraction of the width of the figure
+    right, top : right and upper end of the axes, as fractions of the width and height of the figure
     meaning : explanation of the quantity on the horizontal axis, written below its label
     """
     figure = Figure(figsize=(8, 6.5), dpi=80)
     bottom = 0.165 if meaning else 0.125
-    axes = figure.add_axes((0.15, bottom, right - 0.15, 0.935 - bottom))
+    axes = figure.add_axes((0.15, bottom, right - 0.15, top - bottom))
     figure.text(right, 0.012, meaning, ha="right", va="bottom", size="x-small", color="0.35")
     mark(axes)
     return figure, axes
 
 
+def steps(axes: Axes, values: Any, edges: Any, **look: Any) -> None:
+    """Draw a histogram like `Axes.stairs`, but do not change the limits: to find them takes long."""
+    axes.add_artist(StepPatch(values, edges, **look))
+
+
+def around(low: float, high: float, *, is_log: bool) -> tuple[float, float]:
+    """Limits of an axis with some room around low and high."""
+    if is_log:
+        room = (high / low) ** 0.045
+        return low / room, high * room
+    return low - 0.045 * (high - low), high + 0.045 * (high - low)
+
+
 def mark(axes: Axes) -> None:
-    """Write the label that CMS requires above the axes."""
-    axes.text(0, 1.012, SIMULATION, transform=axes.transAxes, ha="left", va="bottom", style="italic", size="x-small")
+    """Write the label, if there is one, above the axes."""
+    axes.text(0, 1.012, label_text(), transform=axes.transAxes, ha="left", va="bottom", style="italic", size="x-small")
+
+
+def mark_panels(figure: Figure) -> None:
+    """Write the label, if there is one, above all panels of a figure."""
+    if text := label_text():
+        figure.suptitle(text, x=0.012, ha="left", style="italic", fontsize="medium")
 
 
 def flavour_look(flavour: int) -> tuple[str, str]:
@@ -117,10 +138,20 @@ def room_for_legend(axes: Axes, room: float) -> None:
     legend(axes, fontsize=13, borderpad=0.2, labelspacing=0.3)
 
 
+def legend_above(axes: Axes) -> None:
+    """Draw the legend, in two columns, above axes that end at `TOP`: it hides nothing, and needs no room in them."""
+    handles = axes.get_legend_handles_labels()[0]
+    if handles and isinstance(axes.figure, Figure):
+        axes.figure.legend(
+            handles=handles, loc="upper right", bbox_to_anchor=(0.975, 1.0), ncols=2 if len(handles) > 2 else 1,
+            fontsize=13, borderpad=0.1, labelspacing=0.25, columnspacing=1.0, borderaxespad=0.2,
+        )  # fmt: skip
+
+
 def legend(axes: Axes, **look: Any) -> None:
     """Draw the legend, or the reason why nothing is drawn."""
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="upper right", **look)
+        axes.legend(**{"loc": "upper right"} | look)
     else:
         axes.text(0.5, 0.5, f"no bin has {MIN_ENTRIES} entries", transform=axes.transAxes, ha="center")
 
@@ -145,7 +176,13 @@ def check_picture(path: Path) -> None:
 def save_figure(figure: Figure, path: Path) -> None:
     """Write the figure atomically, in the format of the suffix. Raises OutputError like `check_picture`."""
     check_picture(path)
-    kind = path.suffix[1:].lower()
-    with written_atomically([path]) as (temporary,):
-        no_date: dict[str, Any] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
-        figure.savefig(temporary, format=kind, metadata=no_date.get(kind))
+    with written_atomically([path]) as (temporary,), temporary.open("wb") as file:
+        write_picture(figure, file, path.suffix)
+
+
+def write_picture(figure: Figure, file: IO[bytes], suffix: str) -> None:
+    """Write the figure, in the format of the suffix and without a date, to an open file."""
+    kind = suffix[1:].lower()
+    more: dict[str, Any] = {"pdf": {"metadata": {"CreationDate": None}}, "svg": {"metadata": {"Date": None}}}
+    more["png"] = {"pil_kwargs": {"compress_level": 4}}  # half of the time of the usual 6
+    figure.savefig(file, format=kind, **more.get(kind, {}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from ecalwindows.core.geometry import GEOMETRIES
-from ecalwindows.plots.style import COLOURS, FORMATS, cms_style, mark, new_figure, save_figure
+from ecalwindows.plots.saving import Draw, draw_all
+from ecalwindows.plots.style import COLOURS, mark, new_figure
 from ecalwindows.studies.tables import Table, read_table, rows_where
 
 BOUNDS = {"up": r"largest $\Delta\eta$", "down": r"smallest $\Delta\eta$", "width": r"largest $|\Delta\phi|$ [rad]"}
@@ -34,56 +36,50 @@ def draw_window_size(tables: Mapping[str, Path], folder: Path) -> list[Path]:
     Paths of the figures.
     """
     boxes, lines, contained = (read_table(tables[name]) for name in ("boxes", "lines", "contained"))
-    figures = {"contained": _contained(contained)}
-    figures |= {f"bound_{bound}": _bound(boxes, lines, bound) for bound in BOUNDS}
-    paths = [folder / f"{name}{suffix}" for name in figures for suffix in FORMATS]
-    with cms_style():
-        for path in paths:
-            save_figure(figures[path.stem], path)
-    return paths
+    figures: dict[str, Draw] = {"contained": partial(_contained, contained)}
+    figures |= {f"bound_{bound}": partial(_bound, boxes, lines, bound) for bound in BOUNDS}
+    return draw_all(figures, folder)
 
 
 def _bound(boxes: Table, lines: Table, bound: str) -> Figure:
     """Draw a bound against abs(eta): boxes with errors, the fitted lines, the named geometries."""
-    with cms_style():
-        figure, axes = new_figure()
-        a = np.linspace(0, 3, 601)
-        for name, (colour, style) in NAMED_GEOMETRIES.items():
-            values = GEOMETRIES[name].bounds(a)[list(BOUNDS).index(bound)]
-            axes.plot(a, values, style, c=colour, lw=1.6, label=name)
-        for index, share in enumerate(np.unique(boxes["share"])):
-            colour, rows = COLOURS[index % len(COLOURS)], rows_where(boxes, share=share)
-            axes.errorbar(
-                rows["eta"], rows[bound], yerr=rows[f"{bound}_error"], fmt=MARKERS[index % len(MARKERS)], ms=6,
-                color=colour, label=f"{100 * share:g} %",
-            )  # fmt: skip
-            fit = rows_where(lines, share=share, bound=bound)
-            axes.plot(fit["eta"], fit["height"], "-", c=colour, lw=1)
-        axes.set(xlabel=ETA, ylabel=BOUNDS[bound], xlim=(0, 3))
-        low, high = axes.get_ylim()
-        room = 0.32 * (high - low)
-        axes.set_ylim((low - room, 0) if bound == "down" else (0, high + room))
-        axes.legend(ncols=2, fontsize="x-small", loc="lower left" if bound == "down" else "upper right", frameon=False)
+    figure, axes = new_figure()
+    a = np.linspace(0, 3, 601)
+    for name, (colour, style) in NAMED_GEOMETRIES.items():
+        values = GEOMETRIES[name].bounds(a)[list(BOUNDS).index(bound)]
+        axes.plot(a, values, style, c=colour, lw=1.6, label=name)
+    for index, share in enumerate(np.unique(boxes["share"])):
+        colour, rows = COLOURS[index % len(COLOURS)], rows_where(boxes, share=share)
+        axes.errorbar(
+            rows["eta"], rows[bound], yerr=rows[f"{bound}_error"], fmt=MARKERS[index % len(MARKERS)], ms=6,
+            color=colour, label=f"{100 * share:g} %",
+        )  # fmt: skip
+        fit = rows_where(lines, share=share, bound=bound)
+        axes.plot(fit["eta"], fit["height"], "-", c=colour, lw=1)
+    axes.set(xlabel=ETA, ylabel=BOUNDS[bound], xlim=(0, 3))
+    low, high = axes.get_ylim()
+    room = 0.32 * (high - low)
+    axes.set_ylim((low - room, 0) if bound == "down" else (0, high + room))
+    axes.legend(ncols=2, fontsize="x-small", loc="lower left" if bound == "down" else "upper right", frameon=False)
     return figure
 
 
 def _contained(table: Table) -> Figure:
     """Draw the share of the simulated energy outside the windows, by abs(eta)."""
-    with cms_style():
-        figure = Figure(figsize=(8, 6.5), dpi=80)
-        axes = figure.add_axes((0.15, 0.125, 0.815, 0.8))
-        mark(axes)
-        names = list(dict.fromkeys(table["geometry"].tolist()))
-        fits = [name for name in names if name.startswith("fit_")]
-        looks = NAMED_GEOMETRIES | {name: (COLOURS[i % len(COLOURS)], ":") for i, name in enumerate(fits)}
-        looks |= {"seed_side": ("#b9ac70", "-")}
-        for name in sorted(names, key=list(looks).index):
-            _draw_outside(axes, rows_where(table, geometry=name), name, *looks[name])
-        axes.set(xlabel=ETA, ylabel="energy outside [%]", yscale="log", xlim=(0, table["eta_high"].max()))
-        low, high = axes.get_ylim()
-        axes.set_ylim(max(low, 0.003), high * 30)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.legend(ncols=2, fontsize="x-small", loc="upper right", frameon=False)
+    figure = Figure(figsize=(8, 6.5), dpi=80)
+    axes = figure.add_axes((0.15, 0.125, 0.815, 0.8))
+    mark(axes)
+    names = list(dict.fromkeys(table["geometry"].tolist()))
+    fits = [name for name in names if name.startswith("fit_")]
+    looks = NAMED_GEOMETRIES | {name: (COLOURS[i % len(COLOURS)], ":") for i, name in enumerate(fits)}
+    looks |= {"seed_side": ("#b9ac70", "-")}
+    for name in sorted(names, key=list(looks).index):
+        _draw_outside(axes, rows_where(table, geometry=name), name, *looks[name])
+    axes.set(xlabel=ETA, ylabel="energy outside [%]", yscale="log", xlim=(0, table["eta_high"].max()))
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(low, 0.003), high * 30)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.legend(ncols=2, fontsize="x-small", loc="upper right", frameon=False)
     return figure
 
 

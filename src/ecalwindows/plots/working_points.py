@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
-from ecalwindows.plots.style import FORMATS, MIN_ENTRIES, PLAIN, SIMULATION, cms_style, save_figure
+from ecalwindows.plots.saving import Draw, Look, draw_all
+from ecalwindows.plots.style import MIN_ENTRIES, PLAIN, mark_panels
 from ecalwindows.studies.tables import Table, read_table, rows_where
 
 Floats = NDArray[np.float64]
@@ -44,22 +46,15 @@ def draw_working_points(tables: Mapping[str, Path], folder: Path) -> list[Path]:
     Paths of the figures.
     """
     scan, made, closure = (read_table(tables[name]) for name in ("scan", "map", "closure"))
-    draw: dict[str, Callable[[], Figure]] = {
-        "resolution_by_threshold": lambda: _scan(scan, made, "resolution", r"$\sigma_{eff}$ / minimum"),
-        "response_by_threshold": lambda: _scan(scan, made, "response", r"$E_{reco}/E_{true}$ / maximum"),
-        "map": lambda: _map(made),
-        "resolution_before_and_after": lambda: _closure(closure, "resolution", r"$\sigma_{eff}(E_{reco}/E_{true})$"),
-        "change_of_resolution": lambda: _change(closure),
-        "clusters_kept": lambda: _closure(closure, "clusters", "mean number of clusters"),
+    draw: dict[str, Draw] = {
+        "resolution_by_threshold": partial(_scan, scan, made, "resolution", r"$\sigma_{eff}$ / minimum"),
+        "response_by_threshold": partial(_scan, scan, made, "response", r"$E_{reco}/E_{true}$ / maximum"),
+        "map": partial(_map, made),
+        "resolution_before_and_after": partial(_closure, closure, "resolution", r"$\sigma_{eff}(E_{reco}/E_{true})$"),
+        "change_of_resolution": partial(_change, closure),
+        "clusters_kept": partial(_closure, closure, "clusters", "mean number of clusters"),
     }
-    paths = []
-    for name, drawn in draw.items():
-        with cms_style(15):
-            figure = drawn()
-            for suffix in FORMATS:
-                paths.append(folder / f"{name}{suffix}")
-                save_figure(figure, paths[-1])
-    return paths
+    return draw_all(draw, folder, Look(font_size=15))
 
 
 def _eta_bins(table: Table) -> list[tuple[float, float]]:
@@ -74,7 +69,7 @@ def _panels(n: int, *, sharey: bool) -> tuple[Figure, list[Axes]]:
     axes = figure.subplots(rows, columns, sharex=True, sharey=sharey, squeeze=False).ravel().tolist()
     for spare in axes[n:]:
         spare.remove()
-    figure.suptitle(SIMULATION, x=0.012, ha="left", style="italic", fontsize="medium")
+    mark_panels(figure)
     return figure, axes[:n]
 
 
@@ -128,7 +123,7 @@ def _map(made: Table) -> Figure:
     """Draw the thresholds and their errors, one cell for each bin; bins with too few caloparticles are hatched."""
     figure = Figure(figsize=(17, 8), dpi=100, layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
-    figure.suptitle(SIMULATION, x=0.012, ha="left", style="italic", fontsize="medium")
+    mark_panels(figure)
     factor = np.sqrt(made["threshold_high"] / made["threshold_low"])
     low, high = made["threshold"].min(), made["threshold"].max()
     middle = np.sqrt(low * high)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ecalwindows.cli.figures import label_option
 from ecalwindows.cli.printing import say
 
 
@@ -41,6 +42,7 @@ Examples:
 @click.option("--knots", type=Numbers(), metavar="ETA,...", help="Where fitted lines meet [1,1.5,2]; v3 has 1.5.")
 @click.option("--skip-bad-files", is_flag=True, help="Go on without dumper files that cannot be read.")
 @click.option("--figures/--no-figures", default=True, help="Draw the figures [drawn].")
+@label_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 def window_size(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     """Find how large windows must be to hold the simulated energy of caloparticles.

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ecalwindows.cli.figures import label_option
 from ecalwindows.cli.printing import say
 
 
@@ -53,6 +54,7 @@ Exit code: 0 the map is written, 1 it is not (most bins have too few entries), 2
 @click.option("--bootstrap", type=int, default=100, show_default=True, help="Rounds of the bootstrap.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the bootstrap.")
 @click.option("--figures/--no-figures", default=True, help="Draw the figures [drawn].")
+@label_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 def working_points(tables: tuple[str, ...], output: str, **options: Any) -> None:
     """Find the simFraction thresholds that make the energy of true superclusters best.
