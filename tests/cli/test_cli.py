@@ -40,6 +40,22 @@ def test_help_imports_nothing_heavy() -> None:
     assert ran.stderr.strip() == "[]"
 
 
+@pytest.mark.compiled
+def test_windows_imports_no_library_that_it_does_not_need(tmp_path: Path) -> None:
+    """Also where they are installed; numba's linear algebra still works for loops of other programs."""
+    heavy = {"pandas", "scipy.linalg", "correctionlib.schemav2", "matplotlib", "rich"}
+    words = ["windows", ELECTRONS, "-o", str(tmp_path / "w.parquet"), "--events", ":1", "-q"]
+    script = (
+        "import sys, ecalwindows.cli.main as m\n"
+        f"try: m.main({words!r})\n"
+        "except SystemExit: pass\n"
+        "import numba.np.arraymath as a, numba.np.linalg as b\n"
+        f"print(sorted({heavy!r} & set(sys.modules)), a.ensure_blas is b.ensure_blas, b.ensure_blas.__name__)"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[] True ensure_blas" and (tmp_path / "w.parquet").exists()
+
+
 def test_version_tells_the_revision() -> None:
     assert "(revision " in run("--version").out
 

@@ -16,15 +16,20 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import correctionlib
-import correctionlib.schemav2 as schema
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ecalwindows.core.errors import listed
+from ecalwindows.core.lazy import Lazy
+
+if TYPE_CHECKING:
+    import correctionlib.schemav2 as schema
+else:
+    schema = Lazy("correctionlib.schemav2")  # its models take longer to make than the packaged maps take to read
 
 MAX_BYTES = 16 * 2**20
 """Maximum size of a file, and of the content of a compressed file."""

@@ -18,6 +18,8 @@ import sys
 import tempfile
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -116,11 +118,31 @@ def not_kept(place: str, reason: str | None) -> None:
     log.warning("compiled code cannot be kept in %s (%s): each run compiles again", place, reason or "not writable")
 
 
+@cache
+def import_array_functions() -> None:
+    """Import numba's functions of arrays without scipy's linear algebra, which takes as long to import as numba.
+
+    Numba imports it there only to see whether it can be imported. The loops of this package do not use it, and other
+    loops that do import it when they are compiled, as always.
+    """
+    if "numba.np.arraymath" in sys.modules or find_spec("scipy") is None:
+        return
+    linalg: Any = import_module("numba.np.linalg")
+    ensure = linalg.ensure_blas
+    linalg.ensure_blas = lambda: None
+    try:
+        arraymath: Any = import_module("numba.np.arraymath")
+        arraymath.ensure_blas = ensure
+    finally:
+        linalg.ensure_blas = ensure
+
+
 class KeptCode(numba.core.caching.FunctionCache):  # type: ignore[misc]
     """Numba's files of compiled code; everything also works without them."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled code for types of arguments; None where there is none or it cannot be read."""
+        import_array_functions()
         try:
             return super().load_overload(sig, target_context)
         except Exception as error:  # a damaged file: whatever unpickling raises

@@ -45,12 +45,18 @@ def arrow_table(batch: WindowBatch, definition: FeaturesDefinition) -> pa.Table:
 
 def _record(batch: WindowBatch, names: tuple[str, ...]) -> Any:
     """An Arrow struct array of columns of one level."""
-    arrays = [_text(batch.window_index) if name == "window_index" else pa.array(batch.column(name)) for name in names]
+    arrays = [_text(batch.window_index) if name == "window_index" else _numbers(batch.column(name)) for name in names]
     fields = [
         pa.field(name, array.type, nullable=False, metadata=_column_metadata(name))
         for name, array in zip(names, arrays, strict=True)
     ]
     return pa.StructArray.from_arrays(arrays, fields=fields)
+
+
+def _numbers(column: Any) -> Any:
+    """A column as an Arrow array, without a copy. (`pyarrow.array` imports pandas where it is installed.)"""
+    bits = np.packbits(column, bitorder="little") if column.dtype == np.bool_ else np.ascontiguousarray(column)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(column.dtype), len(column), [None, pa.py_buffer(bits)])
 
 
 def _column_metadata(name: str) -> dict[str, str]:
@@ -70,7 +76,7 @@ def _text(text: Text) -> Any:
 def _lists(offsets: Any, values: Any) -> Any:
     """Plain non-nullable lists of values."""
     kind = pa.list_(pa.field("element", values.type, nullable=False))
-    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), values, type=kind)
+    return pa.ListArray.from_arrays(_numbers(offsets.astype(np.int32)), values, type=kind)
 
 
 def _hits(batch: WindowBatch, components: tuple[int, ...]) -> Any:
@@ -78,7 +84,7 @@ def _hits(batch: WindowBatch, components: tuple[int, ...]) -> Any:
     offsets, index = gathered_rows(batch.hits_offsets, batch.pair_cluster)
     numbers = np.stack(columns, axis=1)[index].ravel()
     each = np.arange(0, len(numbers) + 1, len(components))
-    return _lists(batch.window_offsets, _lists(offsets, _lists(each, pa.array(numbers))))
+    return _lists(batch.window_offsets, _lists(offsets, _lists(each, _numbers(numbers))))
 
 
 def _integer_leaves(path: str, kind: pa.DataType) -> list[str]:
