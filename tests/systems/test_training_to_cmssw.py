@@ -47,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         commands = re.sub(pattern, small, commands, flags=re.MULTILINE)
     done = subprocess.run(["bash", "-ec", commands], cwd=made, env=ENVIRONMENT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "test vectors of" in done.stdout and "area under ROC" in done.stdout
+    assert all(each in done.stdout for each in ("test vectors of", "\nagree: ", "area under ROC"))
     return made
 
 
