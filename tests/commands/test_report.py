@@ -96,6 +96,7 @@ def test_numbers_of_the_overview_are_those_of_the_record_and_of_the_data(folder:
         assert re.search(rf"{split['name']}\s+{split['share']}\s+{split['events']:,}\s+{split['windows']:,}", text)
     for name in ("clusters", "candidates", "windows_made", "matched", "windows_kept"):
         assert f"{record['counts'][name]:,}" in text
+    assert run("production", "digest", str(folder / "data")).out.strip() in text
     matched = sum(int(batch.window["is_seed_calo_matched"].sum()) for batch in batches(folder))
     shown = re.findall(r"windows\n(.*)\n([\d,]+)\n", text)
     assert sum(int(n.replace(",", "")) for who, n in shown if who in ("electron", "photon")) == matched

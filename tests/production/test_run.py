@@ -443,6 +443,9 @@ def test_a_report_is_in_the_record_and_the_digest_is_that_without(layout: str, d
         run("production", "run", str(file), "-q")
         dataset = tmp_path / name / "dataset"
         digests.append(dataset_digest(dataset))
+        if report:
+            page = next(dataset.rglob("report.html")).read_text()
+            assert dataset_digest(dataset) in page
         run("validate", str(dataset))
         above = dataset / "_ecalwindows" if layout == "flat" else dataset
         pages = {Path(page.name).name for page in read_record(above / "dataset.json").pages}

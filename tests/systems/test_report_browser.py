@@ -16,6 +16,8 @@ from helpers.definitions import EVERYTHING
 from helpers.golden_files import GOLDEN
 from helpers.report_page import Page, arrow_columns
 
+from ecalwindows import open_dataset
+
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
 pytestmark = pytest.mark.browser
 
@@ -166,6 +168,8 @@ def test_a_selection_changes_the_counts_to_those_that_pyarrow_finds(folder: Path
     assert numbers(page.text("#counts")) == expected(folder, limits)
     limits["seed_eta"] = page.drag("seed_eta", 20, 44)
     assert numbers(page.text("#counts")) == expected(folder, limits)
+    condition = json.loads(page.text("#condition code"))
+    assert len(open_dataset(folder / "data").filter(condition)) == expected(folder, limits)[0]
     edges = Page.read(folder / "report.html").quantity("et_cluster")["edges"]
     limits["et_cluster"] = (edges[30], edges[55])
     page.limit("et_cluster", *limits["et_cluster"])

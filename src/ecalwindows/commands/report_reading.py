@@ -20,7 +20,9 @@ from ecalwindows.core.geometry import Geometry, geometry_of
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, Level
 from ecalwindows.core.urls import is_remote
 from ecalwindows.core.working_points import PACKAGED, WorkingPoints, packaged_working_points, read_working_points
+from ecalwindows.dataset.digest import recorded_digest
 from ecalwindows.dataset.finalizing.identity import IDS, batch_keys
+from ecalwindows.dataset.layout import record_path
 from ecalwindows.dataset.reading.finding import texts
 from ecalwindows.dataset.reading.scan import Unit
 from ecalwindows.dataset.reading.sources import File
@@ -117,8 +119,13 @@ class Source:
         return Side(
             label, self.path, title, self.record, self.stated, len(self.scan.files),
             sum(file.bytes or 0 for file in self.scan.files), self.notes, chosen, extreme, factors, groups,
-            distributions, satellites.roc, self.split,
+            distributions, satellites.roc, self.split, self._digest(),
         )  # fmt: skip
+
+    def _digest(self) -> str | None:
+        """One hash of a finished local dataset, as its record states it."""
+        place = None if self.record is None or is_remote(self.path) else record_path(Path(self.path))
+        return None if place is None else recorded_digest(place)
 
     def _rows(self, batch: WindowBatch, unit: int, row: int, before: int) -> Rows:
         """The windows of a batch with derived quantities. before : windows read before"""

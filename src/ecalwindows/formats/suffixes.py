@@ -65,6 +65,7 @@ WINDOW_FORMATS = FORMATS[:3]
 EVENTS_SUFFIX = ".events.csv"
 MATCHED, UNMATCHED = "calo_matched", "no_calo_matched"
 RECORD = "dataset.json"
+REPORT = "report.html"
 
 
 def suffix_of(name: str) -> str:

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.files.recovery import recover
+from ecalwindows.dataset.digest import digest_of, record_checksum
 from ecalwindows.dataset.layout import record_path
-from ecalwindows.dataset.record import read_record
 from ecalwindows.formats.manifest import FOLDER, file_record
 from ecalwindows.formats.suffixes import FORMATS, RECORD
-from ecalwindows.report.page import REPORT
 
 
 def dataset_digest(folder: str | Path) -> str:
     """The hash of a finished dataset. Raises InputError where there is none."""
     folder = Path(folder).absolute()
     recover(folder)
-    lines = [f"{_checksum(path, folder)}  {path.relative_to(folder).as_posix()}\n" for path in _files(folder)]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    return digest_of({path.relative_to(folder).as_posix(): _checksum(path, folder) for path in _files(folder)})
 
 
 def _checksum(path: Path, folder: Path) -> str:
-    """The checksum of a file; of a record, that which it has without the page of a report."""
-    if path.name == RECORD and path.parent in (folder, folder / FOLDER):
-        record = read_record(path)
-        pages = [page for page in record.pages if PurePosixPath(page.name).name != REPORT]
-        if pages != record.pages:
-            return hashlib.sha256(record.model_copy(update={"pages": pages}).text().encode()).hexdigest()
-    return file_record(path, folder).sha256
+    is_record = path in (folder / RECORD, folder / FOLDER / RECORD)
+    return record_checksum(path) if is_record else file_record(path, folder).sha256
 
 
 def _files(folder: Path) -> list[Path]:

@@ -23,7 +23,7 @@ from ecalwindows.dataset.finalizing.description import About
 from ecalwindows.dataset.finalizing.parts import listed
 from ecalwindows.dataset.record import read_record
 from ecalwindows.formats.manifest import FOLDER, file_problem, file_record
-from ecalwindows.formats.suffixes import FORMATS, RECORD
+from ecalwindows.formats.suffixes import FORMATS, RECORD, REPORT
 from ecalwindows.production.errors import ProductionError
 from ecalwindows.production.flat_names import flat_names
 from ecalwindows.production.merge import merge_rest
@@ -32,7 +32,6 @@ from ecalwindows.production.settings import ABOUT_DATASET, Production
 from ecalwindows.production.verify import Verdict
 from ecalwindows.production.work_folder import Place
 from ecalwindows.production.xrootd import far_name, publish, published_as
-from ecalwindows.report.page import REPORT
 
 MAX_NAMED = 10
 

@@ -44,6 +44,7 @@ class Side:
     files, bytes : of its data; notes : what is not known
     sample, notable : windows; factors : moments of the columns; groups : numbers of each flavour and label
     distributions : for a comparison; roc : of scores; split : the only one that was read
+    digest : one hash of the dataset, as recorded
     """
 
     label: str
@@ -61,6 +62,7 @@ class Side:
     distributions: Distributions = field(default_factory=Distributions)
     roc: Roc | None = None
     split: str | None = None
+    digest: str | None = None
     shown: int = 0
 
     @property
@@ -124,6 +126,7 @@ def facts(side: Side) -> list[tuple[str, str]]:
     )  # fmt: skip
     return [
         ("dataset", side.path),
+        *([("digest", side.digest)] if side.digest else []),
         ("split", side.split or "all"),
         ("data files", f"{side.files:,}" + (f", {side.bytes:,} bytes" if side.bytes else "")),
         ("windows", f"{n:,}"),
@@ -162,7 +165,7 @@ def distances(a: Side, b: Side, what: Sequence[Quantity], compared: Sequence[str
 def comparison(a: Side, b: Side, distances: Drifts) -> Iterator[str]:
     """The text on two datasets: numbers, labels, counts and settings side by side, distances of distributions."""
     yield markdown("## Compared with B: {}\n", b.title)
-    rows = [(name, one, other) for (name, one), (_, other) in zip(facts(a)[:6], facts(b)[:6], strict=True)]
+    rows = [(name, one, other) for (name, one), (_, other) in zip(_compared(a), _compared(b), strict=True)]
     yield from table(("", "A", "B"), rows)
     for issue in b.record.known_issues if b.record else ():
         yield markdown("- known issue of B: {}: {}", issue.day.isoformat(), issue.text)
@@ -183,6 +186,13 @@ def comparison(a: Side, b: Side, distances: Drifts) -> Iterator[str]:
         yield f"and {len(largest) - MAX_DRIFTS} smaller ones; the distributions are in the order of their distance.\n"
     yield from _side_by_side("From events to windows", a.counts, b.counts, every=True)
     yield from _side_by_side("Settings that differ", a.settings, b.settings, every=False)
+
+
+def _compared(side: Side) -> list[tuple[str, str]]:
+    wanted = ("dataset", "split", "data files", "windows", "clusters in windows", "distributions")
+    return [(name, value) for name, value in facts(side) if name in wanted] + [
+        ("digest", side.digest or "not recorded")
+    ]
 
 
 def _means(key: str, a: Side, b: Side) -> list[str]:

@@ -12,9 +12,6 @@ from ecalwindows.core.markup import html
 from ecalwindows.plots.gallery import asset, stylesheet
 
 MARK = '<meta name="generator" content="ecalwindows report">'
-REPORT = "report.html"
-"""Name of the page in a dataset of a production."""
-
 MAX_BYTES = 15_000_000
 """Largest size of a page."""
 

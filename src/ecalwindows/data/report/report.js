@@ -176,7 +176,7 @@
     if (!against) {
       const counts = tables[0].counts(index);
       return groups.map((group, g) => ({ ...group, colour: colour(group.colour), dash: DASHES[group.line], counts: counts[g], g }))
-        .filter((each) => !off[q.level].has(each.g) && each.counts.some((n) => n));
+        .filter((each) => !off[q.level].has(each.g) && each.counts.subarray(0, q.edges.length - 1).some((n) => n));
     }
     return tables.map((table, t) => {
       const counts = new Float64Array(q.edges.length + 2);
@@ -403,7 +403,7 @@
     const points = Array.from({ length: 10 }, (_, i) => { const a = Math.PI * (i / 5 - .5), l = i % 2 ? r * .42 : r; return `${cx + l * Math.cos(a)},${cy + l * Math.sin(a)}`; });
     return s("polygon", { points: points.join(" "), fill: "var(--seed)", stroke: "#000", "stroke-width": 1, "pointer-events": "none" });
   }
-  const cross = (cx, cy) => s("path", { d: `M${cx - 7},${cy - 7}l14,14m0,-14l-14,14`, stroke: "var(--true)", "stroke-width": 2.4, fill: "none", "data-t": "generated position" });
+  const cross = (cx, cy) => s("g", {}, ["var(--back)", "var(--true)"].map((stroke, over) => s("path", { d: `M${cx - 7},${cy - 7}l14,14m0,-14l-14,14`, stroke, "stroke-width": over ? 2.4 : 5.5, fill: "none", "data-t": "generated position" })));
   function drawView(view) {
     const width = Math.max(330, Math.min(680, viewer.box.clientWidth || 640)), height = Math.round(Math.max(300, Math.min(width * .86, innerHeight * .74))), l = 52, r = 66, t = 12, b = 42;
     const [left, low, w, hgt] = view.edge;
