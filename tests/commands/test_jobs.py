@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import shutil
 import signal
@@ -13,9 +14,11 @@ import pytest
 from helpers.cli import attempt, run
 from helpers.golden_files import GOLDEN
 
+from ecalwindows.commands.validate import validate_dataset
 from ecalwindows.commands.windows import write_windows
 from ecalwindows.core.errors import InputError
 from ecalwindows.dumper.reading import Reading
+from ecalwindows.formats.ndjson.text_source import CHUNK
 
 FILES = [str(GOLDEN / "electrons.root"), str(GOLDEN / "photons.root")]
 
@@ -99,3 +102,53 @@ def test_an_interrupt_ends_all_threads_and_leaves_nothing(tmp_path: Path) -> Non
 
 def test_threads_share_the_memory() -> None:
     assert Reading(jobs=4).step_bytes * 4 == Reading().step_bytes
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """NDJSON that is read in several batches: the same windows again and again."""
+    folder = tmp_path_factory.mktemp("lines")
+    run("windows", *FILES, "--overlap", "--maxnocalow", "4", "-o", str(folder / "w.ndjson"))
+    text = (folder / "w.ndjson").read_bytes()
+    again = folder / "again.ndjson"
+    again.write_bytes(text * (CHUNK * 5 // 2 // len(text) + 1))
+    return again
+
+
+@pytest.mark.parametrize("output", ["c.parquet", "c.ndjson.zst", "c"])
+def test_a_conversion_is_the_same_for_any_number_of_threads(
+    output: str, lines: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for jobs in ("1", "3"):
+        folder = tmp_path / jobs
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        run("convert", str(lines), "-o", output, *(["--format", "tfrecord"] if output == "c" else []), "-j", jobs)
+        found.append(bytes_of(folder))
+    assert found[0] == found[1] and len(found[0]) > 1
+
+
+def test_windows_before_a_cut_line_are_kept_with_threads_too(lines: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.ndjson.gz"
+    cut.write_bytes(gzip.compress(lines.read_bytes(), 1)[:-2000])
+    made = []
+    for jobs in ("1", "3"):
+        ran = run("convert", str(cut), "-o", str(tmp_path / "c.parquet"), "--skip-bad-files", "-q", "-j", jobs)
+        made.append((ran, bytes_of(tmp_path)))
+    assert made[0] == made[1]
+
+
+def test_new_working_points_give_the_same_for_any_number_of_threads(lines: Path, tmp_path: Path) -> None:
+    output = tmp_path / "r.ndjson"
+    words = ["relabel", str(lines), "--wp-file", "flat", "--accept-legacy-labels", "--pu-limit", "1"]
+    made = []
+    for jobs in ("1", "3"):
+        run(*words, "-o", str(output), "--overwrite", "-q", "-j", jobs)
+        made.append(bytes_of(tmp_path))
+    assert made[0] == made[1]
+
+
+def test_a_validation_finds_the_same_for_any_number_of_threads(lines: Path) -> None:
+    one, three = (validate_dataset(lines, jobs=jobs) for jobs in (1, 3))
+    assert one.outcomes == three.outcomes and one.failed and one.windows == three.windows > 0

@@ -77,3 +77,30 @@ def test_jobs_0_means_all_processors_and_a_negative_number_is_refused() -> None:
     assert number_of_threads(0) == len(os.sched_getaffinity(0)) and number_of_threads(3) == 3
     with pytest.raises(SettingsError, match="jobs is -1"):
         number_of_threads(-1)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_an_error_of_what_gives_the_calls_comes_after_the_results_before(jobs: int) -> None:
+    def calls() -> Iterator[Callable[[], int]]:
+        for number in range(3):
+            yield partial(int, number)
+        raise KeyError("no more")
+
+    found: list[int] = []
+    with Threads(jobs) as threads, pytest.raises(KeyError, match="no more"):
+        found.extend(threads.results(calls()))
+    assert found == [0, 1, 2]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_items_that_are_made_ahead_are_the_same_and_so_is_their_error(jobs: int) -> None:
+    def items() -> Iterator[int]:
+        yield from range(5)
+        raise ValueError("broken")
+
+    found: list[int] = []
+    with Threads(jobs) as threads, pytest.raises(ValueError, match="broken"):
+        found.extend(threads.ahead(items()))
+    assert found == [0, 1, 2, 3, 4]
+    with Threads(jobs) as threads:
+        assert next(threads.ahead(iter(range(9)))) == 0  # and the rest is not wanted

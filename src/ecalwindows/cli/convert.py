@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ecalwindows.cli.options import jobs_option
 from ecalwindows.cli.printing import say
 
 
@@ -41,6 +42,7 @@ Examples:
               metavar="MB", help="Longest line of NDJSON.")  # fmt: skip
 @click.option("--max-decompressed-gb", type=click.FloatRange(min=0, min_open=True), default=100.0, show_default=True,
               metavar="GB", help="Maximum size of the text in a compressed NDJSON file.")  # fmt: skip
+@jobs_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 def convert(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     """Convert datasets between Parquet, NDJSON and TFRecord.
@@ -65,6 +67,7 @@ def convert(inputs: tuple[str, ...], output: str, **options: Any) -> None:
         limits=Limits(options["max_line_mb"], options["max_decompressed_gb"]),
         skip_bad_files=options["skip_bad_files"],
         overwrite=options["overwrite"],
+        jobs=options["jobs"],
     )
     with warnings_shown(), progress(shown=not options["quiet"], noun="files") as step_done:
         done = convert_files(list(inputs), output, task, progress=step_done)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ecalwindows.cli.options import jobs_option
 from ecalwindows.cli.printing import say
 
 
@@ -23,6 +24,7 @@ Examples:
 )  # fmt: skip
 @click.option("--pu-limit", type=float, metavar="X", help="Limit of the windows, if it is not recorded.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output, atomically.")
+@jobs_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 def relabel(
     dataset: str,
@@ -31,6 +33,7 @@ def relabel(
     accept_legacy_labels: bool,
     pu_limit: float | None,
     overwrite: bool,
+    jobs: int,
     quiet: bool,
 ) -> None:
     """Write the windows of DATASET with other working points, without reading ROOT again.
@@ -50,6 +53,7 @@ def relabel(
             accept_legacy_labels=accept_legacy_labels,
             pu_limit=pu_limit,
             overwrite=overwrite,
+            jobs=jobs,
             progress=step_done,
         )
     if not quiet:

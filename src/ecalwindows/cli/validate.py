@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ecalwindows.cli.options import jobs_option
 from ecalwindows.cli.printing import say
 
 
@@ -18,8 +19,9 @@ Exit code: 0 all that was checked holds, 1 something does not, 2 the data cannot
 )
 @click.argument("path", metavar="PATH")
 @click.option("--split", metavar="NAME", help="Only this split of a finished dataset.")
+@jobs_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and only the verdict.")
-def validate(path: str, split: str | None, quiet: bool) -> None:
+def validate(path: str, split: str | None, jobs: int, quiet: bool) -> None:
     """Check everything that must be true of the data at PATH.
 
     PATH is a finished dataset, a folder of parts or a data file of any format. Every window is checked against the
@@ -31,7 +33,7 @@ def validate(path: str, split: str | None, quiet: bool) -> None:
     from ecalwindows.commands.validate import validate_dataset
 
     with warnings_shown(), progress(shown=not quiet, noun="files") as step_done:
-        found = validate_dataset(path, split=split, progress=step_done)
+        found = validate_dataset(path, split=split, jobs=jobs, progress=step_done)
     text = validation_text(found)
     say(text.splitlines()[-1] if quiet else text)
     if found.failed:

@@ -10,16 +10,19 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ecalwindows.commands.fitting import fitted, in_order, with_columns
+from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import BadFileError, OutputError, SettingsError
 from ecalwindows.core.files.file_state import refuse_changed
 from ecalwindows.core.files.output import is_replaced, is_special, no_empty_folders, written_atomically
 from ecalwindows.core.names import storable
 from ecalwindows.core.schema import second_in
 from ecalwindows.core.setting_types import INT32, shown_value
+from ecalwindows.core.threads import Threads
 from ecalwindows.core.version import revision, version
 from ecalwindows.dataset.copies import Print, Prints, refuse_copies
 from ecalwindows.dataset.inputs import input_files
@@ -43,7 +46,15 @@ from ecalwindows.formats.ndjson.text_source import Limits
 from ecalwindows.formats.parquet.definition import FeaturesDefinition, features_definition
 from ecalwindows.formats.parquet.tables import empty_batch
 from ecalwindows.formats.readers import read_batches
-from ecalwindows.formats.writers import OutputPlan, Writer, check_outputs, open_writers, output_files, output_plan
+from ecalwindows.formats.writers import (
+    OutputPlan,
+    Writer,
+    check_outputs,
+    encoder,
+    open_writers,
+    output_files,
+    output_plan,
+)
 from ecalwindows.windowing.derived import filled_batch, needed
 
 MAX_SKIPPED = 100
@@ -65,6 +76,7 @@ class Task:
     files_per_output : None for one output; definition, is_own : of Parquet, and whether the user gave it
     part : name of the part, which TFRecord has in its file names; with files_per_output its number
     all_may_be_bad : inputs of which none can be read give no output, and no error
+    jobs : threads; 0 for as many as there are processors
     """
 
     format: str | None = None
@@ -78,6 +90,7 @@ class Task:
     overwrite: bool = True
     part: str = "0"
     all_may_be_bad: bool = False
+    jobs: int = 1
 
 
 @dataclass
@@ -123,8 +136,9 @@ def convert_files(
         for plan, _ in jobs:
             check_outputs(plan, overwrite=task.overwrite)
         _refuse_input_as_output(jobs)
-        for plan, group in jobs:
-            _convert_group(plan, group, task, done, progress)
+        with Threads(task.jobs) as threads:
+            for plan, group in jobs:
+                _convert_group(plan, group, task, done, threads, progress)
     if not done.outputs and not task.all_may_be_bad:
         raise done.bad[0]
     done.seconds = time.monotonic() - began
@@ -174,7 +188,7 @@ def _refuse_input_as_output(jobs: Iterable[tuple[OutputPlan, list[Path]]]) -> No
 
 
 def _convert_group(
-    plan: OutputPlan, files: list[Path], task: Task, done: Conversion, progress: Progress | None
+    plan: OutputPlan, files: list[Path], task: Task, done: Conversion, threads: Threads, progress: Progress | None
 ) -> None:
     """One output."""
     before, n_bad, met = done.windows, len(done.bad), ReadNotes()
@@ -199,7 +213,7 @@ def _convert_group(
                 _join_events(sources, data[0])
             writers[0].write(with_columns(empty_batch(plan.wanted), plan))
             for each in sources:
-                _convert_file(each, plan, writers[0], task, done, met, progress)
+                _convert_file(each, plan, writers[0], task, done, met, threads, progress)
         notes |= {
             "converted_from": [storable(each.path.name) for each in sources],
             "converted_with": {"version": version, "revision": revision},
@@ -276,17 +290,25 @@ def _convert_file(
     task: Task,
     done: Conversion,
     met: ReadNotes,
+    threads: Threads,
     progress: Progress | None,
 ) -> None:
     """All windows of one file; of a bad one those before the bad place, when that is asked for."""
     columns = None if each.columns is None else needed(plan.wanted, each.columns)
     began, one, notes = done.windows, Print(), ReadNotes()
+    encode = encoder([writer], threads=threads.n)
+
+    def made(batch: WindowBatch) -> tuple[WindowBatch, Iterable[tuple[Writer, Any]]]:
+        return batch, encode(with_columns(filled_batch(batch, plan.wanted, flavour=task.flavour), plan))
+
+    batches = threads.ahead(read_batches(each.path, columns=columns, limits=task.limits, notes=notes))
+    # a file without windows does not show its columns; the first batch of an output decides the features of TFRecord
+    calls = (partial(made, batch) for batch in batches if len(batch))
     try:
-        for batch in read_batches(each.path, columns=columns, limits=task.limits, notes=notes):
-            if not len(batch):  # a file without windows does not show its columns
-                continue
+        for batch, pieces in threads.results(calls, first_alone=True):
             one.add(batch)
-            writer.write(with_columns(filled_batch(batch, plan.wanted, flavour=task.flavour), plan))
+            for _, piece in pieces:
+                writer.put(piece)
             done.windows += len(batch)
             done.clusters += len(batch.pair_cluster)
             if progress:

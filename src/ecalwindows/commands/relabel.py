@@ -6,18 +6,21 @@ import json
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ecalwindows.commands.finalize import write_record
 from ecalwindows.commands.relabel_task import Relabelled, Task, pu_limit_of, relabelled_origin
+from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, OutputError, SettingsError
 from ecalwindows.core.files.file_state import file_states, refuse_changed
 from ecalwindows.core.files.inside import refuse_links
 from ecalwindows.core.files.output import check_output, is_replaced, written_atomically
 from ecalwindows.core.files.recovery import recover
 from ecalwindows.core.names import storable
+from ecalwindows.core.threads import Threads
 from ecalwindows.core.version import revision, version
 from ecalwindows.core.working_points import read_working_points
 from ecalwindows.dataset.folder_output import check_folder, folder_written_atomically
@@ -37,7 +40,7 @@ from ecalwindows.formats.manifest import (
 from ecalwindows.formats.ndjson.text_file import Compression
 from ecalwindows.formats.parquet.index import write_parquet_index
 from ecalwindows.formats.suffixes import RECORD, format_of
-from ecalwindows.formats.writers import output_plan
+from ecalwindows.formats.writers import Writer, encoder, output_plan
 from ecalwindows.windowing.relabelling import relabelled
 
 Progress = Callable[[int, int, int], None]
@@ -54,6 +57,7 @@ def relabel_dataset(
     accept_legacy_labels: bool = False,
     pu_limit: float | None = None,
     overwrite: bool = False,
+    jobs: int = 1,
     progress: Progress | None = None,
 ) -> Relabelled:
     """Write a dataset with the working points of another file; its data files are those of a fresh production.
@@ -61,19 +65,20 @@ def relabel_dataset(
     dataset : a Parquet or NDJSON file, a flat folder of parts or a finished dataset; output : of the same kind
     accept_legacy_labels : go on although the labels of the caloparticle may be wrong (public productions)
     pu_limit : the limit with which the data were made, where they do not state it
+    jobs : threads; 0 for as many as there are processors
     Raises InputError for data that cannot be relabelled, WorkingPointError, SettingsError, OutputError; then nothing
     has changed under the output's name.
     """
     began = time.monotonic()
     dataset, output = Path(dataset), Path(output)
     recover(dataset)
-    task = Task(
-        read_working_points(wp_file, None), storable(Path(wp_file).name), pu_limit, accept_legacy_labels, Relabelled()
-    )
-    if dataset.is_dir():
-        _relabel_folder(dataset, output, task, overwrite, progress)
-    else:
-        _relabel_file(data_files(dataset)[0], output, task, overwrite, progress)
+    points, name = read_working_points(wp_file, None), storable(Path(wp_file).name)
+    with Threads(jobs) as threads:
+        task = Task(points, name, pu_limit, accept_legacy_labels, Relabelled(), threads)
+        if dataset.is_dir():
+            _relabel_folder(dataset, output, task, overwrite, progress)
+        else:
+            _relabel_file(data_files(dataset)[0], output, task, overwrite, progress)
     task.report.seconds = time.monotonic() - began
     return task.report
 
@@ -125,11 +130,18 @@ def _rewrite(
     own = recorded | {"settings": task.settings_after(origin.settings), "working_points_sha256": task.digest}
     metadata = {"ecalwindows": json.dumps(own, sort_keys=True)} if recorded else {}
     with rewriter(place, origin, compression, metadata) as writer:
-        for batch in source_batches(path, origin):
+        encode = encoder([writer], threads=task.threads.n)
+
+        def made(batch: WindowBatch) -> tuple[WindowBatch, WindowBatch, Iterable[tuple[Writer, Any]]]:
             after = relabelled(batch, task.threshold, pu_limit=limit)
+            return batch, after, encode(after)
+
+        batches = task.threads.ahead(source_batches(path, origin))
+        for batch, after, pieces in task.threads.results(partial(made, batch) for batch in batches):
             if counts:
                 task.report.count(batch, after)
-            writer.write(after)
+            for _, piece in pieces:
+                writer.put(piece)
     task.report.n_files += 1
 
 

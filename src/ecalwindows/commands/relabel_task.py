@@ -12,6 +12,7 @@ import numpy as np
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, SettingsError
+from ecalwindows.core.threads import Threads
 from ecalwindows.core.truth import refuse_without_truth
 from ecalwindows.core.working_points import WorkingPoints
 from ecalwindows.dataset.rewriting import Origin, file_origin
@@ -64,6 +65,7 @@ class Task:
     pu_limit: float | None
     accept_legacy: bool
     report: Relabelled
+    threads: Threads = field(default_factory=Threads)
 
     @property
     def digest(self) -> str:

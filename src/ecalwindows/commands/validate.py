@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ecalwindows.core.errors import InputError, OutputError, near
 from ecalwindows.core.files.recovery import recover
 from ecalwindows.core.geometry import Geometry, geometry_of
 from ecalwindows.core.schema import COLUMNS
+from ecalwindows.core.threads import Threads
 from ecalwindows.dataset.finalizing.identity import batch_keys
 from ecalwindows.dataset.input_warnings import input_warnings, record_warnings
 from ecalwindows.dataset.layout import record_path
@@ -85,8 +87,8 @@ class Validation:
 class Walk:
     """One way through the data: what is counted and remembered."""
 
-    def __init__(self, validation: Validation, record: DatasetRecord | None) -> None:
-        self.validation, self.record = validation, record
+    def __init__(self, validation: Validation, record: DatasetRecord | None, threads: Threads) -> None:
+        self.validation, self.record, self.threads = validation, record, threads
         self.results = outcomes()
         self.more = {name: Outcome(name, sentence) for name, sentence in OF_WINDOWS.items()}
         self.identities, self.texts = SeenWindows(), SeenWindows()
@@ -102,9 +104,21 @@ class Walk:
         settings, sample = settings_of(path, _manifest_or_none(path), self.record)
         notes, counted = ReadNotes(), Found(0, 0, 0)
         file.refuse_changed()
-        for batch in read_batches(path, columns=frozenset(COLUMNS), notes=notes):
-            seen = Seen(batch, settings)
-            check(seen, self.results, path.name, counted.windows)
+
+        def checked(batch: WindowBatch, first: int) -> tuple[WindowBatch, list[Outcome]]:
+            found = outcomes()
+            check(Seen(batch, settings), found, path.name, first)
+            return batch, found
+
+        def calls() -> Iterator[Callable[[], tuple[WindowBatch, list[Outcome]]]]:
+            first = 0
+            for batch in self.threads.ahead(read_batches(path, columns=frozenset(COLUMNS), notes=notes)):
+                yield partial(checked, batch, first)
+                first += len(batch)
+
+        for batch, found in self.threads.results(calls()):
+            for outcome, more in zip(self.results, found, strict=True):
+                outcome.take(more)
             self._identity(batch, sample, path.name, counted.windows)
             self._split(batch, sample, file, counted.windows)
             counted = _counted(counted, batch)
@@ -148,10 +162,14 @@ class Walk:
             outcome.fail(f"{path.name}, {place}: {number:,}", number)
 
 
-def validate_dataset(path: str | Path, *, split: str | None = None, progress: Progress | None = None) -> Validation:
+def validate_dataset(
+    path: str | Path, *, split: str | None = None, jobs: int = 1, progress: Progress | None = None
+) -> Validation:
     """Check a dataset, a folder of parts or a file against all invariants of which the columns are there.
 
-    split : only this one. Memory does not grow with the data but for 32 bytes per window (to find repeated ones).
+    split : only this one
+    jobs : threads; 0 for as many as there are processors
+    Memory does not grow with the data but for 32 bytes per window (to find repeated ones).
     Raises InputError for what cannot be read.
     """
     began, path = time.monotonic(), real_file(Path(path))
@@ -159,11 +177,12 @@ def validate_dataset(path: str | Path, *, split: str | None = None, progress: Pr
     record, linked = dataset_record_or_none(path), list[str]()
     files = _files(path, split, linked)
     validation = Validation(str(path), files=len(files))
-    walk = Walk(validation, record)
-    for number, file in enumerate(files):
-        walk.file(file)
-        if progress:
-            progress(number + 1, len(files), validation.windows)
+    with Threads(jobs) as threads:
+        walk = Walk(validation, record, threads)
+        for number, file in enumerate(files):
+            walk.file(file)
+            if progress:
+                progress(number + 1, len(files), validation.windows)
     found = [*walk.results, *walk.more.values(), *_books(path, walk.found, split, linked)]
     validation.outcomes = {outcome.name: outcome for outcome in found}
     validation.issues = [_issue(issue) for issue in record.known_issues] if record else []

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
+from functools import partial
+from itertools import islice
 from threading import Lock
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -51,18 +53,22 @@ class Threads:
         self.n = number_of_threads(jobs)
         self._pool = ThreadPoolExecutor(self.n, "ecalwindows") if self.n > 1 else None
 
-    def results(self, calls: Iterable[Callable[[], T]]) -> Iterator[T]:
-        """What the calls return, in their order; an error of one is raised at its place.
+    def results(self, calls: Iterable[Callable[[], T]], *, first_alone: bool = False) -> Iterator[T]:
+        """What the calls return, in their order; an error of one, or of the iterable, is raised at its place.
 
         At most so many results as there are threads, and one more, are made before they are taken. Calls are taken
         from the iterable by the thread that asks, which may therefore decide what follows.
+        first_alone : the first call is made before the others begin, since it prepares what they share
         """
         if self._pool is None:
             yield from (call() for call in calls)
             return
         waiting: deque[Future[T]] = deque()
+        rest = _with_error(calls)
         try:
-            for call in calls:
+            if first_alone:
+                yield from (call() for call in islice(rest, 1))
+            for call in rest:
                 waiting.append(self._pool.submit(call))
                 if len(waiting) > self.n:
                     yield waiting.popleft().result()
@@ -72,6 +78,21 @@ class Threads:
             for each in waiting:
                 each.cancel()
 
+    def ahead(self, items: Iterator[T]) -> Iterator[T]:
+        """The same items; each is made, one at a time, while the one before is used."""
+        if self._pool is None:
+            yield from items
+            return
+        end: Any = object()
+        coming: Future[T] = self._pool.submit(next, items, end)
+        try:
+            while (item := coming.result()) is not end:
+                coming = self._pool.submit(next, items, end)
+                yield item
+        finally:
+            if not coming.cancel():
+                wait([coming])
+
     def __enter__(self) -> Self:
         return self
 
@@ -79,6 +100,18 @@ class Threads:
         """Wait for what is being done, also after an error: nothing goes on behind the caller's back."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
+
+
+def _with_error(calls: Iterable[Callable[[], T]]) -> Iterator[Callable[[], T]]:
+    """The same calls, and one that raises where the next one cannot be had: after the results of those before."""
+    try:
+        yield from calls
+    except Exception as error:
+        yield partial(_refuse, error)
+
+
+def _refuse(error: Exception) -> Any:
+    raise error
 
 
 class Shared:

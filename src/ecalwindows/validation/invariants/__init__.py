@@ -51,6 +51,13 @@ class Outcome:
         for row in np.flatnonzero(~holds)[: MAX_OFFENDERS - len(self.offenders)].tolist():
             self.offenders.append(window_name(names, row) or f"{where}, window {first + row + 1}")
 
+    def take(self, other: Outcome) -> None:
+        """Add the outcome of the same invariant for windows that come after."""
+        self.checked += other.checked
+        self.failed += other.failed
+        self.offenders = (self.offenders + other.offenders)[:MAX_OFFENDERS]
+        self.missing |= other.missing
+
     def fail(self, offender: str, n: int = 1) -> None:
         """Add a failure that was found elsewhere."""
         self.failed += n
