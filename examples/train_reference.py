@@ -88,7 +88,7 @@ class Attention(nn.Module):
 
 def placed(x: Tensor, places: Tensor, mask: Tensor) -> Tensor:
     """The rows of x in their places of (n, clusters, width), with zeros elsewhere."""
-    empty = torch.zeros(mask.shape[0] * mask.shape[1], x.shape[1])
+    empty = torch.zeros(mask.shape[0] * mask.shape[1], x.shape[1], device=x.device)
     return empty.index_put((places,), x).reshape(mask.shape[0], mask.shape[1], x.shape[1])
 
 
@@ -119,7 +119,8 @@ class SetTransformer(nn.Module):
         if "mask" in known:
             mask = known["mask"]
         else:  # CMSSW feeds the number of clusters
-            mask = (torch.arange(clusters.shape[1]) < known["n_clusters"][:, None]).to(clusters.dtype)
+            number = torch.arange(clusters.shape[1], device=clusters.device)
+            mask = (number < known["n_clusters"][:, None]).to(clusters.dtype)
         hit_mask = known["hit_mask"] if "hit_mask" in known else (hits != 0).any(dim=-1).to(hits.dtype)
         places = mask.flatten().nonzero().squeeze(1)
         of_window = windows[:, None, :].expand(-1, clusters.shape[1], -1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -211,6 +212,16 @@ def test_a_killed_worker_is_an_error_within_seconds(data: str, tmp_path: Path) -
     assert ended.returncode != 0
     assert "Traceback" in ended.stderr
     assert ended.stdout == ""
+
+
+def test_the_benchmark_of_a_waiting_gpu_runs_on_a_processor(data: str, tmp_path: Path) -> None:
+    run("normalize", data, "--inputs", str(tmp_path / "inputs.yaml"), "-q")
+    script = Path(__file__).parents[2] / "benchmarks" / "gpu_wait.py"
+    options = ["--batch-size", "16", "--width", "16", "--layers", "1", "--heads", "2", "--workers", "1", "--steps", "3"]
+    command = [sys.executable, script, data, "--inputs", tmp_path / "inputs.yaml", *options]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert (found := re.search(r"3 steps of [\d.]+ ms: waits for data in ([\d.]+)%", printed)), printed
+    assert 0 <= float(found[1]) <= 100
 
 
 def test_the_training_of_the_page_learns(
