@@ -2,10 +2,11 @@
 
 usage: stream.py [--events N] [--rounds N] [--baseline CHECKOUT]
 
-CHECKOUT is a checkout of the commit before the stream; by default one is made with `git worktree`. Each line is a
-process of its own on one processor (the stream with two workers: on two), after a first pass over the same files, so
-that they are in the page cache and kernels are compiled. Rates of one processor are windows per second of processor
-time, which other work on the machine changes little; those of two workers are of the clock.
+CHECKOUT is a checkout of the commit before the stream; by default one is made with `git worktree`, and where that fails
+(a copy without history) its lines are left out. Weights need 25 windows for each flavour: give at least 200 events.
+Each line is a process of its own on one processor (the stream with two workers: on two), after a first pass over the
+same files, so that they are in the page cache and kernels are compiled. Rates of one processor are windows per second
+of processor time, which other work on the machine changes little; those of two workers are of the clock.
 """
 
 import argparse
@@ -21,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 BEFORE = "0dcba3c"
 """The commit that brought the stream; the one before it is the baseline."""
 
-SIZE, PLACES, COPIES = 512, 45, 6
+PLACES, COPIES, MIN_EVENTS = 45, 6, 200
 
 LOADER = "open_dataset(data).batches(512, pad_hits={hits})"
 STREAM = "open_dataset(data).stream(512, {settings})"
@@ -34,7 +35,9 @@ AWKWARD = """(
     for whole in [ak.from_parquet(file)]
     for first in range(0, len(whole), 512) for part in [whole[first:first + 512]]
 )"""
-HUGGING_FACE = "datasets.load_dataset('parquet', data_files=data + '/*.parquet', streaming=True)['train'].iter(512)"
+HUGGING_FACE = """datasets.load_dataset(
+    'parquet', data_files=sorted(glob.glob(data + '/*.parquet')), streaming=True
+)['train'].iter(512)"""
 
 RUN = """
 import glob, json, sys, time
@@ -85,7 +88,7 @@ def measured(code: str, data: Path, rounds: int, cores: int, source: Path) -> li
         chosen = sorted(os.sched_getaffinity(0))[:cores]
         ran = subprocess.run(
             [sys.executable, script, data, str(rounds)], capture_output=True, text=True, check=False,
-            env=os.environ | {"PYTHONPATH": str(source / "src"), "OMP_NUM_THREADS": "1"},
+            env=os.environ | {"PYTHONPATH": str(source / "src"), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
             preexec_fn=lambda: os.sched_setaffinity(0, chosen),
         )  # fmt: skip
     if ran.returncode:
@@ -105,7 +108,7 @@ def make_data(folder: Path, events: int) -> Path:
         ["reweight", folder / "w.parquet", "-o", folder / "weights.json", "--no-figures", "--et-bins", "2",
          "--eta-bins", "2", "-q"],
     ):  # fmt: skip
-        subprocess.run(["ecalwindows", *words], check=True)
+        subprocess.run([Path(sys.executable).parent / "ecalwindows", *words], check=True)
     for number in range(COPIES):
         (data / f"w{number}.parquet").write_bytes((folder / "w.parquet").read_bytes())
     return data
@@ -118,25 +121,34 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--baseline", type=Path)
     chosen = parser.parse_args()
+    if chosen.events < MIN_EVENTS:
+        parser.error(f"weights need at least {MIN_EVENTS} events")
     with tempfile.TemporaryDirectory() as place:
-        folder, before = Path(place), chosen.baseline
-        if before is None:
-            before = folder / "before"
-            subprocess.run(["git", "-C", ROOT, "worktree", "add", "-q", "--detach", before, f"{BEFORE}~1"], check=True)
+        folder, before = Path(place), chosen.baseline or Path(place) / "before"
+        made = (
+            chosen.baseline is None
+            and not subprocess.run(
+                ["git", "-C", ROOT, "worktree", "add", "-q", "--detach", before, f"{BEFORE}~1"], check=False
+            ).returncode
+        )
         try:
-            report(make_data(folder, chosen.events), folder, before, chosen.rounds)
+            report(make_data(folder, chosen.events), folder, before if before.is_dir() else None, chosen.rounds)
         finally:
-            if chosen.baseline is None:
+            if made:
                 subprocess.run(["git", "-C", ROOT, "worktree", "remove", "--force", before], check=True)
 
 
-def report(data: Path, folder: Path, before: Path, rounds: int) -> None:
-    """One line for each way of reading."""
+def report(data: Path, folder: Path, before: Path | None, rounds: int) -> None:
+    """One line for each way of reading; the loader before, where there is one, is what ratios compare with."""
     fed = f"inputs='{folder}/inputs.yaml', weights='{folder}/weights.json'"
     loader = {hits: RUN.format(imports="", made=LOADER.format(hits=hits)) for hits in (PLACES, 0)}
     lines = [
-        ("batches() before, with hits", loader[PLACES], before, 1, None),
-        ("batches() before, no hits", loader[0], before, 1, None),
+        (f"batches() {when}, {'with' if hits else 'no'} hits", loader[hits], source, 1, beside)
+        for when, source, besides in (("before", before, (None, None)), ("now", ROOT, (0, 1)))
+        for hits, beside in zip((PLACES, 0), besides, strict=True)
+        if source is not None
+    ]
+    lines += [
         ("stream, hits, inputs, weights", RUN.format(imports="", made=STREAM.format(settings=fed)), ROOT, 1, 0),
         ("stream, hits", RUN.format(imports="", made=STREAM.format(settings="")), ROOT, 1, 0),
         ("stream, no hits", RUN.format(imports="", made=STREAM.format(settings="hits=False")), ROOT, 1, 1),
@@ -150,7 +162,7 @@ def report(data: Path, folder: Path, before: Path, rounds: int) -> None:
     for name, code, source, cores, beside in lines:
         cpu, _, first = measured(code, data, rounds, cores, source)
         rates.append(cpu)
-        ratio = "" if beside is None else f"{cpu / rates[beside]:6.2f} x"
+        ratio = "" if beside is None or beside == len(rates) - 1 else f"{cpu / rates[beside]:6.2f} x"
         print(f"{name:<32}{cpu:>10,.0f} windows/s{ratio:>10}   first batch {first:.2f} s", flush=True)
     for name, settings in (("exact", ""), ("pool=4", "memory=0")):
         none, two = (
