@@ -112,6 +112,19 @@ def test_inputs_that_changed_places_are_named_and_one_like_another_is_not() -> N
     assert similar["cl_eta"].reason.startswith("another sample")
 
 
+@pytest.mark.parametrize("own", [FED, ABSOLUTE])
+def test_one_angle_alone_does_not_show_whether_values_are_signed(own: str) -> None:
+    stated = Stated("windows", "max_cl_seed_dEta", "max_cl_seed_dEta", "MeanRms", 1.0, 1.0)
+    forms = {FED: known(2.0, 1.0), ABSOLUTE: known(3.0, 1.0), own: known(9.0, 1.0)}
+    for angles, likely in (
+        (None, None),
+        (own, None),
+        (ABSOLUTE if own == FED else FED, ABSOLUTE if own == FED else FED),
+    ):
+        (found,) = judged([stated], {stated.key: own}, {stated.key: forms}, {}, angles)
+        assert not found.fits and found.likely == likely
+
+
 @pytest.mark.parametrize("form", [FED, ABSOLUTE])
 def test_signed_and_absolute_values_are_distinguished_in_a_sample_with_other_numbers_of_clusters(form: str) -> None:
     def sample(n: int, more: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

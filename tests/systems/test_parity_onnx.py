@@ -134,3 +134,6 @@ def test_a_model_with_other_tensors_is_a_difference_and_has_no_effects(made: Mad
     found = parity(tmp_path / "i.yaml", made.dataset, model=made.model)
     assert any(each.kind == "tensors" and each.inputs == ("windows",) for each in found.differences)
     assert not found.effects and any("the effects were not measured" in note for note in found.notes)
+    renamed = Path(made.inputs).read_text().replace("tensor: cl_class", "tensor: other")
+    (tmp_path / "j.yaml").write_text(renamed)
+    assert "no output 'other'" in parity(tmp_path / "j.yaml", made.dataset, model=made.model).notes[-1]

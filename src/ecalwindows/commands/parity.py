@@ -10,70 +10,23 @@ from typing import Any
 
 import numpy as np
 
+from ecalwindows.commands.parity_differences import kind_of, of_dataset, of_scalers, warnings_of
 from ecalwindows.commands.parity_effects import Change, Effect, effects
 from ecalwindows.commands.parity_inputs import Difference, Given, read_given, tensors_differ
+from ecalwindows.commands.parity_sums import EVENT, SETTINGS, Counts, Measured
 from ecalwindows.commands.steps import Progress, Steps
-from ecalwindows.core.batch import Array, WindowBatch
+from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, SettingsError, UnknownColumnError, near
 from ecalwindows.core.urls import is_remote
 from ecalwindows.dataset.reading.opened import Dataset
 from ecalwindows.evaluation.models import ModelFile, read_model
 from ecalwindows.formats.readers import file_manifest
-from ecalwindows.studies.parity.forms import (
-    ABSOLUTE,
-    COLUMN,
-    FED,
-    MEMBERS,
-    WINDOWS,
-    Name,
-    columns_needed,
-    forms_of,
-    left_out_by_cmssw,
-    trained_form,
-    with_pairs,
-)
-from ecalwindows.studies.parity.moments import EventMoments, Statistics
-from ecalwindows.studies.parity.population import BySize
-from ecalwindows.studies.parity.scalers import SIGMA, Stated, Verdict, judged
+from ecalwindows.studies.parity.forms import ABSOLUTE, FED, MEMBERS, Name, columns_needed
+from ecalwindows.studies.parity.scalers import SIGMA, Verdict
 from ecalwindows.training.inputs import CMSSW_NAMES, InputDefinition
 
-FEW_WINDOWS = 1000
-"""With fewer there is a warning."""
-
-VISIBLE = 1e-4
-"""Difference of a scaled input from which it is another one: more than rounding gives."""
-
-CUT = 1e-3
-"""Share of clusters, or of the energy of hits, without a place from which this is a difference."""
-
 GOLDEN = (math.sqrt(5) - 1) / 2
-EVENT = ("run_id", "lumi_id", "event_id")
-SETTINGS = {"mode": "cmssw", "geometry": "v1", "min_et_seed": 1.0, "min_cluster_energy": 0.0}
-"""Settings of windows as CMSSW makes them."""
-
-
-@dataclass
-class Counts:
-    """What was counted in a dataset.
-
-    before, outside : clusters that CMSSW leaves out: before the seed in Et, outside its geometry
-    low_seeds : seeds that make no window in CMSSW; late_seeds : windows in which the seed is not the first cluster
-    cut, hits_cut, energy, energy_cut : clusters and hits without a place, and the energy of hits [GeV]
-    """
-
-    windows: int = 0
-    clusters: int = 0
-    events: int = 0
-    before: int = 0
-    outside: int = 0
-    low_seeds: int = 0
-    late_seeds: int = 0
-    cut: int = 0
-    cut_windows: int = 0
-    hits: int = 0
-    hits_cut: int = 0
-    energy: float = 0.0
-    energy_cut: float = 0.0
+"""Parts of a dataset are read in steps of this share of it, so that the first ones are from all of it."""
 
 
 @dataclass
@@ -156,7 +109,7 @@ def parity(
     reading = _Reading(opened, given, max_windows)
     steps = Steps(progress, len(reading.units) * (2 if graph else 1))
     settings, notes = _settings(opened)
-    measured = _Measured(given, settings)
+    measured = Measured(given, settings)
     for batch in reading.batches(reading.columns, steps):
         measured.take(batch)
     if not measured.counts.windows:
@@ -166,10 +119,10 @@ def parity(
     verdicts = measured.verdicts(sigma)
     about = {"path": str(dataset), **settings}
     differences = [
-        *_of_dataset(settings, measured.counts), *given.differences, *measured.values(),
-        *_of_scalers(given, verdicts), *measured.padding(), *measured.overflows(),
+        *of_dataset(settings, measured.counts), *given.differences, *measured.values(),
+        *of_scalers(verdicts), *measured.padding(), *measured.overflows(),
     ]  # fmt: skip
-    notes += _warnings(measured, verdicts)
+    notes += warnings_of(measured, verdicts)
     found = Parity(given.where, given.convention, about, measured.counts, verdicts, differences, notes)
     if graph is not None:
         _measure_effects(found, given, graph, reading, measured, steps)
@@ -216,173 +169,10 @@ class _Reading:
                 break
 
 
-class _Measured:
-    """Sums over a dataset, with bounded memory."""
-
-    def __init__(self, given: Given, settings: Mapping[str, Any]) -> None:
-        self.given, self.counts = given, Counts()
-        self._are_of_cmssw = all(settings.get(name, of_cmssw) == of_cmssw for name, of_cmssw in SETTINGS.items())
-        self.own = {
-            each.key: trained_form(*each.key) if given.convention == "training" else _fed(each) for each in given.inputs
-        }
-        self._by_size = BySize(given.inputs)
-        self._moments: dict[Name, dict[str, EventMoments]] = {key: {} for key in self.own}
-        self._differ = {key: [0, 0, 0.0] for key in self.own}
-        self._outside = dict.fromkeys(self.own, 0)
-        self._infinite = dict.fromkeys(self.own, 0)
-        self._last: tuple[Any, ...] | None = None
-
-    def take(self, batch: WindowBatch) -> None:
-        """Take the windows of a batch."""
-        if not len(batch):
-            return
-        event = self._events(batch)
-        of_pair = np.repeat(event, np.diff(batch.window_offsets))
-        events = {"windows": event, "clusters": of_pair}
-        if batch.hits:
-            events["hits"] = np.repeat(of_pair, np.diff(batch.hits_offsets))
-        left_out = self._count(batch)
-        values = forms_of(batch, list(self.own))
-        self._by_size.add(values, np.diff(batch.window_offsets))
-        for each in self.given.inputs:
-            forms = values[each.key]
-            if each.level == "hits" and each.scaler == "None":
-                forms = {}
-            for form, column in forms.items():
-                moments = self._moments[each.key].setdefault(form, EventMoments())
-                moments.add(np.asarray(column, np.float64), events[each.level])
-            self._compare(each, values[each.key])
-        if not self._are_of_cmssw:
-            self._take_as_cmssw(with_pairs(batch, ~left_out), of_pair[~left_out], event)
-
-    def _take_as_cmssw(self, batch: WindowBatch, of_pair: Array, event: Array) -> None:
-        """Take the windows without the clusters that CMSSW leaves out."""
-        names = [key for key, form in self.own.items() if form == FED and key[0] != "hits"]
-        for key, forms in forms_of(batch, names).items():
-            events = of_pair if key[0] == "clusters" else event
-            self._moments[key].setdefault(WINDOWS, EventMoments()).add(forms[FED], events)
-
-    def _events(self, batch: WindowBatch) -> Array:
-        """The number of the event of each window; windows of an event follow each other."""
-        columns = [batch.window[name] for name in EVENT if name in batch.window]
-        if len(columns) < len(EVENT):
-            self.counts.events += len(batch)
-            return np.arange(len(batch))
-        begins = np.any([column[1:] != column[:-1] for column in columns], axis=0)
-        first = tuple(column[0] for column in columns)
-        self.counts.events += int(begins.sum()) + (first != self._last)
-        self._last = tuple(column[-1] for column in columns)
-        return np.concatenate([[0], np.cumsum(begins)])
-
-    def _count(self, batch: WindowBatch) -> Array:
-        """Count what there is; returns the clusters that CMSSW leaves out."""
-        counts, sizes = self.counts, np.diff(batch.window_offsets)
-        before, outside = left_out_by_cmssw(batch)
-        counts.windows += len(batch)
-        counts.clusters += len(before)
-        counts.before += int(before.sum())
-        counts.outside += int(outside.sum())
-        first = batch.pair_cluster[batch.window_offsets[:-1]] == batch.window_seed
-        counts.late_seeds += int((~first).sum())
-        if "et_cluster_calib" in {*batch.pair, *batch.cluster}:
-            counts.low_seeds += int((batch.column("et_cluster_calib")[batch.column("is_seed")] <= 1.0).sum())
-        counts.cut += int(np.maximum(sizes - self.given.places, 0).sum())
-        counts.cut_windows += int((sizes > self.given.places).sum())
-        if "energy_fraction" in batch.hits:
-            of_hits = np.diff(batch.hits_offsets)
-            energy = batch.hits["energy_fraction"].astype(np.float64)
-            late = np.arange(len(energy)) - np.repeat(batch.hits_offsets[:-1], of_hits) >= self.given.hits
-            counts.hits += len(energy)
-            counts.hits_cut += int(late.sum())
-            counts.energy += float(energy.sum())
-            counts.energy_cut += float(energy[late].sum())
-        left_out: Array = before | outside
-        return left_out
-
-    def _compare(self, each: Stated, forms: Mapping[str, Array]) -> None:
-        """Compare what the model was trained on with what CMSSW feeds, after scaling."""
-        own = forms.get(self.own[each.key])
-        if own is None:
-            return
-        shift, width = each.scale
-        fed = forms.get(FED, own)
-        if not width > 0:
-            return
-        with np.errstate(over="ignore", invalid="ignore"):
-            scaled = (fed - shift) / width
-            self._infinite[each.key] += int((~np.isfinite(scaled.astype(np.float32)) & ~np.isnan(scaled)).sum())
-        if each.scaler == "MinMax":
-            self._outside[each.key] += int(((own < each.one) | (own > each.two)).sum())
-        differ = self._differ[each.key]
-        differ[1] += len(own)
-        if fed is not own:
-            off = np.abs(own - fed) / width
-            differ[0] += int((off > VISIBLE * np.maximum(1.0, np.abs(scaled))).sum())
-            differ[2] += float(np.nansum(off))
-
-    def verdicts(self, sigma: float) -> list[Verdict]:
-        """For each input whether its scaler fits."""
-        found: dict[Name, dict[str, Statistics]] = {
-            key: {form: each for form, sums in forms.items() if (each := sums.statistics)}
-            for key, forms in self._moments.items()
-        }
-        outside = {key: n / max(self._differ[key][1], 1) for key, n in self._outside.items()}
-        return judged(self.given.inputs, self.own, found, outside, self._by_size.nearest(), sigma)
-
-    def statistics(self, key: Name, form: str) -> Statistics | None:
-        """Mean and width of an input in a form."""
-        sums = self._moments[key].get(form)
-        return sums.statistics if sums else None
-
-    def values(self) -> Iterator[Difference]:
-        """Inputs that CMSSW computes in another way than the training."""
-        for kind, form, reason in (("absolute", ABSOLUTE, SIGNED), ("zero", MEMBERS, FROM_ZERO)):
-            differ = [each for each in self.given.inputs if self.own[each.key] == form and self._differ[each.key][0]]
-            if not differ:
-                continue
-            texts = []
-            for each in differ:
-                n, of, total = self._differ[each.key]
-                texts.append(f"{each.stated} differs in {n / of:.1%}, on average by {total / of:.2g} widths")
-            constant = [
-                each.name for each in differ if (of_fed := self.statistics(each.key, FED)) and of_fed.is_constant
-            ]
-            fed = reason + (f"; {', '.join(constant)} is constant there" if constant else "")
-            yield Difference(kind, "windows", tuple(each.stated for each in differ), "; ".join(texts), fed)
-
-    def padding(self) -> Iterator[Difference]:
-        """Clusters and hits without a place."""
-        counts, given = self.counts, self.given
-        if counts.cut > CUT * counts.clusters:
-            found = f"{counts.cut:,} of {counts.clusters:,} clusters in {counts.cut_windows:,} windows have no place"
-            yield Difference("padding", "clusters", (), f"{found} among {given.places}", "their score is 0")
-        if counts.energy_cut > CUT * counts.energy:
-            found = f"{counts.hits_cut:,} of {counts.hits:,} hits have no place among {given.hits}"
-            share = counts.energy_cut / counts.energy
-            yield Difference(
-                "padding", "hits", (), f"{found}: {share:.1%} of the energy", "the model does not see them"
-            )
-
-    def overflows(self) -> Iterator[Difference]:
-        """Values that float32 cannot hold after scaling."""
-        for each in self.given.inputs:
-            if n := self._infinite[each.key]:
-                found = f"{n:,} values are too large for float32 after scaling"
-                yield Difference(
-                    "overflow", each.level, (each.stated,), found, "infinite inputs: scores without meaning"
-                )
-
-
 HOW = {
     "names": "effect of names: inputs that CMSSW does not know are fed as their means",
     "scaler": "effect of scalers: mean and width of the dataset in place of those that do not fit",
 }
-SIGNED = "signed values"
-FROM_ZERO = "minimum and maximum that start from 0"
-
-
-def _fed(each: Stated) -> str:
-    return FED if each.name in CMSSW_NAMES[each.level] else COLUMN
 
 
 def _settings(dataset: Dataset) -> tuple[dict[str, Any], list[str]]:
@@ -402,95 +192,8 @@ def _settings(dataset: Dataset) -> tuple[dict[str, Any], list[str]]:
     return settings, notes if missing else []
 
 
-def _of_dataset(settings: Mapping[str, Any], counts: Counts) -> Iterator[Difference]:
-    """Windows that are not those that CMSSW makes."""
-    share = f"{counts.before:,} of {counts.clusters:,} clusters come before the seed in Et"
-    mode = settings.get("mode")
-    if mode not in (None, "cmssw") or counts.before:
-        more = "" if mode != "non-overlapping" else "; seeds inside another window make no window"
-        yield Difference(
-            "membership", "dataset", (), f"{f'mode {mode}: ' if mode else ''}{share}{more}",
-            "every seed makes a window, of itself and the clusters after it in Et", "made without --mode cmssw",
-        )  # fmt: skip
-    geometry = settings.get("geometry")
-    if geometry not in (None, "v1") or counts.outside:
-        name = f"geometry {geometry if isinstance(geometry, str) else 'of its own'}: " if geometry else ""
-        yield Difference(
-            "geometry", "dataset", (), f"{name}{counts.outside:,} of {counts.clusters:,} clusters are outside v1",
-            "geometry v1; clusters of v1 that are not in the dataset cannot be counted", "made without --mode cmssw",
-        )  # fmt: skip
-    if settings.get("min_et_seed", 1.0) != 1.0 or counts.low_seeds:
-        found = f"seeds from {settings.get('min_et_seed', 'an unknown')} GeV, {counts.low_seeds:,} of them up to 1 GeV"
-        yield Difference("membership", "dataset", (), found, "seeds with a calibrated Et above 1 GeV")
-    if settings.get("min_cluster_energy", 0.0) != 0.0:
-        found = f"clusters from {settings['min_cluster_energy']} GeV"
-        yield Difference("membership", "dataset", (), found, "all clusters with hits and an energy above 0")
-
-
-def _of_scalers(given: Given, verdicts: list[Verdict]) -> Iterator[Difference]:
-    """Scalers that do not fit, by reason: those of other forms first."""
-    bad = [each for each in verdicts if not each.fits]
-    rest = []
-    for kind, form, fed in (("absolute", ABSOLUTE, SIGNED), ("zero", MEMBERS, FROM_ZERO)):
-        mine = [each for each in bad if _kind(each) == kind]
-        if mine:
-            reasons = "; ".join(dict.fromkeys(each.reason for each in mine))
-            constant = [each.input.name for each in mine if each.is_always_zero]
-            more = f"; {', '.join(constant)} is constant" if constant else ""
-            names = tuple(each.input.stated for each in mine)
-            yield Difference(kind, "windows", names, reasons, fed + more, f"trained on {form}")
-    for each in bad:
-        if _kind(each) == "scaler":
-            rest.append(each)
-    by_reason: dict[tuple[str, str], list[Verdict]] = {}
-    for each in rest:
-        by_reason.setdefault((each.input.level, each.reason.partition(":")[0]), []).append(each)
-    for (level, reason), each_of in by_reason.items():
-        kind = "order" if reason.startswith("mean and width are those of") and each_of[0].likely is None else "scaler"
-        names = tuple(each.input.stated for each in each_of)
-        worst = max((max(map(abs, each.pulls)) for each in each_of if each.pulls), default=math.nan)
-        found = "minimum and maximum do not fit" if math.isnan(worst) else f"off by up to {worst:,.0f} errors"
-        yield Difference(kind, level, names, found, "mean and width of the dataset", reason)
-
-
-def _kind(each: Verdict) -> str:
-    """Of a scaler that does not fit: what it shows."""
-    if each.form == FED and each.input.level == "windows":
-        if each.likely == ABSOLUTE:
-            return "absolute"
-        if each.likely == MEMBERS or each.is_always_zero:
-            return "zero"
-    return "scaler"
-
-
-def _warnings(measured: _Measured, verdicts: list[Verdict]) -> Iterator[str]:
-    counts = measured.counts
-    if counts.windows < FEW_WINDOWS:
-        yield (
-            f"the sample is small: {counts.windows:,} windows of {counts.events:,} events; deviations of less than "
-            f"some {500 / math.sqrt(counts.windows):.0f} % of a width cannot be seen"
-        )
-    few = [each.input.stated for each in verdicts if each.pulls and each.statistics and each.statistics.is_uncertain]
-    if few:
-        yield f"a few events decide mean and width, so only large deviations can be seen: {', '.join(few)}"
-    if none := [each.input.stated for each in verdicts if each.statistics is None and each.input.scaler != "None"]:
-        yield f"not compared, as the dataset has no such column: {', '.join(none)}"
-    if not counts.hits:
-        yield "the dataset has no hits: nothing can be said of them"
-    if 0 < counts.cut <= CUT * counts.clusters:
-        yield f"{counts.cut:,} of {counts.clusters:,} clusters have no place among {measured.given.places}"
-    if counts.hits_cut and counts.energy_cut <= CUT * counts.energy:
-        yield f"{counts.hits_cut:,} of {counts.hits:,} hits have no place among {measured.given.hits}"
-    constant = [
-        each.input.name for each in verdicts
-        if each.fits and each.form == FED and each.statistics and each.statistics.is_constant
-    ]  # fmt: skip
-    if constant:
-        yield f"constant in CMSSW: {', '.join(constant)}"
-
-
 def _measure_effects(
-    found: Parity, given: Given, graph: ModelFile, reading: _Reading, measured: _Measured, steps: Steps
+    found: Parity, given: Given, graph: ModelFile, reading: _Reading, measured: Measured, steps: Steps
 ) -> None:
     """What each difference changes in scores and resolution."""
     why = tensors_differ(given, graph)
@@ -498,10 +201,10 @@ def _measure_effects(
         found.notes.append(f"the effects were not measured: {why}")
         return
     trained = {
-        each.input.key: each.likely if _kind(each) in ("absolute", "zero") and each.likely else each.form
+        each.input.key: each.likely if kind_of(each) in ("absolute", "zero") and each.likely else each.form
         for each in found.verdicts
     }
-    changes = _changes(found, given, measured, trained)
+    changes = _changes(found, measured.counts, trained)
     if not changes:
         found.notes.append("the effects were not measured: no difference changes an input")
         return
@@ -510,7 +213,7 @@ def _measure_effects(
     found.notes += [*notes, *(HOW[kind] for kind in changes if found.effects and kind in HOW)]
 
 
-def _changes(found: Parity, given: Given, measured: _Measured, trained: Mapping[Name, str]) -> dict[str, Change]:
+def _changes(found: Parity, counts: Counts, trained: Mapping[Name, str]) -> dict[str, Change]:
     """What CMSSW does otherwise, by kind of difference."""
     changes: dict[str, Change] = {}
     kinds = {each.kind for each in found.differences}
@@ -518,16 +221,19 @@ def _changes(found: Parity, given: Given, measured: _Measured, trained: Mapping[
         mine = {key: FED for key, own in trained.items() if own == form and kind in kinds}
         if mine:
             changes[kind] = Change(forms=mine)
-    if measured.counts.before:
+    if counts.before:
         changes["membership"] = Change(membership=True)
-    if measured.counts.outside:
+    if counts.outside:
         changes["geometry"] = Change(geometry=True)
-    unknown = {each.key: each.scale[0] for each in given.inputs if each.name not in CMSSW_NAMES[each.level]}
+    unknown = {
+        each.input.key: each.statistics.mean if each.statistics else each.input.scale[0]
+        for each in found.verdicts if each.input.name not in CMSSW_NAMES[each.input.level]
+    }  # fmt: skip
     if unknown:
         changes["names"] = Change(constants=unknown)
     scalers: dict[Name, tuple[float, float]] = {}
     for each in found.verdicts:
-        if not each.fits and _kind(each) == "scaler" and each.statistics and each.input.scaler == "MeanRms":
+        if not each.fits and kind_of(each) == "scaler" and each.statistics and each.input.scaler == "MeanRms":
             scalers[each.input.key] = each.statistics.mean, each.statistics.width or 1.0
     if scalers:
         changes["scaler"] = Change(scalers=scalers)

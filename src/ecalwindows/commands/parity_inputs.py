@@ -334,4 +334,5 @@ def tensors_differ(given: Given, model: ModelFile) -> str | None:
         check_tensors(model.inputs, given.definition, model.path)
     except InputError as error:
         return f"{error.found}; the inputs are {error.expected}"
-    return None
+    output = given.definition.output.tensor
+    return None if output in model.outputs else f"the model has no output '{output}'"

@@ -246,7 +246,11 @@ def _verdict(
     if each.key in claims:
         reason = f"mean and width are those of {claims[each.key].name}: is the order another one?"
         return Verdict(each, form, statistics, pulls, None, reason)
-    nearest = angles if _is_angle(each) and angles != form else _nearest(each, form, forms)
+    if _is_angle(each) and angles != form and angles is not None:
+        nearest: str | None = angles
+    else:  # signed or absolute: only all angles together show it
+        others = {ABSOLUTE, FED, MEMBERS} - {form} if _is_angle(each) else set()
+        nearest = _nearest(each, form, {name: forms[name] for name in forms if name not in others})
     if nearest is not None and nearest != form:
         return Verdict(each, form, statistics, pulls, nearest, f"nearest to {nearest} (of another sample)")
     if statistics.is_constant:
