@@ -252,3 +252,14 @@ def test_two_datasets_follow_one_selection_and_their_parts_do_not_overlap(folder
         page.js("location.hash = arguments[0]", part)
         until(lambda part=part: page.js("return !document.getElementById(arguments[0]).hidden", part))
     assert page.errors() == []
+
+
+def test_markup_in_names_runs_nothing_and_adds_nothing(folder: Path, browser: Any, tmp_path: Path) -> None:
+    source = tmp_path / "<img src=x onerror='window.broken=1'><script>window.broken=1<&script>.parquet"
+    shutil.copy(folder / "data" / "electrons.parquet", source)
+    other = str(folder / "data" / "photons.parquet")
+    run("report", str(source), "--against", other, "-o", str(tmp_path / "r.html"), "-q")
+    for part in ("overview", "distributions", "windows", "<img src=x onerror='window.broken=1'>"):
+        page = Opened(browser, tmp_path / "r.html", part)
+        assert page.js("return document.images.length") == 0 and page.js("return window.broken") is None
+        assert source.name in page.text("h1") and page.errors() == []
