@@ -86,7 +86,8 @@ def joined_numbers(first: Any, numbers: Any) -> Any:
     digits = np.empty(20, np.uint8)
     place = 0
     for row in range(len(numbers)):
-        data[place : place + len(first)] = first
+        for i in range(len(first)):
+            data[place + i] = first[i]
         place += len(first)
         for column in range(numbers.shape[1]):
             if column > 0:

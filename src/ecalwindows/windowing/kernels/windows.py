@@ -52,7 +52,8 @@ def sort_rows(order: Any, spare: Any, key: Any, begin: int, end: int) -> None:
                 else:
                     spare[place] = order[left]
                     left += 1
-        order[begin:end] = spare[begin:end]
+        for place in range(begin, end):  # numba takes 2 s to compile an assignment of slices
+            order[place] = spare[place]
         size *= 2
 
 
@@ -135,7 +136,8 @@ def members(offsets: Any, order: Any, eta: Any, phi: Any, iz: Any, bounds: Any, 
         begin, end = offsets[event[w]], offsets[event[w] + 1]
         if n + end - begin > len(cluster):
             longer = np.empty(2 * len(cluster) + end - begin, np.int64)
-            longer[:n] = cluster[:n]
+            for place in range(n):
+                longer[place] = cluster[place]
             cluster = longer
         for row in range(begin, end):
             c = order[row]
@@ -179,7 +181,8 @@ def members_after(
         part = 2 if iz[s] > 0 else 0 if iz[s] < 0 else 1
         if n + size[part] + 1 > len(cluster):
             longer = np.empty(2 * len(cluster) + size[part] + 1, np.int64)
-            longer[:n] = cluster[:n]
+            for place in range(n):
+                longer[place] = cluster[place]
             cluster = longer
         cluster[n] = s
         n += 1
