@@ -128,6 +128,14 @@ def test_seeds_and_numbers_of_clusters(batches: list[WindowBatch], found: Path) 
         assert counts.tolist() == np.bincount(expected.astype(int)).tolist()
 
 
+def test_seeds_are_not_among_the_satellites(batches: list[WindowBatch], found: Path) -> None:
+    satellites, dphi = read_table(found / "satellites.csv"), of_all(batches, "cluster_dphi")
+    rows = rows_where(satellites, column="cluster_dphi")
+    low, high = rows["low"].min(), rows["high"].max()
+    expected = (of_all(batches, "is_seed") == 0) & (dphi >= low) & (dphi < high) & (dphi != SENTINEL)
+    assert rows["count"].sum() == expected.sum() > 100
+
+
 def test_the_energy_response_is_that_of_the_data(folder: Path, found: Path) -> None:
     table = read_table(found / "response.csv")
     for name, flavour in (("electrons", 11), ("photons", 22)):
@@ -273,6 +281,7 @@ def test_the_overview(found: Path) -> None:
     }  # fmt: skip
     words = {name: texts(drawn(make)) for name, make in figures.items()}
     assert "seed $E_T$ [GeV]" in words["seeds_electron"]
+    assert "clusters other than the seed" in words["supercluster_share_by_cluster_dphi"]
     assert "in_scluster\n(clusters)" in words["labels"] and "unmatched" in words["labels"]
     assert re.search(r"electron, true supercluster: 0\.\d+, 0\.\d+", words["response"])
     assert not any("CMS" in text for text in words.values()), "nothing in the data says whether they are CMS's"

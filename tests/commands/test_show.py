@@ -109,7 +109,7 @@ def test_an_event_shows_all_its_windows(folder: Path, tmp_path: Path) -> None:
     assert len(expected) == (batch.window["event_id"] == event).sum() > 1
     ran = run("show", data, "--event", str(event), "-o", str(tmp_path / "e.png"))
     assert set(re.findall(r"^(ele_\S+)", ran.out, re.M)) == expected
-    ets = [float(et) for et in re.findall(r"Et +([\d.]+)", ran.out)]
+    ets = [float(et) for et in re.findall(r"calibrated Et +([\d.]+)", ran.out)]
     assert ets == sorted(ets, reverse=True)
     of_dump = show(ELECTRONS, event=str(event), output=tmp_path / "d.pdf")
     assert {name for name, *_ in of_dump.windows} == {name.removeprefix("ele_") for name in expected}

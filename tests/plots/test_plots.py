@@ -201,6 +201,7 @@ def test_labels_and_title(batch: WindowBatch, mixed: int) -> None:
     assert bar.get_ylabel() == r"crystal energy $\times$ fraction [GeV]" and bar.get_yscale() == "log"
     title = artist(figure, "title").get_text()
     assert f"run {w['run_id']}, lumi {w['lumi_id']}, event {w['event_id']}, seed {w['seed_index']}" in title
+    assert f"calibrated $E_T$ = {w['et_seed_calib']:.1f} GeV" in title
     assert f"matched to electron: true energy {w['en_true_sim']:.1f} GeV" in title
 
 

@@ -36,7 +36,7 @@ from ecalwindows.dumper.finding import event_ids
 from ecalwindows.dumper.reading import Reading
 from ecalwindows.plots.event import draw_event
 from ecalwindows.plots.style import Figure, check_picture
-from ecalwindows.plots.window import HITS, NEEDED, draw_window
+from ecalwindows.plots.window import HITS, NEEDED, draw_window, seed_et
 from ecalwindows.training.opened import open_dataset
 from ecalwindows.validation.comparison import joined, taken
 
@@ -50,12 +50,13 @@ EVENT_NAME = "N, RUN:LUMI:N or SAMPLE:RUN:LUMI:N"
 class Shown:
     """What was drawn: `windows` : what they are called, with Et [GeV] and whether they are matched (None: unknown).
 
-    notes : what the picture lacks, and why
+    et : whether Et is calibrated or raw; notes : what the picture lacks, and why
     """
 
     picture: Path
     windows: list[tuple[str, float, bool | None]]
     notes: list[str] = field(default_factory=list)
+    et: str = ""
 
 
 def show(
@@ -79,7 +80,8 @@ def show(
         _, batch, rows, notes = drawn(
             source, window=window, event=event, picture=picture, settings=settings, progress=progress
         )
-    return Shown(picture, list(_summaries(batch, rows)), notes)
+    words, _ = seed_et(batch.window) or ("", None)
+    return Shown(picture, list(_summaries(batch, rows)), notes, words)
 
 
 def drawn(
@@ -258,8 +260,8 @@ def _title(batch: WindowBatch) -> str:
 
 def _summaries(batch: WindowBatch, rows: Sequence[int]) -> Iterator[tuple[str, float, bool | None]]:
     """Name, Et [GeV] and match of these windows, the highest Et first."""
-    column = next((batch.window[name] for name in ("et_seed_calib", "et_seed") if name in batch.window), None)
-    et = np.full(len(batch), np.nan) if column is None else column.astype(np.float64)
+    found = seed_et(batch.window)
+    et = np.full(len(batch), np.nan) if found is None else found[1].astype(np.float64)
     matched, called = batch.window.get("is_seed_calo_matched"), texts(batch)
     for row in sorted(rows, key=lambda row: -et[row]):
         yield called[row], float(et[row]), None if matched is None else bool(matched[row])

@@ -16,7 +16,7 @@ from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.geometry import Geometry
 from ecalwindows.plots.shapes import window_edge
 from ecalwindows.plots.style import cms_style, save_figure
-from ecalwindows.plots.window import HALO, OTHER_CALO, SEED, TRUE, UNRELATED, marker_area
+from ecalwindows.plots.window import GENERATED, HALO, OTHER_CALO, SEED, TRUE, UNRELATED, marker_area, seed_et
 
 MAX_LABELS = 12
 """Maximum number of seeds with their Et beside them: matched seeds first, then by decreasing Et."""
@@ -41,11 +41,14 @@ def draw_event(batch: WindowBatch, geometry: Geometry, title: str, path: Path | 
     """
     with cms_style(13):
         figure = Figure(figsize=(9, 8), dpi=110)
-        axes = figure.add_axes((0.09, 0.08, 0.88, 0.78))
+        axes = figure.add_axes((0.09, 0.08, 0.88, 0.755))
         matched = _flag(batch, "is_seed_calo_matched", len(batch))
         _draw_edges(axes, batch, geometry, matched)
         _draw_clusters(axes, batch, matched)
         _draw_seeds(axes, batch, matched)
+        if has_generated(batch):
+            position = (batch.window[name][matched] for name in ("gen_true_eta", "gen_true_phi"))
+            axes.plot(*position, gid="generated", zorder=5, **GENERATED | {"ms": 15, "mew": 1.3})
         axes.set(xlim=(-3.2, 3.2), ylim=(-1.02 * math.pi, 1.02 * math.pi), xlabel=r"$\eta$", ylabel=r"$\phi$ [rad]")
         for edge in (-TRANSITION, TRANSITION):
             axes.axvline(edge, c="0.7", lw=0.8, ls=":", zorder=0)
@@ -57,6 +60,11 @@ def draw_event(batch: WindowBatch, geometry: Geometry, title: str, path: Path | 
     return figure
 
 
+def has_generated(batch: WindowBatch) -> bool:
+    """Whether the generated positions of matched windows are known."""
+    return {"gen_true_eta", "gen_true_phi", "is_seed_calo_matched"} <= batch.window.keys()
+
+
 def _flag(batch: WindowBatch, name: str, n: int) -> NDArray[np.bool_]:
     """A flag of the windows or pairs, False if the batch does not have this column."""
     columns = batch.window if name in batch.window else batch.pair
@@ -65,8 +73,8 @@ def _flag(batch: WindowBatch, name: str, n: int) -> NDArray[np.bool_]:
 
 def _seed_et(batch: WindowBatch) -> NDArray[np.float64]:
     """Et of the seeds [GeV], NaN if it is unknown."""
-    name = next((name for name in ("et_seed_calib", "et_seed") if name in batch.window), None)
-    return batch.window[name].astype(np.float64) if name else np.full(len(batch), np.nan)
+    found = seed_et(batch.window)
+    return found[1].astype(np.float64) if found else np.full(len(batch), np.nan)
 
 
 def _draw_edges(axes: Axes, batch: WindowBatch, geometry: Geometry, matched: NDArray[np.bool_]) -> None:
@@ -114,7 +122,10 @@ def _draw_seeds(axes: Axes, batch: WindowBatch, matched: NDArray[np.bool_]) -> N
 
 def _handles(matched: NDArray[np.bool_], batch: WindowBatch) -> list[Line2D]:
     """Entries of the legend."""
-    rows = [Line2D([], [], ls="", marker="*", ms=9, mfc=SEED, mec="black", mew=0.7, label=r"seed, with its $E_T$")]
+    words = f"seed, with its {found[0]} $E_T$" if (found := seed_et(batch.window)) else "seed"
+    rows = [Line2D([], [], ls="", marker="*", ms=9, mfc=SEED, mec="black", mew=0.7, label=words)]
+    if has_generated(batch):
+        rows.append(Line2D([], [], label="generated position", **GENERATED | {"ms": 12, "mew": 1.3}))
     if "is_seed_calo_matched" in batch.window:
         rows.append(Line2D([], [], c=TRUE, lw=1.8, ls=(0, (6, 3)), label=f"matched window ({int(matched.sum())})"))
     rows.append(Line2D([], [], c="0.6", lw=0.8, ls=(0, (6, 3)), label=f"other window ({int((~matched).sum())})"))

@@ -37,6 +37,9 @@ Figures = dict[str, Callable[[], Figure]]
 SHARE_COLUMNS = (("et_cluster_calib", "et_cluster"), ("cluster_deta",), ("cluster_dphi",))
 """Columns over which the share of clusters in the supercluster is drawn: the first available one of each tuple."""
 
+SHARE_MARKS = (("o", 4.5), ("s", 7.5), ("^", 10.5), ("D", 13.5))
+"""Open markers and their sizes, so that points at the same place do not hide each other."""
+
 GROUPED_BY = "is_seed_calo_matched"
 """The label by which windows are grouped; its share in each group is trivial."""
 
@@ -51,16 +54,20 @@ KINDS = {
 def figures(folder: Path, columns: Table, histograms: Table) -> Figures:
     """The figures for which the tables have entries: for each name, the function that draws it."""
     found: Figures = {}
-    seeds, clusters, response = (read_table(folder / f"{name}.csv") for name in ("seeds", "clusters", "response"))
+    seeds, clusters, response, satellites = (
+        read_table(folder / f"{name}.csv") for name in ("seeds", "clusters", "response", "satellites")
+    )
     found |= _by_group("seeds", seeds, draw_seeds)
     found |= _by_group("clusters", clusters, draw_clusters)
     if any(COLUMNS[name].dtype == "bool" for name in set(columns["column"].tolist())):
         found["labels"] = partial(draw_labels, columns)
     for names in SHARE_COLUMNS:
         name = next((name for name in names if name in columns["column"]), "")
-        rows = rows_where(histograms, column=name)
+        rows = rows_where(satellites if len(satellites["count"]) else histograms, column=name)
         if {0, 1} <= set(rows["label"].tolist()):
-            found[f"supercluster_share_by_{name}"] = partial(draw_share, name, rows, columns)
+            found[f"supercluster_share_by_{name}"] = partial(
+                draw_share, name, rows, columns, has_seeds=not len(satellites["count"])
+            )
     for by in ("seed_eta", "et_true"):
         rows = rows_where(response, by=by)
         if len(rows["count"]):
@@ -181,10 +188,13 @@ def _mean(rows: Table) -> float:
     return float((rows["mean"][n > 0] * n[n > 0]).sum() / n.sum()) if n.sum() else float("nan")
 
 
-def draw_share(name: str, rows: Table, columns: Table) -> Figure:
-    """Draw the share of clusters that are in the true supercluster in bins of a column, with binomial errors."""
+def draw_share(name: str, rows: Table, columns: Table, *, has_seeds: bool) -> Figure:
+    """Draw the share of clusters that are in the true supercluster in bins of a column, with binomial errors.
+
+    has_seeds : whether the seed of each window is counted too, because nothing says which cluster it is
+    """
     figure, axes = new_figure(meaning=COLUMNS[name].meaning)
-    for flavour in sorted(set(rows["flavour"].tolist())):
+    for place, flavour in enumerate(sorted(set(rows["flavour"].tolist()))):
         inside, outside = (rows_where(rows, flavour=flavour, label=label) for label in (1, 0))
         if not len(inside["count"]) or not len(outside["count"]):
             continue
@@ -198,10 +208,13 @@ def draw_share(name: str, rows: Table, columns: Table) -> Figure:
         low, high = inside["low"][enough], inside["high"][enough]
         middle = (low + high) / 2
         half = np.stack([middle - low, high - middle])
-        axes.errorbar(middle, share, error, half, ls="", marker="o", ms=4, c=colour, label=who)
+        mark, size = SHARE_MARKS[place % len(SHARE_MARKS)]
+        axes.errorbar(middle, share, error, half, ls="", marker=mark, ms=size, c=colour, mfc="none", label=who)
     if (rows_where(columns, column=name)["bins"] == "log").any():
         axes.set_xscale("log")
     axes.set(ylim=(0, 1.15), xlabel=with_unit(name, COLUMNS[name].unit), ylabel="share in the true supercluster")
+    note = "all clusters, seeds too" if has_seeds else "clusters other than the seed"
+    axes.set_title(note, loc="right", size="x-small", pad=5)
     legend(axes, fontsize="small", ncol=2)
     draw_ticks(axes)
     return figure

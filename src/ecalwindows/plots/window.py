@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ MUSTACHE_ET = 1.0
 TRUE, OTHER_CALO, UNRELATED, MUSTACHE, SEED, EDGE = "#D55E00", "#CC79A7", "0.2", "#009E73", "#F0E442", "black"
 ENERGIES = LinearSegmentedColormap.from_list("ecal_energies", ["#e8eef7", "#a9c4e4", "#5b8fc9", "#27559b", "#0b2352"])
 FONT_SIZE = 12
+GENERATED: dict[str, Any] = {"ls": "", "marker": "+", "ms": 22, "mew": 1.8, "c": TRUE}
+"""Marker of the generated position: its arms are longer than the star of the seed, which may lie on it."""
 HALO = [withStroke(linewidth=3.5, foreground="white")]
 
 NEEDED = frozenset({"seed_eta", "seed_phi", "cluster_eta", "cluster_phi", "et_cluster"})
@@ -204,7 +207,7 @@ def _draw_clusters(axes: Axes, view: _View) -> None:
 def _draw_truth(axes: Axes, view: _View) -> None:
     if view.has_position:
         eta, phi = view.window["gen_true_eta"], unwrapped(view.window["gen_true_phi"], view.window["seed_phi"])
-        axes.plot([eta], [phi], ls="", marker="x", ms=10, mew=1.8, c=TRUE, gid="generated", zorder=8, path_effects=HALO)
+        axes.plot([eta], [phi], gid="generated", zorder=6.5, path_effects=HALO, **GENERATED)
 
 
 def _finish(figure: Figure, axes: Axes, view: _View) -> None:
@@ -229,9 +232,15 @@ def _title(view: _View) -> tuple[str, str]:
     w = view.window
     ids = {"run": "run_id", "lumi": "lumi_id", "event": "event_id", "seed": "seed_index"}
     event = ", ".join(f"{word} {w[name]}" for word, name in ids.items() if name in w)
-    et = next((w[name] for name in ("et_seed_calib", "et_seed") if name in w), math.nan)
-    first = f"{event}; " + rf"seed $E_T$ = {et:.1f} GeV, $\eta$ = ${w['seed_eta']:.2f}$"
+    words, et = seed_et(w) or ("", math.nan)
+    first = f"{event}; seed: {words} " + rf"$E_T$ = {et:.1f} GeV, $\eta$ = ${w['seed_eta']:.2f}$"
     return first, "; ".join(filter(None, (_truth_words(view), _found_words(w))))
+
+
+def seed_et(window: Mapping[str, Any]) -> tuple[str, Any] | None:
+    """Whether the Et of the seed is calibrated or raw, and the Et [GeV]; None if the windows do not have it."""
+    kinds = {"calibrated": "et_seed_calib", "raw": "et_seed"}
+    return next(((words, window[name]) for words, name in kinds.items() if name in window), None)
 
 
 def _truth_words(view: _View) -> str:
@@ -248,7 +257,7 @@ def _found_words(window: dict[str, Any]) -> str:
     """The supercluster of the seed, and that of a second collection."""
     known = [("is_seed_mustache_matched", "mustache", "supercluster")] + [(f"has_{n}", n, n) for n in SECOND_COLUMNS]
     return ", ".join(
-        f"{word} {window[f'en_{name}_calib']:.1f} GeV" if window[flag] else f"no {word}"
+        f"{word} {window[f'en_{name}_calib']:.1f} GeV (calibrated)" if window[flag] else f"no {word}"
         for flag, name, word in known
         if flag in window and f"en_{name}_calib" in window
     )
@@ -263,7 +272,7 @@ def _handles(view: _View) -> list[Any]:
             look = {"marker": style["marker"], "mec": style["edgecolors"], "mew": style["linewidths"]}
             handles.append(Line2D([], [], ms=9, label=f"{label} ({which.sum()})", **empty, **look))
     if view.has_position:
-        handles.append(Line2D([], [], ls="", marker="x", ms=10, mew=1.8, c=TRUE, label="generated position"))
+        handles.append(Line2D([], [], label="generated position", **GENERATED | {"ms": 13}))
     handles.append(Line2D([], [], c=EDGE, lw=1.4, ls=(0, (6, 3)), label="window"))
     mustache = rf"mustache ($E_T$ = {MUSTACHE_ET:g} GeV)"
     handles.append(Patch(fc=(*to_rgb(MUSTACHE), 0.12), ec=MUSTACHE, lw=1.6, label=mustache))

@@ -17,7 +17,7 @@ from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocat
 from numpy.typing import NDArray
 
 from ecalwindows.plots.saving import Draw, Look, draw_all
-from ecalwindows.plots.style import MIN_ENTRIES, PLAIN, mark_panels
+from ecalwindows.plots.style import LINES, MIN_ENTRIES, PLAIN, mark_panels
 from ecalwindows.studies.tables import Table, read_table, rows_where
 
 Floats = NDArray[np.float64]
@@ -89,14 +89,15 @@ def _scan(scan: Table, made: Table, what: str, label: str) -> Figure:
     figure, panels = _panels(len(bins), sharey=True)
     ets = sorted(set(made["et_low"].tolist()))
     colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.93, len(ets)))
+    styles = [LINES[place % len(LINES)] for place in range(len(ets))]
     highest, drawn = 1.0, set()
     for axes, (low, high) in zip(panels, bins, strict=True):
-        for et, colour in zip(ets, colours, strict=True):
+        for et, colour, style in zip(ets, colours, styles, strict=True):
             rows = rows_where(scan, eta_low=low, et_low=et)
             if not len(rows["entries"]) or rows["entries"][0] < MIN_ENTRIES:
                 continue
             best = np.nanmin(rows[what]) if what == "resolution" else np.nanmax(rows[what])
-            axes.plot(rows["threshold"], rows[what] / best, color=colour, lw=1.5)
+            axes.plot(rows["threshold"], rows[what] / best, color=colour, lw=1.5, ls=style)
             chosen = rows_where(made, eta_low=low, et_low=et)["threshold"][0]
             place = int(np.argmin(np.abs(np.log(rows["threshold"] / chosen))))
             axes.plot(rows["threshold"][place], rows[what][place] / best, "o", color=colour, ms=5, mec="black", mew=0.6)
@@ -111,8 +112,8 @@ def _scan(scan: Table, made: Table, what: str, label: str) -> Figure:
     figure.supylabel(label, fontsize="large")
     ends = dict(zip(made["et_low"].tolist(), made["et_high"].tolist(), strict=True))
     lines = [
-        matplotlib.lines.Line2D([], [], color=colour, lw=2.5, label=f"{et:g}-{ends[et]:g}")
-        for et, colour in zip(ets, colours, strict=True)
+        matplotlib.lines.Line2D([], [], color=colour, lw=2.5, ls=style, label=f"{et:g}-{ends[et]:g}")
+        for et, colour, style in zip(ets, colours, styles, strict=True)
         if et in drawn
     ]
     figure.legend(handles=lines, title=ET, loc="outside right center", fontsize="small", title_fontsize="small")

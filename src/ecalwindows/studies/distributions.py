@@ -33,6 +33,9 @@ LABELS: dict[Level, str] = {"window": "is_seed_calo_matched", "cluster": "in_scl
 ALL, UNMATCHED = -1, 2
 SEED_ETA = np.linspace(-3, 3, 61).round(6)
 SEED_ET = np.array([float(f"{edge:.4g}") for edge in np.geomspace(1, 500, 41)])
+SHARE_COLUMNS = ("et_cluster_calib", "et_cluster", "cluster_deta", "cluster_dphi")
+"""Columns over which clusters that are not the seed of their window are counted too."""
+
 COUNTED = ("all", "in_scluster", "in_geom_mustache", "in_mustache")
 """Clusters that are counted in each window: all, and those with a label."""
 
@@ -114,6 +117,7 @@ class Distributions:
 
     binnings: dict[str, Binning]
     columns: dict[str, Any] = field(default_factory=dict)
+    satellites: dict[str, Any] = field(default_factory=dict)
     moments: dict[tuple[str, int, int], Moments] = field(default_factory=dict)
     seeds: Any = None
     clusters: Any = None
@@ -123,6 +127,8 @@ class Distributions:
         flavour, label = bh.axis.IntCategory([], growth=True), bh.axis.IntCategory([], growth=True)
         for name, binning in self.binnings.items():
             self.columns[name] = bh.Histogram(bh.axis.Variable(binning.edges), flavour, label)
+            if name in SHARE_COLUMNS:
+                self.satellites[name] = bh.Histogram(bh.axis.Variable(binning.edges), flavour, label)
         self.seeds = bh.Histogram(flavour, label, bh.axis.Variable(SEED_ETA), bh.axis.Variable(SEED_ET))
         kinds = bh.axis.StrCategory([], growth=True)
         self.clusters = bh.Histogram(flavour, label, kinds, bh.axis.Integer(0, 1, growth=True))
@@ -136,6 +142,8 @@ class Distributions:
         for name, column in {**batch.window, **batch.pair}.items():
             if name in self.columns:
                 self._add_column(name, column, groups[COLUMNS[name].level])
+        if "is_seed" in batch.pair:
+            self._add_satellites(batch, groups["cluster"])
         self._add_seeds(batch, groups["window"])
         self._add_clusters(batch, groups["window"])
         self._add_responses(batch, groups["window"])
@@ -146,6 +154,12 @@ class Distributions:
         self.columns[name].fill(values[known], groups.flavour[known], groups.label[known])
         for (flavour, label), rows in groups.rows.items():
             self.moments.setdefault((name, flavour, label), Moments()).add(values[rows])
+
+    def _add_satellites(self, batch: WindowBatch, groups: Groups) -> None:
+        for name, histogram in self.satellites.items():
+            if name in batch.pair:
+                keep = (batch.pair["is_seed"] == 0) & (batch.pair[name] != SENTINEL)
+                histogram.fill(batch.pair[name][keep].astype(np.float64), groups.flavour[keep], groups.label[keep])
 
     def _add_seeds(self, batch: WindowBatch, groups: Groups) -> None:
         et = next((name for name in ("et_seed_calib", "et_seed") if name in batch.window), None)
@@ -190,7 +204,7 @@ def _energies(batch: WindowBatch) -> Iterator[tuple[str, NDArray[np.float64], ND
 NEEDED = frozenset({
     "flavour", *LABELS.values(), *COUNTED[1:], "seed_eta", "et_seed_calib", "et_seed", "en_cluster",
     "en_true_sim_good", "en_true_sim", "et_true_sim_good", "et_true_sim", "is_seed_calo_seed",
-    "en_mustache_raw", "is_seed_mustache_matched",
+    "en_mustache_raw", "is_seed_mustache_matched", "is_seed",
 })  # fmt: skip
 """Columns that the other tables need, besides the distributions of single columns."""
 
@@ -210,6 +224,7 @@ def tables(found: Distributions) -> dict[str, tuple[tuple[str, ...], list[Row]]]
             list(_column_rows(found)),
         ),
         "histograms": (("column", "flavour", "label", "low", "high", "count"), list(_histogram_rows(found))),
+        "satellites": (("column", "flavour", "label", "low", "high", "count"), list(_satellite_rows(found))),
         "seeds": (
             ("flavour", "label", "eta_low", "eta_high", "et_low", "et_high", "count"),
             list(_cells(found.seeds)),
@@ -247,9 +262,21 @@ def _column_rows(found: Distributions) -> Iterator[Row]:
 
 def _histogram_rows(found: Distributions) -> Iterator[Row]:
     for name, flavour, label, counts in _histograms(found):
-        edges = [float(edge) for edge in found.binnings[name].edges]
-        for (low, high), count in zip(pairwise(edges), counts[1:-1].tolist(), strict=True):
-            yield name, flavour, label, low, high, int(count)
+        yield from _bins(found, name, flavour, label, counts)
+
+
+def _satellite_rows(found: Distributions) -> Iterator[Row]:
+    for name, histogram in found.satellites.items():
+        counts = histogram.values(flow=True)
+        for flavour, label, i, j in _groups(histogram):
+            yield from _bins(found, name, flavour, -label, counts[:, i, j])
+
+
+def _bins(found: Distributions, name: str, flavour: int, label: int, counts: NDArray[np.float64]) -> Iterator[Row]:
+    """Yield a row for each bin of a column; the first and the last count are of what lies outside the bins."""
+    edges = [float(edge) for edge in found.binnings[name].edges]
+    for (low, high), count in zip(pairwise(edges), counts[1:-1].tolist(), strict=True):
+        yield name, flavour, label, low, high, int(count)
 
 
 def _cells(histogram: Any) -> Iterator[Row]:

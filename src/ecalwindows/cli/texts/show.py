@@ -11,8 +11,9 @@ def shown_text(shown: Shown, source: str) -> str:
     """One line per window, the highest Et first, what the picture lacks, and the next step."""
     words = {True: "matched", False: "not matched", None: ""}
     width = max(len(name) for name, *_ in shown.windows)
+    et_words = f"{shown.et} Et".strip()
     lines = [
-        f"{name:<{width}}  Et {et:8.2f} GeV  {words[matched]}".rstrip()
+        f"{name:<{width}}  {et_words} {et:8.2f} GeV  {words[matched]}".rstrip()
         for name, et, matched in shown.windows[:MAX_LINES]
     ]
     if more := len(shown.windows) - MAX_LINES:
