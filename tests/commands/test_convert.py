@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
 import re
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -391,21 +391,17 @@ def test_a_cut_stream_is_an_error_unless_its_lines_are_asked_for(tmp_path: Path,
     output = tmp_path / "w.parquet"
     ran = attempt("convert", str(path), FOREIGN, "-o", str(output), "--skip-bad-files")
     assert ran.code == 0, ran.err
-    with gzip.open(path) as stream:
-        whole = readable(stream).count(b"\n")
-    assert f"is cut; {whole} window{'' if whole == 1 else 's'} of it kept" in ran.out
-    assert pq.read_metadata(output).num_rows == len(LINES) + whole
+    complete = readable(path.read_bytes()).count(b"\n")
+    assert f"is cut; {complete} window{'' if complete == 1 else 's'} of it kept" in ran.out
+    assert pq.read_metadata(output).num_rows == len(LINES) + complete
     manifest = read_manifest(manifest_path(output))
     assert [bad["name"] for bad in manifest.bad_inputs] == ["cut.ndjson.tar.gz"]
 
 
-def readable(stream: Any) -> bytes:
-    """What Python's gzip can read of a cut stream, byte by byte, without the header of an archive."""
-    content = b""
-    with contextlib.suppress(EOFError):
-        while piece := stream.read1(1):
-            content += piece
-    return content[content.find(b'{"') :] if b'{"' in content else b""
+def readable(content: bytes) -> bytes:
+    """What zlib can decompress of a cut gzip stream, without the header of an archive."""
+    text = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(content)
+    return text[text.find(b'{"') :] if b'{"' in text else b""
 
 
 def test_when_no_file_can_be_read_nothing_is_written(tmp_path: Path) -> None:
