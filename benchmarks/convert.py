@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from run import COMMAND, DATA, Limit, Tables, child, machine, make_file, private, tell
+from run import COMMAND, DATA, Limit, Tables, child, machine, make_file, notify, private
 
 TASKS = {
     "plain": "gunzip + ak.from_json + ak.to_parquet",
@@ -125,12 +125,12 @@ def compare(args: argparse.Namespace, tables: Tables, roots: list[Path], work: P
     for repeat in range(args.repeats + 1):
         for size, file in files.items():
             for task in TASKS:
-                tell(f"{task} {size}, {repeat} of {args.repeats}")
+                notify(f"{task} {size}, {repeat} of {args.repeats}")
                 words = [sys.executable, Path(__file__), "--measure", task, file, tiny, work / f"{task}.parquet"]
                 done = child(words, cache)
                 if repeat:  # round 0 compiles kernels and fills the disk cache
                     found.setdefault((task, size), []).append(json.loads(done.stdout.splitlines()[-1]))
-    tell("")
+    notify("")
 
     def of(task: str, size: str, key: str, how: Callable[..., float] = statistics.median) -> float:
         return how(result[key] for result in found[task, size])

@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.json
-from timing import least_seconds
+from timing import min_seconds
 
 from ecalwindows.cli.main import main as command
 from ecalwindows.core.schema import COLUMNS
@@ -68,15 +68,15 @@ def main() -> None:
                 command(["convert", str(packed), "-o", str(Path(folder, "windows.parquet")), "-q"])
 
         convert()
-        ours = least_seconds(lambda: sum(len(batch) for batch in read_batches(plain)), ROUNDS)
-        arrow = least_seconds(lambda: parsed_by_arrow(text), ROUNDS)
-        whole = least_seconds(convert, ROUNDS)
-    replaced = whole - ours + arrow
+        ours = min_seconds(lambda: sum(len(batch) for batch in read_batches(plain)), ROUNDS)
+        arrow = min_seconds(lambda: parsed_by_arrow(text), ROUNDS)
+        complete = min_seconds(convert, ROUNDS)
+    replaced = complete - ours + arrow
     print(f"{len(text) / 1e6:.0f} MB of NDJSON")
     print(f"our parser           {ours:6.3f} s")
     print(f"pyarrow.json         {arrow:6.3f} s  {arrow / ours:.2f} x ours")
-    print(f"conversion, ours     {whole:6.3f} s")
-    print(f"with pyarrow.json    {replaced:6.3f} s  {replaced / whole:.2f} x ours (limit 1.25 x)")
+    print(f"conversion, ours     {complete:6.3f} s")
+    print(f"with pyarrow.json    {replaced:6.3f} s  {replaced / complete:.2f} x ours (limit 1.25 x)")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ that compiles the kernels.
 from typing import Any
 
 import numpy as np
-from timing import least_seconds
+from timing import min_seconds
 
 from ecalwindows.core.working_points import BinnedWorkingPoints, WorkingPoints
 from ecalwindows.windowing.kernels.windows import order_in_groups
@@ -29,7 +29,7 @@ def order_of_clusters(rng: np.random.Generator, n_clusters: int) -> None:
         return np.lexsort((-key, group))
 
     assert np.array_equal(order_in_groups(offsets, key, every), library())
-    ours, theirs = (least_seconds(task, ROUNDS) for task in (lambda: order_in_groups(offsets, key, every), library))
+    ours, theirs = (min_seconds(task, ROUNDS) for task in (lambda: order_in_groups(offsets, key, every), library))
     print(f"order, {n_clusters:4} clusters an event: ours {ours * 1e3:6.1f} ms, np.lexsort {theirs / ours:5.2f} x")
 
 
@@ -39,7 +39,7 @@ def thresholds(rng: np.random.Generator) -> None:
     binned = BinnedWorkingPoints(rng.random((40, 20)), et_edges, eta_edges, "benchmark")
     alone = WorkingPoints(binned.text)
     et, eta = rng.uniform(0, 120, 1_000_000), rng.uniform(0, 3, 1_000_000)
-    ours, theirs = (least_seconds(task, ROUNDS) for task in (lambda: binned(et, eta), lambda: alone(et, eta)))
+    ours, theirs = (min_seconds(task, ROUNDS) for task in (lambda: binned(et, eta), lambda: alone(et, eta)))
     n_other = int((binned(et, eta) != alone(et, eta)).sum())
     print(f"thresholds: ours {ours * 1e3:6.1f} ms, correctionlib {theirs / ours:5.2f} x; {n_other:,} have other bits")
 

@@ -7,7 +7,7 @@ processor time of some rounds. Mode cmssw must make at least as many pairs per s
 import sys
 from typing import Any
 
-from timing import least_seconds
+from timing import min_seconds
 
 from ecalwindows.commands.windows import prepared
 from ecalwindows.core.settings import window_settings
@@ -29,7 +29,7 @@ def pairs_per_second(path: str, mode: str) -> float:
         return [make_windows(events, settings, threshold, use_pileup=file.use_pileup) for file, events in steps]
 
     counts: list[Any] = [made.counts for made in task()]
-    seconds = least_seconds(task, ROUNDS)
+    seconds = min_seconds(task, ROUNDS)
     windows, pairs = (sum(getattr(each, name) for each in counts) for name in ("windows_kept", "clusters_in_windows"))
     print(f"{mode:16}{windows:8,} windows{pairs:9,} pairs{seconds * 1e3:8.1f} ms{pairs / seconds / 1e6:8.3f} M pairs/s")
     return pairs / seconds

@@ -72,9 +72,9 @@ def make_file(path: Path, events: int) -> Path:
         python = python_with_root()
         print(f"making {path.relative_to(HERE)}: {events} events", file=sys.stderr)
         path.parent.mkdir(exist_ok=True)
-        aside = path.with_name(f".{path.name}")
-        subprocess.run([python, HERE / "gen_dumper.py", aside, "-n", str(events)], check=True, stdout=sys.stderr)
-        aside.rename(path)
+        temporary = path.with_name(f".{path.name}")
+        subprocess.run([python, HERE / "gen_dumper.py", temporary, "-n", str(events)], check=True, stdout=sys.stderr)
+        temporary.rename(path)
     return path
 
 
@@ -90,7 +90,7 @@ def python_with_root() -> Path:
 
 
 def child(arguments: list[str | Path], cache: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command quietly, with its own cache of compiled code; tell all it said if it fails."""
+    """Run a command quietly, with its own cache of compiled code; show all its output if it fails."""
     environment = os.environ | {"NUMBA_CACHE_DIR": str(cache)}
     done = subprocess.run(arguments, env=environment, text=True, capture_output=True, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
@@ -103,14 +103,14 @@ def measurements(file: Path, tiny: Path, repeats: int, work: Path, cache: Path) 
     for setting in SETTINGS:
         for repeat in range(repeats + 1):
             for task in ("parquet", "ndjson.zst", "tfrecord", "read", "write"):  # "write" needs the file of "parquet"
-                tell(f"{setting}: {task}, {repeat} of {repeats}")
+                notify(f"{setting}: {task}, {repeat} of {repeats}")
                 done = child([sys.executable, HERE / "measure.py", task, setting, file, tiny, work], cache)
                 if repeat:  # round 0 compiles kernels and fills the disk cache
                     yield setting, task, json.loads(done.stdout.splitlines()[-1])
-    tell("")
+    notify("")
 
 
-def tell(progress: str) -> None:
+def notify(progress: str) -> None:
     """One line that is written over by the next, on a terminal only."""
     if sys.stderr.isatty():
         print(f"\r\033[K{progress}", end="", file=sys.stderr, flush=True)
@@ -184,7 +184,7 @@ def startup(args: argparse.Namespace, tables: Tables, tiny: Path, work: Path) ->
         Limit("later call on a tiny file", seconds(run, cache, args.repeats), 2, "s"),
         Limit("--help", seconds([COMMAND, "--help"], cache, args.repeats), 0.3, "s"),
     ]
-    tables.print("Start-up, the whole process", ["", "s"], [[one.name, f"{one.value:.2f}"] for one in limits])
+    tables.print("Start-up, the complete process", ["", "s"], [[one.name, f"{one.value:.2f}"] for one in limits])
     return limits
 
 

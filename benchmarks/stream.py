@@ -32,8 +32,8 @@ AWKWARD = """(
     + [ak.to_numpy(ak.fill_none(ak.pad_none(ak.pad_none(ak.pad_none(
         part.cl_h, 4, axis=3, clip=True), 45, axis=2, clip=True), 45, axis=1, clip=True), [[0.0] * 4] * 45, axis=1))]
     for file in sorted(glob.glob(data + "/*.parquet"))
-    for whole in [ak.from_parquet(file)]
-    for first in range(0, len(whole), 512) for part in [whole[first:first + 512]]
+    for complete in [ak.from_parquet(file)]
+    for first in range(0, len(complete), 512) for part in [complete[first:first + 512]]
 )"""
 HUGGING_FACE = """datasets.load_dataset(
     'parquet', data_files=sorted(glob.glob(data + '/*.parquet')), streaming=True

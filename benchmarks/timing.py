@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def least_seconds(task: Callable[[], Any], rounds: int) -> float:
+def min_seconds(task: Callable[[], Any], rounds: int) -> float:
     """The least processor time of some rounds, in seconds."""
     times = []
     for _ in range(rounds):

@@ -52,8 +52,8 @@ def tree_file(path: Path, change: Callable[[dict[str, Any]], None] = lambda _: N
 IN_RNTUPLE = ("--tree", "caloTree")
 
 
-def test_what_is_found_does_not_depend_on_where_the_file_stands(tmp_path: Path) -> None:
-    """Records tell it, and are the same wherever a dataset is made."""
+def test_what_is_found_does_not_depend_on_the_folder_of_the_file(tmp_path: Path) -> None:
+    """Records state it, and are the same wherever a dataset is made."""
     found = []
     for folder in (tmp_path, tmp_path / "deep" / ("x" * 200)):
         folder.mkdir(parents=True, exist_ok=True)
@@ -66,8 +66,8 @@ def test_what_is_found_does_not_depend_on_where_the_file_stands(tmp_path: Path) 
 
 @pytest.mark.parametrize("tenth", range(10))
 def test_cut_off_file(tmp_path: Path, tenth: int) -> None:
-    whole = ELECTRONS.read_bytes()
-    (tmp_path / "cut.root").write_bytes(whole[: len(whole) * tenth // 10])
+    complete = ELECTRONS.read_bytes()
+    (tmp_path / "cut.root").write_bytes(complete[: len(complete) * tenth // 10])
     ran = refused(tmp_path, str(tmp_path / "cut.root"))
     assert "cut.root" in ran.err
 
@@ -84,7 +84,7 @@ def test_file_that_is_no_root_file(tmp_path: Path) -> None:
     refused(tmp_path, str(tmp_path / "text.root"))
 
 
-def test_empty_tree_is_told_and_gives_no_windows(tmp_path: Path) -> None:
+def test_empty_tree_is_reported_and_gives_no_windows(tmp_path: Path) -> None:
     """The documented default: a file without events is no error."""
     empty = tree_file(tmp_path / "empty.root", n=0)
     for name in ("w.parquet", "w.ndjson"):
@@ -102,12 +102,12 @@ def test_missing_required_branch_is_named(tmp_path: Path, branch: str) -> None:
     assert f"'{branch}' is missing" in ran.err and "less.root" in ran.err
 
 
-def test_missing_score_tells_the_option_that_does_without(tmp_path: Path) -> None:
+def test_missing_score_names_the_option_that_works_without_it(tmp_path: Path) -> None:
     ran = refused(tmp_path, str(ELECTRONS), "-a", "sim_fraction_noHitsFraction")
     assert "pfCluster_sim_fraction_noHitsFraction" in ran.err and "--assoc-strategy" in ran.err
 
 
-def test_missing_optional_branches_take_their_defaults_and_are_told_once(tmp_path: Path) -> None:
+def test_missing_optional_branches_take_their_defaults_and_are_reported_once(tmp_path: Path) -> None:
     def without(columns: dict[str, Any]) -> None:
         for name in [n for n in columns if n in ("rho", "nVtx") or n.startswith(("superCluster_", "pfCluster_r9"))]:
             columns.pop(name)
@@ -124,7 +124,7 @@ def test_branch_of_another_type(tmp_path: Path) -> None:
     def change(columns: dict[str, Any]) -> None:
         columns["pfCluster_energy"] = columns["rho"]
 
-    ran = refused(tmp_path, str(tree_file(tmp_path / "odd.root", change)), *IN_RNTUPLE)
+    ran = refused(tmp_path, str(tree_file(tmp_path / "unexpected.root", change)), *IN_RNTUPLE)
     assert "'pfCluster_energy' has type float" in ran.err and "vector<float>" in ran.err
 
 
@@ -132,7 +132,7 @@ def test_columns_that_do_not_agree(tmp_path: Path) -> None:
     def change(columns: dict[str, Any]) -> None:
         columns["pfCluster_eta"] = columns["pfCluster_eta"][:, 1:]
 
-    ran = refused(tmp_path, str(tree_file(tmp_path / "odd.root", change)), *IN_RNTUPLE)
+    ran = refused(tmp_path, str(tree_file(tmp_path / "unexpected.root", change)), *IN_RNTUPLE)
     assert "pfCluster_eta" in ran.err and "entry 0" in ran.err
 
 
@@ -142,7 +142,7 @@ def test_scores_for_caloparticles_that_are_not_there(tmp_path: Path) -> None:
             columns[name] = columns[name][:, :-1]
         columns["caloParticle_pdgId"] = columns["caloParticle_pdgId"][:, :-1]
 
-    ran = refused(tmp_path, str(tree_file(tmp_path / "odd.root", change)), *IN_RNTUPLE)
+    ran = refused(tmp_path, str(tree_file(tmp_path / "unexpected.root", change)), *IN_RNTUPLE)
     assert "pfCluster_sim_fraction" in ran.err
 
 
@@ -302,7 +302,7 @@ def test_nan_and_negative_energies_give_the_sentinel_and_no_label(tmp_path: Path
             flat[::3] = bad
             columns[name] = ak.unflatten(flat, ak.num(columns[name]))
 
-    file = tree_file(tmp_path / "odd.root", change)
+    file = tree_file(tmp_path / "unexpected.root", change)
     run("windows", str(file), "-o", str(tmp_path / "w.ndjson"), *IN_RNTUPLE, "--maxnocalow", "100")
     windows = read_ndjson(tmp_path / "w.ndjson")
     clusters = [cluster for window in windows for cluster in window["clusters"]]

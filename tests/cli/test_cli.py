@@ -56,7 +56,7 @@ def test_windows_imports_no_library_that_it_does_not_need(tmp_path: Path) -> Non
     assert ran.stdout.strip() == "[] True ensure_blas" and (tmp_path / "w.parquet").exists()
 
 
-def test_version_tells_the_revision() -> None:
+def test_version_shows_the_revision() -> None:
     assert "(revision " in run("--version").out
 
 
@@ -91,7 +91,7 @@ def test_the_summary_states_what_clusters_golden_counts_and_output_hold(tmp_path
     assert f"written: {output}" in out
 
 
-def test_replacing_an_output_is_told_and_no_overwrite_refuses(tmp_path: Path) -> None:
+def test_replacing_an_output_is_reported_and_no_overwrite_refuses(tmp_path: Path) -> None:
     output = tmp_path / "w.parquet"
     assert "written:" in run("windows", ELECTRONS, "-o", str(output)).out
     before = output.stat().st_mtime_ns
@@ -198,7 +198,7 @@ def test_links_in_dev_are_never_replaced(tmp_path: Path) -> None:
     assert not is_special(Path("/dev/shm/windows.parquet")) and not is_special(tmp_path / "windows.parquet")
 
 
-def test_debug_tells_every_candidate() -> None:
+def test_debug_lists_every_candidate() -> None:
     ran = run("windows", str(GOLDEN / "edge.root"), "-o", os.devnull, "--format", "ndjson", "-d")
     lines = ran.out.splitlines()
     assert sum(line.startswith("run ") for line in lines) == 29

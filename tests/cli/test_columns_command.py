@@ -53,7 +53,7 @@ def test_one_group(group: str, names: list[str]) -> None:
     assert [line.split()[1] for line in run("columns", "--group", group).out.splitlines()[1:]] == names
 
 
-def test_an_unknown_group_is_told_with_near_names() -> None:
+def test_an_unknown_group_is_reported_with_near_names() -> None:
     ran = attempt("columns", "--group", "cl_lables")
     assert ran.code == 2 and "there is no group 'cl_lables'" in ran.err and "cl_labels" in ran.err
 

@@ -50,12 +50,12 @@ def test_the_options_are_those_of_the_scripts(name: str) -> None:
     options = [each for each in condor.commands[name].params if isinstance(each, click.Option)]
     needed = [word for each in options if each.required for word in (each.opts[0], "1")]
     found = condor.commands[name].make_context(name, needed).params
-    told = {
+    reported = {
         " ".join(each.opts): "required" if each.required else found[str(each.name)]
         for each in options
         if not NEW & set(each.opts)
     }
-    assert told == OPTIONS[name]
+    assert reported == OPTIONS[name]
 
 
 SEED_COMMANDS = {
@@ -67,7 +67,7 @@ SEED_COMMANDS = {
     "tfrecord": "-i /eos/user/e/ecal/ndjson_v3 -nfg 3 -tf 0.2 -o /eos/user/e/ecal/tfrecord_v3 -q microcentury -f 11 "
     "-w weights.root",
 }
-"""As they stand in scripts of productions."""
+"""As they are in scripts of productions."""
 
 
 def asked(name: str, words: str) -> Production:
@@ -101,13 +101,13 @@ def test_where_windows_go(words: str, output: str) -> None:
     assert made.output == output
 
 
-def test_the_server_of_eos_can_stand_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_server_of_eos_can_be_set_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECALWINDOWS_EOS_URL", "root://localhost:1094")
     assert asked("windows", "-i d -nfg 1 -o /x -a sim_fraction -q espresso").output == "root://localhost:1094//x"
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reported"),
     [
         ("-o out", "the output 'out' is a relative path"),
         ("-o /x -e ../x", "'../x' is no EOS instance"),
@@ -116,10 +116,10 @@ def test_the_server_of_eos_can_stand_in_the_environment(monkeypatch: pytest.Monk
     ],
     ids=["relative", "instance", "queue", "strategy"],
 )
-def test_wrong_options_are_told(words: str, told: str) -> None:
+def test_wrong_options_are_reported(words: str, reported: str) -> None:
     with pytest.raises(SettingsError) as caught:
         asked("windows", f"-i d -nfg 1 -o /x -a sim_fraction -q espresso {words}")
-    assert told in str(caught.value)
+    assert reported in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_wrong_options_are_told(words: str, told: str) -> None:
         ("..", "production"),
         ("it's $(x)", "it-s-x"),
     ],
-    ids=["folder", "glob", "above", "odd"],
+    ids=["folder", "glob", "above", "unexpected"],
 )
 def test_a_sample_is_named_after_its_folder(path: str, sample: str) -> None:
     assert old_scripts.named_after(path, ".") == sample
@@ -238,7 +238,7 @@ def test_records_say_where_they_come_from(chain: Chain) -> None:
         assert run("validate", str(chain.data(what))).out.splitlines()[-1].startswith("valid:")
 
 
-def test_debug_tells_the_seeds_in_the_logs(chain: Chain, tmp_path: Path) -> None:
+def test_debug_writes_the_seeds_to_the_logs(chain: Chain, tmp_path: Path) -> None:
     words = f"-i {chain.base}/dumps -nfg 3 -o {tmp_path}/out -a sim_fraction --eos-url '' -q espresso -cf {tmp_path}/c"
     run("condor", "windows", *shlex.split(words), "-d")
     assert "window kept: matched to caloparticle" in run("production", "task", f"{tmp_path}/c/plan.json", "0").out
@@ -293,7 +293,7 @@ def test_the_folder_of_another_production_is_refused(chain: Chain, tmp_path: Pat
     assert (chain.base / "condor_windows" / "production.yaml").read_text() == before
 
 
-def test_windows_before_a_cut_place_are_kept_and_told(chain: Chain, tmp_path: Path) -> None:
+def test_windows_before_a_cut_place_are_kept_and_reported(chain: Chain, tmp_path: Path) -> None:
     source = chain.data("ndjson") / "clusters_data_1.ndjson.tar.gz"
     (tmp_path / "in").mkdir()
     (tmp_path / "in/clusters_data_1.ndjson.tar.gz").write_bytes(source.read_bytes()[:-20_000])
@@ -304,11 +304,11 @@ def test_windows_before_a_cut_place_are_kept_and_told(chain: Chain, tmp_path: Pa
     record = read_record(tmp_path / "out/_ecalwindows/dataset.json")
     (bad,) = record.bad_inputs
     assert bad["name"] == "clusters_data_1.ndjson.tar.gz" and "windows before that are kept" in bad["reason"]
-    whole = json.loads((chain.data("awkward") / "_ecalwindows/dataset.json").read_text())["windows"]
-    assert 0 < record.windows < whole
+    complete = json.loads((chain.data("awkward") / "_ecalwindows/dataset.json").read_text())["windows"]
+    assert 0 < record.windows < complete
 
 
-def test_a_job_of_bad_inputs_alone_gives_no_file_and_is_told(chain: Chain, tmp_path: Path) -> None:
+def test_a_job_of_bad_inputs_alone_gives_no_file_and_is_reported(chain: Chain, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     shutil.copytree(chain.data("ndjson"), folder)
     (folder / "clusters_data_0.ndjson.tar.gz").write_bytes(b"this is no archive")
@@ -343,7 +343,7 @@ def test_productions_of_others_are_read_but_split_only_by_event(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "reported"),
     [
         ({"kind": "convrt"}, "nearest: convert"),
         ({"kind": "convert", "formats": ["ndjson"]}, "kind 'convert' makes parquet, tfrecord, not ndjson"),
@@ -355,7 +355,7 @@ def test_productions_of_others_are_read_but_split_only_by_event(tmp_path: Path) 
     ],
     ids=["kind", "format", "settings", "transfer", "split", "formats", "compression"],
 )
-def test_what_does_not_go_together_is_told(tmp_path: Path, settings: dict[str, Any], told: str) -> None:
+def test_what_does_not_go_together_is_reported(tmp_path: Path, settings: dict[str, Any], reported: str) -> None:
     with pytest.raises(SettingsError) as caught:
         read_production(write_yaml(tmp_path / "p.yaml", **{"windows": {}} | settings))
-    assert told in str(caught.value)
+    assert reported in str(caught.value)

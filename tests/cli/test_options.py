@@ -20,7 +20,7 @@ COMMANDS = {"windows": (), "truth match": ("sample",), "condor windows": ()}
 
 
 def options_of(command: str, *more: str) -> dict[str, click.Option]:
-    """The options of a command that are settings of windows. `more` : names of others"""
+    """The options of a command that are settings of windows. `more` : more names"""
     names = {*FIELDS, *more}
     found: click.Command = cli
     for word in command.split():

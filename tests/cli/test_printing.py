@@ -1,4 +1,4 @@
-"""What commands print: names and notes of others cannot tell the terminal what to do."""
+"""What commands print: names and notes in the data cannot control the terminal."""
 
 from __future__ import annotations
 

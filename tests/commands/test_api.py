@@ -80,11 +80,11 @@ def test_errors_name_arguments_in_python_and_options_on_the_command_line(tmp_pat
 
 def test_commands_and_names_of_files_in_errors_remain_as_they_are() -> None:
     error = EcalWindowsError(
-        "a--b is wrong", expected="--wp-file FILE (--max-line-mb)", where="/data/--odd name",
+        "a--b is wrong", expected="--wp-file FILE (--max-line-mb)", where="/data/--unexpected name",
         todo="run `ecalwindows log --list`, or give another name with -o",
     )  # fmt: skip
     assert str(error).splitlines() == [
-        "a--b is wrong", "  expected: wp_file FILE (max_line_mb)", "  where:    /data/--odd name",
+        "a--b is wrong", "  expected: wp_file FILE (max_line_mb)", "  where:    /data/--unexpected name",
         "  next:     run `ecalwindows log --list`, or give another name with output",
     ]  # fmt: skip
     assert "with -o" in error.command_line_text and "--wp-file FILE" in error.command_line_text

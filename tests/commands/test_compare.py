@@ -49,7 +49,7 @@ def definition_file(place: Path) -> Path:
     return path
 
 
-def whole(folder: Path) -> WindowBatch:
+def all_windows(folder: Path) -> WindowBatch:
     """All windows with all columns, to be changed."""
     (batch,) = read_batches(folder / "all.parquet")
     window, pair, hits = (
@@ -96,7 +96,7 @@ def test_columns_of_one_side_are_listed(folder: Path) -> None:
 
 
 def test_float64_is_compared_in_float32_only_with_tfrecord(folder: Path, tmp_path: Path) -> None:
-    batch = whole(folder)
+    batch = all_windows(folder)
     for columns, name in ((batch.window, "seed_score"), (batch.pair, "calo_score"), (batch.pair, "cluster_PUfrac")):
         columns[name][:] = columns[name].astype(np.float32)
     rounded = written(tmp_path / "w.parquet", batch)
@@ -106,7 +106,7 @@ def test_float64_is_compared_in_float32_only_with_tfrecord(folder: Path, tmp_pat
 
 
 def test_the_order_of_windows_does_not_count(folder: Path, tmp_path: Path) -> None:
-    batch = whole(folder)
+    batch = all_windows(folder)
     order = np.random.default_rng(1).permutation(len(batch))
     pieces = [taken(batch, rows) for rows in np.array_split(order, 7)]
     assert last(written(tmp_path / "w.parquet", *pieces), folder / "w.ndjson.zst") == "equal: 282 windows"
@@ -117,7 +117,7 @@ def test_the_order_of_windows_does_not_count(folder: Path, tmp_path: Path) -> No
 
 
 def test_the_order_of_clusters_counts(folder: Path, tmp_path: Path) -> None:
-    batch = whole(folder)
+    batch = all_windows(folder)
     window = int(np.argmax(np.diff(batch.window_offsets) == 3))
     first = int(batch.window_offsets[window])
     pair = {name: column.copy() for name, column in batch.pair.items()}
@@ -147,7 +147,7 @@ CHANGES: dict[str, Callable[[WindowBatch], None]] = {
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_one_changed_value_is_found(name: str, folder: Path, tmp_path: Path) -> None:
-    batch = whole(folder)
+    batch = all_windows(folder)
     CHANGES[name](batch)
     found = compare_datasets(folder / "w.ndjson.zst", written(tmp_path / "w.parquet", batch))
     assert {column.name: column.differ for column in found.comparison.columns.values() if column.differ} == {name: 1}
@@ -156,7 +156,7 @@ def test_one_changed_value_is_found(name: str, folder: Path, tmp_path: Path) -> 
 
 
 def test_how_much_a_column_differs(folder: Path, tmp_path: Path) -> None:
-    batch = whole(folder)
+    batch = all_windows(folder)
     batch.window["rho"][:4] = [1.0, 2.0, -999.0, 8.0]
     a = written(tmp_path / "a.parquet", batch)
     batch.window["rho"][:4] = [1.5, 1.0, 3.0, 8.0]
@@ -179,7 +179,7 @@ def test_how_much_a_column_differs(folder: Path, tmp_path: Path) -> None:
     ],
 )
 def test_tolerances(options: tuple[str, ...], n: int, folder: Path, tmp_path: Path) -> None:
-    batch = whole(folder)
+    batch = all_windows(folder)
     batch.window["rho"][:3] = [1000.0, 0.001, -999.0]
     a = written(tmp_path / "a.parquet", batch)
     batch.window["rho"][:3] = [1000.01, 0.002, -998.9]
@@ -188,7 +188,7 @@ def test_tolerances(options: tuple[str, ...], n: int, folder: Path, tmp_path: Pa
 
 
 def test_flips_of_a_label_are_a_matrix(folder: Path, tmp_path: Path) -> None:
-    batch = whole(folder)
+    batch = all_windows(folder)
     before = batch.pair["in_scluster"].copy()
     on, off = np.flatnonzero(before)[:3], np.flatnonzero(~before)[:2]
     batch.pair["in_scluster"][on], batch.pair["in_scluster"][off] = False, True
@@ -201,7 +201,7 @@ def test_flips_of_a_label_are_a_matrix(folder: Path, tmp_path: Path) -> None:
 
 
 def test_windows_of_one_side_and_clusters_of_one_side(folder: Path, tmp_path: Path) -> None:
-    batch = whole(folder)
+    batch = all_windows(folder)
     names = texts_of(batch.window_index)
     a = written(tmp_path / "a.parquet", taken(batch, np.arange(2, 282)))
     keep = np.ones(len(batch.pair_cluster), bool)
@@ -228,8 +228,8 @@ def without_pairs(batch: WindowBatch, keep: np.ndarray[Any, Any]) -> WindowBatch
     )
 
 
-def test_windows_of_other_names_are_told_by_event_and_position(folder: Path, tmp_path: Path) -> None:
-    batch = whole(folder)
+def test_windows_of_other_names_are_reported_by_event_and_position(folder: Path, tmp_path: Path) -> None:
+    batch = all_windows(folder)
     letters = replace(batch, window_index=text_column([f"random{i}" for i in range(282)]))
     out = run("compare", str(written(tmp_path / "w.parquet", letters)), str(folder / "w.ndjson.zst")).out
     assert "282 common windows by run, lumi, event, seed eta and phi" in out
@@ -239,8 +239,8 @@ def test_windows_of_other_names_are_told_by_event_and_position(folder: Path, tmp
     )
 
 
-def test_a_window_that_stands_twice_is_told(folder: Path, tmp_path: Path) -> None:
-    batch = whole(folder)
+def test_a_repeated_window_is_reported(folder: Path, tmp_path: Path) -> None:
+    batch = all_windows(folder)
     twice = written(tmp_path / "w.parquet", batch, taken(batch, np.arange(3)))
     assert last(twice, folder / "w.parquet") == ("DIFFERENT: 6 windows repeated in A, 3 windows only in B")
 
@@ -272,16 +272,16 @@ def test_exit_codes(folder: Path, tmp_path: Path) -> None:
 
 
 @given(st.data())
-def test_counts_are_those_of_a_slow_twin(data: Any) -> None:
+def test_counts_equal_the_slow_reference(data: Any) -> None:
     """Few windows, few values, so that many are equal; some clusters are left out."""
     a, b = data.draw(small_batches()), data.draw(small_batches())
     found = Comparison(Rules())
     found.add(a, b, ["rho", "is_seed_calo_matched", "en_cluster", "is_seed"])
-    twin = slow_counts(a, b)
-    assert {name: column.differ for name, column in found.columns.items()} == twin["differ"]
-    assert found.differ == twin["windows"]
-    assert found.clusters_only == twin["only"]
-    assert found.columns["is_seed"].flips.tolist() == twin["flips"]
+    reference = slow_counts(a, b)
+    assert {name: column.differ for name, column in found.columns.items()} == reference["differ"]
+    assert found.differ == reference["windows"]
+    assert found.clusters_only == reference["only"]
+    assert found.columns["is_seed"].flips.tolist() == reference["flips"]
 
 
 @st.composite
@@ -399,7 +399,7 @@ def test_a_sample_is_bounded_even_and_the_same_for_all_batch_sizes() -> None:
 
 
 def test_distributions_leave_out_the_sentinel(folder: Path) -> None:
-    batch = whole(folder)
+    batch = all_windows(folder)
     batch.window["rho"][:5] = -999
     found = Distributions()
     found.add(batch, {"rho"})
@@ -409,7 +409,7 @@ def test_distributions_leave_out_the_sentinel(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "n_bins"),
     [([0, 1, 1, 2], 3), ([0.5, 0.5], 60), ([0.0, 10.5], 60), ([], 1), ([5.0, 5.0], 1)],
-    ids=["whole numbers", "one value", "a range", "nothing", "one whole number"],
+    ids=["integers", "one value", "a range", "nothing", "one integer"],
 )
 def test_bins(values: list[float], n_bins: int) -> None:
     edges = binning_of(np.array(values, dtype=float)).edges

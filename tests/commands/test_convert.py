@@ -1,4 +1,4 @@
-"""`ecalwindows convert`: between all formats, of our own data and of productions that are less than whole."""
+"""`ecalwindows convert`: between all formats, of data of ecalwindows and of incomplete productions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ALL_HITS = [0, 1, 2, 3, 4, 5]
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """NDJSON of ours, all windows of a golden configuration, with its manifest and table of events."""
+    """NDJSON written by ecalwindows, all windows of a golden configuration, with its manifest and table of events."""
     path = tmp_path_factory.mktemp("own") / "own.ndjson.gz"
     run("windows", *command_line("electrons.E"), "-o", str(path))
     return path
@@ -112,7 +112,7 @@ def test_through_tfrecord_the_columns_of_both_are_the_same(tmp_path: Path, own: 
             assert [np.float32(cluster[name]) for cluster in back["clusters"]] == ours, name
 
 
-# Productions of others
+# Productions of other programs
 
 
 def production(tmp_path: Path, text: bytes = TEXT, name: str = "clusters_data_0.ndjson.tar.gz") -> Path:
@@ -137,7 +137,7 @@ def test_a_production_with_nan_and_a_cut_line(tmp_path: Path) -> None:
     assert manifest.rows == len(LINES) - 1 and problems(manifest, tmp_path) == []
 
 
-def test_what_cannot_be_filled_is_left_out_and_told(tmp_path: Path) -> None:
+def test_what_cannot_be_filled_is_left_out_and_reported(tmp_path: Path) -> None:
     text = b"".join(re.sub(rb'"(rho|nVtx|cl_r9)": [^,]*, ', b"", line) for line in LINES)
     ran = run("convert", str(production(tmp_path, text)), "-o", str(tmp_path / "w.parquet"))
     assert "left out, the input does not have them: nVtx, rho, in_mustache, cl_r9\n" in ran.out
@@ -188,7 +188,7 @@ def test_filled_columns_have_the_bits_of_a_fresh_production(tmp_path: Path, name
         assert [ours[key] for key in SUMS] == pytest.approx([fresh[key] for key in SUMS], rel=1e-6)
 
 
-def test_a_seed_number_alone_tells_the_seed(tmp_path: Path) -> None:
+def test_the_seed_number_alone_identifies_the_seed(tmp_path: Path) -> None:
     """`is_seed` from the numbers, and the seed's columns from its cluster."""
     names = ["is_seed", "seed_eta", "en_seed", "seed_iz", "is_seed_calo_matched", "cluster_deta", "max_deta_cluster"]
     text = b"".join(re.sub(rb'"(%s)": [^,}]*, ' % "|".join(names).encode(), b"", line) for line in LINES)
@@ -278,11 +278,11 @@ def test_manifests_are_carried_over(tmp_path: Path, own: Path) -> None:
     for name in ("settings", "working_points_sha256", "data_model_version", "inputs", "counts", "rows", "version"):
         assert getattr(after, name) == getattr(before, name), name
     assert "legacy_labels" not in after.notes
-    told = json.loads(pq.read_schema(tmp_path / "w.parquet").metadata[b"ecalwindows"])
-    assert told["settings"] == before.settings
+    reported = json.loads(pq.read_schema(tmp_path / "w.parquet").metadata[b"ecalwindows"])
+    assert reported["settings"] == before.settings
 
 
-def test_parquet_without_its_manifest_still_tells_its_settings(tmp_path: Path, own: Path) -> None:
+def test_parquet_without_its_manifest_still_has_its_settings(tmp_path: Path, own: Path) -> None:
     run("convert", str(own), "-o", str(tmp_path / "w.parquet"))
     (moved := tmp_path / "moved").mkdir()
     (tmp_path / "w.parquet").rename(moved / "w.parquet")
@@ -308,9 +308,9 @@ def test_a_finished_dataset_with_splits_is_an_input(tmp_path: Path, name: str) -
     format = [] if name else ["--format", "tfrecord"]
     run("windows", str(GOLDEN / "electrons.root"), "-o", str(parts / name), *format)
     run("finalize", str(parts), "-o", str(done), "--split", "train=0.5,test=0.5")
-    whole = run("convert", str(done), "-o", str(tmp_path / "whole.ndjson")).out
-    assert "bad file" not in whole
-    rows = len((tmp_path / "whole.ndjson").read_bytes().splitlines())
+    complete = run("convert", str(done), "-o", str(tmp_path / "complete.ndjson")).out
+    assert "bad file" not in complete
+    rows = len((tmp_path / "complete.ndjson").read_bytes().splitlines())
     assert rows == read_record(done / "dataset.json").counts["windows_kept"]
     victim = max(done.glob("*/test/**/*part-00000.*"), key=lambda path: path.stat().st_size)
     victim.write_bytes(b"")

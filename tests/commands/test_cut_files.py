@@ -33,9 +33,9 @@ def test_a_file_that_is_cut_is_no_interruption(tmp_path: Path, suffix: str, comm
 @pytest.mark.parametrize("suffix", [".ndjson.gz", ".ndjson.zst"])
 def test_the_lines_of_a_cut_text_end_in_an_error(tmp_path: Path, suffix: str) -> None:
     text = b"".join(b"a line of some length %d\n" % n for n in range(9999))
-    whole = gzip.compress(text) if suffix.endswith("gz") else zstandard.ZstdCompressor().compress(text)
+    complete = gzip.compress(text) if suffix.endswith("gz") else zstandard.ZstdCompressor().compress(text)
     path = tmp_path / f"w{suffix}"
-    path.write_bytes(whole[: len(whole) // 2])
+    path.write_bytes(complete[: len(complete) // 2])
     with pytest.raises(ValueError, match="cut"):
         list(line_pieces(path))
 

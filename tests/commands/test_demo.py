@@ -126,7 +126,7 @@ def files_below(folder: Path) -> list[Path]:
     return [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
 
 
-def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path) -> None:
+def test_a_file_in_the_place_of_the_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("mine")
     with pytest.raises(OutputError):
         run_demo(tmp_path / "taken", lambda _: None)
@@ -155,7 +155,7 @@ def test_how_a_program_is_typed(
 
 
 def make(*windows: tuple[bool, str, float]) -> WindowBatch:
-    """A batch with what the choice looks at: matched or not, a letter a cluster (true, other particle, rest), Et."""
+    """A batch with what is chosen from: matched or not, one letter per cluster (true, other particle, rest), Et."""
     letters = "".join(kinds for _, kinds, _ in windows)
     flags = {
         name: np.array([letter == mark for letter in letters], bool)

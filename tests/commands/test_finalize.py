@@ -1,4 +1,4 @@
-"""`ecalwindows finalize`: parts proven, laid out and split; what cannot be one is told, nothing is left behind."""
+"""`ecalwindows finalize`: parts are checked, laid out and split; problems are reported, nothing is left behind."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_each_format_of_a_dataset_is_as_alone(together, split, kind):
     assert all((together / name).read_bytes() == (split[kind] / name).read_bytes() for name in names)
 
 
-def test_one_record_tells_of_all_formats(together, split):
+def test_one_record_describes_all_formats(together, split):
     record = read_record(together / "dataset.json")
     assert [form.format for form in record.forms] == FORMATS
     for form in record.forms:
@@ -190,7 +190,7 @@ def test_layout_with_splits(split, kind):
 def test_layout_without_splits(made, tmp_path, kind):
     finalize_dataset(made[kind], tmp_path / "out")
     assert sorted(contents(tmp_path / "out")) == sorted([f"{kind}/{file}" for file in SPLIT_FILES[kind]] + AROUND)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"], "nothing aside is left"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"], "no temporary file is left"
 
 
 def test_without_splits_parts_are_copied_in_their_natural_order(made, tmp_path):
@@ -239,7 +239,7 @@ def test_every_window_is_on_the_side_of_its_event_once(made, split, kind):
     assert found == wanted
 
 
-def test_all_formats_are_split_alike(split):
+def test_all_formats_are_split_in_the_same_way(split):
     sides = [
         {row[4]: name for name in SPLITS.names for path in data_files(split[kind], name) for row in identities(path)}
         for kind in FORMATS
@@ -267,15 +267,15 @@ def test_lines_keep_their_bytes_and_order(made, split):
 
 def test_the_table_of_events_is_split_too(made, split):
     for number, (name, sample) in enumerate({"w-2": "ele", "w-10": "ele", "w-11": "pho"}.items()):
-        whole = (made["ndjson"] / f"{name}.events.csv").read_text().splitlines()
+        complete = (made["ndjson"] / f"{name}.events.csv").read_text().splitlines()
         found = {}
         for which in SPLITS.names:
             text = (split["ndjson"] / "ndjson" / which / f"part-0000{number}.events.csv").read_text()
-            assert text.splitlines()[0] == whole[0]
+            assert text.splitlines()[0] == complete[0]
             for row in csv.DictReader(io.StringIO(text), delimiter=";"):
                 assert side(sample, int(row["run_id"]), int(row["lumi_id"]), int(row["event_id"])) == which
             found[which] = text.splitlines()[1:]
-        assert sorted(row for rows in found.values() for row in rows) == sorted(whole[1:])
+        assert sorted(row for rows in found.values() for row in rows) == sorted(complete[1:])
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -506,7 +506,7 @@ def test_what_is_wrong_is_named_and_nothing_is_written(parts, damage: Callable[[
     assert error.value.todo and contents(parts) == before
 
 
-def test_all_problems_are_told_at_once(parts):
+def test_all_problems_are_reported_at_once(parts):
     cut(parts)
     (parts / "w-11.parquet").unlink()
     with pytest.raises(InputError) as error:
@@ -620,7 +620,7 @@ def test_one_sample_has_one_set_of_working_points(tmp_path):
 
 
 def test_data_of_another_program(tmp_path):
-    """Converted windows without event numbers: a dataset, told to have labels of other rules, but not to be split."""
+    """Converted windows without event numbers: a warning says that labels follow other rules; they cannot be split."""
     lines = read_ndjson(GOLDEN / "electrons.A.ndjson.gz")
     for number, line in enumerate(lines):
         line["window_index"] = f"random{number}"
@@ -698,14 +698,14 @@ def test_derived_from_takes_the_name_from_a_dataset(parts, split):
         finalize_dataset(parts, about=About(derived_from=["no/where"]))
 
 
-def test_what_was_told_before_is_kept(parts):
+def test_what_was_recorded_before_is_kept(parts):
     about = About(name="windows", version="3", licence="CC-BY-4.0", contact="me", citation="us", derived_from=["x@1"])
     finalize_dataset(parts, about=about)
     note_issue(parts, "rho is off by one", column="rho")
     write_part(parts, "w-12", "more", (0, 3))
     record = finalize_dataset(parts, about=About(version="4")).record
-    told = (record.name, record.version, record.licence, record.contact, record.citation, record.derived_from)
-    assert told == ("windows", "4", "CC-BY-4.0", "me", "us", ["x@1"])
+    reported = (record.name, record.version, record.licence, record.contact, record.citation, record.derived_from)
+    assert reported == ("windows", "4", "CC-BY-4.0", "me", "us", ["x@1"])
     assert [issue.text for issue in record.known_issues] == ["rho is off by one"]
     assert len(record.files) == 4
 
@@ -812,7 +812,7 @@ def test_wrong_commands(arguments, words):
     assert ran.code == 2 and words in ran.err
 
 
-def test_known_issues_are_told_when_finalizing_again(parts):
+def test_known_issues_are_reported_when_finalizing_again(parts):
     run("finalize", str(parts))
     note_issue(parts, "seeds of low Et are too few")
     assert "known issue: seeds of low Et are too few" in run("finalize", str(parts)).out

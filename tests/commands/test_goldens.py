@@ -75,7 +75,7 @@ def assert_exactly_hits(stored: Any, rows: list[dict[str, Any]]) -> None:
     assert_exactly(ak.flatten(stored, axis=None), [number for one in hits for hit in one for number in hit])
 
 
-def test_all_columns_stand_in_ndjson(made: tuple[str, Path]) -> None:
+def test_all_columns_are_in_ndjson(made: tuple[str, Path]) -> None:
     for window in read_ndjson(made[1] / "windows.ndjson.zst"):
         names = {*window, *(name for cluster in window["clusters"] for name in cluster)}
         assert names == {*USUAL_COLUMNS, "clusters", "seed_hits", "cl_hits"}

@@ -90,7 +90,7 @@ def test_a_dataset_itself_has_a_history(made):
     assert "**ndjson_2022** version 2" in run("log", str(made / "ndjson")).out
 
 
-def test_when_it_was_made_stands_where_no_date_was_told(tmp_path):
+def test_the_day_it_was_made_is_shown_where_no_date_is_recorded(tmp_path):
     write_part(tmp_path / "a", "w", "ele", (0, 3))
     finalize_dataset(tmp_path / "a")
     path = tmp_path / "a" / "_ecalwindows" / "run" / "finalize.json"
@@ -101,7 +101,7 @@ def test_when_it_was_made_stands_where_no_date_was_told(tmp_path):
     assert entry.made.year > 2021
 
 
-def test_datasets_made_from_each_other_in_a_ring_are_all_told(tmp_path):
+def test_datasets_made_from_each_other_in_a_ring_are_all_shown(tmp_path):
     for name, parent in (("a", "b@1"), ("b", "a@1"), ("c", "c@1")):
         write_part(tmp_path / name, "w", "ele", (0, 3))
         finalize_dataset(tmp_path / name, about=About(derived_from=[parent]))
@@ -109,7 +109,7 @@ def test_datasets_made_from_each_other_in_a_ring_are_all_told(tmp_path):
     assert all(out.count(f"**{name}** version 1") == 1 for name in "abc")
 
 
-def test_a_broken_record_is_told_and_the_others_are_shown(history):
+def test_a_broken_record_is_reported_and_the_others_are_shown(history):
     path = history / "ndjson" / "_ecalwindows" / "dataset.json"
     path.write_text(path.read_text()[:500])
     (history / "datasets" / "dataset.json").write_text('{"not": "ours"}')
@@ -153,14 +153,14 @@ def test_a_note_goes_into_the_three_forms_and_nothing_else(history, dataset, rec
     assert "**known issue** 2023-01-02: rho is off by one (column rho)" in run("log", str(history)).out
 
 
-def test_notes_add_up_and_one_said_twice_stands_once(history):
+def test_notes_add_up_and_a_repeated_one_is_kept_once(history):
     for text in ("first", "second", "second"):
         note_issue(history / "ndjson", text, day=date(2023, 1, 1))
     record = read_record(history / "ndjson" / "_ecalwindows" / "dataset.json")
     assert [issue.text for issue in record.known_issues[1:]] == ["first", "second"]
 
 
-def test_a_note_is_of_today_unless_told(history):
+def test_a_note_is_of_today_unless_a_date_is_given(history):
     before = date.today()
     record = note_issue(history / "ndjson", "  over\n two lines ")
     assert before <= record.known_issues[-1].day <= date.today()
@@ -216,5 +216,5 @@ def test_help(arguments):
     assert "ecalwindows log note datasets/ndjson_2022" in run(*arguments).out
 
 
-def test_near_names_stand_once_though_several_groups_have_them() -> None:
+def test_near_names_are_listed_once_though_several_groups_have_them() -> None:
     assert near("in_mustche", ["in_mustache", "in_mustache", "rho"]) == "one of the known names; nearest: in_mustache"

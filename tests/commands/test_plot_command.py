@@ -174,9 +174,9 @@ def test_columns_that_are_not_there_leave_the_rest(batches: list[WindowBatch], t
 
 def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
     rows = [("a", 1, 0.1, ""), ("b,c", -2, 1e-300, 2.5)]
-    write_table(tmp_path / "t.csv", ("text", "whole", "number", "gaps"), rows)
+    write_table(tmp_path / "t.csv", ("text", "complete", "number", "gaps"), rows)
     table = read_table(tmp_path / "t.csv")
-    assert table["text"].tolist() == ["a", "b,c"] and table["whole"].dtype == np.int64
+    assert table["text"].tolist() == ["a", "b,c"] and table["complete"].dtype == np.int64
     assert table["number"].tolist() == [0.1, 1e-300]
     assert np.isnan(table["gaps"][0]) and table["gaps"][1] == 2.5
     write_table(tmp_path / "none.csv", ("x", "y"), [])
@@ -195,8 +195,8 @@ SPREAD = np.random.default_rng(1).lognormal(0, 2, 10_000)
         pytest.param(np.append(SPREAD, [0.0, -1.0]), True, BINS, id="a long tail, and marks"),
         pytest.param(np.append(SPREAD, -2.0), False, BINS, id="a long tail with other negative values"),
         pytest.param(np.log(SPREAD), False, BINS, id="no long tail"),
-        pytest.param(np.arange(1000.0), False, 59, id="many whole numbers"),
-        pytest.param(np.arange(-1.0, 3.0), False, 4, id="few whole numbers"),
+        pytest.param(np.arange(1000.0), False, 59, id="many integers"),
+        pytest.param(np.arange(-1.0, 3.0), False, 4, id="few integers"),
         pytest.param(np.full(9, 0.25), False, BINS, id="one value"),
         pytest.param(np.zeros(0), False, 1, id="nothing"),
     ],
@@ -207,8 +207,8 @@ def test_bins(values: Any, is_log: bool, n_bins: int) -> None:
     assert (np.diff(bins.edges) > 0).all()
     inside = (values >= bins.edges[0]) & (values <= bins.edges[-1])
     assert inside.sum() >= 0.997 * len(values) - 2
-    whole = np.array_equal(values, np.floor(values)) and len(values)
-    assert not whole or (bins.edges % 1 == 0.5).all(), "a whole number never lies on an edge"
+    complete = np.array_equal(values, np.floor(values)) and len(values)
+    assert not complete or (bins.edges % 1 == 0.5).all(), "an integer never lies on an edge"
 
 
 # --- figures

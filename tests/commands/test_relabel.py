@@ -69,7 +69,7 @@ def test_only_the_columns_that_the_data_hold_are_made(features: str, tmp_path: P
     assert ours.read_bytes() == fresh.read_bytes()
 
 
-@pytest.mark.parametrize("split", [[], ["--split", "train=0.7,test=0.3"]], ids=["whole", "split"])
+@pytest.mark.parametrize("split", [[], ["--split", "train=0.7,test=0.3"]], ids=["complete", "split"])
 @pytest.mark.parametrize("suffix", [".parquet", ".ndjson.zst"])
 def test_a_finished_dataset_becomes_another(split: list[str], suffix: str, tmp_path: Path) -> None:
     parts = {"flat": tmp_path / "flat", "fresh": tmp_path / "fresh"}
@@ -121,7 +121,7 @@ def test_the_rule_on_events_full_of_exact_edges(case: Any) -> None:
 @given(strategies.cases(broken=True))
 def test_the_rule_where_the_dump_holds_nan_and_infinities(case: Any) -> None:
     events, settings = case
-    for event in events:  # nothing is stored that tells -infinity from +infinity
+    for event in events:  # nothing is stored that distinguishes -infinity from +infinity
         for branch in ("pfCluster_rawEnergy", "pfCluster_simEnergy_sharedXtalsPU"):
             event[branch] = [np.inf if energy == -np.inf else energy for energy in event[branch]]
     assert_relabelled(events, settings)
@@ -135,7 +135,7 @@ def assert_relabelled(events: Any, settings: Any) -> None:
         assert ours.column(name).dtype == fresh.column(name).dtype
 
 
-def test_the_summary_tells_what_changed(tmp_path: Path) -> None:
+def test_the_summary_states_what_changed(tmp_path: Path) -> None:
     run("windows", ELECTRONS, "-o", str(tmp_path / "w.parquet"))
     out = relabel(tmp_path / "w.parquet", tmp_path / "ours.parquet").out
     assert [line.split()[:-1] for line in out.splitlines()[:1]] == [["windows", "64", "in", "1"]]

@@ -261,9 +261,7 @@ def scored(folder: Path) -> Path:
     return folder / "scores.parquet"
 
 
-def test_with_scores_the_page_has_their_roc_and_the_most_wrong_windows(
-    folder: Path, scored: Path, tmp_path: Path
-) -> None:
+def test_with_scores_the_page_has_their_roc_and_the_worst_windows(folder: Path, scored: Path, tmp_path: Path) -> None:
     run("report", str(parts(folder)[0]), "--scores", str(scored), "-o", str(tmp_path / "r.html"), "-q")
     page = Page.read(tmp_path / "r.html")
     true, score, wrong = [], [], []

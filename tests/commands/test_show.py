@@ -1,4 +1,4 @@
-"""`ecalwindows show`: the window or event that is named is drawn, and what is near is told where there is none."""
+"""`ecalwindows show`: the named window or event is drawn, and near ones are listed where there is none."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def names(source: str, *more: str) -> list[str]:
 @pytest.mark.parametrize(
     ("text", "name"),
     [
-        pytest.param("ele_1_2_3_4", Name(3, 1, 2, 4, "ele"), id="a whole name"),
+        pytest.param("ele_1_2_3_4", Name(3, 1, 2, 4, "ele"), id="a complete name"),
         pytest.param("my_ele_1_2_3_4", Name(3, 1, 2, 4, "my_ele"), id="a sample with an underscore"),
         pytest.param("1_2_3_4", Name(3, 1, 2, 4), id="no sample"),
         pytest.param("1_2_3", None, id="too short"),
@@ -125,7 +125,7 @@ def test_the_next_step_can_be_typed(folder: Path, tmp_path: Path, monkeypatch: p
     assert len(list(tmp_path.glob("*.png"))) == 2
 
 
-def test_windows_that_reach_beyond_pi_stand_at_both_ends(folder: Path) -> None:
+def test_windows_that_reach_beyond_pi_are_drawn_at_both_ends(folder: Path) -> None:
     (batch,) = read_batches(folder / "w.parquet")
     beyond = int((np.abs(batch.window["seed_phi"]) > np.pi - 0.5).sum())
     inside = int((np.abs(batch.window["seed_phi"]) < np.pi - 0.72).sum())
@@ -137,7 +137,7 @@ def edges(figure: Figure) -> int:
     return len(figure.findobj(lambda one: str(one.get_gid()).startswith("window ")))
 
 
-# --- what is not found, and what is told
+# --- what is not found, and what is reported
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def edges(figure: Figure) -> int:
         pytest.param(("--list", "--window", "ele_1_1_1_1"), "--list takes --event", "", id="a list of a window"),
     ],
 )
-def test_what_is_told(folder: Path, arguments: tuple[str, ...], found: str, more: str) -> None:
+def test_what_is_reported(folder: Path, arguments: tuple[str, ...], found: str, more: str) -> None:
     ran = attempt("show", str(folder / "w.parquet"), *arguments)
     assert ran.code == 2 and found in ran.err and more in ran.err
 
@@ -163,17 +163,17 @@ def test_near_misses_are_of_the_same_event(folder: Path) -> None:
     data = str(folder / "w.parquet")
     event, _ = names(data)[5].rsplit("_", 1)
     ran = attempt("show", data, "--window", f"{event}_9999")
-    told = re.findall(r"ele_\w+", ran.err)
-    assert ran.code == 2 and told and told[0].rsplit("_", 1)[0] == event and set(told) <= set(names(data))
+    reported = re.findall(r"ele_\w+", ran.err)
+    assert ran.code == 2 and reported and reported[0].rsplit("_", 1)[0] == event and set(reported) <= set(names(data))
 
 
-def test_near_events_of_a_dumper_file_are_told() -> None:
+def test_near_events_of_a_dumper_file_are_reported() -> None:
     last = names(ELECTRONS)[-1]
     ran = attempt("show", ELECTRONS, "--event", str(int(last.split(":")[-1]) + 1_000_000))
     assert ran.code == 2 and "there is no such event" in ran.err and f"nearest: {last}" in ran.err
 
 
-def test_windows_of_two_samples_that_are_called_alike_are_told(folder: Path, tmp_path: Path) -> None:
+def test_windows_of_two_samples_with_the_same_names_are_reported(folder: Path, tmp_path: Path) -> None:
     for sample in ("one", "two"):
         run("windows", ELECTRONS, "-o", str(tmp_path / "both" / f"{sample}.parquet"), "--sample", sample)
     data = str(tmp_path / "both")
@@ -187,7 +187,7 @@ def test_windows_of_two_samples_that_are_called_alike_are_told(folder: Path, tmp
     assert all(name.startswith("two_") for name, *_ in shown.windows)
 
 
-def test_data_without_places_are_told(folder: Path) -> None:
+def test_data_without_places_are_reported(folder: Path) -> None:
     data = str(folder / "none.parquet")
     ran = attempt("show", data, "--window", names(data)[0])
     assert ran.code == 2

@@ -64,7 +64,7 @@ def test_a_manifest_without_unusable_lines_has_no_counts_by_reason(tmp_path: Pat
         pytest.param(["convert", "-q", "IN", "-o", "w.parquet"], id="convert"),
         pytest.param(["normalize", "-q", "IN", "-o", "f.json"], id="normalize"),
         pytest.param(["plot", "-q", "IN", "-o", "plots", "--only", "ncls"], id="plot"),
-        pytest.param(["compare", "-q", "IN", "WHOLE"], id="compare"),
+        pytest.param(["compare", "-q", "IN", "COMPLETE"], id="compare"),
         pytest.param(["show", "IN", "--list"], id="show"),
     ],
 )
@@ -72,8 +72,8 @@ def test_every_command_warns_once_also_when_quiet(
     tmp_path: Path, partly: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    whole = file_of(tmp_path, TEXT, "whole.ndjson")
-    ran = attempt(*(word.replace("IN", str(partly)).replace("WHOLE", str(whole)) for word in command))
+    complete = file_of(tmp_path, TEXT, "complete.ndjson")
+    ran = attempt(*(word.replace("IN", str(partly)).replace("COMPLETE", str(complete)) for word in command))
     assert ran.code in (0, 1) and ran.err.count(WARNING) == 1, ran.err
 
 

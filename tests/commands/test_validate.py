@@ -1,4 +1,4 @@
-"""Each invariant, broken in a copy of a golden dataset, is named; whole datasets hold all of them."""
+"""Each invariant, broken in a copy of a golden dataset, is named; complete datasets satisfy all of them."""
 
 from __future__ import annotations
 
@@ -183,8 +183,8 @@ def broken_copy(good: Path, path: Path, change: Callable[[Copy], None], **settin
         window={name: column.copy() for name, column in batch.window.items()},
         pair={name: column.copy() for name, column in batch.pair.items()},
     )
-    told = file_metadata(good)
-    metadata = {"ecalwindows": json.dumps(told | {"settings": told["settings"] | settings})}
+    reported = file_metadata(good)
+    metadata = {"ecalwindows": json.dumps(reported | {"settings": reported["settings"] | settings})}
     copy = Copy(batch)
     change(copy)
     with ParquetWriter(path, EVERYTHING, metadata=metadata) as writer:
@@ -246,7 +246,7 @@ def test_goldens_hold_all_invariants(name: str, suffix: str, tmp_path: Path) -> 
     assert out.splitlines()[-1] == f"valid: {CONFIGS[name]['n_windows']} windows, 43 invariants hold, 1 not checked"
 
 
-def test_tfrecord_holds_those_that_its_columns_tell(tmp_path: Path) -> None:
+def test_tfrecord_is_checked_for_the_invariants_of_its_columns(tmp_path: Path) -> None:
     out = run("validate", str(tfrecord_folder(tmp_path / "tf"))).out
     assert "valid: " in out.splitlines()[-1]
     assert "one caloparticle     not checked, lacks is_calo_matched_diffcalo" in out
@@ -281,21 +281,21 @@ def test_what_has_no_column_is_not_checked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         pytest.param(b"[1,NaN]", "line 2: 1", id="NaN"),
         pytest.param(b"-Infinity", "line 2: 1", id="infinity"),
         pytest.param(b"1e39", "line 2: 1", id="too large for a float32"),
     ],
 )
-def test_numbers_in_text_that_are_none(text: bytes, told: str, tmp_path: Path) -> None:
+def test_numbers_in_text_that_are_none(text: bytes, reported: str, tmp_path: Path) -> None:
     run("windows", str(GOLDEN / "electrons.root"), "-o", str(tmp_path / "w.ndjson"))
     lines = (tmp_path / "w.ndjson").read_bytes().split(b"\n")
     value = b'"rho":' + lines[1].split(b'"rho":')[1].split(b",")[0]
     lines[1] = lines[1].replace(value, b'"rho":' + text if not text.startswith(b"[") else value + b',"more":' + text, 1)
     (tmp_path / "w.ndjson").write_bytes(b"\n".join(lines))
     found = failed(validate_dataset(tmp_path / "w.ndjson"))
-    assert found["finite"] == [f"w.ndjson, {told}"]
+    assert found["finite"] == [f"w.ndjson, {reported}"]
 
 
 def test_nan_in_tfrecord(tmp_path: Path, good: Path) -> None:
@@ -377,7 +377,7 @@ def test_a_manifest_that_was_sealed_over_other_data_is_found_out_by_the_data(tmp
     assert manifest_file(folder, "w.parquet").is_file()
 
 
-def test_known_issues_are_told(finished: Path) -> None:
+def test_known_issues_are_reported(finished: Path) -> None:
     run("log", "note", str(finished), "rho is off by one", "--column", "rho")
     out = run("validate", str(finished)).out
     assert "[rho]: rho is off by one" in out

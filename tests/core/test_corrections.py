@@ -122,7 +122,7 @@ def test_a_file_with_a_fault_anywhere_is_refused_when_it_is_read(tmp_path: Path,
     ("inputs", "data", "found"),
     [
         pytest.param({"seed_et": "string"}, 0.1, "type string", id="a string"),
-        pytest.param({"seed_et": "int"}, 0.1, "type int", id="Et as a whole number"),
+        pytest.param({"seed_et": "int"}, 0.1, "type int", id="Et as an integer"),
         pytest.param({"seed_et": "real", "nVtx": "real"}, 0.1, "nVtx", id="an input that there is not"),
         pytest.param({"seed_et": "real", "phi": "string"}, 0.1, "phi", id="a string that there is not"),
     ],

@@ -52,7 +52,7 @@ def test_a_seed_without_a_number_passes_no_limit_but_can_be_named() -> None:
         assert Condition(text).passing(columns).tolist() == expected, text
 
 
-def test_whole_numbers_are_compared_exactly() -> None:
+def test_integers_are_compared_exactly() -> None:
     columns = {"event_id": np.array([2**53, 2**53 + 1])}
     assert Condition(f"event_id == {2**53 + 1}").passing(columns).tolist() == [False, True]
     assert Condition(f"event_id != {2**53}").may_pass({"event_id": (float(2**53), float(2**53 + 1))})

@@ -83,15 +83,15 @@ def test_every_branch_of_the_golden_files(tree: Any) -> None:
 )
 @pytest.mark.parametrize("fast", [True, False], ids=["fast", "plain"])
 def test_a_range_of_entries_is_that_part_of_all(photons: Any, start: int, stop: int, fast: bool) -> None:
-    whole = read_columns(photons, SOME, 0, 24)
+    complete = read_columns(photons, SOME, 0, 24)
     found = read_columns(photons, SOME, start, stop, fast=fast)
-    assert_same(found, {name: part_of(column, start, stop) for name, column in whole.items()})
+    assert_same(found, {name: part_of(column, start, stop) for name, column in complete.items()})
 
 
 def test_entry_by_entry(tree: Any) -> None:
-    whole = read_columns(tree, SOME, 0, tree.num_entries)
+    complete = read_columns(tree, SOME, 0, tree.num_entries)
     for entry in range(tree.num_entries):
-        expected = {name: part_of(column, entry, entry + 1) for name, column in whole.items()}
+        expected = {name: part_of(column, entry, entry + 1) for name, column in complete.items()}
         assert_same(read_columns(tree, SOME, entry, entry + 1), expected)
 
 
@@ -138,8 +138,8 @@ def test_types_and_sizes_of_an_rntuple(photons: Any, other_forms: Any) -> None:
     assert [column_type(ntuple, name) for name in SOME] == [column_type(photons, name) for name in SOME]
     assert column_type(ntuple, "rhoo") is None
     assert cluster_boundaries(ntuple, SOME) == [0, 10, 24]
-    whole = read_columns(ntuple, SOME, 0, 24)
-    n_bytes = sum(c.content.nbytes + sum(o.nbytes - 8 for o in c.offsets) for c in whole.values())
+    complete = read_columns(ntuple, SOME, 0, 24)
+    n_bytes = sum(c.content.nbytes + sum(o.nbytes - 8 for o in c.offsets) for c in complete.values())
     assert bytes_per_entry(ntuple, SOME) == pytest.approx(n_bytes / 24)
 
 
@@ -304,9 +304,9 @@ def test_damage_is_noticed_where_the_reference_notices_it(case: tuple[list[Any],
 )
 def test_a_damaged_entry_names_branch_entry_and_file(data: bytes) -> None:
     good = reference.entry_bytes([[7]], 2, "int32")
-    with pytest.raises(BadFileError) as told:
+    with pytest.raises(BadFileError) as reported:
         decoded([good, good, good, data, good], 2, "int32", (2,))
-    assert "branch 'x', entry 3," in str(told.value) and "a.root" in str(told.value)
+    assert "branch 'x', entry 3," in str(reported.value) and "a.root" in str(reported.value)
 
 
 @pytest.mark.parametrize("offsets", [[0, 99, 18], [-4, 18, 36], [0, 18, 17], [18, 0, 18]])

@@ -186,15 +186,15 @@ def test_values_of_a_cluster_that_its_lists_lack_are_not_given_to_the_next_clust
 
 
 def test_a_part_of_an_ntuple_within_a_cluster(ntuple: Any) -> None:
-    whole = read_columns(ntuple, ["n", "x", "y"], 0, 5)
+    complete = read_columns(ntuple, ["n", "x", "y"], 0, 5)
     for start in range(6):
         for stop in range(start, 6):
             part = read_columns(ntuple, ["n", "x", "y"], start, stop)
-            assert part["n"].content.tolist() == whole["n"].content[start:stop].tolist()
-            first, last = whole["x"].offsets[0][[start, stop]]
-            assert part["x"].content.tolist() == whole["x"].content[first:last].tolist()
-            first, last = whole["y"].offsets[1][whole["y"].offsets[0][[start, stop]]]
-            assert part["y"].content.tolist() == whole["y"].content[first:last].tolist()
+            assert part["n"].content.tolist() == complete["n"].content[start:stop].tolist()
+            first, last = complete["x"].offsets[0][[start, stop]]
+            assert part["x"].content.tolist() == complete["x"].content[first:last].tolist()
+            first, last = complete["y"].offsets[1][complete["y"].offsets[0][[start, stop]]]
+            assert part["y"].content.tolist() == complete["y"].content[first:last].tolist()
 
 
 # --- commands ----------------------------------------------------------------------------------------

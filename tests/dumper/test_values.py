@@ -80,7 +80,7 @@ CASES = [
 def test_a_crystal_or_cluster_that_is_not_there_is_a_bad_file(
     tmp_path: Path, columns: dict[str, Any], branch: str, value: int, expected: str
 ) -> None:
-    file = written(tmp_path / "odd.root", columns | {branch: with_value(columns[branch], value)})
+    file = written(tmp_path / "unexpected.root", columns | {branch: with_value(columns[branch], value)})
     with pytest.raises(BadFileError) as error:
         write_windows([str(file)], tmp_path / "w.ndjson")
     assert error.value.found == f"branch '{branch}' holds {value} in entry 1"
@@ -92,7 +92,7 @@ def test_a_crystal_of_the_barrel_is_none_of_an_endcap(tmp_path: Path, columns: d
     iz = columns["pfCluster_iz"]
     for branch, value in (("pfCluster_ieta", -40), ("pfCluster_iphi", 200)):
         moved = ak.where(iz != 0, value, columns[branch])
-        file = written(tmp_path / "odd.root", columns | {branch: ak.values_astype(moved, np.int32)})
+        file = written(tmp_path / "unexpected.root", columns | {branch: ak.values_astype(moved, np.int32)})
         with pytest.raises(BadFileError, match=f"'{branch}' holds {value}"):
             write_windows([str(file)], tmp_path / "w.ndjson")
 
@@ -101,8 +101,8 @@ def test_simulated_hits_are_in_one_of_three_parts(tmp_path: Path) -> None:
     sample = Path(__file__).parents[2] / "src/ecalwindows/data/samples/electrons.root"
     with uproot.open(sample) as file:
         columns = {name: file[TREE][name].array(entry_stop=N) for name in file[TREE].keys()}
-    odd = columns | {"simHit_iz": with_value(columns["simHit_iz"], 3)}
-    for content, is_bad in ((columns, False), (odd, True)):
+    unexpected = columns | {"simHit_iz": with_value(columns["simHit_iz"], 3)}
+    for content, is_bad in ((columns, False), (unexpected, True)):
         path = str(written(tmp_path / "hits.root", content))
         (file,) = check_inputs([path], WindowSettings(), [*SIMHITS]).files
         if is_bad:
@@ -198,7 +198,7 @@ LENGTHS: list[tuple[str, Callable[[Any], Any], str]] = [
 def test_branches_of_other_lengths_in_an_event_are_a_bad_file_that_names_both_numbers(
     tmp_path: Path, columns: dict[str, Any], branch: str, change: Any, words: str
 ) -> None:
-    file = str(written(tmp_path / "odd.root", columns | {branch: change(columns[branch])}))
+    file = str(written(tmp_path / "unexpected.root", columns | {branch: change(columns[branch])}))
     with pytest.raises(BadFileError) as error:
         write_windows([file], tmp_path / "w.ndjson")
     found = error.value.found
@@ -213,17 +213,19 @@ def test_score_rows_of_all_branches_that_lack_a_caloparticle_are_a_bad_file(
     scores = ("pfCluster_sim_fraction", "pfCluster_simEnergy_sharedXtals")
     content = columns | {name: columns[name][:, :, 1:] for name in scores}
     with pytest.raises(BadFileError, match=r"has \d values in entry 0, row 0; the event has caloparticles: \d"):
-        write_windows([str(written(tmp_path / "odd.root", content))], tmp_path / "w.ndjson")
+        write_windows([str(written(tmp_path / "unexpected.root", content))], tmp_path / "w.ndjson")
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
-def test_a_value_that_cannot_be_in_a_late_entry_leaves_the_file_out_whole(
+def test_a_value_that_cannot_be_in_a_late_entry_leaves_out_the_complete_file(
     tmp_path: Path, columns: dict[str, Any], jobs: int
 ) -> None:
-    odd = written(tmp_path / "odd.root", columns | {"pfCluster_iz": with_value(columns["pfCluster_iz"], 9, entry=2)})
+    unexpected = written(
+        tmp_path / "unexpected.root", columns | {"pfCluster_iz": with_value(columns["pfCluster_iz"], 9, entry=2)}
+    )
     good = str(GOLDEN / "photons.root")
     reading = Reading(skip_bad_files=True, step_events=1, jobs=jobs)
-    report = write_windows([str(odd), good], tmp_path / "w.ndjson", reading=reading)
+    report = write_windows([str(unexpected), good], tmp_path / "w.ndjson", reading=reading)
     write_windows([good], tmp_path / "good.ndjson")
     assert [error.found for error in report.bad] == ["branch 'pfCluster_iz' holds 9 in entry 2"]
     assert (tmp_path / "w.ndjson").read_bytes() == (tmp_path / "good.ndjson").read_bytes()

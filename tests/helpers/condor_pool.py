@@ -1,4 +1,4 @@
-"""A real HTCondor pool (tools/htcondor-pool.sh) and productions on it; every wait has a limit and tells the logs."""
+"""A real HTCondor pool (tools/htcondor-pool.sh) and productions on it; every wait has a limit and shows the logs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from helpers.production_maker import write_inputs, write_yaml
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "htcondor-pool.sh"
 N, BAD = 12, (4, 9)
-ODD_NAMES = {0: "with blank, comma and 'quotes\".root", 1: "$(x) `y` %s ;.root", 2: "two\nlines.root"}
+UNUSUAL_NAMES = {0: "with blank, comma and 'quotes\".root", 1: "$(x) `y` %s ;.root", 2: "two\nlines.root"}
 USER = os.environ.get("HTC_USER", "condorci")
 """To whom jobs belong."""
 
@@ -115,11 +115,11 @@ class OnPool:
         self.cluster = int(ran.stdout.partition(": DAG ")[2].split()[0])
         return self
 
-    def jobs(self, standing: str = "") -> list[int]:
-        """The jobs of the DAG in the queue, all or those that stand so."""
+    def jobs(self, wanted: str = "") -> list[int]:
+        """The jobs of the DAG in the queue, all or those in the wanted state."""
         rows = self.pool.inside("condor_q", "-const", f"DAGManJobId == {self.cluster}", "-af", "ClusterId", "JobStatus")
         found = [(int(row.split()[0]), STATES[int(row.split()[1])]) for row in rows.stdout.splitlines()]
-        return [job for job, state in found if not standing or state == standing]
+        return [job for job, state in found if not wanted or state == wanted]
 
     def states(self, outcome: str = "") -> list[JobState]:
         found = (read_state(path) for path in (self.place.work / "jobs").glob("*.json"))
@@ -158,10 +158,10 @@ class OnPool:
     def succeeds(self) -> None:
         """Wait until the DAG has ended well."""
         code = self.ended()
-        assert code == 0, self.told(f"the DAG ended with {code}")
+        assert code == 0, self.reported(f"the DAG ended with {code}")
 
     def digest(self) -> str:
-        assert (self.dataset / "dataset.json").is_file(), self.told("there is no dataset")
+        assert (self.dataset / "dataset.json").is_file(), self.reported("there is no dataset")
         return dataset_digest(self.dataset)
 
     def wait_for(self, what: Callable[[], Any], seconds: float = LIMIT, every: float = 0.3) -> Any:
@@ -171,9 +171,9 @@ class OnPool:
             if value := what():
                 return value
             time.sleep(every)
-        raise AssertionError(self.told(f"waited {seconds:.0f} s in vain"))
+        raise AssertionError(self.reported(f"waited {seconds:.0f} s in vain"))
 
-    def told(self, why: str) -> str:
+    def reported(self, why: str) -> str:
         """Why, with the queue and the ends of all logs."""
         logs = sorted((self.place.work / "htcondor").glob("[0-9]*/*")) + sorted((self.place.work / "logs").glob("*"))
         wanted = [path for path in logs if path.suffix in (".log", ".out", ".err") and path.stat().st_size]
@@ -265,7 +265,7 @@ def made_ground() -> Iterator[Ground]:
     try:
         folder = open_folder("/var/tmp", stack)
         paths = write_inputs(folder / "dumps", N, bad=BAD)
-        for number, name in ODD_NAMES.items():
+        for number, name in UNUSUAL_NAMES.items():
             paths[number].rename(paths[number].with_name(name))
         shutil.copytree(folder / "dumps", folder / "hidden" / "dumps", copy_function=shutil.copy2)
         (folder / "hidden" / "seen").touch()

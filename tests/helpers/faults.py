@@ -39,7 +39,7 @@ class Steps:
 
     def step(self, name: str, call: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """One call: counted, broken or done."""
-        if self.is_inside or not self._is_ours(arguments):
+        if self.is_inside or not self._is_watched(arguments):
             return call(*arguments, **options)
         number, self.n = self.n, self.n + 1
         self.calls.append(name)
@@ -53,7 +53,7 @@ class Steps:
         finally:
             self.is_inside = False
 
-    def _is_ours(self, arguments: tuple[Any, ...]) -> bool:
+    def _is_watched(self, arguments: tuple[Any, ...]) -> bool:
         if isinstance(arguments[0], int):
             return os.readlink(f"/proc/self/fd/{arguments[0]}").startswith(self.folder)
         path = os.fspath(arguments[0])

@@ -77,7 +77,7 @@ def change_json(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 
 def seal(folder: Path, name: str, rows: int | None = None) -> None:
-    """Make the manifest of a data file that was changed tell its size, checksum and rows."""
+    """Make the manifest of a data file that was changed state its size, checksum and rows."""
     path = manifest_file(folder, name)
     manifest = read_manifest(path)
     files = [file_record(folder / record.name, folder) for record in manifest.files]

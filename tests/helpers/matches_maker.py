@@ -72,7 +72,7 @@ def toy(
 
 def write_table(path: Path, columns: Columns, **settings: Any) -> Path:
     """The table as `ecalwindows truth match` leaves it."""
-    told = {"settings": {"assoc_strategy": "sim_fraction", "geometry": "v3"} | settings}
-    with FlatWriter(path, list(MATCH_COLUMNS.values()), metadata={"ecalwindows": json.dumps(told)}) as writer:
+    reported = {"settings": {"assoc_strategy": "sim_fraction", "geometry": "v3"} | settings}
+    with FlatWriter(path, list(MATCH_COLUMNS.values()), metadata={"ecalwindows": json.dumps(reported)}) as writer:
         writer.write(columns)
     return path

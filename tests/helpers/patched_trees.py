@@ -20,7 +20,7 @@ TABLES = ">iiqqqq"
 
 
 def with_entries(source: Path, target: Path, entries: dict[str, int]) -> Path:
-    """A copy in which branches end after so many entries: whole baskets only, as a branch that was not filled on."""
+    """A copy in which branches end after so many entries: complete baskets only, as a branch that was not filled on."""
 
     def change(tree: Any, data: bytes) -> bytes:
         for name, n in entries.items():
@@ -79,7 +79,7 @@ def patched(source: Path, target: Path, change: Callable[[Any, bytes], bytes]) -
 
 
 def _copies(content: bytes, head: bytes) -> list[int]:
-    """Where the head of a key stands, without its first number: before its object, and in the list of keys."""
+    """Where the head of a key is, without its first number: before its object, and in the list of keys."""
     places, at = [], content.find(head)
     while at >= 0:
         places.append(at)

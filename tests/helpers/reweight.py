@@ -38,8 +38,8 @@ def toy(flavour: int, n: int, seed: int, **more: Any) -> dict[str, Any]:
     return columns | more
 
 
-def dataset(path: Path, table: dict[str, Any], *, lacking: tuple[str, ...] = ()) -> str:
-    """A Parquet file with one cluster a window and without some columns."""
+def dataset(path: Path, table: dict[str, Any], *, missing: tuple[str, ...] = ()) -> str:
+    """A Parquet file with one cluster per window and without some columns."""
     n = len(table["flavour"])
     batch = WindowBatch(
         window_index=text_column([""] * n),
@@ -49,7 +49,7 @@ def dataset(path: Path, table: dict[str, Any], *, lacking: tuple[str, ...] = ())
         hits_offsets=np.zeros(n + 1, np.int64), hits={name: np.zeros(0, np.float32) for name in ("ieta", "iphi")},
         events={},
     )  # fmt: skip
-    groups = {group: tuple(name for name in names if name not in lacking) for group, names in GROUPS.items()}
+    groups = {group: tuple(name for name in names if name not in missing) for group, names in GROUPS.items()}
     with ParquetWriter(path, FeaturesDefinition(groups, (0, 1))) as writer:
         writer.write(batch)
     return str(path)

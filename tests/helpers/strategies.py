@@ -303,9 +303,9 @@ def pfclusters(draw: st.DrawFn, clusters: Sequence[Position], n_calos: int, brok
         columns[branch] = list(values)
     energies: list[float] = []
     for c, (eta, _, _) in enumerate(clusters):
-        twins = [energies[other] for other in range(c) if abs(clusters[other][0]) == abs(eta)]  # for equal Et
-        twin = bool(twins) and draw(st.booleans())
-        energies.append(draw(st.sampled_from(twins)) if twin else draw(energy(eta, broken)))
+        same_eta = [energies[other] for other in range(c) if abs(clusters[other][0]) == abs(eta)]  # for equal Et
+        repeated = bool(same_eta) and draw(st.booleans())
+        energies.append(draw(st.sampled_from(same_eta)) if repeated else draw(energy(eta, broken)))
     columns["pfCluster_energy"] = energies
     columns["pfCluster_rawEnergy"] = [
         columns["pfCluster_energy"][c] if draw(st.booleans()) else draw(energy(clusters[c][0], broken)) for c in n

@@ -130,10 +130,10 @@ def test_a_folder_of_outputs_that_vanishes_in_the_middle(dumps: Path, digest: st
 def test_a_plan_that_was_edited_is_refused_until_it_is_put_back(dumps: Path, digest: str, tmp_path: Path) -> None:
     file, place = begun(tmp_path, dumps), Place(tmp_path / "dataset.production")
     run("production", "run", str(file), "-j", "0")
-    whole = place.plan.read_text()
-    content = json.loads(whole)
+    complete = place.plan.read_text()
+    content = json.loads(complete)
     content["plan"]["jobs"].pop()
-    for text, words in ((json.dumps(content), "the plan was edited"), (whole[:-100], "the plan cannot be read")):
+    for text, words in ((json.dumps(content), "the plan was edited"), (complete[:-100], "the plan cannot be read")):
         place.plan.write_text(text)
         for words_given in (
             ["run", str(file), "-j", "0"],
@@ -143,5 +143,5 @@ def test_a_plan_that_was_edited_is_refused_until_it_is_put_back(dumps: Path, dig
             refused = attempt("production", *words_given)
             assert refused.code == 2 and words in refused.err and "next:" in refused.err
         assert dataset_digest(tmp_path / "dataset") == digest
-    place.plan.write_text(whole)
+    place.plan.write_text(complete)
     assert "0 of them made now" in run("production", "resume", str(file), "-j", "0").out

@@ -1,4 +1,4 @@
-"""Jobs that see no file of ours: packed, done elsewhere, and taken home."""
+"""Jobs that see none of the user's files: packed, done elsewhere, and taken home."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ecalwindows.production.digest import dataset_digest
 from ecalwindows.production.job_state import read_state
 from ecalwindows.production.work_folder import Place, read_plan
 
-ODD = ("with blank, comma and 'quotes\".root", "$(x) `y` %s ;.root", "two\nlines.root")
+UNUSUAL = ("with blank, comma and 'quotes\".root", "$(x) `y` %s ;.root", "two\nlines.root")
 
 
 @pytest.fixture
 def ours(tmp_path: Path) -> Path:
     """A folder that jobs elsewhere do not see."""
     folder = tmp_path / "ours $(x)"
-    for path, name in zip(write_inputs(folder / "dumps", 4, bad=(2,)), ODD, strict=False):
+    for path, name in zip(write_inputs(folder / "dumps", 4, bad=(2,)), UNUSUAL, strict=False):
         path.rename(path.with_name(name))
     shutil.copyfile(GOLDEN / "wp_test.json", folder / "work, $(ing) points.json")
     return folder
@@ -74,14 +74,14 @@ def test_no_name_of_an_input_is_in_a_submit_file(ours: Path) -> None:
     ]
 
 
-def test_nothing_that_came_back_is_told(ours: Path) -> None:
+def test_jobs_without_results_are_reported(ours: Path) -> None:
     place = begun(ours)
     ran = attempt("production", "take", str(place.plan), "0", "nothing.tar", "--code", "-9")
     assert ran.code == 1 and "the job ended with -9 and nothing came back" in ran.err
     assert "failed: ele-00000" in run("production", "status", str(ours / "p.yaml")).out
 
 
-def test_a_job_that_fails_tells_why_at_home(ours: Path, tmp_path: Path) -> None:
+def test_a_job_that_fails_reports_why_at_home(ours: Path, tmp_path: Path) -> None:
     place = begun(ours, strict=True)
     scratch = transferred(place, 1, tmp_path / "job")
     ran = attempt("production", "carried", str(scratch))
@@ -111,6 +111,6 @@ def test_inputs_that_changed_while_the_job_ran_are_noticed(ours: Path, tmp_path:
     place = begun(ours)
     scratch = transferred(place, 0, tmp_path / "job")
     run("production", "carried", str(scratch))
-    write_inputs(ours / "dumps", 1)[0].rename(ours / "dumps" / ODD[1])
+    write_inputs(ours / "dumps", 1)[0].rename(ours / "dumps" / UNUSUAL[1])
     ran = attempt("production", "take", str(place.plan), "0", str(scratch / "result.tar"))
     assert ran.code != 0 and "an input has changed since the plan was made" in ran.err

@@ -104,7 +104,7 @@ def test_sizes(size: str, mb: int) -> None:
     ],
     ids=str,
 )
-def test_wrong_settings_are_told(settings: dict[str, Any], words: str) -> None:
+def test_wrong_settings_are_reported(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(SettingsError) as caught:
         planned(htcondor=settings)
     assert words in str(caught.value)

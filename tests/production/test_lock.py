@@ -51,15 +51,15 @@ def test_a_second_runner_is_refused_with_host_and_pid(tmp_path: Path) -> None:
     end(other)
 
 
-def test_when_the_first_has_ended_nothing_is_told(tmp_path: Path) -> None:
+def test_when_the_first_has_ended_nothing_is_reported(tmp_path: Path) -> None:
     end(holder(tmp_path / "lock"))
-    told: list[str] = []
-    with locked(tmp_path / "lock", told.append):
+    reported: list[str] = []
+    with locked(tmp_path / "lock", reported.append):
         assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
-    assert told == [] and (tmp_path / "lock").read_text() == ""
+    assert reported == [] and (tmp_path / "lock").read_text() == ""
 
 
-def test_status_can_tell_whether_somebody_runs_it(tmp_path: Path) -> None:
+def test_status_can_show_whether_somebody_runs_it(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     assert not has_runner(path)
     with locked(path, print):
@@ -69,21 +69,21 @@ def test_status_can_tell_whether_somebody_runs_it(tmp_path: Path) -> None:
     assert has_runner(written(path, host="elsewhere"))  # for all that can be seen from here
 
 
-def test_a_killed_runner_is_taken_over_and_told(tmp_path: Path) -> None:
+def test_a_killed_runner_is_taken_over_and_reported(tmp_path: Path) -> None:
     other = holder(tmp_path / "lock")
     other.kill()
     end(other)
-    told: list[str] = []
-    with locked(tmp_path / "lock", told.append):
+    reported: list[str] = []
+    with locked(tmp_path / "lock", reported.append):
         pass
-    assert len(told) == 1 and f"process {other.pid} on" in told[0] and "is dead" in told[0]
+    assert len(reported) == 1 and f"process {other.pid} on" in reported[0] and "is dead" in reported[0]
 
 
 def test_a_number_that_another_process_has_now_is_a_dead_runner(tmp_path: Path) -> None:
-    told: list[str] = []
-    with locked(written(tmp_path / "lock", pid=os.getpid()), told.append):
+    reported: list[str] = []
+    with locked(written(tmp_path / "lock", pid=os.getpid()), reported.append):
         pass
-    assert "is dead" in told[0]
+    assert "is dead" in reported[0]
 
 
 def test_a_living_runner_is_seen_where_the_file_system_has_no_locks(tmp_path: Path) -> None:
@@ -92,13 +92,13 @@ def test_a_living_runner_is_seen_where_the_file_system_has_no_locks(tmp_path: Pa
         pass
 
 
-def test_a_runner_on_another_host_is_taken_over_only_when_told_to(tmp_path: Path) -> None:
-    path, told = written(tmp_path / "lock", host="elsewhere", pid=12), list[str]()
-    with pytest.raises(LockedError, match="process 12 on elsewhere"), locked(path, told.append):
+def test_a_runner_on_another_host_is_taken_over_only_when_asked_for(tmp_path: Path) -> None:
+    path, reported = written(tmp_path / "lock", host="elsewhere", pid=12), list[str]()
+    with pytest.raises(LockedError, match="process 12 on elsewhere"), locked(path, reported.append):
         pass
-    with locked(path, told.append, break_lock=True):
+    with locked(path, reported.append, break_lock=True):
         pass
-    assert "process 12 on elsewhere" in told[0]
+    assert "process 12 on elsewhere" in reported[0]
 
 
 def test_a_broken_lock_file_is_no_obstacle(tmp_path: Path) -> None:

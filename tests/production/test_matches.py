@@ -72,18 +72,18 @@ def test_a_second_run_has_nothing_to_do(finished: Path) -> None:
         pytest.param({"kind": "matches", "splits": {}, "layout": "flat"}, "no names for matches", id="flat"),
     ],
 )
-def test_settings_that_do_not_fit_are_told(tmp_path: Path, settings: dict[str, object], words: str) -> None:
+def test_settings_that_do_not_fit_are_reported(tmp_path: Path, settings: dict[str, object], words: str) -> None:
     ran = attempt("production", "plan", str(write_yaml(tmp_path / "p.yaml", **settings)))
     assert ran.code == 2 and words in ran.err
 
 
-@pytest.mark.parametrize("told", [{"kind": "matches"}, {"formats": ["matches"]}])
-def test_kind_or_format_is_enough(tmp_path: Path, told: dict[str, object]) -> None:
-    production = read_production(write_yaml(tmp_path / "p.yaml", splits={}, **told))
+@pytest.mark.parametrize("reported", [{"kind": "matches"}, {"formats": ["matches"]}])
+def test_kind_or_format_is_enough(tmp_path: Path, reported: dict[str, object]) -> None:
+    production = read_production(write_yaml(tmp_path / "p.yaml", splits={}, **reported))
     assert (production.kind, production.formats) == ("matches", ("matches",))
 
 
-def test_tables_that_do_not_belong_together_are_told(tmp_path: Path) -> None:
+def test_tables_that_do_not_belong_together_are_reported(tmp_path: Path) -> None:
     (first, second) = write_inputs(tmp_path / "dumps", 2)
     write_matches(first, tmp_path / "tables" / "a.parquet")
     write_matches(first, tmp_path / "tables" / "b.parquet")

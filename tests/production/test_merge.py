@@ -55,7 +55,7 @@ def test_the_windows_are_those_of_the_parts_in_order(format: str, inputs: Path, 
 
 
 def content(folder: Path, format: str) -> Any:
-    """All windows, and what stands beside them."""
+    """All windows, and the files beside them."""
     files = data_files(folder)
     if format == "parquet":
         return [row for file in files for row in pq.read_table(file).to_pylist()]
@@ -86,7 +86,7 @@ def test_only_what_changed_is_merged_again(inputs: Path, tmp_path: Path) -> None
     folder = tmp_path / "p" / "dataset.production" / "merged" / "parquet"
     before = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.parquet")}
     (folder / "ele_merged_00001.parquet").write_bytes(b"broken")
-    (folder / "stray.parquet").write_bytes(b"of a former plan")
+    (folder / "untracked.parquet").write_bytes(b"of a former plan")
     next((tmp_path / "p" / "dataset" / "parquet").rglob("part-00000.parquet")).unlink()
     run("production", "resume", file, "-j", "0")
     assert dataset_digest(tmp_path / "p" / "dataset") == digest
@@ -103,7 +103,7 @@ def test_merging_may_be_changed_at_any_time(inputs: Path, tmp_path: Path) -> Non
         assert len(data_files(tmp_path / "p" / "dataset")) == files
 
 
-def test_a_merge_that_is_not_there_is_told(inputs: Path, tmp_path: Path) -> None:
+def test_a_merge_that_is_not_there_is_reported(inputs: Path, tmp_path: Path) -> None:
     run("production", "submit", begun(tmp_path / "p", inputs, merge=2), "--dry-run")
     ran = attempt("production", "merge", str(tmp_path / "p" / "dataset.production" / "plan.json"), "3")
     assert ran.code == 2 and "there is no merge 3" in ran.err and "a number from 0 to 2" in ran.err

@@ -107,7 +107,7 @@ def test_an_unchanged_listing_leaves_the_plan_as_it_is() -> None:
     assert not listing_changes(old, LISTING)
 
 
-def test_changed_settings_are_told_by_name() -> None:
+def test_changed_settings_are_reported_by_name() -> None:
     source = Source(path="/wp.json", sha256="1")
     old = made_plan(production(), LISTING, [source])
     lines = setting_changes(old, production(files_per_job=3), [source.model_copy(update={"sha256": "2"})])
@@ -128,7 +128,7 @@ def test_changed_settings_are_told_by_name() -> None:
     ],
     ids=["one", "two-folders", "url"],
 )
-def test_inputs_are_told_below_the_folder_of_their_sample(paths: list[str], base: str, names: list[str]) -> None:
+def test_inputs_are_reported_below_the_folder_of_their_sample(paths: list[str], base: str, names: list[str]) -> None:
     found = common_folder([Entry(path=path) for path in paths])
     assert (found, [recorded_name(path, found) for path in paths]) == (base, names)
 
@@ -152,7 +152,7 @@ def test_inputs_are_told_below_the_folder_of_their_sample(paths: list[str], base
     ],
     ids=lambda value: "" if isinstance(value, list) else str(value)[:40],
 )
-def test_wrong_settings_are_told(change: dict[str, Any], words: list[str]) -> None:
+def test_wrong_settings_are_reported(change: dict[str, Any], words: list[str]) -> None:
     with pytest.raises(SettingsError) as caught:
         production(**change)
     for word in words:
@@ -195,7 +195,7 @@ def test_a_plan_edited_by_hand_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"plan": {"form": 9}}', '{"plan": {"form": 1}, "digest": ""}'])
-def test_a_broken_plan_is_told(tmp_path: Path, text: str) -> None:
+def test_a_broken_plan_is_reported(tmp_path: Path, text: str) -> None:
     (tmp_path / "plan.json").write_text(text)
     with pytest.raises(ProductionError, match="the plan cannot be read"):
         read_plan(tmp_path / "plan.json")

@@ -1,4 +1,4 @@
-"""Productions on one machine: whole datasets, whatever happens on the way."""
+"""Productions on one machine: complete datasets, whatever happens on the way."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ DAMAGE: dict[str, tuple[Change, str]] = {
     ),
     "state-gone": (lambda base: (base / "dataset.production/jobs/ele-00000.json").unlink(), "1 of them made now"),
     "state-cut": (lambda base: os.truncate(base / "dataset.production/jobs/ele-00000.json", 9), "1 of them made now"),
-    "stray-part": (lambda base: (parts(base) / "ele-00077.parquet").write_bytes(b"x"), "0 of them made now"),
+    "untracked-part": (lambda base: (parts(base) / "ele-00077.parquet").write_bytes(b"x"), "0 of them made now"),
     "dataset-file": (
         lambda base: change_byte(base / "dataset/parquet/train/part-00000.parquet"), "finalized:",
     ),
@@ -124,7 +124,7 @@ DAMAGE: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_resume_mends_what_was_damaged(damage: str, mine: Path, digest: str) -> None:
+def test_resume_makes_damaged_files_again(damage: str, mine: Path, digest: str) -> None:
     change, words = DAMAGE[damage]
     change(mine.parent)
     ran = run("production", "resume", str(mine), "-j", "0")
@@ -276,7 +276,7 @@ def test_what_somebody_put_beside_the_dataset_is_not_removed_with_it(mine: Path)
     assert notes.read_text() == "precious"
 
 
-def test_a_record_that_cannot_be_read_is_told_with_the_way_out(mine: Path, digest: str) -> None:
+def test_a_record_that_cannot_be_read_is_reported_with_the_way_out(mine: Path, digest: str) -> None:
     (mine.parent / "dataset" / "dataset.json").write_text("garbage")
     ran = attempt("production", "resume", str(mine), "-j", "0")
     assert ran.code == 2 and "remove the folder of the dataset" in ran.err
@@ -293,7 +293,7 @@ def test_a_work_folder_in_the_dataset_is_refused_before_jobs_run(work: str, dump
     assert not (tmp_path / "dataset").exists()
 
 
-def test_the_plan_is_told_with_sizes_and_jobs(dumps: Path, tmp_path: Path) -> None:
+def test_the_plan_is_reported_with_sizes_and_jobs(dumps: Path, tmp_path: Path) -> None:
     out = run("production", "plan", str(begun(tmp_path, dumps)), "--jobs", "--estimate").out
     assert f"ele{N:>31}" in out and "job 5: ele-00005" in out and "time of one processor" in out
     assert not (tmp_path / "dataset.production").exists()
@@ -306,7 +306,7 @@ def test_status_and_report_of_a_finished_production(mine: Path) -> None:
     assert f"jobs done{N:>27}" in report and (mine.parent / "jobs.png").stat().st_size > 1000
 
 
-def test_pictures_go_into_new_folders_too_and_wrong_names_are_told(mine: Path) -> None:
+def test_pictures_go_into_new_folders_too_and_wrong_names_are_reported(mine: Path) -> None:
     run("production", "report", str(mine), "--plot", str(mine.parent / "new" / "jobs.svg"))
     assert (mine.parent / "new" / "jobs.svg").is_file()
     ran = attempt("production", "report", str(mine), "--plot", str(mine.parent / "jobs.txt"))
@@ -318,21 +318,23 @@ def test_status_names_the_inputs_to_blame_and_that_nobody_goes_on(tmp_path: Path
     shutil.copy(paths[1], tmp_path / "dumps" / "again.root")
     file = write_yaml(tmp_path / "p.yaml", files_per_job=10)
     assert attempt("production", "run", str(file), "-j", "0").code == 2
-    told = run("production", "status", str(file), "--watch").out
-    assert "failed: ele-00000: event" in told and "is there twice" in told and "nobody runs it" in told
-    inputs = [line.rpartition("/")[2] for line in told.splitlines() if line.startswith("  input: ")]
+    reported = run("production", "status", str(file), "--watch").out
+    assert "failed: ele-00000: event" in reported and "is there twice" in reported and "nobody runs it" in reported
+    inputs = [line.rpartition("/")[2] for line in reported.splitlines() if line.startswith("  input: ")]
     assert inputs == ["again.root", "dump_001.root"]
 
 
 @pytest.mark.parametrize("settings", [{}, {"merge": 2}, {"kind": "matches", "splits": {}}], ids=str)
-def test_the_same_events_in_two_jobs_are_told_with_their_inputs(settings: dict[str, Any], tmp_path: Path) -> None:
+def test_the_same_events_in_two_jobs_are_reported_with_their_inputs(settings: dict[str, Any], tmp_path: Path) -> None:
     paths = write_inputs(tmp_path / "dumps", 4)
     shutil.copy(paths[0], tmp_path / "dumps" / "last.root")
     file = write_yaml(tmp_path / "p.yaml", **settings)
     ran = attempt("production", "run", str(file), "-j", "0")
     assert ran.code == 2 and not (tmp_path / "dataset").exists()
-    told = ran.err.partition("  next:")
-    assert "/dump_000.root'" in told[0] and "/last.root'" in told[0] and "leave the inputs out" in told[2], ran.err
+    reported = ran.err.partition("  next:")
+    assert (
+        "/dump_000.root'" in reported[0] and "/last.root'" in reported[0] and "leave the inputs out" in reported[2]
+    ), ran.err
     (tmp_path / "dumps" / "last.root").unlink()
     assert "finalized" in run("production", "resume", str(file), "-j", "0").out
 
@@ -421,7 +423,7 @@ def test_a_killed_worker_is_replaced_and_ctrl_c_ends_all(dumps: Path, digest: st
     assert any("signal 9" in (error or "") for error in errors)
 
 
-def test_a_full_disk_and_a_vanished_folder_are_told(dumps: Path, tmp_path: Path) -> None:
+def test_a_full_disk_and_a_vanished_folder_are_reported(dumps: Path, tmp_path: Path) -> None:
     file = begun(tmp_path, dumps)
     folder = parts(tmp_path)
     folder.parent.mkdir(parents=True)

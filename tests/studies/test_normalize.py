@@ -1,4 +1,4 @@
-"""Normalisation factors: what numpy finds on the whole, the same from parts, and inputs that do not fit together."""
+"""Normalisation factors: what numpy finds on all windows, the same from parts, and inputs that do not fit together."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def parquet(path: Path, batch: WindowBatch, definition: FeaturesDefinition = DEF
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return parquet(tmp_path_factory.mktemp("whole") / "w.parquet", BATCH)
+def complete(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return parquet(tmp_path_factory.mktemp("complete") / "w.parquet", BATCH)
 
 
 def factors(folder: Path, *arguments: str) -> dict[str, Any]:
@@ -98,8 +98,8 @@ def test_small_numbers_by_eye() -> None:
 
 
 @pytest.mark.parametrize("keep", [False, True], ids=["sentinels left out", "sentinels kept"])
-def test_factors_are_those_of_numpy_on_the_whole(tmp_path: Path, whole: str, keep: bool) -> None:
-    found = factors(tmp_path, whole, *(["--keep-sentinels"] if keep else []))
+def test_factors_are_those_of_numpy_on_all_windows(tmp_path: Path, complete: str, keep: bool) -> None:
+    found = factors(tmp_path, complete, *(["--keep-sentinels"] if keep else []))
     for level, group in LEVELS.items():
         assert list(found[level]) == ["mean", "std", "min", "max"]
         for key, which in zip(found[level], range(4), strict=True):
@@ -108,8 +108,8 @@ def test_factors_are_those_of_numpy_on_the_whole(tmp_path: Path, whole: str, kee
                 assert value == pytest.approx(by_numpy(level, name, keep=keep)[which], rel=1e-12, abs=0), (name, key)
 
 
-def test_what_is_left_out_is_counted(tmp_path: Path, whole: str) -> None:
-    beside = factors(tmp_path, whole)["ecalwindows"]
+def test_what_is_left_out_is_counted(tmp_path: Path, complete: str) -> None:
+    beside = factors(tmp_path, complete)["ecalwindows"]
     assert (beside["windows"], beside["clusters"]) == (200, len(BATCH.pair_cluster))
     for level, group in LEVELS.items():
         for name in DEFAULT.groups[group]:
@@ -134,11 +134,11 @@ def test_ten_merged_parts_are_one_pass_to_the_last_byte(tmp_path: Path) -> None:
     assert (tmp_path / "in_steps.json").read_bytes() == one
 
 
-def test_every_format_gives_the_same(tmp_path: Path, whole: str) -> None:
+def test_every_format_gives_the_same(tmp_path: Path, complete: str) -> None:
     with NdjsonWriter(tmp_path / "w.ndjson.zst") as writer:
         writer.write(BATCH)
     run("convert", str(tmp_path / "w.ndjson.zst"), "-o", str(tmp_path / "t"), "--format", "tfrecord", "-q")
-    expected = factors(tmp_path, whole)
+    expected = factors(tmp_path, complete)
     for other in (tmp_path / "w.ndjson.zst", tmp_path / "t"):
         found = factors(tmp_path, str(other))
         for level in LEVELS:
@@ -172,7 +172,7 @@ def test_the_record_names_the_factors_of_a_dataset(tmp_path: Path) -> None:
     assert named.name == "f.json" and len(named.sha256 or "") == 64
 
 
-def test_columns_without_numbers_and_constant_ones_are_told(tmp_path: Path) -> None:
+def test_columns_without_numbers_and_constant_ones_are_reported(tmp_path: Path) -> None:
     batch = part_of(BATCH, 0, 50)
     batch.window["max_en_cluster"][:] = SENTINEL
     batch.window["min_dphi_cluster"][:] = 0.0
@@ -250,20 +250,20 @@ def wrong(tmp_path: Path, *arguments: str) -> str:
     return ran.err
 
 
-def test_the_same_windows_twice(tmp_path: Path, whole: str) -> None:
-    factors(tmp_path, whole)
-    assert "the same windows are there twice: w.parquet" in wrong(tmp_path, whole, str(tmp_path / "f.json"))
+def test_the_same_windows_twice(tmp_path: Path, complete: str) -> None:
+    factors(tmp_path, complete)
+    assert "the same windows are there twice: w.parquet" in wrong(tmp_path, complete, str(tmp_path / "f.json"))
 
 
-def test_other_columns(tmp_path: Path, whole: str) -> None:
+def test_other_columns(tmp_path: Path, complete: str) -> None:
     groups = {**DEFAULT.groups, "window_features": ("max_en_cluster",)}
     other = parquet(tmp_path / "o.parquet", part_of(BATCH, 0, 9), FeaturesDefinition(groups))
-    found = wrong(tmp_path, whole, other)
+    found = wrong(tmp_path, complete, other)
     assert "other columns in window_features: max_den_cluster" in found and "one features definition (-f)" in found
 
 
-def test_parts_with_and_without_sentinels(tmp_path: Path, whole: str) -> None:
-    factors(tmp_path, whole)
+def test_parts_with_and_without_sentinels(tmp_path: Path, complete: str) -> None:
+    factors(tmp_path, complete)
     found = wrong(tmp_path, str(tmp_path / "f.json"), "--keep-sentinels")
     assert "-999 does not count as a number in it, elsewhere it does" in found
 
@@ -307,37 +307,39 @@ SUMS: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 
 @pytest.mark.parametrize("change", [*CHANGES, *SUMS])
-def test_factors_that_do_not_agree_are_refused_wherever_they_are_read(tmp_path: Path, whole: str, change: str) -> None:
+def test_factors_that_do_not_agree_are_refused_wherever_they_are_read(
+    tmp_path: Path, complete: str, change: str
+) -> None:
     factors = tmp_path / "f.json"
-    run("normalize", whole, "-o", str(factors), "-q")
+    run("normalize", complete, "-o", str(factors), "-q")
     changed_factors(factors, (CHANGES | SUMS)[change])
     with pytest.raises(InputError):
         check_factors(factors)
     assert "the factors cannot be merged" in wrong(tmp_path, str(factors))
 
 
-def test_older_files_of_factors_are_checked_too(tmp_path: Path, whole: str) -> None:
+def test_older_files_of_factors_are_checked_too(tmp_path: Path, complete: str) -> None:
     """Those of other programs have no sums."""
     nothing: Callable[[dict[str, Any]], Any] = lambda _: None  # noqa: E731
     for change, is_right in ((nothing, True), *((each, False) for each in CHANGES.values())):
-        run("normalize", whole, "-o", str(tmp_path / "f.json"), "-q")
+        run("normalize", complete, "-o", str(tmp_path / "f.json"), "-q")
         changed_factors(tmp_path / "f.json", lambda f: f.pop("ecalwindows"))
         changed_factors(tmp_path / "f.json", change)
         with contextlib.nullcontext() if is_right else pytest.raises(InputError):
             check_factors(tmp_path / "f.json")
 
 
-def test_a_std_of_0_is_told_when_factors_go_with_a_dataset(
-    tmp_path: Path, whole: str, caplog: pytest.LogCaptureFixture
+def test_a_std_of_0_is_reported_when_factors_go_with_a_dataset(
+    tmp_path: Path, complete: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    run("normalize", whole, "-o", str(tmp_path / "f.json"), "-q")
+    run("normalize", complete, "-o", str(tmp_path / "f.json"), "-q")
     changed_factors(tmp_path / "f.json", lambda f: f.pop("ecalwindows"))
     changed_factors(tmp_path / "f.json", lambda f: f["cluster"]["std"].update(en_cluster=0.0))
     check_factors(tmp_path / "f.json")
     assert "std is 0" in caplog.text and "en_cluster" in caplog.text
 
 
-def test_factors_of_few_windows_are_told(tmp_path: Path) -> None:
+def test_factors_of_few_windows_are_reported(tmp_path: Path) -> None:
     few = parquet(tmp_path / "w.parquet", random_batch(np.random.default_rng(1), 8))
     ran = run("normalize", few, "-o", str(tmp_path / "f.json"), "-q")
     assert "the factors are those of 8 windows only: standard deviations are uncertain by some 25 %" in ran.err

@@ -64,7 +64,7 @@ def test_both_distributions_hold_on_the_half_not_used(place: Path) -> None:
     assert "DOES NOT HOLD" not in (place / "out.txt").read_text()
 
 
-def test_new_windows_are_flat_and_alike_too(place: Path) -> None:
+def test_new_windows_are_flat_and_have_the_same_distributions_too(place: Path) -> None:
     """An independent sample, histogrammed here, with no code of the study."""
     et_edges, eta_edges, ncls_edges = np.linspace(0, 100, 6), np.linspace(0, 3, 6), [1, 2, 3, 4, 30]
     shape = {}
@@ -108,7 +108,7 @@ def test_weights_are_numbers_where_both_distributions_cannot_hold() -> None:
     bins = Bins(np.array([0.0, 50, 100]), np.array([0.0, 3]), np.array([1.0, 2, 3]))
     counts = {ELECTRON: np.array([[[900.0, 100], [900, 100]]]), PHOTON: np.array([[[1000.0, 0], [0, 1000]]])}
     fit = fitted(counts, bins, bins.area, least=25, cap=None)
-    assert fit.off > 0.1, "and that is told"
+    assert fit.off > 0.1, "and that is reported"
     assert np.isfinite(fit.weights(PHOTON)).all() and np.isfinite(fit.to_electrons_error).all()
     assert fit.to_electrons.max() < 2e4
 
@@ -127,11 +127,11 @@ def test_a_plain_session_evaluates_it_everywhere(place: Path) -> None:
     assert np.isfinite(ends).all() and ends[0] == ends[2] > 0
     others = evaluate(place / "w.json", [0, 13, 211], [50] * 3, [1] * 3, [3] * 3)
     assert others.tolist() == [1, 1, 1]
-    whole = correctionlib.CorrectionSet.from_file(str(place / "w.json"))
-    flattening, second = whole["flattening_seed_et_eta"], whole["photon_to_electron_weight"]
+    complete = correctionlib.CorrectionSet.from_file(str(place / "w.json"))
+    flattening, second = complete["flattening_seed_et_eta"], complete["photon_to_electron_weight"]
     assert [v.name for v in flattening.inputs] == ["flavour", "seed_et", "seed_eta"]
     assert [v.name for v in second.inputs] == ["flavour", "ncls", "seed_eta"]
-    assert [v.name for v in whole.compound["total_reweighting"].inputs] == ["flavour", "seed_eta", "seed_et", "ncls"]
+    assert [v.name for v in complete.compound["total_reweighting"].inputs] == ["flavour", "seed_eta", "seed_et", "ncls"]
     assert second.evaluate(11, 3.0, 1.0) == 1
     product = flattening.evaluate(22, 20.0, 1.0) * second.evaluate(22, 3.0, 1.0)
     assert evaluate(place / "w.json", [22], [20], [1], [3])[0] == pytest.approx(product)
@@ -147,14 +147,14 @@ def test_the_mean_is_1_for_each_flavour(place: Path) -> None:
 
 
 def test_errors_are_those_of_the_counts(place: Path) -> None:
-    whole = correctionlib.CorrectionSet.from_file(str(place / "w.json"))
+    complete = correctionlib.CorrectionSet.from_file(str(place / "w.json"))
     for row in rows(place / "w_study/flattening.csv"):
         point = [(float(row[f"{name}_low"]) + float(row[f"{name}_high"])) / 2 for name in ("et", "eta")]
         flavour = {"electron": 11, "photon": 22}[row["flavour"]]
-        assert whole["flattening_seed_et_eta"].evaluate(flavour, *point) == pytest.approx(
+        assert complete["flattening_seed_et_eta"].evaluate(flavour, *point) == pytest.approx(
             float(row["weight"]), rel=1e-7
         )
-        assert whole["flattening_seed_et_eta_error"].evaluate(flavour, *point) == pytest.approx(float(row["error"]))
+        assert complete["flattening_seed_et_eta_error"].evaluate(flavour, *point) == pytest.approx(float(row["error"]))
         n = int(row["windows"])
         if flavour == ELECTRON and n >= 25:
             assert float(row["error"]) == pytest.approx(float(row["weight"]) / np.sqrt(n), rel=0.35)
@@ -228,7 +228,7 @@ def test_the_page_is_true(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # --- options
 
 
-def test_a_cap_holds_and_is_told(place: Path, tmp_path: Path) -> None:
+def test_a_cap_is_obeyed_and_reported(place: Path, tmp_path: Path) -> None:
     inputs = (str(place / "e.parquet"), str(place / "p.parquet"))
     ran = run("reweight", *inputs, "-o", str(tmp_path / "w.json"), "--cap", "1.5", "--no-figures")
     assert "bins of flattening" in ran.out and "at the cap" in ran.out
@@ -257,7 +257,7 @@ def test_bins_by_eye() -> None:
     assert len(integer_edges(np.arange(100.0), 10)) <= 12
 
 
-def test_empty_bins_weigh_1_and_are_told(tmp_path: Path) -> None:
+def test_empty_bins_weigh_1_and_are_reported(tmp_path: Path) -> None:
     inputs = []
     for flavour in (ELECTRON, PHOTON):
         table = toy(flavour, 4000, flavour)
@@ -329,17 +329,17 @@ def test_unmatched_windows_do_not_count(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["ncls", "et_seed", "flavour"])
 def test_a_column_is_not_there(tmp_path: Path, name: str) -> None:
-    lacking = dataset(tmp_path / "l.parquet", toy(ELECTRON, 100, 1), lacking=(name,))
-    found = wrong(tmp_path, lacking)
+    missing = dataset(tmp_path / "l.parquet", toy(ELECTRON, 100, 1), missing=(name,))
+    found = wrong(tmp_path, missing)
     assert f"the data have no {name}" in found and "default features definition" in found
 
 
-def test_the_event_is_not_told(tmp_path: Path, place: Path) -> None:
-    lacking = dataset(tmp_path / "l.parquet", toy(ELECTRON, 4000, 1), lacking=("event_id",))
-    found = wrong(tmp_path, lacking, str(place / "p.parquet"))
+def test_events_without_numbers(tmp_path: Path, place: Path) -> None:
+    missing = dataset(tmp_path / "l.parquet", toy(ELECTRON, 4000, 1), missing=("event_id",))
+    found = wrong(tmp_path, missing, str(place / "p.parquet"))
     assert "the data do not identify events: no run_id, lumi_id, event_id" in found and "--check" in found
     photons = dataset(tmp_path / "c.parquet", toy(PHOTON, 4000, 5))
-    ran = run("reweight", lacking, str(place / "p.parquet"), "--check", str(place / "e.parquet"), "--check", photons,
+    ran = run("reweight", missing, str(place / "p.parquet"), "--check", str(place / "e.parquet"), "--check", photons,
               "-o", str(tmp_path / "w.json"), "--no-figures")  # fmt: skip
     assert "whether the halves share events is not known" in ran.err
 

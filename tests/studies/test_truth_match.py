@@ -1,4 +1,4 @@
-"""The table of matched clusters: its rows against a slow twin, its file, and what is read back of it."""
+"""The table of matched clusters: its rows against a slow reference implementation, its file, and how it is read."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ELECTRONS, PHOTONS = GOLDEN / "electrons.root", GOLDEN / "photons.root"
 
 
 @given(strategies.cases())
-def test_the_table_equals_its_slow_twin(case: tuple[list[dict[str, Any]], Settings]) -> None:
+def test_the_table_equals_its_slow_reference(case: tuple[list[dict[str, Any]], Settings]) -> None:
     events, settings = case
     chosen, use_pileup = window_settings_of(settings), settings.pileup == "on"
     made = matched_clusters(events_of_dicts(events, chosen, use_pileup=use_pileup), chosen, use_pileup=use_pileup)
@@ -75,7 +75,7 @@ def test_the_bytes_do_not_depend_on_the_steps(table: Path, tmp_path: Path) -> No
     assert again.read_bytes() == table.read_bytes()
 
 
-def test_the_summary_adds_up_and_tells_the_next_step(tmp_path: Path) -> None:
+def test_the_summary_adds_up_and_shows_the_next_step(tmp_path: Path) -> None:
     out = run("truth", "match", str(ELECTRONS), str(PHOTONS), "-o", str(tmp_path / "m.parquet"),
               "--keep-first-duplicates").out  # fmt: skip
     numbers = {line[:24].strip(): int(line[24:37].replace(",", "")) for line in out.splitlines()[:7]}
@@ -93,14 +93,14 @@ def test_a_failed_run_leaves_nothing(tmp_path: Path) -> None:
     assert f"bad file left out: {cut}" in out
 
 
-def test_events_that_stand_twice_are_refused(tmp_path: Path) -> None:
+def test_events_that_occur_twice_are_refused(tmp_path: Path) -> None:
     copy = tmp_path / "copy.root"
     copy.write_bytes(ELECTRONS.read_bytes())
     ran = attempt("truth", "match", str(ELECTRONS), str(copy), "-o", str(tmp_path / "m.parquet"))
     assert ran.code == 2 and "is there twice" in ran.err
 
 
-def test_readers_get_whole_caloparticles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readers_get_complete_caloparticles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Row groups of 7 rows cut caloparticles; what is read does not."""
     monkeypatch.setattr("ecalwindows.dataset.flat_tables.ROW_GROUP", 7)
     first, second = tmp_path / "a.parquet", tmp_path / "b.parquet"
@@ -111,8 +111,8 @@ def test_readers_get_whole_caloparticles(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(pieces) > 20 and all(set(piece) == {"group_id", "calo_score"} for piece in pieces)
     seen = [group for piece in pieces for group in np.unique(piece["group_id"]).tolist()]
     assert len(seen) == len(set(seen))
-    whole = np.concatenate([pq.read_table(path)["group_id"].to_numpy() for path in (first, second)])
-    np.testing.assert_array_equal(np.concatenate([piece["group_id"] for piece in pieces]), whole)
+    complete = np.concatenate([pq.read_table(path)["group_id"].to_numpy() for path in (first, second)])
+    np.testing.assert_array_equal(np.concatenate([piece["group_id"] for piece in pieces]), complete)
 
 
 def test_a_folder_of_tables_is_read(table: Path) -> None:
@@ -131,7 +131,9 @@ def test_a_folder_of_tables_is_read(table: Path) -> None:
         pytest.param("column", InputError, "'calo_scores' is missing", id="no such column"),
     ],
 )
-def test_what_cannot_be_read_is_told(table: Path, tmp_path: Path, what: str, kind: type[Exception], words: str) -> None:
+def test_what_cannot_be_read_is_reported(
+    table: Path, tmp_path: Path, what: str, kind: type[Exception], words: str
+) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken.parquet").write_bytes(b"PAR1")
     paths = {"nothing": tmp_path / "x.parquet", "empty": tmp_path / "empty", "twice": [table, table],

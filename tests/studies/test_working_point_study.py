@@ -49,7 +49,7 @@ def planted_in_bins(planted: Planted) -> np.ndarray[Any, Any]:
     st.lists(st.tuples(st.sampled_from([0.5, 1.0, 1.0, 2.0, 3.5]), st.integers(0, 3)), min_size=1, max_size=12),
     st.lists(st.floats(0, 1), min_size=1, max_size=4),
 )
-def test_weighted_quantiles_are_those_of_values_that_stand_so_often(
+def test_weighted_quantiles_are_those_of_repeated_values(
     rows: list[tuple[float, int]], probabilities: list[float]
 ) -> None:
     values, weights = (np.array(column) for column in zip(*sorted(rows), strict=True))
@@ -97,7 +97,7 @@ def test_the_best_threshold_is_the_middle_of_equal_ones() -> None:
 # The scan
 
 
-def test_the_scan_equals_its_slow_twin(tmp_path: Path) -> None:
+def test_the_scan_equals_its_slow_reference(tmp_path: Path) -> None:
     columns = toy(600, FLAT, per_event=3)
     columns["in_window"] = np.random.default_rng(5).uniform(size=len(columns["is_seed"])) < 0.9
     columns["in_window"] |= columns["is_seed"]
@@ -184,7 +184,7 @@ def test_thin_and_empty_bins_lie_on_the_surface_and_are_listed(tmp_path: Path) -
     assert all(3e-3 < float(row["threshold"]) < 8e-3 for row in empty)
 
 
-def test_a_map_of_which_most_bins_are_thin_is_not_written(tmp_path: Path) -> None:
+def test_a_map_with_mainly_thin_bins_is_not_written(tmp_path: Path) -> None:
     """Most of it would follow from a few bins. Tables are written, and a map of before is not said to be new."""
     table = write_table(tmp_path / "t.parquet", toy(1500, FLAT, seed=4, et=(10.1, 14.9)))
     wp, command = tmp_path / "wp.json", ["truth", "working-points", str(table), "-o", str(tmp_path / "wp.json"),
@@ -224,13 +224,13 @@ def test_the_same_tables_give_the_same_bytes_in_any_order(tmp_path: Path) -> Non
         write_table(tmp_path / f"{name}.parquet", toy(3000, FLAT, seed=seed, sample=name, flavour=flavour))
         for name, seed, flavour in (("a", 1, 11), ("b", 2, 22))
     ]
-    told = []
+    reported = []
     for number, order in enumerate((paths, paths[::-1])):
         folder = tmp_path / str(number)
         derive_working_points(order, folder / "wp.json", StudyOptions(bins=BINS, rounds=20), figures=False)
-        told.append([(folder / "wp" / f"{name}.csv").read_bytes() for name in ("scan", "map", "closure")])
-        told[-1].append(json.loads((folder / "wp.json").read_text())["corrections"])
-    assert told[0] == told[1]
+        reported.append([(folder / "wp" / f"{name}.csv").read_bytes() for name in ("scan", "map", "closure")])
+        reported[-1].append(json.loads((folder / "wp.json").read_text())["corrections"])
+    assert reported[0] == reported[1]
 
 
 def test_the_figures_are_drawn_from_the_tables(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_the_figures_are_drawn_from_the_tables(tmp_path: Path) -> None:
         assert {f"{name}.png", f"{name}.pdf"} <= names
 
 
-def test_the_summary_adds_up_and_tells_the_next_step(tmp_path: Path) -> None:
+def test_the_summary_adds_up_and_shows_the_next_step(tmp_path: Path) -> None:
     table = write_table(tmp_path / "t.parquet", toy(4000, FLAT, seed=1, et=(0.5, 800)))
     edges = ["--et-bins", "1,5,20,100,500", "--eta-bins", "0,0.8,1.4442,1.566,2.2,3"]
     out = run("truth", "working-points", str(table), "-o", str(tmp_path / "wp.json"), "--no-figures", *edges).out
@@ -262,7 +262,7 @@ def chosen_options(bins: Any = None, **options: Any) -> StudyOptions:
     return StudyOptions(bins=Bins(*bins) if bins else BINS, **options)
 
 
-def test_a_flavour_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_flavour_that_is_not_there_is_reported(tmp_path: Path) -> None:
     table = write_table(tmp_path / "t.parquet", toy(100, FLAT))
     ran = attempt("truth", "working-points", str(table), "-o", str(tmp_path / "wp.json"), "--flavour", "22")
     assert (
@@ -271,15 +271,15 @@ def test_a_flavour_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert not (tmp_path / "wp.json").exists()
 
 
-def test_the_same_events_in_two_tables_are_told(tmp_path: Path) -> None:
+def test_the_same_events_in_two_tables_are_reported(tmp_path: Path) -> None:
     for name in ("a", "b"):  # the settings differ, so that the files do too
         write_table(tmp_path / f"{name}.parquet", toy(100, FLAT), sample=name)
-    with pytest.raises(InputError, match="100 caloparticles appear twice") as told:
+    with pytest.raises(InputError, match="100 caloparticles appear twice") as reported:
         derive_working_points([tmp_path / "a.parquet", tmp_path / "b.parquet"], tmp_path / "wp.json")
-    assert "--sample" in told.value.todo
+    assert "--sample" in reported.value.todo
 
 
-def test_events_in_both_halves_are_told(tmp_path: Path) -> None:
+def test_events_in_both_halves_are_reported(tmp_path: Path) -> None:
     columns = toy(400, FLAT)
     half = np.cumsum(columns["is_seed"]) <= 202  # cuts an event in two
     first, second = (
@@ -305,7 +305,7 @@ def test_events_in_both_halves_are_told(tmp_path: Path) -> None:
         pytest.param({"bins": ((900, 901), (0, 3))}, InputError, "no caloparticle is left", id="bins with nothing"),
     ],
 )
-def test_options_that_mean_nothing_are_told(
+def test_options_that_mean_nothing_are_reported(
     tmp_path: Path, options: dict[str, Any], kind: type[EcalWindowsError], words: str
 ) -> None:
     table = write_table(tmp_path / "t.parquet", toy(100, FLAT))

@@ -52,7 +52,7 @@ def test_mlcroissant_validates_each_format(dataset):
     assert [line for line in said.splitlines() if "  -  " in line and "datePublished" not in line] == []
 
 
-def test_mlcroissant_validates_what_stands_beside_the_parts(tmp_path):
+def test_mlcroissant_validates_the_file_beside_the_parts(tmp_path):
     finalize_dataset(flat_folder(tmp_path / "parts"))
     assert "Done." in validated(tmp_path / "parts" / "_ecalwindows" / "croissant.json")
 

@@ -71,7 +71,7 @@ def test_a_job_held_for_memory_says_so_and_runs_again_with_more(ground: Ground) 
 def test_a_job_that_may_have_no_more_memory_fails(ground: Ground) -> None:
     memory = {"request_memory": "10 MB", "max_memory": "20 MB"}
     made = ground.begun("greedy", files_per_job=12, max_retries=0, htcondor=memory).fill_memory().submit()
-    assert made.ended() > 0, made.told("the DAG ended well")
+    assert made.ended() > 0, made.reported("the DAG ended well")
     assert "MB; it may have no more" in next(made.submitted.glob("*.nodes.log")).read_text()
     assert "1 of 1 parts are not complete" in (made.submitted / "finish.log").read_text()
     assert not made.dataset.exists()
@@ -93,7 +93,7 @@ def test_a_removed_dag_leaves_no_record_and_resume_makes_the_rest(ground: Ground
 
 def test_a_part_that_cannot_be_made_fails_the_dag_and_is_named(ground: Ground) -> None:
     made = ground.begun("strict", strict=True, max_retries=0).submit()
-    assert made.ended() > 0, made.told("the DAG ended well")
+    assert made.ended() > 0, made.reported("the DAG ended well")
     assert "2 of 12 parts are not complete" in (made.submitted / "finish.log").read_text()
     assert list(made.submitted.glob("*.rescue001")) and not made.dataset.exists()
     status = made.command("status", "--watch").stdout

@@ -61,10 +61,10 @@ def test_a_folder_that_the_server_does_not_list_is_not_passed_over(server: Serve
 
 
 def test_files_whose_names_look_like_globs_are_themselves(server: Server, tmp_path: Path) -> None:
-    write_input(tmp_path / "odd" / "dump[1].root", 0)
-    write_input(tmp_path / "odd" / "dump1.root", 1)
-    server.take(tmp_path / "odd", "odd")
-    samples = [{"name": "ele", "inputs": f"{server.url}/odd"}]
+    write_input(tmp_path / "unexpected" / "dump[1].root", 0)
+    write_input(tmp_path / "unexpected" / "dump1.root", 1)
+    server.take(tmp_path / "unexpected", "unexpected")
+    samples = [{"name": "ele", "inputs": f"{server.url}/unexpected"}]
     file = write_yaml(tmp_path / "p.yaml", samples=samples)
     run("production", "run", str(file), "-j", "0")
     inputs = read_record(tmp_path / "dataset" / "dataset.json").inputs
@@ -81,7 +81,7 @@ def test_input_and_output_on_a_server(server: Server, tmp_path: Path) -> None:
     assert "nothing to do" in run("production", "run", str(file), "-j", "1").out
 
 
-def test_a_file_that_changes_at_the_far_end_is_noticed_and_mended(server: Server, tmp_path: Path) -> None:
+def test_a_file_that_changes_at_the_far_end_is_noticed_and_made_again(server: Server, tmp_path: Path) -> None:
     file = begun(server, tmp_path, f"{server.url}/out/changed")
     run("production", "run", str(file), "-j", "1")
     path = on_server(server, "out/changed/parquet/train/part-00000.parquet")
@@ -214,17 +214,17 @@ def test_finished_windows_on_a_server_become_the_same_as_those_here(
         assert not list((tmp_path / f"parquet_{number}.production" / "scratch").rglob("*"))
     assert digests[0] == digests[1]
     record = read_record(output / "dataset.json")
-    assert record.counts["events"] == 12 and len(record.inputs) == 3, "as the manifests on the server tell"
+    assert record.counts["events"] == 12 and len(record.inputs) == 3, "as the manifests on the server state"
 
 
-def test_a_cut_file_on_the_server_is_told_by_its_url(server: Server, tmp_path: Path) -> None:
+def test_a_cut_file_on_the_server_is_reported_by_its_url(server: Server, tmp_path: Path) -> None:
     folder = on_server(server, "legacy")
     folder.mkdir()
     for number, part in {1: 1, 2: 2}.items():
         made = tmp_path / f"{number}.ndjson.gz"
         run("windows", str(write_input(tmp_path / "dump.root", number)), "-o", str(made), "--maxnocalow", "3")
-        whole = made.read_bytes()
-        (folder / f"clusters_data_{number}.ndjson.gz").write_bytes(whole[: len(whole) // part])
+        complete = made.read_bytes()
+        (folder / f"clusters_data_{number}.ndjson.gz").write_bytes(complete[: len(complete) // part])
     samples = [{"name": "ele", "inputs": [f"{server.url}/legacy"]}]
     values = {"kind": "convert", "windows": {}, "splits": {}, "formats": ["parquet"], "samples": samples}
     file = write_yaml(tmp_path / "p.yaml", output=str(tmp_path / "out"), **values)
@@ -251,7 +251,7 @@ def test_another_dataset_on_the_server_is_not_replaced(server: Server, tmp_path:
     assert ran.code == 2 and "the output holds something else" in ran.err
 
 
-def test_a_server_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_not_there_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(far, "WAITS", (0.1,))
     monkeypatch.setattr(far, "TIMEOUT", 2)
     with pytest.raises(ServerError, match="the server does not answer"):

@@ -153,7 +153,7 @@ def test_a_killed_job_is_tried_again(scheduler: str, base: Path, digest: str) ->
     assert dataset_digest(base / "tried" / "dataset") == digest
 
 
-def test_a_scheduler_that_is_lost_is_told(base: Path, tmp_path: Path) -> None:
+def test_a_scheduler_that_is_lost_is_reported(base: Path, tmp_path: Path) -> None:
     file = begun(base, "lost")
     (tmp_path / "scheduler.py").write_text(SCHEDULER)
     other = subprocess.Popen(
@@ -168,7 +168,7 @@ def test_a_scheduler_that_is_lost_is_told(base: Path, tmp_path: Path) -> None:
     assert process.returncode == 2 and "the dask scheduler was lost" in err, err
 
 
-def test_no_scheduler_is_told(base: Path) -> None:
+def test_no_scheduler_is_reported(base: Path) -> None:
     words = ["production", "run", str(begun(base, "none")), "--executor", "dask", "--scheduler", "tcp://localhost:9"]
     ran = command(*words, DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT="2s")
     assert ran.returncode == 2 and "the dask scheduler cannot be reached" in ran.stderr
@@ -230,7 +230,7 @@ def test_a_batch_job_that_is_cancelled_is_replaced(on_slurm: dict[str, Any], bas
     assert dataset_digest(base / "cancelled" / "dataset") == digest
 
 
-def test_what_slurm_refuses_is_told_in_its_words(on_slurm: dict[str, Any], base: Path) -> None:
+def test_what_slurm_refuses_is_reported_in_its_words(on_slurm: dict[str, Any], base: Path) -> None:
     ran = command(
         "production", "run", str(begun(base, "refused", dask=on_slurm | {"queue": "nope"})), "--executor", "dask"
     )

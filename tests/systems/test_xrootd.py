@@ -40,19 +40,19 @@ def test_remote_folders_and_globs(served: tuple[str, Path], tmp_path: Path, inpu
 
 
 @pytest.mark.parametrize("place", ["/nothing.root", "/nothing/", "/nothing/*.root"])
-def test_what_is_not_there_is_told(served: tuple[str, Path], tmp_path: Path, place: str) -> None:
+def test_what_is_not_there_is_reported(served: tuple[str, Path], tmp_path: Path, place: str) -> None:
     ran = attempt("windows", f"{served[0]}{place}", "-o", str(tmp_path / "w.ndjson"))
     assert ran.code == 2 and "error: " in ran.err and "expected:" in ran.err, ran.err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_server_that_is_not_there_is_reported(tmp_path: Path) -> None:
     url, limits = "root://localhost:9//dumps/electrons.root", {"XRD_CONNECTIONRETRY": "1", "XRD_CONNECTIONWINDOW": "2"}
     ran = command("windows", url, "-o", str(tmp_path / "w.ndjson"), **limits)
     assert ran.returncode == 2 and "electrons.root" in ran.stderr, ran.stderr
 
 
-def test_a_cut_remote_file_is_told(served: tuple[str, Path], tmp_path: Path) -> None:
+def test_a_cut_remote_file_is_reported(served: tuple[str, Path], tmp_path: Path) -> None:
     url, folder = served
     (folder / "cut.root").write_bytes((GOLDEN / "electrons.root").read_bytes()[:300_000])
     (folder / "cut.root").chmod(0o644)

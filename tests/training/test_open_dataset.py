@@ -39,7 +39,7 @@ FOUR = ("ieta", "iphi", "iz", "energy_fraction")
 
 
 def some_batch(n_windows: int = 40, seed: int = 3, **options: Any) -> WindowBatch:
-    """Random windows with one seed each, the Et and eta of seeds of usual size, and hits that float32 holds."""
+    """Random windows, one seed for each, the Et and eta of seeds of usual size, and hits that float32 holds."""
     rng = np.random.default_rng(seed)
     batch = random_batch(rng, n_windows, **options)
     pairs, starts = np.arange(len(batch.pair_cluster)), batch.window_offsets[:-1]
@@ -131,7 +131,7 @@ def test_an_unknown_column_is_an_error_with_near_names(file: Path) -> None:
         open_dataset(file).select(["et_sed"])
 
 
-def test_columns_tell_group_dtype_unit_and_meaning(file: Path) -> None:
+def test_columns_state_group_dtype_unit_and_meaning(file: Path) -> None:
     data = open_dataset(file)
     assert list(data.columns) == [name for names in DEFAULT.groups.values() for name in names]
     assert data.columns["et_seed"] is COLUMNS["et_seed"]
@@ -143,9 +143,9 @@ def test_selected_columns_only(file: Path) -> None:
     assert set(data.columns) == {*DEFAULT.groups["cl_labels"], "et_seed"} and data.hit_components == ("ieta",)
     array = data.to_awkward()
     assert array.fields == ["cl_labels", "seed_features", "cl_h"] and array.seed_features.fields == ["et_seed"]
-    whole = ak.from_parquet(file)
-    assert ak.array_equal(array.cl_h, whole.cl_h[..., :1])
-    assert ak.array_equal(array.cl_labels.in_scluster, whole.cl_labels.in_scluster)
+    complete = ak.from_parquet(file)
+    assert ak.array_equal(array.cl_h, complete.cl_h[..., :1])
+    assert ak.array_equal(array.cl_labels.in_scluster, complete.cl_labels.in_scluster)
     assert "cl_h" not in open_dataset(file).select("seed_features").to_arrow().column_names
 
 
@@ -160,7 +160,7 @@ def test_selected_columns_only(file: Path) -> None:
         pytest.param(lambda d: d.batches(0), "size=0", "at least 1", id="size"),
     ],
 )
-def test_mistakes_are_told_with_what_would_be_right(
+def test_mistakes_are_reported_with_what_would_be_right(
     file: Path, mistake: Callable[[Dataset], Any], found: str, expected: str
 ) -> None:
     with pytest.raises(SettingsError) as caught:
@@ -398,7 +398,7 @@ def test_data_that_are_not_those_of_the_record_are_refused(dataset: Path, caplog
     assert "not in the record of the dataset, but read: parquet/test/extra.parquet" in caplog.text
 
 
-def test_known_issues_are_told_once(dataset: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_known_issues_are_reported_once(dataset: Path, caplog: pytest.LogCaptureFixture) -> None:
     issue = KnownIssue(date="2026-01-02", text="use in_geom_mustache", column="in_mustache")
     (dataset / "dataset.json").write_text(record_of(dataset, known_issues=[issue]).text())
     data = open_dataset(dataset)
@@ -490,12 +490,12 @@ def test_padded_batches_equal_the_slow_ones(tmp_path: Path, size: int, c: int, h
 
 def test_a_column_of_a_batch_by_name(file: Path) -> None:
     batch = next(open_dataset(file).batches(40))
-    whole = ak.from_parquet(file)
+    complete = ak.from_parquet(file)
     assert batch.column("en_cluster").shape == (40, 45) and batch.column("et_seed").shape == (40,)
     np.testing.assert_array_equal(
-        batch.column("en_cluster")[batch.cl_mask], ak.flatten(whole.cl_features.en_cluster).to_numpy()
+        batch.column("en_cluster")[batch.cl_mask], ak.flatten(complete.cl_features.en_cluster).to_numpy()
     )
-    np.testing.assert_array_equal(batch.column("ncls"), whole.window_metadata.ncls.to_numpy())
+    np.testing.assert_array_equal(batch.column("ncls"), complete.window_metadata.ncls.to_numpy())
     with pytest.raises(KeyError):
         batch.column("mustache_seed_index")
     with pytest.raises(SettingsError, match="nearest: en_cluster"):
@@ -544,14 +544,14 @@ def test_a_shuffle_is_another_order_of_the_same_windows(tmp_path: Path) -> None:
     plain, first, other = order(), order(shuffle=True), order(shuffle=True, seed=1)
     assert first == order(shuffle=True) != other
     assert sorted(first) == sorted(other) == sorted(plain) and first != plain == texts_of(BATCH.window_index)
-    (whole,) = data.batches(40)
+    (complete,) = data.batches(40)
     for batch in data.batches(7, shuffle=True):
         rows = [plain.index(name) for name in batch.metadata["window_index"]]
-        np.testing.assert_array_equal(batch.cl_features, whole.cl_features[rows])
-        np.testing.assert_array_equal(batch.cl_hits, whole.cl_hits[rows])
+        np.testing.assert_array_equal(batch.cl_features, complete.cl_features[rows])
+        np.testing.assert_array_equal(batch.cl_hits, complete.cl_hits[rows])
 
 
-def test_what_padding_cuts_off_is_told_once(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_padding_cuts_off_is_reported_once(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     data = open_dataset(file)
     clusters = np.diff(BATCH.window_offsets)
     batches = list(data.batches(16, pad_clusters=2))
@@ -561,7 +561,7 @@ def test_what_padding_cuts_off_is_told_once(file: Path, caplog: pytest.LogCaptur
     assert f"padding left out {np.maximum(clusters - 2, 0).sum()} clusters (pad_clusters=2)" in caplog.text
 
 
-def test_a_loop_that_stops_early_still_tells(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_loop_that_stops_early_still_reports(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     for _ in open_dataset(file).batches(16, pad_clusters=1):
         break
     assert caplog.record_tuples and caplog.record_tuples[0][1] == logging.WARNING

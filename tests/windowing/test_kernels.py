@@ -1,4 +1,4 @@
-"""Small kernels against their twins in plain Python, on random values, empty ones and exact edges."""
+"""Small kernels against reference implementations in plain Python, on random values, empty ones and exact edges."""
 
 from __future__ import annotations
 
@@ -183,12 +183,12 @@ GUARD = -77
 
 def guarded(size: int, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
     """An array of a size, and the larger one that it is part of, full of `GUARD`."""
-    whole = np.full(size + 64, GUARD).astype(dtype)
-    return whole[:size], whole
+    complete = np.full(size + 64, GUARD).astype(dtype)
+    return complete[:size], complete
 
 
-def unspoilt(whole: np.ndarray, size: int) -> bool:
-    return bool((whole[size:] == np.full(1, GUARD).astype(whole.dtype)).all())
+def unspoilt(complete: np.ndarray, size: int) -> bool:
+    return bool((complete[size:] == np.full(1, GUARD).astype(complete.dtype)).all())
 
 
 @pytest.mark.parametrize("n_lists", [0, 1, 3])
@@ -211,10 +211,10 @@ def test_counted_lists_stay_within_their_array(n_entries: int) -> None:
     entry = decode_reference.entry_bytes([1, 2], 1, "int32")
     data = np.frombuffer(entry * 2, dtype=np.uint8)
     byte_offsets = np.array([0, len(entry), 2 * len(entry)], dtype=np.int32)
-    offsets, whole = guarded(n_entries + 1, np.int64)
+    offsets, complete = guarded(n_entries + 1, np.int64)
     offsets[0] = 0
     bad, _ = decode.count_items(data, byte_offsets, 0, 9, 4, 1, offsets, np.int64(0))
-    assert bad == min(n_entries, 2) and unspoilt(whole, n_entries + 1)
+    assert bad == min(n_entries, 2) and unspoilt(complete, n_entries + 1)
 
 
 def test_main_clusters_stay_within_their_caloparticles() -> None:
@@ -229,12 +229,12 @@ def test_numbers_of_records_stay_within_their_arrays(size: int) -> None:
     floats = np.frombuffer(b"\x12\x0e\x0a\x0c" + bytes(12), dtype=np.uint8)  # a FloatList of three packed numbers
     ints = np.frombuffer(b"\x1a\x05\x0a\x03\x01\x02\x03", dtype=np.uint8)
     lists = np.frombuffer(b"\x0a\x00\x0a\x00\x0a\x00", dtype=np.uint8)
-    out, whole = guarded(size, np.uint32)
+    out, complete = guarded(size, np.uint32)
     assert tfrecord_reader.read_floats(floats, np.array([[0, len(floats)]]), out).tolist() == [-1]
-    assert unspoilt(whole, size)
-    numbers, whole = guarded(size, np.int64)
+    assert unspoilt(complete, size)
+    numbers, complete = guarded(size, np.int64)
     assert tfrecord_reader.read_ints(ints, np.array([[0, len(ints)]]), numbers).tolist() == [-1]
-    assert unspoilt(whole, size)
-    spans, whole = guarded(2 * size, np.int64)
+    assert unspoilt(complete, size)
+    spans, complete = guarded(2 * size, np.int64)
     tfrecord_reader.feature_spans(lists, np.array([[0, len(lists)]]), spans.reshape(size, 2))
-    assert unspoilt(whole, 2 * size)
+    assert unspoilt(complete, 2 * size)

@@ -1,4 +1,4 @@
-"""The fast middle equals the slow twins on events full of exact edges, bit for bit where both compute the same."""
+"""The fast middle equals the slow reference on events full of exact edges, bit for bit where both compute the same."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ def assert_same_hits(batch: WindowBatch, clusters: np.ndarray[Any, Any], expecte
 
 
 @given(strategies.cases())
-def test_equals_the_slow_twin(case: Any) -> None:
+def test_equals_the_slow_reference(case: Any) -> None:
     events, settings = case
     assert_equals_reference(made_of(events, settings), *reference.windows(events, settings, strategies.threshold))
 
 
-def test_equals_the_slow_twin_for_pairs_of_particles_close_to_each_other() -> None:
+def test_equals_the_slow_reference_for_pairs_of_particles_close_to_each_other() -> None:
     """Among the random pairs are ties, exact edges, pairs in both endcaps and clusters without hits."""
     seen: Counter[str] = Counter()
 
@@ -129,14 +129,14 @@ def test_labels_of_two_particles_in_one_window(mode: str) -> None:
     for seed, (first, last) in zip(batch.column("seed_index").tolist(), pairs(batch.window_offsets), strict=True):
         assert index[first:last] == list(range(seed if later else 0, n))
         found[seed] = [[index[i] for i in range(first, last) if flags[i]] for flags in (own, all_of)]
-    whole = {0: [[0], [0, 1, 3]], 1: [[1], [0, 1, 3]], 2: [[0], [0, 1, 3]], 3: [[], [0, 1]], 4: [[], []]}
+    complete = {0: [[0], [0, 1, 3]], 1: [[1], [0, 1, 3]], 2: [[0], [0, 1, 3]], 3: [[], [0, 1]], 4: [[], []]}
     assert found == {
-        seed: [[i for i in each if i >= seed or not later] for each in lists] for seed, lists in whole.items()
+        seed: [[i for i in each if i >= seed or not later] for each in lists] for seed, lists in complete.items()
     }
 
 
 @pytest.mark.compiled
-def test_simulated_events_with_particles_in_common_windows_equal_the_slow_twin(tmp_path: Path) -> None:
+def test_simulated_events_with_particles_in_common_windows_equal_the_slow_reference(tmp_path: Path) -> None:
     options = ["-n", "2", "--overlap-particles", "--pileup", "off", "--per-event", "2", "--seed", "5"]
     run("simulate", "-o", str(tmp_path / "close.root"), *options)
     with uproot.open(tmp_path / "close.root") as file:
@@ -156,7 +156,7 @@ def test_absent_optional_branches_take_their_defaults(case: Any) -> None:
 
 
 @given(strategies.cases(broken=True))
-def test_equals_the_slow_twin_with_nan_and_infinities(case: Any) -> None:
+def test_equals_the_slow_reference_with_nan_and_infinities(case: Any) -> None:
     events, settings = case
     made = made_of(events, settings)
     assert_equals_reference(made, *reference.windows(events, settings, strategies.threshold))

@@ -1,4 +1,4 @@
-"""The slow twins reproduce the golden windows, and the few hand-made truths that the goldens do not hold."""
+"""The slow reference reproduces the golden windows, and the few hand-made truths that the goldens do not hold."""
 
 import gzip
 import json
