@@ -92,8 +92,8 @@ def test_planted_lines_are_found_and_written_as_settings(tmp_path: Path) -> None
             for name, (a, b, c) in lines.items()
         }
     )
-    points = toy(np.random.default_rng(2), 3000, planted, held=0.95)
-    found = Containment(np.linspace(0, 3, 13), {})
+    points = toy(np.random.default_rng(2), 6000, planted, held=0.95)
+    found = Containment(np.linspace(0, 3, 25), {})
     found.add(points, 0)
     (boxes,) = smallest_boxes(found, [0.95])
     fits = broken_lines(boxes, [1.5])
@@ -102,7 +102,7 @@ def test_planted_lines_are_found_and_written_as_settings(tmp_path: Path) -> None
     path = write_geometry(tmp_path / "fit_95.yaml", "fit_95", fitted_geometry(fits))
     shape = window_settings(read_settings(path)).shape
     held = found_in(points, {"fit": shape, "planted": planted}).inside
-    shares = {name: sums.sum() / UNIT / 3000 for name, sums in held.items()}
+    shares = {name: sums.sum() / UNIT / 6000 for name, sums in held.items()}
     assert shares["planted"] == pytest.approx(0.95, abs=1e-6)
     assert shares["fit"] == pytest.approx(0.95, abs=0.015)
 

@@ -101,9 +101,10 @@ def smallest_boxes(found: Containment, shares: Sequence[float]) -> list[Boxes]:
     draws = block_draws()
     bounds = np.full((len(shares), 1 + REPLICAS, 3, len(found.n)), np.nan)
     for place in np.flatnonzero(found.n.sum(axis=1) >= LEAST).tolist():
+        cells = np.tensordot(draws, found.grid[place], 1)  # exact: integers below 2**53
         for draw, weights in enumerate(draws):
             below = np.zeros((CELLS[0] + 1, CELLS[1] + 1))
-            below[1:, 1:] = np.tensordot(weights, found.grid[place], 1).cumsum(axis=0).cumsum(axis=1)
+            below[1:, 1:] = cells[draw].cumsum(axis=0).cumsum(axis=1)
             total = UNIT * float(weights @ found.n[place])
             for number, share in enumerate(shares):
                 bounds[number, draw, :, place] = _box(below, share * total)
