@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.core.files.output import check_output, written_atomically
+
 Table = dict[str, NDArray[Any]]
 """Columns by name, (n_rows,): int64, float64 or str."""
+
+Columns = Mapping[str, Sequence[Any]]
+"""Columns of the same length, by name, to be written."""
 
 
 def write_table(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -45,3 +50,39 @@ def rows_where(table: Table, **values: Any) -> Table:
     for name, value in values.items():
         keep &= table[name] == value
     return {name: column[keep] for name, column in table.items()}
+
+
+def joined(parts: Sequence[Columns]) -> Columns:
+    """The rows of several tables with the same columns, one table after the other."""
+    return {name: [value for part in parts for value in part[name]] for name in parts[0]}
+
+
+def write_columns(folder: Path, tables: Mapping[str, Columns]) -> dict[str, Path]:
+    """Write each table to `<name>.csv`, atomically, with numbers of eight digits.
+
+    Parameters
+    ----------
+    folder : of the files; made if it does not exist
+    tables : columns by name, for each name of a table
+
+    Returns
+    -------
+    Path of each table.
+
+    Raises
+    ------
+    OutputError : if a file cannot be written
+    """
+    paths = {name: folder / f"{name}.csv" for name in tables}
+    for path in paths.values():
+        check_output(path, overwrite=True)
+    with written_atomically(list(paths.values())) as places:
+        for place, table in zip(places, tables.values(), strict=True):
+            write_table(
+                place, list(table), ([_short(value) for value in row] for row in zip(*table.values(), strict=True))
+            )
+    return paths
+
+
+def _short(value: Any) -> Any:
+    return float(f"{value:.8g}") if isinstance(value, float) else value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ecalwindows.core.errors import MissingExtraError, SettingsError
+from ecalwindows.core.errors import SettingsError, missing_extra
 from ecalwindows.training.stream import Stream, stream
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def torch_dataset(datasets: Any, batch_size: int | None = None, **settings: Any)
     try:
         from ecalwindows.training import torch_dataset as adaptor
     except ImportError as error:
-        raise _missing("PyTorch", "torch") from error
+        raise missing_extra("torch", "torch", "feed PyTorch") from error
     return adaptor.StreamDataset(_stream(datasets, batch_size, settings, adaptor.ranks, "torch_dataset"))
 
 
@@ -73,7 +73,7 @@ def tf_dataset(
     try:
         from ecalwindows.training import tf_dataset as adaptor
     except ImportError as error:
-        raise _missing("TensorFlow", "tensorflow") from error
+        raise missing_extra("tensorflow", "tensorflow", "feed TensorFlow") from error
     return adaptor.dataset_of(_stream(datasets, batch_size, settings, dict, "tf_dataset"), label)
 
 
@@ -95,10 +95,3 @@ def _stream(
         raise SettingsError("there is no batch_size", expected="windows of a batch", where=where, todo="add it")
     own: dict[str, Any] = {} if {"rank", "world"} & settings.keys() else dict(ranks())
     return stream(datasets, batch_size, **own, **settings)
-
-
-def _missing(library: str, extra: str) -> MissingExtraError:
-    return MissingExtraError(
-        f"{library} is not installed", expected=f"the extra {extra}", where=f"{extra} adaptor",
-        todo=f"pip install 'ecalwindows[{extra}]'",
-    )  # fmt: skip

@@ -20,9 +20,9 @@ from ecalwindows.core.geometry import GEOMETRIES, Geometry
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.dumper.branches import SIMHITS
 from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_events
-from ecalwindows.studies.columns_out import write_columns
 from ecalwindows.studies.matches.clusters import matched_clusters
 from ecalwindows.studies.matches.reading import match_files, n_matches, read_matches
+from ecalwindows.studies.tables import write_columns
 from ecalwindows.studies.window_size.boxes import (
     Boxes,
     Line,

@@ -21,8 +21,8 @@ from ecalwindows.core.working_points import correction_json
 from ecalwindows.dataset.splits import METHOD, parse_split
 from ecalwindows.formats.manifest import file_record
 from ecalwindows.formats.readers import file_metadata
-from ecalwindows.studies.columns_out import write_columns
 from ecalwindows.studies.matches.reading import match_files
+from ecalwindows.studies.tables import write_columns
 from ecalwindows.studies.working_points.caloparticles import FLAT, Bins, Numbers, Sample, read_sample, scan_thresholds
 from ecalwindows.studies.working_points.closure import Closure, closure
 from ecalwindows.studies.working_points.tables import closure_table, map_table, scan_table

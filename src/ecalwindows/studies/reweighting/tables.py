@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.studies.columns_out import Columns as Table
 from ecalwindows.studies.reweighting.closure import Closure, merged_sums, weighted_sums
 from ecalwindows.studies.reweighting.fit import PHOTON, Bins, Fit, Floats
+from ecalwindows.studies.tables import Columns as Table
+from ecalwindows.studies.tables import joined
 
 NAMES = {11: "electron", 22: "photon"}
 
@@ -50,10 +51,6 @@ def _edges(bins: Bins, second: str) -> dict[str, list[float]]:
     }
 
 
-def _joined(parts: list[dict[str, Any]]) -> Table:
-    return {name: [value for part in parts for value in part[name]] for name in parts[0]}
-
-
 def _flattening(fit: Fit, least: int) -> Table:
     parts = []
     for flavour, weights in fit.flat.items():
@@ -69,7 +66,7 @@ def _flattening(fit: Fit, least: int) -> Table:
             }
             | {"note": notes}
         )
-    return _joined(parts)
+    return joined(parts)
 
 
 def _to_electrons(fit: Fit) -> Table:
@@ -107,7 +104,7 @@ def _check_et_eta(fit: Fit, target: Floats, check: Mapping[int, Floats]) -> Tabl
         | {"flat": flat}
         for flavour in fit.flat
     ]
-    return _joined(parts)
+    return joined(parts)
 
 
 def _check_ncls_eta(fit: Fit, check: Mapping[int, Floats]) -> Table:
@@ -128,7 +125,7 @@ def _check_ncls_eta(fit: Fit, check: Mapping[int, Floats]) -> Table:
         found = _distribution(fit, flavour, check[flavour], 1, merge=True)
         kept = {name: [x for x, keep in zip(column, used, strict=True) if keep] for name, column in found.items()}
         parts.append({"flavour": [NAMES[flavour]] * len(rows["eta_low"])} | rows | kept)
-    return _joined(parts)
+    return joined(parts)
 
 
 def _closure(tests: Mapping[str, list[Closure]]) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ecalwindows.studies.columns_out import Columns
+from ecalwindows.studies.tables import Columns, joined
 from ecalwindows.studies.window_size.boxes import Boxes, Line, mean_shares
 from ecalwindows.studies.window_size.containment import UNIT, Containment, Floats, Integers
 
@@ -30,10 +30,6 @@ def _bins(edges: Floats) -> dict[str, list[float]]:
     return {"eta_low": edges[:-1].tolist(), "eta_high": edges[1:].tolist()}
 
 
-def _joined(parts: Sequence[Mapping[str, Sequence[Any]]]) -> Columns:
-    return {name: [value for part in parts for value in part[name]] for name in parts[0]}
-
-
 def _boxes(edges: Floats, boxes: Sequence[Boxes]) -> Columns:
     parts = []
     for each in boxes:
@@ -42,7 +38,7 @@ def _boxes(edges: Floats, boxes: Sequence[Boxes]) -> Columns:
         for name, values, errors in zip(("up", "down", "width"), each.bounds, each.errors, strict=True):
             part |= {name: values.tolist(), f"{name}_error": errors.tolist()}
         parts.append(part)
-    return _joined(parts)
+    return joined(parts)
 
 
 def _lines(lines: Mapping[float, Sequence[Line]]) -> Columns:
@@ -77,4 +73,4 @@ def _contained(found: Containment, inside: Mapping[str, Integers]) -> Columns:
                 "error": [float(mean_shares(sums.sum(axis=0)[None], found.n.sum(axis=0)[None])[1][0])],
             }
         )
-    return _joined(parts)
+    return joined(parts)
