@@ -16,6 +16,7 @@ import pytest
 from helpers.cli import Ran, attempt, run
 from helpers.definitions import USUAL_COLUMNS
 from helpers.golden_files import CONFIGS, GOLDEN, command_line, differences, read_ndjson
+from helpers.limits import small_files
 from helpers.ndjson import LINES, TEXT, archive, file_of
 
 from ecalwindows.commands.validate import validate_dataset
@@ -463,12 +464,10 @@ def test_outputs_that_are_refused(tmp_path: Path) -> None:
     )
 
 
-def test_no_space_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("ecalwindows.formats.parquet.writer._Sink.write", full)
-    assert "No space left on device" in refused(tmp_path, FOREIGN).err
+def test_a_file_that_cannot_grow_as_on_a_full_disk(tmp_path: Path) -> None:
+    with small_files(1000):
+        ran = refused(tmp_path, FOREIGN)
+    assert "File too large" in ran.err
     assert leftovers(tmp_path) == []
 
 

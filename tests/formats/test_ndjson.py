@@ -19,9 +19,9 @@ from reference import json_text as reference
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.schema import CLUSTER_COLUMNS, COLUMNS, EVENT_COLUMNS, HIT_COMPONENTS, WINDOW_COLUMNS
-from ecalwindows.formats.ndjson import text_file
 from ecalwindows.formats.ndjson.lines import line_pieces
 from ecalwindows.formats.ndjson.tar_file import TarFile
+from ecalwindows.formats.ndjson.text_file import PIECE
 from ecalwindows.formats.ndjson.writer import EventsCsvWriter, NdjsonWriter, slices
 
 AWKWARD = ['quote"', "back\\slash", "\n\t\r\b\f", "\x00\x1f\x7f", "", "αβ😀", "a" * 300]
@@ -130,15 +130,16 @@ def test_slices_keep_to_their_bounds(max_windows, max_pairs, expected):
 
 
 @pytest.mark.parametrize("compression", ["zst", "gz", "none"])
-def test_compressed_bytes_do_not_depend_on_the_batches(tmp_path, monkeypatch, compression):
-    monkeypatch.setattr(text_file, "PIECE", 5000)
-    batch = random_batch(np.random.default_rng(1), 21)
+def test_compressed_bytes_do_not_depend_on_the_batches(tmp_path, compression):
+    batch = random_batch(np.random.default_rng(1), 200)
+    assert len(reference.ndjson(batch)) > PIECE
     results = {
         written(
-            tmp_path / "a", *(part_of(batch, i, min(i + step, 21)) for i in range(0, 21, step)), compression=compression
+            tmp_path / "a", *(part_of(batch, i, min(i + step, 200)) for i in range(0, 200, step)),
+            compression=compression,
         )
-        for step in (1, 7, 21)
-    }
+        for step in (7, 60, 200)
+    }  # fmt: skip
     assert len(results) == 1
     unpack = {"gz": gzip.decompress, "zst": zstd_text, "none": bytes}[compression]
     assert unpack(results.pop()) == reference.ndjson(batch)
@@ -199,10 +200,11 @@ def test_full_disk_is_an_error_when_closing_and_nothing_stays_open(compression):
 
 
 @full
-def test_full_disk_is_an_error_when_writing(monkeypatch):
-    monkeypatch.setattr(text_file, "PIECE", 1000)
-    with pytest.raises(OSError, match="No space"), NdjsonWriter(Path("/dev/full"), compression="none") as writer:
-        writer.write(random_batch(np.random.default_rng(1), 5))
+def test_full_disk_is_an_error_when_writing():
+    batch = random_batch(np.random.default_rng(1), 200)
+    assert len(reference.ndjson(batch)) > PIECE
+    with NdjsonWriter(Path("/dev/full"), compression="none") as writer, pytest.raises(OSError, match="No space"):
+        writer.write(batch)
 
 
 def test_an_error_in_the_block_leaves_a_cut_file_and_itself(tmp_path):

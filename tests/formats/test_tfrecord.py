@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,7 +24,7 @@ from ecalwindows.core.schema import COLUMNS as SCHEMA
 from ecalwindows.core.schema import HIT_COMPONENTS, TRUTH
 from ecalwindows.formats.kernels import protobuf
 from ecalwindows.formats.manifest import problems, read_manifest
-from ecalwindows.formats.tfrecord import frames as tfrecord_frames
+from ecalwindows.formats.tfrecord.frames import LONGEST_RECORD, blocks
 from ecalwindows.formats.tfrecord.layout import COLUMNS, CONTEXT, LISTS, REQUIRED, part_paths
 from ecalwindows.formats.tfrecord.reader import read_batches
 
@@ -211,12 +212,14 @@ def test_the_seed_is_found(tmp_path: Path) -> None:
     assert again.window_seed.tolist() == [*expected[:2], -1, *expected[3:]]
 
 
-@pytest.mark.parametrize("block", [1, 7, 1000, 5000])
-def test_blocks_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    monkeypatch.setattr(tfrecord_frames, "BLOCK", block)
-    batches = list(read_batches(file_of(tmp_path / "a.proto", RECORDS)))
-    assert sum(map(len, batches)) == 6
-    assert [text for batch in batches for text in texts_of(batch.window_index)] == texts_of(BATCH.window_index)
+@pytest.mark.parametrize("size", [1, 7, 1000, 5000])
+@pytest.mark.parametrize("rows", [1, 4, 100])
+def test_records_do_not_depend_on_the_size_of_reads(size: int, rows: int) -> None:
+    file = io.BytesIO(b"".join(map(slow.frame, RECORDS)))
+    found = list(blocks(file, "a.proto", rows, size))
+    assert max(len(block.records) for block in found) <= rows
+    assert [block.first for block in found] == np.cumsum([0, *(len(block.records) for block in found)])[:-1].tolist()
+    assert [block.data[first:last].tobytes() for block in found for first, last in block.records] == RECORDS
 
 
 def test_an_empty_file_gives_one_batch_with_all_columns(tmp_path: Path) -> None:
@@ -321,7 +324,7 @@ def test_what_is_no_window_is_reported_with_file_and_record(tmp_path: Path, payl
 
 
 def test_a_huge_length_is_not_believed(tmp_path: Path) -> None:
-    for length in (2**63 + 5, 2**40, tfrecord_frames.LONGEST_RECORD + 1):
+    for length in (2**63 + 5, 2**40, LONGEST_RECORD + 1):
         head = struct.pack("<Q", length)
         (tmp_path / "a.proto").write_bytes(head + struct.pack("<I", slow.masked_crc(head)) + b"x" * 50)
         with pytest.raises(BadFileError, match="record 1 cannot be read: it says that it is longer"):

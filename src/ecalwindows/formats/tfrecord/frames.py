@@ -64,12 +64,12 @@ def opened(path: str) -> AbstractContextManager[BinaryIO]:
     return open(path, "rb")
 
 
-def blocks(file: BinaryIO, path: str, rows: int) -> Iterator[Block]:
-    """The records of a file, at most `rows` at a time. Raises BadFileError at the first that is not right."""
+def blocks(file: BinaryIO, path: str, rows: int, size: int = BLOCK) -> Iterator[Block]:
+    """The records of a file, at most `rows` at a time; `size` bytes are read at a time. Raises BadFileError."""
     data, at, number, missing = np.zeros(0, np.uint8), 0, 0, 1
     spans = np.empty((rows, 2), np.int64)
     while True:
-        fresh = file.read(max(BLOCK, missing))
+        fresh = file.read(max(size, missing))
         data, at, missing = np.concatenate([data[at:], np.frombuffer(fresh, np.uint8)]), 0, 0
         while not missing:
             n, at, missing, problem = kernels.record_spans(data, at, LONGEST_RECORD, spans)
