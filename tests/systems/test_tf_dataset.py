@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from pathlib import Path
@@ -67,6 +68,29 @@ def test_the_training_of_the_page_learns(tmp_path: Path, monkeypatch: pytest.Mon
     exec(script, names)
     losses = names["history"].history["loss"]
     assert losses[-1] < 0.9 * losses[0]
+
+
+def test_a_training_that_goes_on_within_an_epoch_has_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The code of the page; each checkpoint that it writes is kept, and one in the middle of an epoch is taken."""
+    monkeypatch.chdir(tmp_path)
+    run("windows", str(SAMPLE), "-o", "first-look/windows.parquet", "-q")
+    tf.config.experimental.enable_op_determinism()
+    training, checkpoints = (
+        next(each for each in blocks("training.md", "python") if each.startswith(start))
+        for start in ("import tensorflow", "import json, os")
+    )
+    names: dict[str, Any] = {"ecalwindows": ecalwindows}
+    exec(training.replace("epochs=5", "epochs=1"), names)
+    exec(checkpoints, names)
+    expected, state = names["model"].get_weights(), names["stream"].state()
+    place = {"epoch": 2, "position": 5 * 16}
+    Path("checkpoint.json").write_text(json.dumps({"stream": state | place, "model": "model_2_80.keras"}))
+    exec(checkpoints, names)
+    assert names["begin"] == 2
+    for found, wanted in zip(names["model"].get_weights(), expected, strict=True):
+        assert found.tobytes() == wanted.tobytes()
 
 
 def test_a_label_that_is_not_there_and_settings_beside_a_stream_are_errors(folder: Path) -> None:

@@ -106,6 +106,16 @@ def test_the_state_after_the_last_batch_is_the_next_epoch(folder: Path) -> None:
     assert (stream.state()["epoch"], stream.state()["position"]) == (1, 0)
 
 
+@pytest.mark.parametrize("settings", [{}, {"world": 2, "last": "wrap"}, {"last": "keep"}])
+def test_left_counts_the_batches_that_are_to_come(folder: Path, settings: dict[str, Any]) -> None:
+    stream = made(folder, **settings)
+    assert stream.left == len(stream)
+    for number, _ in enumerate(stream):
+        if number == 4:
+            break
+    assert stream.left == len(stream) - 5 == len(list(made(folder, **settings).resume(stream.state())))
+
+
 def test_flat_and_padded_batches_hold_the_same_values(folder: Path) -> None:
     sizes = {"pad_clusters": "batch", "pad_hits": "batch"}
     for flat, padded in zip(made(folder, layout="flat"), made(folder, **sizes), strict=True):

@@ -96,6 +96,11 @@ class Stream:
         """Batches of a complete epoch, of this rank."""
         return rounds(self.windows, self.size, self.world, self.last)
 
+    @property
+    def left(self) -> int:
+        """Batches of the rest of the epoch, of this rank: after `resume`, those that are still to come."""
+        return rounds(self.windows - self._position, self.size, self.world, self.last)
+
     def __repr__(self) -> str:
         """What the stream gives, and where it is."""
         ranks = f", rank {self.rank} of {self.world}" if self.world > 1 else ""
@@ -183,7 +188,7 @@ class Stream:
 
         Raises SettingsError for more batches than the epoch has.
         """
-        left = len(self._jobs())
+        left = self.left
         if not 0 <= batches <= left:
             raise _wrong(f"{batches=}", f"0 to {left}, the batches that are left in the epoch", self._name)
         at_end = batches == left
@@ -200,8 +205,7 @@ class Stream:
             for file in each.dataset.scan.files:
                 file.refuse_changed()
         start, step, n = self._position, self.size * self.world, self.windows
-        count = rounds(n - start, self.size, self.world, self.last)
-        firsts = [start + number * step + self.rank * self.size for number in range(count)]
+        firsts = [start + number * step + self.rank * self.size for number in range(self.left)]
         stop = n if self.last == "keep" else n + step
         return [(self.epoch, first, min(first + self.size, stop)) for first in firsts]
 
