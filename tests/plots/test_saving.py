@@ -46,11 +46,12 @@ def test_the_bytes_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> N
     assert processes_that_draw() == []
 
 
-def test_what_has_no_numbers_is_not_written(tmp_path: Path) -> None:
+def test_what_has_no_numbers_is_not_written(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     seen: list[None] = []
     paths = draw_all({"a": nothing, "b": partial(bars, 2)}, tmp_path, PNG, done=lambda: seen.append(None))
     assert [path.name for path in paths] == ["b.png"] == [path.name for path in tmp_path.iterdir()]
-    assert len(seen) == 2
+    assert len(seen) == 2 and caplog.messages == ["figure 1 of 2", "figure 2 of 2"]
 
 
 def test_what_a_process_cannot_draw_is_drawn_here(tmp_path: Path) -> None:
