@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -268,18 +268,19 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize(
-    ("sent", "after"),
+    ("sent", "after", "send"),
     [
-        (signal.SIGINT, "batch"),
-        pytest.param(signal.SIGINT, "begins", marks=pytest.mark.slow),
-        pytest.param(signal.SIGTERM, "batch", marks=pytest.mark.slow),
-        pytest.param(signal.SIGKILL, "batch", marks=pytest.mark.slow),
+        (signal.SIGINT, "batch", os.killpg),
+        pytest.param(signal.SIGINT, "begins", os.killpg, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, "batch", os.kill, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, "batch", os.killpg, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, "batch", os.kill, marks=pytest.mark.slow),
     ],
 )
 def test_no_process_and_no_shared_memory_stays_behind(
-    folder: Path, tmp_path: Path, sent: signal.Signals, after: str
+    folder: Path, tmp_path: Path, sent: signal.Signals, after: str, send: Callable[[int, int], None]
 ) -> None:
-    """Ctrl-C reaches all processes, other signals the process of the stream only."""
+    """Ctrl-C reaches all processes; other signals the process of the stream, or all as batch systems send them."""
     script = tmp_path / "interrupted.py"
     script.write_text(INTERRUPTED)
     run = subprocess.Popen(
@@ -290,7 +291,7 @@ def test_no_process_and_no_shared_memory_stays_behind(
     while (line := run.stdout.readline()) and line.strip() != after:
         pass
     assert line
-    (os.killpg if sent == signal.SIGINT else os.kill)(run.pid, sent)
+    send(run.pid, sent)
     run.communicate(timeout=60)  # ends when no process has the pipes any more
     assert run.returncode == -sent
     assert not list(Path("/dev/shm").glob(f"ecalwindows-stream-{run.pid}-*"))

@@ -168,6 +168,7 @@ def _received(end: Any, arenas: Mapped) -> Any:
 def _work(end: Any, packed: bytes, folder: str, number: int) -> None:
     """The life of a worker: make what is requested until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end)
     try:
         maker, arenas = None, Arenas()
         while True:
@@ -185,6 +186,18 @@ def _work(end: Any, packed: bytes, folder: str, number: int) -> None:
             del made, arena
     except (EOFError, OSError):
         shutil.rmtree(folder, ignore_errors=True)
+    except _EndedError:
+        shutil.rmtree(folder, ignore_errors=True)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+class _EndedError(BaseException):
+    """The process was asked to end: by the stream, or together with it, as a batch system does."""
+
+
+def _end(*_: object) -> None:
+    raise _EndedError
 
 
 def _sendable(error: Exception) -> Exception | None:
