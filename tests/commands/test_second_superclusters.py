@@ -142,7 +142,7 @@ def test_a_figure_of_a_window_names_the_energies_of_both_collections(place: Path
     (title,) = (text.get_text() for text in ecalwindows.show(place / "both.parquet", window=name).texts
                 if text.get_gid() == "title")  # fmt: skip
     energies = [float(batch.window[f"en_{each}_calib"][row]) for each in ("mustache", DEEP)]
-    assert "supercluster {:.1f} GeV, deepSuperCluster {:.1f} GeV".format(*energies) in title
+    assert "supercluster {:.1f} GeV (calibrated), deepSuperCluster {:.1f} GeV (calibrated)".format(*energies) in title
 
 
 def test_inspect_shows_how_both_collections_are_read(place: Path) -> None:
