@@ -1,7 +1,7 @@
 """Whether the branches of a file hold one entry for each event of its tree, as the file's own tables say.
 
 The number of entries that a tree states is not believed: a branch that ends early, or that was added late, would give
-some events the values of others.
+some events the values that belong to other events.
 """
 
 from __future__ import annotations

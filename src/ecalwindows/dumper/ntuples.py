@@ -1,7 +1,7 @@
 """Fields of an RNTuple as Awkward Arrays, cluster by cluster compared with what the file's tables say.
 
 uproot puts the lists of a cluster behind the items of the lists before it. Where a cluster has more or fewer items than
-its lists, all later clusters would get the items of others.
+its lists, all later clusters would get items of other clusters.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def check_values(events: Events, branches: Collection[Branch], path: str, first:
     Parameters
     ----------
     events : of a step, as they were read
-    branches : those that were read; the columns of others hold defaults
+    branches : those that were read; the columns of branches that were not read hold defaults
     path, first : the file, and the entry of the first event
 
     Raises

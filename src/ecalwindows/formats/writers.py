@@ -92,15 +92,15 @@ class OutputPlan:
             return IN_RECORD - self.leave_out
         return frozenset({*COLUMNS, *(name for name, *_ in HIT_COMPONENTS)}) - self.leave_out
 
-    def without(self, lacking: frozenset[str]) -> OutputPlan:
+    def without(self, missing: frozenset[str]) -> OutputPlan:
         """The plan without some columns and hit components, whatever its format.
 
         Parquet has hits in any case: where there are none, clusters without hits are written.
         """
         chosen = self.definition
         if self.format == "parquet":
-            chosen = chosen.without(lacking)
-        return replace(self, definition=chosen, leave_out=self.leave_out | lacking)
+            chosen = chosen.without(missing)
+        return replace(self, definition=chosen, leave_out=self.leave_out | missing)
 
     def with_second(self, name: str | None) -> OutputPlan:
         """The plan of windows for which this collection of superclusters is read beside the first one."""

@@ -115,7 +115,7 @@ class NamedArrays:
         raise unknown_column(name, self.names.columns - {*self.names.components}, "the batch")
 
     def _text(self, n: int, *more: str) -> str:
-        """Shapes and dtypes of the arrays, one line each, how many columns of metadata there are, and more lines."""
+        """Shapes and dtypes of the arrays, a line for each; the number of columns of metadata; and more lines."""
         arrays = {name: array for name, array in vars(self).items() if isinstance(array, np.ndarray)}
         lines = [f"<{type(self).__name__}: {n:,} windows"]
         lines += [f"  {name:<15} {array.dtype!s:<7} {array.shape}" for name, array in arrays.items()]

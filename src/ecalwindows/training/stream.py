@@ -310,7 +310,7 @@ def stream(
     stop : with `mix`, "first" ends the epoch when the first dataset is used up, "all" repeats the shorter ones
     inputs : input definition (docs/normalisation.md): batches are its tensors by name, with the places that it states,
         as `InputBatch`; not together with columns, hits, numbers of places and transform. With layout="flat" there are
-        no places and no masks: tensors of clusters and hits have one row each, and the batch has their offsets
+        no places and no masks: each cluster and each hit is one row of its tensor, and the batch has their offsets
     normalisation : factors of `ecalwindows normalize`: as `inputs`, with a definition of the `columns` (all that have
         factors), by mean and width, with the places of `pad_clusters` and `pad_hits`; -999 becomes 0
     weights : with `inputs` or `normalisation`, file of weights (docs/reweighting.md), evaluated for each window

@@ -25,7 +25,7 @@ def round_weights(key: Any, round_key: Any, weights: Any) -> None:
 
 @kernel
 def shortest_interval(values: Any, weights: Any) -> Any:
-    """Return the length of the shortest interval with `SHARE` of sorted values that stand `weights` times each."""
+    """The length of the shortest interval with `SHARE` of sorted values, each of which counts `weights` times."""
     total = 0
     for i in range(len(weights)):
         total += weights[i]

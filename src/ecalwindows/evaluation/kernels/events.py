@@ -28,7 +28,7 @@ def caloparticles(
     made_*  : superclusters, see `strategies.Superclusters`
 
     Returns int64 (4, n_windows) and float64 (4, n_windows), of which only windows with `is_main` are filled: the first
-    supercluster with the main cluster (-1 without), whether it has main clusters of others, true clusters that are in
+    supercluster with the main cluster (-1 without), whether it has other main clusters, true clusters that are in
     other windows of the caloparticle only, clusters that are true; energy of the true clusters, of those in the
     supercluster, the largest one in another supercluster, and the energy out of reach.
     """

@@ -276,8 +276,8 @@ def hit_numbers(table: Table, leaf: Leaf) -> tuple[list[NDArray[np.int64]], NDAr
     while len(offsets) < 3:  # lists of which the writer never saw an item
         offsets = [*offsets, np.zeros(int(offsets[-1][-1]) + 1, np.int64)]
     lengths = np.diff(offsets[2])
-    alike = len(lengths) > 0 and bool((lengths == lengths[0]).all())
-    return offsets[:2], lengths[:1] if alike else np.unique(lengths), numbers
+    equal = len(lengths) > 0 and bool((lengths == lengths[0]).all())
+    return offsets[:2], lengths[:1] if equal else np.unique(lengths), numbers
 
 
 def do_not_fit(hits: Mapping[str, Array], hits_offsets: NDArray[np.int64], energy: Array | None) -> str | None:

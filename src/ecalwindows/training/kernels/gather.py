@@ -30,7 +30,7 @@ def fill_padded(
     rows: Any, targets: Any, seed_first: bool, out_features: Any, out_labels: Any, out_mask: Any, out_hits: Any,
     out_hit_mask: Any,
 ) -> Any:  # fmt: skip
-    """Put windows `rows` at `targets` of a padded batch; returns how many clusters, and hits of others, find no place.
+    """Put windows `rows` at `targets` of a padded batch; returns the numbers of clusters and hits without a place.
 
     offsets, pair_cluster, window_seed, hits_offsets : of the block; features, labels : of its clusters; hits : float32
     out_... : arrays of the batch, (n, clusters, ...) and (n, clusters, hits, ...), zeros where nothing is written
