@@ -13,10 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from helpers.cli import attempt, run
-from helpers.definitions import EVERYTHING
 from helpers.golden_files import GOLDEN
 from helpers.pages import DOCS, is_printed, typed
-from helpers.report_page import Page, arrow_columns, arrow_counts
+from helpers.report_page import Page, arrow_columns, arrow_counts, make_windows
 
 from ecalwindows.commands.compare import compare_datasets
 from ecalwindows.core.batch import WindowBatch
@@ -33,10 +32,7 @@ NASTY = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Golden electrons and photons with all columns, unmatched windows too."""
     place = tmp_path_factory.mktemp("report")
-    (place / "f.json").write_text(json.dumps({"features_dict": EVERYTHING.groups, "hits_indices": EVERYTHING.hits}))
-    for name in ("electrons", "photons"):
-        run("windows", str(GOLDEN / f"{name}.root"), "-o", str(place / "parts" / f"{name}.parquet"), "-q",
-            "-f", str(place / "f.json"), "--maxnocalow", "1000", "--sample", name)  # fmt: skip
+    make_windows(place / "parts")
     run("finalize", str(place / "parts"), "-o", str(place / "data"), "--name", "both", "--version", "3", "-q",
         "--split", "train=0.5,test=0.5", "--licence", NASTY, "--contact", "**bold** [a](javascript:b)")  # fmt: skip
     run("log", "note", str(place / "data"), f"note {NASTY}")

@@ -1,4 +1,4 @@
-"""The page of `ecalwindows report` as its script reads it."""
+"""The page of `ecalwindows report` as its script reads it, and windows to make one of."""
 
 from __future__ import annotations
 
@@ -18,6 +18,19 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ecalwindows.core.schema import SENTINEL
+from helpers.cli import run
+from helpers.definitions import EVERYTHING
+from helpers.golden_files import GOLDEN
+
+
+def make_windows(folder: Path) -> None:
+    """Write the windows of golden electrons and photons with all columns, unmatched ones too, one file for each."""
+    folder.parent.joinpath("f.json").write_text(
+        json.dumps({"features_dict": EVERYTHING.groups, "hits_indices": EVERYTHING.hits})
+    )
+    for name in ("electrons", "photons"):
+        run("windows", str(GOLDEN / f"{name}.root"), "-o", str(folder / f"{name}.parquet"), "-q",
+            "-f", str(folder.parent / "f.json"), "--maxnocalow", "1000", "--sample", name)  # fmt: skip
 
 
 class Elements(HTMLParser):

@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.cli import run
-from helpers.definitions import EVERYTHING
-from helpers.golden_files import GOLDEN
-from helpers.report_page import Page, arrow_columns
+from helpers.report_page import Page, arrow_columns, make_windows
 
 from ecalwindows import open_dataset
 
@@ -35,10 +33,7 @@ QUANTITY = "JSON.parse(document.getElementById('meta').textContent).quantities.f
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Electrons and photons with all columns, and their page."""
     place = tmp_path_factory.mktemp("browser")
-    (place / "f.json").write_text(json.dumps({"features_dict": EVERYTHING.groups, "hits_indices": EVERYTHING.hits}))
-    for name in ("electrons", "photons"):
-        run("windows", str(GOLDEN / f"{name}.root"), "-o", str(place / "data" / f"{name}.parquet"), "-q",
-            "-f", str(place / "f.json"), "--maxnocalow", "1000", "--sample", name)  # fmt: skip
+    make_windows(place / "data")
     run("report", str(place / "data"), "-o", str(place / "report.html"), "-q")
     return place
 

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Lazy:
-    """A library that stands for itself until something of it is used.
+    """A library that is imported when something of it is used.
 
     Write `if TYPE_CHECKING: import NAME` and `else: NAME = Lazy("NAME")`, so that types are still checked.
 

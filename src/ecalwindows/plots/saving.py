@@ -18,6 +18,7 @@ from threading import Thread
 from matplotlib.figure import Figure
 
 from ecalwindows.core.files.output import written_atomically
+from ecalwindows.core.threads import usual_workers
 from ecalwindows.plots.label import label_text, labelled
 from ecalwindows.plots.style import FORMATS, check_picture, cms_style, write_picture
 
@@ -78,7 +79,7 @@ def draw_all(
     ------
     OutputError : if a figure cannot be saved
     """
-    n = processes or max(1, min(len(os.sched_getaffinity(0)), len(figures) // FIGURES_PER_PROCESS))
+    n = processes or max(1, min(usual_workers(), len(figures) // FIGURES_PER_PROCESS))
     paths = {name: [folder / f"{name}{suffix}" for suffix in look.suffixes] for name in figures}
     written = set[str]()
     for number, (name, contents) in enumerate(_made(figures, look, n), start=1):

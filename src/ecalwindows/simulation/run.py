@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Literal
 
 from ecalwindows.core.errors import SettingsError
 from ecalwindows.core.files.output import check_output, written_atomically
+from ecalwindows.core.threads import usual_workers
 from ecalwindows.simulation.branches import branches
 from ecalwindows.simulation.chunks import simulated_chunks
 from ecalwindows.simulation.conditions import Conditions, read_conditions
@@ -125,7 +125,7 @@ def checked(settings: SimulationSettings) -> SimulationSettings:
         _refuse(not 0 <= low <= high <= 400, _range(settings.pileup, "pile-up"), "0 <= LOW <= HIGH <= 400", "--pileup")
     _refuse(settings.jobs < 0, f"{settings.jobs} threads", "1 or more, 0 for all cores", "-j")
     _refuse(not 0 <= settings.seed < 2**63, f"the seed {settings.seed}", "0 to 2^63 - 1", "--seed")
-    return settings if settings.jobs else replace(settings, jobs=len(os.sched_getaffinity(0)))
+    return settings if settings.jobs else replace(settings, jobs=usual_workers())
 
 
 def _range(values: tuple[float, float], what: str) -> str:

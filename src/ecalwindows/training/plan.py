@@ -109,7 +109,7 @@ def _chosen(
             where=dataset.path, todo="make the dataset with the default features definition",
         )  # fmt: skip
     if lengths:
-        columns |= frozenset(sorted(name for name in names & CLUSTER_NAMES)[:1])
+        columns |= frozenset(sorted(names & CLUSTER_NAMES)[:1])
     first = 0
     for batch, kept in dataset.scan.pieces([unit], columns & names):
         if folds:

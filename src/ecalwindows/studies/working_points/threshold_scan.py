@@ -6,7 +6,6 @@ events give the same errors for any files, and two ways to select clusters are c
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.core.event_hash import splitmix64
+from ecalwindows.core.threads import usual_workers
 from ecalwindows.studies.kernels import resolution as kernels
 from ecalwindows.studies.working_points.caloparticles import Bins, Flags, Index, Numbers, Sample, rows_by_bin
 
@@ -93,7 +93,7 @@ def scanned(
 
 def in_threads(work: Callable[[int], None], n: int, done: BinDone | None) -> None:
     """Call `work` with 0 to n - 1 on all cores (kernels release Python's lock); each call writes its own results."""
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(usual_workers()) as pool:
         for _ in pool.map(work, range(n)):
             if done:
                 done()
