@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import time
@@ -20,6 +21,8 @@ from helpers.production_runs import begun, start, wait_for
 
 from ecalwindows.dataset.record import read_record
 from ecalwindows.production.digest import dataset_digest
+from ecalwindows.production.executors.local import dismiss, start_worker
+from ecalwindows.production.executors.pool import Answer
 from ecalwindows.production.job_state import read_state
 from ecalwindows.production.work_folder import Place, read_plan
 
@@ -421,6 +424,15 @@ def test_a_killed_worker_is_replaced_and_ctrl_c_ends_all(dumps: Path, digest: st
     states = [read_state(place.state(f"ele-{n:05d}")) for n in range(2)]
     errors = [each.error for state in states if state for each in state.attempts]
     assert any("signal 9" in (error or "") for error in errors)
+
+
+def test_a_worker_that_the_batch_system_ends_says_so_wherever_it_was(finished: Path) -> None:
+    worker = start_worker(Place(finished / "dataset.production"))
+    status = Path(f"/proc/{worker.process.pid}/status")
+    wait_for(lambda: int(re.findall(r"SigCgt:\s*(\w+)", status.read_text())[0], 16) >> signal.SIGTERM - 1 & 1)
+    worker.process.terminate()  # it imports libraries, or waits for a job
+    assert worker.answer() == Answer(error="it was stopped", again=True, lost=True)
+    dismiss([worker])
 
 
 def test_a_full_disk_and_a_vanished_folder_are_reported(dumps: Path, tmp_path: Path) -> None:

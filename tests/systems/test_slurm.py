@@ -226,7 +226,8 @@ def test_a_batch_job_that_is_cancelled_is_replaced(on_slurm: dict[str, Any], bas
     _, err = process.communicate(timeout=LIMIT)
     assert process.returncode == 0, err
     errors = [each.error for each in attempts(base, "cancelled")]
-    assert len(errors) > N and "its dask worker died" in errors
+    assert len(errors) > N  # which of both processes ends first is not known: the dask worker, or its job's
+    assert {"its dask worker died", "it was stopped"} & set(errors)
     assert dataset_digest(base / "cancelled" / "dataset") == digest
 
 

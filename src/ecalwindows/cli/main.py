@@ -15,6 +15,7 @@ import click
 
 from ecalwindows.cli.groups import LazyGroup
 from ecalwindows.cli.printing import say
+from ecalwindows.core.interrupts import INTERRUPTED, interrupts_kept
 
 SECTIONS = {
     "First look": {
@@ -77,7 +78,6 @@ OTHER_WORDS = {
 ESCAPES = "ecalwindows.escapes"
 """How texts are printed that a stream cannot show."""
 
-INTERRUPTED = 130
 INTERNAL = 70
 MAX_NAMED = 3
 """Outputs that are named when a run is interrupted."""
@@ -127,7 +127,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _show_all_names()
     try:
         words = None if arguments is None else list(arguments)
-        code = cli.main(args=words, prog_name="ecalwindows", standalone_mode=False)
+        with interrupts_kept():
+            code = cli.main(args=words, prog_name="ecalwindows", standalone_mode=False)
         if code:  # of a command that left with click's Exit
             sys.exit(code)
     except click.ClickException as error:

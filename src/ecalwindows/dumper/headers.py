@@ -12,6 +12,7 @@ import numpy as np
 
 from ecalwindows.core.errors import BadFileError, EcalWindowsError, InputError, SettingsError, near
 from ecalwindows.core.files.file_state import FileState, file_state
+from ecalwindows.core.interrupts import interrupts_kept
 from ecalwindows.core.settings import PileUpUse, WindowSettings
 from ecalwindows.core.urls import is_remote, remote_filesystem
 from ecalwindows.dumper import columns as dump
@@ -156,7 +157,8 @@ def open_tree(path: str, tree_name: str) -> Iterator[Any]:
 def reading_errors(path: str) -> Iterator[None]:
     """Whatever goes wrong while a file is read is a BadFileError with its path."""
     try:
-        yield
+        with interrupts_kept():
+            yield
     except BadFileError as error:  # by the name under which the file was given, whatever the library calls it
         raise bad_file(path, error.found, error.expected, error.todo) from error
     except (EcalWindowsError, MemoryError, KeyboardInterrupt, GeneratorExit):

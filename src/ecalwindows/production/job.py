@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ecalwindows.core.errors import EcalWindowsError, OutputError, SettingsError
 from ecalwindows.core.files.file_state import FileState, file_states, refuse_changed
+from ecalwindows.core.interrupts import interrupts_kept
 from ecalwindows.core.urls import is_remote
 from ecalwindows.formats.manifest import FOLDER, file_record, read_manifest, write_manifest
 from ecalwindows.formats.writers import Format
@@ -39,7 +40,7 @@ def run_task(place: Place, plan: Plan, number: int, *, executor: str, scratch: P
     try:
         states = file_states(entry.path for entry in job.inputs)
         check_unchanged(plan, job)
-        with scratch_folder(scratch or place.scratch, job.part) as folder:
+        with interrupts_kept(), scratch_folder(scratch or place.scratch, job.part) as folder:
             made, manifests = _made(place, plan, job, folder, states)
     except Exception as error:
         where = error.where if isinstance(error, EcalWindowsError) else None

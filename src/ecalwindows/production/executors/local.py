@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from ecalwindows.core.errors import EcalWindowsError
-from ecalwindows.production.executors.pool import Answer, OpenPool, Pool, answer_to
+from ecalwindows.core.interrupts import INTERRUPTED
+from ecalwindows.production.executors.pool import STOPPED, Answer, OpenPool, Pool, answer_to
 from ecalwindows.production.job import run_task
 from ecalwindows.production.kernel_cache import kernel_cache
 from ecalwindows.production.plan import Plan
@@ -48,6 +49,8 @@ class Worker:
         if line := self.process.stdout.readline():
             return Answer(**json.loads(line))
         code = self.process.wait()
+        if code == INTERRUPTED:
+            return Answer(error=STOPPED, again=True, lost=True)
         reason = f"its process died (signal {-code})" if code < 0 else f"its process ended with exit code {code}"
         return Answer(error=reason, again=True, lost=True)
 

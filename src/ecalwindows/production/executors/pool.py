@@ -19,6 +19,10 @@ Progress = Callable[[int, int, int], None]
 """Called after each job with jobs done, jobs in all, and windows so far."""
 
 
+STOPPED = "it was stopped"
+"""The error of a job whose process was interrupted."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """The outcome of a job. again: it may go well another time; fatal: the others would fail too; lost: its process

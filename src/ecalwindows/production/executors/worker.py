@@ -17,6 +17,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ecalwindows.core.interrupts import INTERRUPTED, interrupts_kept
+
 PR_SET_PDEATHSIG = 1
 
 
@@ -37,9 +39,10 @@ def main(plan_file: str, parent: int, executor: str) -> None:
     numbers: queue.Queue[int] = queue.Queue()
     threading.Thread(target=_listen, args=(numbers,), daemon=True).start()
     try:
-        _serve(Path(plan_file), executor, numbers, answers)
+        with interrupts_kept():
+            _serve(Path(plan_file), executor, numbers, answers)
     except KeyboardInterrupt:
-        os._exit(0)  # temporary files are removed
+        os._exit(INTERRUPTED)  # temporary files are removed
 
 
 def _stop(*_: object) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ecalwindows.core.version import version
 from ecalwindows.production.executors.local import Worker, dismiss, start_worker
-from ecalwindows.production.executors.pool import Answer
+from ecalwindows.production.executors.pool import STOPPED, Answer
 from ecalwindows.production.work_folder import Place
 
 LOOK_EVERY = 0.5
@@ -30,7 +30,7 @@ def run_on_node(plan_file: str, number: int, runner_version: str) -> dict[str, A
     try:
         worker.give(number)
         if not _ends_wanted(worker):
-            return asdict(Answer(error="it was stopped"))
+            return asdict(Answer(error=STOPPED))
         worker.number = None
         return asdict(worker.answer())
     finally:
