@@ -9,6 +9,7 @@ import pytest
 from helpers.cli import command
 
 from ecalwindows.core.interrupts import interrupts_kept
+from ecalwindows.dumper.columns import column_type
 from ecalwindows.dumper.headers import reading_errors
 
 
@@ -40,6 +41,15 @@ def test_another_error_stays_as_it_is() -> None:
 def test_a_file_is_not_called_bad_for_an_interrupt_while_it_was_read() -> None:
     with pytest.raises(KeyboardInterrupt), reading_errors("dump.root"):
         import_that_is_interrupted()
+
+
+def test_a_column_is_not_called_absent_for_an_interrupt_while_its_type_was_found() -> None:
+    class Tree(dict[str, object]):
+        def __missing__(self, name: str) -> None:
+            import_that_is_interrupted()
+
+    with pytest.raises(KeyboardInterrupt):
+        column_type(Tree(), "genParticle_energy")
 
 
 def test_a_command_that_is_interrupted_in_an_import_says_interrupted(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 import uproot
 
 from ecalwindows.core.errors import BadFileError
+from ecalwindows.core.interrupts import interrupts_kept
 from ecalwindows.dumper.baskets import ColumnType, FlatNumbers, FlatVectors, Ragged, check_basket, is_vector_of_numbers
 from ecalwindows.dumper.coverage import TODO, check_coverage
 from ecalwindows.dumper.coverage import is_rntuple as _is_rntuple
@@ -41,10 +42,11 @@ def column_names(tree: Any) -> list[str]:
 def column_type(tree: Any, name: str) -> ColumnType | None:
     """Type of the column, or None when it is absent or not made of numbers at most two vectors deep."""
     try:
-        if _is_rntuple(tree):
-            form = tree.to_akform(filter_name=name)[0].content(name)
-        else:
-            form = tree[name].interpretation.awkward_form(tree.file)
+        with interrupts_kept():
+            if _is_rntuple(tree):
+                form = tree.to_akform(filter_name=name)[0].content(name)
+            else:
+                form = tree[name].interpretation.awkward_form(tree.file)
     except Exception:  # a missing name, an unknown class, a type with no Awkward form: uproot raises many kinds
         return None
     return _type_of_form(form)
@@ -55,7 +57,8 @@ def column_types(tree: Any, names: Iterable[str]) -> dict[str, ColumnType | None
     names = list(names)
     if _is_rntuple(tree) and names:
         try:
-            form = tree.to_akform(filter_name=names)[0]
+            with interrupts_kept():
+                form = tree.to_akform(filter_name=names)[0]
             return {name: _type_of_form(form.content(name)) for name in names}
         except Exception:  # one of them has no form, see `column_type`: each by itself
             log.debug("the fields have no common form", exc_info=True)
