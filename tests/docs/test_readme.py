@@ -29,7 +29,7 @@ def test_the_five_commands_and_the_python_run(tmp_path: Path, golden: Path, monk
     write_yaml(tmp_path / "electrons.yaml", output="production")
     shutil.copy(golden / "electrons.root", "dump.root")
     commands = [shlex.split(line, comments=True)[1:] for line in blocks("../README.md", "sh")[-1].splitlines()]
-    assert [words[0] for words in commands] == ["windows", "finalize", "validate", "plot", "production"]
+    assert [words[0] for words in commands] == ["windows", "finalize", "validate", "report", "production"]
     for words in commands:
         run(*words, *(["-j", "0"] if words[0] == "production" else []))
     exec(blocks("../README.md", "python")[0], {})
