@@ -135,23 +135,51 @@ def write_windows(
     part : name of the part, which TFRecord has in its file names
     Raises an EcalWindowsError for anything that a user can correct; then nothing has changed under the output's name.
     """
+    plan = output_plan(Path(output), format, definition or features_definition(), part=part, weights=weights)
+    return write_outputs(inputs, [plan], settings, reading=reading, overwrite=overwrite, progress=progress,
+                         observer=observer)  # fmt: skip
+
+
+def write_outputs(
+    inputs: Any,
+    plans: Sequence[OutputPlan],
+    settings: GivenSettings = None,
+    *,
+    reading: Reading | Mapping[str, Any] | None = None,
+    overwrite: bool = True,
+    progress: Progress | None = None,
+    observer: Observer | None = None,
+) -> Report:
+    """Make the windows of dumper files once and write them to several outputs, all of them or none.
+
+    Each has the bytes that it would have alone; see `write_windows` for the parameters and errors.
+    """
     began = time.monotonic()
     settings, reading = settings_of(settings), reading_of(reading)
-    plan = output_plan(Path(output), format, definition or features_definition(), part=part, weights=weights)
-    plan = plan.with_second(settings.also_superclusters)
-    if settings.also_superclusters and plan.format == "tfrecord":
+    plans = [plan.with_second(settings.also_superclusters) for plan in plans]
+    if settings.also_superclusters and any(plan.format == "tfrecord" for plan in plans):
         log.warning("TFRecord has a fixed layout, and does not hold the columns of %s", settings.also_superclusters)
-    with no_empty_folders(plan.all_paths):
-        check_outputs(plan, overwrite=overwrite)
-        checked, threshold, settings = prepared(inputs, settings, plan.wanted, reading)
-        plan = plan if settings.has_truth else plan.without(TRUTH)
-        refuse_input_as_output(plan.path, checked)
-        report = Report(outputs=plan.paths, replaced=is_replaced(plan.paths[-1]), has_truth=settings.has_truth)
+    every = [path for plan in plans for path in plan.all_paths]
+    with no_empty_folders(every):
+        for plan in plans:
+            check_outputs(plan, overwrite=overwrite)
+        wanted = frozenset[str]().union(*(plan.wanted for plan in plans))
+        checked, threshold, settings = prepared(inputs, settings, wanted, reading)
+        plans = [plan if settings.has_truth else plan.without(TRUTH) for plan in plans]
+        for plan in plans:
+            refuse_input_as_output(plan.path, checked)
+        outputs = [path for plan in plans for path in plan.paths]
+        report = Report(outputs=outputs, replaced=is_replaced(outputs[-1]), has_truth=settings.has_truth)
         origin = data_origin(settings, threshold)
-        with written_atomically(plan.all_paths, new=() if overwrite else plan.paths) as places:
-            data = places[-len(plan.paths) :]
+        metadata = {"ecalwindows": json.dumps(origin, sort_keys=True)}
+        with written_atomically(every, new=() if overwrite else outputs) as given:
+            place = dict(zip(every, given, strict=True))
             with ExitStack() as stack:
-                writers = open_writers(plan, data, {"ecalwindows": json.dumps(origin, sort_keys=True)}, stack)
+                writers = [
+                    writer
+                    for plan in plans
+                    for writer in open_writers(plan, [place[path] for path in plan.paths], metadata, stack)
+                ]
                 encode = encoder(writers, threads=number_of_threads(reading.jobs))
                 for _, pieces in iter_encoded(
                     checked, settings, threshold, encode, reading=reading, report=report, observer=observer
@@ -161,8 +189,12 @@ def write_windows(
                     if progress and report.counts.events:
                         progress(report.counts.events, checked.n_events, report.counts.windows_kept)
             refuse_changed_inputs(checked, report)
-            if not is_special(plan.path):
-                places[0].write_text(_manifest(plan, data, origin, checked, report).text(), encoding="utf-8")
+            records = input_records(checked, report) if any(not is_special(plan.path) for plan in plans) else []
+            for plan in plans:
+                if not is_special(plan.path):
+                    own = _with_own_absent(records, plan, checked, report, settings)
+                    manifest = _manifest(plan, [place[path] for path in plan.paths], origin, own, report)
+                    place[plan.manifest].write_text(manifest.text(), encoding="utf-8")
     warn_of_inputs(checked, report, reading)
     report.seconds = time.monotonic() - began
     return report
@@ -199,7 +231,7 @@ def data_origin(settings: WindowSettings, threshold: WorkingPoints | None) -> di
 
 
 def _manifest(
-    plan: OutputPlan, places: Sequence[Path], origin: dict[str, Any], inputs: Inputs, report: Report
+    plan: OutputPlan, places: Sequence[Path], origin: dict[str, Any], inputs: list[InputRecord], report: Report
 ) -> Manifest:
     """The manifest of an output that is written, but has no name yet."""
     return Manifest(
@@ -207,12 +239,22 @@ def _manifest(
         files=output_files(plan, places),
         rows=report.counts.windows_kept,
         columns=plan.columns,
-        inputs=input_records(inputs, report),
+        inputs=inputs,
         counts=_counts(report) | {"duplicates": report.n_duplicates},
         bad_inputs=bad_records(report),
         notes=_notes(plan),
         **origin,
     )
+
+
+def _with_own_absent(
+    records: Sequence[InputRecord], plan: OutputPlan, inputs: Inputs, report: ReadReport, settings: WindowSettings
+) -> list[InputRecord]:
+    """The inputs as an output alone would record them: without absent branches that only other outputs need."""
+    return [
+        record.model_copy(update={"absent": dict(sorted(file.defaults_for(plan.wanted, settings).items()))})
+        for record, file in zip(records, _taken(inputs, report), strict=True)
+    ]
 
 
 def _counts(report: Report) -> dict[str, int]:

@@ -52,6 +52,12 @@ class Input:
         """The absent branches, by name, and the values that stand for them."""
         return {branch.name: branch.default for branch in self.absent if branch.default is not None}
 
+    def defaults_for(self, wanted: Collection[str], settings: WindowSettings) -> dict[str, float]:
+        """The same of the branches that some of the columns and hit components need."""
+        needed = branches_needed(wanted, settings, use_pileup=self.use_pileup)
+        names = {branch.name for branch in (*needed, *PILEUP_BRANCHES)}
+        return {name: default for name, default in self.defaults.items() if name in names}
+
 
 @dataclass
 class Inputs:

@@ -123,18 +123,18 @@ def _made(
     place: Place, plan: Plan, job: Job, folder: Path, states: Mapping[str, FileState | None]
 ) -> tuple[MadePart, dict[Format, str]]:
     """All formats of the part made first, then brought to their place, if the inputs are still those of the plan."""
-    made = MadePart()
-    maker = part_maker(plan.production.kind)
-    for format in plan.production.formats:
-        (folder / format).mkdir()
-        made = maker.make(plan, job, format, folder / format)
-        manifests = folder / format / FOLDER / "manifests"
+    folders: dict[Format, Path] = {format: folder / format for format in plan.production.formats}
+    for each in folders.values():
+        each.mkdir()
+    made = part_maker(plan.production.kind).make(plan, job, folders)
+    for format, each in folders.items():
+        manifests = each / FOLDER / "manifests"
         path = next(manifests.iterdir()).rename(manifests / manifest_name(format, job.part))
         _record_names(plan, job, made, path)
     refuse_changed(states, todo="`ecalwindows production resume FILE` takes the change into the plan")
     digests: dict[Format, str] = {}
-    for format in plan.production.formats:
-        deliver(folder / format, place.parts(format), manifest_name(format, job.part))
+    for format, each in folders.items():
+        deliver(each, place.parts(format), manifest_name(format, job.part))
         path = place.manifest(format, job.part)
         digests[format] = file_record(path, path.parent).sha256
     return made, digests

@@ -28,8 +28,11 @@ from ecalwindows.production.remote_inputs import fetched
 class ConvertedParts:
     """Windows of data files."""
 
-    def make(self, plan: Plan, job: Job, format: Format, folder: Path) -> MadePart:
+    def make(self, plan: Plan, job: Job, folders: Mapping[Format, Path]) -> MadePart:
         """The windows of the job's inputs; of a file that is cut those before the cut, which is reported."""
+        return [self._made(plan, job, format, folder) for format, folder in folders.items()][-1]
+
+    def _made(self, plan: Plan, job: Job, format: Format, folder: Path) -> MadePart:
         production = plan.production
         task = Task(
             format=format,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ecalwindows.commands.truth.match import MatchReport, write_matches
-from ecalwindows.commands.windows import Report, write_windows
+from ecalwindows.commands.windows import Report, write_outputs
+from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.events import Events
 from ecalwindows.dumper.inputs import input_files
 from ecalwindows.dumper.reading import Reading
 from ecalwindows.formats.parquet.definition import features_definition
-from ecalwindows.formats.writers import Format
+from ecalwindows.formats.writers import Format, output_plan
 from ecalwindows.production.job_state import BadInput
 from ecalwindows.production.kinds.parts import MadePart
 from ecalwindows.production.plan import Job, Plan
@@ -31,36 +33,46 @@ class DumperFiles:
 class WindowParts(DumperFiles):
     """Windows of dumper files."""
 
-    def make(self, plan: Plan, job: Job, format: Format, folder: Path) -> MadePart:
-        """The windows of the job's inputs."""
+    def make(self, plan: Plan, job: Job, folders: Mapping[Format, Path]) -> MadePart:
+        """The windows of the job's inputs, read once for all formats."""
         production = plan.production
-        prints_seeds = production.debug and format == production.formats[0]
-
-        def write() -> Report:
-            return write_windows(
-                [entry.path for entry in job.inputs],
+        definition = features_definition(production.features_def)
+        plans = [
+            output_plan(
                 folder if format == "tfrecord" else folder / f"{job.part}{production.suffix(format)}",
+                format, definition, part=job.part, weights=production.weights if format == "tfrecord" else None,
+            )
+            for format, folder in folders.items()
+        ]  # fmt: skip
+
+        def write(reading: Reading) -> Report:
+            return write_outputs(
+                [entry.path for entry in job.inputs],
+                plans,
                 production.settings_of(production.sample(job.sample)),
-                format=format,
-                definition=features_definition(production.features_def),
-                weights=production.weights if format == "tfrecord" else None,
-                reading=_reading(production.strict),
-                part=job.part,
-                observer=_print_seeds if prints_seeds else None,
+                reading=reading,
+                observer=_print_seeds if production.debug else None,
             )
 
-        report = with_answers(write)
+        def write_readable() -> Report:
+            """Without reading each input twice, as leaving out bad ones does, unless one of them is bad."""
+            if not production.debug:
+                with suppress(BadFileError):
+                    return write(_reading(strict=True))
+            return write(_reading(production.strict))
+
+        report = with_answers(write_readable)
         return MadePart(report.counts.windows_kept, report.counts.events, _bad(report))
 
 
 class MatchedParts(DumperFiles):
     """Matched clusters of dumper files."""
 
-    def make(self, plan: Plan, job: Job, format: Format, folder: Path) -> MadePart:
+    def make(self, plan: Plan, job: Job, folders: Mapping[Format, Path]) -> MadePart:
         """The matched clusters of the job's inputs."""
         production = plan.production
         settings, paths = production.settings_of(production.sample(job.sample)), [entry.path for entry in job.inputs]
-        output, reading = folder / f"{job.part}.parquet", _reading(production.strict)
+        output, reading = folders["matches"] / f"{job.part}.parquet", _reading(production.strict)
         report = with_answers(lambda: write_matches(paths, output, settings, reading=reading))
         return MadePart(report.counts.matched, report.counts.events, _bad(report))
 

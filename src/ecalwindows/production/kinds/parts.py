@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -34,8 +34,8 @@ class MadePart:
 class PartKind(Protocol):
     """What makes parts of a kind."""
 
-    def make(self, plan: Plan, job: Job, format: Format, folder: Path) -> MadePart:
-        """Make the part of a job in an empty folder: files and manifest, as in a flat folder of parts.
+    def make(self, plan: Plan, job: Job, folders: Mapping[Format, Path]) -> MadePart:
+        """Make the part of a job, in an empty folder for each format: files and manifest, as in a flat folder of parts.
 
         The same job gives the same bytes anywhere. An input that cannot be read is left out and reported; in a strict
         production it raises BadFileError.
