@@ -28,7 +28,7 @@ from ecalwindows.simulation.kernels.crystals import (
 )
 from ecalwindows.simulation.kernels.draws import hashed, normal, poisson, quantile, stream, uniform
 from ecalwindows.simulation.kernels.electronics import mark_full_readout, reconstructed_energy
-from ecalwindows.simulation.kernels.pileup import start_particle
+from ecalwindows.simulation.kernels.pileup import parametrised_interactions, start_particle
 from ecalwindows.simulation.physics import (
     central_showers,
     core_width,
@@ -37,7 +37,6 @@ from ecalwindows.simulation.physics import (
     shower_maximum,
     test_beam_resolution,
 )
-from ecalwindows.simulation.tuning import parametrised
 
 test_beam_resolution.__test__ = False  # type: ignore[attr-defined]
 
@@ -313,10 +312,11 @@ def test_full_5x5_shapes_of_a_satellite_are_those_of_the_shower_that_it_shares_c
 
 
 def test_parametrised_interactions_are_the_same_however_many_are_made() -> None:
-    """Each has a random stream of its own; the offsets say where its particles are."""
+    """Each has a random stream of its own; the counts say which particles it has."""
     conditions = read_conditions()
-    few, many = (parametrised(conditions, n, seed=3) for n in (4, 60))
-    assert len(many.offsets) == 61 and many.offsets[-1] == len(many.particles) > 1024
-    assert (np.diff(many.offsets) >= 0).all() and np.array_equal(few.offsets, many.offsets[:5])
-    np.testing.assert_array_equal(few.particles, many.particles[: few.offsets[-1]])
-    assert np.isfinite(many.particles).all() and (many.particles[:, 2] > 0).all()
+    how = conditions.pileup_activity, Detector(conditions).spectrum
+    (few_counts, few), (counts, many) = (parametrised_interactions(n, 3, *how) for n in (4, 60))
+    assert len(counts) == 60 and counts.sum() == len(many) > 1024
+    assert (counts >= 0).all() and np.array_equal(few_counts, counts[:4])
+    np.testing.assert_array_equal(few, many[: few_counts.sum()])
+    assert np.isfinite(many).all() and (many[:, 2] > 0).all()

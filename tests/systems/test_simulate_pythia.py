@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ from ecalwindows.simulation.chunks import simulated_chunks
 from ecalwindows.simulation.event import Detector
 from ecalwindows.simulation.kernels.pileup import Library
 from ecalwindows.simulation.minimum_bias import minimum_bias
-from ecalwindows.simulation.tuning import Row, compared, fitted, of_kind, parametrised, per_interaction, within
 
 pytestmark = pytest.mark.pythia8
 pytest.importorskip("pythia8mc", reason="Pythia's Python bindings are not installed (extra `pythia8mc`)")
 
+TOOL = runpy.run_path(str(Path(__file__).parents[2] / "tools" / "tune_pileup.py"))
 INTERACTIONS = 5000
 BY_ETA, BY_PT = 0.10, 0.15
 """Tolerance of the parametrisation in addition to the statistical error: in a bin of eta, and above a pt."""
@@ -32,24 +33,24 @@ def pythia() -> Library:
 
 
 @pytest.fixture(scope="module")
-def rows(pythia: Library) -> list[Row]:
-    return compared(pythia, parametrised(read_conditions(), 4 * INTERACTIONS, 3))
+def rows(pythia: Library) -> list[Any]:
+    return TOOL["compared"](pythia, TOOL["parametrised"](read_conditions(), 4 * INTERACTIONS, 3))
 
 
-def test_the_parametrisation_gives_the_same_numbers_and_energies_by_eta(rows: list[Row]) -> None:
+def test_the_parametrisation_gives_the_same_numbers_and_energies_by_eta(rows: list[Any]) -> None:
     by_eta = [row for row in rows if "abs(eta)" in row.name]
     assert len(by_eta) == 3 * 2 * 5
     assert [row for row in by_eta if abs(row.ratio - 1) > BY_ETA + 3 * row.error] == []
 
 
-def test_the_parametrisation_has_the_same_spectra(rows: list[Row]) -> None:
+def test_the_parametrisation_has_the_same_spectra(rows: list[Any]) -> None:
     by_pt = [row for row in rows if "above" in row.name]
     assert len(by_pt) == 3 * 5
     assert [row for row in by_pt if abs(row.ratio - 1) > BY_PT + 3 * row.error] == []
 
 
 def test_the_packaged_numbers_are_those_of_the_fit(pythia: Library) -> None:
-    fit, conditions = fitted(pythia), read_conditions()
+    fit, conditions = TOOL["fitted"](pythia), read_conditions()
     np.testing.assert_allclose(fit["pileup_per_eta"], conditions.pileup_per_eta, rtol=0.06)
     np.testing.assert_allclose(fit["pileup_eta_tilt"], conditions.pileup_eta_tilt, atol=0.06)
     own = (conditions.pileup_pt_scale_gev, conditions.pileup_pt_power)
@@ -68,7 +69,7 @@ def test_the_charged_density_is_near_the_measured_one(pythia: Library) -> None:
 
     Here, weak decays add about 12 %, and the energy of 13.6 TeV adds about 1 %.
     """
-    density = per_interaction(pythia, of_kind(pythia)[0] & within(pythia, 0, 0.5))[:, 0].mean()
+    density = TOOL["per_interaction"](pythia, TOOL["of_kind"](pythia)[0] & TOOL["within"](pythia, 0, 0.5))[:, 0].mean()
     assert density == pytest.approx(5.49 * 1.13, rel=0.08)
 
 
