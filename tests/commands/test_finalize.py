@@ -45,6 +45,7 @@ from ecalwindows.dataset.record import DatasetRecord, KnownIssue, read_record
 from ecalwindows.dataset.splits import parse_split
 from ecalwindows.formats.manifest import problems, read_manifest
 from ecalwindows.formats.parquet.definition import features_definition
+from ecalwindows.training.opened import open_dataset
 
 SPLIT = "train=0.6,validation=0.2,test=0.2"
 SPLITS = parse_split(SPLIT)
@@ -210,17 +211,22 @@ def test_in_place_only_the_record_is_added(parts):
     assert record.windows == sum(file.windows or 0 for file in record.files) == len(ak.from_parquet(parts))
 
 
+def files_of_split(folder: Path, split: str) -> list[Path]:
+    """The data files of one split of a dataset."""
+    return [Path(file.path) for file in open_dataset(folder).filter(split=split).scan.files]
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_data_files_of_a_dataset(split, made, kind):
     assert (
         len(data_files(split[kind]))
         == len([name for name in SPLIT_FILES[kind] if "part" in name and "csv" not in name]) * 3
     )
-    assert {path.relative_to(split[kind]).parts[1] for path in data_files(split[kind], "test")} == {"test"}
+    assert {path.relative_to(split[kind]).parts[1] for path in files_of_split(split[kind], "test")} == {"test"}
     assert data_files(split[kind] / kind) == data_files(split[kind])
     assert [path.name for path in data_files(made[kind])][-1].startswith(("w-11", "nocalomatch_w-11"))
     with pytest.raises(SettingsError, match="there is no split 'tset'") as error:
-        data_files(split[kind], "tset")
+        files_of_split(split[kind], "tset")
     assert "nearest: test" in error.value.expected
 
 
@@ -232,7 +238,7 @@ def test_every_window_is_on_the_side_of_its_event_once(made, split, kind):
     wanted = Counter(row for path in data_files(made[kind]) for row in identities(path))
     found: Counter[tuple[str, int, int, int, str]] = Counter()
     for name in SPLITS.names:
-        rows = [row for path in data_files(split[kind], name) for row in identities(path)]
+        rows = [row for path in files_of_split(split[kind], name) for row in identities(path)]
         assert rows and {side(*row[:4]) for row in rows} == {name}
         found.update(rows)
     assert found == wanted
@@ -240,7 +246,12 @@ def test_every_window_is_on_the_side_of_its_event_once(made, split, kind):
 
 def test_all_formats_are_split_in_the_same_way(split):
     sides = [
-        {row[4]: name for name in SPLITS.names for path in data_files(split[kind], name) for row in identities(path)}
+        {
+            row[4]: name
+            for name in SPLITS.names
+            for path in files_of_split(split[kind], name)
+            for row in identities(path)
+        }
         for kind in FORMATS
     ]
     assert sides[0] == sides[1] == sides[2]
@@ -281,7 +292,7 @@ def test_the_table_of_events_is_split_too(made, split):
 def test_counts_of_splits(split, kind):
     record = read_record(split[kind] / "dataset.json")
     for each in record.splits:
-        rows = [row for path in data_files(split[kind], each.name) for row in identities(path)]
+        rows = [row for path in files_of_split(split[kind], each.name) for row in identities(path)]
         assert (each.windows, each.events) == (len(rows), len({row[:4] for row in rows}))
         assert sum(file.windows or 0 for file in record.files if file.split == each.name) == each.windows
     assert [(each.name, each.share) for each in record.splits] == [
@@ -298,8 +309,12 @@ def test_events_stay_on_their_side_when_a_dataset_is_remade_and_grows(tmp_path, 
     write_part(tmp_path / "parts", "more", "pho.2", (0, 24), overlap=True)
     finalize_dataset(tmp_path / "parts", tmp_path / "out", splits=SPLITS)
     for name in SPLITS.names:
-        before = {row[:4] for path in data_files(split["parquet"], name) for row in identities(path) if row[0] == "ele"}
-        now = {row[:4] for path in data_files(tmp_path / "out", name) for row in identities(path) if row[0] == "ele"}
+        before = {
+            row[:4] for path in files_of_split(split["parquet"], name) for row in identities(path) if row[0] == "ele"
+        }
+        now = {
+            row[:4] for path in files_of_split(tmp_path / "out", name) for row in identities(path) if row[0] == "ele"
+        }
         assert before and before <= now
 
 
@@ -307,7 +322,7 @@ def test_events_stay_on_their_side_when_a_dataset_is_remade_and_grows(tmp_path, 
 def test_a_split_without_events_can_be_read(made, tmp_path, kind):
     shares = parse_split("all=999999999/1000000000,none=1/1000000000")
     record = finalize_dataset(made[kind], tmp_path / "out", splits=shares).record
-    empty = data_files(tmp_path / "out", "none")
+    empty = files_of_split(tmp_path / "out", "none")
     assert empty and not [row for path in empty for row in identities(path)]
     if kind == "parquet":
         assert len(ak.from_parquet(tmp_path / "out" / "parquet" / "none")) == 0

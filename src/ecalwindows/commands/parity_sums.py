@@ -46,7 +46,7 @@ class Counts:
     """What was counted in a dataset.
 
     before, outside : clusters that CMSSW leaves out: before the seed in Et, outside its geometry
-    low_seeds : seeds that make no window in CMSSW; late_seeds : windows in which the seed is not the first cluster
+    low_seeds : seeds that make no window in CMSSW
     cut, hits_cut, energy, energy_cut : clusters and hits without a place, and the energy of hits [GeV]
     """
 
@@ -56,7 +56,6 @@ class Counts:
     before: int = 0
     outside: int = 0
     low_seeds: int = 0
-    late_seeds: int = 0
     cut: int = 0
     cut_windows: int = 0
     hits: int = 0
@@ -131,8 +130,6 @@ class Measured:
         counts.clusters += len(before)
         counts.before += int(before.sum())
         counts.outside += int(outside.sum())
-        first = batch.pair_cluster[batch.window_offsets[:-1]] == batch.window_seed
-        counts.late_seeds += int((~first).sum())
         if "et_cluster_calib" in {*batch.pair, *batch.cluster}:
             counts.low_seeds += int((batch.column("et_cluster_calib")[batch.column("is_seed")] <= 1.0).sum())
         counts.cut += int(np.maximum(sizes - self.given.places, 0).sum())

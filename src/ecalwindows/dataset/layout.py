@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ecalwindows.core.errors import InputError, SettingsError, near
+from ecalwindows.core.errors import InputError
 from ecalwindows.core.files.commit import FOLDER
 from ecalwindows.core.files.inside import link_problem
 from ecalwindows.core.files.recovery import recover
@@ -29,7 +29,7 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
     ]
 
 
-def data_files(path: str | Path, split: str | None = None, *, linked: list[str] | None = None) -> list[Path]:
+def data_files(path: str | Path, *, linked: list[str] | None = None) -> list[Path]:
     """The data files of a dataset, in order: of a finished one, its format folder, a flat folder, or a file itself.
 
     In a folder with a record or manifests a data file that is a link, or reached through one, is none of the dataset.
@@ -39,8 +39,6 @@ def data_files(path: str | Path, split: str | None = None, *, linked: list[str] 
     ----------
     path
         Folder or file.
-    split
-        Only this split. Of a finished dataset with several formats, Parquet is read, else NDJSON.
     linked
         Takes a sentence for each file that is a link, which is left out; without it such a file is an error.
 
@@ -48,14 +46,10 @@ def data_files(path: str | Path, split: str | None = None, *, linked: list[str] 
     ------
     InputError
         Where there are no data, data of several formats side by side, or links.
-    SettingsError
-        For a split that is not there.
     """
     path = Path(path)
     recover(path)
     if path.is_file():
-        if split is not None:
-            raise _no_split(split, path, [])
         return [real_file(path)]
     if not path.is_dir():
         raise _no_data("there is no such file or folder", path)
@@ -63,11 +57,6 @@ def data_files(path: str | Path, split: str | None = None, *, linked: list[str] 
     found = _without_links(path, _data_below(base), linked)
     if not found and linked:
         return []
-    if split is not None:
-        known = sorted({file.relative_to(base).parts[0] for file in found if _in_split(file, base)})
-        if split not in known:
-            raise _no_split(split, path, known)
-        found = [file for file in found if file.relative_to(base).parts[0] == split]
     formats = sorted({str(format_of(file.name)) for file in found})
     if not found:
         if dumps := next(path.rglob("*.root"), None):
@@ -112,11 +101,6 @@ def is_data(path: Path) -> bool:
     return format_of(path.name) is not None and path.is_file()
 
 
-def _in_split(file: Path, base: Path) -> bool:
-    folders = file.relative_to(base).parts[:-1]
-    return bool(folders) and folders[0] not in (MATCHED, UNMATCHED)
-
-
 def record_path(path: str | Path) -> Path | None:
     """The record (dataset.json) that describes a path (a dataset, a folder or a file in it), or None."""
     path = Path(path).absolute()
@@ -144,13 +128,4 @@ def _no_data(found: str, path: Path) -> InputError:
         expected=f"a dataset: a folder of, or one of {', '.join('*' + suffix for suffix in FOUND)}",
         where=str(path),
         todo="check the path, or make the data with `ecalwindows windows` or `ecalwindows convert`",
-    )
-
-
-def _no_split(split: str, path: Path, known: list[str]) -> SettingsError:
-    return SettingsError(
-        f"there is no split '{split}'",
-        expected=near(split, known) if known else "none: the dataset was made without splits",
-        where=str(path),
-        todo="name another split, or make them with `ecalwindows finalize ... --split`",
     )

@@ -55,7 +55,6 @@ def _hit(key: str, kind: Kind, *components: str) -> Branch:
     )
 
 
-_PU = ("calo_simen_PU", "seed_simen_PU", "cluster_PUfrac", "seed_PUfrac", "wtot_simen_PU")
 _MUSTACHE = ("is_seed_mustache_matched", "mustache_seed_index")
 SUPERCLUSTERS = "superCluster"
 """The usual collection of superclusters. A dump may lack it; another one that is asked for must be there."""

@@ -20,7 +20,6 @@ class SeenEvents:
 
     paths: list[str]
     keep_first: bool = False
-    n_dropped: int = 0
     _blocks: SortedBlocks = field(default_factory=SortedBlocks)
 
     def first_time(self, events: Events, file: int) -> NDArray[np.bool_]:
@@ -37,7 +36,6 @@ class SeenEvents:
         if again.any() and not self.keep_first:
             row = int(np.argmax(again))
             self._refuse(events, int(order[row]), int(earlier[row]), file)
-        self.n_dropped += int(again.sum())
         self._blocks.add(keys[~again], np.full(int((~again).sum()), file, dtype=np.int32))
         first = np.empty(len(events), dtype=np.bool_)
         first[order] = ~again

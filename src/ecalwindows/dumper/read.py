@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,8 +20,6 @@ from ecalwindows.dumper.branches import BRANCHES, PILEUP_BRANCHES, PILEUP_TOTAL,
 from ecalwindows.dumper.columns import Ragged
 from ecalwindows.dumper.headers import Input, bad_file, open_tree, reading_errors
 from ecalwindows.dumper.values import check_values, integers
-
-log = logging.getLogger(__name__)
 
 
 def event_steps(

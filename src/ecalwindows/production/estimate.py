@@ -22,10 +22,9 @@ EVENTS = 500
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of a sample: the file that was probed, events, windows, seconds of one processor, bytes of output."""
+    """Of a sample: events, windows, seconds of one processor, bytes of output."""
 
     sample: str
-    probed: str
     events: float
     windows: float
     seconds: float
@@ -52,7 +51,7 @@ def _estimate(plan: Plan, name: str, events: int) -> Estimate:
     share = max(counts.events, 1) / max(events_in(probe.path, settings.tree), 1)
     scale = sum(entry.bytes or 0 for entry in entries) / (probe.bytes or 1) / share
     seconds, size = sum(each.seconds for each in probes), sum(each.bytes for each in probes)
-    return Estimate(name, probe.path, counts.events * scale, counts.windows_kept * scale, seconds * scale, size * scale)
+    return Estimate(name, counts.events * scale, counts.windows_kept * scale, seconds * scale, size * scale)
 
 
 @dataclass(frozen=True)

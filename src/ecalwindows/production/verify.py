@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,19 +29,12 @@ class Verdict:
         return self.what == "complete"
 
 
-def verdicts(
-    place: Place, plan: Plan, *, deep: bool = True, strict: bool = False, done: Callable[[], None] | None = None
-) -> list[Verdict]:
+def verdicts(place: Place, plan: Plan, *, deep: bool = True, strict: bool = False) -> list[Verdict]:
     """A verdict for each job of the plan.
 
     deep : compare checksums of all files, else only their sizes; strict : a part that leaves inputs out is not complete
     """
-    found = []
-    for job in plan.jobs:
-        found.append(verdict(place, plan, job, deep=deep, strict=strict))
-        if done:
-            done()
-    return found
+    return [verdict(place, plan, job, deep=deep, strict=strict) for job in plan.jobs]
 
 
 def verdict(place: Place, plan: Plan, job: Job, *, deep: bool, strict: bool) -> Verdict:

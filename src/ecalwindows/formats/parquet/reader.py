@@ -6,7 +6,6 @@ numbers, NaN.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -39,8 +38,6 @@ from ecalwindows.formats.parquet.shape import (
     schema_layout,
 )
 from ecalwindows.formats.parquet.stored import arrow_text, finite_numbers, stored_column
-
-log = logging.getLogger(__name__)
 
 Ranges = Mapping[str, tuple[float, float]]
 """Least and largest stored value of columns, by name."""

@@ -64,12 +64,11 @@ OpenPool = Callable[[Place, Plan, int], AbstractContextManager[Pool]]
 
 @dataclass
 class JobsRun:
-    """What a pool did: jobs done, their windows, what failed by index of the job, what was not begun."""
+    """What a pool did: jobs done, their windows, what failed by index of the job."""
 
     done: int = 0
     windows: int = 0
     failed: dict[int, str] = field(default_factory=dict)
-    not_tried: list[int] = field(default_factory=list)
 
 
 def run_jobs(pool: Pool, place: Place, plan: Plan, numbers: Sequence[int], progress: Progress | None = None) -> JobsRun:
@@ -104,7 +103,6 @@ def _note(answer: Answer, number: int, waiting: deque[int], result: JobsRun, may
     else:
         result.failed[number] = answer.error
     if answer.fatal:
-        result.not_tried += waiting
         waiting.clear()
 
 

@@ -42,7 +42,6 @@ def _no_statement(key: str) -> str:
 
 STATEMENTS = ("queue", "include", "if", "elif", "else", "endif", "error", "warning", "use")
 Line = Annotated[str, Field(min_length=1), AfterValidator(_one_line)]
-LinePath = Annotated[HomePath, AfterValidator(_path_of_one_line)]
 Key = Annotated[str, Field(pattern=r"^\+?[A-Za-z_][A-Za-z0-9_.]*$"), AfterValidator(_no_statement)]
 """Name of a line of a submit file, such as `requirements`, `+Project` or `MY.Project`."""
 
