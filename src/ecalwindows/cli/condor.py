@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import click
 
 from ecalwindows.cli.groups import SuggestingGroup
-from ecalwindows.cli.options import setting_option
+from ecalwindows.cli.options import setting_option, with_options
 from ecalwindows.cli.printing import say
 from ecalwindows.core.window_fields import WINDOW_FIELDS
 
@@ -29,28 +28,24 @@ def condor() -> None:
     """
 
 
-def _shared_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that all of these commands have; first those of the old scripts."""
-    options = (
-        click.option("-i", "--inputdir", required=True, metavar="FOLDER", help="Inputs: a folder or a glob."),
-        click.option(
-            "-nfg", "--nfile-group", required=True, type=click.IntRange(min=1), metavar="N", help="Files per job."
-        ),
-        click.option("-o", "--outputdir", required=True, metavar="FOLDER", help="Where the outputs go."),
-        click.option("-q", "--queue", required=True, metavar="FLAVOUR", help="Condor queue: espresso, longlunch, ..."),
-        click.option(
-            "-cf", "--condor-folder", default="condor_ndjson", show_default=True, metavar="FOLDER",
-            help="Folder of plan, submit files, logs and parts; one per production.",
-        ),
-        click.option("--redo", is_flag=True, help="Make everything again."),
-        click.option("--submit", is_flag=True, help="Submit, too."),
-        click.option(
-            "--accounting-group", metavar="GROUP", help="Empty: none [group_u_CMS.CAF.COMM, as the old scripts]."
-        ),
-    )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+_shared_options = with_options(
+    click.option("-i", "--inputdir", required=True, metavar="FOLDER", help="Inputs: a folder or a glob."),
+    click.option(
+        "-nfg", "--nfile-group", required=True, type=click.IntRange(min=1), metavar="N", help="Files per job."
+    ),
+    click.option("-o", "--outputdir", required=True, metavar="FOLDER", help="Where the outputs go."),
+    click.option("-q", "--queue", required=True, metavar="FLAVOUR", help="Condor queue: espresso, longlunch, ..."),
+    click.option(
+        "-cf", "--condor-folder", default="condor_ndjson", show_default=True, metavar="FOLDER",
+        help="Folder of plan, submit files, logs and parts; one per production.",
+    ),
+    click.option("--redo", is_flag=True, help="Make everything again."),
+    click.option("--submit", is_flag=True, help="Submit, too."),
+    click.option(
+        "--accounting-group", metavar="GROUP", help="Empty: none [group_u_CMS.CAF.COMM, as the old scripts]."
+    ),
+)  # fmt: skip
+"""The options that all of these commands have; first those of the old scripts."""
 
 
 @condor.command(

@@ -22,18 +22,19 @@ Examples:
 )
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("-o", "--output", required=True, metavar="OUT", help="Output file; a folder with -nfg and for TFRecord.")
+@click.option("--format", metavar="NAME", help="parquet, ndjson or tfrecord, if the name does not state it.")
 @click.option(
-    "--format", "format_name", metavar="NAME", help="parquet, ndjson or tfrecord, if the name does not state it."
-)
-@click.option(
-    "-nfg", "--nfile-group", type=click.IntRange(min=1), metavar="N",
+    "-nfg", "--nfile-group", "files_per_output", type=click.IntRange(min=1), metavar="N",
     help="One output for N inputs: OUT/records_0.parquet, OUT/clusters_data_0.ndjson.zst, ... [all to one]",
 )  # fmt: skip
 @click.option(
     "--flavour", type=click.IntRange(0, 2**31 - 1), metavar="N", help="Flavour of all windows: 11 or 22 [kept, else 0]."
 )
 @click.option("-f", "--features-def", metavar="FILE", help="Features of Parquet: default, seed or a JSON file.")
-@click.option("-w", "--weights", metavar="FILE", help="Weights for TFRecord, correctionlib JSON or ROOT [all 1].")
+@click.option(
+    "-w", "--weights", type=click.Path(path_type=Path), metavar="FILE",
+    help="Weights for TFRecord, correctionlib JSON or ROOT [all 1].",
+)  # fmt: skip
 @click.option(
     "--skip-bad-files", is_flag=True, help="Keep the complete lines of files that are cut, and skip other bad files."
 )
@@ -44,7 +45,10 @@ Examples:
               metavar="GB", help="Maximum size of the text in a compressed NDJSON file.")  # fmt: skip
 @jobs_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
-def convert(inputs: tuple[str, ...], output: str, **options: Any) -> None:
+def convert(
+    inputs: tuple[str, ...], output: str, features_def: str | None, max_line_mb: float, max_decompressed_gb: float,
+    quiet: bool, **options: Any,
+) -> None:  # fmt: skip
     """Convert datasets between Parquet, NDJSON and TFRecord.
 
     INPUT is a file, a folder or a glob. CMS productions (.ndjson.tar.gz) are read as they are: NaN becomes -999, a cut
@@ -58,18 +62,10 @@ def convert(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     from ecalwindows.formats.parquet.definition import features_definition
 
     task = Task(
-        format=options["format_name"],
-        files_per_output=options["nfile_group"],
-        flavour=options["flavour"],
-        definition=features_definition(options["features_def"]),
-        is_own=options["features_def"] is not None,
-        weights=Path(options["weights"]) if options["weights"] else None,
-        limits=Limits(options["max_line_mb"], options["max_decompressed_gb"]),
-        skip_bad_files=options["skip_bad_files"],
-        overwrite=options["overwrite"],
-        jobs=options["jobs"],
-    )
-    with warnings_shown(), progress(shown=not options["quiet"], noun="files") as step_done:
+        definition=features_definition(features_def), is_own=features_def is not None,
+        limits=Limits(max_line_mb, max_decompressed_gb), **options,
+    )  # fmt: skip
+    with warnings_shown(), progress(shown=not quiet, noun="files") as step_done:
         done = convert_files(list(inputs), output, task, progress=step_done)
-    if not options["quiet"]:
+    if not quiet:
         say(summary(done), err=to_stdout(output))

@@ -10,13 +10,16 @@ import click
 from ecalwindows.cli.figures import label_option
 from ecalwindows.cli.printing import say
 
+Source = tuple[str | None, str]
+"""Name, if it is given, and where scores come from."""
+
 
 class Named(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """`SCORES`, or `NAME=SCORES`."""
 
     name = "[NAME=]SCORES"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str | None, str]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Source:
         """Name and source."""
         if isinstance(value, tuple):
             return value
@@ -51,7 +54,7 @@ Examples:
 @click.option("--threshold", type=float, default=0.5, show_default=True, help="Score from which a cluster is taken.")
 @click.option("--min-et", type=float, default=0.0, show_default=True, help="Minimum raw Et of superclusters [GeV].")
 @click.option("--split", metavar="NAME", help="Only this split of finished datasets [all].")
-@click.option("--bootstrap", type=int, default=400, show_default=True, help="Rounds of the bootstrap.")
+@click.option("--bootstrap", "rounds", type=int, default=400, show_default=True, help="Rounds of the bootstrap.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the bootstrap.")
 @click.option("--save-scores", is_flag=True, help="Write the scores of the models as tables.")
 @click.option("--cms-csv", is_flag=True, help="Write the tables that CMS's plotting scripts read.")
@@ -59,7 +62,11 @@ Examples:
 @click.option("--overwrite", is_flag=True, help="Replace the folder of an earlier evaluation, atomically.")
 @label_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
-def evaluate(datasets: tuple[str, ...], output: str, **options: Any) -> None:
+def evaluate(
+    datasets: tuple[str, ...], output: str, model: Source | None, compare: tuple[Source, ...], inputs: str | None,
+    compare_inputs: tuple[tuple[str, str], ...], strategy: tuple[str, ...], overwrite: bool, quiet: bool,
+    **options: Any,
+) -> None:  # fmt: skip
     """Judge a model by the superclusters that are made of its scores, beside Mustache and truth.
 
     DATASET is a finished dataset, a folder or a file of any format; several are taken together. Superclusters need
@@ -70,26 +77,19 @@ def evaluate(datasets: tuple[str, ...], output: str, **options: Any) -> None:
     from ecalwindows.commands.evaluate import EvaluationOptions
     from ecalwindows.commands.evaluate import evaluate as evaluated
 
-    given = ([options["model"]] if options["model"] else []) + list(options["compare"])
-    models, inputs = _by_name(given), dict(options["compare_inputs"])
-    if options["inputs"]:
-        inputs = {name: options["inputs"] for name, what in models.items() if _takes_inputs(what)} | inputs
-    chosen = EvaluationOptions(
-        strategies=options["strategy"] or ("Cascade",), threshold=options["threshold"], min_et=options["min_et"],
-        split=options["split"],
-        rounds=options["bootstrap"], seed=options["seed"], save_scores=options["save_scores"],
-        cms_csv=options["cms_csv"], figures=options["figures"],
-    )  # fmt: skip
-    shown = not options["quiet"]
-    with warnings_shown(), progress(shown=shown, noun="steps") as step_done:
+    models, definitions = _by_name([*([model] if model else []), *compare]), dict(compare_inputs)
+    if inputs:
+        definitions = {name: inputs for name, what in models.items() if _takes_inputs(what)} | definitions
+    chosen = EvaluationOptions(strategy or ("Cascade",), **options)
+    with warnings_shown(), progress(shown=not quiet, noun="steps") as step_done:
         found = evaluated(
-            list(datasets), models, output, chosen, inputs=inputs, overwrite=options["overwrite"], progress=step_done
+            list(datasets), models, output, chosen, inputs=definitions, overwrite=overwrite, progress=step_done
         )
-    if shown:
+    if not quiet:
         say(evaluated_text(found))
 
 
-def _by_name(given: list[tuple[str | None, str]]) -> dict[str, str]:
+def _by_name(given: list[Source]) -> dict[str, str]:
     """Sources by name; without a name, that of the file. A name that is given twice is an error."""
     models: dict[str, str] = {}
     for name, source in given:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any
 
 import click
 
@@ -23,32 +23,17 @@ Examples:
 @click.option("-o", "--output", metavar="FILE", help="The file of factors, .json.")
 @click.option("--inputs", "definition", metavar="FILE", help="Write an input definition with the factors, .yaml.")
 @click.option(
-    "--scaler",
-    type=click.Choice(["mean_std", "min_max"]),
-    default="mean_std",
-    show_default=True,
+    "--scaler", type=click.Choice(["mean_std", "min_max"]), default="mean_std", show_default=True,
     help="Factors that the input definition uses.",
-)
+)  # fmt: skip
 @click.option(
-    "--convention",
-    type=click.Choice(["training", "cmssw"]),
-    default="training",
-    show_default=True,
+    "--convention", type=click.Choice(["training", "cmssw"]), default="training", show_default=True,
     help="Inputs as they are in the dataset, or as CMSSW computes them.",
-)
+)  # fmt: skip
 @click.option("--split", metavar="NAME", help="Only this split of finished datasets.")
 @click.option("--keep-sentinels", is_flag=True, help="Count -999 as a number, as older files of factors do.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
-def normalize(
-    inputs: tuple[str, ...],
-    output: str | None,
-    definition: str | None,
-    scaler: Literal["mean_std", "min_max"],
-    convention: Literal["training", "cmssw"],
-    split: str | None,
-    keep_sentinels: bool,
-    quiet: bool,
-) -> None:
+def normalize(inputs: tuple[str, ...], output: str | None, definition: str | None, quiet: bool, **options: Any) -> None:
     """Write mean, standard deviation and range of the columns in cl_features and window_features.
 
     DATASET is a dataset of any format (finished, folder or file), or the result of an earlier run (.json): results of
@@ -63,15 +48,6 @@ def normalize(
     from ecalwindows.commands.normalize import normalize_datasets
 
     with warnings_shown(), progress(shown=not quiet, noun="files") as step_done:
-        done = normalize_datasets(
-            inputs,
-            output,
-            definition=definition,
-            scaler=scaler,
-            convention=convention,
-            keep_sentinels=keep_sentinels,
-            split=split,
-            progress=step_done,
-        )
+        done = normalize_datasets(inputs, output, definition=definition, progress=step_done, **options)
     if not quiet:
         say(normalisation_summary(done, output, definition))

@@ -49,6 +49,22 @@ class EventRange(click.ParamType):  # type: ignore[type-arg,unused-ignore]
             self.fail(f"'{value}' is not START:STOP (for example 0:1000, :1000 or 1000:)", param, ctx)
 
 
+class Numbers(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """Numbers with commas between."""
+
+    def __init__(self, example: str, name: str = "NUMBERS") -> None:
+        self.example, self.name = example, name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        """The numbers."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(float(word) for word in str(value).split(","))
+        except ValueError:
+            self.fail(f"'{value}' is not a list of numbers (for example {self.example})", param, ctx)
+
+
 class Megabytes(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """A size like 256, 256MB or 1.5GB, in MB."""
 
@@ -92,61 +108,55 @@ def setting_option(name: str, **changes: Any) -> Callable[[Command], Command]:
     return click.option(*names, name, **look | {"show_default": "default" in changes} | changes)
 
 
-def overlap_option(command: Command) -> Command:
-    """The short options of the modes overlapping and non-overlapping."""
-    return click.option(
-        "-ov/-nov", "--overlap/--no-overlap", default=None, help="The same as --mode overlapping (non-overlapping)."
-    )(command)
-
-
-def setting_options(*names: str) -> Callable[[Command], Command]:
-    """The options of these settings, in this order; of all settings of windows if none is named."""
+def with_options(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """Several options of a command as one decorator, in their order."""
 
     def decorated(command: Command) -> Command:
-        for name in reversed(names or tuple(WINDOW_FIELDS)):
-            if name == "mode":
-                command = overlap_option(command)
-            command = setting_option(name)(command)
+        for option in reversed(options):
+            command = option(command)
         return command
 
     return decorated
 
 
-def jobs_option(command: Command) -> Command:
-    """The option on how many threads work side by side."""
-    help_text = "Threads; 0: as many as there are processors. The output is the same."
-    return click.option(
-        "-j", "--jobs", type=click.IntRange(min=0), default=1, metavar="N", show_default=True, help=help_text
-    )(command)
+overlap_option = click.option(
+    "-ov/-nov", "--overlap/--no-overlap", default=None, help="The same as --mode overlapping (non-overlapping)."
+)
+"""The short options of the modes overlapping and non-overlapping."""
 
 
-def reading_options(command: Command) -> Command:
-    """The options on how dumper files are read."""
-    options = (
-        click.option("--events", type=EventRange(), default=":", help="Only these events, counted over all inputs."),
-        jobs_option,
-        click.option("--memory", type=Megabytes(), default="256MB", show_default=True, help="Memory for arrays."),
-        click.option("--step-events", type=click.IntRange(min=1), metavar="N", help="Read at most N events at a time."),
-        click.option("--skip-bad-files", is_flag=True, help="Go on without files that cannot be read, and list them."),
-        click.option("--keep-first-duplicates", is_flag=True, help="Keep the first of events that occur twice."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+def setting_options(*names: str) -> Callable[[Command], Command]:
+    """The options of these settings, in this order; of all settings of windows if none is named."""
+    options = []
+    for name in names or tuple(WINDOW_FIELDS):
+        options += [setting_option(name), *([overlap_option] if name == "mode" else [])]
+    return with_options(*options)
+
+
+jobs_option = click.option(
+    "-j", "--jobs", type=click.IntRange(min=0), default=1, metavar="N", show_default=True,
+    help="Threads; 0: as many as there are processors. The output is the same.",
+)  # fmt: skip
+"""The option on how many threads work side by side."""
+
+reading_options = with_options(
+    click.option("--events", type=EventRange(), default=":", help="Only these events, counted over all inputs."),
+    jobs_option,
+    click.option(
+        "--memory", "memory_mb", type=Megabytes(), default="256MB", show_default=True, help="Memory for arrays."
+    ),
+    click.option("--step-events", type=click.IntRange(min=1), metavar="N", help="Read at most N events at a time."),
+    click.option("--skip-bad-files", is_flag=True, help="Go on without files that cannot be read, and list them."),
+    click.option("--keep-first-duplicates", is_flag=True, help="Keep the first of events that occur twice."),
+)
+"""The options on how dumper files are read."""
 
 
 def reading_of(options: dict[str, Any]) -> Any:
     """How inputs are read, by the options."""
     from ecalwindows.dumper.reading import Reading
 
-    return Reading(
-        memory_mb=options["memory"],
-        step_events=options["step_events"],
-        events=options["events"],
-        skip_bad_files=options["skip_bad_files"],
-        keep_first_duplicates=options["keep_first_duplicates"],
-        jobs=options["jobs"],
-    )
+    return Reading(**{name: options[name] for name in Reading.__dataclass_fields__ if name in options})
 
 
 def chosen_settings(options: dict[str, Any]) -> Any:

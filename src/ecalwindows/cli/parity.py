@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from ecalwindows.cli.printing import say
@@ -27,16 +29,7 @@ Exit code: 0 they agree, 1 they differ, 2 could not compare. The last line is `a
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object with all numbers.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and only the last line.")
-def parity(
-    inputs: str,
-    dataset: str,
-    model: str | None,
-    split: str | None,
-    max_windows: int | None,
-    sigma: float,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+def parity(inputs: str, dataset: str, as_json: bool, quiet: bool, **options: Any) -> None:
     """Find every difference between what a model was trained on and what CMSSW feeds it.
 
     INPUTS.yaml is the input definition of a training, FOLDER has CMSSW's text files. DATASET is the dataset of the
@@ -48,9 +41,7 @@ def parity(
     from ecalwindows.commands.parity import parity as compared
 
     with warnings_shown(), progress(shown=not quiet, noun="pieces") as step_done:
-        found = compared(
-            inputs, dataset, model=model, split=split, max_windows=max_windows, sigma=sigma, progress=step_done
-        )
+        found = compared(inputs, dataset, progress=step_done, **options)
     text = parity_json(found) if as_json else parity_text(found)
     say(text.splitlines()[-1] if quiet and not as_json else text)
     if not found.agrees:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from ecalwindows.cli.figures import label_option
@@ -24,10 +26,7 @@ Examples:
 @click.option("--overwrite", is_flag=True, help="Replace the figures of an earlier run, atomically.")
 @label_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
-def plot(
-    inputs: tuple[str, ...], output: str, only: tuple[str, ...], split: str | None, pdf: bool, overwrite: bool,
-    quiet: bool,
-) -> None:  # fmt: skip
+def plot(inputs: tuple[str, ...], output: str, quiet: bool, **options: Any) -> None:
     """Draw the distributions of all columns, by flavour and label, and an overview of the dataset.
 
     DATASET is a finished dataset, a folder or a file of any format; several are combined. FOLDER then holds
@@ -38,8 +37,6 @@ def plot(
     from ecalwindows.commands.plot import plot_datasets
 
     with warnings_shown(), progress(shown=not quiet, noun="steps") as step_done:
-        plotted = plot_datasets(
-            inputs, output, only=only, split=split, pdf=pdf, overwrite=overwrite, progress=step_done
-        )
+        plotted = plot_datasets(inputs, output, progress=step_done, **options)
     if not quiet:
         say(plotted_summary(plotted))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from ecalwindows.cli.options import jobs_option
@@ -26,16 +28,7 @@ Examples:
 @click.option("--overwrite", is_flag=True, help="Replace an existing output, atomically.")
 @jobs_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
-def relabel(
-    dataset: str,
-    wp_file: str,
-    output: str,
-    accept_legacy_labels: bool,
-    pu_limit: float | None,
-    overwrite: bool,
-    jobs: int,
-    quiet: bool,
-) -> None:
+def relabel(dataset: str, wp_file: str, output: str, quiet: bool, **options: Any) -> None:
     """Write the windows of DATASET with other working points, without reading ROOT again.
 
     DATASET is a Parquet or NDJSON file, a folder of parts or a finished dataset. in_scluster, nclusters_insc and
@@ -46,15 +39,6 @@ def relabel(
     from ecalwindows.commands.relabel import relabel_dataset
 
     with warnings_shown(), progress(shown=not quiet, noun="files") as step_done:
-        done = relabel_dataset(
-            dataset,
-            output,
-            wp_file,
-            accept_legacy_labels=accept_legacy_labels,
-            pu_limit=pu_limit,
-            overwrite=overwrite,
-            jobs=jobs,
-            progress=step_done,
-        )
+        done = relabel_dataset(dataset, output, wp_file, progress=step_done, **options)
     if not quiet:
         say(relabelled_summary(done))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from ecalwindows.cli.printing import say
@@ -24,10 +26,7 @@ Examples:
 @click.option("--wp-file", metavar="FILE", help="Working points of the labels [those recorded, if packaged].")
 @click.option("--max-windows", type=click.IntRange(1), metavar="N", help="Windows in the distributions [50000].")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
-def report(
-    dataset: str, output: str, split: str | None, against: str | None, scores: str | None, wp_file: str | None,
-    max_windows: int | None, quiet: bool,
-) -> None:  # fmt: skip
+def report(dataset: str, output: str, max_windows: int | None, quiet: bool, **options: Any) -> None:
     """Write one HTML file to look at a dataset: its record, its distributions, single windows.
 
     DATASET is a finished dataset, a folder or a file of any format. FILE needs no server, no network and nothing
@@ -39,9 +38,6 @@ def report(
     from ecalwindows.commands.report import MAX_WINDOWS, write_report
 
     with warnings_shown(), progress(shown=not quiet, noun="steps") as step_done:
-        done = write_report(
-            dataset, output, split=split, against=against, scores=scores, wp_file=wp_file,
-            max_windows=max_windows or MAX_WINDOWS, progress=step_done,
-        )  # fmt: skip
+        done = write_report(dataset, output, max_windows=max_windows or MAX_WINDOWS, progress=step_done, **options)
     if not quiet:
         say(reported_summary(done))

@@ -32,7 +32,7 @@ Exit code: 0 the weights are written, 1 they are not (too few windows for the bi
     "--flat", type=click.Choice(["density", "bins"]), default="density", show_default=True,
     help="The same everywhere: windows per GeV and unit of eta, or windows a bin.",
 )  # fmt: skip
-@click.option("--min-entries", type=click.IntRange(min=1), default=25, show_default=True, metavar="N",
+@click.option("--min-entries", "least", type=click.IntRange(min=1), default=25, show_default=True, metavar="N",
               help="Bins in ncls with fewer windows are merged.")  # fmt: skip
 @click.option("--cap", type=float, metavar="X", help="No weight of either correction above X (their mean is 1).")
 @click.option("--study", metavar="FOLDER", help="Folder of tables and figures [<FILE without .json>_study].")
@@ -51,21 +51,11 @@ def reweight(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     from ecalwindows.commands.reweight import Options, reweight_datasets
     from ecalwindows.studies.reweighting.bins import parse_bins
 
-    chosen = Options(
-        **{name: parse_bins(options[f"{name}_bins"], f"--{name}-bins") for name in ("et", "eta", "ncls")},
-        quantiles=options["quantiles"],
-        flat=options["flat"],
-        least=options["min_entries"],
-        cap=options["cap"],
-    )
+    given: dict[str, Any] = {name: options[name] for name in ("quantiles", "flat", "least", "cap")}
+    given |= {name: parse_bins(options[f"{name}_bins"], f"--{name}-bins") for name in ("et", "eta", "ncls")}
     with warnings_shown(), progress(shown=not options["quiet"], noun="files") as step_done:
-        done = reweight_datasets(
-            inputs,
-            output,
-            options=chosen,
-            progress=step_done,
-            **{name: options[name] for name in ("check", "study", "split", "figures")},
-        )
+        how = {name: options[name] for name in ("check", "study", "split", "figures")}
+        done = reweight_datasets(inputs, output, options=Options(**given), progress=step_done, **how)
     if not options["quiet"]:
         say(reweighting_summary(done))
     if done.problem:

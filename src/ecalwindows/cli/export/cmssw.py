@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from ecalwindows.cli.printing import say
@@ -23,16 +25,7 @@ Examples:
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="The folder.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier export.")
 @click.option("-q", "--quiet", is_flag=True, help="No summary.")
-def cmssw(
-    inputs: str,
-    model: str | None,
-    dataset: str | None,
-    strategy: str,
-    allow_unknown: bool,
-    output: str,
-    overwrite: bool,
-    quiet: bool,
-) -> None:
+def cmssw(inputs: str, output: str, quiet: bool, **options: Any) -> None:
     """Write the files of a model for CMSSW's supercluster producer.
 
     INPUTS.yaml is an input definition. Written are the three text files of inputs with CMSSW's names, the parameters of
@@ -43,15 +36,7 @@ def cmssw(
     from ecalwindows.commands.export import export_cmssw
 
     with warnings_shown():
-        done = export_cmssw(
-            inputs,
-            output,
-            model=model,
-            dataset=dataset,
-            strategy=strategy,
-            allow_unknown=allow_unknown,
-            overwrite=overwrite,
-        )
+        done = export_cmssw(inputs, output, **options)
     if not quiet:
         scores = " and scores" if done.has_scores else ""
         say(f"wrote {output}: {', '.join(done.files)}")

@@ -4,54 +4,39 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
+from ecalwindows.cli.options import with_options
 from ecalwindows.cli.printing import say
 
 SECONDS_BETWEEN_LINES = 5.0
 
 
-def with_options(options: Sequence[Callable[..., Any]], command: Callable[..., None]) -> Callable[..., None]:
-    """The command with options, in their order."""
-    for option in reversed(options):
-        command = option(command)
-    return command
+dask_options = with_options(
+    click.option("--scheduler", metavar="ADDRESS", help="dask: its scheduler [the cluster of the block dask:]."),
+    click.option("--allow-insecure", is_flag=True, help="dask: speak to workers without encryption."),
+)
+"""Options of the dask executor."""
 
-
-def dask_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Options of the dask executor."""
-    options = (
-        click.option("--scheduler", metavar="ADDRESS", help="dask: its scheduler [the cluster of the block dask:]."),
-        click.option("--allow-insecure", is_flag=True, help="dask: speak to workers without encryption."),
-    )
-    return with_options(options, command)
-
-
-def _running_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Options of `run` and `resume`."""
-    options = (
-        click.argument("file", metavar="FILE"),
-        click.option(
-            "-j", "--workers", type=click.IntRange(min=0), metavar="N", help="Processes [all processors]; 0: this one."
-        ),
-        click.option(
-            "--executor",
-            type=click.Choice(["local", "dask"]),
-            default="local",
-            show_default=True,
-            help="Where jobs run.",
-        ),
-        dask_options,
-        click.option("--checksums", is_flag=True, help="Read all inputs for their checksums."),
-        click.option("--strict", is_flag=True, help="Fail on a bad input, instead of leaving it out."),
-        click.option("--break-lock", is_flag=True, help="Take over from a runner on another host that is dead."),
-        click.option("-q", "--quiet", is_flag=True, help="No progress and no summary."),
-    )
-    return with_options(options, command)
+_running_options = with_options(
+    click.argument("file", metavar="FILE"),
+    click.option(
+        "-j", "--workers", type=click.IntRange(min=0), metavar="N", help="Processes [all processors]; 0: this one."
+    ),
+    click.option(
+        "--executor", type=click.Choice(["local", "dask"]), default="local", show_default=True, help="Where jobs run."
+    ),
+    dask_options,
+    click.option("--checksums", is_flag=True, help="Read all inputs for their checksums."),
+    click.option("--strict", is_flag=True, help="Fail on a bad input, instead of leaving it out."),
+    click.option("--break-lock", is_flag=True, help="Take over from a runner on another host that is dead."),
+    click.option("-q", "--quiet", is_flag=True, help="No progress and no summary."),
+)
+"""Options of `run` and `resume`."""
 
 
 @click.command(

@@ -7,22 +7,8 @@ from typing import Any
 import click
 
 from ecalwindows.cli.figures import label_option
+from ecalwindows.cli.options import Numbers
 from ecalwindows.cli.printing import say
-
-
-class Numbers(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """Numbers with commas between."""
-
-    name = "NUMBERS"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        """The numbers."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(float(word) for word in str(value).split(","))
-        except ValueError:
-            self.fail(f"'{value}' is not a list of numbers (for example 98,99,99.5)", param, ctx)
 
 
 @click.command(
@@ -37,14 +23,26 @@ Examples:
 )
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="For tables, settings files and figures.")
-@click.option("--shares", type=Numbers(), metavar="P,...", help="Shares of the energy to hold, in % [98,99,99.5].")
-@click.option("--eta-bins", type=Numbers(), metavar="EDGES", help="Bins of abs(seed eta) [0 .. 3 in 12 bins].")
-@click.option("--knots", type=Numbers(), metavar="ETA,...", help="Where fitted lines meet [1,1.5,2]; v3 has 1.5.")
+@click.option(
+    "--shares", type=Numbers("98,99,99.5"), metavar="P,...", help="Shares of the energy to hold, in % [98,99,99.5]."
+)
+@click.option(
+    "--eta-bins",
+    "eta_edges",
+    type=Numbers("98,99,99.5"),
+    metavar="EDGES",
+    help="Bins of abs(seed eta) [0 .. 3 in 12 bins].",
+)
+@click.option(
+    "--knots", type=Numbers("98,99,99.5"), metavar="ETA,...", help="Where fitted lines meet [1,1.5,2]; v3 has 1.5."
+)
 @click.option("--skip-bad-files", is_flag=True, help="Go on without dumper files that cannot be read.")
 @click.option("--figures/--no-figures", default=True, help="Draw the figures [drawn].")
 @label_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
-def window_size(inputs: tuple[str, ...], output: str, **options: Any) -> None:
+def window_size(
+    inputs: tuple[str, ...], output: str, skip_bad_files: bool, figures: bool, quiet: bool, **options: Any
+) -> None:
     """Find how large windows must be to hold the simulated energy of caloparticles.
 
     INPUT is a dumper file, folder, glob or URL, each a sample of its own, or a table of `ecalwindows truth match`.
@@ -57,13 +55,9 @@ def window_size(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     from ecalwindows.commands.truth.window_size import Options, study_window_size
     from ecalwindows.dumper.reading import Reading
 
-    given = {"shares": options["shares"], "eta_edges": options["eta_bins"], "knots": options["knots"]}
-    chosen = Options(**{name: value for name, value in given.items() if value is not None})
-    shown = not options["quiet"]
-    with warnings_shown(), progress(shown=shown, found="caloparticles") as step_done:
-        study = study_window_size(
-            inputs, output, chosen, reading=Reading(skip_bad_files=options["skip_bad_files"]),
-            figures=options["figures"], progress=step_done,
-        )  # fmt: skip
-    if shown:
+    chosen = Options(**{name: value for name, value in options.items() if value is not None})
+    with warnings_shown(), progress(shown=not quiet, found="caloparticles") as step_done:
+        reading = Reading(skip_bad_files=skip_bad_files)
+        study = study_window_size(inputs, output, chosen, reading=reading, figures=figures, progress=step_done)
+    if not quiet:
         say(window_size_text(study))

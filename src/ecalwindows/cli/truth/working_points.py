@@ -7,22 +7,8 @@ from typing import Any
 import click
 
 from ecalwindows.cli.figures import label_option
+from ecalwindows.cli.options import Numbers
 from ecalwindows.cli.printing import say
-
-
-class Edges(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """Increasing numbers with commas between."""
-
-    name = "EDGES"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        """The numbers."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(float(number) for number in str(value).split(","))
-        except ValueError:
-            self.fail(f"'{value}' is not a list of numbers (for example 1,10,50,500)", param, ctx)
 
 
 @click.command(
@@ -41,22 +27,28 @@ Exit code: 0 the map is written, 1 it is not (most bins have too few entries), 2
 @click.option("--test", multiple=True, metavar="MATCHES", help="Tables for the closure [half of the events].")
 @click.option("--flavour", type=int, metavar="N", help="Only caloparticles of this flavour, 11 or 22 [all].")
 @click.option("--seeds-only", is_flag=True, help="Only caloparticles whose main cluster can seed a matched window.")
-@click.option("--et-bins", type=Edges(), help="Edges of the bins in the seed's raw Et, in GeV [1 .. 500 in 12 bins].")
-@click.option("--eta-bins", type=Edges(), help="Edges of the bins in abs(seed eta) [0 .. 3 in 12 bins].")
+@click.option(
+    "--et-bins",
+    type=Numbers("1,10,50,500", "EDGES"),
+    help="Edges of the bins in the seed's raw Et, in GeV [1 .. 500 in 12 bins].",
+)
+@click.option(
+    "--eta-bins", type=Numbers("1,10,50,500", "EDGES"), help="Edges of the bins in abs(seed eta) [0 .. 3 in 12 bins]."
+)
 @click.option("--per-decade", type=int, default=20, show_default=True, help="Thresholds of the scan in a factor 10.")
 @click.option(
-    "--min-entries",
-    type=int,
-    default=50,
-    show_default=True,
+    "--min-entries", type=int, default=50, show_default=True,
     help="Bins with fewer follow from their neighbours; at most half of the bins may.",
-)
-@click.option("--bootstrap", type=int, default=100, show_default=True, help="Rounds of the bootstrap.")
+)  # fmt: skip
+@click.option("--bootstrap", "rounds", type=int, default=100, show_default=True, help="Rounds of the bootstrap.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the bootstrap.")
 @click.option("--figures/--no-figures", default=True, help="Draw the figures [drawn].")
 @label_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
-def working_points(tables: tuple[str, ...], output: str, **options: Any) -> None:
+def working_points(
+    tables: tuple[str, ...], output: str, folder: str | None, test: tuple[str, ...], figures: bool, quiet: bool,
+    et_bins: tuple[float, ...] | None, eta_bins: tuple[float, ...] | None, **options: Any,
+) -> None:  # fmt: skip
     """Find the simFraction thresholds that make the energy of true superclusters best.
 
     MATCHES is a table made by `ecalwindows truth match`, or a folder of them. One half of the events chooses the map,
@@ -67,27 +59,12 @@ def working_points(tables: tuple[str, ...], output: str, **options: Any) -> None
     from ecalwindows.commands.truth.working_points import StudyOptions, derive_working_points
     from ecalwindows.studies.working_points.caloparticles import ET_EDGES, ETA_EDGES, Bins
 
-    chosen = StudyOptions(
-        bins=Bins(options["et_bins"] or ET_EDGES, options["eta_bins"] or ETA_EDGES),
-        flavour=options["flavour"],
-        seeds_only=options["seeds_only"],
-        per_decade=options["per_decade"],
-        min_entries=options["min_entries"],
-        rounds=options["bootstrap"],
-        seed=options["seed"],
-    )
-    shown = not options["quiet"]
-    with warnings_shown(), progress(shown=shown, noun="bins", found="caloparticles") as step_done:
+    chosen = StudyOptions(Bins(et_bins or ET_EDGES, eta_bins or ETA_EDGES), **options)
+    with warnings_shown(), progress(shown=not quiet, noun="bins", found="caloparticles") as step_done:
         study = derive_working_points(
-            list(tables),
-            output,
-            chosen,
-            test=list(options["test"]),
-            folder=options["folder"],
-            figures=options["figures"],
-            progress=step_done,
+            list(tables), output, chosen, test=list(test), folder=folder, figures=figures, progress=step_done
         )
-    if shown:
+    if not quiet:
         say(study_text(study))
     if study.problem:
         raise click.exceptions.Exit(1)
