@@ -8,7 +8,7 @@ batches for two productions of the same files, at most the smaller dataset.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,14 +18,11 @@ from numpy.typing import NDArray
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.files.output import outputs_together
+from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
-from ecalwindows.dataset.reading.sources import File
 from ecalwindows.validation.comparison import Comparison, Rules, name_of, taken
 from ecalwindows.validation.drift import Distributions, Drift, drifts
 from ecalwindows.validation.matching import Match, Side, Waiting, keys, matched
-
-Progress = Callable[[int, int, int], None]
-"""Called with files read (in all passes), files to read, and windows compared."""
 
 MAX_NAMED = 3
 UNNAMED = frozenset({"window_index"})
@@ -74,7 +71,7 @@ def compare_datasets(
     """
     began = time.monotonic()
     sides = Side(str(a)), Side(str(b))
-    steps = _Steps(progress, 2 * sum(len(side.files) for side in sides))
+    steps = Steps(progress, 2 * sum(len(side.files) for side in sides))
     match = matched(sides, steps.done)
     shared = sides[0].names & sides[1].names
     if not shared and all(match.windows):
@@ -93,26 +90,11 @@ def compare_datasets(
     return result
 
 
-@dataclass
-class _Steps:
-    """Counts files read."""
-
-    notify: Progress | None
-    of: int
-    windows: int = 0
-    n: int = 0
-
-    def done(self, _: File) -> None:
-        self.n += 1
-        if self.notify:
-            self.notify(self.n, max(self.of, self.n), self.windows)
-
-
 def _in_order(names: Collection[str]) -> list[str]:
     return [name for name in (*COLUMNS, *(hit for hit, *_ in HIT_COMPONENTS)) if name in names]
 
 
-def _compare_common(sides: tuple[Side, Side], result: Compared, steps: _Steps) -> None:
+def _compare_common(sides: tuple[Side, Side], result: Compared, steps: Steps) -> None:
     """Read both sides, the one that is behind first, and compare windows as soon as both are there."""
     match = result.match
     wanted = result.columns | {name for name in UNNAMED if all(name in side.names for side in sides)}
@@ -148,7 +130,7 @@ def _common_rows(batch: WindowBatch, match: Match, only: list[str]) -> tuple[NDA
     return rows, number[rows]
 
 
-def _drift(sides: tuple[Side, Side], result: Compared, steps: _Steps, folder: Path | None) -> None:
+def _drift(sides: tuple[Side, Side], result: Compared, steps: Steps, folder: Path | None) -> None:
     """Distributions of all columns of numbers that both have, and their figures."""
     names = {name for name in result.columns if name in COLUMNS and COLUMNS[name].dtype not in ("str", "int64")}
     found = [Distributions(), Distributions()]

@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,6 +20,7 @@ from ecalwindows.core.errors import BadFileError, OutputError, SettingsError
 from ecalwindows.core.files.file_state import refuse_changed
 from ecalwindows.core.files.output import is_replaced, is_special, no_empty_folders, written_atomically
 from ecalwindows.core.names import storable
+from ecalwindows.core.progress import Progress
 from ecalwindows.core.schema import second_in
 from ecalwindows.core.setting_types import INT32, shown_value
 from ecalwindows.core.threads import Threads
@@ -64,9 +65,6 @@ log = logging.getLogger(__name__)
 
 NAMES = {"parquet": "records_{}.parquet", "ndjson": "clusters_data_{}.ndjson.zst"}
 """Names of outputs in a folder, by number from 0 on."""
-
-Progress = Callable[[int, int, int], None]
-"""Called after each batch with files done, files in all, and windows written."""
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.commands.steps import Progress, Steps
 from ecalwindows.core.errors import SettingsError, UnknownColumnError, near
 from ecalwindows.core.names import printable
+from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.version import revision, version
 from ecalwindows.dataset.finalizing.identity import batch_keys
 from ecalwindows.dataset.folder_output import check_folder, folder_written_atomically
@@ -207,8 +207,7 @@ class Reading:
     """
 
     def __init__(self, paths: Sequence[str], models: Sequence[ScoreSource], options: EvaluationOptions) -> None:
-        opened = [Dataset.at(path) for path in paths]
-        self.datasets = opened if options.split is None else [each.filter(split=options.split) for each in opened]
+        self.datasets = [Dataset.at(path).filter(split=options.split) for path in paths]
         self.units = [(each, unit) for each in self.datasets for unit in each.scan.units()]
         self.names = frozenset.intersection(*(each.scan.names for each in self.datasets))
         self.where, self.left_out = ", ".join(paths), list[str]()

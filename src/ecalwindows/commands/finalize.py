@@ -13,12 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 
 from ecalwindows.commands.normalize import check_factors
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.core.files.inside import refuse_links
 from ecalwindows.core.files.output import outputs_together, write_text_atomically, written_atomically
+from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.dataset.finalizing.agreement import check_agreement, check_same_windows
 from ecalwindows.dataset.finalizing.card import card
 from ecalwindows.dataset.finalizing.croissant import croissant_text
@@ -47,9 +49,6 @@ log = logging.getLogger(__name__)
 
 CROISSANT, CARD = "croissant.json", "README.md"
 
-Progress = Callable[[int, int, int], None]
-"""Called with steps done and steps in all (each part is checked, then written), and windows so far."""
-
 
 @dataclass(frozen=True)
 class Finalized:
@@ -60,21 +59,6 @@ class Finalized:
     n_parts: int
     seconds: float
     replaced: bool
-
-
-@dataclass
-class _Steps:
-    """Counts steps for the progress."""
-
-    notify: Progress | None
-    of: int
-    rows: list[int]
-    done: int = 0
-
-    def one_more(self) -> None:
-        self.done += 1
-        if self.notify:
-            self.notify(self.done, self.of, sum(self.rows[: (self.done - 1) % len(self.rows) + 1]))
 
 
 def finalize_dataset(
@@ -112,8 +96,8 @@ def finalize_dataset(
         )  # fmt: skip
     check_companions(about or About())
     found = [find_parts(Path(each)) for each in (folder, *copies)]
-    steps = _steps(found, progress, 1 if output is None else 2)
-    forms = _proven(found, steps)
+    one_more = _steps(found, progress, 1 if output is None else 2)
+    forms = _proven(found, one_more)
     parts, events = forms[0], _events(forms, splits)
     record_file = (target / FOLDER if output is None or flat else target) / RECORD
     previous = read_record(record_file) if record_file.is_file() else None
@@ -134,7 +118,7 @@ def finalize_dataset(
             home = temporary / FOLDER if flat else temporary
             home.mkdir(exist_ok=True)
             written = [
-                write_layout(each, splits, temporary, steps.one_more, flat, workers, is_copy=each is not parts)
+                write_layout(each, splits, temporary, one_more, flat, workers, is_copy=each is not parts)
                 for each in forms
             ]
             record = described(written, events, splits, fields | {"bad_inputs": bad})
@@ -159,14 +143,21 @@ def warn_of_record(record: DatasetRecord) -> None:
         log.warning("%s", line)
 
 
-def _steps(found: Sequence[Sequence[Part]], progress: Progress | None, steps_of_part: int) -> _Steps:
-    rows = [part.manifest.rows for parts in found for part in parts]
-    return _Steps(progress, steps_of_part * len(rows), rows)
+def _steps(found: Sequence[Sequence[Part]], progress: Progress | None, passes: int) -> Callable[[], None]:
+    """Is called when a part is checked, and again when it is written."""
+    windows = passes * [*accumulate(part.manifest.rows for parts in found for part in parts)]
+    steps = Steps(progress, len(windows))
+
+    def one_more() -> None:
+        steps.windows = windows[steps.n]
+        steps.done()
+
+    return one_more
 
 
-def _proven(found: Sequence[Sequence[Part]], steps: _Steps) -> list[list[Part]]:
+def _proven(found: Sequence[Sequence[Part]], one_more: Callable[[], None]) -> list[list[Part]]:
     """The parts in each format, checked. Raises InputError."""
-    forms = [checked_parts(parts, steps.one_more) for parts in found]
+    forms = [checked_parts(parts, one_more) for parts in found]
     for parts in forms:
         check_agreement(parts)
     for parts in forms[1:]:

@@ -7,7 +7,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from ecalwindows.core.errors import InputError, SettingsError, listed
 from ecalwindows.core.files.json_files import UnreadableError, read_object, reason_of
 from ecalwindows.core.files.output import check_output, outputs_together, write_text_atomically
 from ecalwindows.core.names import storable
+from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.schema import COLUMNS
 from ecalwindows.dataset.reading.groups import column_groups
 from ecalwindows.dataset.reading.scan import Scan
@@ -35,9 +36,6 @@ BESIDE = "ecalwindows"
 KIND = "normalisation factors"
 FEW_WINDOWS = 100
 """With fewer there is a warning."""
-
-Progress = Callable[[int, int, int], None]
-"""Called with files done, files in all and windows so far."""
 
 
 @dataclass(frozen=True)
@@ -92,17 +90,16 @@ def normalise(
     began, done = time.monotonic(), Normalisation(Factors(keep_sentinels))
     results = [name for name in inputs if name.endswith(".json")]
     files = [file for name in inputs if name not in results for file in _files(name, split)]
-    for number, name in enumerate(results):
-        _take(done, read_factors(name), name)
-        done.parts += 1
-        if progress:
-            progress(number + 1, len(results) + len(files), done.factors.windows)
-    for number, file in enumerate(files):
-        part = (cmssw_factors if convention == "cmssw" else file_factors)(file, keep_sentinels=keep_sentinels)
-        if part:
-            _take(done, part, file.path)
-        if progress:
-            progress(len(results) + number + 1, len(results) + len(files), done.factors.windows)
+    given: list[str | File] = [*results, *files]
+    steps = Steps(progress, len(given))
+    for each in given:
+        if isinstance(each, str):
+            _take(done, read_factors(each), each)
+        elif part := (cmssw_factors if convention == "cmssw" else file_factors)(each, keep_sentinels=keep_sentinels):
+            _take(done, part, each.path)
+        steps.windows = done.factors.windows
+        steps.done()
+    done.parts = len(results)
     if not done.factors.windows:
         raise InputError(
             "the inputs hold no windows", expected="at least one window", where=", ".join(inputs),
@@ -114,8 +111,7 @@ def normalise(
 
 
 def _files(path: str, split: str | None) -> tuple[File, ...]:
-    dataset = open_dataset(path)
-    return (dataset.filter(split=split) if split is not None else dataset).scan.files
+    return open_dataset(path).filter(split=split).scan.files
 
 
 def file_factors(file: File, *, keep_sentinels: bool) -> Normalisation | None:

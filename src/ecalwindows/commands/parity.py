@@ -14,9 +14,9 @@ from ecalwindows.commands.parity_differences import kind_of, of_dataset, of_scal
 from ecalwindows.commands.parity_effects import Change, Effect, effects
 from ecalwindows.commands.parity_inputs import Difference, Given, read_given, tensors_differ
 from ecalwindows.commands.parity_sums import EVENT, SETTINGS, Counts, Measured
-from ecalwindows.commands.steps import Progress, Steps
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, SettingsError, UnknownColumnError, near
+from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.urls import is_remote
 from ecalwindows.dataset.reading.opened import Dataset
 from ecalwindows.evaluation.models import ModelFile, read_model
@@ -104,8 +104,7 @@ def parity(
         )  # fmt: skip
     graph = read_model(_existing(model), 1) if model is not None else None
     given = read_given(inputs, graph)
-    opened = Dataset.at(str(dataset))
-    opened = opened if split is None else opened.filter(split=split)
+    opened = Dataset.at(str(dataset)).filter(split=split)
     reading = _Reading(opened, given, max_windows)
     steps = Steps(progress, len(reading.units) * (2 if graph else 1))
     settings, notes = _settings(opened)

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.commands.steps import Steps
 from ecalwindows.core.batch import Array, WindowBatch, window_sum
+from ecalwindows.core.progress import Steps
 from ecalwindows.dataset.finalizing.identity import batch_keys
 from ecalwindows.evaluation.measuring import MIN_ENTRIES, measure
 from ecalwindows.evaluation.models import Model

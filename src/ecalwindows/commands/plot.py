@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ecalwindows.commands.steps import Progress, Steps
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, SettingsError, near
+from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.schema import COLUMNS, SECOND
 from ecalwindows.core.urls import is_remote
 from ecalwindows.dataset.copies import Print, Prints, refuse_copies
@@ -122,8 +122,7 @@ class Reading:
 def _files(path: str, split: str | None) -> tuple[File, ...]:
     if path.endswith(".root"):
         raise root_file(path)
-    dataset = open_dataset(path)
-    return (dataset.filter(split=split) if split is not None else dataset).scan.files
+    return open_dataset(path).filter(split=split).scan.files
 
 
 def _refuse_twice(paths: Sequence[str]) -> None:

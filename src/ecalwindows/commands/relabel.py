@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from ecalwindows.core.files.inside import refuse_links
 from ecalwindows.core.files.output import check_output, is_replaced, written_atomically
 from ecalwindows.core.files.recovery import recover
 from ecalwindows.core.names import storable
+from ecalwindows.core.progress import Progress
 from ecalwindows.core.threads import Threads
 from ecalwindows.core.version import revision, version
 from ecalwindows.core.working_points import read_working_points
@@ -42,9 +43,6 @@ from ecalwindows.formats.parquet.index import write_parquet_index
 from ecalwindows.formats.suffixes import RECORD, format_of
 from ecalwindows.formats.writers import Writer, encoder, output_plan
 from ecalwindows.windowing.relabelling import relabelled
-
-Progress = Callable[[int, int, int], None]
-"""Called with files done, files in all and windows so far."""
 
 NOTE, CHANGES = "relabelled", "relabelled_changes"
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecalwindows.commands.report_reading import Source
-from ecalwindows.commands.steps import Progress, Steps
 from ecalwindows.core.errors import OutputError, SettingsError
 from ecalwindows.core.files.output import check_output, write_text_atomically
+from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.schema import COLUMNS, Level
 from ecalwindows.evaluation.score_tables import read_score_table
 from ecalwindows.plots.window import HITS

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.commands.steps import Steps
 from ecalwindows.commands.validate import known_settings
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, OutputError, UnknownColumnError
 from ecalwindows.core.event_hash import splitmix64
 from ecalwindows.core.geometry import Geometry, geometry_of
+from ecalwindows.core.progress import Steps
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, Level
 from ecalwindows.core.urls import is_remote
 from ecalwindows.core.working_points import PACKAGED, WorkingPoints, packaged_working_points, read_working_points
@@ -57,9 +57,8 @@ class Source:
         self, path: str, split: str | None = None, wp_file: str | None = None, scores: ScoreTable | None = None
     ) -> None:
         self.path, self.split, self.scores, self.notes = path, split, scores, list[str]()
-        dataset = open_dataset(path)
-        self.scan = (dataset.filter(split=split) if split is not None else dataset).scan
-        self.record = dataset.record
+        dataset = open_dataset(path).filter(split=split)
+        self.scan, self.record = dataset.scan, dataset.record
         self.units: list[Unit] = list(self.scan.units())
         self.names = frozenset(name for name in self.scan.names if is_drawn(name))
         if scores is not None and (missing := sorted({*scores.columns, *SCORED} - self.scan.names)):

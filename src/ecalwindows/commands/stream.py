@@ -110,9 +110,7 @@ def look_at_stream(
     ------
     SettingsError, InputError : as `ecalwindows.stream`
     """
-    opened = [open_dataset(path) for path in datasets]
-    if where is not None or split is not None:
-        opened = [each.filter(where, split=split) for each in opened]
+    opened = [open_dataset(path).filter(where, split=split) for path in datasets]
     began = time.perf_counter()
     made = stream(opened, batch_size, **settings)
     facts = StreamFacts(made.order, made.windows, len(made), made.dropped)

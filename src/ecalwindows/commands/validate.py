@@ -15,6 +15,7 @@ from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, OutputError, near
 from ecalwindows.core.files.recovery import recover
 from ecalwindows.core.geometry import Geometry, geometry_of
+from ecalwindows.core.progress import Progress
 from ecalwindows.core.schema import COLUMNS
 from ecalwindows.core.threads import Threads
 from ecalwindows.dataset.finalizing.identity import batch_keys
@@ -42,9 +43,6 @@ from ecalwindows.validation.invariants import Outcome, check, outcomes
 from ecalwindows.validation.invariants.seen import Seen
 from ecalwindows.validation.raw_numbers import not_finite
 from ecalwindows.validation.seen_windows import IDENTITY, SeenWindows, identity_keys, text_keys
-
-Progress = Callable[[int, int, int], None]
-"""Called with files done, files in all and windows so far."""
 
 OF_WINDOWS = {
     "readable": "every line is a window",

@@ -19,6 +19,7 @@ from ecalwindows.core.events import Events
 from ecalwindows.core.files.file_state import refuse_changed
 from ecalwindows.core.files.output import is_replaced, is_special, no_empty_folders, written_atomically
 from ecalwindows.core.names import storable
+from ecalwindows.core.progress import Progress
 from ecalwindows.core.schema import DATA_MODEL_VERSION, TRUTH
 from ecalwindows.core.settings import GivenSettings, WindowSettings, settings_of
 from ecalwindows.core.threads import number_of_threads
@@ -39,8 +40,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Observer = Callable[[Events, Made], None]
-Progress = Callable[[int, int, int], None]
-"""Called after each step with events done, events in all, and windows kept."""
 
 
 @dataclass

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from ecalwindows.core.progress import Progress
 from ecalwindows.production.errors import ChangedError
 from ecalwindows.production.executors.htcondor.carrying import pack
 from ecalwindows.production.executors.htcondor.submit import (
@@ -19,7 +20,7 @@ from ecalwindows.production.executors.htcondor.submit import (
     write_submission,
 )
 from ecalwindows.production.executors.local import local_pool
-from ecalwindows.production.executors.pool import JobsRun, OpenPool, Progress, run_jobs
+from ecalwindows.production.executors.pool import JobsRun, OpenPool, run_jobs
 from ecalwindows.production.finalizing import check_targets, finalize
 from ecalwindows.production.kernel_cache import kernel_cache
 from ecalwindows.production.listing import listed_inputs

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from ecalwindows.core.errors import SettingsError
 from ecalwindows.core.files.output import check_output, written_atomically
+from ecalwindows.core.progress import Progress
 from ecalwindows.core.threads import usual_workers
 from ecalwindows.simulation.branches import branches
 from ecalwindows.simulation.chunks import simulated_chunks
@@ -61,9 +61,7 @@ class Simulated:
     clusters: int
 
 
-def simulate_file(
-    path: str | Path, settings: SimulationSettings, *, progress: Callable[[int, int, int], None] | None = None
-) -> Simulated:
+def simulate_file(path: str | Path, settings: SimulationSettings, *, progress: Progress | None = None) -> Simulated:
     """Write a dumper file atomically: it gets its name when it is complete.
 
     Parameters

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ecalwindows.commands.windows import (
-    Progress,
     bad_records,
     data_origin,
     input_records,
@@ -20,6 +19,7 @@ from ecalwindows.commands.windows import (
 from ecalwindows.core.errors import SettingsError
 from ecalwindows.core.events import Events
 from ecalwindows.core.files.output import check_output, is_replaced, is_special, no_empty_folders, written_atomically
+from ecalwindows.core.progress import Progress
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.dataset.flat_tables import FlatWriter
 from ecalwindows.dumper.headers import Input, Inputs

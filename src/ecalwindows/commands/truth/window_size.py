@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from ecalwindows.commands.windows import Progress
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.core.events import Events
 from ecalwindows.core.files.output import check_output, outputs_together, write_text_atomically
 from ecalwindows.core.geometry import GEOMETRIES, Geometry
+from ecalwindows.core.progress import Progress
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.dumper.branches import SIMHITS
 from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_events

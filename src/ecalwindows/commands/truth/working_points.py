@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.core.files.file_state import file_states, refuse_changed
 from ecalwindows.core.files.output import Together, check_output, outputs_together, written_atomically
+from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.version import revision, version
 from ecalwindows.core.working_points import correction_json
 from ecalwindows.dataset.splits import METHOD, parse_split
@@ -36,9 +37,6 @@ HALVES = parse_split("derive=1/2,close=1/2")
 
 SAME = ("assoc_strategy", "min_cluster_score", "geometry", "pileup")
 """Settings that all tables must share."""
-
-Progress = Callable[[int, int, int], None]
-"""Called with bins done, bins in all (each is scanned, then closed), caloparticles of the study."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +106,12 @@ def derive_working_points(
     states = file_states([*files, *others])
     check_same_settings([*files, *others])
     sample, derive = _sample(files, others, options, thresholds)
-    step_done = _steps(progress, 2 * int(np.prod(options.bins.shape)), len(sample))
-    scan = scanned(sample, derive, options.bins, thresholds, rounds=options.rounds, seed=options.seed, done=step_done)
+    steps = Steps(progress, 2 * int(np.prod(options.bins.shape)), windows=len(sample))
+    scan = scanned(sample, derive, options.bins, thresholds, rounds=options.rounds, seed=options.seed, done=steps.done)
     made = smooth_map(scan, min_entries=options.min_entries)
     flat = int(np.argmin(np.abs(thresholds - FLAT)))
     done = closure(
-        sample, ~derive, options.bins, made.level, flat, rounds=options.rounds, seed=options.seed, done=step_done
+        sample, ~derive, options.bins, made.level, flat, rounds=options.rounds, seed=options.seed, done=steps.done
     )
     recorded = _recorded(files, others, options, sample, derive)
     problem = map_problem(made, options.min_entries)
@@ -186,19 +184,6 @@ def _sample(
                 where=", ".join(map(str, files)), todo="give more tables",
             )  # fmt: skip
     return sample, derive
-
-
-def _steps(progress: Progress | None, of: int, n: int) -> Callable[[], None] | None:
-    if progress is None:
-        return None
-    done = 0
-
-    def one_more() -> None:
-        nonlocal done
-        done += 1
-        progress(done, of, n)
-
-    return one_more
 
 
 def flavour_counts(sample: Sample) -> dict[int, int]:

@@ -9,14 +9,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ecalwindows.core.errors import EcalWindowsError, OutputError
+from ecalwindows.core.progress import Progress
 from ecalwindows.production.errors import ServerError, one_line
 from ecalwindows.production.job_state import read_state, write_state
 from ecalwindows.production.plan import Plan
 from ecalwindows.production.verify import clear_scratch
 from ecalwindows.production.work_folder import Place
-
-Progress = Callable[[int, int, int], None]
-"""Called after each job with jobs done, jobs in all, and windows so far."""
 
 
 STOPPED = "it was stopped"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError
+from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.schema import SENTINEL
 from ecalwindows.core.truth import refuse_without_truth
 from ecalwindows.dataset.copies import Print, Prints
@@ -27,9 +28,6 @@ NEEDED = ("flavour", "et_seed", "seed_eta", "ncls")
 NAMES = {ELECTRON: "electrons", PHOTON: "photons"}
 HALVES = parse_split("derive=1/2,check=1/2")
 """The half of an event depends only on its sample (if window_index contains it), run, lumi and event."""
-
-Progress = Callable[[int, int, int], None]
-"""Called with the numbers of files done, of all files, and of windows."""
 
 
 @dataclass
@@ -118,14 +116,12 @@ def _refuse_twice(inputs: Sequence[str]) -> None:
 
 def read_windows(inputs: Sequence[str], split: str | None, progress: Progress | None = None) -> Sample:
     """The windows of datasets; unmatched windows have flavour 0. Raises InputError if a column is missing."""
-    datasets = [open_dataset(name) for name in inputs]
-    datasets = [each.filter(split=split) if split is not None else each for each in datasets]
-    datasets = [each for each in datasets if each.scan.names]
+    datasets = [each for name in inputs if (each := open_dataset(name).filter(split=split)).scan.names]
     prints = Prints()
     for dataset in datasets:
         _refuse_missing(dataset)
     has_keys = all(set(IDS) <= each.scan.names for each in datasets)
-    n_files, done, n, pieces = sum(len(each.scan.files) for each in datasets), 0, 0, [_no_windows(has_keys)]
+    steps, pieces = Steps(progress, sum(len(each.scan.files) for each in datasets)), [_no_windows(has_keys)]
     for dataset in datasets:
         wanted = {*NEEDED, "is_seed_calo_matched", *((*IDS, "window_index") if has_keys else ())} & dataset.scan.names
         for file in dataset.scan.files:
@@ -134,9 +130,8 @@ def read_windows(inputs: Sequence[str], split: str | None, progress: Progress | 
                 one.add(batch)
                 pieces.append(_sample(batch, has_keys))
             prints.take(file.path, one)
-            done, n = done + 1, sum(len(piece.flavour) for piece in pieces)
-            if progress:
-                progress(done, n_files, n)
+            steps.windows = sum(len(piece.flavour) for piece in pieces)
+            steps.done()
     return _joined(pieces)
 
 

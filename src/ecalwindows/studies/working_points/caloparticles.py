@@ -6,7 +6,7 @@ depend on the order of the files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.core.errors import InputError, SettingsError
-from ecalwindows.studies.matches.reading import MADE_BY, Paths, n_matches, read_matches
+from ecalwindows.studies.matches.reading import MADE_BY, Paths, read_matches
 
 Numbers = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -32,8 +32,6 @@ COLUMNS = (
     "is_seed", "group_id", "event_hash", "flavour", "et_seed", "seed_eta", "en_true_sim_good", "calo_score",
     "en_cluster", "in_window", "in_mustache", "is_seed_mustache_matched", "en_mustache_raw", "is_seed_calo_matched",
 )  # fmt: skip
-
-Progress = Callable[[int, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -134,7 +132,6 @@ def read_sample(
     *,
     flavour: int | None = None,
     seeds_only: bool = False,
-    progress: Progress | None = None,
 ) -> Sample:
     """Read the caloparticles of tables of matched clusters.
 
@@ -145,13 +142,12 @@ def read_sample(
     thresholds : float64 (n_thresholds,), of the scan, increasing
     flavour : if given, only caloparticles of this flavour
     seeds_only : only caloparticles whose main cluster can be the seed of a matched window
-    progress : called with the numbers of rows read, of all rows, and of caloparticles
 
     Raises
     ------
     InputError : if a caloparticle appears twice, or if no caloparticle remains
     """
-    of, dropped, groups, rows = n_matches(paths), Dropped(), [], 0
+    dropped, groups, rows = Dropped(), [], 0
     pieces: list[dict[str, NDArray[Any]]] = []
     flavours: set[int] = set()
     for table in read_matches(paths, COLUMNS):
@@ -159,8 +155,6 @@ def read_sample(
         flavours |= {int(value) for value in np.unique(table["flavour"])}
         pieces.append(_piece(table, bins, thresholds, flavour, seeds_only, dropped))
         rows += len(table["is_seed"])
-        if progress:
-            progress(rows, of, sum(len(each["key"]) for each in pieces))
     _refuse_twice(groups, paths)
     _refuse_none(pieces, flavour, flavours, paths)
     joined = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}

@@ -1,4 +1,4 @@
-"""Steps of long work, for progress."""
+"""Progress of long work: who is called with it, and the steps that are counted for it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 Progress = Callable[[int, int, int], None]
-"""Called with steps done, steps in all, and windows so far."""
+"""Called with what is done and what there is in all (steps, files, events, bins), and windows or the like so far."""
 
 
 @dataclass
@@ -23,8 +23,8 @@ class Steps:
     windows: int = 0
     clusters: int = 0
 
-    def done(self) -> None:
-        """A step is done."""
+    def done(self, *_: object) -> None:
+        """A step is done; what it was does not matter."""
         self.n += 1
         if self.progress:
             self.progress(self.n, max(self.n, self.of), self.windows)
