@@ -20,6 +20,7 @@ from ecalwindows.commands.normalize import check_factors
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.core.files.inside import refuse_links
 from ecalwindows.core.files.output import outputs_together, write_text_atomically, written_atomically
+from ecalwindows.core.names import some
 from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.dataset.finalizing.agreement import check_agreement, check_same_windows
 from ecalwindows.dataset.finalizing.card import card
@@ -28,11 +29,11 @@ from ecalwindows.dataset.finalizing.description import About, Form, described, s
 from ecalwindows.dataset.finalizing.identity import IDS, Keys, SeenEvents, has_identity, part_keys
 from ecalwindows.dataset.finalizing.laying_out import write_layout
 from ecalwindows.dataset.finalizing.parts import (
+    MAX_LISTED,
     Part,
     checked_parts,
     find_parts,
     inputs_without_part,
-    listed,
     parts_error,
     refuse_changed_parts,
 )
@@ -190,7 +191,7 @@ def _events(forms: Sequence[Sequence[Part]], splits: Splits | None) -> Keys | No
     if unknown and splits:
         raise InputError(
             f"the columns {', '.join(IDS)} are not in the data",
-            expected="them, to split by event", where=listed(unknown),
+            expected="them, to split by event", where=some(unknown, MAX_LISTED),
             todo="make the parts with the default features definition, or one that has these columns",
         )  # fmt: skip
     if unknown:
@@ -214,7 +215,7 @@ def _refuse_untracked(folder: Path, parts: Sequence[Part]) -> None:
         names = sorted(path.name for path in folder.iterdir() if path.name[0] not in "._" and path.name not in known)
         if names:
             raise parts_error(
-                f"{listed(names)} among the Parquet files",
+                f"{some(names, MAX_LISTED)} among the Parquet files",
                 "nothing else there: readers take all files for data",
                 folder,
                 "move it elsewhere, or write the dataset to a folder of its own with -o",

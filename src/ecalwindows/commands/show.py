@@ -17,6 +17,7 @@ from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.core.files.output import no_empty_folders
 from ecalwindows.core.geometry import Geometry, geometry_of
+from ecalwindows.core.names import counted
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.dataset.layout import record_path
 from ecalwindows.dataset.reading.finding import (  # fmt: skip
@@ -255,7 +256,7 @@ def _not_there(name: Name, near: Sequence[str], source: str, what: str = "") -> 
 def _title(batch: WindowBatch) -> str:
     ids = {"run": "run_id", "lumi": "lumi_id", "event": "event_id"}
     where = ", ".join(f"{word} {batch.window[name][0]}" for word, name in ids.items() if name in batch.window)
-    return f"{where}: {len(batch)} window{'s' if len(batch) != 1 else ''}"
+    return f"{where}: {counted(len(batch), 'window')}"
 
 
 def _summaries(batch: WindowBatch, rows: Sequence[int]) -> Iterator[tuple[str, float, bool | None]]:

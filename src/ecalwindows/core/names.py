@@ -1,8 +1,11 @@
-"""Names of files: as text that can be stored (JSON and YAML cannot hold those that are no UTF-8), and `~` in them."""
+"""Names of files: as text that can be stored (JSON and YAML cannot hold those that are no UTF-8), and `~` in them;
+lists and numbers of things in sentences.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 
 def is_storable(name: str) -> bool:
@@ -32,3 +35,14 @@ def at_home(text: str) -> str:
             f"there is no home folder of '{path[1:].partition('/')[0]}'; a path ./~... is one in this folder"
         )
     return path
+
+
+def some(names: Sequence[str], most: int = 6) -> str:
+    """The first names, and how many more there are: "a, b and 237 more"."""
+    more = len(names) - most
+    return ", ".join(map(printable, names[:most])) + (f" and {more:,} more" if more > 0 else "")
+
+
+def counted(n: int, noun: str) -> str:
+    """A number of things: "1 file", "1,200 files"."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

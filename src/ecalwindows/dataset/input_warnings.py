@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
-from ecalwindows.core.names import printable
+from ecalwindows.core.names import counted, printable, some
 from ecalwindows.core.settings import PileUpUse
 from ecalwindows.dataset.record import AbsentBranch, DatasetRecord, InputSummary, Tally
 from ecalwindows.formats.manifest import InputRecord
 
 UNKNOWN = "unknown"
 USES = (*get_args(PileUpUse), UNKNOWN)
-MAX_NAMES = 6
-"""Names that a warning lists."""
 
 MAX_BRANCHES = 12
 """Absent branches that it lists of as many inputs."""
@@ -113,14 +111,3 @@ def _by_reason(lines: Mapping[str, int]) -> str:
 
 def _of(tally: Tally, n: int, n_events: int) -> str:
     return f"{tally.inputs:,} of {counted(n, 'input')}, {tally.events:,} of {counted(n_events, 'event')}"
-
-
-def some(names: Sequence[str], most: int = MAX_NAMES) -> str:
-    """The first names, and how many more there are."""
-    more = len(names) - most
-    return ", ".join(map(printable, names[:most])) + (f" and {more:,} more" if more > 0 else "")
-
-
-def counted(n: int, noun: str) -> str:
-    """`1 file`, `2 files`."""
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

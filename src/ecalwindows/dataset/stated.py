@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ecalwindows.core.errors import BadFileError, InputError, OutputError
+from ecalwindows.core.names import some
 from ecalwindows.dataset.layout import dataset_root, record_path
 from ecalwindows.dataset.record import DatasetRecord, read_record
 from ecalwindows.formats.manifest import Manifest, size_and_sha256
@@ -195,9 +196,8 @@ def not_in_record(path: Path, files: Iterable[Path], record: DatasetRecord | Non
     all_named = {root / each.name for each in record.all_files if format_of(Path(each.name).name) in formats}
     named = {name for name in all_named if name.is_relative_to(path.absolute())}
     if missing := sorted(str(name.relative_to(root)) for name in named - here):
-        more = f" and {len(missing) - MAX_NAMED} more" if missing[MAX_NAMED:] else ""
         raise InputError(
-            f"missing, but in the record: {', '.join(missing[:MAX_NAMED])}{more}",
+            f"missing, but in the record: {some(missing, MAX_NAMED)}",
             expected=f"all {len(named):,} data files that the record names there", where=str(path),
             todo="copy the dataset again, or finalize its parts again",
         )  # fmt: skip

@@ -18,9 +18,9 @@ from ecalwindows.core.files.inside import refuse_links
 from ecalwindows.core.files.json_files import UnreadableError, read_object
 from ecalwindows.core.files.output import write_text_atomically
 from ecalwindows.core.files.recovery import recover
+from ecalwindows.core.names import some
 from ecalwindows.core.urls import is_remote
 from ecalwindows.dataset.finalizing.description import About
-from ecalwindows.dataset.finalizing.parts import listed
 from ecalwindows.dataset.record import read_record
 from ecalwindows.formats.manifest import FOLDER, file_problem, file_record
 from ecalwindows.formats.suffixes import FORMATS, RECORD, REPORT
@@ -140,7 +140,7 @@ def _refuse_foreign(target: Path, production: Production) -> None:
     foreign = sorted({path.name for path in target.iterdir() if path.name[0] != "."} - OURS)
     if foreign and production.layout == "dataset":
         raise ProductionError(
-            f"the folder of the dataset holds what is not of the dataset: {listed(foreign)}",
+            f"the folder of the dataset holds what is not of the dataset: {some(foreign, 10)}",
             expected="nothing else: it is replaced as a whole", where=str(target), todo="move that elsewhere",
         )  # fmt: skip
 
@@ -204,7 +204,7 @@ def _with_inputs(error: InputError, plan: Plan) -> EcalWindowsError:
     named = {part: of_parts[part] for part in of_parts if re.search(rf"\b{re.escape(part)}\b", error.found)}
     if len(named) < 2:
         return error
-    lines = "".join(f"\n    {part}: {listed([repr(path) for path in paths], 3)}" for part, paths in named.items())
+    lines = "".join(f"\n    {part}: {some([repr(path) for path in paths], 3)}" for part, paths in named.items())
     return ProductionError(
         f"{error.found}{lines}", expected=error.expected, where=error.where,
         todo="leave the inputs out that are twice, or put them into samples of their own; then `ecalwindows production "

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.core.files.file_state import file_states, refuse_changed
-from ecalwindows.core.names import is_storable, storable
+from ecalwindows.core.names import is_storable, some, storable
 from ecalwindows.core.urls import is_remote, remote_filesystem
 from ecalwindows.core.working_points import is_packaged
 from ecalwindows.formats.manifest import size_and_sha256
@@ -43,9 +43,8 @@ def refuse_other_names(paths: Iterable[str]) -> None:
     """
     wrong = [storable(path) for path in paths if not is_storable(path)]
     if wrong:
-        more = f" and {len(wrong) - MAX_NAMED:,} more" if len(wrong) > MAX_NAMED else ""
         raise InputError(
-            f"names of inputs are not UTF-8: {', '.join(wrong[:MAX_NAMED])}{more}",
+            f"names of inputs are not UTF-8: {some(wrong, MAX_NAMED)}",
             expected="names in UTF-8, which a plan can hold", where=os.path.dirname(wrong[0]),
             todo="rename them, or give links with other names to them",
         )  # fmt: skip

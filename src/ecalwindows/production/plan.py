@@ -13,9 +13,9 @@ from typing import Any
 from pydantic import Field
 
 from ecalwindows.core.files.inside import PlainName
+from ecalwindows.core.names import some
 from ecalwindows.core.urls import is_remote
 from ecalwindows.core.working_points import is_packaged
-from ecalwindows.dataset.finalizing.parts import listed
 from ecalwindows.production.settings import ABOUT_DATASET, ABOUT_RUNNING, Model, Production
 
 FORM = 1
@@ -102,7 +102,7 @@ class Changes:
 
     def __str__(self) -> str:
         groups = ((what, getattr(self, what)) for what in ("added", "changed", "removed"))
-        return "; ".join(f"{len(paths)} {what}: {listed([*map(repr, paths)], 3)}" for what, paths in groups if paths)
+        return "; ".join(f"{len(paths)} {what}: {some([*map(repr, paths)], 3)}" for what, paths in groups if paths)
 
 
 def made_plan(production: Production, listing: Listing, sources: Sequence[Source] = ()) -> Plan:

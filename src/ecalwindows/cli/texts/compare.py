@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ecalwindows.commands.compare import Compared
+from ecalwindows.core.names import counted
 from ecalwindows.validation.comparison import ColumnDifference
 from ecalwindows.validation.drift import QUANTILES, Drift
 
@@ -17,23 +18,23 @@ def comparison_text(found: Compared) -> str:
     if found.drifts:
         lines += ["", *_drift_table(found.drifts)]
     if found.figures:
-        lines += ["", f"{_number(len(found.figures), 'figure')} in {found.figures[0].parent}"]
+        lines += ["", f"{counted(len(found.figures), 'figure')} in {found.figures[0].parent}"]
     return "\n".join([*lines, "", _verdict(found)])
 
 
 def _head(found: Compared) -> Iterator[str]:
     match = found.match
     for side, path in enumerate(found.paths):
-        yield f"{'AB'[side]}: {path}: {_number(match.windows[side], 'window')}"
+        yield f"{'AB'[side]}: {path}: {counted(match.windows[side], 'window')}"
     if match.kind:
-        yield f"{_number(len(match.common), 'common window')} by {match.kind}"
+        yield f"{counted(len(match.common), 'common window')} by {match.kind}"
     for side in (0, 1):
         if match.only[side] and match.kind:
             names = found.only[side]
             more = " ..." if match.only[side] > len(names) else ""
-            yield f"only in {'AB'[side]}: {_number(match.only[side], 'window')}: {'; '.join(names)}{more}"
+            yield f"only in {'AB'[side]}: {counted(match.only[side], 'window')}: {'; '.join(names)}{more}"
         if match.repeated[side]:
-            n = _number(match.repeated[side], "window")
+            n = counted(match.repeated[side], "window")
             yield f"more than once in {'AB'[side]}: {n}, not compared"
     for side in (0, 1):
         if found.one_sided[side]:
@@ -54,11 +55,11 @@ def _differences(found: Compared) -> Iterator[str]:
         if n:
             yield f"clusters of common windows only in {'AB'[side]}: {n:,}"
     if comparison.reordered:
-        yield f"clusters are in another order in {_number(comparison.reordered, 'window')}"
+        yield f"clusters are in another order in {counted(comparison.reordered, 'window')}"
     if comparison.hits_differ:
         yield f"clusters with another number of hits: {comparison.hits_differ:,}"
     same = len(comparison.columns) - len(differ)
-    yield f"{_number(same, 'column')} equal" + (", others not" if differ else "")
+    yield f"{counted(same, 'column')} equal" + (", others not" if differ else "")
 
 
 def _row(column: ColumnDifference) -> str:
@@ -98,21 +99,17 @@ def _drift_table(drifts: Iterable[Drift]) -> Iterator[str]:
 def _verdict(found: Compared) -> str:
     match, comparison = found.match, found.comparison
     if found.is_equal:
-        return f"equal: {_number(match.windows[0], 'window')}"
+        return f"equal: {counted(match.windows[0], 'window')}"
     if not match.kind:
         return f"DIFFERENT: no common windows ({match.windows[0]:,} in A, {match.windows[1]:,} in B)"
     columns = sum(bool(column.differ) for column in comparison.columns.values())
     parts = []
     if comparison.differ:
-        where = f" in {_number(columns, 'column')}" if columns else ""
-        parts.append(f"{comparison.differ:,} of {_number(comparison.windows, 'common window')} differ{where}")
+        where = f" in {counted(columns, 'column')}" if columns else ""
+        parts.append(f"{comparison.differ:,} of {counted(comparison.windows, 'common window')} differ{where}")
     for side in (0, 1):
         if match.only[side]:
-            parts.append(f"{_number(match.only[side], 'window')} only in {'AB'[side]}")
+            parts.append(f"{counted(match.only[side], 'window')} only in {'AB'[side]}")
         if match.repeated[side]:
-            parts.append(f"{_number(match.repeated[side], 'window')} repeated in {'AB'[side]}")
+            parts.append(f"{counted(match.repeated[side], 'window')} repeated in {'AB'[side]}")
     return "DIFFERENT: " + ", ".join(parts)
-
-
-def _number(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

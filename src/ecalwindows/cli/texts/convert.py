@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ecalwindows.commands.convert import Conversion
+from ecalwindows.core.names import counted, some
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
 from ecalwindows.formats.ndjson.reader import in_order
 
@@ -14,10 +15,10 @@ def summary(done: Conversion) -> str:
     """Several lines of text: what came in, what was unexpected in it, what was written."""
     lines = [
         f"{'files':<24}{done.n_files:>13,}",
-        f"{'windows':<24}{done.windows:>13,}  with {_number(done.clusters, 'cluster')}",
+        f"{'windows':<24}{done.windows:>13,}  with {counted(done.clusters, 'cluster')}",
     ]
     notes = done.notes
-    lines += [f"{_number(n, 'unusable line')}: {reason}" for reason, n in in_order(notes.reasons).items()]
+    lines += [f"{counted(n, 'unusable line')}: {reason}" for reason, n in in_order(notes.reasons).items()]
     lines += [f"  {found}" for found in notes.reported]
     found = (
         ("filled from other columns", done.filled),
@@ -29,7 +30,7 @@ def summary(done: Conversion) -> str:
     lines += [f"left out, no regular file: {what}" for what in notes.skipped]
     for error in done.bad:
         kept = done.kept.get(error.where, 0)
-        lines.append(f"bad file: {error.where}: {error.found}; {_number(kept, 'window')} of it kept")
+        lines.append(f"bad file: {error.where}: {error.found}; {counted(kept, 'window')} of it kept")
     rate = done.windows / done.seconds if done.seconds else 0.0
     lines.append(f"{done.seconds:.1f} s, {rate:,.0f} windows/s")
     verb = "replaced" if done.replaced else "written"
@@ -42,9 +43,4 @@ def listed(names: set[str]) -> str:
     order = {name: place for place, name in enumerate(COLUMNS)}
     ordered = sorted(names, key=lambda name: (order.get(name, len(order)), name))
     ordered += ["hits"] if hits == HITS else sorted(f"hits' {name}" for name in hits)
-    more = len(ordered) - MAX_NAMES
-    return ", ".join(ordered[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
-
-
-def _number(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+    return some(ordered, MAX_NAMES)

@@ -9,8 +9,8 @@ from shlex import quote
 from typing import Any
 
 from ecalwindows.commands.inspect import DataFacts, Facts
+from ecalwindows.core.names import counted, some
 from ecalwindows.core.schema import SECOND_COLUMNS
-from ecalwindows.dataset.input_warnings import counted, some
 from ecalwindows.dumper.inspection import DumpFacts, FolderFacts, Missing
 
 MAX_LINES = 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecalwindows.cli.texts.windows import reading_notes
 from ecalwindows.commands.truth.match import MatchReport
-from ecalwindows.dataset.input_warnings import counted
+from ecalwindows.core.names import counted
 
 
 def match_text(report: MatchReport) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from ecalwindows.commands.parity import Parity
 from ecalwindows.commands.parity_effects import Effect
 from ecalwindows.commands.parity_inputs import Difference
+from ecalwindows.core.names import counted
 from ecalwindows.studies.parity.scalers import Verdict
 
 MAX_PULL = 999.0
@@ -144,5 +145,4 @@ def _last(found: Parity) -> str:
     if found.agrees:
         return f"agree: {len(found.verdicts)} inputs, {found.counts.windows:,} windows"
     kinds = list(dict.fromkeys(TITLES[each.kind] for each in found.differences))
-    n = len(found.differences)
-    return f"DIFFERENT: {n} difference{'s' if n != 1 else ''}: {', '.join(kinds)}"
+    return f"DIFFERENT: {counted(len(found.differences), 'difference')}: {', '.join(kinds)}"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from ecalwindows.commands.plot import Plotted
+from ecalwindows.core.names import some
 from ecalwindows.plots.gallery import PAGE
-
-MAX_NAMED = 6
 
 
 def plotted_summary(plotted: Plotted) -> str:
@@ -16,14 +15,9 @@ def plotted_summary(plotted: Plotted) -> str:
     ]  # fmt: skip
     lines = [f"{name:<16}{number:>13,}" for name, number in rows]
     if plotted.absent:
-        lines.append(f"columns that the data do not have: {_named(plotted.absent)}")
+        lines.append(f"columns that the data do not have: {some(plotted.absent)}")
     if plotted.partial:
-        lines.append(f"columns that only some files have: {_named(plotted.partial)}")
+        lines.append(f"columns that only some files have: {some(plotted.partial)}")
     lines.append(f"{plotted.seconds:.1f} s")
     lines.append(f"wrote {plotted.folder}: look at {plotted.folder / PAGE}; the numbers are in {plotted.folder}/tables")
     return "\n".join(lines)
-
-
-def _named(names: list[str]) -> str:
-    more = len(names) - MAX_NAMED
-    return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from ecalwindows.commands.relabel_task import Relabelled
+from ecalwindows.core.names import counted
 
 
 def relabelled_summary(done: Relabelled) -> str:
     """Several lines of text: what was read, what changed, where it is."""
     rows = [
-        ("windows", done.windows, f"in {done.n_files} file{'' if done.n_files == 1 else 's'}"),
+        ("windows", done.windows, f"in {counted(done.n_files, 'file')}"),
         ("  changed", done.changed, "have a cluster with another in_scluster"),
         ("clusters", done.clusters, ""),
         ("  now in_scluster", done.gained, ""),

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ecalwindows.commands.stream import StreamFacts
-from ecalwindows.dataset.input_warnings import counted
+from ecalwindows.core.names import counted
 
 MAX_SHARES = 10
 """Samples, and flavours, that are printed; `--json` has all."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ecalwindows.commands.validate import Validation
+from ecalwindows.core.names import counted, some
 from ecalwindows.validation.invariants import Outcome
 
 MAX_MISSING = 2
@@ -11,8 +12,8 @@ MAX_MISSING = 2
 
 def validation_text(validation: Validation) -> str:
     """The report. Last line: `valid: ...` or `INVALID: ...`."""
-    lines = [f"{validation.path}: {_number(validation.windows, 'window')}, {_number(validation.clusters, 'cluster')}"
-             f" in {_number(validation.files, 'file')}", ""]  # fmt: skip
+    lines = [f"{validation.path}: {counted(validation.windows, 'window')}, {counted(validation.clusters, 'cluster')}"
+             f" in {counted(validation.files, 'file')}", ""]  # fmt: skip
     for outcome in validation.outcomes.values():
         lines += _lines(outcome)
     lines.append("")
@@ -23,19 +24,14 @@ def validation_text(validation: Validation) -> str:
 
 def _lines(outcome: Outcome) -> list[str]:
     if not outcome.checked and not outcome.failed:
-        why = f"lacks {_missing(outcome)}" if outcome.missing else "there is nothing to check"
+        why = f"lacks {some(sorted(outcome.missing), MAX_MISSING)}" if outcome.missing else "there is nothing to check"
         return [f"{'-':>10}  {outcome.name:<20} not checked, {why}"]
     if not outcome.failed:
-        without = f" (lacks {_missing(outcome)})" if outcome.missing else ""
+        without = f" (lacks {some(sorted(outcome.missing), MAX_MISSING)})" if outcome.missing else ""
         return [f"{'ok':>10}  {outcome.name:<20} {outcome.sentence}{without}"]
     found = f"FAILED {outcome.failed:,} of {outcome.checked:,}: {outcome.name}: {outcome.sentence}"
     more = outcome.failed - len(outcome.offenders)
     return [found, *(f"{'':12}{offender}" for offender in outcome.offenders), *([f"{'':12}..."] if more > 0 else [])]
-
-
-def _missing(outcome: Outcome) -> str:
-    names = sorted(outcome.missing)
-    return ", ".join(names[:MAX_MISSING]) + (f" and {len(names) - MAX_MISSING} more" if names[MAX_MISSING:] else "")
 
 
 def _verdict(validation: Validation) -> str:
@@ -46,8 +42,4 @@ def _verdict(validation: Validation) -> str:
     if validation.failed:
         names = ", ".join(outcome.name for outcome in validation.failed)
         return f"INVALID: {len(validation.failed)} of {checked} invariants fail ({names}){skipped}"
-    return f"valid: {_number(validation.windows, 'window')}, {_number(checked, 'invariant')} hold{skipped}"
-
-
-def _number(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+    return f"valid: {counted(validation.windows, 'window')}, {counted(checked, 'invariant')} hold{skipped}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ecalwindows.commands.windows import Report
-from ecalwindows.dataset.input_warnings import counted
+from ecalwindows.core.names import counted
 from ecalwindows.dumper.reading import ReadReport
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from ecalwindows.commands.truth.working_points import Study, flavour_counts
-from ecalwindows.dataset.input_warnings import counted
+from ecalwindows.core.names import counted
 from ecalwindows.studies.working_points.closure import WAYS
 from ecalwindows.studies.working_points.threshold_map import MAX_FACTOR, largest_step
 

@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ecalwindows.dataset.finalizing.parts import Part, fields_of, listed, parts_error
+from ecalwindows.core.names import some
+from ecalwindows.dataset.finalizing.parts import MAX_LISTED, Part, fields_of, parts_error
 
 BY_SAMPLE = ("flavour", "wp_file")
 """Settings that may differ from sample to sample (electrons and photons have working points of their own)."""
@@ -41,7 +42,7 @@ def check_same_windows(one: Sequence[Part], other: Sequence[Part]) -> None:
     if alone or differ:
         what = "is there only once" if alone else "holds other windows or was made with other settings"
         raise parts_error(
-            f"in {formats}: {listed(alone or differ)} {what}", "the same parts in each format", other[0].base,
+            f"in {formats}: {some(alone or differ, MAX_LISTED)} {what}", "the same parts in each format", other[0].base,
             "make them together, or finalize each format apart",
         )  # fmt: skip
 
@@ -96,7 +97,7 @@ def _text(rows: list[Row]) -> str:
     widths = [max(len(row[place]) for row in shown) for place in (0, 1)]
     lines, last = [], ""
     for name, value, parts in shown:
-        lines.append(f"{'' if name == last else name:<{widths[0]}}  {value:<{widths[1]}}  in {listed(parts, 3)}")
+        lines.append(f"{'' if name == last else name:<{widths[0]}}  {value:<{widths[1]}}  in {some(parts, 3)}")
         last = name
     more = len(rows) - len(shown)
     return "".join(f"\n    {line}" for line in lines) + (f"\n    and {more} more lines" if more else "")

@@ -14,6 +14,7 @@ from ecalwindows.core.errors import BadFileError, InputError
 from ecalwindows.core.files.file_state import FileState, file_states, refuse_changed
 from ecalwindows.core.files.json_files import UnreadableError, parsed_object
 from ecalwindows.core.files.recovery import recover
+from ecalwindows.core.names import some
 from ecalwindows.dataset.layout import natural_key
 from ecalwindows.dataset.record import unbalanced
 from ecalwindows.formats.manifest import FOLDER, Manifest, problems, read_manifest
@@ -142,7 +143,8 @@ def _refuse_untracked(folder: Path, known: set[str]) -> None:
     untracked = [name for name in names if name not in known]
     if untracked:
         raise parts_error(
-            f"{listed(untracked)}: data without a manifest", f"a manifest for each part in {FOLDER}/manifests", folder,
+            f"{some(untracked, MAX_LISTED)}: data without a manifest",
+            f"a manifest for each part in {FOLDER}/manifests", folder,
             "make the part again (a run that was stopped leaves none), or move the file elsewhere",
         )  # fmt: skip
 
@@ -212,7 +214,9 @@ def _lies(manifest: Manifest, schema: Any) -> list[str]:
     wrong = [f"its data were made with another {key} than its manifest says" for key in differ]
     columns = {f"{group.name}.{field.name}" for group in schema for field in fields_of(group.type)}
     if columns != set(manifest.columns) - {"cl_h"}:
-        wrong.append(f"its columns are not those of its manifest: {listed(sorted(columns ^ set(manifest.columns)))}")
+        wrong.append(
+            f"its columns are not those of its manifest: {some(sorted(columns ^ set(manifest.columns)), MAX_LISTED)}"
+        )
     return wrong
 
 
@@ -240,12 +244,6 @@ def _refuse_copies(parts: Sequence[Part]) -> None:
 def _lines(found: list[str]) -> str:
     more = len(found) - MAX_LISTED
     return "".join(f"\n    {line}" for line in found[:MAX_LISTED]) + (f"\n    and {more} more" if more > 0 else "")
-
-
-def listed(names: Sequence[str], most: int = MAX_LISTED) -> str:
-    """Names with commas, the first ones only."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def parts_error(found: str, expected: str, where: Path, todo: str) -> InputError:

@@ -13,6 +13,7 @@ import awkward as ak
 import pyarrow as pa
 
 from ecalwindows.core.errors import EcalWindowsError, SettingsError, UnknownColumnError, near, unknown_column
+from ecalwindows.core.names import counted
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, Column
 from ecalwindows.dataset.reading.expression import condition
 from ecalwindows.dataset.reading.scan import Scan
@@ -84,7 +85,7 @@ class Dataset:
         """The number of files, and their size where it is known."""
         sizes = [file.bytes for file in self.scan.files]
         size = "" if None in sizes else f"{sum(filter(None, sizes)) / 1e6:,.1f} MB in "
-        return f"{size}{len(sizes):,} file{'s' if len(sizes) != 1 else ''}"
+        return f"{size}{counted(len(sizes), 'file')}"
 
     @property
     def splits(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.core.errors import InputError, SettingsError
+from ecalwindows.core.names import some
 from ecalwindows.studies.matches.reading import MADE_BY, Paths, read_matches
 
 Numbers = NDArray[np.float64]
@@ -229,7 +230,7 @@ def _refuse_none(pieces: list[dict[str, NDArray[Any]]], flavour: int | None, fla
 
 def _paths_text(paths: Paths) -> str:
     names = [str(paths)] if isinstance(paths, str) or not hasattr(paths, "__iter__") else [str(path) for path in paths]
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return some(names, 5)
 
 
 def rows_by_bin(sample: Sample, chosen: Flags, n_bins: int) -> Iterator[Index]:
