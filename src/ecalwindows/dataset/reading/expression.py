@@ -34,6 +34,12 @@ ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
 FLIPPED = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE, ast.Eq: ast.Eq, ast.NotEq: ast.NotEq}
 IS_IN = re.compile(r"is_in\((\w+), \{value_set=\w+:\[([^\]]*)\][^}]*\}\)")
 
+LIMITS = {
+    "et_min": "et_seed >= {}", "et_max": "et_seed < {}", "eta_min": "abs(seed_eta) >= {}",
+    "eta_max": "abs(seed_eta) < {}", "matched": "is_seed_calo_matched == {}",
+}  # fmt: skip
+"""What the arguments of `Dataset.filter` mean."""
+
 Ranges = Mapping[str, tuple[float, float]]
 Can = tuple[bool, bool]
 """Whether some window can make a condition true, and whether some can make it false."""
@@ -41,13 +47,17 @@ Can = tuple[bool, bool]
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition on columns of windows. A value of -999 (no number) passes no <, <=, > and >=, as NaN would."""
+    """A condition on columns of windows. A value of -999 (no number) passes no <, <=, > and >=, as NaN would.
+
+    text : as users see it; code : what is computed, the text itself if it is empty
+    """
 
     text: str
+    code: str = ""
 
     @cached_property
     def _tree(self) -> ast.expr:
-        return _parsed(self.text)
+        return _parsed(self.code or self.text)
 
     @cached_property
     def columns(self) -> frozenset[str]:
@@ -64,6 +74,13 @@ class Condition:
     def may_pass(self, ranges: Ranges) -> bool:
         """Whether some window can pass where the columns have these least and largest values."""
         return _can(self._tree, ranges)[0]
+
+
+def limits(**given: float | None) -> Condition:
+    """The condition of some of LIMITS; its text has them as arguments, for example "et_min=5.0, matched=True"."""
+    chosen = {name: value for name, value in given.items() if value is not None}
+    code = " and ".join(LIMITS[name].format(_literal(value, name)) for name, value in chosen.items())
+    return Condition(", ".join(f"{name}={value}" for name, value in chosen.items()), code)
 
 
 def condition(given: Any, **equal: Any) -> Condition:
@@ -87,7 +104,7 @@ def _literal(value: Any, name: str) -> str:
     value = value.item() if isinstance(value, np.generic) else value
     if not isinstance(value, (bool, int, float)) or value != value:
         raise _wrong(f"{name}={value!r} is no number", "a number, True or False, or a list of them")
-    return repr(value)
+    return repr(value).replace("inf", "1e999")
 
 
 def _plain(text: str) -> str:

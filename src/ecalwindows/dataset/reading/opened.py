@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property, reduce
+from functools import cached_property
 from os import PathLike, fspath
 from typing import Any, Self
 
@@ -15,9 +15,8 @@ import pyarrow as pa
 from ecalwindows.core.errors import EcalWindowsError, SettingsError, UnknownColumnError, near, unknown_column
 from ecalwindows.core.names import counted
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, Column
-from ecalwindows.dataset.reading.expression import condition
+from ecalwindows.dataset.reading.expression import condition, limits
 from ecalwindows.dataset.reading.scan import Scan
-from ecalwindows.dataset.reading.selection import Selection
 from ecalwindows.dataset.reading.sources import File, dataset_files, dataset_record, files_of_record
 from ecalwindows.dataset.record import DatasetRecord
 from ecalwindows.formats.parquet.definition import GROUPS, FeaturesDefinition, features_definition
@@ -136,17 +135,18 @@ class Dataset:
 
         >>> data.filter(flavour=11).filter("et_seed > 5 and nclusters_insc > 1")
         """
-        selection = Selection(et_min, et_max, eta_min, eta_max, matched)
-        conditions = (condition(where, **equal),) if where is not None or equal else ()
-        for each in (selection, *conditions):
+        given = limits(et_min=et_min, et_max=et_max, eta_min=eta_min, eta_max=eta_max, matched=matched)
+        conditions = [given] if given.code else []
+        conditions += [condition(where, **equal)] if where is not None or equal else []
+        for each in conditions:
             if missing := sorted(each.columns - self.scan.names):
                 raise UnknownColumnError(
                     f"the filter needs {', '.join(missing)}, which the dataset does not have",
                     expected=near(missing[0], self.scan.names), where=self.path, todo="give limits on other columns",
                 )  # fmt: skip
-        scan = reduce(Scan.limited, conditions, self.scan.limited(selection))
         files = self.scan.files if split is None else self._files_of({split} if isinstance(split, str) else set(split))
-        return replace(self, scan=replace(scan, files=files))
+        selections = (*self.scan.selections, *conditions)
+        return replace(self, scan=replace(self.scan, files=files, selections=selections))
 
     def _files_of(self, splits: set[str]) -> tuple[File, ...]:
         for name in sorted(splits - set(self.splits)):

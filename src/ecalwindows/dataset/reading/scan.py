@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +13,6 @@ from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.schema import COLUMNS
 from ecalwindows.core.urls import is_remote
 from ecalwindows.dataset.reading.expression import Condition
-from ecalwindows.dataset.reading.selection import Selection
 from ecalwindows.dataset.reading.sources import File, file_batches, file_index
 from ecalwindows.dataset.record import DatasetRecord
 from ecalwindows.formats.parquet.reader import Index
@@ -32,12 +31,8 @@ class Scan:
     """Files of a dataset and the limits that all windows pass; `indices` are the headers read so far, by path."""
 
     files: tuple[File, ...]
-    selections: tuple[Selection | Condition, ...] = ()
+    selections: tuple[Condition, ...] = ()
     indices: dict[str, Index] = field(default_factory=dict, compare=False, repr=False)
-
-    def limited(self, selection: Selection | Condition) -> Scan:
-        """The same with one more limit."""
-        return replace(self, selections=(*self.selections, selection)) if selection.columns else self
 
     def index(self, file: File) -> Index:
         """What a file holds."""
