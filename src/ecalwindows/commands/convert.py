@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -26,6 +25,7 @@ from ecalwindows.core.setting_types import INT32, shown_value
 from ecalwindows.core.threads import Threads
 from ecalwindows.core.version import revision, version
 from ecalwindows.dataset.copies import Print, Prints, refuse_copies
+from ecalwindows.dataset.finalizing.merging import join_tables
 from ecalwindows.dataset.inputs import input_files
 from ecalwindows.dataset.notes import summed_notes
 from ecalwindows.dataset.origins import (
@@ -208,7 +208,7 @@ def _convert_group(
         with ExitStack() as stack:
             writers = open_writers(replace(plan, events_path=None), data, metadata, stack)
             if plan.events_path:
-                _join_events(sources, data[0])
+                join_tables([each.events for each in sources if each.events], data[0])
             writers[0].write(with_columns(empty_batch(plan.wanted), plan))
             for each in sources:
                 _convert_file(each, plan, writers[0], task, done, met, threads, progress)
@@ -331,18 +331,6 @@ def _check_complete(each: Source, rows: int) -> None:
     stated = stated_file(each.path)
     check_windows(str(each.path), rows, stated)
     check_size(each.path, stated)
-
-
-def _join_events(sources: Sequence[Source], place: Path) -> None:
-    """The tables of events of all files, one after the other."""
-    with place.open("wb") as out:
-        for number, each in enumerate(sources):
-            assert each.events is not None
-            with each.events.open("rb") as table:
-                header = table.readline()
-                if number == 0:
-                    out.write(header)
-                shutil.copyfileobj(table, out)
 
 
 def _manifest(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from threading import local
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.core.threads import Threads
 from ecalwindows.simulation.branches import Nested, OutBranch
 from ecalwindows.simulation.event import Detector, simulated_event
 from ecalwindows.simulation.gun import Gun
@@ -76,14 +76,5 @@ def simulated_chunks(
         events = [simulated_event(index, seed, gun, pileup, detector, thread_data.work) for index in indices]
         return len(events), {b.name: column(b, [event[b.name] for event in events]) for b in branches}
 
-    if jobs == 1:
-        yield from map(simulated, range(0, n_events, chunk))
-        return
-    pending: deque[Future[tuple[int, dict[str, Column]]]] = deque()
-    with ThreadPoolExecutor(jobs) as pool:
-        for start in range(0, n_events, chunk):
-            pending.append(pool.submit(simulated, start))
-            if len(pending) > jobs:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+    with Threads(jobs) as threads:
+        yield from threads.results(partial(simulated, start) for start in range(0, n_events, chunk))

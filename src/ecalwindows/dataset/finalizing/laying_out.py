@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
+from ecalwindows.core.threads import Threads
 from ecalwindows.dataset.finalizing.description import Form
 from ecalwindows.dataset.finalizing.parts import Part, parts_error
 from ecalwindows.dataset.finalizing.routing import Written, route_part, write_empty
@@ -15,8 +14,6 @@ from ecalwindows.dataset.record import DataFile
 from ecalwindows.dataset.splits import Splits
 from ecalwindows.formats.manifest import FOLDER, file_record, write_manifest
 from ecalwindows.formats.parquet.index import write_parquet_index
-
-T = TypeVar("T")
 
 
 def write_layout(
@@ -39,14 +36,17 @@ def write_layout(
     manifests = (out / FOLDER if flat else out) / "manifests" / (format if is_copy else "")
     files: list[DataFile] = []
     names = [flat[part.name] if flat else f"part-{number:05d}" for number, part in enumerate(parts)]
-    routed = _in_order(lambda part, name: route_part(part, name, splits, base, bool(flat)), parts, names, workers)
-    for number, (part, name, written) in enumerate(zip(parts, names, routed, strict=True)):
-        if number == len(parts) - 1 and splits:
-            filled = {file.split for file in files} | {each.split for each in written}
-            empty = [split for split in splits.names if split not in filled]
-            written += [each for split in empty for each in write_empty(part, name, split, base)]
-        files += _recorded(part, name, written, out, manifests)
-        one_more()
+    with Threads(max(workers, 1)) as threads:
+        routed = threads.results(
+            partial(route_part, part, name, splits, base, bool(flat)) for part, name in zip(parts, names, strict=True)
+        )
+        for number, (part, name, written) in enumerate(zip(parts, names, routed, strict=True)):
+            if number == len(parts) - 1 and splits:
+                filled = {file.split for file in files} | {each.split for each in written}
+                empty = [split for split in splits.names if split not in filled]
+                written += [each for split in empty for each in write_empty(part, name, split, base)]
+            files += _recorded(part, name, written, out, manifests)
+            one_more()
     order = {name: place for place, name in enumerate(splits.names)} if splits else {}
     beside = [file_record(manifests / f"{name}.json", out) for name in names]
     files.sort(key=lambda file: order.get(file.split or "", 0))
@@ -55,25 +55,6 @@ def write_layout(
             held = [file.name.rpartition("/")[2] for file in files if file.split == split]
             beside += write_parquet_index(base / split if split else base, held, out)
     return Form(parts, files, beside)
-
-
-def _in_order(work: Callable[[Part, str], T], parts: Sequence[Part], names: Sequence[str], workers: int) -> Iterator[T]:
-    """What `work` makes of each part, in their order; by threads, of which each is at most some parts ahead."""
-    if workers < 2:
-        yield from map(work, parts, names)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        ahead = deque[Future[T]]()
-        try:
-            for part, name in zip(parts, names, strict=True):
-                ahead.append(pool.submit(work, part, name))
-                if len(ahead) > 2 * workers:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        finally:
-            for future in ahead:
-                future.cancel()
 
 
 def _recorded(part: Part, name: str, written: Sequence[Written], out: Path, manifests: Path) -> list[DataFile]:

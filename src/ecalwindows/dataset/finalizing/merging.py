@@ -31,7 +31,7 @@ def write_merged(parts: Sequence[Part], name: str, folder: Path) -> Manifest:
         _merge_parquet(parts, paths["windows"])
     elif format == "ndjson":
         _merge_lines(parts, paths["windows"])
-        _merge_tables([part.events for part in parts if part.events], paths["events"])
+        join_tables([part.events for part in parts if part.events], paths["events"])
     else:
         for kind, path in paths.items():
             _join([source for part in parts for source in part.data if source.parent.name == kind], path)
@@ -72,7 +72,7 @@ def _merge_lines(parts: Sequence[Part], path: Path) -> None:
                 file.write(np.frombuffer(piece, np.uint8))
 
 
-def _merge_tables(sources: Sequence[Path], path: Path) -> None:
+def join_tables(sources: Sequence[Path], path: Path) -> None:
     """Tables of events, with one header."""
     if not sources:
         return

@@ -16,7 +16,6 @@ from ecalwindows.production.plan import Plan
 from ecalwindows.production.verify import clear_scratch
 from ecalwindows.production.work_folder import Place
 
-
 STOPPED = "it was stopped"
 """The error of a job whose process was interrupted."""
 
