@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ecalwindows.core.errors import InputError, SettingsError, listed
+from ecalwindows.core.errors import InputError, SettingsError, listed, refuse_missing
 from ecalwindows.core.files.json_files import UnreadableError, read_object, reason_of
 from ecalwindows.core.files.output import check_output, outputs_together, write_text_atomically
 from ecalwindows.core.names import storable
@@ -141,11 +141,7 @@ def cmssw_factors(file: File, *, keep_sentinels: bool = True) -> Normalisation |
     Raises InputError where columns are not there of which they are made.
     """
     scan, factors, wanted = Scan((file,)), Factors(keep_sentinels), {*SOURCES.values(), "is_seed"}
-    if missing := sorted(wanted - scan.names):
-        raise InputError(
-            f"the data have no {', '.join(missing)}", expected="the columns of which CMSSW's features are made",
-            where=file.path, todo="make the dataset with the default features definition",
-        )  # fmt: skip
+    refuse_missing(wanted, scan.names, file.path, expected="the columns of which CMSSW's features are made")
     for batch, _ in scan.pieces(scan.units(), frozenset(wanted)):
         factors.add(batch, dict(zip(LEVELS, cmssw_features(batch), strict=True)))
     return _of_file(file, factors) if factors.windows else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecalwindows.core.batch import WindowBatch
-from ecalwindows.core.errors import InputError, SettingsError, near
+from ecalwindows.core.errors import InputError, SettingsError, near, no_windows
 from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.schema import COLUMNS, SECOND
 from ecalwindows.core.urls import is_remote
@@ -161,9 +161,7 @@ def _counted(reading: Reading, steps: Steps, inputs: Sequence[str]) -> Distribut
     reading.batches(sampled, steps.done)
     steps.windows, steps.clusters = samples.windows, samples.clusters
     if not samples.windows:
-        raise InputError(
-            "there are no windows", expected="at least one window", where=", ".join(inputs), todo="name other datasets"
-        )
+        raise no_windows(", ".join(inputs))
     found = Distributions(samples.binnings())
     reading.batches(found.add, steps.done)
     return found

@@ -53,6 +53,11 @@ class WindowBatch:
     def __len__(self) -> int:
         return len(self.window_offsets) - 1
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Columns and hit components that it has, without window_index."""
+        return frozenset({*self.window, *self.pair, *self.cluster, *self.hits})
+
     def column(self, name: str) -> Array:
         """A column by name: shape (n_windows,) or, for clusters, (n_pairs,)."""
         if name in self.window:

@@ -93,10 +93,7 @@ def superclusters(
         For scores that are not numbers in [0, 1], another number of scores than of clusters in windows, and graphs
         whose offsets or clusters do not fit each other.
     """
-    if strategy not in STRATEGIES:
-        raise SettingsError(
-            f"unknown strategy '{strategy}'", expected=near(strategy, STRATEGIES), where="strategy", todo="correct it"
-        )
+    check_strategy(strategy)
     limit = checked_threshold(threshold)
     check_graphs(graphs)
     values = checked_scores(score, len(graphs.cluster))
@@ -109,6 +106,14 @@ def superclusters(
     made = kernels.collect_and_merge if strategy == "CollectAndMerge" else kernels.cascade
     counts, window, offsets, cluster = made(*places, values, own, limit)
     return Superclusters(np.concatenate([[0], np.cumsum(counts)]), window, offsets, cluster)
+
+
+def check_strategy(strategy: str) -> None:
+    """Raise SettingsError for a name that is none of STRATEGIES."""
+    if strategy not in STRATEGIES:
+        raise SettingsError(
+            f"unknown strategy '{strategy}'", expected=near(strategy, STRATEGIES), where="--strategy", todo="correct it"
+        )
 
 
 def checked_threshold(threshold: float) -> np.float32:

@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.core.batch import WindowBatch
-from ecalwindows.core.errors import InputError
+from ecalwindows.core.errors import InputError, refuse_missing
 from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.schema import SENTINEL
 from ecalwindows.core.truth import refuse_without_truth
 from ecalwindows.dataset.copies import Print, Prints
 from ecalwindows.dataset.finalizing.identity import IDS, Keys, batch_keys
-from ecalwindows.dataset.reading.opened import Dataset
 from ecalwindows.dataset.splits import parse_split
 from ecalwindows.studies.reweighting.fit import ELECTRON, PHOTON, Windows
 from ecalwindows.training.opened import open_dataset
@@ -119,7 +118,8 @@ def read_windows(inputs: Sequence[str], split: str | None, progress: Progress | 
     datasets = [each for name in inputs if (each := open_dataset(name).filter(split=split)).scan.names]
     prints = Prints()
     for dataset in datasets:
-        _refuse_missing(dataset)
+        refuse_without_truth(dataset.scan.names, "weights by flavour need", dataset.path)
+        refuse_missing(NEEDED, dataset.scan.names, dataset.path, expected=f"the columns {', '.join(NEEDED)}")
     has_keys = all(set(IDS) <= each.scan.names for each in datasets)
     steps, pieces = Steps(progress, sum(len(each.scan.files) for each in datasets)), [_no_windows(has_keys)]
     for dataset in datasets:
@@ -133,16 +133,6 @@ def read_windows(inputs: Sequence[str], split: str | None, progress: Progress | 
             steps.windows = sum(len(piece.flavour) for piece in pieces)
             steps.done()
     return _joined(pieces)
-
-
-def _refuse_missing(dataset: Dataset) -> None:
-    refuse_without_truth(dataset.scan.names, "weights by flavour need", dataset.path)
-    missing = [name for name in NEEDED if name not in dataset.scan.names]
-    if missing:
-        raise InputError(
-            f"the data have no {', '.join(missing)}", expected=f"the columns {', '.join(NEEDED)}",
-            where=dataset.path, todo="make the dataset with the default features definition",
-        )  # fmt: skip
 
 
 def _no_windows(has_keys: bool) -> Sample:
