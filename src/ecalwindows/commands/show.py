@@ -139,16 +139,12 @@ def _name(window: str | None, event: str | None, source: str) -> Name:
             "both a window and an event are named" if window else "no window and no event is named",
             expected="--window ID or --event N", where=source, todo=_listing(source),
         )  # fmt: skip
-    found = window_name(window) if window is not None else event_name(event or "")
+    given, what = (window, "window") if window is not None else (event or "", "event")
+    found = window_name(given) if what == "window" else event_name(given)
     if found is None:
-        kind = (
-            "window_index, <sample>_<run>_<lumi>_<event>_<seed_index>"
-            if window is not None
-            else "N, RUN:LUMI:N or SAMPLE:RUN:LUMI:N"
-        )
         raise SettingsError(
-            f"'{window if window is not None else event}' names no {'window' if window is not None else 'event'}",
-            expected=kind, where="--window" if window is not None else "--event", todo=_listing(source),
+            f"'{given}' names no {what}", expected=WINDOW_NAME if what == "window" else EVENT_NAME, where=f"--{what}",
+            todo=_listing(source),
         )  # fmt: skip
     return found
 

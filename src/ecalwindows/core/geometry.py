@@ -11,17 +11,16 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from ecalwindows.core.setting_types import Float as Finite
+from ecalwindows.core.setting_types import Frozen
 
 Bounds = NDArray[np.float64]
 
 
-class Piece(BaseModel):
+class Piece(Frozen):
     """A polynomial on a range of a = abs(seed eta): c0 + c1 d + c2 d^2 + ... with d = a - origin."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     below: Finite | None = Field(None, description="The piece holds for a < below; the last piece has none.")
     inclusive: bool = Field(False, description="The piece holds for a = below too.")
@@ -47,10 +46,8 @@ def _in_order(pieces: Sequence[Piece]) -> Sequence[Piece]:
     return pieces
 
 
-class Geometry(BaseModel):
+class Geometry(Frozen):
     """Bounds of a window: down <= deta <= up and abs(dphi) <= width, each piecewise polynomial in abs(seed eta)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     up: Annotated[tuple[Piece, ...], Field(min_length=1)] = Field(description="Largest deta (away from eta 0).")
     down: Annotated[tuple[Piece, ...], Field(min_length=1)] = Field(description="Smallest deta, negative.")
