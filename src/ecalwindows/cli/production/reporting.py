@@ -9,9 +9,6 @@ import click
 
 from ecalwindows.cli.printing import say
 
-SECONDS_BETWEEN = 5.0
-"""With --watch."""
-
 
 @click.command(
     epilog="""\b
@@ -22,7 +19,8 @@ Examples:
 )
 @click.argument("file", metavar="FILE|FOLDER")
 @click.option("--watch", is_flag=True, help="Show it again and again, as long as it is run.")
-def status(file: str, watch: bool) -> None:
+@click.option("--every", type=click.FloatRange(min=0.1), default=5.0, show_default=True, help="Seconds between.")
+def status(file: str, watch: bool, every: float) -> None:
     """Print the state of a production: jobs done, running, waiting and failed, by sample; and why jobs failed."""
     from ecalwindows.cli.texts.production import status_text
     from ecalwindows.production.executors.htcondor.submit import queue_lines
@@ -42,7 +40,7 @@ def status(file: str, watch: bool) -> None:
             say("nobody runs it: `resume` (or `submit --resume`) makes what is missing, or prints why it cannot")
         if not watch or not is_run:
             return
-        time.sleep(SECONDS_BETWEEN)
+        time.sleep(every)
 
 
 @click.command(epilog="\b\nExamples:\n  ecalwindows production digest datasets/electrons_2023\n")

@@ -33,11 +33,12 @@ def _counts(study: Study) -> list[str]:
         ("  outside the bins", -dropped.outside, ""),
         ("  no true energy", -dropped.no_energy, "simEnergyGoodStatus is not above 0"),
         ("  other flavour", -dropped.other_flavour, "than --flavour"),
+        ("  no seed", -dropped.not_a_seed, "of a matched window"),
         ("in the study", len(sample), ", ".join(_flavours(study))),
         ("  derive the map", study.n_derive, ""),
         ("  close it", study.n_close, "chose nothing"),
     ]
-    optional = {"  no true energy", "  other flavour"}
+    optional = {"  no true energy", "  other flavour", "  no seed"}
     lines = [f"{name:<24}{n:>13,}  {words}".rstrip() for name, n, words in rows if n or name not in optional]
     found = flavour_counts(sample)
     if study.options.flavour is None and (missing := [name for key, name in NAMES.items() if key and key not in found]):

@@ -26,6 +26,7 @@ Exit code: 0 the map is written, 1 it is not (most bins have too few entries), 2
 @click.option("--folder", metavar="FOLDER", help="For tables and figures [that of the map, wp/ for wp.json].")
 @click.option("--test", multiple=True, metavar="MATCHES", help="Tables for the closure [half of the events].")
 @click.option("--flavour", type=int, metavar="N", help="Only caloparticles of this flavour, 11 or 22 [all].")
+@click.option("--seeds-only", is_flag=True, help="Only caloparticles whose main cluster can seed a matched window.")
 @click.option(
     "--et-bins", type=numbers("1,10,50,500"), metavar="EDGES",
     help="Edges of the bins in the seed's raw Et, in GeV [1 .. 500 in 12 bins].",

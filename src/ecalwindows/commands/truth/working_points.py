@@ -43,13 +43,14 @@ SAME = ("assoc_strategy", "min_cluster_score", "geometry", "pileup")
 class StudyOptions:
     """How working points are derived.
 
-    flavour : only caloparticles of it
+    flavour : only caloparticles of it; seeds_only : only those whose main cluster can seed a matched window
     per_decade : thresholds of the scan in a factor 10; min_entries : a bin with fewer takes the surface of the others
     rounds, seed : of the bootstrap
     """
 
     bins: Bins = field(default_factory=Bins)
     flavour: int | None = None
+    seeds_only: bool = False
     per_decade: int = 20
     min_entries: int = MIN_ENTRIES
     rounds: int = ROUNDS
@@ -162,11 +163,12 @@ def _sample(
     files: Sequence[Path], others: Sequence[Path], options: StudyOptions, thresholds: Numbers
 ) -> tuple[Sample, NDArray[np.bool_]]:
     """All caloparticles, and which of them derive the map. Raises InputError for events on both sides."""
-    sample = read_sample([*files, *others], options.bins, thresholds, flavour=options.flavour)
+    how: dict[str, Any] = {"flavour": options.flavour, "seeds_only": options.seeds_only}
+    sample = read_sample([*files, *others], options.bins, thresholds, **how)
     if not others:
         derive = HALVES.of_hash(sample.key) == 0
     else:
-        first = read_sample(files, options.bins, thresholds, flavour=options.flavour)
+        first = read_sample(files, options.bins, thresholds, **how)
         derive = np.arange(len(sample)) < len(first)
         both = np.intersect1d(sample.key[derive], sample.key[~derive])
         if len(both):

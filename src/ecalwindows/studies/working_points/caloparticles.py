@@ -31,7 +31,7 @@ FLAT = 1e-3
 
 COLUMNS = (
     "is_seed", "group_id", "event_hash", "flavour", "et_seed", "seed_eta", "en_true_sim_good", "calo_score",
-    "en_cluster", "in_window", "in_mustache", "is_seed_mustache_matched", "en_mustache_raw",
+    "en_cluster", "in_window", "in_mustache", "is_seed_mustache_matched", "en_mustache_raw", "is_seed_calo_matched",
 )  # fmt: skip
 
 
@@ -88,6 +88,7 @@ class Dropped:
     no_energy: int = 0
     outside: int = 0
     other_flavour: int = 0
+    not_a_seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,14 @@ class Sample:
         return len(self.key)
 
 
-def read_sample(paths: Paths, bins: Bins, thresholds: Numbers, *, flavour: int | None = None) -> Sample:
+def read_sample(
+    paths: Paths,
+    bins: Bins,
+    thresholds: Numbers,
+    *,
+    flavour: int | None = None,
+    seeds_only: bool = False,
+) -> Sample:
     """Read the caloparticles of tables of matched clusters.
 
     Parameters
@@ -134,6 +142,7 @@ def read_sample(paths: Paths, bins: Bins, thresholds: Numbers, *, flavour: int |
     bins : caloparticles outside are left out
     thresholds : float64 (n_thresholds,), of the scan, increasing
     flavour : if given, only caloparticles of this flavour
+    seeds_only : only caloparticles whose main cluster can be the seed of a matched window
 
     Raises
     ------
@@ -145,7 +154,7 @@ def read_sample(paths: Paths, bins: Bins, thresholds: Numbers, *, flavour: int |
     for table in read_matches(paths, COLUMNS):
         groups.append(table["group_id"][table["is_seed"]])
         flavours |= {int(value) for value in np.unique(table["flavour"])}
-        pieces.append(_piece(table, bins, thresholds, flavour, dropped))
+        pieces.append(_piece(table, bins, thresholds, flavour, seeds_only, dropped))
         rows += len(table["is_seed"])
     _refuse_twice(groups, paths)
     _refuse_none(pieces, flavour, flavours, paths)
@@ -159,6 +168,7 @@ def _piece(
     bins: Bins,
     thresholds: Numbers,
     flavour: int | None,
+    seeds_only: bool,
     dropped: Dropped,
 ) -> dict[str, NDArray[Any]]:
     """The columns of a sample from a part of the table."""
@@ -168,6 +178,7 @@ def _piece(
     place = bins.of(of_first["et_seed"].astype(np.float64), np.abs(of_first["seed_eta"].astype(np.float64)))
     for reason, bad in (
         ("other_flavour", np.zeros_like(keep) if flavour is None else of_first["flavour"] != flavour),
+        ("not_a_seed", ~of_first["is_seed_calo_matched"] if seeds_only else np.zeros_like(keep)),
         ("no_energy", ~(of_first["en_true_sim_good"] > 0)),
         ("outside", place < 0),
     ):
