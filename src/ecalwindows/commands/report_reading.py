@@ -17,7 +17,7 @@ from ecalwindows.core.errors import InputError, OutputError, UnknownColumnError,
 from ecalwindows.core.event_hash import splitmix64
 from ecalwindows.core.geometry import Geometry, geometry_of
 from ecalwindows.core.progress import Steps
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, Level
+from ecalwindows.core.schema import COLUMNS, HIT_NAMES, Level
 from ecalwindows.core.urls import is_remote
 from ecalwindows.core.working_points import PACKAGED, WorkingPoints, packaged_working_points, read_working_points
 from ecalwindows.dataset.digest import recorded_digest
@@ -142,7 +142,7 @@ class Source:
 
     def views(self, rows: Rows, chosen: views.Chosen, steps: Steps) -> Iterator[dict[str, Any]]:
         """What is drawn of the chosen windows; only what contains one of them is read again."""
-        wanted = (frozenset(COLUMNS) | {hit for hit, *_ in HIT_COMPONENTS}) & self.scan.names
+        wanted = (frozenset((*COLUMNS, *HIT_NAMES))) & self.scan.names
         places: dict[int, dict[int, int]] = {}
         for row in chosen:
             places.setdefault(int(rows.window[UNIT][row]), {})[int(rows.window[ROW][row])] = row

@@ -67,6 +67,11 @@ class WindowBatch:
         return self.cluster[name][self.pair_cluster]
 
 
+def text_at(text: Text, row: int) -> str:
+    """One of the texts."""
+    return text.data[text.offsets[row] : text.offsets[row + 1]].tobytes().decode(errors="replace")
+
+
 def window_sum(batch: WindowBatch, values: NDArray[Any]) -> NDArray[np.float64]:
     """Sum over the clusters of each window: from (n_pairs,) to (n_windows,)."""
     window = np.repeat(np.arange(len(batch)), np.diff(batch.window_offsets))

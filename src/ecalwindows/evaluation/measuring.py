@@ -173,13 +173,11 @@ def measure(
                 todo="make all collections of the same windows",
             )  # fmt: skip
     work, keys = list(bins_of(tables[0], bins)), round_keys(rounds, seed)
-    results: list[list[Measured]] = [[] for _ in work]
 
-    def one(number: int) -> None:
-        results[number] = list(_measured(collections, *work[number], keys, references))
+    def one(number: int) -> list[Measured]:
+        return list(_measured(collections, *work[number], keys, references))
 
-    in_threads(one, len(work), done)
-    return [each for result in results for each in result]
+    return [each for result in in_threads(one, len(work), done) for each in result]
 
 
 def check_rounds(rounds: int) -> None:

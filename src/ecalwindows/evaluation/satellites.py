@@ -89,9 +89,8 @@ def measure_satellites(
     limit, keys = checked_threshold(threshold), round_keys(rounds, seed)
     single = {name: edges for name, edges in bins.items() if name in table}
     work = [each for each in bins_of(table, single) if " x " not in each[0].by]
-    results: list[list[Measured]] = [[] for _ in work]
 
-    def one(number: int) -> None:
+    def one(number: int) -> list[Measured]:
         where, rows = work[number]
         used = keys if where.by in ("all", "flavour") else keys[:0]
         found = np.empty((len(names), len(MEASURES), len(used) + 1))
@@ -103,11 +102,10 @@ def measure_satellites(
                 score[order], table["is_true"][kept], table["energy"][kept].astype(np.float64),
                 score[order] >= limit, table["event_key"][kept], used,
             )  # fmt: skip
-        results[number] = [
+        return [
             each
             for place, name in enumerate(MEASURES)
             for each in rows_of(where, name, len(rows), names, found[:, place], references)
         ]
 
-    in_threads(one, len(work), done)
-    return [each for result in results for each in result]
+    return [each for result in in_threads(one, len(work), done) for each in result]

@@ -8,15 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.batch import Array, Text, WindowBatch
+from ecalwindows.core.batch import Array, Text, WindowBatch, text_at
 from ecalwindows.core.kernels.gather import gathered_rows
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, SENTINEL
+from ecalwindows.core.schema import COLUMNS, HIT_NAMES, SENTINEL
 
 Flags = NDArray[np.bool_]
 Rows = NDArray[np.int64]
 
 MAX_OFFENDERS = 3
-HITS = tuple(name for name, *_ in HIT_COMPONENTS)
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,7 @@ class Comparison:
         for name in COLUMNS:
             if name in names and name in a.pair:
                 wrong |= self._column(name, a, a.pair[name][left], b.pair[name][right], window[left])
-        shared = [name for name in HITS if name in names]
+        shared = [name for name in HIT_NAMES if name in names]
         if shared:
             wrong |= self._hits(a, b, left, right, shared)
         return wrong
@@ -225,8 +224,7 @@ def same_clusters(a: WindowBatch, b: WindowBatch) -> tuple[Rows, Rows]:
 def name_of(batch: WindowBatch, row: int) -> str:
     """What a window is called: its window_index, else run, lumi and event."""
     if len(batch.window_index.data):
-        first, last = batch.window_index.offsets[row : row + 2]
-        return batch.window_index.data[first:last].tobytes().decode(errors="replace")
+        return text_at(batch.window_index, row)
     known = [name for name in ("run_id", "lumi_id", "event_id") if name in batch.window]
     return ", ".join(f"{name.removesuffix('_id')} {batch.window[name][row]}" for name in known) or f"window {row + 1}"
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.core.schema import COLUMNS, HIT_NAMES
 from ecalwindows.dataset.reading.opened import Dataset
 
 NUMBERS = ("run_id", "lumi_id", "event_id", "seed_index")
@@ -107,7 +107,7 @@ def named_windows(
     First only the names are read; then, completely, the pieces that contain a matching window.
     """
     naming = naming_columns(dataset)
-    wanted = frozenset(COLUMNS) | {hit for hit, *_ in HIT_COMPONENTS}
+    wanted = frozenset((*COLUMNS, *HIT_NAMES))
     units = list(dataset.scan.units())
     for number, unit in enumerate(units):
         if any(len(fitting(batch, name)) for batch, _ in dataset.scan.pieces([unit], naming)):

@@ -21,7 +21,7 @@ from ecalwindows.core.errors import (
     unknown_column,
 )
 from ecalwindows.core.names import counted
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, Column
+from ecalwindows.core.schema import COLUMNS, HIT_NAMES, Column
 from ecalwindows.dataset.reading.expression import condition, limits
 from ecalwindows.dataset.reading.scan import Scan
 from ecalwindows.dataset.reading.sources import File, dataset_files, dataset_record, files_of_record
@@ -30,8 +30,6 @@ from ecalwindows.formats.parquet.definition import GROUPS, FeaturesDefinition, f
 from ecalwindows.formats.parquet.tables import batch_table, empty_batch
 
 log = logging.getLogger(__name__)
-
-HIT_NAMES = tuple(name for name, *_ in HIT_COMPONENTS)
 
 
 @dataclass(frozen=True, repr=False)

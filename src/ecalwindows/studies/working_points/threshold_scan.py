@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ ROUNDS = 100
 SEED = 0
 
 BinDone = Callable[[], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,15 @@ def scanned(
     return Scan(bins, thresholds, entries, both[:, :, 0], both[:, :, 1], kept)
 
 
-def in_threads(work: Callable[[int], None], n: int, done: BinDone | None) -> None:
-    """Call `work` with 0 to n - 1 on all cores (kernels release Python's lock); each call writes its own results."""
+def in_threads(work: Callable[[int], T], n: int, done: BinDone | None) -> list[T]:
+    """What `work` gives for 0 to n - 1, made on all cores (kernels release Python's lock)."""
     with ThreadPoolExecutor(usual_workers()) as pool:
-        for _ in pool.map(work, range(n)):
+        found = []
+        for each in pool.map(work, range(n)):
+            found.append(each)
             if done:
                 done()
+    return found
 
 
 def best_levels(resolution: Numbers) -> Index:
