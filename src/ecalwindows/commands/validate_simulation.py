@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
 
 from ecalwindows.commands.windows import write_windows
+from ecalwindows.core.arrays import Floats
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import SettingsError
 from ecalwindows.core.files.output import check_output, outputs_apart, outputs_together, write_text_atomically
@@ -38,7 +38,6 @@ from ecalwindows.simulation.run import SimulationSettings, checked, simulate_fil
 from ecalwindows.simulation.validation_page import Comparison, plain_table, table
 
 log = logging.getLogger(__name__)
-Floats = NDArray[np.float64]
 
 ENERGIES = (10.0, 30.0, 100.0)
 N_SHOWERS = 400

@@ -10,13 +10,11 @@ from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from ecalwindows.core.arrays import Floats
 from ecalwindows.core.setting_types import Float as Finite
 from ecalwindows.core.setting_types import Frozen
-
-Bounds = NDArray[np.float64]
 
 
 class Piece(Frozen):
@@ -27,7 +25,7 @@ class Piece(Frozen):
     origin: Finite = Field(0.0, description="Where d is 0.")
     coefficients: Annotated[tuple[Finite, ...], Field(min_length=1)] = Field(description="c0, c1, ...")
 
-    def value(self, a: Bounds) -> Bounds:
+    def value(self, a: Floats) -> Floats:
         """The polynomial at `a`, term by term from the left (the order decides the last bit)."""
         d = a - self.origin
         total, power = np.full_like(d, self.coefficients[0]), d
@@ -59,13 +57,13 @@ class Geometry(Frozen):
             _in_order(pieces)
         return self
 
-    def bounds(self, seed_eta: Bounds) -> Bounds:
+    def bounds(self, seed_eta: Floats) -> Floats:
         """Up, down and width for each seed. Shape (3, n). Only + and x: the same bits on every machine."""
         a = np.abs(seed_eta)
         return np.stack([_evaluate(pieces, a) for pieces in (self.up, self.down, self.width)])
 
 
-def _evaluate(pieces: Sequence[Piece], a: Bounds) -> Bounds:
+def _evaluate(pieces: Sequence[Piece], a: Floats) -> Floats:
     value = np.full_like(a, np.nan)
     free = ~np.isnan(a)
     for piece in pieces:

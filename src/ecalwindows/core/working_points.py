@@ -16,8 +16,8 @@ from typing import Any
 
 import correctionlib
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Floats
 from ecalwindows.core.corrections import (
     Domain,
     Limits,
@@ -40,8 +40,6 @@ PACKAGED = {"default": "default.json", "flat": "flat_1e-3.json"}
 default : derived from the simulation (`make working-points`, docs/truth.md); flat : 1e-3 everywhere, which no study
 derived
 """
-
-Numbers = NDArray[np.float64]
 
 
 DOMAINS = {
@@ -73,7 +71,7 @@ class WorkingPoints:
         self.limits, self.where = limits or threshold_limits(SHARES[0]), where
         self._evaluate = correctionlib.CorrectionSet.from_string(correction_set)[CORRECTION].evaluate
 
-    def __call__(self, seed_et: Numbers, seed_eta: Numbers) -> Numbers:
+    def __call__(self, seed_et: Floats, seed_eta: Floats) -> Floats:
         """The thresholds. Raises WorkingPointError for one that is none."""
         values = np.asarray(self._evaluate(seed_et, seed_eta), dtype=np.float64)
         try:
@@ -101,12 +99,12 @@ class BinnedWorkingPoints(WorkingPoints):
     """
 
     def __init__(
-        self, values: Numbers, et_edges: Numbers, eta_edges: Numbers, description: str, limits: Limits | None = None
+        self, values: Floats, et_edges: Floats, eta_edges: Floats, description: str, limits: Limits | None = None
     ) -> None:
         super().__init__(correction_json(values, et_edges, eta_edges, description), limits)
         self._map = (values, et_edges, eta_edges, description)
 
-    def __call__(self, seed_et: Numbers, seed_eta: Numbers) -> Numbers:
+    def __call__(self, seed_et: Floats, seed_eta: Floats) -> Floats:
         values, *edges, _ = self._map
         bins = [
             np.clip(np.searchsorted(along, x, side="right") - 1, 0, len(along) - 2)
@@ -187,7 +185,7 @@ def packaged_name(sha256: str | None) -> str:
     return "flat 1e-3" if sha256 in (flat, None) else "packaged default"
 
 
-def correction_json(values: Numbers, et_edges: Numbers, eta_edges: Numbers, description: str) -> str:
+def correction_json(values: Floats, et_edges: Floats, eta_edges: Floats, description: str) -> str:
     """correctionlib JSON of bin contents, values shape (n_et, n_eta)."""
     correction = {
         "name": CORRECTION,

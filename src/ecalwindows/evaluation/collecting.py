@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pc
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Array
 from ecalwindows.core.errors import InputError, no_windows
 from ecalwindows.evaluation.caloparticles import EVENT_NAMES, FAKE_ET, above, collection, supercluster_energies
 from ecalwindows.evaluation.events import Windows, events_of
@@ -25,7 +25,6 @@ from ecalwindows.evaluation.window_table import window_table
 from ecalwindows.formats.parquet.writer import TableWriter
 from ecalwindows.studies.working_points.threshold_scan import round_keys
 
-Array = NDArray[Any]
 Table = dict[str, Array]
 
 SCORE = "score "

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Array, Floats
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.evaluation.kernels import bootstrap as kernels
 from ecalwindows.studies.working_points.threshold_scan import in_threads, round_keys
 
-Array = NDArray[Any]
-Floats = NDArray[np.float64]
 Edges = tuple[float, ...]
 
 ROUNDS = 400

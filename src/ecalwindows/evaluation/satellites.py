@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Array
 from ecalwindows.evaluation.events import Windows
 from ecalwindows.evaluation.kernels import bootstrap as kernels
 from ecalwindows.evaluation.measuring import BINS, Done, Edges, Measured, Table, bins_of, check_rounds, rows_of
 from ecalwindows.evaluation.strategies import checked_threshold
 from ecalwindows.studies.working_points.threshold_scan import in_threads, round_keys
-
-Array = NDArray[Any]
 
 MEASURES = (
     "area under ROC", "precision", "recall",

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Integers
 from ecalwindows.core.errors import InputError, SettingsError, near
 from ecalwindows.evaluation.kernels import strategies as kernels
 
-Index = NDArray[np.int64]
 STRATEGIES = ("Cascade", "CascadeHighest", "SeedsFirst", "CollectAndMerge")
 """The ways from scores to superclusters; Cascade is the default of CMSSW."""
 
@@ -36,10 +36,10 @@ class Graphs:
         The clusters in the windows, counted from 0 within their graph, in the order of the window.
     """
 
-    seed_offsets: Index
-    cluster_offsets: Index
-    edge_offsets: Index
-    cluster: Index
+    seed_offsets: Integers
+    cluster_offsets: Integers
+    edge_offsets: Integers
+    cluster: Integers
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ class Superclusters:
         The clusters, counted from 0 within their graph, in the order of collection.
     """
 
-    offsets: Index
-    window: Index
-    cluster_offsets: Index
-    cluster: Index
+    offsets: Integers
+    window: Integers
+    cluster_offsets: Integers
+    cluster: Integers
 
 
 def superclusters(

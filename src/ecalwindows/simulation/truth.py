@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Floats, Integers
 from ecalwindows.simulation.branches import Nested
 from ecalwindows.simulation.gun import Particles
 from ecalwindows.simulation.kernels.clustering import sums_and_positions
@@ -15,7 +16,6 @@ from ecalwindows.simulation.kernels.crystals import Crystals
 from ecalwindows.simulation.kernels.scores import N_SHARED, RECO, SIM, SIM_FULL, shared
 from ecalwindows.simulation.workspace import Clusters, Workspace
 
-Floats = NDArray[np.float64]
 BARREL_ETA = 1.479
 
 
@@ -30,7 +30,7 @@ class Deposits:
     energies : float64 (n,), in GeV
     """
 
-    offsets: NDArray[np.int64]
+    offsets: Integers
     cells: NDArray[np.int32]
     energies: Floats
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from ecalwindows.core.arrays import Floats, Integers
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.core.events import Events
 from ecalwindows.core.files.output import check_output, outputs_together, write_text_atomically
@@ -36,8 +37,6 @@ from ecalwindows.studies.window_size.containment import (
     COLUMNS,
     UNIT,
     Containment,
-    Floats,
-    Integers,
     Points,
     cluster_points,
     simhit_points,

@@ -15,18 +15,10 @@ from typing import Any, Generic, Literal, Self, TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Bytes, Words
 from ecalwindows.core.schema import EVENT_COLUMNS
-from ecalwindows.dataset.finalizing.identity import (
-    EVENT_LINE,
-    WANTED,
-    WINDOW_LINE,
-    Keys,
-    batch_keys,
-    line_keys,
-    table_keys,
-)
+from ecalwindows.dataset.finalizing.identity import EVENT_LINE, WANTED, WINDOW_LINE, batch_keys, line_keys, table_keys
 from ecalwindows.dataset.finalizing.parts import Part
 from ecalwindows.dataset.splits import Splits
 from ecalwindows.formats.ndjson.lines import as_lines, line_pieces, text_of
@@ -37,7 +29,6 @@ from ecalwindows.formats.suffixes import EVENTS_SUFFIX, MATCHED, PART_SUFFIXES, 
 from ecalwindows.formats.tfrecord.records import record_pieces
 
 Writer = TypeVar("Writer")
-Bytes = NDArray[np.uint8]
 
 
 @dataclass
@@ -95,7 +86,7 @@ class Outlets(Generic[Writer]):
             self.written[split] = Written(path, split, 0 if self.counts_windows else None)
         return self.writers[split]
 
-    def rows(self, keys: Keys) -> Iterator[tuple[Writer, Any]]:
+    def rows(self, keys: Words) -> Iterator[tuple[Writer, Any]]:
         """For each split that has some of these rows: its writer and which rows, as an Arrow mask."""
         split = self.splits.of_hash(keys)
         for number, name in enumerate(self.splits.names):

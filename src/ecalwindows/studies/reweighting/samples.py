@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Floats, Integers, Words
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, refuse_missing
 from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.schema import SENTINEL
 from ecalwindows.core.truth import refuse_without_truth
 from ecalwindows.dataset.copies import Print, Prints
-from ecalwindows.dataset.finalizing.identity import IDS, Keys, batch_keys
+from ecalwindows.dataset.finalizing.identity import IDS, batch_keys
 from ecalwindows.dataset.splits import parse_split
 from ecalwindows.studies.reweighting.fit import ELECTRON, PHOTON, Windows
 from ecalwindows.training.opened import open_dataset
@@ -42,15 +42,15 @@ class Sample:
     skipped : number of windows that are left out because Et or eta is -999
     """
 
-    flavour: NDArray[np.int64]
-    et: NDArray[np.float64]
-    eta: NDArray[np.float64]
-    ncls: NDArray[np.float64]
-    key: Keys
+    flavour: Integers
+    et: Floats
+    eta: Floats
+    ncls: Floats
+    key: Words
     has_keys: bool = True
     skipped: int = 0
 
-    def rows(self, keep: NDArray[np.bool_]) -> Sample:
+    def rows(self, keep: Flags) -> Sample:
         """The windows for which `keep`, bool (n,), is True."""
         return Sample(self.flavour[keep], self.et[keep], self.eta[keep], self.ncls[keep], self.key[keep], self.has_keys)
 

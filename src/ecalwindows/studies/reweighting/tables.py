@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ecalwindows.core.arrays import Floats
 from ecalwindows.studies.reweighting.closure import Closure, merged_sums, weighted_sums
-from ecalwindows.studies.reweighting.fit import PHOTON, Bins, Fit, Floats
+from ecalwindows.studies.reweighting.fit import PHOTON, Bins, Fit
 from ecalwindows.studies.tables import Columns as Table
 from ecalwindows.studies.tables import joined
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ecalwindows.core.arrays import Flags
 from ecalwindows.core.batch import Text, text_at
 from ecalwindows.core.schema import SECOND
 from ecalwindows.validation.invariants.labels import LABELS
 from ecalwindows.validation.invariants.numbers import NUMBERS
-from ecalwindows.validation.invariants.seen import Flags, Invariant, Seen
+from ecalwindows.validation.invariants.seen import Invariant, Seen
 from ecalwindows.validation.invariants.shape import SHAPE
 
 INVARIANTS: tuple[Invariant, ...] = (*SHAPE, *NUMBERS, *LABELS)

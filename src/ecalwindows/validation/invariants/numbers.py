@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ecalwindows.core.arrays import Flags
 from ecalwindows.core.schema import COLUMNS, SENTINEL
-from ecalwindows.validation.invariants.seen import Flags, Invariant, Part, Seen, follows, invariant, part
+from ecalwindows.validation.invariants.seen import Invariant, Part, Seen, follows, invariant, part
 
 FILLS = np.array([-99.0, -9999.0, -99999.0, -999999.0, *np.finfo(np.float32).max * np.array([-1.0, 1.0])])
 """What other programs write where there is no number."""

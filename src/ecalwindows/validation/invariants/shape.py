@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ecalwindows.core.arrays import Flags
 from ecalwindows.core.schema import SENTINEL
-from ecalwindows.validation.invariants.seen import Flags, Invariant, Part, Seen, flags, follows, invariant, part
+from ecalwindows.validation.invariants.seen import Invariant, Part, Seen, flags, follows, invariant, part
 from ecalwindows.windowing.derived import ROUNDED, RULES
 from ecalwindows.windowing.kernels import features as arithmetic
 from ecalwindows.windowing.kernels.windows import wrapped_differences
