@@ -15,11 +15,12 @@ from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.event_hash import event_hash, sample_key
 from ecalwindows.dataset.finalizing.parts import Part
+from ecalwindows.dataset.part_output import EVENTS
+from ecalwindows.dataset.part_output import IDS as IDS
 from ecalwindows.formats.ndjson.lines import as_lines, line_pieces
 from ecalwindows.formats.parquet.stored import stored_column
 from ecalwindows.formats.tfrecord.records import record_pieces
 
-IDS = ("run_id", "lumi_id", "event_id")
 WANTED = (*IDS, "window_index")
 ROWS = 65536
 """Windows of which the identity is read at a time."""
@@ -111,6 +112,9 @@ def part_keys(part: Part) -> Iterator[Words]:
 
     Raises ValueError for data not written by ecalwindows.
     """
+    if part.keys is not None:
+        yield from (keys for kind, keys in part.keys.items() if kind != EVENTS)
+        return
     for path in part.data:
         if part.manifest.format == "parquet":
             leaves = [f"{group}.{name}" for name, group in parquet_leaves(part.schema).items()]
