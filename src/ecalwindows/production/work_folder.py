@@ -1,7 +1,8 @@
 """Where the files of a production are while it runs, and how they are read and written.
 
 WORK/plan.json  lock  finalised.json
-WORK/parts/<format>/     flat folders of parts with their manifests, as `ecalwindows finalize` takes them
+WORK/parts/<format>/     flat folders of parts with their manifests, as `ecalwindows finalize` takes them, each part
+                         divided by splits (dataset/part_output.py)
 WORK/merged/<format>/    the same of merged parts, where merging is asked for
 WORK/jobs/<part>.json    outcome of each job
 WORK/logs/<part>.log     what it printed
