@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.batch import Text, WindowBatch
 from ecalwindows.core.event_hash import Words, event_hash, sample_key
-from ecalwindows.core.kernels.gather import gathered_rows
 from ecalwindows.dataset.splits import Splits
 from ecalwindows.formats.manifest import FOLDER, FileRecord, file_record
 from ecalwindows.formats.suffixes import EVENTS_SUFFIX, MATCHED, UNMATCHED, suffix_of
@@ -184,6 +183,8 @@ class DividingWriter:
 
 def selected_windows(batch: WindowBatch, rows: NDArray[np.int64], events: NDArray[np.bool_] | None) -> WindowBatch:
     """Some windows of a batch, in this order, with some of its events; the clusters stay as they are."""
+    from ecalwindows.core.kernels.gather import gathered_rows  # numba, which the names of files do not need
+
     offsets, pairs = gathered_rows(batch.window_offsets, rows)
     text_offsets, text = gathered_rows(batch.window_index.offsets, rows)
     return replace(
