@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Integers, Words
 from ecalwindows.core.batch import Text, WindowBatch
-from ecalwindows.core.event_hash import Words, event_hash, sample_key
+from ecalwindows.core.event_hash import event_hash, sample_key
 from ecalwindows.dataset.splits import Splits
 from ecalwindows.formats.manifest import FOLDER, FileRecord, file_record
 from ecalwindows.formats.suffixes import EVENTS_SUFFIX, MATCHED, UNMATCHED, suffix_of
@@ -181,7 +181,7 @@ class DividingWriter:
             self.close()
 
 
-def selected_windows(batch: WindowBatch, rows: NDArray[np.int64], events: NDArray[np.bool_] | None) -> WindowBatch:
+def selected_windows(batch: WindowBatch, rows: Integers, events: Flags | None) -> WindowBatch:
     """Some windows of a batch, in this order, with some of its events; the clusters stay as they are."""
     from ecalwindows.core.kernels.gather import gathered_rows  # numba, which the names of files do not need
 

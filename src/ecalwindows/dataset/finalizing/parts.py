@@ -11,8 +11,8 @@ from zipfile import BadZipFile
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ecalwindows.core.arrays import Words
 from ecalwindows.core.errors import BadFileError, InputError, SettingsError
-from ecalwindows.core.event_hash import Words
 from ecalwindows.core.files.file_state import FileState, file_states, refuse_changed
 from ecalwindows.core.files.json_files import UnreadableError, parsed_object
 from ecalwindows.core.files.recovery import recover

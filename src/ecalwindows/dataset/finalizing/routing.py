@@ -28,7 +28,6 @@ from ecalwindows.formats.parquet.writer import ParquetWriter
 from ecalwindows.formats.suffixes import EVENTS_SUFFIX, MATCHED, PART_SUFFIXES, UNMATCHED
 
 
-
 @dataclass
 class Written:
     """A file of the finished dataset; windows: None where it holds none (the table of events)."""

@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ecalwindows.core.arrays import Words
 from ecalwindows.dataset.finalizing.identity import (
     EVENT_LINE,
     WANTED,
     WINDOW_LINE,
-    Keys,
     batch_keys,
     line_keys,
     table_keys,
@@ -26,7 +26,7 @@ from ecalwindows.formats.ndjson.lines import as_lines, line_pieces
 from ecalwindows.formats.parquet.writer import ROW_GROUP
 from ecalwindows.formats.tfrecord.records import record_pieces
 
-Piece = tuple[Any, Callable[[], Keys]]
+Piece = tuple[Any, Callable[[], Words]]
 """Rows as an Arrow table, or as an Arrow array of complete lines or records; and what gives their hashes."""
 
 
@@ -47,7 +47,7 @@ def pieces(part: Part, path: Path, kind: str) -> Iterator[Piece]:
             yield frames, partial(batch_keys, batch, part.sample)
 
 
-def rows_of(part: Part, kind: str) -> Iterator[tuple[Any, Keys]]:
+def rows_of(part: Part, kind: str) -> Iterator[tuple[Any, Words]]:
     """All rows of a kind (`part_output.KINDS`) with their event hashes. Raises as `pieces`."""
     if part.splits is None:
         path = part.files_of(None).get(kind)
