@@ -1,17 +1,18 @@
-"""A figure is drawn once, and becomes a PNG and a PDF; the same text in several figures is drawn once, too."""
+"""A figure is drawn once, and becomes a PNG and a PDF; a text that several figures have is made once, too."""
 
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
-from matplotlib.backend_bases import GraphicsContextBase, RendererBase
+from matplotlib import rc_context
+from matplotlib.backend_bases import GraphicsContextBase
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.backends.backend_mixed import MixedModeRenderer
 from matplotlib.backends.backend_pdf import PdfFile, RendererPdf
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.transforms import Affine2D, Bbox, TransformedPath
@@ -32,7 +33,9 @@ class Texts:
         self.sizes: dict[Hashable, tuple[float, float, float]] = {}
         self.stamps: dict[Hashable, Stamp] = {}
 
-    def stamp(self, gc: Any, text: str, prop: FontProperties, angle: float, *, ismath: Any, mtext: Any, dpi: float) -> Stamp:
+    def stamp(
+        self, gc: Any, text: str, prop: FontProperties, angle: float, *, ismath: Any, mtext: Any, dpi: float
+    ) -> Stamp:
         """The pixels of a text."""
         key = (text, prop, angle, ismath, gc.get_rgb(), gc.get_alpha(), gc.get_antialiased(), dpi)
         if key not in self.stamps:
@@ -42,13 +45,22 @@ class Texts:
         return self.stamps[key]
 
 
+def _pixels(width: int, height: int, dpi: float) -> Any:
+    """Pixels to draw on, without a colour."""
+    new: Any = RendererAgg
+    return new(width, height, dpi)
+
+
+@rc_context({"text.hinting": "none"})
 def _stamp(gc: Any, text: str, prop: FontProperties, angle: float, ismath: Any, mtext: Any, dpi: float) -> Stamp:
-    width, height, descent = RendererAgg(1, 1, dpi).get_text_width_height_descent(text, prop, ismath)
+    """Draw a text alone. Its letters keep their widths, as in the PDF, so that it ends where the PDF says."""
+    canvas = _pixels(1, 1, dpi)
+    width, height, descent = canvas.get_text_width_height_descent(text, prop, ismath)
     room = prop.get_size_in_points() * dpi / 72
     turn = Affine2D().rotate_deg(angle).transform
     ends = turn([(x, y) for x in (-room, width + room) for y in (-descent - room, height + room)])
     (left, below), (right, above) = np.floor(ends.min(axis=0)).astype(int), np.ceil(ends.max(axis=0)).astype(int)
-    canvas = RendererAgg(int(right - left), int(above - below), dpi)
+    canvas = _pixels(int(right - left), int(above - below), dpi)
     plain = GraphicsContextBase()
     plain.copy_properties(gc)
     plain.set_clip_rectangle(None)
@@ -63,19 +75,16 @@ def _stamp(gc: Any, text: str, prop: FontProperties, angle: float, ismath: Any, 
     return part, int(left + columns[0]), int(below + rows[0])
 
 
-class _Both(RendererBase):
-    """Draws everything into a PDF, and enlarged into pixels."""
+class _Both:
+    """Draws everything into a PDF, which also answers all questions, and enlarged into pixels."""
 
-    def __init__(self, pdf: RendererPdf, pixels: RendererAgg, texts: Texts) -> None:
-        super().__init__()
+    def __init__(self, pdf: Any, pixels: Any, texts: Texts) -> None:
         self.pdf, self.pixels, self.texts = pdf, pixels, texts
         self.scale = pixels.dpi / 72
         self.larger = Affine2D().scale(self.scale)
-        self.new_gc = pdf.new_gc
-        self.finalize = pdf.finalize
-        self.flipy = pdf.flipy
-        self.get_canvas_width_height = pdf.get_canvas_width_height
-        self.get_image_magnification = pdf.get_image_magnification
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.pdf, name)
 
     def _gc(self, gc: Any) -> GraphicsContextBase:
         """The same look, for pixels: widths of lines are in points, but what cuts off is not."""
@@ -111,17 +120,15 @@ class _Both(RendererBase):
         self, gc: Any, master_transform: Any, paths: Any, all_transforms: Any, offsets: Any, offset_trans: Any,
         *rest: Any, **more: Any,
     ) -> None:  # fmt: skip
-        self.pdf.draw_path_collection(
-            gc, master_transform, paths, all_transforms, offsets, offset_trans, *rest, **more
-        )
+        self.pdf.draw_path_collection(gc, master_transform, paths, all_transforms, offsets, offset_trans, *rest, **more)
         master, places = (each.frozen() + self.larger for each in (master_transform, offset_trans))
         self.pixels.draw_path_collection(
             self._gc(gc), master.frozen(), paths, all_transforms, offsets, places.frozen(), *rest, **more
         )
 
     def draw_quad_mesh(
-        self, gc: Any, master_transform: Any, width: Any, height: Any, coordinates: Any, offsets: Any, offset_trans: Any,
-        *rest: Any,
+        self, gc: Any, master_transform: Any, width: int, height: int, coordinates: Any, offsets: Any,
+        offset_trans: Any, *rest: Any,
     ) -> None:  # fmt: skip
         self.pdf.draw_quad_mesh(gc, master_transform, width, height, coordinates, offsets, offset_trans, *rest)
         master, places = (each.frozen() + self.larger for each in (master_transform, offset_trans))
@@ -150,20 +157,23 @@ def png_and_pdf(figure: Figure, texts: Texts) -> tuple[bytes, bytes]:
     if figure.get_layout_engine() is not None:
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
-    dpi, (width, height), there = figure.dpi, figure.get_size_inches(), io.BytesIO()
-    pixels = RendererAgg(int(width * dpi), int(height * dpi), dpi)
-    file = PdfFile(there, metadata={"CreationDate": None})
+    dpi, (width, height), there = figure.dpi, figure.get_size_inches().tolist(), io.BytesIO()
+    pixels = _pixels(int(width * dpi), int(height * dpi), dpi)
+    classes: Any = PdfFile, RendererPdf, MixedModeRenderer  # they have no types
+    file = classes[0](there, metadata={"CreationDate": None})
     figure.dpi = 72
     try:
         file.newPage(width, height)
-        vectors = RendererPdf(file, dpi, height, width)
-        renderer: Any = MixedModeRenderer(figure, width, height, dpi, _Both(vectors, pixels, texts))
+        both: Any = _Both(classes[1](file, dpi, height, width), pixels, texts)
+        renderer = classes[2](figure, width, height, dpi, both)
         figure.draw(renderer)
         renderer.finalize()
         file.finalize()
     finally:
         figure.dpi = dpi
         file.close()
-    picture = io.BytesIO()
-    Image.fromarray(np.asarray(pixels.buffer_rgba())).save(picture, format="png", dpi=(dpi, dpi), compress_level=4)
+    picture, image = io.BytesIO(), Image.fromarray(np.asarray(pixels.buffer_rgba()))
+    if to_rgba(figure.get_facecolor())[3] == 1:
+        image = image.convert("RGB")
+    image.save(picture, format="png", dpi=(dpi, dpi), compress_level=1)
     return picture.getvalue(), there.getvalue()
