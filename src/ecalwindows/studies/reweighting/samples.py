@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from ecalwindows.core.errors import InputError, refuse_missing
 from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.schema import SENTINEL
 from ecalwindows.core.truth import refuse_without_truth
+from ecalwindows.core.urls import refuse_twice
 from ecalwindows.dataset.copies import Print, Prints
 from ecalwindows.dataset.finalizing.identity import IDS, batch_keys
 from ecalwindows.dataset.splits import parse_split
@@ -76,7 +76,7 @@ def halves(
     ------
     InputError : if columns are missing, or if the halves share events
     """
-    _refuse_twice([*inputs, *check])
+    refuse_twice([*inputs, *check], "dataset")
     found = read_windows(inputs, split, progress)
     if not check:
         if not found.has_keys:
@@ -102,15 +102,6 @@ def halves(
                 " with a name of their own (--sample) where event numbers begin again",
             )  # fmt: skip
     return found, other
-
-
-def _refuse_twice(inputs: Sequence[str]) -> None:
-    places = [os.path.realpath(name) for name in inputs]
-    for place, name in zip(places, inputs, strict=True):
-        if places.count(place) > 1:
-            raise InputError(
-                "the same dataset is given twice", expected="every dataset once", where=name, todo="leave it out once"
-            )
 
 
 def read_windows(inputs: Sequence[str], split: str | None, progress: Progress | None = None) -> Sample:
