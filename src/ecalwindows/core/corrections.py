@@ -23,7 +23,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from ecalwindows.core.arrays import Array, Flags, Floats
-from ecalwindows.core.errors import listed
+from ecalwindows.core.errors import listed, one_line
 from ecalwindows.core.lazy import Lazy
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def correction_data(content: bytes) -> dict[str, Any]:
     except WrongCorrectionError:
         raise
     except ValueError as error:
-        raise WrongCorrectionError(f"it is no JSON: {_one_line(error)}") from error
+        raise WrongCorrectionError(f"it is no JSON: {one_line(error)}") from error
     _check_nesting(data)
     if not isinstance(data, dict):
         raise WrongCorrectionError("it is JSON, but no correction set")
@@ -288,7 +288,7 @@ def checked_correction(
         given = [points[each.name] for each in found.inputs]
         results = np.asarray(correction.evaluate(*given), dtype=np.float64)
     except (RuntimeError, IndexError, ValueError, TypeError) as error:
-        raise WrongCorrectionError(f"correctionlib cannot use it: {_one_line(error)}") from error
+        raise WrongCorrectionError(f"correctionlib cannot use it: {one_line(error)}") from error
     checked_results(results, limits, points)
     return text
 
@@ -307,7 +307,7 @@ def _model(data: dict[str, Any]) -> schema.CorrectionSet:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(each) for each in first["loc"])
-        raise WrongCorrectionError(f"{place or 'it'}: {_one_line(first['msg'])}") from error
+        raise WrongCorrectionError(f"{place or 'it'}: {one_line(first['msg'])}") from error
 
 
 def _words(edges: list[Any]) -> list[Any]:
@@ -529,5 +529,27 @@ def _inside(usual: Floats, limits: tuple[float, float] | None, domain: Domain, c
     return usual
 
 
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+def binned_map(
+    name: str,
+    description: str,
+    inputs: Sequence[Mapping[str, str]],
+    output: str,
+    edges: Sequence[Floats],
+    values: Floats,
+) -> str:
+    """correctionlib JSON of a number by bins of its inputs; beyond the edges, that of the nearest bin."""
+    correction = {
+        "name": name,
+        "description": description,
+        "version": 1,
+        "inputs": inputs,
+        "output": {"name": output, "type": "real"},
+        "data": {
+            "nodetype": "multibinning",
+            "inputs": [each["name"] for each in inputs],
+            "edges": [each.tolist() for each in edges],
+            "content": values.astype(float).ravel().tolist(),
+            "flow": "clamp",
+        },
+    }
+    return json.dumps({"schema_version": 2, "description": description, "corrections": [correction]})

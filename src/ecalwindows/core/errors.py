@@ -169,3 +169,8 @@ def refuse_missing(
 def no_windows(where: str) -> InputError:
     """The error for datasets without windows."""
     return InputError("there are no windows", expected="at least one window", where=where, todo="name another dataset")
+
+
+def one_line(error: object) -> str:
+    """What an error of a library says, in one line of 300 characters at most; its kind where it says nothing."""
+    return " ".join(str(error).split())[:300] or type(error).__name__

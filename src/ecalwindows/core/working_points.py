@@ -23,13 +23,14 @@ from ecalwindows.core.corrections import (
     Limits,
     MissingCorrectionError,
     WrongCorrectionError,
+    binned_map,
     checked_correction,
     checked_results,
     correction_data,
     file_bytes,
     read_histogram,
 )
-from ecalwindows.core.errors import WorkingPointError
+from ecalwindows.core.errors import WorkingPointError, one_line
 
 CORRECTION = "simfraction_thres"
 INPUTS = ("seed_et", "seed_eta")
@@ -145,7 +146,7 @@ def read_working_points(path: str | Path | None, strategy: str | None = SHARES[0
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:  # of the system, not of uproot
             raise _not_readable(path, error) from error
-        raise _wrong(f"the working-point file is broken: {_one_line(error)}", str(path), limits) from error
+        raise _wrong(f"the working-point file is broken: {one_line(error)}", str(path), limits) from error
 
 
 def _not_readable(path: Path, error: OSError) -> WorkingPointError:
@@ -187,24 +188,11 @@ def packaged_name(sha256: str | None) -> str:
 
 def correction_json(values: Floats, et_edges: Floats, eta_edges: Floats, description: str) -> str:
     """correctionlib JSON of bin contents, values shape (n_et, n_eta)."""
-    correction = {
-        "name": CORRECTION,
-        "description": description,
-        "version": 1,
-        "inputs": [
-            {"name": "seed_et", "type": "real", "description": "raw transverse energy of the seed [GeV]"},
-            {"name": "seed_eta", "type": "real", "description": "absolute pseudorapidity of the seed"},
-        ],
-        "output": {"name": "threshold", "type": "real"},
-        "data": {
-            "nodetype": "multibinning",
-            "inputs": list(INPUTS),
-            "edges": [et_edges.tolist(), eta_edges.tolist()],
-            "content": values.astype(float).ravel().tolist(),
-            "flow": "clamp",
-        },
-    }
-    return json.dumps({"schema_version": 2, "description": description, "corrections": [correction]})
+    inputs = [
+        {"name": "seed_et", "type": "real", "description": "raw transverse energy of the seed [GeV]"},
+        {"name": "seed_eta", "type": "real", "description": "absolute pseudorapidity of the seed"},
+    ]
+    return binned_map(CORRECTION, description, inputs, "threshold", (et_edges, eta_edges), values)
 
 
 def _from_root(path: Path, limits: Limits) -> WorkingPoints:
@@ -215,7 +203,3 @@ def _from_root(path: Path, limits: Limits) -> WorkingPoints:
 def _from_json(content: bytes, path: Path, limits: Limits) -> WorkingPoints:
     text = checked_correction(correction_data(content), CORRECTION, DOMAINS, limits, all_inputs=True)
     return WorkingPoints(text, limits, str(path))
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
