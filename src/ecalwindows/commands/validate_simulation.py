@@ -19,6 +19,7 @@ from ecalwindows.core.arrays import Floats
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import SettingsError
 from ecalwindows.core.files.output import check_output, outputs_apart, outputs_together, write_text_atomically
+from ecalwindows.core.geometry import BARREL_END
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.plots.simulation import draw_curves, draw_phi_spread
 from ecalwindows.simulation.event import Detector
@@ -45,7 +46,7 @@ MIN_EVENTS = 20
 """With fewer events, some of the compared samples could be empty."""
 FEW_EVENTS = 1000
 """With fewer events, values differ from the published ones by chance: there is a warning."""
-ETA_EDGES = (0.0, 0.5, 1.0, 1.3, 1.4, 1.479, 1.55, 1.65, 1.8, 2.0, 2.3, 2.6, 3.0)
+ETA_EDGES = (0.0, 0.5, 1.0, 1.3, 1.4, BARREL_END, 1.55, 1.65, 1.8, 2.0, 2.3, 2.6, 3.0)
 
 
 def write_validation(folder: str | Path, settings: SimulationSettings) -> Iterator[str]:

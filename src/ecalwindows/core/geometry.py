@@ -16,6 +16,11 @@ from ecalwindows.core.arrays import Floats
 from ecalwindows.core.setting_types import Float as Finite
 from ecalwindows.core.setting_types import Frozen
 
+BARREL_END = 1.479
+"""abs(eta) where the barrel of the calorimeter ends and the endcaps begin (CMS, JINST 3 (2008) S08004)."""
+CRACK = (1.4442, 1.566)
+"""The part of abs(eta) between both that analyses with electrons and photons leave out."""
+
 
 class Piece(Frozen):
     """A polynomial on a range of a = abs(seed eta): c0 + c1 d + c2 d^2 + ... with d = a - origin."""

@@ -41,6 +41,9 @@ class Column:
     since: int = 1
 
 
+PARTICLES = {11: "electron", 22: "photon"}
+"""Names of the flavours of windows that are trained with."""
+
 HIT_COMPONENTS: tuple[tuple[str, str, str, str], ...] = (
     ("ieta", "int32", "", "ieta (ix in the endcap) of the crystal"),
     ("iphi", "int32", "", "iphi (iy in the endcap) of the crystal"),

@@ -10,6 +10,7 @@ import numpy as np
 
 from ecalwindows.core.arrays import Array, Floats
 from ecalwindows.core.errors import InputError, SettingsError
+from ecalwindows.core.geometry import CRACK
 from ecalwindows.evaluation.kernels import bootstrap as kernels
 from ecalwindows.studies.working_points.threshold_scan import in_threads, round_keys
 
@@ -23,7 +24,7 @@ MIN_ENTRIES = 50
 
 BINS: Mapping[str, Edges] = {
     "et_seed": (1, 5, 10, 20, 40, 70, 100, 200, 500),
-    "seed_eta": (0, 0.5, 1.0, 1.4442, 1.566, 2.0, 2.5, 3.0),
+    "seed_eta": (0, 0.5, 1.0, *CRACK, 2.0, 2.5, 3.0),
     "nVtx": (0, 20, 30, 40, 50, 60, 80, 1000),
     "ncls": (1, 2, 3, 5, 8, 12, 20, 1000),
 }

@@ -17,6 +17,7 @@ from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.core.files.file_state import file_states, refuse_changed
 from ecalwindows.core.files.output import Together, check_output, outputs_together, written_atomically
 from ecalwindows.core.progress import Progress, Steps
+from ecalwindows.core.schema import PARTICLES
 from ecalwindows.core.version import revision, version
 from ecalwindows.core.working_points import correction_json
 from ecalwindows.dataset.splits import METHOD, parse_split
@@ -242,10 +243,9 @@ def _write(
 
 def description(recorded: dict[str, Any]) -> str:
     """What the map says of itself."""
-    flavours = " and ".join(
-        f"{n:,} {({'11': 'electrons', '22': 'photons'}).get(flavour, f'of flavour {flavour}')}"
-        for flavour, n in recorded["flavours"].items()
-    )
+    names = {str(flavour): f"{name}s" for flavour, name in PARTICLES.items()}
+    counts = recorded["flavours"].items()
+    flavours = " and ".join(f"{n:,} {names.get(flavour, f'of flavour {flavour}')}" for flavour, n in counts)
     strategy = recorded["settings"].get("assoc_strategy", "sim_fraction")
     return (
         f"{strategy} thresholds of best effective resolution, derived by ecalwindows {recorded['version']} from"

@@ -12,19 +12,19 @@ from ecalwindows.core.arrays import Flags, Floats, Integers, Words
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, refuse_missing
 from ecalwindows.core.progress import Progress, Steps
-from ecalwindows.core.schema import SENTINEL
+from ecalwindows.core.schema import PARTICLES, SENTINEL
 from ecalwindows.core.truth import refuse_without_truth
 from ecalwindows.core.urls import refuse_twice
 from ecalwindows.dataset.copies import Print, Prints
 from ecalwindows.dataset.finalizing.identity import IDS, batch_keys
 from ecalwindows.dataset.splits import parse_split
-from ecalwindows.studies.reweighting.fit import ELECTRON, PHOTON, Windows
+from ecalwindows.studies.reweighting.fit import Windows
 from ecalwindows.training.opened import open_dataset
 
 log = logging.getLogger(__name__)
 
 NEEDED = ("flavour", "et_seed", "seed_eta", "ncls")
-NAMES = {ELECTRON: "electrons", PHOTON: "photons"}
+NAMES = {flavour: f"{name}s" for flavour, name in PARTICLES.items()}
 HALVES = parse_split("derive=1/2,check=1/2")
 """The half of an event depends only on its sample (if window_index contains it), run, lumi and event."""
 

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.arrays import Array, Bytes, Flags, Floats, Integers, Words
 from ecalwindows.core.errors import InputError, SettingsError
+from ecalwindows.core.geometry import CRACK
 from ecalwindows.core.names import some
 from ecalwindows.studies.matches.reading import MADE_BY, Paths, read_matches
 
 ET_EDGES = (1.0, 4.0, 10.0, 15.0, 25.0, 40.0, 50.0, 70.0, 100.0, 150.0, 200.0, 300.0, 500.0)
-ETA_EDGES = (0.0, 0.2, 0.4, 0.7, 1.0, 1.15, 1.3, 1.4442, 1.566, 1.75, 2.0, 2.4, 3.0)
+ETA_EDGES = (0.0, 0.2, 0.4, 0.7, 1.0, 1.15, 1.3, *CRACK, 1.75, 2.0, 2.4, 3.0)
 """Default bins: raw Et of the seed [GeV] and abs(eta) of the seed (docs/truth.md)."""
 
 DECADES = (-4, -1)
