@@ -18,9 +18,10 @@ from ecalwindows.core.files.output import check_output, outputs_together, write_
 from ecalwindows.core.names import storable
 from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.schema import COLUMNS
-from ecalwindows.dataset.reading.groups import column_groups
 from ecalwindows.dataset.reading.scan import Scan
 from ecalwindows.dataset.reading.sources import File
+from ecalwindows.formats.parquet.definition import GROUPS
+from ecalwindows.formats.parquet.reader import file_layout, opened_parquet
 from ecalwindows.studies.normalization import Factors, from_sums
 from ecalwindows.training.cmssw import SOURCES, cmssw_features
 from ecalwindows.training.factors import LEVELS, Scaler, inputs_with_factors
@@ -133,6 +134,16 @@ def file_factors(file: File, *, keep_sentinels: bool) -> Normalisation | None:
                 todo="make the dataset with the default features definition, or one with both groups",
             )
     return _of_file(file, factors)
+
+
+def column_groups(file: File, names: frozenset[str]) -> dict[str, str]:
+    """Group of each column of `names` that the file has: from its Parquet schema, else from core/schema.py."""
+    if file.format != "parquet":
+        return {name: column.group for name, column in COLUMNS.items() if name in names}
+    with opened_parquet(file.path) as opened:
+        leaves = file_layout(opened, file.path).leaves
+    groups = {name: leaves[name].fields[0] for name in COLUMNS if name in names and name in leaves}
+    return {name: group if group in GROUPS else COLUMNS[name].group for name, group in groups.items()}
 
 
 def cmssw_factors(file: File, *, keep_sentinels: bool = True) -> Normalisation | None:

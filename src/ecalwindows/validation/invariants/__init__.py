@@ -10,9 +10,8 @@ from ecalwindows.core.arrays import Flags
 from ecalwindows.core.batch import Text, text_at
 from ecalwindows.core.schema import SECOND
 from ecalwindows.validation.invariants.labels import LABELS
-from ecalwindows.validation.invariants.numbers import NUMBERS
 from ecalwindows.validation.invariants.seen import Invariant, Seen
-from ecalwindows.validation.invariants.shape import SHAPE
+from ecalwindows.validation.invariants.shape import NUMBERS, SHAPE
 
 INVARIANTS: tuple[Invariant, ...] = (*SHAPE, *NUMBERS, *LABELS)
 """All of them, in the order of the report."""
