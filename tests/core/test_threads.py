@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 
 import pytest
 
 from ecalwindows.core.errors import SettingsError
-from ecalwindows.core.threads import Shared, Threads, number_of_threads
+from ecalwindows.core.threads import Later, Threads, number_of_threads
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 5])
@@ -56,21 +55,66 @@ def test_calls_are_taken_no_further_ahead_than_the_number_of_threads() -> None:
             assert len(taken) <= done + 3
 
 
-def test_what_is_shared_is_closed_when_the_last_user_is_done() -> None:
-    closed = []
+@pytest.mark.parametrize("jobs", [1, 2, 5])
+def test_calls_made_together_give_their_results_in_order_also_where_no_thread_is_free_to_help(jobs: int) -> None:
+    def asked(threads: Threads, first: int) -> list[int]:
+        return threads.together([partial(int, first + number) for number in range(7)])
 
-    @contextmanager
-    def thing() -> Iterator[str]:
-        yield "thing"
-        closed.append(True)
+    with Threads(jobs) as threads:
+        found = list(threads.results(partial(asked, threads, 10 * number) for number in range(9)))
+    assert found == [list(range(10 * number, 10 * number + 7)) for number in range(9)]
 
-    shared = Shared(thing())
-    with shared:
-        user = shared.one_more()
-    assert not closed
-    with user as value:
-        assert value == "thing" and not closed
-    assert closed
+
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_of_calls_made_together_the_first_error_in_order_is_raised_when_all_are_done(jobs: int) -> None:
+    done: list[int] = []
+
+    def call(number: int) -> None:
+        done.append(number)
+        if number in (3, 5):
+            raise ValueError(f"call {number}")
+
+    with Threads(jobs) as threads, pytest.raises(ValueError, match="call 3"):
+        threads.together([partial(call, number) for number in range(9)])
+    assert sorted(done) == list(range(9))
+
+
+@pytest.mark.parametrize("most", [0, 3])
+def test_calls_that_are_made_later_are_made_in_their_order_and_all_are_done_at_the_end(most: int) -> None:
+    done: list[int] = []
+    with Later(most) as later:
+        for number in range(20):
+            later(done.append, number)
+            assert len(done) >= number - most
+    assert done == list(range(20))
+
+
+@pytest.mark.parametrize("most", [0, 2])
+def test_the_error_of_a_call_that_is_made_later_is_raised(most: int) -> None:
+    with pytest.raises(ZeroDivisionError), Later(most) as later:
+        later(lambda number: print(1 // number), 0)
+    assert not [each for each in threading.enumerate() if each.name.startswith("ecalwindows_")]
+
+
+def test_after_an_error_of_the_user_what_waits_is_not_made() -> None:
+    begun, go_on, done = threading.Event(), threading.Event(), []
+
+    def call(number: int) -> None:
+        begun.set()
+        go_on.wait(10)
+        done.append(number)
+
+    def use() -> None:
+        with Later(5) as later:
+            for number in range(4):
+                later(call, number)
+            begun.wait(10)
+            threading.Timer(0.05, go_on.set).start()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        use()
+    assert done == [0]
 
 
 def test_jobs_0_means_all_processors_and_a_negative_number_is_refused() -> None:

@@ -212,6 +212,12 @@ def test_steps_fit_the_memory_and_the_clusters(
     assert step_bounds(photons, HITS, memory, first, last) == expected
 
 
+def test_a_cluster_that_is_little_too_large_is_not_cut_so_that_its_baskets_are_decompressed_once(photons: Any) -> None:
+    memory = 7.5 * bytes_per_entry(photons, HITS)
+    assert step_bounds(photons, HITS, memory, stretch=1.3) == [(0, 9), (9, 17), (17, 24)]
+    assert step_bounds(photons, HITS, memory, stretch=1.2) == [(0, 5), (5, 9), (9, 17), (17, 24)]
+
+
 # --- bytes -------------------------------------------------------------------------------------------------
 
 

@@ -107,9 +107,9 @@ def test_simulated_hits_are_in_one_of_three_parts(tmp_path: Path) -> None:
         (file,) = check_inputs([path], WindowSettings(), [*SIMHITS]).files
         if is_bad:
             with pytest.raises(BadFileError, match="'simHit_iz' holds 3 in entry 1"):
-                [read() for read in event_steps(file, WindowSettings(), memory_bytes=1e9)]
+                list(event_steps(file, WindowSettings(), memory_bytes=1e9))
         else:
-            assert len([read() for read in event_steps(file, WindowSettings(), memory_bytes=1e9)]) == 1
+            assert len(list(event_steps(file, WindowSettings(), memory_bytes=1e9))) == 1
 
 
 def test_minus_one_among_the_indices_of_a_supercluster_is_no_cluster(tmp_path: Path, columns: dict[str, Any]) -> None:

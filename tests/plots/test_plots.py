@@ -39,7 +39,7 @@ def batch() -> WindowBatch:
     settings = WindowSettings(overlap=True, maxnocalow=1000)
     path = Path(__file__).parents[1] / "golden" / "electrons.root"
     (file,) = check_inputs([str(path)], settings, EVERYTHING).files
-    (events,) = (read() for read in event_steps(file, settings, memory_bytes=1e9))
+    (events,) = event_steps(file, settings, memory_bytes=1e9)
     return make_windows(events, settings, read_working_points(None), use_pileup=file.use_pileup).batch
 
 

@@ -275,7 +275,7 @@ def dump(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_simulated_hits_are_read_with_their_caloparticle(dump: str) -> None:
     chosen = WindowSettings(require_gen_in_window=False, pileup="off")
     (file,) = check_inputs([dump], chosen, [*SIMHITS, "en_true_sim"]).files
-    (events,) = (read() for read in event_steps(file, chosen, memory_bytes=1e9))
+    (events,) = event_steps(file, chosen, memory_bytes=1e9)
     assert events.simhits is not None and events.simhits_offsets is not None
     energy = np.add.reduceat(events.simhits["energy"].astype(float), events.simhits_offsets[:-1])
     assert energy == pytest.approx(events.calo["simEnergy"], rel=1e-3)

@@ -6,8 +6,9 @@ import hashlib
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ecalwindows.core.arrays import Words
+Words = NDArray[np.uint64]
 
 
 def sample_key(sample: str) -> np.uint64:

@@ -68,6 +68,13 @@ class Events:
         return int(self.cluster_offsets[-1])
 
     @property
+    def n_bytes(self) -> int:
+        """Bytes of the columns; offsets and superclusters, a small part, are not counted."""
+        columns = (self.scalars, self.cluster, self.calo, self.hits, self.simhits or {})
+        flat = self.score.nbytes + self.shared_energy.nbytes
+        return flat + sum(column.nbytes for each in columns for column in each.values())
+
+    @property
     def cluster_event(self) -> Index:
         """Event of each cluster, int64 (n_clusters,)."""
         return np.repeat(np.arange(len(self), dtype=np.int64), np.diff(self.cluster_offsets))
@@ -76,6 +83,49 @@ class Events:
 def float64(column: Column) -> NDArray[np.float64]:
     """The column for arithmetic: everything is computed in float64 and rounded once when stored."""
     return np.asarray(column, dtype=np.float64)
+
+
+def events_between(events: Events, start: int, stop: int) -> Events:
+    """The events [start, stop) and all that belongs to them. Columns are views, not copies."""
+    event = slice(start, stop)
+    cluster_offsets, clusters = _between(events.cluster_offsets, event)
+    calo_offsets, calos = _between(events.calo_offsets, event)
+    score_offsets, scores = _between(events.score_offsets, clusters)
+    hits_offsets, hits = _between(events.hits_offsets, clusters)
+    simhits_offsets, simhits = (
+        (None, None) if events.simhits_offsets is None else _between(events.simhits_offsets, calos)
+    )
+    return Events(
+        run=events.run[event],
+        lumi=events.lumi[event],
+        event=events.event[event],
+        scalars=_rows(events.scalars, event),
+        cluster_offsets=cluster_offsets,
+        cluster=_rows(events.cluster, clusters),
+        calo_offsets=calo_offsets,
+        calo=_rows(events.calo, calos),
+        score_offsets=score_offsets,
+        score=events.score[scores],
+        shared_energy=events.shared_energy[scores],
+        first=_superclusters_between(events.first, event),
+        second=_superclusters_between(events.second, event),
+        hits_offsets=hits_offsets,
+        hits=_rows(events.hits, hits),
+        simhits_offsets=simhits_offsets,
+        simhits=None if simhits is None or events.simhits is None else _rows(events.simhits, simhits),
+    )
+
+
+def _superclusters_between(collection: Superclusters, event: slice) -> Superclusters:
+    offsets, rows = _between(collection.offsets, event)
+    member_offsets, members = _between(collection.member_offsets, rows)
+    return Superclusters(offsets, _rows(collection.columns, rows), member_offsets, collection.member[members])
+
+
+def _between(offsets: Index, rows: slice) -> tuple[Index, slice]:
+    """Offsets of a range of rows, from 0 on, and the range of their items."""
+    first, last = int(offsets[rows.start]), int(offsets[rows.stop])
+    return offsets[rows.start : rows.stop + 1] - first, slice(first, last)
 
 
 def selected_events(events: Events, keep: NDArray[np.bool_]) -> Events:
@@ -116,7 +166,7 @@ def _selected(collection: Superclusters, keep: NDArray[np.bool_]) -> Supercluste
     )
 
 
-def _rows(columns: Mapping[str, Column], keep: NDArray[np.bool_]) -> dict[str, Column]:
+def _rows(columns: Mapping[str, Column], keep: NDArray[np.bool_] | slice) -> dict[str, Column]:
     return {name: column[keep] for name, column in columns.items()}
 
 

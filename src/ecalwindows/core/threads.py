@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager
 from functools import partial
 from itertools import islice
-from threading import Lock
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -61,7 +59,11 @@ class Threads:
         first_alone : the first call is made before the others begin, since it prepares what they share
         """
         if self._pool is None:
-            yield from (call() for call in calls)
+            for call in calls:
+                result = call()
+                del call  # and what it holds is free before the next one is made
+                yield result
+                del result
             return
         waiting: deque[Future[T]] = deque()
         rest = _with_error(calls)
@@ -93,6 +95,28 @@ class Threads:
             if not coming.cancel():
                 wait([coming])
 
+    def together(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        """What the calls return, in their order; the error of the first that has one is raised when all are done.
+
+        The thread that asks makes the calls, and threads without other work help it: any of them may ask.
+        """
+        done: dict[int, Future[T]] = {number: Future() for number in range(len(calls))}
+        numbers = iter(range(len(calls)))  # from which each number is taken once
+
+        def help_out() -> None:
+            for number in numbers:
+                try:
+                    done[number].set_result(calls[number]())
+                except Exception as error:
+                    done[number].set_exception(error)
+
+        helpers = [self._pool.submit(help_out) for _ in range(min(self.n, len(calls)) - 1)] if self._pool else []
+        try:
+            help_out()
+        finally:
+            wait([each for each in helpers if not each.cancel()])
+        return [each.result() for each in done.values()]
+
     def __enter__(self) -> Self:
         return self
 
@@ -114,25 +138,35 @@ def _refuse(error: Exception) -> Any:
     raise error
 
 
-class Shared:
-    """Something that several threads use, and that is closed when the last of them is done."""
+class Later:
+    """Makes calls one by one, in their order: in one more thread, while their user goes on; at once where `limit` is 0.
 
-    def __init__(self, thing: AbstractContextManager[Any]) -> None:
-        self._thing, self._users, self._lock = thing, 1, Lock()
-        self.value = thing.__enter__()
+    limit : calls that may wait. An error of a call is raised by a later one, or at the end.
+    """
 
-    def one_more(self) -> Self:
-        """Announce one more user, who enters and leaves it as a context."""
-        with self._lock:
-            self._users += 1
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._pool = ThreadPoolExecutor(1, "ecalwindows") if limit else None
+        self._waiting: deque[Future[None]] = deque()
+
+    def __call__(self, function: Callable[[T], None], argument: T) -> None:
+        """Have a call made."""
+        if self._pool is None:
+            function(argument)
+            return
+        self._waiting.append(self._pool.submit(function, argument))
+        while len(self._waiting) > self._limit:
+            self._waiting.popleft().result()
+
+    def __enter__(self) -> Self:
         return self
 
-    def __enter__(self) -> Any:
-        return self.value
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._users -= 1
-            is_last = self._users == 0
-        if is_last:
-            self._thing.__exit__(None, None, None)
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        """Wait for all calls; after an error only for the one that is being made."""
+        if self._pool is None:
+            return
+        try:
+            while error is None and self._waiting:
+                self._waiting.popleft().result()
+        finally:
+            self._pool.shutdown(cancel_futures=True)

@@ -10,13 +10,12 @@ from datetime import date
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.files.inside import PlainName, RelativeName
 from ecalwindows.core.files.json_files import UnreadableError, read_model
 from ecalwindows.core.own_sum import sealed_text
-from ecalwindows.core.setting_types import Frozen
 from ecalwindows.dataset.splits import exact_share
 from ecalwindows.formats.known_values import ModelVersion, RecordedNotes, RecordedSettings
 from ecalwindows.formats.manifest import FileRecord, Format, InputRecord
@@ -29,14 +28,20 @@ SUMS: tuple[tuple[str, tuple[str, ...]], ...] = (
 """How the counts of a production add up: a total and its parts."""
 
 
-class Digest(Frozen):
+class Model(BaseModel):
+    """What all parts of the record share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Digest(Model):
     """A file by name and content."""
 
     name: str = Field(description="Name without folders.")
     sha256: str | None = Field(description="Checksum; of working points, that of the map as read.")
 
 
-class Sample(Frozen):
+class Sample(Model):
     """What belongs to one sample."""
 
     name: str = Field(description="First part of window_index; empty where none was given.")
@@ -45,7 +50,7 @@ class Sample(Frozen):
     windows: int = Field(description="Windows of it.")
 
 
-class Tally(Frozen):
+class Tally(Model):
     """How many inputs, and the events taken of them."""
 
     inputs: int
@@ -62,7 +67,7 @@ class AbsentBranch(Tally):
     default: float = Field(description="Value that stands for it.")
 
 
-class InputSummary(Frozen):
+class InputSummary(Model):
     """What the inputs were found to be, summed over `inputs`, which say the same of each."""
 
     pileup: dict[str, Tally] = Field(
@@ -74,7 +79,7 @@ class InputSummary(Frozen):
     duplicates: int = Field(description="Events that were left out, as another input has them too.")
 
 
-class Software(Frozen):
+class Software(Model):
     """A version of ecalwindows that made parts."""
 
     version: str
@@ -82,7 +87,7 @@ class Software(Frozen):
     parts: int = Field(description="Parts made by it.")
 
 
-class DataFile(Frozen):
+class DataFile(Model):
     """A file of the dataset."""
 
     name: RelativeName = Field(description="Path relative to the folder of the dataset.")
@@ -97,7 +102,7 @@ class DataFile(Frozen):
         return FileRecord(name=self.name, bytes=self.bytes, sha256=self.sha256)
 
 
-class Copy(Frozen):
+class Copy(Model):
     """The same windows in a further format."""
 
     format: Format
@@ -106,7 +111,7 @@ class Copy(Frozen):
     files: list[DataFile]
 
 
-class SplitRecord(Frozen):
+class SplitRecord(Model):
     """A split."""
 
     name: PlainName
@@ -124,7 +129,7 @@ class SplitRecord(Frozen):
         return value
 
 
-class KnownIssue(Frozen):
+class KnownIssue(Model):
     """Something found after the dataset was made."""
 
     day: date = Field(alias="date", description="Day of the note.")
@@ -134,7 +139,7 @@ class KnownIssue(Frozen):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
 
 
-class DatasetRecord(Frozen):
+class DatasetRecord(Model):
     """All that is recorded of a dataset."""
 
     kind: Literal["ecalwindows dataset"] = "ecalwindows dataset"

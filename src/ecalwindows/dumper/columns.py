@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import islice, pairwise
 from typing import Any
 
@@ -20,10 +20,11 @@ import uproot
 
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.interrupts import interrupts_kept
+from ecalwindows.core.threads import Threads
 from ecalwindows.dumper.baskets import ColumnType, FlatNumbers, FlatVectors, Ragged, check_basket, is_vector_of_numbers
 from ecalwindows.dumper.coverage import TODO, check_coverage
 from ecalwindows.dumper.coverage import is_rntuple as _is_rntuple
-from ecalwindows.dumper.local_baskets import basket_places, mapped, read_baskets
+from ecalwindows.dumper.local_baskets import basket_places, forget_pages, mapped, read_baskets
 from ecalwindows.dumper.ntuples import read_ntuple
 
 log = logging.getLogger(__name__)
@@ -73,14 +74,14 @@ def read_columns(
     *,
     fast: bool = True,
     types: Mapping[str, ColumnType] | None = None,
-    lock: AbstractContextManager[Any] | None = None,
+    threads: Threads | None = None,
 ) -> dict[str, Ragged]:
     """Read entries [entry_start, entry_stop) of the named columns, in one set of requests.
 
     tree: uproot TTree or RNTuple; its file stays open and its array cache is left alone.
     fast: False takes the plain way for all columns (same result, slower).
     types: of the columns, where they are known (`checked_types`).
-    lock: is held while uproot reads, for several threads in one file.
+    threads: help with decompression and decoding.
     While it reads, the uncompressed baskets live beside the columns: about twice `bytes_per_entry` an entry.
 
     Raises `uproot.KeyInFileError` for a missing column, BadFileError for one that is not of numbers (`column_type`),
@@ -94,15 +95,11 @@ def read_columns(
     columns: dict[str, Ragged] = {}
     if fast and not _is_rntuple(tree):
         ways = _flat_ways(tree, types)
-        columns = _read_local(tree, ways, types, entry_start, entry_stop)
-        with lock or nullcontext():
-            columns |= _read_flat(
-                tree, [each for each in ways if each[0] not in columns], types, entry_start, entry_stop
-            )
+        columns = _read_local(tree, ways, threads or Threads(), entry_start, entry_stop)
+        columns |= _read_flat(tree, [each for each in ways if each[0] not in columns], types, entry_start, entry_stop)
     rest = {name: types[name] for name in names if name not in columns}
     if rest:
-        with lock or nullcontext():
-            columns |= _read_plain(tree, rest, entry_start, entry_stop)
+        columns |= _read_plain(tree, rest, entry_start, entry_stop)
     for name, column in columns.items():
         _check_lengths(tree, name, column, entry_stop - entry_start)
     return {name: columns[name] for name in names}
@@ -169,12 +166,19 @@ def cluster_boundaries(tree: Any, names: Iterable[str]) -> list[int]:
 
 
 def step_bounds(
-    tree: Any, names: Iterable[str], memory_bytes: float, entry_start: int = 0, entry_stop: int | None = None
+    tree: Any,
+    names: Iterable[str],
+    memory_bytes: float,
+    entry_start: int = 0,
+    entry_stop: int | None = None,
+    *,
+    stretch: float = 1,
 ) -> list[tuple[int, int]]:
     """Cut [entry_start, entry_stop) into ranges whose columns take at most about `memory_bytes`.
 
     Ranges end at cluster boundaries where the memory allows, so that no basket is decompressed twice; a cluster that
-    is too large alone is cut into equal pieces.
+    is too large alone is cut into equal pieces. A cluster in pieces is decompressed again for each of them: one of up
+    to `stretch` times the memory is not cut.
     """
     names = list(names)
     last = int(tree.num_entries) if entry_stop is None else min(entry_stop, int(tree.num_entries))
@@ -187,6 +191,7 @@ def step_bounds(
         stop = edges[fitting - 1] if fitting else start
         if stop <= start:  # the cluster is too large
             length = edges[fitting] - start
+            most = most if length > stretch * most else length
             n_pieces = -(-length // most)
             stop = start - (-length // n_pieces)
         bounds.append((start, stop))
@@ -239,31 +244,59 @@ def _flat_ways(tree: Any, types: Mapping[str, ColumnType]) -> Ways:
     return ways
 
 
-def _read_local(tree: Any, ways: Ways, types: Mapping[str, ColumnType], start: int, stop: int) -> dict[str, Ragged]:
+def _read_local(tree: Any, ways: Ways, threads: Threads, start: int, stop: int) -> dict[str, Ragged]:
     """The columns whose baskets can be read straight from a local file; the others are left out."""
     file = mapped(tree)
     if file is None or start == stop:
         return {}
-    edges = {name: np.asarray(tree[name].entry_offsets, dtype=np.int64) for name, _ in ways}
-    places = {name: basket_places(tree[name], edges[name], start, stop) for name, _ in ways}
-    known = {name: place for name, place in places.items() if place is not None}
-    if not known:
-        return {}
-    columns = {}
+    columns = [_Local(name, way, tree[name], start, stop) for name, way in ways]
+    columns = [each for each in columns if each.places is not None]
+    found: dict[str, Ragged] = {}
+    for each, error in threads.together([partial(_decoded, file, tree, group) for group in _groups(columns)]):
+        found |= each
+        if isinstance(error, BadFileError):
+            raise error
+        if error is not None:  # of a library of compression, or of a header: uproot reads it, or says what is wrong
+            log.debug("the baskets are left to uproot", exc_info=error)
+            break
+    forget_pages(tree)
+    return found
+
+
+class _Local:
+    """A column of entries [start, stop), how it is decoded, and where its baskets are (`basket_places`)."""
+
+    def __init__(self, name: str, way: FlatNumbers | FlatVectors, branch: Any, start: int, stop: int) -> None:
+        self.name, self.way, self.branch, self.start, self.stop = name, way, branch, start, stop
+        self.edges = np.asarray(branch.entry_offsets, dtype=np.int64)
+        self.places: Any = basket_places(branch, self.edges, start, stop)
+
+
+GROUPS = 16
+"""Parts of about the same number of bytes in which the columns of a step are decoded, for any number of threads."""
+
+
+def _groups(columns: Sequence[_Local]) -> list[list[_Local]]:
+    sizes = np.cumsum([np.sum(each.places[:, 2] - each.places[:, 1]) for each in columns])
+    ends = np.searchsorted(sizes, np.arange(1, GROUPS) * (sizes[-1] if len(sizes) else 0) / GROUPS, "right")
+    bounds = [0, *np.unique(ends).tolist(), len(columns)]
+    return [list(columns[first:last]) for first, last in pairwise(bounds) if first < last]
+
+
+def _decoded(file: Any, tree: Any, columns: Sequence[_Local]) -> tuple[dict[str, Ragged], Exception | None]:
+    """The columns up to one with an error, and that error."""
+    found: dict[str, Ragged] = {}
     try:
-        baskets = read_baskets(file, tree, np.concatenate(list(known.values())))
-        for name, way in ways:
-            if name in known:
-                branch, own = tree[name], islice(baskets, len(known[name]))
-                arrays: dict[int, Any] = {each.basket_num: way.taken(each, branch) for each in own}
-                found = way.column(arrays, start, stop, edges[name], branch)
-                if found is not None:
-                    columns[name] = found
-    except BadFileError:
-        raise
-    except Exception:  # of a library of compression, or of a header: uproot reads it, or says what is wrong
-        log.debug("the baskets are left to uproot", exc_info=True)
-    return columns
+        baskets = read_baskets(file, tree, np.concatenate([each.places for each in columns]))
+        for each in columns:
+            own = islice(baskets, len(each.places))
+            arrays: dict[int, Any] = {one.basket_num: each.way.taken(one, each.branch) for one in own}
+            column = each.way.column(arrays, each.start, each.stop, each.edges, each.branch)
+            if column is not None:
+                found[each.name] = column
+    except Exception as error:
+        return found, error
+    return found, None
 
 
 def _read_flat(tree: Any, ways: Ways, types: Mapping[str, ColumnType], start: int, stop: int) -> dict[str, Ragged]:

@@ -14,6 +14,7 @@ A basket (TKey, then what TBasket adds; all numbers are big-endian):
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -62,6 +63,13 @@ def mapped(tree: Any) -> Bytes | None:
     if not isinstance(source, uproot.MemmapSource) or source.fallback is not None:
         return None
     return source.file.view(np.ndarray)  # type: ignore[no-any-return]
+
+
+def forget_pages(tree: Any) -> None:
+    """Take the pages of a mapped file out of our memory; they come back when they are read again."""
+    pages = getattr(tree.file.source.file, "_mmap", None)
+    if pages is not None and hasattr(mmap, "MADV_DONTNEED"):
+        pages.madvise(mmap.MADV_DONTNEED)
 
 
 def basket_places(branch: Any, edges: NDArray[np.int64], start: int, stop: int) -> NDArray[np.int64] | None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,7 @@ from numpy.typing import NDArray
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.events import Events, Index, Superclusters
 from ecalwindows.core.settings import WindowSettings
-from ecalwindows.core.threads import Shared
+from ecalwindows.core.threads import Threads
 from ecalwindows.dumper import columns as dump
 from ecalwindows.dumper.branches import BRANCHES, PILEUP_BRANCHES, PILEUP_TOTAL, SECOND_BRANCHES, Branch, Part
 from ecalwindows.dumper.columns import Ragged
@@ -23,38 +21,41 @@ from ecalwindows.dumper.values import check_values, integers
 
 
 def event_steps(
-    file: Input, settings: WindowSettings, *, memory_bytes: float, max_events: int | None = None
-) -> Iterator[Callable[[], Events]]:
-    """The steps of a checked file, in order: each call reads the events of one, in any thread.
+    file: Input,
+    settings: WindowSettings,
+    *,
+    memory_bytes: float,
+    max_events: int | None = None,
+    threads: Threads | None = None,
+) -> Iterator[Events]:
+    """The events of a checked file, step by step.
 
-    The file is open until all calls are made that were taken.
     memory_bytes : about how much the arrays of a step may take; max_events : largest number of events of a step
+    threads : help with decompression and decoding; uproot is not made for several threads in one file, so there is one
+        step at a time
     """
     if file.start == file.stop:
         return
-    shared, lock = Shared(open_tree(file.path, settings.tree)), Lock()
-    with shared as tree, reading_errors(file.path):
+    with open_tree(file.path, settings.tree) as tree, reading_errors(file.path):
         names = list(dict.fromkeys(branch.name for branch in file.branches))
         types = dump.checked_types(tree, names)
         for start, stop in _steps(tree, names, file, memory_bytes, max_events):
-            yield partial(_read, file, types, shared.one_more(), lock, start, stop)
+            yield _read(file, tree, types, threads, start, stop)
 
 
 def _read(
-    file: Input, types: Mapping[str, dump.ColumnType], shared: Shared, lock: Lock, start: int, stop: int
+    file: Input, tree: Any, types: Mapping[str, dump.ColumnType], threads: Threads | None, start: int, stop: int
 ) -> Events:
-    """The events of a step. uproot is not made for several threads in one file, so in it one reads at a time."""
-    with shared as tree, reading_errors(file.path):
-        columns = dump.read_columns(tree, types, start, stop, types=types, lock=lock)
-        events = events_of(file, columns, start, stop)
-        check_values(events, file.branches, file.path, start)
-        return events
+    columns = dump.read_columns(tree, types, start, stop, types=types, threads=threads)
+    events = events_of(file, columns, start, stop)
+    check_values(events, file.branches, file.path, start)
+    return events
 
 
 def _steps(
     tree: Any, names: Sequence[str], file: Input, memory_bytes: float, max_events: int | None
 ) -> Iterator[tuple[int, int]]:
-    for start, stop in dump.step_bounds(tree, names, memory_bytes, file.start, file.stop):
+    for start, stop in dump.step_bounds(tree, names, memory_bytes, file.start, file.stop, stretch=2):
         size = max_events or stop - start
         for begin in range(start, stop, size):
             yield begin, min(begin + size, stop)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from ecalwindows.core.errors import BadFileError, SettingsError, near
-from ecalwindows.core.events import Events, selected_events
+from ecalwindows.core.events import Events, events_between, selected_events
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.core.threads import Threads, number_of_threads
 from ecalwindows.dumper.duplicates import SeenEvents
@@ -48,8 +50,14 @@ class Reading:
 
     @property
     def step_bytes(self) -> float:
-        """Budget of one step: the threads share the memory."""
-        return min(self.memory_mb * 1e6, MAX_MEMORY) * STEP_SHARE / number_of_threads(self.jobs)
+        """Budget of the events that are read at once."""
+        return min(self.memory_mb * 1e6, MAX_MEMORY) * STEP_SHARE
+
+    @property
+    def piece_bytes(self) -> float:
+        """Budget of the events of which something is made at once: threads share it, also for what waits."""
+        n_threads = number_of_threads(self.jobs)
+        return self.step_bytes / (2 * n_threads if n_threads > 1 else 1)
 
 
 def reading_of(given: Reading | Mapping[str, Any] | None) -> Reading:
@@ -130,6 +138,8 @@ def iter_results(
                     events = selected_events(events, first)
                     made = work(file, events)
                 yield file, events, made
+                del events, made
+            del found  # and is free before the next events are read
     report.bad += bad.values()
 
 
@@ -144,39 +154,44 @@ def _calls(
     reading: Reading,
     threads: Threads,
 ) -> Iterator[Callable[[], Step[T]]]:
-    """The steps of all files, as calls. Where bad files are left out, each file is read once for nothing before, so
-    that one that breaks half-way gives nothing, not a part.
+    """The steps of all files, as calls, each for a piece of what is read at once.
+
+    Where bad files are left out, each file is read once for nothing before, so that one that breaks half-way gives
+    nothing, not a part.
     """
 
-    def steps(file: Input) -> Iterator[Callable[[], Events]]:
-        return event_steps(file, settings, memory_bytes=reading.step_bytes, max_events=reading.step_events)
+    def steps(file: Input) -> Iterator[Events]:
+        return event_steps(
+            file, settings, memory_bytes=reading.step_bytes, max_events=reading.step_events, threads=threads
+        )
 
-    def done(number: int, file: Input, events: Callable[[], Events]) -> Step[T]:
-        try:
-            found = events()
-        except BadFileError as error:
-            if reading.skip_bad_files:
-                return number, error
-            raise
-        return number, (found, work(file, found))
+    def done(number: int, file: Input, events: Events) -> Step[T]:
+        return number, (events, work(file, events))
 
     for number, file in enumerate(inputs.files):
         try:
             if reading.skip_bad_files:
-                for _ in threads.results(partial(_for_nothing, each) for each in steps(file)):
+                for _ in steps(file):
                     pass
-            for each in steps(file):
-                yield partial(done, number, file, each)
-        except BadFileError as error:  # is raised at its place, after the results of files before
-            yield partial(done, number, file, partial(_refuse, error))
+            for events in steps(file):
+                for start, stop in _pieces(events, reading.piece_bytes):
+                    yield partial(done, number, file, events_between(events, start, stop))
+                del events
+        except BadFileError as error:
+            if not reading.skip_bad_files:
+                raise
+            yield partial(_left_out, number, error)
 
 
-def _for_nothing(events: Callable[[], Events]) -> None:
-    events()
+def _pieces(events: Events, most: float) -> Iterator[tuple[int, int]]:
+    """First event, and the one after the last, of equal pieces of about so many bytes."""
+    n_pieces = min(max(1, math.ceil(events.n_bytes / most)), len(events))
+    bounds = [len(events) * number // n_pieces for number in range(n_pieces + 1)]
+    return pairwise(bounds)
 
 
-def _refuse(error: BadFileError) -> Events:
-    raise error
+def _left_out(number: int, error: BadFileError) -> Step[Any]:
+    return number, error
 
 
 def checked_inputs(inputs: Any, settings: WindowSettings, wanted: Collection[str], reading: Reading) -> Inputs:

@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ecalwindows.core.arrays import Flags, Floats
-from ecalwindows.studies.reweighting.fit import ELECTRON, PHOTON, Fit
+from ecalwindows.studies.reweighting.fit import ELECTRON, PHOTON, Fit, Floats
+
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ecalwindows.core.arrays import Floats, Integers
 from ecalwindows.studies.tables import Columns, joined
 from ecalwindows.studies.window_size.boxes import Boxes, Line, mean_shares
-from ecalwindows.studies.window_size.containment import UNIT, Containment
+from ecalwindows.studies.window_size.containment import UNIT, Containment, Floats, Integers
 
 
 def window_size_tables(

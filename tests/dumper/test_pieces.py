@@ -1,0 +1,67 @@
+"""Events that are read at once are handed on in pieces: views that hold the same as a selection of these events."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.golden_files import GOLDEN
+
+from ecalwindows.commands.windows import write_windows
+from ecalwindows.core.events import Events, events_between, selected_events
+from ecalwindows.core.settings import WindowSettings
+from ecalwindows.dumper.columns import bytes_per_entry
+from ecalwindows.dumper.headers import check_inputs, open_tree
+from ecalwindows.dumper.read import event_steps
+from ecalwindows.dumper.reading import STEP_SHARE, Reading
+from ecalwindows.formats.parquet.definition import features_definition
+
+PHOTONS = str(GOLDEN / "photons.root")
+WANTED = features_definition().wanted
+
+
+@pytest.fixture(scope="module")
+def events() -> Events:
+    (file,) = check_inputs([PHOTONS], WindowSettings(), WANTED).files
+    (found,) = event_steps(file, WindowSettings(), memory_bytes=1e9)
+    return found
+
+
+def assert_same(one: Any, other: Any) -> None:
+    """Compare columns, groups of columns and what is made of them."""
+    if is_dataclass(one):
+        for field in fields(one):
+            assert_same(getattr(one, field.name), getattr(other, field.name))
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for name in one:
+            assert_same(one[name], other[name])
+    else:
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 24), (0, 1), (5, 17), (23, 24), (9, 9)])
+def test_a_piece_of_events_is_what_a_selection_of_them_is(events: Events, start: int, stop: int) -> None:
+    keep = np.zeros(len(events), bool)
+    keep[start:stop] = True
+    piece = events_between(events, start, stop)
+    assert_same(piece, selected_events(events, keep))
+    assert all(np.shares_memory(piece.hits[name], events.hits[name]) for name in piece.hits if stop > start)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_pieces_are_smaller_than_what_is_read_and_each_event_is_in_one(tmp_path: Path, jobs: int) -> None:
+    (file,) = check_inputs([PHOTONS], WindowSettings(), WANTED).files
+    with open_tree(PHOTONS, WindowSettings().tree) as tree:
+        size = bytes_per_entry(tree, [branch.name for branch in file.branches])
+    pieces: list[list[int]] = []
+    reading = Reading(memory_mb=6 * size / STEP_SHARE / 1e6, jobs=jobs)
+    write_windows(
+        PHOTONS, tmp_path / "w.parquet", {"truth": "require"}, reading=reading,
+        observer=lambda events, _: pieces.append(events.event.tolist()),
+    )  # fmt: skip
+    assert max(map(len, pieces)) < 9 and len(pieces) >= 3 * jobs
+    assert len({event for piece in pieces for event in piece}) == sum(map(len, pieces)) == 24
