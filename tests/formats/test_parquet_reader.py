@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -476,3 +478,20 @@ def test_the_place_of_a_hit_that_is_no_int32_is_a_bad_file_or_the_sentinel(
     else:
         (batch,) = read_batches(path)
         assert batch.hits[FOUR[place]][0] == -999
+
+
+def bytes_read() -> int:
+    """Bytes that this process has read so far, from files and from the page cache."""
+    return int(re.findall(r"rchar: (\d+)", Path("/proc/self/io").read_text())[0])
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="the system does not count what is read")
+def test_the_end_of_a_file_is_read_once_in_a_process_until_the_file_changes(file: Path, tmp_path: Path) -> None:
+    other = written(tmp_path / "other.parquet", DEFAULT)
+    for path in (file, other):
+        os.utime(path, (1e9, 1e9))
+    size = pq.read_metadata(file).serialized_size
+    first, before = parquet_index(file), bytes_read()
+    assert parquet_index(file) == first and bytes_read() - before < size
+    shutil.copyfile(other, file)
+    assert parquet_index(file).names == parquet_index(other).names != first.names

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.figures import bars, broken, nothing
+from helpers.figures import bars, broken, everything, nothing
+from PIL import Image
 
 from ecalwindows.core.errors import OutputError
 from ecalwindows.plots.drift import drift_figure
 from ecalwindows.plots.label import labelled
 from ecalwindows.plots.saving import Draw, Look, draw_all
+from ecalwindows.plots.together import Texts, png_and_pdf
 from ecalwindows.validation.drift import Drift, Moments
 
 PNG = Look((".png",))
@@ -44,6 +47,27 @@ def test_the_bytes_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> N
     assert relative == [f"{name}{suffix}" for name in figures for suffix in (".png", ".pdf")]
     assert [path.read_bytes() for path in paths[1]] == [path.read_bytes() for path in paths[2]]
     assert processes_that_draw() == []
+
+
+def test_a_figure_that_is_drawn_once_is_what_matplotlib_writes_in_each_format() -> None:
+    """Also for the second figure, whose texts are already known."""
+    texts, pictures = Texts(), []
+    for suffix in ("png", "pdf"):
+        there = io.BytesIO()
+        everything().savefig(there, format=suffix, **({"metadata": {"CreationDate": None}} if suffix == "pdf" else {}))
+        pictures.append(there)
+    expected = np.asarray(Image.open(pictures[0]).convert("RGB")).astype(int)
+    for _ in range(2):
+        png, pdf = png_and_pdf(everything(), texts)
+        assert pdf == pictures[1].getvalue()
+        found = np.asarray(Image.open(io.BytesIO(png))).astype(int)
+        assert found.shape == expected.shape
+        away = np.abs(found - expected).max(axis=2)  # the edges of letters and lines may be a pixel away
+        assert away.mean() < 4 and (away > 100).mean() < 0.02
+        blocks = np.add.reduceat(
+            np.add.reduceat(found - expected, range(0, 520, 20), axis=0), range(0, 640, 20), axis=1
+        )
+        assert (np.abs(blocks / 400) > 25).mean() < 0.005
 
 
 def test_what_has_no_numbers_is_not_written(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

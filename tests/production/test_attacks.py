@@ -92,9 +92,11 @@ def test_a_plan_with_names_of_parts_that_lead_elsewhere(place: Place, name: str)
 
 LINKS = [
     "lock", "finalised.json", "plan.json", "jobs", "logs", "scratch", "htcondor", "numba", "parts", "parts/parquet",
-    "parts/parquet/calo_matched", "parts/parquet/_ecalwindows", "parts/parquet/_ecalwindows/manifests", "merged",
+    "parts/parquet/calo_matched", "parts/parquet/_ecalwindows", "parts/parquet/_ecalwindows/manifests",
+    "parts/parquet/_ecalwindows/keys", "merged",
     "merged/parquet", "htcondor/dry-run", "htcondor/submitted.json", "jobs/ele-00000.json", "logs/ele-00000.log",
-    "parts/parquet/ele-00000.parquet", "parts/parquet/_ecalwindows/manifests/ele-00000.parquet.json",
+    "parts/parquet/ele-00000.train.parquet", "parts/parquet/_ecalwindows/keys/ele-00000.npz",
+    "parts/parquet/_ecalwindows/manifests/ele-00000.parquet.json",
     "htcondor/dry-run/task.sh", "htcondor/dry-run/production.dag",
 ]  # fmt: skip
 

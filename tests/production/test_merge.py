@@ -85,13 +85,15 @@ def test_only_what_changed_is_merged_again(inputs: Path, tmp_path: Path) -> None
     digest = dataset_digest(tmp_path / "p" / "dataset")
     folder = tmp_path / "p" / "dataset.production" / "merged" / "parquet"
     before = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.parquet")}
-    (folder / "ele_merged_00001.parquet").write_bytes(b"broken")
+    (folder / "ele_merged_00001.train.parquet").write_bytes(b"broken")
     (folder / "untracked.parquet").write_bytes(b"of a former plan")
     next((tmp_path / "p" / "dataset" / "parquet").rglob("part-00000.parquet")).unlink()
     run("production", "resume", file, "-j", "0")
     assert dataset_digest(tmp_path / "p" / "dataset") == digest
     after = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.parquet")}
-    assert {name for name in after if after[name] != before.get(name)} == {"ele_merged_00001.parquet"}
+    assert {name for name in after if after[name] != before.get(name)} == {
+        f"ele_merged_00001.{split}.parquet" for split in ("train", "test")
+    }
 
 
 def test_merging_may_be_changed_at_any_time(inputs: Path, tmp_path: Path) -> None:

@@ -107,9 +107,9 @@ def change_byte(path: Path) -> None:
 
 
 DAMAGE: dict[str, tuple[Change, str]] = {
-    "part-gone": (lambda base: (parts(base) / "ele-00001.parquet").unlink(), "ele-00001 was broken"),
-    "part-cut": (lambda base: os.truncate(parts(base) / "ele-00001.parquet", 100), "ele-00001 was broken"),
-    "one-bit": (lambda base: change_byte(parts(base) / "ele-00002.parquet"), "(checksum)"),
+    "part-gone": (lambda base: (parts(base) / "ele-00001.train.parquet").unlink(), "ele-00001 was broken"),
+    "part-cut": (lambda base: os.truncate(parts(base) / "ele-00001.train.parquet", 100), "ele-00001 was broken"),
+    "one-bit": (lambda base: change_byte(parts(base) / "ele-00002.test.parquet"), "(checksum)"),
     "manifest-gone": (
         lambda base: (parts(base) / "_ecalwindows/manifests/ele-00004.parquet.json").unlink(), "is missing",
     ),
@@ -474,3 +474,14 @@ def test_a_report_in_the_layout_flat_is_in_the_record_too(dumps: Path, tmp_path:
     settings: dict[str, Any] = {"samples": samples, "layout": "flat", "splits": {}}
     run("production", "run", str(write_yaml(tmp_path / "p.yaml", **settings)), "-q")
     check_report(tmp_path / "with", dataset_digest(tmp_path / "dataset"), **settings)
+
+
+def test_splits_may_be_changed_without_making_parts_again(mine: Path, digest: str) -> None:
+    before = {path: path.stat().st_mtime_ns for path in parts(mine.parent).rglob("*") if path.is_file()}
+    for splits in ({"a": "1/3", "b": "2/3"}, {}, {"train": 0.5, "test": 0.5}):
+        write_yaml(mine, splits=splits)
+        assert "0 of them made now" in run("production", "resume", str(mine), "-j", "0").out
+        record = read_record(mine.parent / "dataset" / "dataset.json")
+        assert [split.name for split in record.splits] == [*splits]
+    assert dataset_digest(mine.parent / "dataset") == digest
+    assert {path: path.stat().st_mtime_ns for path in parts(mine.parent).rglob("*") if path.is_file()} == before

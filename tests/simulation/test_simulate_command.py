@@ -9,7 +9,7 @@ import pytest
 import uproot
 from helpers.cli import attempt, run
 
-from ecalwindows.simulation.validation_page import Comparison, plain_table, table
+from ecalwindows.commands.validate_simulation import Comparison, plain_table, table
 
 pytestmark = pytest.mark.compiled
 

@@ -14,17 +14,10 @@ Source = tuple[str | None, str]
 """Name, if it is given, and where scores come from."""
 
 
-class Named(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """`SCORES`, or `NAME=SCORES`."""
-
-    name = "[NAME=]SCORES"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Source:
-        """Name and source."""
-        if isinstance(value, tuple):
-            return value
-        name, equal, source = str(value).partition("=")
-        return (name, source) if equal and name and "/" not in name else (None, str(value))
+def named(text: str) -> Source:
+    """Name and source of `SCORES` or `NAME=SCORES`."""
+    name, equal, source = text.partition("=")
+    return (name, source) if equal and name and "/" not in name else (None, text)
 
 
 @click.command(
@@ -40,11 +33,11 @@ Examples:
 )
 @click.argument("datasets", nargs=-1, required=True, metavar="DATASET...")
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="Folder for tables, figures and the page.")
-@click.option("--model", type=Named(), metavar="SCORES", help="The model, or other source of scores.")
+@click.option("--model", type=named, metavar="SCORES", help="The model, or other source of scores.")
 @click.option("--inputs", metavar="YAML", help="Input definition of the model.")
-@click.option("--compare", type=Named(), multiple=True, metavar="NAME=SCORES", help="Others, in the same pass; repeat.")
+@click.option("--compare", type=named, multiple=True, metavar="NAME=SCORES", help="Others, in the same pass; repeat.")
 @click.option(
-    "--compare-inputs", type=Named(), multiple=True, metavar="NAME=YAML",
+    "--compare-inputs", type=named, multiple=True, metavar="NAME=YAML",
     help="Input definition of one of them [that of the model].",
 )  # fmt: skip
 @click.option(

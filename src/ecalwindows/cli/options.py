@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import click
@@ -29,62 +30,42 @@ METAVARS = {
 """Words for the values of options in `--help`, X for the others."""
 
 
-class EventRange(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """START:STOP; either may be left out."""
+MAX_MEGABYTES = 1e9
+UNITS = {"": 1.0, "MB": 1.0, "GB": 1e3, "KB": 1e-3, "MIB": 1.048576, "GIB": 1073.741824}
 
-    name = "START:STOP"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int | None, int | None]:
-        """The two numbers, None where left out."""
-        if isinstance(value, tuple):
-            return value
-        start, colon, stop = str(value).partition(":")
-        try:
-            if not colon:
-                raise ValueError
+def event_range(text: str) -> tuple[int | None, int | None]:
+    """The two numbers of START:STOP, None where left out."""
+    start, colon, stop = text.partition(":")
+    with suppress(ValueError):
+        if colon:
             return int(start) if start else None, int(stop) if stop else None
-        except ValueError:
-            self.fail(f"'{value}' is not START:STOP (for example 0:1000, :1000 or 1000:)", param, ctx)
+    raise click.BadParameter(f"'{text}' is not START:STOP (for example 0:1000, :1000 or 1000:)")
 
 
-class Numbers(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """Numbers with commas between."""
+def numbers(example: str) -> Callable[[str], tuple[float, ...]]:
+    """Reads numbers with commas between; an example of them is in the message for other text."""
 
-    def __init__(self, example: str, name: str = "NUMBERS") -> None:
-        self.example, self.name = example, name
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        """The numbers."""
-        if isinstance(value, tuple):
-            return value
+    def read(text: str) -> tuple[float, ...]:
         try:
-            return tuple(float(word) for word in str(value).split(","))
+            return tuple(float(word) for word in text.split(","))
         except ValueError:
-            self.fail(f"'{value}' is not a list of numbers (for example {self.example})", param, ctx)
+            raise click.BadParameter(f"'{text}' is not a list of numbers (for example {example})") from None
+
+    return read
 
 
-class Megabytes(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+def megabytes(text: str) -> float:
     """A size like 256, 256MB or 1.5GB, in MB."""
-
-    name = "SIZE"
-    maximum = 1e9
-    units = {"": 1.0, "MB": 1.0, "GB": 1e3, "KB": 1e-3, "MIB": 1.048576, "GIB": 1073.741824}  # noqa: RUF012
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The size in MB, above 0."""
-        if isinstance(value, float):
-            return value
-        text = str(value).replace(" ", "").upper()
-        number = text.rstrip("BIGKM")
-        try:
-            size = float(number) * self.units[text[len(number) :]]
-        except (ValueError, KeyError):
-            self.fail(f"'{value}' is not a size (for example 256MB or 1GB)", param, ctx)
-        if not 0 < size <= self.maximum:
-            self.fail(f"'{value}' must be above 0 and at most {self.maximum / 1e3:,.0f} GB", param, ctx)
-        return size
+    short = text.replace(" ", "").upper()
+    number = short.rstrip("BIGKM")
+    try:
+        size = float(number) * UNITS[short[len(number) :]]
+    except (ValueError, KeyError):
+        raise click.BadParameter(f"'{text}' is not a size (for example 256MB or 1GB)") from None
+    if not 0 < size <= MAX_MEGABYTES:
+        raise click.BadParameter(f"'{text}' must be above 0 and at most {MAX_MEGABYTES / 1e3:,.0f} GB")
+    return size
 
 
 def setting_option(name: str, **changes: Any) -> Callable[[Command], Command]:
@@ -140,15 +121,19 @@ jobs_option = click.option(
 """The option on how many threads work side by side."""
 
 reading_options = with_options(
-    click.option("--events", type=EventRange(), default=":", help="Only these events, counted over all inputs."),
+    click.option(
+        "--events", type=event_range, default=":", metavar="START:STOP",
+        help="Only these events, counted over all inputs.",
+    ),
     jobs_option,
     click.option(
-        "--memory", "memory_mb", type=Megabytes(), default="256MB", show_default=True, help="Memory for arrays."
+        "--memory", "memory_mb", type=megabytes, default="256MB", show_default=True, metavar="SIZE",
+        help="Memory for arrays.",
     ),
     click.option("--step-events", type=click.IntRange(min=1), metavar="N", help="Read at most N events at a time."),
     click.option("--skip-bad-files", is_flag=True, help="Go on without files that cannot be read, and list them."),
     click.option("--keep-first-duplicates", is_flag=True, help="Keep the first of events that occur twice."),
-)
+)  # fmt: skip
 """The options on how dumper files are read."""
 
 

@@ -9,30 +9,13 @@ import click
 from ecalwindows.cli.printing import say
 
 
-class Range(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A range LOW:HIGH; a single number means LOW = HIGH."""
-
-    name = "LOW:HIGH"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The two numbers."""
-        if value is None or isinstance(value, tuple):
-            return value
-        low, colon, high = str(value).partition(":")
-        try:
-            return float(low), float(high if colon else low)
-        except ValueError:
-            self.fail(f"'{value}' is not LOW:HIGH (for example 1:500)", param, ctx)
-
-
-class PileUp(Range):
-    """A range LOW:HIGH, or `off`."""
-
-    name = "LOW:HIGH|off"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The range, or `off`."""
-        return value if value == "off" else super().convert(value, param, ctx)
+def low_high(text: str) -> tuple[float, float]:
+    """The two numbers of LOW:HIGH; a single number means LOW = HIGH."""
+    low, colon, high = text.partition(":")
+    try:
+        return float(low), float(high if colon else low)
+    except ValueError:
+        raise click.BadParameter(f"'{text}' is not LOW:HIGH (for example 1:500)") from None
 
 
 @click.command(
@@ -50,19 +33,16 @@ Examples:
     "--particle", type=click.Choice(["electron", "photon", "mixed"]), default="mixed", show_default=True,
     help="Particles to generate; mixed: each event has either electrons or photons.",
 )  # fmt: skip
-@click.option("--pt", type=Range(), default="1:500", show_default=True, help="Range of pt [GeV].")
-@click.option("--eta", type=Range(), default="-3:3", show_default=True, help="Range of eta.")
+@click.option("--pt", type=low_high, default="1:500", show_default=True, metavar="LOW:HIGH", help="Range of pt [GeV].")
+@click.option("--eta", type=low_high, default="-3:3", show_default=True, metavar="LOW:HIGH", help="Range of eta.")
 @click.option("--per-event", default=4, show_default=True, metavar="N", help="Number of particles per event.")
 @click.option(
     "--overlap-particles", is_flag=True, help="Put every second particle into a window of the particle before it."
 )
 @click.option(
-    "--pileup",
-    type=PileUp(),
-    default="55:75",
-    show_default=True,
-    help="Range of the mean number of pile-up interactions.",
-)
+    "--pileup", type=lambda text: "off" if text == "off" else low_high(text), default="55:75", show_default=True,
+    metavar="LOW:HIGH|OFF", help="Range of the mean number of pile-up interactions.",
+)  # fmt: skip
 @click.option(
     "--pileup-source", type=click.Choice(["parametrised", "pythia8"]), default="parametrised", show_default=True,
     help="Interactions from a fast parametrisation, or from Pythia 8 (extra pythia8mc; takes half a minute longer).",

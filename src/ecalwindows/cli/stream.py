@@ -9,16 +9,9 @@ import click
 from ecalwindows.cli.printing import say
 
 
-class Places(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+def places(value: Any) -> Any:
     """A number of places, or "batch"."""
-
-    name = "N|batch"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
-        """The number, or "batch"."""
-        if value == "batch":
-            return "batch"
-        return int(click.IntRange(min=1).convert(value, param, ctx))
+    return "batch" if value == "batch" else click.IntRange(min=1).convert(value, None, None)
 
 
 @click.command(
@@ -38,8 +31,13 @@ Examples:
 )
 @click.option("--split", metavar="NAME", help="Only this split of finished datasets.")
 @click.option("--where", metavar="TEXT", help="Only windows for which this condition is true.")
-@click.option("--pad-clusters", type=Places(), default=45, show_default=True, help="Places for clusters of a window.")
-@click.option("--pad-hits", type=Places(), default=45, show_default=True, help="Places for hits of a cluster.")
+@click.option(
+    "--pad-clusters", type=places, default=45, show_default=True, metavar="N|BATCH",
+    help="Places for clusters of a window.",
+)  # fmt: skip
+@click.option(
+    "--pad-hits", type=places, default=45, show_default=True, metavar="N|BATCH", help="Places for hits of a cluster."
+)
 @click.option("--no-hits", is_flag=True, help="Read no hits.")
 @click.option("--flat", is_flag=True, help="Batches without padding (layout flat).")
 @click.option(

@@ -49,10 +49,13 @@ def windows(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     INPUT is a file, a folder (its *.root at any depth), a glob or a root:// URL. The output is written atomically.
     """
     from ecalwindows.cli.progress import progress, to_stdout, warnings_shown
-    from ecalwindows.cli.texts.windows import summary
-    from ecalwindows.commands.windows import write_windows
-    from ecalwindows.formats.parquet.definition import features_definition
-    from ecalwindows.windowing.seed_reasons import seed_lines
+    from ecalwindows.core.lazy import quick_imports
+
+    with quick_imports():
+        from ecalwindows.cli.texts.windows import summary
+        from ecalwindows.commands.windows import write_windows
+        from ecalwindows.formats.parquet.definition import features_definition
+        from ecalwindows.windowing.seed_reasons import seed_lines
 
     quiet, on_stdout = options["quiet"], to_stdout(output)
 

@@ -8,18 +8,18 @@ batches for two productions of the same files, at most the smaller dataset.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.commands.fitting import in_order
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.files.output import outputs_together
 from ecalwindows.core.progress import Progress, Steps
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.core.schema import COLUMNS
 from ecalwindows.validation.comparison import Comparison, Rules, name_of, taken
 from ecalwindows.validation.drift import Distributions, Drift, drifts
 from ecalwindows.validation.matching import Match, Side, Waiting, keys, matched
@@ -79,7 +79,7 @@ def compare_datasets(
             "the two have no column in common", expected="two datasets of windows", where=f"{a} and {b}",
             todo="make or convert one of them with the columns of the other",
         )  # fmt: skip
-    one_sided = [_in_order(one.names - two.names) if two.names else [] for one, two in (sides, sides[::-1])]
+    one_sided = [in_order(one.names - two.names) if two.names else [] for one, two in (sides, sides[::-1])]
     rules = Rules(rtol, atol, single=sides[0].is_single or sides[1].is_single)
     result = Compared((str(a), str(b)), match, Comparison(rules), shared, (one_sided[0], one_sided[1]))
     if len(match.common):
@@ -88,10 +88,6 @@ def compare_datasets(
         _drift(sides, result, steps, None if plots is None else Path(plots))
     result.seconds = time.monotonic() - began
     return result
-
-
-def _in_order(names: Collection[str]) -> list[str]:
-    return [name for name in (*COLUMNS, *(hit for hit, *_ in HIT_COMPONENTS)) if name in names]
 
 
 def _compare_common(sides: tuple[Side, Side], result: Compared, steps: Steps) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.errors import SettingsError, UnknownColumnError, near
+from ecalwindows.core.errors import SettingsError, UnknownColumnError, refuse_missing
 from ecalwindows.core.names import printable
 from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.version import revision, version
@@ -45,7 +45,7 @@ from ecalwindows.evaluation.satellites import measure_satellites
 from ecalwindows.evaluation.score_tables import ScoreWriter, saved_scores
 from ecalwindows.evaluation.scores import ScoreSource, open_source
 from ecalwindows.evaluation.separation import Calibration, calibration
-from ecalwindows.evaluation.strategies import STRATEGIES, checked_threshold
+from ecalwindows.evaluation.strategies import check_strategy, checked_threshold
 
 SUMMARY = "summary.json"
 GROUPS = ("n", "score", "true_share")
@@ -175,11 +175,7 @@ def checked(options: EvaluationOptions) -> EvaluationOptions:
             where="--min-et", todo="correct it",
         )  # fmt: skip
     for strategy in options.strategies:
-        if strategy not in STRATEGIES:
-            raise SettingsError(
-                f"unknown strategy '{strategy}'", expected=near(strategy, STRATEGIES), where="--strategy",
-                todo="correct it",
-            )  # fmt: skip
+        check_strategy(strategy)
     return options
 
 
@@ -255,19 +251,16 @@ class Reading:
     def _check(self) -> None:
         """Raise for models with one name, and for columns that a model needs and the datasets do not have."""
         for source in self.sources:
-            if missing := sorted(set(source.columns) - self.names):
-                raise UnknownColumnError(
-                    f"'{source.name}' needs {', '.join(missing)}, which the dataset does not have",
-                    expected=near(missing[0], self.names), where=self.where,
-                    todo="make the dataset with a features definition that contains these columns",
-                )  # fmt: skip
-        needed = {"run_id", "lumi_id", "event_id", "seed_index", "et_seed_calib", "cl_index"}
-        if missing := sorted(needed - self.names):
-            raise UnknownColumnError(
-                f"an evaluation needs {', '.join(missing)}, which the dataset does not have",
-                expected="the identity of windows and clusters", where=self.where,
-                todo="make the dataset with the default features definition",
+            found = f"'{source.name}' needs {{}}, which the dataset does not have"
+            refuse_missing(
+                source.columns, self.names, self.where, found=found,
+                todo="make the dataset with a features definition that contains these columns", kind=UnknownColumnError,
             )  # fmt: skip
+        needed = {"run_id", "lumi_id", "event_id", "seed_index", "et_seed_calib", "cl_index"}
+        refuse_missing(
+            needed, self.names, self.where, found="an evaluation needs {}, which the dataset does not have",
+            expected="the identity of windows and clusters", kind=UnknownColumnError,
+        )  # fmt: skip
 
     def collected(self, folder: Path, stack: ExitStack, options: EvaluationOptions) -> Collected:
         """What is to be made of the windows."""

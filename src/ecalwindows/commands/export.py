@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from ecalwindows.commands.windows import write_windows
 from ecalwindows.core.batch import WindowBatch
-from ecalwindows.core.errors import InputError, SettingsError, near
+from ecalwindows.core.errors import InputError, SettingsError, refuse_missing
 from ecalwindows.core.markup import code, plain
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.dataset.folder_output import check_folder, folder_written_atomically
 from ecalwindows.dataset.reading.opened import Dataset
 from ecalwindows.evaluation.models import Model, Tensors, read_model
-from ecalwindows.evaluation.strategies import STRATEGIES
+from ecalwindows.evaluation.strategies import check_strategy
 from ecalwindows.training.cmssw import CmsswInputs
 from ecalwindows.training.cmssw_files import HITS, TENSORS, CmsswFolder, renamed, text_of, unknown_names
 from ecalwindows.training.inputs import InputDefinition, read_inputs
@@ -96,10 +96,7 @@ def export_cmssw(
         Where the folder cannot be written.
     """
     target = Path(output)
-    if strategy not in STRATEGIES:
-        raise SettingsError(
-            f"unknown strategy '{strategy}'", expected=near(strategy, STRATEGIES), where="--strategy", todo="correct it"
-        )
+    check_strategy(strategy)
     check_folder(target, overwrite=overwrite, is_own=_is_export, ours="an earlier export")
     definition = inputs if isinstance(inputs, InputDefinition) else read_inputs(inputs)
     where = "the input definition" if isinstance(inputs, InputDefinition) else str(inputs)
@@ -198,13 +195,11 @@ def vectors_of(
     made: list[dict[str, Any]] = []
     fed = Model("export", definition, lambda tensors: tensors, "export")
     for batch in batches:
-        if missing := sorted(
-            CmsswInputs(definition).columns - {*batch.window, *batch.pair, *batch.cluster, *batch.hits}
-        ):
-            raise InputError(
-                f"the dataset has no {', '.join(missing)}", expected="a dataset of the default features definition",
-                where="--dataset", todo="name another, or none: windows of the packaged sample are used then",
-            )  # fmt: skip
+        refuse_missing(
+            CmsswInputs(definition).columns, batch.names, "--dataset", found="the dataset has no {}",
+            expected="a dataset of the default features definition",
+            todo="name another, or none: windows of the packaged sample are used then",
+        )  # fmt: skip
         count = min(n - len(made), len(batch))
         tensors = fed.tensors(batch)
         _check_finite(tensors, definition)

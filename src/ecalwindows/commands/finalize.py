@@ -17,6 +17,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from ecalwindows.commands.normalize import check_factors
+from ecalwindows.core.arrays import Words
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.core.files.inside import refuse_links
 from ecalwindows.core.files.output import outputs_together, write_text_atomically, written_atomically
@@ -26,7 +27,7 @@ from ecalwindows.dataset.finalizing.agreement import check_agreement, check_same
 from ecalwindows.dataset.finalizing.card import card
 from ecalwindows.dataset.finalizing.croissant import croissant_text
 from ecalwindows.dataset.finalizing.description import About, Form, described, stated_fields
-from ecalwindows.dataset.finalizing.identity import IDS, Keys, SeenEvents, has_identity, part_keys
+from ecalwindows.dataset.finalizing.identity import IDS, SeenEvents, has_identity, part_keys
 from ecalwindows.dataset.finalizing.laying_out import write_layout
 from ecalwindows.dataset.finalizing.parts import (
     MAX_LISTED,
@@ -181,7 +182,7 @@ def _check_output(folder: Path, target: Path, overwrite: bool, home: Path) -> No
     check_folder(target, overwrite=overwrite, is_own=partial(is_dataset, home=home))
 
 
-def _events(forms: Sequence[Sequence[Part]], splits: Splits | None) -> Keys | None:
+def _events(forms: Sequence[Sequence[Part]], splits: Splits | None) -> Words | None:
     """The hashes of all events with windows; None where the columns do not have them.
 
     Raises InputError for an event in two parts, and for splits without the columns of events.

@@ -10,13 +10,12 @@ import numpy as np
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import SettingsError
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, SENTINEL
+from ecalwindows.core.schema import COLUMNS, HIT_NAMES, SENTINEL
 from ecalwindows.dataset.origins import Source
 from ecalwindows.formats.parquet.tables import empty_batch
 from ecalwindows.formats.writers import OutputPlan
 from ecalwindows.windowing.derived import can_have
 
-HIT_NAMES = tuple(name for name, *_ in HIT_COMPONENTS)
 IN_LINES = frozenset({"ieta", "iphi", "iz", "energy_fraction"})
 """The components without which NDJSON holds no hits: what models use. For another one that is not there it has -999."""
 

@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ecalwindows.core.errors import InputError, SettingsError, listed
+from ecalwindows.core.errors import InputError, SettingsError, listed, refuse_missing
 from ecalwindows.core.files.json_files import UnreadableError, read_object, reason_of
 from ecalwindows.core.files.output import check_output, outputs_together, write_text_atomically
 from ecalwindows.core.names import storable
 from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.schema import COLUMNS
-from ecalwindows.dataset.reading.groups import column_groups
 from ecalwindows.dataset.reading.scan import Scan
 from ecalwindows.dataset.reading.sources import File
+from ecalwindows.formats.parquet.definition import GROUPS
+from ecalwindows.formats.parquet.reader import file_layout, opened_parquet
 from ecalwindows.studies.normalization import Factors, from_sums
 from ecalwindows.training.cmssw import SOURCES, cmssw_features
 from ecalwindows.training.factors import LEVELS, Scaler, inputs_with_factors
@@ -135,17 +136,23 @@ def file_factors(file: File, *, keep_sentinels: bool) -> Normalisation | None:
     return _of_file(file, factors)
 
 
+def column_groups(file: File, names: frozenset[str]) -> dict[str, str]:
+    """Group of each column of `names` that the file has: from its Parquet schema, else from core/schema.py."""
+    if file.format != "parquet":
+        return {name: column.group for name, column in COLUMNS.items() if name in names}
+    with opened_parquet(file.path) as opened:
+        leaves = file_layout(opened, file.path).leaves
+    groups = {name: leaves[name].fields[0] for name in COLUMNS if name in names and name in leaves}
+    return {name: group if group in GROUPS else COLUMNS[name].group for name, group in groups.items()}
+
+
 def cmssw_factors(file: File, *, keep_sentinels: bool = True) -> Normalisation | None:
     """The factors of the features that CMSSW computes, of one data file; None for one without windows.
 
     Raises InputError where columns are not there of which they are made.
     """
     scan, factors, wanted = Scan((file,)), Factors(keep_sentinels), {*SOURCES.values(), "is_seed"}
-    if missing := sorted(wanted - scan.names):
-        raise InputError(
-            f"the data have no {', '.join(missing)}", expected="the columns of which CMSSW's features are made",
-            where=file.path, todo="make the dataset with the default features definition",
-        )  # fmt: skip
+    refuse_missing(wanted, scan.names, file.path, expected="the columns of which CMSSW's features are made")
     for batch, _ in scan.pieces(scan.units(), frozenset(wanted)):
         factors.add(batch, dict(zip(LEVELS, cmssw_features(batch), strict=True)))
     return _of_file(file, factors) if factors.windows else None

@@ -15,7 +15,7 @@ from ecalwindows.commands.parity_effects import Change, Effect, effects
 from ecalwindows.commands.parity_inputs import Difference, Given, read_given, tensors_differ
 from ecalwindows.commands.parity_sums import EVENT, SETTINGS, Counts, Measured
 from ecalwindows.core.batch import WindowBatch
-from ecalwindows.core.errors import InputError, SettingsError, UnknownColumnError, near
+from ecalwindows.core.errors import InputError, SettingsError, UnknownColumnError, no_windows, refuse_missing
 from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.urls import is_remote
 from ecalwindows.dataset.reading.opened import Dataset
@@ -112,9 +112,7 @@ def parity(
     for batch in reading.batches(reading.columns, steps):
         measured.take(batch)
     if not measured.counts.windows:
-        raise InputError(
-            "there are no windows", expected="at least one window", where=str(dataset), todo="name another dataset"
-        )
+        raise no_windows(str(dataset))
     verdicts = measured.verdicts(sigma)
     about = {"path": str(dataset), **settings}
     differences = [
@@ -147,12 +145,8 @@ class _Reading:
         if max_windows is not None:  # from all parts of the dataset
             self.units = [self.units[i] for i in np.argsort(np.arange(len(self.units)) * GOLDEN % 1, kind="stable")]
         wanted = columns_needed([each.key for each in given.inputs], self.names)
-        if missing := sorted(wanted - self.names):
-            raise UnknownColumnError(
-                f"the comparison needs {', '.join(missing)}, which the dataset does not have",
-                expected=near(missing[0], self.names), where=dataset.path,
-                todo="make the dataset with the default features definition",
-            )  # fmt: skip
+        found = "the comparison needs {}, which the dataset does not have"
+        refuse_missing(wanted, self.names, dataset.path, found=found, kind=UnknownColumnError)
         self.columns = wanted | (frozenset(EVENT) & self.names)
 
     def batches(self, columns: frozenset[str], steps: Steps) -> Iterator[WindowBatch]:

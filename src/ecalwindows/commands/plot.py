@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecalwindows.core.batch import WindowBatch
-from ecalwindows.core.errors import InputError, SettingsError, near
+from ecalwindows.core.errors import SettingsError, near, no_windows
 from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.schema import COLUMNS, SECOND
-from ecalwindows.core.urls import is_remote
+from ecalwindows.core.urls import is_remote, refuse_twice
 from ecalwindows.dataset.copies import Print, Prints, refuse_copies
 from ecalwindows.dataset.folder_output import check_folder, folder_written_atomically
 from ecalwindows.dataset.reading.scan import Scan
@@ -96,7 +95,7 @@ class Reading:
     def __init__(self, inputs: Sequence[str], split: str | None, only: Collection[str]) -> None:
         scans = [Scan((file,)) for name in inputs for file in _files(name, split)]
         paths = [scan.files[0].path for scan in scans]
-        _refuse_twice(paths)
+        refuse_twice(paths)
         refuse_copies(Path(path) for path in paths if not is_remote(path))
         self.units = [(scan, unit) for scan in scans for unit in scan.units()]
         self.names = {scan.files[0].path: scan.names for scan in scans if scan.names}
@@ -125,18 +124,6 @@ def _files(path: str, split: str | None) -> tuple[File, ...]:
     return open_dataset(path).filter(split=split).scan.files
 
 
-def _refuse_twice(paths: Sequence[str]) -> None:
-    seen: set[str] = set()
-    for path in paths:
-        place = path if is_remote(path) else os.path.realpath(path)
-        if place in seen:
-            raise InputError(
-                "the same file is given twice", expected="every file once: its windows would count twice", where=path,
-                todo="leave one out",
-            )  # fmt: skip
-        seen.add(place)
-
-
 def _chosen(only: Collection[str], held: Collection[str], where: str) -> frozenset[str]:
     """The columns meant by names of columns and groups."""
     groups: dict[str, set[str]] = {name: {name} for name in held if is_drawn(name)}
@@ -161,9 +148,7 @@ def _counted(reading: Reading, steps: Steps, inputs: Sequence[str]) -> Distribut
     reading.batches(sampled, steps.done)
     steps.windows, steps.clusters = samples.windows, samples.clusters
     if not samples.windows:
-        raise InputError(
-            "there are no windows", expected="at least one window", where=", ".join(inputs), todo="name other datasets"
-        )
+        raise no_windows(", ".join(inputs))
     found = Distributions(samples.binnings())
     reading.batches(found.add, steps.done)
     return found

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ecalwindows.core.batch import WindowBatch
-from ecalwindows.core.errors import InputError, SettingsError
+from ecalwindows.core.errors import InputError, SettingsError, refuse_missing
 from ecalwindows.core.threads import Threads
 from ecalwindows.core.truth import refuse_without_truth
 from ecalwindows.core.working_points import WorkingPoints
@@ -87,11 +87,10 @@ def relabelled_origin(path: Path, task: Task) -> Origin:
     held = origin.source.columns
     if held is not None:
         refuse_without_truth(held, "new labels need", str(path))
-    missing = () if held is None else sorted(columns_needed(held) - held)
-    if missing:
-        raise InputError(
-            f"the data lack {', '.join(missing)}", expected="the columns that the label follows from",
-            where=str(path), todo="make or convert the data with these columns (the default features definition)",
+        refuse_missing(
+            columns_needed(held), held, str(path), found="the data lack {}",
+            expected="the columns that the label follows from",
+            todo="make or convert the data with these columns (the default features definition)",
         )  # fmt: skip
     if origin.source.is_legacy and not task.accept_legacy:
         raise InputError(

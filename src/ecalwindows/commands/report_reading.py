@@ -13,11 +13,11 @@ import numpy as np
 
 from ecalwindows.commands.validate import known_settings
 from ecalwindows.core.batch import WindowBatch
-from ecalwindows.core.errors import InputError, OutputError, UnknownColumnError
+from ecalwindows.core.errors import InputError, OutputError, UnknownColumnError, no_windows, refuse_missing
 from ecalwindows.core.event_hash import splitmix64
 from ecalwindows.core.geometry import Geometry, geometry_of
 from ecalwindows.core.progress import Steps
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, Level
+from ecalwindows.core.schema import COLUMNS, HIT_NAMES, Level
 from ecalwindows.core.urls import is_remote
 from ecalwindows.core.working_points import PACKAGED, WorkingPoints, packaged_working_points, read_working_points
 from ecalwindows.dataset.digest import recorded_digest
@@ -61,12 +61,12 @@ class Source:
         self.scan, self.record = dataset.scan, dataset.record
         self.units: list[Unit] = list(self.scan.units())
         self.names = frozenset(name for name in self.scan.names if is_drawn(name))
-        if scores is not None and (missing := sorted({*scores.columns, *SCORED} - self.scan.names)):
-            raise UnknownColumnError(
-                f"scores need {', '.join(missing)}, which the dataset does not have", where=path,
-                expected="columns that name windows and clusters, and the labels",
-                todo="make the dataset with these columns, or leave out --scores",
-            )  # fmt: skip
+        refuse_missing(
+            {*scores.columns, *SCORED} if scores else (), self.scan.names, path, kind=UnknownColumnError,
+            found="scores need {}, which the dataset does not have",
+            expected="columns that name windows and clusters, and the labels",
+            todo="make the dataset with these columns, or leave out --scores",
+        )  # fmt: skip
         manifests = list(_manifests(self.scan.files))
         self.stated = _stated(manifests)
         self.sample_name, shape = _first_settings(self.scan.files[0], self.record)
@@ -111,9 +111,7 @@ class Source:
             steps.done()
         chosen, extreme = sample.rows, notable.rows
         if chosen is None or extreme is None or not len(chosen):
-            raise InputError(
-                "there are no windows", expected="at least one window", where=self.path, todo="name another dataset"
-            )
+            raise no_windows(self.path)
         title = self.record.title if self.record else Path(self.path.rstrip("/")).name
         return Side(
             label, self.path, title, self.record, self.stated, len(self.scan.files),
@@ -144,7 +142,7 @@ class Source:
 
     def views(self, rows: Rows, chosen: views.Chosen, steps: Steps) -> Iterator[dict[str, Any]]:
         """What is drawn of the chosen windows; only what contains one of them is read again."""
-        wanted = (frozenset(COLUMNS) | {hit for hit, *_ in HIT_COMPONENTS}) & self.scan.names
+        wanted = (frozenset((*COLUMNS, *HIT_NAMES))) & self.scan.names
         places: dict[int, dict[int, int]] = {}
         for row in chosen:
             places.setdefault(int(rows.window[UNIT][row]), {})[int(rows.window[ROW][row])] = row

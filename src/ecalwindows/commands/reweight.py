@@ -13,12 +13,13 @@ from typing import Literal
 
 import numpy as np
 
+from ecalwindows.core.arrays import Floats
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.core.files.output import check_output, outputs_together, written_atomically
 from ecalwindows.core.progress import Progress
 from ecalwindows.studies.reweighting.bins import Choice, chosen_bins
 from ecalwindows.studies.reweighting.closure import Closure, closure_tests
-from ecalwindows.studies.reweighting.fit import REPORTED, Bins, Fit, Floats, fitted
+from ecalwindows.studies.reweighting.fit import REPORTED, Bins, Fit, fitted
 from ecalwindows.studies.reweighting.samples import NAMES, Sample, halves
 from ecalwindows.studies.reweighting.tables import reweighting_tables
 from ecalwindows.studies.reweighting.weights_json import largest_weight, weights_json

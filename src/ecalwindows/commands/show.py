@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ecalwindows.commands.validate import known_settings
 from ecalwindows.commands.windows import Report, iter_made, prepared
 from ecalwindows.core.batch import WindowBatch
-from ecalwindows.core.errors import InputError, SettingsError
+from ecalwindows.core.errors import InputError, SettingsError, refuse_missing
 from ecalwindows.core.files.output import no_empty_folders
 from ecalwindows.core.geometry import Geometry, geometry_of
 from ecalwindows.core.names import counted
@@ -105,7 +105,10 @@ def drawn(
         found = _of_dumper(source, name, settings)
     else:
         found = _of_dataset(source, name, progress)
-    _refuse_missing(found.batch, NEEDED, source)
+    refuse_missing(
+        NEEDED, found.batch.names, source, expected="the places and energies of seed and clusters",
+        todo="make the dataset with these columns (features definition), or name the dumper file",
+    )  # fmt: skip
     if name.seed is None:
         figure = draw_event(found.batch, found.geometry, _title(found.batch), picture)
         return figure, found.batch, range(len(found.batch)), found.notes
@@ -136,16 +139,12 @@ def _name(window: str | None, event: str | None, source: str) -> Name:
             "both a window and an event are named" if window else "no window and no event is named",
             expected="--window ID or --event N", where=source, todo=_listing(source),
         )  # fmt: skip
-    found = window_name(window) if window is not None else event_name(event or "")
+    given, what = (window, "window") if window is not None else (event or "", "event")
+    found = window_name(given) if what == "window" else event_name(given)
     if found is None:
-        kind = (
-            "window_index, <sample>_<run>_<lumi>_<event>_<seed_index>"
-            if window is not None
-            else "N, RUN:LUMI:N or SAMPLE:RUN:LUMI:N"
-        )
         raise SettingsError(
-            f"'{window if window is not None else event}' names no {'window' if window is not None else 'event'}",
-            expected=kind, where="--window" if window is not None else "--event", todo=_listing(source),
+            f"'{given}' names no {what}", expected=WINDOW_NAME if what == "window" else EVENT_NAME, where=f"--{what}",
+            todo=_listing(source),
         )  # fmt: skip
     return found
 
@@ -158,15 +157,6 @@ def _file_name(window: str | None, event: str | None) -> str:
     """A name for the picture, without what a file's name should not hold."""
     words = f"window_{window}" if window is not None else f"event_{event}"
     return re.sub(r"[^\w.+-]", "_", words) + ".png"
-
-
-def _refuse_missing(batch: WindowBatch, needed: frozenset[str], source: str) -> None:
-    missing = sorted(needed - {*batch.window, *batch.pair, *batch.cluster})
-    if missing:
-        raise InputError(
-            f"the data have no {', '.join(missing)}", expected="the places and energies of seed and clusters",
-            where=source, todo="make the dataset with these columns (features definition), or name the dumper file",
-        )  # fmt: skip
 
 
 def _of_dataset(source: str, name: Name, progress: Done | None) -> _Found:

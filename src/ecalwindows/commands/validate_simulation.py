@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
 
 from ecalwindows.commands.windows import write_windows
+from ecalwindows.core.arrays import Floats
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import SettingsError
 from ecalwindows.core.files.output import check_output, outputs_apart, outputs_together, write_text_atomically
+from ecalwindows.core.geometry import BARREL_END
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.plots.simulation import draw_curves, draw_phi_spread
 from ecalwindows.simulation.event import Detector
@@ -35,10 +36,8 @@ from ecalwindows.simulation.physics import (
     test_beam_resolution,
 )
 from ecalwindows.simulation.run import SimulationSettings, checked, simulate_file
-from ecalwindows.simulation.validation_page import Comparison, plain_table, table
 
 log = logging.getLogger(__name__)
-Floats = NDArray[np.float64]
 
 ENERGIES = (10.0, 30.0, 100.0)
 N_SHOWERS = 400
@@ -46,7 +45,7 @@ MIN_EVENTS = 20
 """With fewer events, some of the compared samples could be empty."""
 FEW_EVENTS = 1000
 """With fewer events, values differ from the published ones by chance: there is a warning."""
-ETA_EDGES = (0.0, 0.5, 1.0, 1.3, 1.4, 1.479, 1.55, 1.65, 1.8, 2.0, 2.3, 2.6, 3.0)
+ETA_EDGES = (0.0, 0.5, 1.0, 1.3, 1.4, BARREL_END, 1.55, 1.65, 1.8, 2.0, 2.3, 2.6, 3.0)
 
 
 def write_validation(folder: str | Path, settings: SimulationSettings) -> Iterator[str]:
@@ -221,3 +220,40 @@ def _simulated_windows(settings: SimulationSettings) -> list[WindowBatch]:
 def _pairs(batches: list[WindowBatch], name: str) -> Floats:
     """A column of all (window, cluster) pairs."""
     return np.concatenate([batch.column(name) for batch in batches]).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A simulated and a published value.
+
+    tolerance : maximum difference, relative to the published value or, if `absolute`, as it is
+    """
+
+    name: str
+    simulated: float
+    published: float
+    tolerance: float
+    absolute: bool = False
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the difference is at most the tolerance."""
+        difference = abs(self.simulated - self.published)
+        return difference <= self.tolerance * (1 if self.absolute else abs(self.published))
+
+
+def table(title: str, rows: Sequence[Comparison]) -> str:
+    """A Markdown table with one line per comparison."""
+    lines = [f"## {title}", "", "| quantity | simulation | published | tolerance | within |", "|---|---|---|---|---|"]
+    for row in rows:
+        tolerance = f"{row.tolerance:.3g}" if row.absolute else f"{100 * row.tolerance:.0f} %"
+        verdict = "yes" if row.agrees else "**no**"
+        lines.append(f"| {row.name} | {row.simulated:.4g} | {row.published:.4g} | {tolerance} | {verdict} |")
+    return "\n".join(lines) + "\n"
+
+
+def plain_table(title: str, header: Sequence[str], rows: Sequence[Sequence[float]]) -> str:
+    """A Markdown table of numbers."""
+    lines = [f"## {title}", "", "| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    lines += ["| " + " | ".join(f"{value:.4g}" for value in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import OutputError
 from ecalwindows.core.events import Events
 from ecalwindows.core.files.file_state import refuse_changed
-from ecalwindows.core.files.output import is_replaced, is_special, no_empty_folders, written_atomically
+from ecalwindows.core.files.output import check_output, is_replaced, is_special, no_empty_folders, written_atomically
 from ecalwindows.core.names import storable
 from ecalwindows.core.progress import Progress
 from ecalwindows.core.schema import DATA_MODEL_VERSION, TRUTH
@@ -27,12 +27,14 @@ from ecalwindows.core.urls import is_remote
 from ecalwindows.core.version import revision, version
 from ecalwindows.core.working_points import WorkingPoints, read_working_points
 from ecalwindows.dataset.input_warnings import input_warnings
+from ecalwindows.dataset.part_output import PartOutput, part_output
+from ecalwindows.dataset.splits import Splits
 from ecalwindows.dumper.headers import Input, Inputs, settings_for
 from ecalwindows.dumper.read import no_events
 from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_results, reading_of
-from ecalwindows.formats.manifest import InputRecord, Manifest, adler32
+from ecalwindows.formats.manifest import FileRecord, InputRecord, Manifest, adler32
 from ecalwindows.formats.parquet.definition import FeaturesDefinition, features_definition
-from ecalwindows.formats.writers import OutputPlan, check_outputs, encoder, open_writers, output_files, output_plan
+from ecalwindows.formats.writers import OutputPlan, check_outputs, encoder, output_plan
 from ecalwindows.windowing.pipeline import Counts, Made, make_windows
 
 log = logging.getLogger(__name__)
@@ -147,38 +149,45 @@ def write_outputs(
     *,
     reading: Reading | Mapping[str, Any] | None = None,
     overwrite: bool = True,
+    as_part: bool = False,
+    splits: Splits | None = None,
     progress: Progress | None = None,
     observer: Observer | None = None,
 ) -> Report:
     """Make the windows of dumper files once and write them to several outputs, all of them or none.
 
-    Each has the bytes that it would have alone; see `write_windows` for the parameters and errors.
+    Each has the bytes that it would have alone; see `write_windows` for the other parameters and errors.
+
+    as_part : as parts of a production, with the hashes of events beside them; splits : by which these are divided
     """
     began = time.monotonic()
     settings, reading = settings_of(settings), reading_of(reading)
     plans = [plan.with_second(settings.also_superclusters) for plan in plans]
     if settings.also_superclusters and any(plan.format == "tfrecord" for plan in plans):
         log.warning("TFRecord has a fixed layout, and does not hold the columns of %s", settings.also_superclusters)
-    every = [path for plan in plans for path in plan.all_paths]
+    outputs = [part_output(plan, splits) if as_part else PartOutput(plan) for plan in plans]
+    every = [path for output in outputs for path in output.all_paths]
     with no_empty_folders(every):
-        for plan in plans:
-            check_outputs(plan, overwrite=overwrite)
+        for output in outputs:
+            for plan in output.plans:
+                check_outputs(plan, overwrite=overwrite)
+            if output.has_keys:
+                check_output(output.keys_path, overwrite=True)
         wanted = frozenset[str]().union(*(plan.wanted for plan in plans))
         checked, threshold, settings = prepared(inputs, settings, wanted, reading)
-        plans = [plan if settings.has_truth else plan.without(TRUTH) for plan in plans]
-        for plan in plans:
-            refuse_input_as_output(plan.path, checked)
-        outputs = [path for plan in plans for path in plan.paths]
-        report = Report(outputs=outputs, replaced=is_replaced(outputs[-1]), has_truth=settings.has_truth)
+        if not settings.has_truth:
+            outputs = [replace(output, plan=output.plan.without(TRUTH)) for output in outputs]
+        for output in outputs:
+            refuse_input_as_output(output.plan.path, checked)
+        data = [path for output in outputs for path in output.paths]
+        report = Report(outputs=data, replaced=is_replaced(data[-1]), has_truth=settings.has_truth)
         origin = data_origin(settings, threshold)
         metadata = {"ecalwindows": json.dumps(origin, sort_keys=True)}
-        with written_atomically(every, new=() if overwrite else outputs) as given:
+        with written_atomically(every, new=() if overwrite else data) as given:
             place = dict(zip(every, given, strict=True))
             with ExitStack() as stack:
                 writers = [
-                    writer
-                    for plan in plans
-                    for writer in open_writers(plan, [place[path] for path in plan.paths], metadata, stack)
+                    writer for output in outputs for writer in output.open(place, metadata, settings.sample, stack)
                 ]
                 n_threads = number_of_threads(reading.jobs)
                 later = stack.enter_context(Later(n_threads + 2 if n_threads > 1 else 0))
@@ -191,12 +200,12 @@ def write_outputs(
                     if progress and report.counts.events:
                         progress(report.counts.events, checked.n_events, report.counts.windows_kept)
             refuse_changed_inputs(checked, report)
-            records = input_records(checked, report) if any(not is_special(plan.path) for plan in plans) else []
-            for plan in plans:
-                if not is_special(plan.path):
-                    own = _with_own_absent(records, plan, checked, report, settings)
-                    manifest = _manifest(plan, [place[path] for path in plan.paths], origin, own, report)
-                    place[plan.manifest].write_text(manifest.text(), encoding="utf-8")
+            described = [output for output in outputs if not is_special(output.plan.path)]
+            records = input_records(checked, report) if described else []
+            for output in described:
+                own = _with_own_absent(records, output.plan, checked, report, settings)
+                manifest = _manifest(output, output.files(place), origin, own, report)
+                place[output.plan.manifest].write_text(manifest.text(), encoding="utf-8")
     warn_of_inputs(checked, report, reading)
     report.seconds = time.monotonic() - began
     return report
@@ -233,18 +242,18 @@ def data_origin(settings: WindowSettings, threshold: WorkingPoints | None) -> di
 
 
 def _manifest(
-    plan: OutputPlan, places: Sequence[Path], origin: dict[str, Any], inputs: list[InputRecord], report: Report
+    output: PartOutput, files: list[FileRecord], origin: dict[str, Any], inputs: list[InputRecord], report: Report
 ) -> Manifest:
     """The manifest of an output that is written, but has no name yet."""
     return Manifest(
-        format=plan.format,
-        files=output_files(plan, places),
+        format=output.plan.format,
+        files=files,
         rows=report.counts.windows_kept,
-        columns=plan.columns,
+        columns=output.plan.columns,
         inputs=inputs,
         counts=_counts(report) | {"duplicates": report.n_duplicates},
         bad_inputs=bad_records(report),
-        notes=_notes(plan),
+        notes=_notes(output.plan) | output.notes,
         **origin,
     )
 

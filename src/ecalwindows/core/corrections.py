@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 import correctionlib
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from ecalwindows.core.errors import listed
+from ecalwindows.core.arrays import Array, Flags, Floats
+from ecalwindows.core.errors import listed, one_line
 from ecalwindows.core.lazy import Lazy
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ MAX_POINTS = 200_000
 
 LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
-Numbers = NDArray[np.float64]
 Box = Mapping[str, tuple[float, float]]
 
 
@@ -71,7 +70,7 @@ class Limits:
     low: float
     high: float
 
-    def wrong(self, values: Numbers) -> NDArray[np.bool_]:
+    def wrong(self, values: Floats) -> Flags:
         """Which values are not allowed, bool (n,)."""
         return ~((values >= self.low) & (values <= self.high))
 
@@ -95,7 +94,7 @@ def _number(value: float) -> str:
     return "NaN" if math.isnan(value) else f"{value:g}"
 
 
-def checked_results(values: Numbers, limits: Limits, inputs: Mapping[str, NDArray[Any]]) -> Numbers:
+def checked_results(values: Floats, limits: Limits, inputs: Mapping[str, Array]) -> Floats:
     """The values, after a check of each of them.
 
     Parameters
@@ -159,7 +158,7 @@ def correction_data(content: bytes) -> dict[str, Any]:
     except WrongCorrectionError:
         raise
     except ValueError as error:
-        raise WrongCorrectionError(f"it is no JSON: {_one_line(error)}") from error
+        raise WrongCorrectionError(f"it is no JSON: {one_line(error)}") from error
     _check_nesting(data)
     if not isinstance(data, dict):
         raise WrongCorrectionError("it is JSON, but no correction set")
@@ -210,9 +209,9 @@ def nodes(data: Any) -> Iterator[dict[str, Any]]:
 class Histogram:
     """A TH2: contents (n_x, n_y), edges (n_x + 1,) and (n_y + 1,), all float64."""
 
-    values: Numbers
-    x: Numbers
-    y: Numbers
+    values: Floats
+    x: Floats
+    y: Floats
 
 
 def read_histogram(path: str | Path, name: str, limits: Limits) -> Histogram:
@@ -289,7 +288,7 @@ def checked_correction(
         given = [points[each.name] for each in found.inputs]
         results = np.asarray(correction.evaluate(*given), dtype=np.float64)
     except (RuntimeError, IndexError, ValueError, TypeError) as error:
-        raise WrongCorrectionError(f"correctionlib cannot use it: {_one_line(error)}") from error
+        raise WrongCorrectionError(f"correctionlib cannot use it: {one_line(error)}") from error
     checked_results(results, limits, points)
     return text
 
@@ -308,7 +307,7 @@ def _model(data: dict[str, Any]) -> schema.CorrectionSet:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(each) for each in first["loc"])
-        raise WrongCorrectionError(f"{place or 'it'}: {_one_line(first['msg'])}") from error
+        raise WrongCorrectionError(f"{place or 'it'}: {one_line(first['msg'])}") from error
 
 
 def _words(edges: list[Any]) -> list[Any]:
@@ -472,14 +471,14 @@ def _points(
     members: Sequence[schema.Correction],
     boxes: Sequence[Box],
     domains: Mapping[str, Domain],
-) -> dict[str, NDArray[Any]]:
+) -> dict[str, Array]:
     """Points at which a correction is tried: in each box, and at random combinations of edges and usual values.
 
     Returns columns by name of the input, float64 or int64 (n,).
     """
     usual = {variable.name: _usual(variable.name, members, domains[variable.name]) for variable in found.inputs}
     random = np.random.default_rng(0)
-    tried: dict[str, list[Numbers]] = {name: [] for name in usual}
+    tried: dict[str, list[Floats]] = {name: [] for name in usual}
     each = MAX_POINTS // max(len(boxes), 1)
     count = max(2, min(33, int(each ** (1 / max(len(usual), 1)))))
     for box in boxes:
@@ -492,7 +491,7 @@ def _points(
     return {name: np.concatenate(columns).astype(types[name]) for name, columns in tried.items()}
 
 
-def _usual(name: str, members: Sequence[schema.Correction], domain: Domain) -> Numbers:
+def _usual(name: str, members: Sequence[schema.Correction], domain: Domain) -> Floats:
     """Usual values of an input, and all edges and keys of it with their neighbours, within its range."""
     special: list[float] = []
     for member in members:
@@ -516,7 +515,7 @@ def _bins(content: Any) -> Iterator[Any]:
     return iter(found)
 
 
-def _inside(usual: Numbers, limits: tuple[float, float] | None, domain: Domain, count: int) -> Numbers:
+def _inside(usual: Floats, limits: tuple[float, float] | None, domain: Domain, count: int) -> Floats:
     """At most `count` values of an input between limits, both ends among them."""
     if limits is not None:
         low, high = max(limits[0], domain.lowest), limits[1]
@@ -530,5 +529,27 @@ def _inside(usual: Numbers, limits: tuple[float, float] | None, domain: Domain, 
     return usual
 
 
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+def binned_map(
+    name: str,
+    description: str,
+    inputs: Sequence[Mapping[str, str]],
+    output: str,
+    edges: Sequence[Floats],
+    values: Floats,
+) -> str:
+    """correctionlib JSON of a number by bins of its inputs; beyond the edges, that of the nearest bin."""
+    correction = {
+        "name": name,
+        "description": description,
+        "version": 1,
+        "inputs": inputs,
+        "output": {"name": output, "type": "real"},
+        "data": {
+            "nodetype": "multibinning",
+            "inputs": [each["name"] for each in inputs],
+            "edges": [each.tolist() for each in edges],
+            "content": values.astype(float).ravel().tolist(),
+            "flow": "clamp",
+        },
+    }
+    return json.dumps({"schema_version": 2, "description": description, "corrections": [correction]})

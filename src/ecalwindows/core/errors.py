@@ -149,3 +149,28 @@ def unknown_column(name: str, known: Iterable[str], where: str, what: str = "col
     return UnknownColumnError(
         f"there is no {what} '{name}'", expected=near(name, known), where=where, todo="correct the name"
     )
+
+
+REMAKE = "make the dataset with the default features definition"
+
+
+def refuse_missing(
+    wanted: Iterable[str], held: Iterable[str], where: str, *, found: str = "the data have no {}", expected: str = "",
+    todo: str = REMAKE, kind: type[EcalWindowsError] = InputError,
+) -> None:  # fmt: skip
+    """Raise an error that names, in place of {} in `found`, the columns that are wanted and not held."""
+    held = {*held}
+    if missing := sorted({*wanted} - held):
+        raise kind(
+            found.format(", ".join(missing)), expected=expected or near(missing[0], held), where=where, todo=todo
+        )
+
+
+def no_windows(where: str) -> InputError:
+    """The error for datasets without windows."""
+    return InputError("there are no windows", expected="at least one window", where=where, todo="name another dataset")
+
+
+def one_line(error: object) -> str:
+    """What an error of a library says, in one line of 300 characters at most; its kind where it says nothing."""
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -6,9 +6,8 @@ import hashlib
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Words = NDArray[np.uint64]
+from ecalwindows.core.arrays import Words
 
 
 def sample_key(sample: str) -> np.uint64:

@@ -10,25 +10,27 @@ from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from ecalwindows.core.arrays import Floats
 from ecalwindows.core.setting_types import Float as Finite
+from ecalwindows.core.setting_types import Frozen
 
-Bounds = NDArray[np.float64]
+BARREL_END = 1.479
+"""abs(eta) where the barrel of the calorimeter ends and the endcaps begin (CMS, JINST 3 (2008) S08004)."""
+CRACK = (1.4442, 1.566)
+"""The part of abs(eta) between both that analyses with electrons and photons leave out."""
 
 
-class Piece(BaseModel):
+class Piece(Frozen):
     """A polynomial on a range of a = abs(seed eta): c0 + c1 d + c2 d^2 + ... with d = a - origin."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     below: Finite | None = Field(None, description="The piece holds for a < below; the last piece has none.")
     inclusive: bool = Field(False, description="The piece holds for a = below too.")
     origin: Finite = Field(0.0, description="Where d is 0.")
     coefficients: Annotated[tuple[Finite, ...], Field(min_length=1)] = Field(description="c0, c1, ...")
 
-    def value(self, a: Bounds) -> Bounds:
+    def value(self, a: Floats) -> Floats:
         """The polynomial at `a`, term by term from the left (the order decides the last bit)."""
         d = a - self.origin
         total, power = np.full_like(d, self.coefficients[0]), d
@@ -47,10 +49,8 @@ def _in_order(pieces: Sequence[Piece]) -> Sequence[Piece]:
     return pieces
 
 
-class Geometry(BaseModel):
+class Geometry(Frozen):
     """Bounds of a window: down <= deta <= up and abs(dphi) <= width, each piecewise polynomial in abs(seed eta)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     up: Annotated[tuple[Piece, ...], Field(min_length=1)] = Field(description="Largest deta (away from eta 0).")
     down: Annotated[tuple[Piece, ...], Field(min_length=1)] = Field(description="Smallest deta, negative.")
@@ -62,13 +62,13 @@ class Geometry(BaseModel):
             _in_order(pieces)
         return self
 
-    def bounds(self, seed_eta: Bounds) -> Bounds:
+    def bounds(self, seed_eta: Floats) -> Floats:
         """Up, down and width for each seed. Shape (3, n). Only + and x: the same bits on every machine."""
         a = np.abs(seed_eta)
         return np.stack([_evaluate(pieces, a) for pieces in (self.up, self.down, self.width)])
 
 
-def _evaluate(pieces: Sequence[Piece], a: Bounds) -> Bounds:
+def _evaluate(pieces: Sequence[Piece], a: Floats) -> Floats:
     value = np.full_like(a, np.nan)
     free = ~np.isnan(a)
     for piece in pieces:

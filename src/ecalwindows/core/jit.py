@@ -137,6 +137,12 @@ def import_array_functions() -> None:
         linalg.ensure_blas = ensure
 
 
+@cache
+def prepare(target_context: Any) -> None:
+    """What numba does before it loads a loop. Once is enough: the loops of this package need no later extension."""
+    target_context.refresh()
+
+
 class KeptCode(numba.core.caching.FunctionCache):  # type: ignore[misc]
     """Numba's files of compiled code; everything also works without them."""
 
@@ -144,7 +150,8 @@ class KeptCode(numba.core.caching.FunctionCache):  # type: ignore[misc]
         """The compiled code for types of arguments; None where there is none or it cannot be read."""
         import_array_functions()
         try:
-            return super().load_overload(sig, target_context)
+            prepare(target_context)
+            return self._load_overload(sig, target_context)
         except Exception as error:  # a damaged file: whatever unpickling raises
             log.debug("compiled code cannot be read, and is compiled again: %s", error)
             return None

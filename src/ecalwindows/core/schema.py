@@ -41,6 +41,9 @@ class Column:
     since: int = 1
 
 
+PARTICLES = {11: "electron", 22: "photon"}
+"""Names of the flavours of windows that are trained with."""
+
 HIT_COMPONENTS: tuple[tuple[str, str, str, str], ...] = (
     ("ieta", "int32", "", "ieta (ix in the endcap) of the crystal"),
     ("iphi", "int32", "", "iphi (iy in the endcap) of the crystal"),
@@ -50,6 +53,7 @@ HIT_COMPONENTS: tuple[tuple[str, str, str, str], ...] = (
     ("fraction", "float32", "", "share of the rechit that belongs to the cluster"),
 )
 """Name, dtype, unit and meaning of the six numbers of a hit, in the order of `cl_hits` and `seed_hits`."""
+HIT_NAMES = tuple(name for name, *_ in HIT_COMPONENTS)
 
 _SHAPES = (
     ("r9", "E3x3 over the energy of the cluster"),

@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from ecalwindows.core.names import at_home
@@ -47,6 +47,12 @@ Flavour = Annotated[Int, Field(ge=0, lt=INT32)]
 Day = Annotated[date, BeforeValidator(_no_number)]
 HomePath = Annotated[Path, AfterValidator(_path_at_home)]
 HomeText = Annotated[str, AfterValidator(at_home)]
+
+
+class Frozen(BaseModel):
+    """A model that cannot be changed, and in which an unknown name is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def main_problem(error: ValidationError) -> ErrorDetails:

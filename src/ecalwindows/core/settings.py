@@ -8,8 +8,6 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
@@ -22,7 +20,7 @@ from pydantic import (
 from ecalwindows.core.errors import SettingsError, near
 from ecalwindows.core.geometry import Geometry, GeometryName, geometry_of
 from ecalwindows.core.schema import Collection
-from ecalwindows.core.setting_types import Count, Flavour, Float, HomePath, Int, main_problem, shown_value
+from ecalwindows.core.setting_types import Count, Flavour, Float, Frozen, HomePath, Int, main_problem, shown_value
 from ecalwindows.core.window_fields import WINDOW_FIELDS
 from ecalwindows.core.yaml_text import yaml_value
 
@@ -48,13 +46,11 @@ def _stated(name: str) -> Any:
     return Field(default, description=meaning)
 
 
-class WindowSettings(BaseModel):
+class WindowSettings(Frozen):
     """Everything that determines the content of a dataset of windows (docs/windows.md). Energies in GeV.
 
     Defaults and meanings are in `core/window_fields.py`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     assoc_strategy: str = _stated("assoc_strategy")
     min_cluster_score: Float = _stated("min_cluster_score")

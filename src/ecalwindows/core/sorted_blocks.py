@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from ecalwindows.core.arrays import Array, Flags
 
 
 class SortedBlocks:
@@ -17,7 +15,7 @@ class SortedBlocks:
     def __init__(self) -> None:
         self._blocks: list[tuple[Array, Array]] = []
 
-    def found(self, keys: Array) -> Iterator[tuple[NDArray[np.bool_], Array]]:
+    def found(self, keys: Array) -> Iterator[tuple[Flags, Array]]:
         """For each block: which keys it has, bool (n,), and the values at their places, shape (n,)."""
         for known, values in self._blocks:
             place = np.minimum(np.searchsorted(known, keys), len(known) - 1)

@@ -1,11 +1,13 @@
-"""URLs and the file systems behind them."""
+"""Paths and URLs, and the file systems behind them."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
-from ecalwindows.core.errors import missing_extra
+from ecalwindows.core.errors import InputError, missing_extra
 
 
 def is_remote(path: str) -> bool:
@@ -30,3 +32,16 @@ def remote_filesystem(url: str) -> tuple[Any, str]:
             raise missing_extra("fsspec-xrootd", "xrootd", "read root:// URLs") from None
     filesystem, path = fsspec.core.url_to_fs(url)
     return filesystem, str(path)
+
+
+def refuse_twice(inputs: Iterable[str | os.PathLike[str]], what: str = "file") -> None:
+    """Raise InputError when an input is given twice, also by another path."""
+    seen: dict[str, str] = {}
+    for path in map(str, inputs):
+        real = path if is_remote(path) else os.path.realpath(path)
+        if real in seen:
+            raise InputError(
+                f"the same {what} is given twice", expected="every input once: what it holds would count twice",
+                where=path if path == seen[real] else f"{seen[real]} and {path}", todo="leave one out",
+            )  # fmt: skip
+        seen[real] = path

@@ -16,20 +16,21 @@ from typing import Any
 
 import correctionlib
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Floats
 from ecalwindows.core.corrections import (
     Domain,
     Limits,
     MissingCorrectionError,
     WrongCorrectionError,
+    binned_map,
     checked_correction,
     checked_results,
     correction_data,
     file_bytes,
     read_histogram,
 )
-from ecalwindows.core.errors import WorkingPointError
+from ecalwindows.core.errors import WorkingPointError, one_line
 
 CORRECTION = "simfraction_thres"
 INPUTS = ("seed_et", "seed_eta")
@@ -40,8 +41,6 @@ PACKAGED = {"default": "default.json", "flat": "flat_1e-3.json"}
 default : derived from the simulation (`make working-points`, docs/truth.md); flat : 1e-3 everywhere, which no study
 derived
 """
-
-Numbers = NDArray[np.float64]
 
 
 DOMAINS = {
@@ -73,7 +72,7 @@ class WorkingPoints:
         self.limits, self.where = limits or threshold_limits(SHARES[0]), where
         self._evaluate = correctionlib.CorrectionSet.from_string(correction_set)[CORRECTION].evaluate
 
-    def __call__(self, seed_et: Numbers, seed_eta: Numbers) -> Numbers:
+    def __call__(self, seed_et: Floats, seed_eta: Floats) -> Floats:
         """The thresholds. Raises WorkingPointError for one that is none."""
         values = np.asarray(self._evaluate(seed_et, seed_eta), dtype=np.float64)
         try:
@@ -101,12 +100,12 @@ class BinnedWorkingPoints(WorkingPoints):
     """
 
     def __init__(
-        self, values: Numbers, et_edges: Numbers, eta_edges: Numbers, description: str, limits: Limits | None = None
+        self, values: Floats, et_edges: Floats, eta_edges: Floats, description: str, limits: Limits | None = None
     ) -> None:
         super().__init__(correction_json(values, et_edges, eta_edges, description), limits)
         self._map = (values, et_edges, eta_edges, description)
 
-    def __call__(self, seed_et: Numbers, seed_eta: Numbers) -> Numbers:
+    def __call__(self, seed_et: Floats, seed_eta: Floats) -> Floats:
         values, *edges, _ = self._map
         bins = [
             np.clip(np.searchsorted(along, x, side="right") - 1, 0, len(along) - 2)
@@ -147,7 +146,7 @@ def read_working_points(path: str | Path | None, strategy: str | None = SHARES[0
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:  # of the system, not of uproot
             raise _not_readable(path, error) from error
-        raise _wrong(f"the working-point file is broken: {_one_line(error)}", str(path), limits) from error
+        raise _wrong(f"the working-point file is broken: {one_line(error)}", str(path), limits) from error
 
 
 def _not_readable(path: Path, error: OSError) -> WorkingPointError:
@@ -187,26 +186,13 @@ def packaged_name(sha256: str | None) -> str:
     return "flat 1e-3" if sha256 in (flat, None) else "packaged default"
 
 
-def correction_json(values: Numbers, et_edges: Numbers, eta_edges: Numbers, description: str) -> str:
+def correction_json(values: Floats, et_edges: Floats, eta_edges: Floats, description: str) -> str:
     """correctionlib JSON of bin contents, values shape (n_et, n_eta)."""
-    correction = {
-        "name": CORRECTION,
-        "description": description,
-        "version": 1,
-        "inputs": [
-            {"name": "seed_et", "type": "real", "description": "raw transverse energy of the seed [GeV]"},
-            {"name": "seed_eta", "type": "real", "description": "absolute pseudorapidity of the seed"},
-        ],
-        "output": {"name": "threshold", "type": "real"},
-        "data": {
-            "nodetype": "multibinning",
-            "inputs": list(INPUTS),
-            "edges": [et_edges.tolist(), eta_edges.tolist()],
-            "content": values.astype(float).ravel().tolist(),
-            "flow": "clamp",
-        },
-    }
-    return json.dumps({"schema_version": 2, "description": description, "corrections": [correction]})
+    inputs = [
+        {"name": "seed_et", "type": "real", "description": "raw transverse energy of the seed [GeV]"},
+        {"name": "seed_eta", "type": "real", "description": "absolute pseudorapidity of the seed"},
+    ]
+    return binned_map(CORRECTION, description, inputs, "threshold", (et_edges, eta_edges), values)
 
 
 def _from_root(path: Path, limits: Limits) -> WorkingPoints:
@@ -217,7 +203,3 @@ def _from_root(path: Path, limits: Limits) -> WorkingPoints:
 def _from_json(content: bytes, path: Path, limits: Limits) -> WorkingPoints:
     text = checked_correction(correction_data(content), CORRECTION, DOMAINS, limits, all_inputs=True)
     return WorkingPoints(text, limits, str(path))
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

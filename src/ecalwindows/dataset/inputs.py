@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ecalwindows.core.errors import InputError
+from ecalwindows.core.urls import refuse_twice
 from ecalwindows.dataset.layout import data_files, natural_key
 from ecalwindows.formats.readers import kind_of
 
@@ -21,17 +22,9 @@ def input_files(inputs: Any) -> list[Path]:
     files = [file for each in given for file in _files_of(os.fspath(each))]
     if not files:
         raise InputError("no input", expected="at least one file, folder or glob", where="the inputs", todo="name one")
-    seen: dict[str, Path] = {}
     for file in files:
         kind_of(file)
-        other = seen.setdefault(os.path.realpath(file), file)
-        if other is not file:
-            raise InputError(
-                "the same file is given twice",
-                expected="every input once: its windows would be in the dataset twice",
-                where=str(file) if file == other else f"{other} and {file}",
-                todo="leave one out",
-            )
+    refuse_twice(files)
     return files
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-OF_PARTS = ("part", "merged", "converted_from", "weights")
+OF_PARTS = ("part", "merged", "converted_from", "weights", "splits")
 """Notes that say something of a part alone, or that the record holds elsewhere."""
 
 

@@ -10,12 +10,13 @@ from datetime import date
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.files.inside import PlainName, RelativeName
 from ecalwindows.core.files.json_files import UnreadableError, read_model
 from ecalwindows.core.own_sum import sealed_text
+from ecalwindows.core.setting_types import Frozen
 from ecalwindows.dataset.splits import exact_share
 from ecalwindows.formats.known_values import ModelVersion, RecordedNotes, RecordedSettings
 from ecalwindows.formats.manifest import FileRecord, Format, InputRecord
@@ -28,20 +29,14 @@ SUMS: tuple[tuple[str, tuple[str, ...]], ...] = (
 """How the counts of a production add up: a total and its parts."""
 
 
-class Model(BaseModel):
-    """What all parts of the record share."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Digest(Model):
+class Digest(Frozen):
     """A file by name and content."""
 
     name: str = Field(description="Name without folders.")
     sha256: str | None = Field(description="Checksum; of working points, that of the map as read.")
 
 
-class Sample(Model):
+class Sample(Frozen):
     """What belongs to one sample."""
 
     name: str = Field(description="First part of window_index; empty where none was given.")
@@ -50,7 +45,7 @@ class Sample(Model):
     windows: int = Field(description="Windows of it.")
 
 
-class Tally(Model):
+class Tally(Frozen):
     """How many inputs, and the events taken of them."""
 
     inputs: int
@@ -67,7 +62,7 @@ class AbsentBranch(Tally):
     default: float = Field(description="Value that stands for it.")
 
 
-class InputSummary(Model):
+class InputSummary(Frozen):
     """What the inputs were found to be, summed over `inputs`, which say the same of each."""
 
     pileup: dict[str, Tally] = Field(
@@ -79,7 +74,7 @@ class InputSummary(Model):
     duplicates: int = Field(description="Events that were left out, as another input has them too.")
 
 
-class Software(Model):
+class Software(Frozen):
     """A version of ecalwindows that made parts."""
 
     version: str
@@ -87,7 +82,7 @@ class Software(Model):
     parts: int = Field(description="Parts made by it.")
 
 
-class DataFile(Model):
+class DataFile(Frozen):
     """A file of the dataset."""
 
     name: RelativeName = Field(description="Path relative to the folder of the dataset.")
@@ -102,7 +97,7 @@ class DataFile(Model):
         return FileRecord(name=self.name, bytes=self.bytes, sha256=self.sha256)
 
 
-class Copy(Model):
+class Copy(Frozen):
     """The same windows in a further format."""
 
     format: Format
@@ -111,7 +106,7 @@ class Copy(Model):
     files: list[DataFile]
 
 
-class SplitRecord(Model):
+class SplitRecord(Frozen):
     """A split."""
 
     name: PlainName
@@ -129,7 +124,7 @@ class SplitRecord(Model):
         return value
 
 
-class KnownIssue(Model):
+class KnownIssue(Frozen):
     """Something found after the dataset was made."""
 
     day: date = Field(alias="date", description="Day of the note.")
@@ -139,7 +134,7 @@ class KnownIssue(Model):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
 
 
-class DatasetRecord(Model):
+class DatasetRecord(Frozen):
     """All that is recorded of a dataset."""
 
     kind: Literal["ecalwindows dataset"] = "ecalwindows dataset"

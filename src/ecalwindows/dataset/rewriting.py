@@ -10,7 +10,7 @@ from typing import Any
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import BadFileError, InputError
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.core.schema import COLUMNS, HIT_NAMES
 from ecalwindows.dataset.finalizing.parts import fields_of
 from ecalwindows.dataset.origins import Source, source
 from ecalwindows.dataset.stated import check_stated, stated_file
@@ -24,8 +24,6 @@ from ecalwindows.formats.parquet.tables import empty_batch
 from ecalwindows.formats.parquet.writer import ParquetWriter
 from ecalwindows.formats.readers import ReadNotes, kind_of, read_batches
 from ecalwindows.formats.suffixes import is_archive
-
-HIT_NAMES = tuple(name for name, *_ in HIT_COMPONENTS)
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,9 @@ from fractions import Fraction
 from itertools import accumulate
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Integers, Words
 from ecalwindows.core.errors import SettingsError
-from ecalwindows.core.event_hash import Words
 
 METHOD = "splitmix64 chain over run, lumi, event, started with BLAKE2b-64 of the sample (dataset/splits.py)"
 """What a dataset record states about how events were split."""
@@ -35,7 +34,6 @@ RESERVED = ("calo_matched", "no_calo_matched")
 
 EXAMPLE = "train=0.8,validation=0.1,test=0.1"
 
-Integers = NDArray[np.int64]
 
 SHARE = re.compile(r"[0-9.]{1,40}([eE]-?[0-9]{1,2})?|[0-9]{1,40} */ *[0-9]{1,40}|-[0-9.]{1,40}")
 """A share as text: bounded, since a fraction is exact, and 1e999999999 would be worked out to the last digit."""

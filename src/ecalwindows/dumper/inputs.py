@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
 from ecalwindows.core.errors import InputError
-from ecalwindows.core.urls import is_remote, remote_filesystem, server_of
+from ecalwindows.core.urls import is_remote, refuse_twice, remote_filesystem, server_of
 
 GLOB_CHARACTERS = frozenset("*?[")
 
@@ -110,19 +110,3 @@ def _some(found: list[str], given: str, expected: str) -> list[str]:
             "no input matched", expected=expected, where=given, todo="check the path (relative to the current folder)"
         )
     return found
-
-
-def refuse_twice(files: Sequence[str]) -> None:
-    """Raise InputError when a file is given twice, also by another path."""
-    seen: dict[str, str] = {}
-    for file in files:
-        real = file if is_remote(file) else os.path.realpath(file)
-        if real in seen:
-            names = file if file == seen[real] else f"{seen[real]} and {file}"
-            raise InputError(
-                "the same file is given twice",
-                expected="every input once: its events would be twice in the dataset",
-                where=names,
-                todo="leave one out",
-            )
-        seen[real] = file

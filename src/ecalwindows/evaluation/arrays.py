@@ -8,7 +8,7 @@ import awkward as ak
 import numpy as np
 import pyarrow as pa
 
-from ecalwindows.core.errors import InputError
+from ecalwindows.core.errors import InputError, refuse_missing
 from ecalwindows.dataset.finalizing.identity import keys_of
 from ecalwindows.evaluation.caloparticles import ENERGY_COLUMNS, EVENT_NAMES, supercluster_energies
 from ecalwindows.evaluation.events import Windows, events_of
@@ -53,11 +53,10 @@ def superclusters(scores: Any, windows: Any, *, strategy: str = "Cascade", thres
     columns = {
         name: array[name] for array in (windows[group] for group in ak.fields(windows)) for name in ak.fields(array)
     }
-    if missing := sorted({*WINDOW_NAMES, *ENERGY_COLUMNS} - columns.keys()):
-        raise InputError(
-            f"the windows have no {', '.join(missing)}", expected="identity, energy and position", where="windows",
-            todo="read them with these columns",
-        )  # fmt: skip
+    refuse_missing(
+        {*WINDOW_NAMES, *ENERGY_COLUMNS}, columns, "windows", found="the windows have no {}",
+        expected="identity, energy and position", todo="read them with these columns",
+    )  # fmt: skip
     counts = np.asarray(ak.num(columns["cl_index"]))
     score = ak.Array(scores)
     if score.ndim != 2 or len(score) != len(counts) or not np.array_equal(np.asarray(ak.num(score)), counts):

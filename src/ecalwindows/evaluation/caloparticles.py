@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Array
 from ecalwindows.core.kernels.gather import gathered_rows
 from ecalwindows.evaluation.events import Events
 from ecalwindows.evaluation.kernels import events as kernels
 from ecalwindows.evaluation.strategies import Superclusters
 
-Array = NDArray[Any]
 SPLIT = 0.1
 """Share of the true raw energy in another supercluster from which a caloparticle is split."""
 

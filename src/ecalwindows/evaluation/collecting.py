@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pc
-from numpy.typing import NDArray
 
-from ecalwindows.core.errors import InputError
+from ecalwindows.core.arrays import Array
+from ecalwindows.core.errors import InputError, no_windows
 from ecalwindows.evaluation.caloparticles import EVENT_NAMES, FAKE_ET, above, collection, supercluster_energies
 from ecalwindows.evaluation.events import Windows, events_of
 from ecalwindows.evaluation.kernels.bootstrap import means
@@ -25,7 +25,6 @@ from ecalwindows.evaluation.window_table import window_table
 from ecalwindows.formats.parquet.writer import TableWriter
 from ecalwindows.studies.working_points.threshold_scan import round_keys
 
-Array = NDArray[Any]
 Table = dict[str, Array]
 
 SCORE = "score "
@@ -153,9 +152,7 @@ class Collected:
     def finish(self, where: str) -> None:
         """Write the table of caloparticles. Raises InputError for no windows, and for an event in two places."""
         if not self.n_windows:
-            raise InputError(
-                "there are no windows", expected="at least one window", where=where, todo="name other datasets"
-            )
+            raise no_windows(where)
         keys = np.concatenate(self._keys)
         if twice := len(keys) - len(np.unique(keys)):
             raise InputError(

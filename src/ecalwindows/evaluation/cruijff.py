@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from ecalwindows.core.arrays import Floats
 
 BINS = 60
 RANGE = 6.0

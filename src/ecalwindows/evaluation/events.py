@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Array, Integers, Words
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.kernels.gather import gathered_rows
 from ecalwindows.evaluation.strategies import Graphs
-
-Array = NDArray[Any]
-Index = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -32,10 +28,10 @@ class Windows:
         Rows of `pair` of each window.
     """
 
-    key: NDArray[np.uint64]
+    key: Words
     window: Mapping[str, Array]
     pair: Mapping[str, Array]
-    offsets: Index
+    offsets: Integers
 
     def __len__(self) -> int:
         return len(self.key)
@@ -68,10 +64,10 @@ class Events:
 
     graphs: Graphs
     windows: Windows
-    first_edge: Index
+    first_edge: Integers
 
     @property
-    def key(self) -> NDArray[np.uint64]:
+    def key(self) -> Words:
         """Hash of each event, uint64 (n_events,)."""
         return self.windows.key[self.graphs.seed_offsets[:-1]]
 

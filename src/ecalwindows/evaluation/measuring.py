@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Array, Floats
 from ecalwindows.core.errors import InputError, SettingsError
+from ecalwindows.core.geometry import CRACK
 from ecalwindows.evaluation.kernels import bootstrap as kernels
 from ecalwindows.studies.working_points.threshold_scan import in_threads, round_keys
 
-Array = NDArray[Any]
-Floats = NDArray[np.float64]
 Edges = tuple[float, ...]
 
 ROUNDS = 400
@@ -25,7 +24,7 @@ MIN_ENTRIES = 50
 
 BINS: Mapping[str, Edges] = {
     "et_seed": (1, 5, 10, 20, 40, 70, 100, 200, 500),
-    "seed_eta": (0, 0.5, 1.0, 1.4442, 1.566, 2.0, 2.5, 3.0),
+    "seed_eta": (0, 0.5, 1.0, *CRACK, 2.0, 2.5, 3.0),
     "nVtx": (0, 20, 30, 40, 50, 60, 80, 1000),
     "ncls": (1, 2, 3, 5, 8, 12, 20, 1000),
 }
@@ -173,13 +172,11 @@ def measure(
                 todo="make all collections of the same windows",
             )  # fmt: skip
     work, keys = list(bins_of(tables[0], bins)), round_keys(rounds, seed)
-    results: list[list[Measured]] = [[] for _ in work]
 
-    def one(number: int) -> None:
-        results[number] = list(_measured(collections, *work[number], keys, references))
+    def one(number: int) -> list[Measured]:
+        return list(_measured(collections, *work[number], keys, references))
 
-    in_threads(one, len(work), done)
-    return [each for result in results for each in result]
+    return [each for result in in_threads(one, len(work), done) for each in result]
 
 
 def check_rounds(rounds: int) -> None:

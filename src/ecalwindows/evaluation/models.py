@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.core.batch import WindowBatch
-from ecalwindows.core.errors import EcalWindowsError, InputError, SettingsError, broken_extra, missing_extra
+from ecalwindows.core.errors import EcalWindowsError, InputError, SettingsError, broken_extra, missing_extra, one_line
 from ecalwindows.evaluation.score_tables import checked
 from ecalwindows.training.cmssw_files import TENSORS
 from ecalwindows.training.inputs import InputDefinition
@@ -116,7 +116,7 @@ def of_function(function: Callable[..., Any], name: str, definition: InputDefini
             raise
         except Exception as error:
             raise InputError(
-                f"the function failed: {type(error).__name__}: {_one_line(error)}", expected="an array of scores",
+                f"the function failed: {type(error).__name__}: {one_line(error)}", expected="an array of scores",
                 where=where, todo="correct the function",
             ) from error  # fmt: skip
 
@@ -289,12 +289,8 @@ def _missing(library: str, extra: str, error: ImportError) -> EcalWindowsError:
 
 def _unreadable(path: Path, error: Exception, expected: str) -> InputError:
     return InputError(
-        f"the model cannot be read: {_one_line(error)}", expected=expected, where=str(path), todo="check the file"
+        f"the model cannot be read: {one_line(error)}", expected=expected, where=str(path), todo="check the file"
     )
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
 
 
 def _about(path: Path) -> dict[str, str]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ecalwindows.core.geometry import BARREL_END
 from ecalwindows.core.markup import Markdown, code, markdown, table
 from ecalwindows.evaluation.measuring import MIN_ENTRIES, REFERENCES, Measured
 
@@ -35,7 +36,7 @@ MEANING = {
 SIGNIFICANT = 3.0
 """A difference of this number of errors is counted."""
 
-REGIONS = {"barrel": (0.0, 1.479), "endcaps": (1.479, math.inf), "across the crack": (0.0, math.inf)}
+REGIONS = {"barrel": (0.0, BARREL_END), "endcaps": (BARREL_END, math.inf), "across the crack": (0.0, math.inf)}
 """Parts of the detector by abs(eta); a bin belongs to the first one that contains it."""
 
 

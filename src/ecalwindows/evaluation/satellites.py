@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Array
 from ecalwindows.evaluation.events import Windows
 from ecalwindows.evaluation.kernels import bootstrap as kernels
 from ecalwindows.evaluation.measuring import BINS, Done, Edges, Measured, Table, bins_of, check_rounds, rows_of
 from ecalwindows.evaluation.strategies import checked_threshold
 from ecalwindows.studies.working_points.threshold_scan import in_threads, round_keys
-
-Array = NDArray[Any]
 
 MEASURES = (
     "area under ROC", "precision", "recall",
@@ -89,9 +87,8 @@ def measure_satellites(
     limit, keys = checked_threshold(threshold), round_keys(rounds, seed)
     single = {name: edges for name, edges in bins.items() if name in table}
     work = [each for each in bins_of(table, single) if " x " not in each[0].by]
-    results: list[list[Measured]] = [[] for _ in work]
 
-    def one(number: int) -> None:
+    def one(number: int) -> list[Measured]:
         where, rows = work[number]
         used = keys if where.by in ("all", "flavour") else keys[:0]
         found = np.empty((len(names), len(MEASURES), len(used) + 1))
@@ -103,11 +100,10 @@ def measure_satellites(
                 score[order], table["is_true"][kept], table["energy"][kept].astype(np.float64),
                 score[order] >= limit, table["event_key"][kept], used,
             )  # fmt: skip
-        results[number] = [
+        return [
             each
             for place, name in enumerate(MEASURES)
             for each in rows_of(where, name, len(rows), names, found[:, place], references)
         ]
 
-    in_threads(one, len(work), done)
-    return [each for result in results for each in result]
+    return [each for result in in_threads(one, len(work), done) for each in result]

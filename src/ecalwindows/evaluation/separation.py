@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Floats, Integers
 from ecalwindows.core.errors import InputError
 from ecalwindows.evaluation.strategies import checked_scores, checked_threshold
 
-Numbers = NDArray[np.float64]
 N_GROUPS = 10
 """Groups of clusters, ordered by score, in which the calibration of a score is measured."""
 
@@ -33,9 +33,9 @@ class Roc:
         Area under the curve; equal scores count half. NaN without true clusters or without others.
     """
 
-    threshold: Numbers
-    true_rate: Numbers
-    false_rate: Numbers
+    threshold: Floats
+    true_rate: Floats
+    false_rate: Floats
     area: float
 
 
@@ -67,12 +67,12 @@ class Calibration:
         Mean score, and share of true clusters; NaN in a group without clusters.
     """
 
-    n: NDArray[np.int64]
-    score: Numbers
-    true_share: Numbers
+    n: Integers
+    score: Floats
+    true_share: Floats
 
 
-def roc(score: NDArray[np.float32], is_true: NDArray[np.bool_], *, weight: Numbers | None = None) -> Roc:
+def roc(score: NDArray[np.float32], is_true: Flags, *, weight: Floats | None = None) -> Roc:
     """Return the ROC curve of scores.
 
     Parameters
@@ -104,7 +104,7 @@ def roc(score: NDArray[np.float32], is_true: NDArray[np.bool_], *, weight: Numbe
 
 
 def selection(
-    score: NDArray[np.float32], is_true: NDArray[np.bool_], *, weight: Numbers | None = None, threshold: float = 0.5
+    score: NDArray[np.float32], is_true: Flags, *, weight: Floats | None = None, threshold: float = 0.5
 ) -> Selection:
     """Return precision and recall at a threshold, which is compared in single precision; see `roc` for the arguments.
 
@@ -122,7 +122,7 @@ def selection(
     return Selection(_ratio(both, float(weights[selected].sum())), _ratio(both, float(weights[truth].sum())))
 
 
-def calibration(score: NDArray[np.float32], is_true: NDArray[np.bool_]) -> Calibration:
+def calibration(score: NDArray[np.float32], is_true: Flags) -> Calibration:
     """Return mean score and share of true clusters in ten groups of clusters; see `roc` for the arguments.
 
     A cluster is in the group of its rank, counted from 0 by increasing score: ten times the rank of the first cluster
@@ -141,7 +141,7 @@ def calibration(score: NDArray[np.float32], is_true: NDArray[np.bool_]) -> Calib
     return Calibration(n.astype(np.int64), mean, np.bincount(group, truth, N_GROUPS) / size)
 
 
-def _share_up_to(weights: Numbers) -> Numbers:
+def _share_up_to(weights: Floats) -> Floats:
     sums = np.concatenate([[0.0], np.cumsum(weights)])
     return sums / sums[-1] if sums[-1] > 0 else np.full(len(sums), np.nan)
 
@@ -151,8 +151,8 @@ def _ratio(part: float, total: float) -> float:
 
 
 def _checked(
-    score: NDArray[np.float32], is_true: NDArray[np.bool_], weight: Numbers | None
-) -> tuple[NDArray[np.float32], NDArray[np.bool_], Numbers]:
+    score: NDArray[np.float32], is_true: Flags, weight: Floats | None
+) -> tuple[NDArray[np.float32], Flags, Floats]:
     truth = np.asarray(is_true)
     if truth.dtype != np.bool_ or truth.ndim != 1:
         raise InputError(

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Integers
 from ecalwindows.core.errors import InputError, SettingsError, near
 from ecalwindows.evaluation.kernels import strategies as kernels
 
-Index = NDArray[np.int64]
 STRATEGIES = ("Cascade", "CascadeHighest", "SeedsFirst", "CollectAndMerge")
 """The ways from scores to superclusters; Cascade is the default of CMSSW."""
 
@@ -36,10 +36,10 @@ class Graphs:
         The clusters in the windows, counted from 0 within their graph, in the order of the window.
     """
 
-    seed_offsets: Index
-    cluster_offsets: Index
-    edge_offsets: Index
-    cluster: Index
+    seed_offsets: Integers
+    cluster_offsets: Integers
+    edge_offsets: Integers
+    cluster: Integers
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ class Superclusters:
         The clusters, counted from 0 within their graph, in the order of collection.
     """
 
-    offsets: Index
-    window: Index
-    cluster_offsets: Index
-    cluster: Index
+    offsets: Integers
+    window: Integers
+    cluster_offsets: Integers
+    cluster: Integers
 
 
 def superclusters(
@@ -93,10 +93,7 @@ def superclusters(
         For scores that are not numbers in [0, 1], another number of scores than of clusters in windows, and graphs
         whose offsets or clusters do not fit each other.
     """
-    if strategy not in STRATEGIES:
-        raise SettingsError(
-            f"unknown strategy '{strategy}'", expected=near(strategy, STRATEGIES), where="strategy", todo="correct it"
-        )
+    check_strategy(strategy)
     limit = checked_threshold(threshold)
     check_graphs(graphs)
     values = checked_scores(score, len(graphs.cluster))
@@ -109,6 +106,14 @@ def superclusters(
     made = kernels.collect_and_merge if strategy == "CollectAndMerge" else kernels.cascade
     counts, window, offsets, cluster = made(*places, values, own, limit)
     return Superclusters(np.concatenate([[0], np.cumsum(counts)]), window, offsets, cluster)
+
+
+def check_strategy(strategy: str) -> None:
+    """Raise SettingsError for a name that is none of STRATEGIES."""
+    if strategy not in STRATEGIES:
+        raise SettingsError(
+            f"unknown strategy '{strategy}'", expected=near(strategy, STRATEGIES), where="--strategy", todo="correct it"
+        )
 
 
 def checked_threshold(threshold: float) -> np.float32:

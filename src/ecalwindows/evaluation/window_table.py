@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Array, Flags
 from ecalwindows.evaluation.caloparticles import or_nan
 from ecalwindows.evaluation.events import Windows
 from ecalwindows.evaluation.strategies import checked_threshold
 
-Array = NDArray[Any]
 Table = dict[str, Array]
 
 IDENTITY = ("run_id", "lumi_id", "event_id", "seed_index", "calo_index")
@@ -27,7 +26,7 @@ TRUE = {"sim": "en_true_sim", "sim_good": "en_true_sim_good", "gen": "en_true_ge
 PAIR_COLUMNS = ("en_cluster", "et_cluster", "en_cluster_calib", "et_cluster_calib")
 
 
-def window_table(windows: Windows, score: NDArray[np.float32], mustache: NDArray[np.bool_], threshold: float) -> Table:
+def window_table(windows: Windows, score: NDArray[np.float32], mustache: Flags, threshold: float) -> Table:
     """One row per window.
 
     Parameters

@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ecalwindows.core.errors import OutputError
 from ecalwindows.core.files.commit import FOLDER as FOLDER
@@ -16,6 +16,7 @@ from ecalwindows.core.files.inside import RelativeName, place_problem, refuse_li
 from ecalwindows.core.files.json_files import UnreadableError, read_model
 from ecalwindows.core.files.output import write_text_atomically
 from ecalwindows.core.own_sum import sealed_text
+from ecalwindows.core.setting_types import Frozen
 from ecalwindows.core.settings import PileUpUse
 from ecalwindows.formats.known_values import ModelVersion, RecordedNotes, RecordedSettings
 
@@ -23,10 +24,8 @@ Format = Literal["parquet", "ndjson", "tfrecord", "matches"]
 """What parts can contain: windows, in three formats, or matched clusters (Parquet; not a format of windows)."""
 
 
-class InputRecord(BaseModel):
+class InputRecord(Frozen):
     """An input file of a part."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(description="File name as given, without folders of this machine.")
     bytes: int | None = Field(None, description="Size, null if unknown.")
@@ -49,20 +48,16 @@ class InputRecord(BaseModel):
         return self.name, self.bytes, self.first, self.events, self.adler32, self.sha256
 
 
-class FileRecord(BaseModel):
+class FileRecord(Frozen):
     """A data file of a part."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: RelativeName = Field(description="Path relative to the folder of the data.")
     bytes: int = Field(description="Size.")
     sha256: str = Field(description="Checksum.")
 
 
-class Manifest(BaseModel):
+class Manifest(Frozen):
     """What one part holds; the same each time the part is made (no host, time or absolute path)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Format = Field(description="parquet, ndjson, tfrecord or matches.")
     files: list[FileRecord] = Field(description="Data files.")

@@ -9,7 +9,6 @@ Old: ROOT with a TH2 `weight` (x: raw Et of the seed, y: clusters), for all flav
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from ecalwindows.core.corrections import (
     Domain,
     Limits,
     WrongCorrectionError,
+    binned_map,
     checked_correction,
     checked_results,
     correction_data,
@@ -29,7 +29,7 @@ from ecalwindows.core.corrections import (
     nodes,
     read_histogram,
 )
-from ecalwindows.core.errors import SettingsError
+from ecalwindows.core.errors import SettingsError, one_line
 
 CORRECTION = "total_reweighting"
 INPUTS = ("flavour", "seed_eta", "seed_et", "ncls")
@@ -94,7 +94,7 @@ def read_weights(path: str | Path) -> Weights:
     except SettingsError:
         raise
     except Exception as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:300] or type(error).__name__
+        reason = getattr(error, "strerror", None) or one_line(error)
         raise _wrong(f"the weights file cannot be read: {reason}", path) from error
     return weights
 
@@ -106,21 +106,8 @@ def _from_root(path: str | Path) -> Weights:
 
 def from_histogram(values: Numbers, et_edges: Numbers, ncls_edges: Numbers, description: str) -> Weights:
     """Weights from the bin contents of a TH2, values shape (n_et, n_ncls)."""
-    correction = {
-        "name": CORRECTION,
-        "description": description,
-        "version": 1,
-        "inputs": [{"name": name, "type": "real"} for name in HISTOGRAM_INPUTS],
-        "output": {"name": "weight", "type": "real"},
-        "data": {
-            "nodetype": "multibinning",
-            "inputs": list(HISTOGRAM_INPUTS),
-            "edges": [et_edges.tolist(), ncls_edges.tolist()],
-            "content": values.astype(float).ravel().tolist(),
-            "flow": "clamp",
-        },
-    }
-    return Weights(json.dumps({"schema_version": 2, "description": description, "corrections": [correction]}))
+    inputs = [{"name": name, "type": "real"} for name in HISTOGRAM_INPUTS]
+    return Weights(binned_map(CORRECTION, description, inputs, "weight", (et_edges, ncls_edges), values))
 
 
 def _from_json(content: bytes) -> Weights:

@@ -12,7 +12,7 @@ from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import SettingsError, near
 from ecalwindows.core.files.inside import refuse_links
 from ecalwindows.core.files.output import check_output, is_special
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, absent_second
+from ecalwindows.core.schema import COLUMNS, HIT_NAMES, absent_second
 from ecalwindows.formats.manifest import FOLDER, FileRecord, file_record, manifest_path, refuse_linked_manifest
 from ecalwindows.formats.manifest import Format as Format
 from ecalwindows.formats.ndjson.text_file import Compression
@@ -90,7 +90,7 @@ class OutputPlan:
             from ecalwindows.formats.tfrecord.layout import COLUMNS as IN_RECORD
 
             return IN_RECORD - self.leave_out
-        return frozenset({*COLUMNS, *(name for name, *_ in HIT_COMPONENTS)}) - self.leave_out
+        return frozenset({*COLUMNS, *HIT_NAMES}) - self.leave_out
 
     def without(self, missing: frozenset[str]) -> OutputPlan:
         """The plan without some columns and hit components, whatever its format.

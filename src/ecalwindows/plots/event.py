@@ -13,16 +13,13 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from ecalwindows.core.batch import WindowBatch
-from ecalwindows.core.geometry import Geometry
+from ecalwindows.core.geometry import BARREL_END, Geometry
 from ecalwindows.plots.shapes import window_edge
 from ecalwindows.plots.style import cms_style, save_figure
 from ecalwindows.plots.window import GENERATED, HALO, OTHER_CALO, SEED, TRUE, UNRELATED, marker_area, seed_et
 
 MAX_LABELS = 12
 """Maximum number of seeds with their Et beside them: matched seeds first, then by decreasing Et."""
-
-TRANSITION = 1.479
-"""abs(eta) where the endcaps begin."""
 
 
 def draw_event(batch: WindowBatch, geometry: Geometry, title: str, path: Path | None = None) -> Figure:
@@ -50,7 +47,7 @@ def draw_event(batch: WindowBatch, geometry: Geometry, title: str, path: Path | 
             position = (batch.window[name][matched] for name in ("gen_true_eta", "gen_true_phi"))
             axes.plot(*position, gid="generated", zorder=5, **GENERATED | {"ms": 15, "mew": 1.3})
         axes.set(xlim=(-3.2, 3.2), ylim=(-1.02 * math.pi, 1.02 * math.pi), xlabel=r"$\eta$", ylabel=r"$\phi$ [rad]")
-        for edge in (-TRANSITION, TRANSITION):
+        for edge in (-BARREL_END, BARREL_END):
             axes.axvline(edge, c="0.7", lw=0.8, ls=":", zorder=0)
         figure.text(0.09, 0.985, title, ha="left", va="top", gid="title")
         figure.legend(handles=_handles(matched, batch), loc="upper left", bbox_to_anchor=(0.075, 0.955), ncol=3,

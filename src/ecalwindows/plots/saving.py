@@ -21,6 +21,7 @@ from ecalwindows.core.files.output import written_atomically
 from ecalwindows.core.threads import usual_workers
 from ecalwindows.plots.label import label_text, labelled
 from ecalwindows.plots.style import FORMATS, check_picture, cms_style, write_picture
+from ecalwindows.plots.together import Texts, png_and_pdf
 
 log = logging.getLogger(__name__)
 
@@ -96,12 +97,14 @@ def draw_all(
     return [path for name in figures if name in written for path in paths[name]]
 
 
-def _contents(draw: Draw, look: Look) -> list[bytes]:
+def _contents(draw: Draw, look: Look, texts: Texts) -> list[bytes]:
     """The files of a figure. It is laid out once, for the first format."""
     files = list[bytes]()
     with cms_style(look.font_size):
         if (figure := draw()) is None:
             return files
+        if look.suffixes == FORMATS:
+            return list(png_and_pdf(figure, texts))
         for suffix in look.suffixes:
             file = io.BytesIO()
             write_picture(figure, file, suffix)
@@ -112,7 +115,7 @@ def _contents(draw: Draw, look: Look) -> list[bytes]:
 
 def _made(figures: Mapping[str, Draw], look: Look, n: int) -> Iterator[Drawn]:
     """Draw the figures, every n-th of them here; what another process did not draw is drawn here too."""
-    left, jobs, running = dict(figures), list(figures.items()), n - 1
+    left, jobs, running, texts = dict(figures), list(figures.items()), n - 1, Texts()
 
     def taken() -> Iterator[Drawn]:
         nonlocal running
@@ -125,13 +128,13 @@ def _made(figures: Mapping[str, Draw], look: Look, n: int) -> Iterator[Drawn]:
     with _processes([jobs[place::n] for place in range(1, n)], look) as results:
         for name, draw in jobs[::n]:
             del left[name]
-            yield name, _contents(draw, look)
+            yield name, _contents(draw, look, texts)
             while running and not results.empty():
                 yield from taken()
         while running:
             yield from taken()
     for name, draw in list(left.items()):
-        yield name, _contents(draw, look)
+        yield name, _contents(draw, look, texts)
 
 
 @contextmanager
@@ -172,7 +175,8 @@ def serve() -> None:
     part, look, label = pickle.load(sys.stdin.buffer)  # noqa: S301 (from our own process)
     back = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is not taken for a figure
+    texts = Texts()
     with labelled(label):
         for name, draw in part:
-            pickle.dump((name, _contents(draw, look)), back)
+            pickle.dump((name, _contents(draw, look, texts)), back)
             back.flush()

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.geometry import Geometry
+from ecalwindows.core.geometry import BARREL_END, Geometry
 from ecalwindows.windowing.kernels.mustache import in_mustache
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.integer[Any]]
 
-BARREL_ETA, BARREL_PHI = 1.479 / 85, math.radians(1.0)
+BARREL_ETA, BARREL_PHI = BARREL_END / 85, math.radians(1.0)
 """Width of a barrel crystal in eta and in phi [rad]; ieta 1 begins at eta 0, iphi 1 at phi = -10 degrees."""
 ENDCAP_PITCH, ENDCAP_Z, ENDCAP_CENTRE = 2.862, 317.0, 50.5
 """Pitch and abs(z) of the endcap crystals [cm], ix and iy of the beam line."""

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from ecalwindows.core.geometry import BARREL_END
 from ecalwindows.plots.shapes import mustache_outline
 from ecalwindows.plots.style import cms_style, save_figure
 
@@ -65,7 +66,7 @@ def draw_phi_spread(seed_eta: Floats, deta: Floats, dphi: Floats, et: Floats, pa
     """
     with cms_style(14):
         figure = Figure(figsize=(10, 8), dpi=120, layout="constrained")
-        for place, (low, high) in enumerate(((0.0, 0.8), (0.8, 1.479), (1.479, 2.0), (2.0, 2.8)), start=1):
+        for place, (low, high) in enumerate(((0.0, 0.8), (0.8, BARREL_END), (BARREL_END, 2.0), (2.0, 2.8)), start=1):
             axes = figure.add_subplot(2, 2, place)
             in_range = (np.abs(seed_eta) >= low) & (np.abs(seed_eta) < high)
             axes.scatter(

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.geometry import Geometry
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, SECOND_COLUMNS
+from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, PARTICLES, SECOND_COLUMNS
 from ecalwindows.plots.shapes import Floats, Ints, crystal_corners, mustache_outline, unwrapped, window_edge
 from ecalwindows.plots.style import cms_style, save_figure
 
@@ -248,7 +248,7 @@ def _truth_words(view: _View) -> str:
         return ""
     if not view.is_matched:
         return "not matched to a caloparticle"
-    particle = {11: "electron", 22: "photon"}.get(view.window.get("flavour", 0), "caloparticle")
+    particle = PARTICLES.get(view.window.get("flavour", 0), "caloparticle")
     energy = view.window.get("en_true_sim")
     return f"matched to {particle}" + (f": true energy {energy:.1f} GeV" if energy is not None else "")
 

@@ -13,13 +13,13 @@ from pydantic import AfterValidator, Field
 from ecalwindows.core.files.inside import refuse_links
 from ecalwindows.core.files.json_files import UnreadableError, read_model
 from ecalwindows.core.files.output import write_text_atomically
+from ecalwindows.core.setting_types import Frozen
 from ecalwindows.formats.writers import Format
-from ecalwindows.production.settings import Model
 
 Outcome = Literal["running", "done", "failed"]
 
 
-class BadInput(Model):
+class BadInput(Frozen):
     """An input in quarantine: left out, with the reason."""
 
     path: str
@@ -34,7 +34,7 @@ def _is_time(text: str) -> str:
 Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class Attempt(Model):
+class Attempt(Frozen):
     """One try at a job."""
 
     host: str
@@ -48,7 +48,7 @@ class Attempt(Model):
     where: str | None = Field(None, description="Where the error is: an input, a file, a folder.")
 
 
-class JobState(Model):
+class JobState(Frozen):
     """The outcome of a job: its last outcome and all attempts."""
 
     part: str

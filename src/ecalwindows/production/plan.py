@@ -14,15 +14,16 @@ from pydantic import Field
 
 from ecalwindows.core.files.inside import PlainName
 from ecalwindows.core.names import some
+from ecalwindows.core.setting_types import Frozen
 from ecalwindows.core.urls import is_remote
 from ecalwindows.core.working_points import is_packaged
-from ecalwindows.production.settings import ABOUT_DATASET, ABOUT_RUNNING, Model, Production
+from ecalwindows.production.settings import ABOUT_DATASET, ABOUT_RUNNING, Production
 
 FORM = 1
 """Version of the form of a plan file."""
 
 
-class Entry(Model):
+class Entry(Frozen):
     """An input as it was listed."""
 
     path: str = Field(description="Absolute path or URL.")
@@ -35,7 +36,7 @@ Listing = Mapping[str, Sequence[Entry]]
 """The inputs by sample, in order."""
 
 
-class Job(Model):
+class Job(Frozen):
     """What makes one part."""
 
     part: PlainName = Field(description="Name of the part.")
@@ -44,14 +45,14 @@ class Job(Model):
     digest: str = Field(description="Hash of all that decides the part.")
 
 
-class Source(Model):
+class Source(Frozen):
     """A file that decides content, such as working points."""
 
     path: str
     sha256: str
 
 
-class Plan(Model):
+class Plan(Frozen):
     """Everything that the jobs of a production need to know."""
 
     form: int = FORM

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ecalwindows.core.errors import EcalWindowsError, SettingsError, near
 from ecalwindows.core.names import at_home, storable
-from ecalwindows.core.setting_types import Count, Day, Flavour, HomePath, HomeText, main_problem, shown_value
+from ecalwindows.core.setting_types import Count, Day, Flavour, Frozen, HomePath, HomeText, main_problem, shown_value
 from ecalwindows.core.settings import WindowSettings, read_settings, window_settings
 from ecalwindows.core.urls import is_remote
 from ecalwindows.core.working_points import is_packaged
@@ -25,13 +25,7 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
 Name = Annotated[str, Field(pattern=NAME)]
 
 
-class Model(BaseModel):
-    """What all parts of the file share."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Sample(Model):
+class Sample(Frozen):
     """Inputs that belong together."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$")] = Field(
@@ -51,7 +45,7 @@ class Sample(Model):
         return (value,) if isinstance(value, str) else value
 
 
-class Production(Model):
+class Production(Frozen):
     """What to make, from what, and where it goes."""
 
     name: Name = Field(description="Name of the production and of its dataset.")

@@ -116,7 +116,7 @@ def clear_parts(base: Path, known: set[str]) -> None:
             named |= {base / record.name for record in read_manifest(path).files}
         except EcalWindowsError:
             path.unlink()
-    for folder in (base, base / MATCHED, base / UNMATCHED):
+    for folder in (base, base / MATCHED, base / UNMATCHED, base / FOLDER / "keys"):
         for path in folder.glob("*") if folder.is_dir() else ():
             if path.is_file() and path not in named:
                 path.unlink()

@@ -1,7 +1,8 @@
 """Where the files of a production are while it runs, and how they are read and written.
 
 WORK/plan.json  lock  finalised.json
-WORK/parts/<format>/     flat folders of parts with their manifests, as `ecalwindows finalize` takes them
+WORK/parts/<format>/     flat folders of parts with their manifests, as `ecalwindows finalize` takes them, each part
+                         divided by splits (dataset/part_output.py)
 WORK/merged/<format>/    the same of merged parts, where merging is asked for
 WORK/jobs/<part>.json    outcome of each job
 WORK/logs/<part>.log     what it printed
@@ -22,6 +23,7 @@ from ecalwindows.core.errors import SettingsError
 from ecalwindows.core.files.inside import refuse_links
 from ecalwindows.core.files.json_files import UnreadableError, parsed_model, read_object
 from ecalwindows.core.files.output import write_text_atomically
+from ecalwindows.dataset.part_output import keys_name, split_name
 from ecalwindows.formats.manifest import FOLDER
 from ecalwindows.formats.suffixes import EVENTS_SUFFIX, FORMATS, MATCHED, PART_SUFFIXES, UNMATCHED
 from ecalwindows.formats.writers import Format
@@ -86,11 +88,13 @@ def manifest_name(format: Format, part: str) -> str:
 
 def part_files(production: Production, format: Format, part: str) -> set[str]:
     """Names, relative to the folder of parts, of all files that a part may have. Pure."""
-    if format == "tfrecord":
-        names = {f"{MATCHED}/calomatch_{part}.proto", f"{UNMATCHED}/nocalomatch_{part}.proto"}
-    else:
-        names = {part + production.suffix(format)} | ({part + EVENTS_SUFFIX} if format == "ndjson" else set())
-    return names | {f"{FOLDER}/manifests/{manifest_name(format, part)}"}
+    names = {f"{FOLDER}/manifests/{manifest_name(format, part)}", keys_name(part)}
+    for stem in (split_name(part, split) for split in (None, *production.splits)):
+        if format == "tfrecord":
+            names |= {f"{MATCHED}/calomatch_{stem}.proto", f"{UNMATCHED}/nocalomatch_{stem}.proto"}
+        else:
+            names |= {stem + production.suffix(format)} | ({stem + EVENTS_SUFFIX} if format == "ndjson" else set())
+    return names
 
 
 def make_folders(place: Place) -> None:
@@ -122,7 +126,14 @@ def _own_folders(place: Place) -> Iterator[Path]:
         yield above
         for format in FORMATS:
             base = above / format
-            yield from (base, base / MATCHED, base / UNMATCHED, base / FOLDER, base / FOLDER / "manifests")
+            yield from (
+                base,
+                base / MATCHED,
+                base / UNMATCHED,
+                base / FOLDER,
+                base / FOLDER / "manifests",
+                base / FOLDER / "keys",
+            )
 
 
 def write_plan(plan: Plan, path: Path) -> None:

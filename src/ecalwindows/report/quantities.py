@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.core.batch import WindowBatch, window_sum
-from ecalwindows.core.geometry import Geometry
+from ecalwindows.core.geometry import CRACK, Geometry
 from ecalwindows.core.schema import COLUMNS, SENTINEL, Level
 from ecalwindows.report.rows import Rows
 from ecalwindows.studies.distributions import is_drawn
@@ -22,9 +22,6 @@ Threshold = Callable[[Floats, Floats], Floats]
 SUMMARY = "summary"
 SCORE, SELECTED = "score", 0.5
 """Column of the scores of a model, and from which score a cluster is selected."""
-
-CRACK = 1.4442, 1.566
-"""The part of abs(eta) between barrel and endcap, where photons and electrons are not measured."""
 
 FIRST = ("et_seed_calib", "et_seed", "seed_eta", "flavour", "nVtx")
 """Columns that are shown first, with the derived quantities."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.event_hash import hash_chain
-from ecalwindows.core.geometry import Geometry
+from ecalwindows.core.geometry import CRACK, Geometry
 from ecalwindows.plots import shapes
 from ecalwindows.plots.window import HITS, MUSTACHE_ET
 from ecalwindows.report.quantities import NOTABLE
@@ -22,7 +22,7 @@ MAX_NUMBERS = 1_200_000
 """Numbers of crystals and clusters of all windows together; bounds the size of the page."""
 
 ET_BINS = (0.0, 5.0, 10.0, 20.0, 50.0, np.inf)
-ETA_BINS = (0.0, 0.8, 1.4442, 1.566, 2.1, np.inf)
+ETA_BINS = (0.0, 0.8, *CRACK, 2.1, np.inf)
 
 TRUE, OTHER_PARTICLE, SEED = 1, 2, 4
 """Bits of what a cluster is."""

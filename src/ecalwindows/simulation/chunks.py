@@ -9,15 +9,13 @@ from threading import local
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Array, Integers
 from ecalwindows.core.threads import Threads
 from ecalwindows.simulation.branches import Nested, OutBranch
 from ecalwindows.simulation.event import Detector, simulated_event
 from ecalwindows.simulation.gun import Gun
 from ecalwindows.simulation.workspace import Workspace
-
-Index = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -30,8 +28,8 @@ class Column:
     values : the values of all events, one after another
     """
 
-    offsets: tuple[Index, ...]
-    values: NDArray[Any]
+    offsets: tuple[Integers, ...]
+    values: Array
 
 
 def column(branch: OutBranch, events: list[Any]) -> Column:
@@ -46,11 +44,11 @@ def column(branch: OutBranch, events: list[Any]) -> Column:
     return Column((outer, _offsets(counts)), _joined([event.values for event in lists], branch))
 
 
-def _joined(parts: list[Any], branch: OutBranch) -> NDArray[Any]:
+def _joined(parts: list[Any], branch: OutBranch) -> Array:
     return np.concatenate([np.zeros(0, branch.dtype), *(np.asarray(part).astype(branch.dtype) for part in parts)])
 
 
-def _offsets(counts: Any) -> Index:
+def _offsets(counts: Any) -> Integers:
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 

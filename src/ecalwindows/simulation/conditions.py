@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from ecalwindows.core.errors import SettingsError, near
 from ecalwindows.core.names import at_home
-from ecalwindows.core.setting_types import Float
+from ecalwindows.core.setting_types import Float, Frozen
 from ecalwindows.core.yaml_text import yaml_value
 
 PACKAGED = "run3"
@@ -24,10 +24,8 @@ Triple = tuple[Number, Number, Number]
 Table = Annotated[tuple[Float, ...], Field(min_length=2)]
 
 
-class Conditions(BaseModel):
+class Conditions(Frozen):
     """Magnetic field, material, noise, thresholds, clustering and minimum-bias interactions."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(description="Name of the conditions.")
     magnetic_field_tesla: NotNegative = Field(description="Magnetic field along the beam.")

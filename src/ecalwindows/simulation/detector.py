@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Floats
 from ecalwindows.simulation.conditions import Conditions
 from ecalwindows.simulation.kernels.crystals import (
     ENDCAP_FOCUS,
@@ -20,8 +21,6 @@ from ecalwindows.simulation.kernels.crystals import (
     Crystals,
     neighbour_table,
 )
-
-Floats = NDArray[np.float64]
 
 ENDCAP_CENTRE, ENDCAP_INNER, ENDCAP_OUTER = 50.5, 11.5, 50.9
 """Centre, inner and outer radius of an endcap [crystals] (docs/simulation.md)."""
@@ -66,7 +65,7 @@ def _indices() -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
     return ieta.astype(np.int32), iphi.astype(np.int32), iz.astype(np.int32)
 
 
-def _exists(ieta: Any, iphi: Any, iz: Any) -> NDArray[np.bool_]:
+def _exists(ieta: Any, iphi: Any, iz: Any) -> Flags:
     radius = np.hypot(ieta - ENDCAP_CENTRE, iphi - ENDCAP_CENTRE)
     return np.asarray((iz == 0) | ((radius > ENDCAP_INNER) & (radius < ENDCAP_OUTER)))
 

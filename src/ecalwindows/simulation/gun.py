@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from ecalwindows.core.arrays import Floats, Integers
+
 Kind = Literal["electron", "photon", "mixed"]
 
 
@@ -44,8 +44,8 @@ class Particles:
     z : position of their vertex along the beam [cm]
     """
 
-    pdg_id: NDArray[np.int64]
-    charge: NDArray[np.int64]
+    pdg_id: Integers
+    charge: Integers
     pt: Floats
     eta: Floats
     phi: Floats

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Floats
 from ecalwindows.simulation.conditions import Conditions
 from ecalwindows.simulation.event import SIGNAL_POINTS, Detector
 from ecalwindows.simulation.kernels import tracker
@@ -18,8 +18,6 @@ from ecalwindows.simulation.kernels.electronics import energy_in, read_out
 from ecalwindows.simulation.kernels.pileup import collect_deposits, start_particle
 from ecalwindows.simulation.kernels.showers import CRITICAL, N_SLICES, deposit_shower, longitudinal_profile, set_frame
 from ecalwindows.simulation.workspace import Workspace
-
-Floats = NDArray[np.float64]
 
 TEST_BEAM_NOISE = 0.04
 """Noise of a crystal in the test beam [GeV]: 0.12 GeV in nine crystals (JINST 2 P04004)."""

@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Floats, Integers
+from ecalwindows.core.geometry import BARREL_END
 from ecalwindows.simulation.branches import Nested
 from ecalwindows.simulation.gun import Particles
 from ecalwindows.simulation.kernels.clustering import sums_and_positions
 from ecalwindows.simulation.kernels.crystals import Crystals
 from ecalwindows.simulation.kernels.scores import N_SHARED, RECO, SIM, SIM_FULL, shared
 from ecalwindows.simulation.workspace import Clusters, Workspace
-
-Floats = NDArray[np.float64]
-BARREL_ETA = 1.479
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Deposits:
     energies : float64 (n,), in GeV
     """
 
-    offsets: NDArray[np.int64]
+    offsets: Integers
     cells: NDArray[np.int32]
     energies: Floats
 
@@ -72,7 +71,7 @@ def calo_branches(particles: Particles, signal: Deposits, crystals: Crystals) ->
         "genEta": particles.eta, "genPhi": particles.phi, "genPt": particles.pt, "simPt": energy / np.cosh(eta),
         "simIeta": np.where(has_deposits, crystals.ieta[highest], 0),
         "simIphi": np.where(has_deposits, crystals.iphi[highest], 0),
-        "simIz": np.where(np.abs(eta) < BARREL_ETA, 0, np.sign(eta).astype(int)), "pdgId": particles.pdg_id,
+        "simIz": np.where(np.abs(eta) < BARREL_END, 0, np.sign(eta).astype(int)), "pdgId": particles.pdg_id,
     }  # fmt: skip
     columns["simIz"] = np.where(has_deposits, crystals.iz[highest], columns["simIz"])
     return {f"caloParticle_{name}": values for name, values in columns.items()}

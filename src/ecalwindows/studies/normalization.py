@@ -21,7 +21,7 @@ from ecalwindows.studies.kernels.exact_sums import EXPONENTS, exact_sums
 from ecalwindows.training.factors import LEVELS, STATISTICS
 
 UNIT_BITS = 1074
-MAX_TEXT, MAX_POWER = 2000, 4096
+MAX_TEXT = 2000
 """Characters and power of two of an exact sum as text: that of 2^63 squares of the largest float64 has 600 and 2111."""
 
 AT_ONCE = 1 << 30

@@ -13,12 +13,12 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from ecalwindows.core.errors import SettingsError, near
 from ecalwindows.core.files.output import check_output, written_atomically
 from ecalwindows.core.schema import COLUMNS, DATA_MODEL_VERSION, HIT_COMPONENTS
-from ecalwindows.core.setting_types import Float, Int, main_problem, shown_value
+from ecalwindows.core.setting_types import Float, Frozen, Int, main_problem, shown_value
 from ecalwindows.core.settings import read_settings
 
 FORM_VERSION = 1
@@ -74,10 +74,8 @@ class _WrongError(ValueError):
         super().__init__(found)
 
 
-class Part(BaseModel):
+class Part(Frozen):
     """What all parts of an input definition share: they are frozen, and refuse unknown names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class MeanStd(Part):

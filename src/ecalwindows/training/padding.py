@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -251,8 +252,13 @@ def _room(n: int, padding: Padding) -> dict[str, Any]:
 
 def metadata_kinds(padding: Padding) -> dict[str, list[str]]:
     """Names of the columns of metadata by their stored dtype; text as objects."""
+    return _kinds(padding.metadata)
+
+
+@lru_cache(maxsize=16)
+def _kinds(names: tuple[str, ...]) -> dict[str, list[str]]:
     kinds: dict[str, list[str]] = {}
-    for name in padding.metadata:
+    for name in names:
         kinds.setdefault("O" if COLUMNS[name].dtype == "str" else COLUMNS[name].dtype, []).append(name)
     return kinds
 

@@ -6,17 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecalwindows.core.batch import Array, Text, WindowBatch
+from ecalwindows.core.arrays import Flags, Integers
+from ecalwindows.core.batch import Array, Text, WindowBatch, text_at
 from ecalwindows.core.kernels.gather import gathered_rows
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, SENTINEL
-
-Flags = NDArray[np.bool_]
-Rows = NDArray[np.int64]
+from ecalwindows.core.schema import COLUMNS, HIT_NAMES, SENTINEL
 
 MAX_OFFENDERS = 3
-HITS = tuple(name for name, *_ in HIT_COMPONENTS)
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ class ColumnDifference:
     one_sentinel: int = 0
     max_abs: float = 0.0
     max_rel: float = 0.0
-    flips: NDArray[np.int64] = field(default_factory=lambda: np.zeros((2, 2), np.int64))
+    flips: Integers = field(default_factory=lambda: np.zeros((2, 2), np.int64))
     offenders: list[str] = field(default_factory=list)
 
     @property
@@ -139,7 +135,7 @@ class Comparison:
         self.windows += len(a)
         self.differ += int(wrong.sum())
 
-    def _column(self, name: str, a: WindowBatch, left: Array, right: Array, window: Rows) -> Flags:
+    def _column(self, name: str, a: WindowBatch, left: Array, right: Array, window: Integers) -> Flags:
         """Count a column; which windows differ. `window` : the window of each value."""
         column = self.columns.setdefault(name, ColumnDifference(name))
         rows = window[column.count(left, right, self.rules)]
@@ -157,12 +153,12 @@ class Comparison:
         for name in COLUMNS:
             if name in names and name in a.pair:
                 wrong |= self._column(name, a, a.pair[name][left], b.pair[name][right], window[left])
-        shared = [name for name in HITS if name in names]
+        shared = [name for name in HIT_NAMES if name in names]
         if shared:
             wrong |= self._hits(a, b, left, right, shared)
         return wrong
 
-    def _unpaired(self, a: WindowBatch, b: WindowBatch, left: Rows, right: Rows) -> Flags:
+    def _unpaired(self, a: WindowBatch, b: WindowBatch, left: Integers, right: Integers) -> Flags:
         """Windows with clusters that are on one side only, or in another order."""
         wrong = np.zeros(len(a), dtype=np.bool_)
         for side, (batch, rows) in enumerate(((a, left), (b, right))):
@@ -178,7 +174,7 @@ class Comparison:
         self.reordered += int(moved.sum())
         return wrong | moved
 
-    def _hits(self, a: WindowBatch, b: WindowBatch, left: Rows, right: Rows, names: list[str]) -> Flags:
+    def _hits(self, a: WindowBatch, b: WindowBatch, left: Integers, right: Integers, names: list[str]) -> Flags:
         """Hits of common clusters, in their order."""
         wrong = np.zeros(len(a), dtype=np.bool_)
         window = window_of_pairs(a)[left]
@@ -203,12 +199,12 @@ def _fitting(name: str, a: WindowBatch, b: WindowBatch, rules: Rules) -> Array:
     return column
 
 
-def window_of_pairs(batch: WindowBatch) -> Rows:
+def window_of_pairs(batch: WindowBatch) -> Integers:
     """The window of each pair, int64 (n_pairs,)."""
     return np.repeat(np.arange(len(batch)), np.diff(batch.window_offsets))
 
 
-def same_clusters(a: WindowBatch, b: WindowBatch) -> tuple[Rows, Rows]:
+def same_clusters(a: WindowBatch, b: WindowBatch) -> tuple[Integers, Integers]:
     """Rows of pairs that are the same cluster, in the order of `a`: by cl_index where both have it, else by place."""
     keys = []
     for batch in (a, b):
@@ -225,13 +221,12 @@ def same_clusters(a: WindowBatch, b: WindowBatch) -> tuple[Rows, Rows]:
 def name_of(batch: WindowBatch, row: int) -> str:
     """What a window is called: its window_index, else run, lumi and event."""
     if len(batch.window_index.data):
-        first, last = batch.window_index.offsets[row : row + 2]
-        return batch.window_index.data[first:last].tobytes().decode(errors="replace")
+        return text_at(batch.window_index, row)
     known = [name for name in ("run_id", "lumi_id", "event_id") if name in batch.window]
     return ", ".join(f"{name.removesuffix('_id')} {batch.window[name][row]}" for name in known) or f"window {row + 1}"
 
 
-def taken(batch: WindowBatch, rows: Rows) -> WindowBatch:
+def taken(batch: WindowBatch, rows: Integers) -> WindowBatch:
     """Some windows of a partial batch (clusters and hits by pair), in this order."""
     offsets, pairs = gathered_rows(batch.window_offsets, rows)
     hits_offsets, hits = gathered_rows(batch.hits_offsets, pairs)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Integers, Words
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.event_hash import event_hash
 from ecalwindows.dataset.reading.sources import (
@@ -22,7 +22,6 @@ from ecalwindows.dataset.reading.sources import (
 from ecalwindows.validation.comparison import taken
 from ecalwindows.validation.seen_windows import text_keys
 
-Words = NDArray[np.uint64]
 Done = Callable[[File], None]
 """Called when a file is read."""
 
@@ -144,14 +143,14 @@ class Waiting:
         self.left: dict[int, int] = {}
         self._next = 0
 
-    def add(self, batch: WindowBatch, number: NDArray[np.int64]) -> None:
+    def add(self, batch: WindowBatch, number: Integers) -> None:
         """Let windows wait; `number` : of each among the common ones."""
         if len(batch):
             self.batches[self._next], self.left[self._next] = batch, len(batch)
             self.block[number], self.row[number] = self._next, np.arange(len(batch))
             self._next += 1
 
-    def take(self, number: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], WindowBatch]]:
+    def take(self, number: Integers) -> Iterator[tuple[Integers, WindowBatch]]:
         """The waiting ones among these, batch by batch: places in `number`, and their windows in that order."""
         blocks = self.block[number]
         for block in np.unique(blocks[blocks >= 0]).tolist():

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Words
 from ecalwindows.core.batch import Text, WindowBatch
 from ecalwindows.core.event_hash import event_hash
 from ecalwindows.core.kernels.hashing import text_hashes
 from ecalwindows.core.sorted_blocks import SortedBlocks
 from ecalwindows.dataset.finalizing.identity import IDS, batch_keys
 
-Words = NDArray[np.uint64]
 STARTS = (np.uint64(0xCBF29CE484222325), np.uint64(0x9E3779B97F4A7C15))
 
 IDENTITY = (*IDS, "seed_index")
@@ -50,7 +49,7 @@ class SeenWindows:
 
     _blocks: SortedBlocks = field(default_factory=SortedBlocks)
 
-    def again(self, keys: Keys) -> NDArray[np.bool_]:
+    def again(self, keys: Keys) -> Flags:
         """Which windows were there before, in an earlier batch or in this one; takes them all in. bool (n,)."""
         order = np.lexsort((keys.second, keys.first))
         first, second = keys.first[order], keys.second[order]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from ecalwindows.commands.convert import Conversion
 from ecalwindows.core.names import counted, some
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.core.schema import COLUMNS, HIT_NAMES
 from ecalwindows.formats.ndjson.reader import in_order
 
 MAX_NAMES = 12
-HITS = {name for name, *_ in HIT_COMPONENTS}
 
 
 def summary(done: Conversion) -> str:
@@ -39,8 +38,8 @@ def summary(done: Conversion) -> str:
 
 def listed(names: set[str]) -> str:
     """Names in the order of the columns, then the others, hits last; the first ones only."""
-    names, hits = names - HITS, names & HITS
+    names, hits = names.difference(HIT_NAMES), names.intersection(HIT_NAMES)
     order = {name: place for place, name in enumerate(COLUMNS)}
     ordered = sorted(names, key=lambda name: (order.get(name, len(order)), name))
-    ordered += ["hits"] if hits == HITS else sorted(f"hits' {name}" for name in hits)
+    ordered += ["hits"] if len(hits) == len(HIT_NAMES) else sorted(f"hits' {name}" for name in hits)
     return some(ordered, MAX_NAMES)

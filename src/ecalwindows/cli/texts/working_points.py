@@ -8,10 +8,11 @@ import numpy as np
 
 from ecalwindows.commands.truth.working_points import Study, flavour_counts
 from ecalwindows.core.names import counted
+from ecalwindows.core.schema import PARTICLES
 from ecalwindows.studies.working_points.closure import WAYS
 from ecalwindows.studies.working_points.threshold_map import MAX_FACTOR, largest_step
 
-NAMES = {11: "electrons", 22: "photons", 0: "of unknown flavour"}
+NAMES = {flavour: f"{name}s" for flavour, name in PARTICLES.items()} | {0: "of unknown flavour"}
 TAKEN = {
     "all": "all matched clusters",
     "flat": "flat 1e-3",

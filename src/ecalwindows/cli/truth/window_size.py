@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ecalwindows.cli.figures import label_option
-from ecalwindows.cli.options import Numbers
+from ecalwindows.cli.options import numbers
 from ecalwindows.cli.printing import say
 
 
@@ -24,17 +24,17 @@ Examples:
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="For tables, settings files and figures.")
 @click.option(
-    "--shares", type=Numbers("98,99,99.5"), metavar="P,...", help="Shares of the energy to hold, in % [98,99,99.5]."
+    "--shares", type=numbers("98,99,99.5"), metavar="P,...", help="Shares of the energy to hold, in % [98,99,99.5]."
 )
 @click.option(
     "--eta-bins",
     "eta_edges",
-    type=Numbers("98,99,99.5"),
+    type=numbers("98,99,99.5"),
     metavar="EDGES",
     help="Bins of abs(seed eta) [0 .. 3 in 12 bins].",
 )
 @click.option(
-    "--knots", type=Numbers("98,99,99.5"), metavar="ETA,...", help="Where fitted lines meet [1,1.5,2]; v3 has 1.5."
+    "--knots", type=numbers("98,99,99.5"), metavar="ETA,...", help="Where fitted lines meet [1,1.5,2]; v3 has 1.5."
 )
 @click.option("--skip-bad-files", is_flag=True, help="Go on without dumper files that cannot be read.")
 @click.option("--figures/--no-figures", default=True, help="Draw the figures [drawn].")

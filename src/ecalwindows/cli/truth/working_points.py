@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ecalwindows.cli.figures import label_option
-from ecalwindows.cli.options import Numbers
+from ecalwindows.cli.options import numbers
 from ecalwindows.cli.printing import say
 
 
@@ -28,13 +28,13 @@ Exit code: 0 the map is written, 1 it is not (most bins have too few entries), 2
 @click.option("--flavour", type=int, metavar="N", help="Only caloparticles of this flavour, 11 or 22 [all].")
 @click.option("--seeds-only", is_flag=True, help="Only caloparticles whose main cluster can seed a matched window.")
 @click.option(
-    "--et-bins",
-    type=Numbers("1,10,50,500", "EDGES"),
+    "--et-bins", type=numbers("1,10,50,500"), metavar="EDGES",
     help="Edges of the bins in the seed's raw Et, in GeV [1 .. 500 in 12 bins].",
-)
+)  # fmt: skip
 @click.option(
-    "--eta-bins", type=Numbers("1,10,50,500", "EDGES"), help="Edges of the bins in abs(seed eta) [0 .. 3 in 12 bins]."
-)
+    "--eta-bins", type=numbers("1,10,50,500"), metavar="EDGES",
+    help="Edges of the bins in abs(seed eta) [0 .. 3 in 12 bins].",
+)  # fmt: skip
 @click.option("--per-decade", type=int, default=20, show_default=True, help="Thresholds of the scan in a factor 10.")
 @click.option(
     "--min-entries", type=int, default=50, show_default=True,

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from ecalwindows.core.arrays import Floats, Integers
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.core.events import Events
 from ecalwindows.core.files.output import check_output, outputs_together, write_text_atomically
@@ -36,17 +37,15 @@ from ecalwindows.studies.window_size.containment import (
     COLUMNS,
     UNIT,
     Containment,
-    Floats,
-    Integers,
     Points,
     cluster_points,
     simhit_points,
 )
 from ecalwindows.studies.window_size.tables import window_size_tables
+from ecalwindows.studies.working_points.caloparticles import ETA_EDGES
 
 log = logging.getLogger(__name__)
 
-ETA_EDGES = (0.0, 0.2, 0.4, 0.7, 1.0, 1.15, 1.3, 1.4442, 1.566, 1.75, 2.0, 2.4, 3.0)
 SHARES = (98.0, 99.0, 99.5)
 SIMHIT, CLUSTER = "simulated hits", "clusters"
 """Where the simulated energy is taken from."""

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Floats
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.core.files.file_state import file_states, refuse_changed
 from ecalwindows.core.files.output import Together, check_output, outputs_together, written_atomically
 from ecalwindows.core.progress import Progress, Steps
+from ecalwindows.core.schema import PARTICLES
 from ecalwindows.core.version import revision, version
 from ecalwindows.core.working_points import correction_json
 from ecalwindows.dataset.splits import METHOD, parse_split
@@ -24,7 +25,7 @@ from ecalwindows.formats.manifest import file_record
 from ecalwindows.formats.readers import file_metadata
 from ecalwindows.studies.matches.reading import match_files
 from ecalwindows.studies.tables import write_columns
-from ecalwindows.studies.working_points.caloparticles import FLAT, Bins, Numbers, Sample, read_sample, scan_thresholds
+from ecalwindows.studies.working_points.caloparticles import FLAT, Bins, Sample, read_sample, scan_thresholds
 from ecalwindows.studies.working_points.closure import Closure, closure
 from ecalwindows.studies.working_points.tables import closure_table, map_table, scan_table
 from ecalwindows.studies.working_points.threshold_map import MIN_ENTRIES, ThresholdMap, map_problem, smooth_map
@@ -160,8 +161,8 @@ def check_same_settings(files: Sequence[Path]) -> None:
 
 
 def _sample(
-    files: Sequence[Path], others: Sequence[Path], options: StudyOptions, thresholds: Numbers
-) -> tuple[Sample, NDArray[np.bool_]]:
+    files: Sequence[Path], others: Sequence[Path], options: StudyOptions, thresholds: Floats
+) -> tuple[Sample, Flags]:
     """All caloparticles, and which of them derive the map. Raises InputError for events on both sides."""
     how: dict[str, Any] = {"flavour": options.flavour, "seeds_only": options.seeds_only}
     sample = read_sample([*files, *others], options.bins, thresholds, **how)
@@ -193,7 +194,7 @@ def flavour_counts(sample: Sample) -> dict[int, int]:
 
 
 def _recorded(
-    files: Sequence[Path], others: Sequence[Path], options: StudyOptions, sample: Sample, derive: NDArray[np.bool_]
+    files: Sequence[Path], others: Sequence[Path], options: StudyOptions, sample: Sample, derive: Flags
 ) -> dict[str, Any]:
     """What decides the map, the same each time: no path, time or host."""
     return {
@@ -242,10 +243,9 @@ def _write(
 
 def description(recorded: dict[str, Any]) -> str:
     """What the map says of itself."""
-    flavours = " and ".join(
-        f"{n:,} {({'11': 'electrons', '22': 'photons'}).get(flavour, f'of flavour {flavour}')}"
-        for flavour, n in recorded["flavours"].items()
-    )
+    names = {str(flavour): f"{name}s" for flavour, name in PARTICLES.items()}
+    counts = recorded["flavours"].items()
+    flavours = " and ".join(f"{n:,} {names.get(flavour, f'of flavour {flavour}')}" for flavour, n in counts)
     strategy = recorded["settings"].get("assoc_strategy", "sim_fraction")
     return (
         f"{strategy} thresholds of best effective resolution, derived by ecalwindows {recorded['version']} from"

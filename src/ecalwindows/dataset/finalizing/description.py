@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from ecalwindows.core.arrays import Words
 from ecalwindows.core.errors import SettingsError
 from ecalwindows.core.files.recovery import recover
 from ecalwindows.core.names import storable
 from ecalwindows.core.version import revision, version
 from ecalwindows.dataset.finalizing.agreement import BY_SAMPLE
-from ecalwindows.dataset.finalizing.identity import Keys
 from ecalwindows.dataset.finalizing.parts import Part
 from ecalwindows.dataset.input_warnings import input_summary
 from ecalwindows.dataset.layout import natural_key, record_path
@@ -129,7 +129,7 @@ def digest(path: str | Path) -> Digest:
 
 
 def described(
-    forms: Sequence[Form], events: Keys | None, splits: Splits | None, fields: dict[str, Any]
+    forms: Sequence[Form], events: Words | None, splits: Splits | None, fields: dict[str, Any]
 ) -> DatasetRecord:
     """The record.
 
@@ -220,7 +220,7 @@ def _hits(part: Part) -> list[str]:
     return [name.strip() for name in components.split(",") if name.strip()]
 
 
-def _splits(files: Sequence[DataFile], events: Keys | None, splits: Splits) -> list[SplitRecord]:
+def _splits(files: Sequence[DataFile], events: Words | None, splits: Splits) -> list[SplitRecord]:
     hashes = np.empty(0, np.uint64) if events is None else events
     sides = np.bincount(splits.of_hash(hashes), minlength=len(splits.names))
     return [

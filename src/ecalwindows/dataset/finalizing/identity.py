@@ -9,18 +9,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Array, Words
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.event_hash import event_hash, sample_key
 from ecalwindows.dataset.finalizing.parts import Part
+from ecalwindows.dataset.part_output import EVENTS
+from ecalwindows.dataset.part_output import IDS as IDS
 from ecalwindows.formats.ndjson.lines import as_lines, line_pieces
 from ecalwindows.formats.parquet.stored import stored_column
 from ecalwindows.formats.tfrecord.records import record_pieces
 
-Keys = NDArray[np.uint64]
-IDS = ("run_id", "lumi_id", "event_id")
 WANTED = (*IDS, "window_index")
 ROWS = 65536
 """Windows of which the identity is read at a time."""
@@ -37,7 +37,7 @@ WINDOW_LINE = (
 EVENT_LINE = r"^(?P<run_id>-?[0-9]+);(?P<lumi_id>-?[0-9]+);(?P<event_id>-?[0-9]+);"
 
 
-def keys_of(columns: Mapping[str, Any], sample: str) -> Keys:
+def keys_of(columns: Mapping[str, Any], sample: str) -> Words:
     """The event hash of each window, uint64 (n,), from Arrow arrays of `IDS` and, if there, `window_index`.
 
     sample : used where window_index has none
@@ -56,7 +56,7 @@ def _samples(window_index: Any) -> Any:
     return pc.struct_field(pc.extract_regex(_plain(window_index), SAMPLE), "sample")
 
 
-def sample_counts(window_index: NDArray[Any]) -> dict[str, int]:
+def sample_counts(window_index: Array) -> dict[str, int]:
     """How many windows of each sample there are, from their window_index as str; empty: no sample."""
     found = pc.value_counts(pc.fill_null(_samples(pa.array(window_index, pa.string())), ""))
     return {each["values"]: each["counts"] for each in found.to_pylist()}
@@ -79,13 +79,13 @@ def has_identity(part: Part) -> bool:
     return set(IDS) <= {name.rpartition(".")[2] for name in part.manifest.columns}
 
 
-def table_keys(table: Any, sample: str) -> Keys:
+def table_keys(table: Any, sample: str) -> Words:
     """The event hashes of the rows of an Arrow table in the layout of ecalwindows."""
     leaves = parquet_leaves(table.schema)
     return keys_of({name: pc.struct_field(_plain(table[group]), name) for name, group in leaves.items()}, sample)
 
 
-def line_keys(lines: Any, pattern: str, sample: str) -> Keys:
+def line_keys(lines: Any, pattern: str, sample: str) -> Words:
     """The event hashes of lines (`WINDOW_LINE` or `EVENT_LINE`). Raises ValueError for a line of another form."""
     found = pc.extract_regex(lines, pattern)
     if found.null_count:
@@ -96,7 +96,7 @@ def line_keys(lines: Any, pattern: str, sample: str) -> Keys:
     return keys_of(columns, sample)
 
 
-def batch_keys(batch: WindowBatch, sample: str) -> Keys:
+def batch_keys(batch: WindowBatch, sample: str) -> Words:
     """The event hashes of the windows of a batch. Raises ValueError where run, lumi and event are missing."""
     if not set(IDS) <= batch.window.keys():
         raise ValueError(f"it has no {', '.join(name for name in IDS if name not in batch.window)}")
@@ -107,11 +107,14 @@ def batch_keys(batch: WindowBatch, sample: str) -> Keys:
     return keys_of(columns | {"window_index": index}, sample)
 
 
-def part_keys(part: Part) -> Iterator[Keys]:
+def part_keys(part: Part) -> Iterator[Words]:
     """The event hashes of all windows of a part, in pieces; only the columns of the event are read.
 
     Raises ValueError for data not written by ecalwindows.
     """
+    if part.keys is not None:
+        yield from (keys for kind, keys in part.keys.items() if kind != EVENTS)
+        return
     for path in part.data:
         if part.manifest.format == "parquet":
             leaves = [f"{group}.{name}" for name, group in parquet_leaves(part.schema).items()]
@@ -130,16 +133,16 @@ class SeenEvents:
     """The events of all parts by their hashes: how many there are, and whether one is in two parts."""
 
     def __init__(self) -> None:
-        self._keys: list[Keys] = []
+        self._keys: list[Words] = []
         self._names: list[str] = []
 
-    def add(self, name: str, pieces: Iterator[Keys]) -> None:
+    def add(self, name: str, pieces: Iterator[Words]) -> None:
         """Take the event hashes of a part; 8 bytes per event stay in memory."""
         self._keys.append(np.unique(np.concatenate([np.empty(0, np.uint64), *(np.unique(keys) for keys in pieces)])))
         self._names.append(name)
 
     @property
-    def keys(self) -> Keys:
+    def keys(self) -> Words:
         """The hashes of all events with windows, part by part."""
         return np.concatenate([np.empty(0, np.uint64), *self._keys])
 

@@ -10,6 +10,7 @@ from ecalwindows.core.threads import Threads
 from ecalwindows.dataset.finalizing.description import Form
 from ecalwindows.dataset.finalizing.parts import Part, parts_error
 from ecalwindows.dataset.finalizing.routing import Written, route_part, write_empty
+from ecalwindows.dataset.part_output import RULE
 from ecalwindows.dataset.record import DataFile
 from ecalwindows.dataset.splits import Splits
 from ecalwindows.formats.manifest import FOLDER, file_record, write_manifest
@@ -70,7 +71,7 @@ def _recorded(part: Part, name: str, written: Sequence[Written], out: Path, mani
             f"{part.name} gave {rows:,} windows, but holds {part.manifest.rows:,}", "all of them", part.base,
             "check that nothing else writes to the folder, and run again",
         )  # fmt: skip
-    notes = part.manifest.notes | {"part": part.name}
+    notes = {name: note for name, note in part.manifest.notes.items() if name != RULE} | {"part": part.name}
     manifest = part.manifest.model_copy(update={"files": records, "notes": notes})
     write_manifest(manifest, manifests / f"{name}.json")
     return files

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ecalwindows.dataset.finalizing.parts import Part
-from ecalwindows.dataset.finalizing.routing import LineWriter, TableWriter, part_paths
+from ecalwindows.dataset.finalizing.routing import LineWriter, names_of, opened, part_paths
+from ecalwindows.dataset.finalizing.rows import pieces, rows_of
 from ecalwindows.dataset.notes import summed_notes
+from ecalwindows.dataset.part_output import EVENTS, KINDS, RULE, WINDOWS, keys_name, save_keys, split_name
 from ecalwindows.formats.manifest import FileRecord, Manifest, file_record
 from ecalwindows.formats.ndjson.lines import line_pieces
-from ecalwindows.formats.parquet.writer import ROW_GROUP
 
 
 def write_merged(parts: Sequence[Part], name: str, folder: Path) -> Manifest:
@@ -23,20 +23,35 @@ def write_merged(parts: Sequence[Part], name: str, folder: Path) -> Manifest:
 
     Raises OSError.
     """
-    format = parts[0].manifest.format
-    paths = part_paths(format, name, folder, None)
-    for path in paths.values():
-        path.parent.mkdir(parents=True, exist_ok=True)
-    if format == "parquet":
-        _merge_parquet(parts, paths["windows"])
-    elif format == "ndjson":
-        _merge_lines(parts, paths["windows"])
-        join_tables([part.events for part in parts if part.events], paths["events"])
-    else:
-        for kind, path in paths.items():
-            _join([source for part in parts for source in part.data if source.parent.name == kind], path)
-    written = [file_record(path, folder) for path in paths.values() if path.is_file()]
-    return merged_manifest([part.manifest for part in parts], written)
+    format, first = parts[0].manifest.format, parts[0]
+    is_same = len({str(part.splits) for part in parts}) == 1
+    written = []
+    for split in names_of(first.splits if is_same else None):
+        for kind, path in part_paths(format, split_name(name, split), folder, None).items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if is_same and format != "parquet":
+                sources = [files[kind] for part in parts if kind in (files := part.files_of(split))]
+                join = {WINDOWS: _merge_lines, EVENTS: join_tables}.get(kind, _join)
+                join(sources, path)
+            else:
+                with opened(first, kind, path) as out:
+                    for rows in _rows(parts, kind, split, is_same):
+                        out.put(rows)
+            written.append(path)
+    if all(part.keys is not None for part in parts):
+        written.append(folder / keys_name(name))
+        written[-1].parent.mkdir(parents=True, exist_ok=True)
+        kinds = KINDS[format]
+        save_keys(written[-1], {kind: [part.keys[kind] for part in parts if part.keys] for kind in kinds})
+    records = [file_record(path, folder) for path in written if path.is_file()]
+    return merged_manifest([part.manifest for part in parts], records)
+
+
+def _rows(parts: Sequence[Part], kind: str, split: str | None, is_same: bool) -> Iterator[Any]:
+    """The rows of all parts: those of a split, or all in their order where the parts are divided in different ways."""
+    for part in parts:
+        found = pieces(part, part.files_of(split)[kind], kind) if is_same else rows_of(part, kind)
+        yield from (rows for rows, _ in found)
 
 
 def merged_manifest(parts: Sequence[Manifest], files: list[FileRecord]) -> Manifest:
@@ -50,25 +65,21 @@ def merged_manifest(parts: Sequence[Manifest], files: list[FileRecord]) -> Manif
             "inputs": [each for part in parts for each in part.inputs],
             "counts": {name: sum(part.counts.get(name, 0) for part in parts) for name in names},
             "bad_inputs": [each for part in parts for each in part.bad_inputs],
-            "notes": summed_notes([part.notes for part in parts]) | {"merged": len(parts)},
+            "notes": _notes([part.notes for part in parts]) | {"merged": len(parts)},
         }
     )
 
 
-def _merge_parquet(parts: Sequence[Part], path: Path) -> None:
-    """In row groups of the usual size, whatever those of the parts."""
-    with TableWriter(path, parts[0].schema) as writer:
-        writer.write_table(parts[0].schema.empty_table())
-        for part in parts:
-            with pq.ParquetFile(part.data[0]) as file:
-                for batch in file.iter_batches(use_threads=False, batch_size=ROW_GROUP):
-                    writer.write_table(pa.Table.from_batches([batch]))
+def _notes(notes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The notes of all, without that of splits where these are not the same."""
+    is_same = len({each.get(RULE) for each in notes}) == 1
+    return {name: note for name, note in summed_notes(notes).items() if name != RULE or is_same}
 
 
-def _merge_lines(parts: Sequence[Part], path: Path) -> None:
+def _merge_lines(sources: Sequence[Path], path: Path) -> None:
     with LineWriter(path, "zst") as file:
-        for part in parts:
-            for piece in line_pieces(part.data[0]):
+        for source in sources:
+            for piece in line_pieces(source):
                 file.write(np.frombuffer(piece, np.uint8))
 
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
+from zipfile import BadZipFile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ecalwindows.core.errors import BadFileError, InputError
+from ecalwindows.core.arrays import Words
+from ecalwindows.core.errors import BadFileError, InputError, SettingsError
 from ecalwindows.core.files.file_state import FileState, file_states, refuse_changed
 from ecalwindows.core.files.json_files import UnreadableError, parsed_object
 from ecalwindows.core.files.recovery import recover
 from ecalwindows.core.names import some
 from ecalwindows.dataset.layout import natural_key
+from ecalwindows.dataset.part_output import EVENTS, KINDS, RULE, WINDOWS, keys_name, load_keys, split_name
 from ecalwindows.dataset.record import unbalanced
-from ecalwindows.formats.manifest import FOLDER, Manifest, problems, read_manifest
+from ecalwindows.dataset.splits import Splits, parse_split
+from ecalwindows.formats.manifest import FOLDER, Format, Manifest, problems, read_manifest
 from ecalwindows.formats.ndjson.lines import count_lines
 from ecalwindows.formats.suffixes import EVENTS_SUFFIX, MATCHED, RECORD, UNMATCHED, format_of, stem_of
 from ecalwindows.formats.tfrecord.records import count_records
@@ -32,6 +36,7 @@ class Part:
 
     rows : windows by data file, as counted in the files; schema : Arrow schema of Parquet, else None
     manifest_file : where the manifest is; states : of it and of the data, before they were read
+    splits : by which its files are divided; keys : event hash of each row by what the rows are, None where not kept
     """
 
     name: str
@@ -41,17 +46,20 @@ class Part:
     schema: Any = None
     manifest_file: Path = Path()
     states: dict[str, FileState | None] = field(default_factory=dict)
+    splits: Splits | None = None
+    keys: dict[str, Words] | None = None
 
     @property
     def data(self) -> list[Path]:
         """The files with windows, in order."""
         return [self.base / name for name in self.rows]
 
-    @property
-    def events(self) -> Path | None:
-        """The table of events beside NDJSON."""
-        names = [record.name for record in self.manifest.files if record.name.endswith(EVENTS_SUFFIX)]
-        return self.base / names[0] if names else None
+    def files_of(self, split: str | None) -> dict[str, Path]:
+        """The files of a split, or of an undivided part, by what they hold (`part_output.KINDS`), in order."""
+        stem = split_name(self.name, split)
+        names = [record.name for record in self.manifest.files if _stem(record.name, self.manifest.format) == stem]
+        found = {_kind(name, self.manifest.format): self.base / name for name in names}
+        return {kind: found[kind] for kind in KINDS[self.manifest.format] if kind in found}
 
     @property
     def sample(self) -> str:
@@ -106,11 +114,42 @@ def part_of(folder: Path, path: Path) -> Part:
             f"the manifest names no {manifest.format} file ({', '.join(names) or 'no file at all'})",
             "the data of its part", path, "make the part again",
         )  # fmt: skip
-    name = stem_of(PurePosixPath(data[0]).name)
-    if manifest.format == "tfrecord":
-        name = name.removeprefix("nocalomatch_").removeprefix("calomatch_")
+    name, splits = _stem(data[0], manifest.format), _splits_of(manifest, path)
     states = before | file_states(folder / name for name in names)
-    return Part(name, folder, manifest, dict.fromkeys(data, 0), manifest_file=path, states=states)
+    part = Part(name, folder, manifest, dict.fromkeys(data, 0), manifest_file=path, states=states)
+    if splits is None:
+        return part
+    part = replace(part, name=name.removesuffix(f".{splits.names[0]}"), splits=splits)
+    kinds, keys = KINDS[manifest.format], keys_name(part.name)
+    if keys not in names or any(tuple(part.files_of(split)) != kinds for split in splits.names):
+        raise parts_error(
+            f"the manifest names splits, and not {keys} and the files of each split", "all of them", path,
+            "make the part again",
+        )  # fmt: skip
+    return part
+
+
+def _stem(name: str, format: Format) -> str:
+    """The name of a part, and of a split of it, in the name of one of its files."""
+    stem = stem_of(PurePosixPath(name).name)
+    return stem.removeprefix("nocalomatch_").removeprefix("calomatch_") if format == "tfrecord" else stem
+
+
+def _kind(name: str, format: Format) -> str:
+    """What a file holds."""
+    if format == "tfrecord":
+        return PurePosixPath(name).parent.name
+    return EVENTS if name.endswith(EVENTS_SUFFIX) else WINDOWS
+
+
+def _splits_of(manifest: Manifest, path: Path) -> Splits | None:
+    rule = manifest.notes.get(RULE)
+    try:
+        return parse_split(str(rule)) if rule is not None else None
+    except SettingsError as error:
+        raise parts_error(
+            f"the splits in the manifest: {error.found}", error.expected, path, "make the part again"
+        ) from error
 
 
 def refuse_changed_parts(parts: Iterable[Part]) -> None:
@@ -179,27 +218,47 @@ def checked_parts(parts: Iterable[Part], done: Callable[[], None]) -> list[Part]
 
 def _read_part(part: Part) -> tuple[Part, list[str]]:
     """The part with rows and schema, and what is wrong with it."""
-    manifest, schema = part.manifest, None
+    manifest, schema, keys = part.manifest, None, None
     try:
+        if keys_name(part.name) in {record.name for record in manifest.files}:
+            keys = load_keys(part.base / keys_name(part.name))
         if manifest.format == "parquet":
             footers = {path.relative_to(part.base).as_posix(): pq.read_metadata(path) for path in part.data}
             rows = {name: footer.num_rows for name, footer in footers.items()}
             schema = next(iter(footers.values())).schema.to_arrow_schema()
+        elif keys is not None:
+            rows = _rows_of_keys(part, keys)
         else:
             count = count_lines if manifest.format == "ndjson" else count_records
             rows = {path.relative_to(part.base).as_posix(): count(path) for path in part.data}
-    except (OSError, EOFError, ValueError, pa.ArrowException) as error:
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile, pa.ArrowException) as error:
         return part, [f"its data cannot be read: {error}"]
     except BadFileError as error:
         return part, [error.found]
     wrong = [] if schema is None else _lies(manifest, schema)
+    if keys is not None and rows != _rows_of_keys(part, keys):
+        wrong.append("its event hashes are not as many as its windows")
     if sum(rows.values()) != manifest.rows:
         wrong.append(f"it has {sum(rows.values()):,} windows, its manifest says {manifest.rows:,}")
     kept = manifest.counts.get("windows_kept", manifest.rows)
     if kept != manifest.rows:
         wrong.append(f"its manifest counts {kept:,} windows kept and {manifest.rows:,} rows")
     wrong += [f"the counts in its manifest do not add up: {line}" for line in unbalanced(manifest.counts)]
-    return replace(part, rows=rows, schema=schema), wrong
+    return replace(part, rows=rows, schema=schema, keys=keys), wrong
+
+
+def _rows_of_keys(part: Part, keys: Mapping[str, Words]) -> dict[str, int]:
+    """The windows of each file by the hashes of their events."""
+    rows = {}
+    for kind in KINDS[part.manifest.format]:
+        of_split = [keys[kind]]
+        if part.splits:
+            side = part.splits.of_hash(keys[kind])
+            of_split = [keys[kind][side == number] for number in range(len(part.splits.names))]
+        for split, own in zip(part.splits.names if part.splits else [None], of_split, strict=True):
+            if kind != EVENTS:
+                rows[part.files_of(split)[kind].relative_to(part.base).as_posix()] = len(own)
+    return rows
 
 
 def _lies(manifest: Manifest, schema: Any) -> list[str]:

@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Integers
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.core.schema import COLUMNS, HIT_NAMES
 from ecalwindows.dataset.reading.opened import Dataset
 
 NUMBERS = ("run_id", "lumi_id", "event_id", "seed_index")
 MAX_DIGITS = 19
 """Digits of an int64."""
 
-Numbers = NDArray[np.int64]
 Done = Callable[[int, int], None]
 """Called with row groups and files read, and their number."""
 
@@ -33,7 +32,7 @@ class Name:
     seed: int | None = None
     sample: str | None = None
 
-    def among(self, numbers: Numbers) -> NDArray[np.bool_]:
+    def among(self, numbers: Integers) -> Flags:
         """Which of the windows (or events) it can be. numbers : run, lumi, event and seed, (4, n), or without seed."""
         given = (self.run, self.lumi, self.event, self.seed)[: len(numbers)]
         fits = np.ones(numbers.shape[1], np.bool_)
@@ -77,7 +76,7 @@ def texts(batch: WindowBatch) -> list[str]:
     return ["_".join(map(str, row)) for row in window_numbers(batch).T.tolist()]
 
 
-def window_numbers(batch: WindowBatch) -> Numbers:
+def window_numbers(batch: WindowBatch) -> Integers:
     """Run, lumi, event and seed of the windows of a batch, (4, n); of those without such columns from window_index."""
     if set(NUMBERS) <= batch.window.keys():
         return np.stack([batch.window[name].astype(np.int64) for name in NUMBERS])
@@ -99,15 +98,13 @@ def naming_columns(dataset: Dataset) -> frozenset[str]:
     )
 
 
-def named_windows(
-    dataset: Dataset, name: Name, done: Done | None = None
-) -> Iterator[tuple[WindowBatch, NDArray[np.int64]]]:
+def named_windows(dataset: Dataset, name: Name, done: Done | None = None) -> Iterator[tuple[WindowBatch, Integers]]:
     """The windows that a name fits: batches with all their columns, and the rows in each.
 
     First only the names are read; then, completely, the pieces that contain a matching window.
     """
     naming = naming_columns(dataset)
-    wanted = frozenset(COLUMNS) | {hit for hit, *_ in HIT_COMPONENTS}
+    wanted = frozenset((*COLUMNS, *HIT_NAMES))
     units = list(dataset.scan.units())
     for number, unit in enumerate(units):
         if any(len(fitting(batch, name)) for batch, _ in dataset.scan.pieces([unit], naming)):
@@ -118,7 +115,7 @@ def named_windows(
             done(number + 1, len(units))
 
 
-def fitting(batch: WindowBatch, name: Name) -> NDArray[np.int64]:
+def fitting(batch: WindowBatch, name: Name) -> Integers:
     """Rows of the windows that a name fits."""
     rows = np.flatnonzero(name.among(window_numbers(batch)))
     if name.sample is None or not len(batch.window_index.data) or not len(rows):

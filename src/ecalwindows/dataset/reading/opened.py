@@ -12,9 +12,16 @@ from typing import Any, Self
 import awkward as ak
 import pyarrow as pa
 
-from ecalwindows.core.errors import EcalWindowsError, SettingsError, UnknownColumnError, near, unknown_column
+from ecalwindows.core.errors import (
+    EcalWindowsError,
+    SettingsError,
+    UnknownColumnError,
+    near,
+    refuse_missing,
+    unknown_column,
+)
 from ecalwindows.core.names import counted
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, Column
+from ecalwindows.core.schema import COLUMNS, HIT_NAMES, Column
 from ecalwindows.dataset.reading.expression import condition, limits
 from ecalwindows.dataset.reading.scan import Scan
 from ecalwindows.dataset.reading.sources import File, dataset_files, dataset_record, files_of_record
@@ -23,8 +30,6 @@ from ecalwindows.formats.parquet.definition import GROUPS, FeaturesDefinition, f
 from ecalwindows.formats.parquet.tables import batch_table, empty_batch
 
 log = logging.getLogger(__name__)
-
-HIT_NAMES = tuple(name for name, *_ in HIT_COMPONENTS)
 
 
 @dataclass(frozen=True, repr=False)
@@ -139,11 +144,10 @@ class Dataset:
         conditions = [given] if given.code else []
         conditions += [condition(where, **equal)] if where is not None or equal else []
         for each in conditions:
-            if missing := sorted(each.columns - self.scan.names):
-                raise UnknownColumnError(
-                    f"the filter needs {', '.join(missing)}, which the dataset does not have",
-                    expected=near(missing[0], self.scan.names), where=self.path, todo="give limits on other columns",
-                )  # fmt: skip
+            refuse_missing(
+                each.columns, self.scan.names, self.path, found="the filter needs {}, which the dataset does not have",
+                todo="give limits on other columns", kind=UnknownColumnError,
+            )  # fmt: skip
         files = self.scan.files if split is None else self._files_of({split} if isinstance(split, str) else set(split))
         selections = (*self.scan.selections, *conditions)
         return replace(self, scan=replace(self.scan, files=files, selections=selections))

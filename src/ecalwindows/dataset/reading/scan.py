@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Integers
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.schema import COLUMNS
 from ecalwindows.core.urls import is_remote
@@ -22,8 +22,6 @@ Unit = tuple[File, int | None]
 
 MAX_DEPTH = 6
 """Folders of a dataset in the name of a file, as its record has it, and the file itself."""
-
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class Scan:
                 if all(selection.may_pass(ranges) for selection in self.selections):
                     yield file, group
 
-    def pieces(self, units: Iterable[Unit], columns: frozenset[str]) -> Iterator[tuple[WindowBatch, Rows]]:
+    def pieces(self, units: Iterable[Unit], columns: frozenset[str]) -> Iterator[tuple[WindowBatch, Integers]]:
         """Batches with these columns, each with its rows that pass all limits."""
         needed = columns.union(*(selection.columns for selection in self.selections))
         for file, group in units:

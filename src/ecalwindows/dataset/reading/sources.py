@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from ecalwindows.core.batch import WindowBatch
-from ecalwindows.core.errors import BadFileError, InputError, OutputError
+from ecalwindows.core.errors import BadFileError, InputError, OutputError, refuse_missing
 from ecalwindows.core.files.file_state import FileState, file_state, refuse_changed
 from ecalwindows.core.files.inside import escape_problem
 from ecalwindows.core.files.json_files import UnreadableError, parsed_model, read_model
@@ -195,8 +195,7 @@ def file_index(file: File) -> Index:
     for batch in _all_batches(file, rows=1, columns=None):
         if not len(batch):  # of a TFRecord without windows, which does not show whether the others have truth
             continue
-        names = {*batch.window, *batch.pair, *batch.cluster, *batch.hits}
-        return Index(frozenset(names | ({"window_index"} if len(batch.window_index.data) else set())))
+        return Index(batch.names | ({"window_index"} if len(batch.window_index.data) else set()))
     return Index(frozenset())
 
 
@@ -207,14 +206,11 @@ def file_batches(file: File, columns: Collection[str], row_group: int | None = N
     """
     groups = None if row_group is None else [row_group]
     for batch in _all_batches(file, rows=ROWS, columns=columns, row_groups=groups):
-        held = {*batch.window, *batch.pair, *batch.cluster, *batch.hits, "window_index"}
-        if missing := sorted(set(columns) - held):
-            raise BadFileError(
-                f"this file has no {', '.join(missing)}",
-                expected="the columns of the first file of the dataset",
-                where=file.path,
-                todo="select() other columns, or make all files with one features definition",
-            )
+        refuse_missing(
+            columns, batch.names | {"window_index"}, file.path, found="this file has no {}", kind=BadFileError,
+            expected="the columns of the first file of the dataset",
+            todo="select() other columns, or make all files with one features definition",
+        )  # fmt: skip
         yield batch
 
 

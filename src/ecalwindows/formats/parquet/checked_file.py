@@ -2,14 +2,56 @@
 
 from __future__ import annotations
 
+import time
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
+from ecalwindows.core.files.file_state import FileState, file_state
 from ecalwindows.formats.parquet.footer import Proof, read_proof
+
+KEPT_BYTES = 4 * 2**20
+"""Bytes of footers, as files hold them, that a process remembers; in memory they are about seven times as large."""
+
+SETTLED = 2 * 10**9
+"""Nanoseconds since the last change of a file after which another change shows in its time, on any file system."""
+
+
+@dataclass
+class End:
+    """What the end of a file says: its footer, and its proof (None: a file of another program).
+
+    layout, index : what `reader.file_layout` and `reader.parquet_index` found in it; None until then
+    """
+
+    metadata: Any
+    proof: Proof | None
+    layout: Any = None
+    index: Any = None
+
+
+_ends: OrderedDict[tuple[str, FileState], End] = OrderedDict()
+"""The ends of files that were read last, by name and state, so that each is read and checked once in a process."""
+
+
+def _remembered(path: Path, state: FileState | None) -> End | None:
+    if state is None or (end := _ends.get((str(path), state))) is None:
+        return None
+    _ends.move_to_end((str(path), state))
+    return end
+
+
+def _remember(path: Path, state: FileState | None, end: End) -> None:
+    if state is None or time.time_ns() - state.mtime_ns < SETTLED:
+        return
+    _ends[str(path), state] = end
+    while sum(each.metadata.serialized_size for each in list(_ends.values())) > KEPT_BYTES:
+        _ends.popitem(last=False)
 
 
 class CheckedFile(pq.ParquetFile):  # type: ignore[misc]
@@ -17,9 +59,18 @@ class CheckedFile(pq.ParquetFile):  # type: ignore[misc]
 
     def __init__(self, path: str | Path, **options: Any) -> None:
         self.path = Path(path)
-        with self.path.open("rb") as file:
-            self.proof: Proof | None = read_proof(file, self.path.stat().st_size, path)
-        super().__init__(str(path), page_checksum_verification=True, **options)
+        state = file_state(self.path)
+        known = _remembered(self.path, state)
+        if known is None:
+            with self.path.open("rb") as file:
+                proof = read_proof(file, self.path.stat().st_size, path)
+            super().__init__(str(path), page_checksum_verification=True, **options)
+            self.end = End(self.metadata, proof)
+            _remember(self.path, state, self.end)
+        else:
+            super().__init__(str(path), metadata=known.metadata, page_checksum_verification=True, **options)
+            self.end = known
+        self.proof = self.end.proof and replace(self.end.proof, good=set())
 
     def iter_batches(
         self,

@@ -21,7 +21,7 @@ from ecalwindows.core.batch import Array, Text, WindowBatch
 from ecalwindows.core.names import is_storable
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
 from ecalwindows.core.urls import is_remote, remote_filesystem
-from ecalwindows.formats.parquet.checked_file import CheckedFile
+from ecalwindows.formats.parquet.checked_file import CheckedFile, End
 from ecalwindows.formats.parquet.definition import DEFAULT_HITS
 from ecalwindows.formats.parquet.footer import bad_file, read_proof
 from ecalwindows.formats.parquet.shape import (
@@ -116,17 +116,24 @@ def parquet_index(path: str | PathLike[str]) -> Index:
     Columns of windows have a range where the file has one. NaN, which is read as the sentinel, is not included.
     """
     with opened_parquet(path) as file:
-        layout = file_layout(file, path)
-        groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
-        names = {leaf.path: name for name, leaf in layout.leaves.items() if COLUMNS[name].level == "window"}
-        stated = [_statistics(group, names) for group in groups]
-        return Index(
-            names=layout.names,
-            rows=tuple(group.num_rows for group in groups),
-            ranges=[ranges for ranges, _ in stated],
-            bytes=tuple(group.total_byte_size for group in groups),
-            samples=tuple(samples for _, samples in stated),
-        )
+        end = _end(file)
+        end.index = end.index or _index(file, path)
+        found: Index = end.index
+        return found
+
+
+def _index(file: Any, path: str | PathLike[str]) -> Index:
+    layout = file_layout(file, path)
+    groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+    names = {leaf.path: name for name, leaf in layout.leaves.items() if COLUMNS[name].level == "window"}
+    stated = [_statistics(group, names) for group in groups]
+    return Index(
+        names=layout.names,
+        rows=tuple(group.num_rows for group in groups),
+        ranges=[ranges for ranges, _ in stated],
+        bytes=tuple(group.total_byte_size for group in groups),
+        samples=tuple(samples for _, samples in stated),
+    )
 
 
 def _statistics(group: Any, names: Mapping[str, str]) -> tuple[Ranges, str]:
@@ -222,6 +229,19 @@ def file_layout(file: Any, path: str | PathLike[str]) -> Layout:
 
     It is worked out once for each schema: files of a dataset, and the row groups of a file, have the same.
     """
+    end = _end(file)
+    end.layout = end.layout or _file_layout(file, path)
+    found: Layout = end.layout
+    return found
+
+
+def _end(file: Any) -> End:
+    """What is known of the end of an open file; of a remote one nothing is remembered."""
+    end: End = getattr(file, "end", None) or End(file.metadata, None)
+    return end
+
+
+def _file_layout(file: Any, path: str | PathLike[str]) -> Layout:
     metadata = file.metadata.metadata or {}
     paths = tuple(".".join(names) for names in file.reader.column_paths)  # `schema` keeps the footer in a circle
     key = (file.schema_arrow.serialize().to_pybytes(), metadata.get(ARROW_SCHEMA), paths)

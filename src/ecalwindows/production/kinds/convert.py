@@ -10,12 +10,11 @@ from typing import Any
 from ecalwindows.commands.convert import Conversion, Task, convert_files
 from ecalwindows.core.errors import BadFileError, EcalWindowsError, InputError
 from ecalwindows.core.schema import DATA_MODEL_VERSION
-from ecalwindows.core.urls import is_remote
+from ecalwindows.core.urls import is_remote, refuse_twice
 from ecalwindows.core.version import revision, version
 from ecalwindows.dataset.finalizing.identity import IDS
 from ecalwindows.dataset.inputs import input_files
 from ecalwindows.dataset.reading.sources import dataset_files
-from ecalwindows.dumper.inputs import refuse_twice
 from ecalwindows.formats.manifest import FOLDER, Manifest, write_manifest
 from ecalwindows.formats.parquet.definition import features_definition
 from ecalwindows.formats.writers import Format

@@ -51,6 +51,8 @@ class WindowParts(DumperFiles):
                 plans,
                 production.settings_of(production.sample(job.sample)),
                 reading=reading,
+                as_part=True,
+                splits=production.split_rule,
                 observer=_print_seeds if production.debug else None,
             )
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ecalwindows.core.errors import BadFileError, InputError
 from ecalwindows.core.files.recovery import recover
+from ecalwindows.core.urls import refuse_twice
 from ecalwindows.dataset.copies import refuse_copies
 from ecalwindows.dataset.flat_tables import Columns, flat_rows, read_flat
 from ecalwindows.studies.matches.columns import MATCH_COLUMNS
@@ -34,13 +35,7 @@ def match_files(paths: Paths) -> list[Path]:
     """
     given = [paths] if isinstance(paths, str | PathLike) else list(paths)
     files = [file for each in given for file in _files_of(Path(each))]
-    seen: set[Path] = set()
-    for file in files:
-        if file.resolve() in seen:
-            raise InputError(
-                "the file is given twice", expected="each table once", where=str(file), todo="leave it out once"
-            )
-        seen.add(file.resolve())
+    refuse_twice(files)
     refuse_copies(files, are_windows=False)
     return files
 

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Floats, Integers
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.geometry import CMSSW_V1
 from ecalwindows.core.schema import COLUMNS, SENTINEL
@@ -17,8 +17,6 @@ from ecalwindows.training.inputs import CMSSW_CLUSTER, CMSSW_NAMES
 from ecalwindows.training.kernels.cmssw import window_summaries
 from ecalwindows.windowing.kernels.features import log_one_plus, summaries, transverse
 
-Numbers = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 Name = tuple[str, str]
 """Level (clusters, windows or hits), and the name of an input in CMSSW."""
 
@@ -52,7 +50,7 @@ def columns_needed(names: Iterable[Name], available: Collection[str]) -> frozens
     return frozenset((*SOURCES.values(), "is_seed", *(more & set(available))))
 
 
-def forms_of(batch: WindowBatch, names: Sequence[Name]) -> dict[Name, dict[str, Numbers]]:
+def forms_of(batch: WindowBatch, names: Sequence[Name]) -> dict[Name, dict[str, Floats]]:
     """The values of inputs in all forms.
 
     Parameters
@@ -72,7 +70,7 @@ def forms_of(batch: WindowBatch, names: Sequence[Name]) -> dict[Name, dict[str, 
     of_clusters = _of_clusters(batch, seed, values)
     of_windows = _of_windows(batch, seed, values, of_clusters) if any(level == "windows" for level, _ in names) else {}
     known = {"clusters": of_clusters, "windows": of_windows}
-    found: dict[Name, dict[str, Numbers]] = {}
+    found: dict[Name, dict[str, Floats]] = {}
     for level, name in names:
         if level == "hits":
             source = HIT_SOURCES.get(name, name)
@@ -85,7 +83,7 @@ def forms_of(batch: WindowBatch, names: Sequence[Name]) -> dict[Name, dict[str, 
     return found
 
 
-def _column(batch: WindowBatch, name: str) -> dict[str, Numbers]:
+def _column(batch: WindowBatch, name: str) -> dict[str, Floats]:
     """A column of the dataset, NaN where it has no number."""
     if name not in {*batch.window, *batch.pair, *batch.cluster}:
         return {}
@@ -93,7 +91,7 @@ def _column(batch: WindowBatch, name: str) -> dict[str, Numbers]:
     return {COLUMN: np.where(values == SENTINEL, np.nan, values)}
 
 
-def _of_clusters(batch: WindowBatch, seed: NDArray[np.int64], values: Numbers) -> dict[str, dict[str, Numbers]]:
+def _of_clusters(batch: WindowBatch, seed: Integers, values: Floats) -> dict[str, dict[str, Floats]]:
     found = {name: {FED: values[:, i]} for i, name in enumerate(CMSSW_CLUSTER)}
     for name in ANGLES:
         found[name][ABSOLUTE] = np.abs(found[name][FED])
@@ -105,7 +103,7 @@ def _of_clusters(batch: WindowBatch, seed: NDArray[np.int64], values: Numbers) -
     return found
 
 
-def _calibrated(batch: WindowBatch, of_seed: NDArray[np.int64]) -> dict[str, Numbers]:
+def _calibrated(batch: WindowBatch, of_seed: Integers) -> dict[str, Floats]:
     """The four energies of clusters, calibrated; none where the dataset does not have them."""
     if CALIBRATED_COLUMNS[0] not in {*batch.cluster, *batch.pair}:
         return {}
@@ -116,16 +114,16 @@ def _calibrated(batch: WindowBatch, of_seed: NDArray[np.int64]) -> dict[str, Num
 
 
 def _of_windows(
-    batch: WindowBatch, seed: NDArray[np.int64], values: Numbers, clusters: Mapping[str, Mapping[str, Numbers]]
-) -> dict[str, dict[str, Numbers]]:
+    batch: WindowBatch, seed: Integers, values: Floats, clusters: Mapping[str, Mapping[str, Floats]]
+) -> dict[str, dict[str, Floats]]:
     fed = dict(zip(("max", "min", "avg"), window_summaries(batch.window_offsets, seed, values), strict=True))
     sizes = np.diff(batch.window_offsets)
-    found: dict[str, dict[str, Numbers]] = {}
+    found: dict[str, dict[str, Floats]] = {}
     for i, name in enumerate(CMSSW_CLUSTER):
         forms = {MEMBERS if form == FED else form: column for form, column in clusters[name].items()}
         made = {form: summaries(batch.window_offsets, np.ascontiguousarray(column)) for form, column in forms.items()}
         for place, how in enumerate(("max", "min", "avg")):
-            own: dict[str, Numbers] = {FED: fed[how][:, i].astype(np.float64)}
+            own: dict[str, Floats] = {FED: fed[how][:, i].astype(np.float64)}
             for form, summary in made.items():
                 own[form] = summary[place] / sizes if how == "avg" else summary[place]
             found[f"{how}_{name}"] = own
@@ -162,7 +160,7 @@ def left_out_by_cmssw(batch: WindowBatch) -> tuple[Flags, Flags]:
     return et > et[of_seed], outside
 
 
-def with_pairs(batch: WindowBatch, kept: NDArray[np.bool_]) -> WindowBatch:
+def with_pairs(batch: WindowBatch, kept: Flags) -> WindowBatch:
     """The windows with some of their clusters only."""
     offsets = np.concatenate([[0], np.cumsum(kept)])[batch.window_offsets].astype(np.int64)
     window = dict(batch.window)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ecalwindows.core.arrays import Floats
 from ecalwindows.core.errors import SettingsError
-from ecalwindows.studies.reweighting.fit import Bins, Floats, Windows
+from ecalwindows.studies.reweighting.fit import Bins, Windows
 
 ENDS = (0.001, 0.999)
 """Bins of equal width are between these quantiles, extended to round numbers."""

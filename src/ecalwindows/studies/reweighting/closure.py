@@ -12,11 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecalwindows.studies.reweighting.fit import ELECTRON, PHOTON, Fit, Floats
-
-Flags = NDArray[np.bool_]
+from ecalwindows.core.arrays import Flags, Floats
+from ecalwindows.studies.reweighting.fit import ELECTRON, PHOTON, Fit
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-Rows = NDArray[np.int64]
+from ecalwindows.core.arrays import Flags, Floats, Integers
 
 ELECTRON, PHOTON = 11, 22
 MAX_ITERATIONS = 10_000
@@ -51,7 +49,7 @@ class Bins:
         return np.asarray(np.outer(np.diff(self.eta), np.diff(self.et)))
 
 
-def bin_of(values: NDArray[np.floating] | NDArray[np.integer], edges: Floats) -> Rows:
+def bin_of(values: NDArray[np.floating] | NDArray[np.integer], edges: Floats) -> Integers:
     """Index of the bin of each value, int64 (n,); the nearest bin if it is outside."""
     return np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
 
@@ -96,7 +94,7 @@ class Fit:
     flat_error: Mapping[int, Floats]
     to_electrons: Floats
     to_electrons_error: Floats
-    group: Rows
+    group: Integers
     is_free: Flags
     counts: Mapping[int, Floats]
     off: float
@@ -109,7 +107,7 @@ class Fit:
         return np.asarray(self.flat[flavour][:, :, None] * second[:, None, :])
 
 
-def merged(counts: Mapping[int, Floats], least: int) -> Rows:
+def merged(counts: Mapping[int, Floats], least: int) -> Integers:
     """Merge neighbouring ncls bins of each eta bin until both flavours have `least` windows in each merged bin.
 
     Returns
@@ -182,7 +180,7 @@ def _spread(replicas: Floats) -> Floats:
     return np.asarray(np.sqrt(np.nansum((known - mean) ** 2, axis=0) / n))
 
 
-def _by_group(values: Floats, group: Rows) -> Floats:
+def _by_group(values: Floats, group: Integers) -> Floats:
     """Sums over merged bins, repeated in each of their bins. values : float64 (..., n_eta, n_ncls)."""
     same = (group[:, :, None] == group[:, None, :]).astype(np.float64)
     return np.asarray(np.einsum("...ej,ejk->...ek", values, same))
@@ -200,7 +198,7 @@ def _rows(counts: Floats, target: Floats) -> Floats:
     return np.asarray(wanted * total / np.maximum(wanted.sum(axis=(-2, -1), keepdims=True), 1e-300))
 
 
-def _solved(replicas: Mapping[int, Floats], target: Floats, group: Rows, is_free: Flags) -> Solved:
+def _solved(replicas: Mapping[int, Floats], target: Floats, group: Integers, is_free: Flags) -> Solved:
     """Iterative proportional fitting of all replicas together."""
     electrons, photons = replicas[ELECTRON], replicas[PHOTON]
     flat_electrons = _ratio(_rows(electrons, target), electrons.sum(axis=-1))

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Floats, Integers, Words
 from ecalwindows.core.batch import WindowBatch
-from ecalwindows.core.errors import InputError
+from ecalwindows.core.errors import InputError, refuse_missing
 from ecalwindows.core.progress import Progress, Steps
-from ecalwindows.core.schema import SENTINEL
+from ecalwindows.core.schema import PARTICLES, SENTINEL
 from ecalwindows.core.truth import refuse_without_truth
+from ecalwindows.core.urls import refuse_twice
 from ecalwindows.dataset.copies import Print, Prints
-from ecalwindows.dataset.finalizing.identity import IDS, Keys, batch_keys
-from ecalwindows.dataset.reading.opened import Dataset
+from ecalwindows.dataset.finalizing.identity import IDS, batch_keys
 from ecalwindows.dataset.splits import parse_split
-from ecalwindows.studies.reweighting.fit import ELECTRON, PHOTON, Windows
+from ecalwindows.studies.reweighting.fit import Windows
 from ecalwindows.training.opened import open_dataset
 
 log = logging.getLogger(__name__)
 
 NEEDED = ("flavour", "et_seed", "seed_eta", "ncls")
-NAMES = {ELECTRON: "electrons", PHOTON: "photons"}
+NAMES = {flavour: f"{name}s" for flavour, name in PARTICLES.items()}
 HALVES = parse_split("derive=1/2,check=1/2")
 """The half of an event depends only on its sample (if window_index contains it), run, lumi and event."""
 
@@ -43,15 +42,15 @@ class Sample:
     skipped : number of windows that are left out because Et or eta is -999
     """
 
-    flavour: NDArray[np.int64]
-    et: NDArray[np.float64]
-    eta: NDArray[np.float64]
-    ncls: NDArray[np.float64]
-    key: Keys
+    flavour: Integers
+    et: Floats
+    eta: Floats
+    ncls: Floats
+    key: Words
     has_keys: bool = True
     skipped: int = 0
 
-    def rows(self, keep: NDArray[np.bool_]) -> Sample:
+    def rows(self, keep: Flags) -> Sample:
         """The windows for which `keep`, bool (n,), is True."""
         return Sample(self.flavour[keep], self.et[keep], self.eta[keep], self.ncls[keep], self.key[keep], self.has_keys)
 
@@ -77,7 +76,7 @@ def halves(
     ------
     InputError : if columns are missing, or if the halves share events
     """
-    _refuse_twice([*inputs, *check])
+    refuse_twice([*inputs, *check], "dataset")
     found = read_windows(inputs, split, progress)
     if not check:
         if not found.has_keys:
@@ -105,21 +104,13 @@ def halves(
     return found, other
 
 
-def _refuse_twice(inputs: Sequence[str]) -> None:
-    places = [os.path.realpath(name) for name in inputs]
-    for place, name in zip(places, inputs, strict=True):
-        if places.count(place) > 1:
-            raise InputError(
-                "the same dataset is given twice", expected="every dataset once", where=name, todo="leave it out once"
-            )
-
-
 def read_windows(inputs: Sequence[str], split: str | None, progress: Progress | None = None) -> Sample:
     """The windows of datasets; unmatched windows have flavour 0. Raises InputError if a column is missing."""
     datasets = [each for name in inputs if (each := open_dataset(name).filter(split=split)).scan.names]
     prints = Prints()
     for dataset in datasets:
-        _refuse_missing(dataset)
+        refuse_without_truth(dataset.scan.names, "weights by flavour need", dataset.path)
+        refuse_missing(NEEDED, dataset.scan.names, dataset.path, expected=f"the columns {', '.join(NEEDED)}")
     has_keys = all(set(IDS) <= each.scan.names for each in datasets)
     steps, pieces = Steps(progress, sum(len(each.scan.files) for each in datasets)), [_no_windows(has_keys)]
     for dataset in datasets:
@@ -133,16 +124,6 @@ def read_windows(inputs: Sequence[str], split: str | None, progress: Progress | 
             steps.windows = sum(len(piece.flavour) for piece in pieces)
             steps.done()
     return _joined(pieces)
-
-
-def _refuse_missing(dataset: Dataset) -> None:
-    refuse_without_truth(dataset.scan.names, "weights by flavour need", dataset.path)
-    missing = [name for name in NEEDED if name not in dataset.scan.names]
-    if missing:
-        raise InputError(
-            f"the data have no {', '.join(missing)}", expected=f"the columns {', '.join(NEEDED)}",
-            where=dataset.path, todo="make the dataset with the default features definition",
-        )  # fmt: skip
 
 
 def _no_windows(has_keys: bool) -> Sample:

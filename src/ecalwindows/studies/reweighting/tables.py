@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ecalwindows.core.arrays import Floats
+from ecalwindows.core.schema import PARTICLES
 from ecalwindows.studies.reweighting.closure import Closure, merged_sums, weighted_sums
-from ecalwindows.studies.reweighting.fit import PHOTON, Bins, Fit, Floats
+from ecalwindows.studies.reweighting.fit import PHOTON, Bins, Fit
 from ecalwindows.studies.tables import Columns as Table
 from ecalwindows.studies.tables import joined
-
-NAMES = {11: "electron", 22: "photon"}
 
 
 def reweighting_tables(
@@ -57,7 +57,7 @@ def _flattening(fit: Fit, least: int) -> Table:
         windows = fit.counts[flavour].sum(axis=2).ravel().astype(int).tolist()
         notes = ["empty" if n == 0 else "thin" if n < least else "" for n in windows]
         parts.append(
-            {"flavour": [NAMES[flavour]] * len(windows)}
+            {"flavour": [PARTICLES[flavour]] * len(windows)}
             | _edges(fit.bins, "et")
             | {
                 "windows": windows,
@@ -70,7 +70,7 @@ def _flattening(fit: Fit, least: int) -> Table:
 
 
 def _to_electrons(fit: Fit) -> Table:
-    counts = {NAMES[key] + "s": found.sum(axis=1).ravel().astype(int).tolist() for key, found in fit.counts.items()}
+    counts = {PARTICLES[key] + "s": found.sum(axis=1).ravel().astype(int).tolist() for key, found in fit.counts.items()}
     return (
         _edges(fit.bins, "ncls")
         | counts
@@ -98,7 +98,7 @@ def _distribution(fit: Fit, flavour: int, check: Floats, over: int, *, merge: bo
 def _check_et_eta(fit: Fit, target: Floats, check: Mapping[int, Floats]) -> Table:
     flat = (100 * target / target.sum()).ravel().tolist()
     parts = [
-        {"flavour": [NAMES[flavour]] * target.size}
+        {"flavour": [PARTICLES[flavour]] * target.size}
         | _edges(fit.bins, "et")
         | _distribution(fit, flavour, check[flavour], 2, merge=False)
         | {"flat": flat}
@@ -124,7 +124,7 @@ def _check_ncls_eta(fit: Fit, check: Mapping[int, Floats]) -> Table:
     for flavour in (11, PHOTON):
         found = _distribution(fit, flavour, check[flavour], 1, merge=True)
         kept = {name: [x for x, keep in zip(column, used, strict=True) if keep] for name, column in found.items()}
-        parts.append({"flavour": [NAMES[flavour]] * len(rows["eta_low"])} | rows | kept)
+        parts.append({"flavour": [PARTICLES[flavour]] * len(rows["eta_low"])} | rows | kept)
     return joined(parts)
 
 

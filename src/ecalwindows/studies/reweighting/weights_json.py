@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.studies.reweighting.fit import ELECTRON, PHOTON, Fit, Floats
+from ecalwindows.core.arrays import Floats
+from ecalwindows.studies.reweighting.fit import ELECTRON, PHOTON, Fit
 
 FLATTENING, TO_ELECTRONS, TOTAL = "flattening_seed_et_eta", "photon_to_electron_weight", "total_reweighting"
 ERROR = "_error"

@@ -7,21 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Floats, Integers
 from ecalwindows.core.geometry import Geometry, Piece
 from ecalwindows.studies.kernels.containment import smallest_box
-from ecalwindows.studies.window_size.containment import (
-    BLOCKS,
-    CELLS,
-    LOW,
-    STEPS,
-    UNIT,
-    ZERO,
-    Containment,
-    Floats,
-    Integers,
-)
+from ecalwindows.studies.window_size.containment import BLOCKS, CELLS, LOW, STEPS, UNIT, ZERO, Containment
 
 BOUNDS = ("up", "down", "width")
 REPLICAS = 50
@@ -73,7 +63,7 @@ class Boxes:
     n: Integers
 
     @property
-    def found(self) -> NDArray[np.bool_]:
+    def found(self) -> Flags:
         """Bins with a box."""
         return np.asarray(np.isfinite(self.bounds).all(axis=0))
 
@@ -240,17 +230,17 @@ def _distance(bound: str, values: Floats) -> Floats:
     return -values if bound == "down" else values
 
 
-def _runs(chosen: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def _runs(chosen: Flags) -> list[tuple[int, int]]:
     """First and last + 1 of each run of chosen bins."""
     steps = np.flatnonzero(np.diff(np.concatenate([[False], chosen, [False]]).astype(np.int8)))
     return list(zip(steps[::2].tolist(), steps[1::2].tolist(), strict=True))
 
 
-def _widest(edges: Floats, chosen: NDArray[np.bool_]) -> float:
+def _widest(edges: Floats, chosen: Flags) -> float:
     return max((float(edges[last] - edges[first]) for first, last in _runs(chosen)), default=0.0)
 
 
-def _ranges(edges: Floats, chosen: NDArray[np.bool_]) -> str:
+def _ranges(edges: Floats, chosen: Flags) -> str:
     return ", ".join(f"{edges[first]:g} to {edges[last]:g}" for first, last in _runs(chosen))
 
 

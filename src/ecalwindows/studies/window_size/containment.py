@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Floats, Integers
 from ecalwindows.core.events import Events, float64
 from ecalwindows.core.geometry import Geometry
 from ecalwindows.core.kernels.gather import gathered_rows
@@ -20,9 +21,6 @@ from ecalwindows.studies.kernels import containment as kernels
 from ecalwindows.studies.matches.clusters import matched_clusters, matched_groups
 from ecalwindows.windowing.association import association
 from ecalwindows.windowing.kernels.windows import wrapped_differences
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 UNIT = float(1 << 32)
 """The integer that represents a share of 1."""
@@ -62,7 +60,7 @@ class Points:
     deta: Floats
     dphi: Floats
     share: Integers
-    same_side: NDArray[np.bool_]
+    same_side: Flags
 
     def __len__(self) -> int:
         return len(self.seed_eta)

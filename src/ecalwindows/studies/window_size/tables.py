@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ecalwindows.core.arrays import Floats, Integers
 from ecalwindows.studies.tables import Columns, joined
 from ecalwindows.studies.window_size.boxes import Boxes, Line, mean_shares
-from ecalwindows.studies.window_size.containment import UNIT, Containment, Floats, Integers
+from ecalwindows.studies.window_size.containment import UNIT, Containment
 
 
 def window_size_tables(

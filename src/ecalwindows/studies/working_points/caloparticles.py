@@ -9,21 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Array, Bytes, Flags, Floats, Integers, Words
 from ecalwindows.core.errors import InputError, SettingsError
+from ecalwindows.core.geometry import CRACK
 from ecalwindows.core.names import some
 from ecalwindows.studies.matches.reading import MADE_BY, Paths, read_matches
 
-Numbers = NDArray[np.float64]
-Index = NDArray[np.int64]
-Flags = NDArray[np.bool_]
-
 ET_EDGES = (1.0, 4.0, 10.0, 15.0, 25.0, 40.0, 50.0, 70.0, 100.0, 150.0, 200.0, 300.0, 500.0)
-ETA_EDGES = (0.0, 0.2, 0.4, 0.7, 1.0, 1.15, 1.3, 1.4442, 1.566, 1.75, 2.0, 2.4, 3.0)
+ETA_EDGES = (0.0, 0.2, 0.4, 0.7, 1.0, 1.15, 1.3, *CRACK, 1.75, 2.0, 2.4, 3.0)
 """Default bins: raw Et of the seed [GeV] and abs(eta) of the seed (docs/truth.md)."""
 
 DECADES = (-4, -1)
@@ -56,7 +53,7 @@ class Bins:
         """Numbers of bins of Et and of eta."""
         return len(self.et) - 1, len(self.eta) - 1
 
-    def of(self, et: Numbers, eta: Numbers) -> Index:
+    def of(self, et: Floats, eta: Floats) -> Integers:
         """Index of the bin of each seed.
 
         Parameters
@@ -74,7 +71,7 @@ class Bins:
         return np.where(inside, i * self.shape[1] + j, -1)
 
 
-def scan_thresholds(per_decade: int) -> Numbers:
+def scan_thresholds(per_decade: int) -> Floats:
     """The thresholds of the scan: 1e-4 to 1e-1 in equal steps of the logarithm, rounded to 6 digits, with 1e-3."""
     first, last = DECADES
     powers = first + np.arange((last - first) * per_decade + 1) / per_decade
@@ -110,15 +107,15 @@ class Sample:
     dropped : numbers of caloparticles that are left out
     """
 
-    key: NDArray[np.uint64]
-    bin: Index
+    key: Words
+    bin: Integers
     flavour: NDArray[np.int32]
-    true_energy: Numbers
-    mustache: Numbers
-    n_mustache: Index
-    offsets: Index
+    true_energy: Floats
+    mustache: Floats
+    n_mustache: Integers
+    offsets: Integers
     energy: NDArray[np.float32]
-    level: NDArray[np.uint8]
+    level: Bytes
     n_rows: int = 0
     dropped: Dropped = field(default_factory=Dropped)
 
@@ -129,7 +126,7 @@ class Sample:
 def read_sample(
     paths: Paths,
     bins: Bins,
-    thresholds: Numbers,
+    thresholds: Floats,
     *,
     flavour: int | None = None,
     seeds_only: bool = False,
@@ -149,7 +146,7 @@ def read_sample(
     InputError : if a caloparticle appears twice, or if no caloparticle remains
     """
     dropped, groups, rows = Dropped(), [], 0
-    pieces: list[dict[str, NDArray[Any]]] = []
+    pieces: list[dict[str, Array]] = []
     flavours: set[int] = set()
     for table in read_matches(paths, COLUMNS):
         groups.append(table["group_id"][table["is_seed"]])
@@ -164,13 +161,13 @@ def read_sample(
 
 
 def _piece(
-    table: dict[str, NDArray[Any]],
+    table: dict[str, Array],
     bins: Bins,
-    thresholds: Numbers,
+    thresholds: Floats,
     flavour: int | None,
     seeds_only: bool,
     dropped: Dropped,
-) -> dict[str, NDArray[Any]]:
+) -> dict[str, Array]:
     """The columns of a sample from a part of the table."""
     first = np.flatnonzero(table["is_seed"])
     of_first = {name: column[first] for name, column in table.items()}
@@ -202,7 +199,7 @@ def _piece(
     }
 
 
-def _refuse_twice(groups: list[NDArray[Any]], paths: Paths) -> None:
+def _refuse_twice(groups: list[Array], paths: Paths) -> None:
     all_groups = np.sort(np.concatenate(groups)) if groups else np.zeros(0)
     n_twice = int((all_groups[1:] == all_groups[:-1]).sum())
     if n_twice:
@@ -213,7 +210,7 @@ def _refuse_twice(groups: list[NDArray[Any]], paths: Paths) -> None:
         )  # fmt: skip
 
 
-def _refuse_none(pieces: list[dict[str, NDArray[Any]]], flavour: int | None, flavours: set[int], paths: Paths) -> None:
+def _refuse_none(pieces: list[dict[str, Array]], flavour: int | None, flavours: set[int], paths: Paths) -> None:
     if any(len(piece["key"]) for piece in pieces):
         return
     if flavour is not None and flavour not in flavours:
@@ -233,7 +230,7 @@ def _paths_text(paths: Paths) -> str:
     return some(names, 5)
 
 
-def rows_by_bin(sample: Sample, chosen: Flags, n_bins: int) -> Iterator[Index]:
+def rows_by_bin(sample: Sample, chosen: Flags, n_bins: int) -> Iterator[Integers]:
     """Yield the rows of the chosen caloparticles of each bin, in the order of the bins."""
     rows = np.flatnonzero(chosen)
     rows = rows[np.argsort(sample.bin[rows], kind="stable")]

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ecalwindows.core.arrays import Flags, Floats, Integers
 from ecalwindows.studies.kernels import resolution as kernels
-from ecalwindows.studies.working_points.caloparticles import Bins, Flags, Index, Numbers, Sample, rows_by_bin
+from ecalwindows.studies.working_points.caloparticles import Bins, Sample, rows_by_bin
 from ecalwindows.studies.working_points.threshold_scan import SEED, BinDone, in_threads, round_keys
 
 WAYS = ("all", "flat", "map", "mustache")
@@ -27,17 +28,17 @@ class Closure:
     kept : float64 (4, n_bins + 1), mean number of clusters kept; for the Mustache, of matched clusters in it
     """
 
-    entries: Index
-    n_mustache: Index
-    response: Numbers
-    resolution: Numbers
-    kept: Numbers
+    entries: Integers
+    n_mustache: Integers
+    response: Floats
+    resolution: Floats
+    kept: Floats
 
-    def error(self, way: str) -> Numbers:
+    def error(self, way: str) -> Floats:
         """Error of the resolution, float64 (n_bins + 1,)."""
         return spread(self.resolution[WAYS.index(way)])
 
-    def change(self) -> tuple[Numbers, Numbers]:
+    def change(self) -> tuple[Floats, Floats]:
         """Resolution with the map over that with flat 1e-3, minus 1, and its error, float64 (n_bins + 1,) each.
 
         Both resolutions use the same bootstrap rounds.
@@ -56,7 +57,7 @@ class Closure:
         return float(means[0]), float(np.std(means[1:])) if len(means) > 1 else 0.0
 
 
-def spread(rounds: Numbers) -> Numbers:
+def spread(rounds: Floats) -> Floats:
     """Standard deviation over the bootstrap rounds, NaN if there are none.
 
     Parameters
@@ -74,7 +75,7 @@ def spread(rounds: Numbers) -> Numbers:
 
 
 def closure(
-    sample: Sample, chosen: Flags, bins: Bins, levels: Index, flat: int, *, rounds: int, seed: int = SEED,
+    sample: Sample, chosen: Flags, bins: Bins, levels: Integers, flat: int, *, rounds: int, seed: int = SEED,
     done: BinDone | None = None,
 ) -> Closure:  # fmt: skip
     """Resolutions of the chosen caloparticles.
@@ -123,7 +124,7 @@ def closure(
     return Closure(entries, np.array(with_mustache, dtype=np.int64), numbers[:, :, 0], numbers[:, :, 1], kept)
 
 
-def _response(sample: Sample, rows: Index, way: int, flat: int, level: int) -> tuple[Numbers, Index]:
+def _response(sample: Sample, rows: Integers, way: int, flat: int, level: int) -> tuple[Floats, Integers]:
     """Energy over true energy, NaN if there is no supercluster, and number of clusters, (n_rows,) each."""
     if WAYS[way] == "mustache":
         return sample.mustache[rows] / sample.true_energy[rows], sample.n_mustache[rows]

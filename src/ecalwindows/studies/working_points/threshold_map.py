@@ -13,11 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Floats, Integers
 from ecalwindows.core.errors import InputError
 from ecalwindows.studies.kernels.smoothing import smooth_levels
-from ecalwindows.studies.working_points.caloparticles import FLAT, Flags, Index, Numbers
+from ecalwindows.studies.working_points.caloparticles import FLAT
 from ecalwindows.studies.working_points.threshold_scan import Scan, best_levels
 
 STIFFNESS = 0.3
@@ -49,14 +49,14 @@ class ThresholdMap:
     is_thin : bool (n_bins,), fewer entries than required; the threshold follows from the neighbours
     """
 
-    level: Index
-    threshold: Numbers
-    low: Numbers
-    high: Numbers
-    best: Numbers
-    best_low: Numbers
-    best_high: Numbers
-    significance: Numbers
+    level: Integers
+    threshold: Floats
+    low: Floats
+    high: Floats
+    best: Floats
+    best_low: Floats
+    best_high: Floats
+    significance: Floats
     is_thin: Flags
 
 
@@ -108,7 +108,7 @@ def map_problem(made: ThresholdMap, min_entries: int) -> str | None:
     return f"{thin:,} of {n:,} bins have fewer than {min_entries} entries, and at most half of them may"
 
 
-def _spreads(scan: Scan, is_thin: Flags) -> Numbers:
+def _spreads(scan: Scan, is_thin: Flags) -> Floats:
     """Standard deviation of (resolution - best resolution) for each threshold, float64 (n_bins, n_thresholds)."""
     spread = np.ones(scan.resolution.shape[:2])
     for number in np.flatnonzero(~is_thin):
@@ -119,29 +119,29 @@ def _spreads(scan: Scan, is_thin: Flags) -> Numbers:
     return np.maximum(spread, np.finfo(float).tiny)
 
 
-def _cost(resolution: Numbers, spread: Numbers, is_thin: Flags) -> Numbers:
+def _cost(resolution: Floats, spread: Floats, is_thin: Flags) -> Floats:
     """Cost of the resolution of each threshold, float64 (n_bins, n_thresholds); 0 in thin bins."""
     usable = np.where(np.isnan(resolution), np.inf, resolution)
     usable[is_thin] = 0.0
-    apart: Numbers = np.minimum((usable - usable.min(axis=1, keepdims=True)) / spread, 1e6) ** 2
+    apart: Floats = np.minimum((usable - usable.min(axis=1, keepdims=True)) / spread, 1e6) ** 2
     return apart
 
 
-def _solved(scan: Scan, is_thin: Flags, spread: Numbers, number: int) -> Index:
+def _solved(scan: Scan, is_thin: Flags, spread: Floats, number: int) -> Integers:
     """The map of one bootstrap round (0: the sample itself), int64 (n_bins,)."""
     resolution = scan.resolution[:, :, number]
     cost = _cost(resolution, spread, is_thin | np.isnan(resolution).all(axis=1))
     cost = cost + _pull(scan.thresholds)
     stiffness, most = _springs(scan)
-    levels: NDArray[np.int64] = smooth_levels(
+    levels: Integers = smooth_levels(
         cost.reshape(*scan.bins.shape, -1), int(best_levels(cost.sum(axis=0))), stiffness, most, SWEEPS
     )
     return levels.ravel()
 
 
-def _pull(thresholds: Numbers) -> Numbers:
+def _pull(thresholds: Floats) -> Floats:
     """Cost of the difference from the flat 1e-3, float64 (n_thresholds,)."""
-    pull: Numbers = (np.log10(thresholds / FLAT) / REACH) ** 2
+    pull: Floats = (np.log10(thresholds / FLAT) / REACH) ** 2
     return pull
 
 
@@ -151,7 +151,7 @@ def _springs(scan: Scan) -> tuple[float, int]:
     return (step / STIFFNESS) ** 2, int(np.floor(np.log10(MAX_FACTOR) / step + 1e-9))
 
 
-def _given_neighbours(scan: Scan, cost: Numbers, levels: Index) -> tuple[Numbers, Numbers]:
+def _given_neighbours(scan: Scan, cost: Floats, levels: Integers) -> tuple[Floats, Floats]:
     """Thresholds below and above the map's at which a bin costs 1 more with fixed neighbours, float64 (n_bins,)."""
     stiffness, _ = _springs(scan)
     padded = np.pad(levels.reshape(scan.bins.shape).astype(np.float64), 1, constant_values=np.nan)
@@ -167,7 +167,7 @@ def _given_neighbours(scan: Scan, cost: Numbers, levels: Index) -> tuple[Numbers
     return scan.thresholds[low], scan.thresholds[high]
 
 
-def _ends(levels: NDArray[np.int64], thresholds: Numbers, middle: Index) -> tuple[Numbers, Numbers]:
+def _ends(levels: Integers, thresholds: Floats, middle: Integers) -> tuple[Floats, Floats]:
     """Quantiles 16 % and 84 % of the rounds' thresholds, at least half a step of the scan from the value itself.
 
     Parameters
@@ -188,7 +188,7 @@ def _ends(levels: NDArray[np.int64], thresholds: Numbers, middle: Index) -> tupl
     return 10 ** np.minimum(low, value - half), 10 ** np.maximum(high, value + half)
 
 
-def largest_step(threshold: Numbers) -> float:
+def largest_step(threshold: Floats) -> float:
     """The maximum factor between two neighbours of a map. threshold : float64 (n_et, n_eta)."""
     logs = np.log10(threshold)
     steps = [np.abs(np.diff(logs, axis=axis)).max(initial=0.0) for axis in (0, 1)]

@@ -9,19 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Floats, Integers, Words
 from ecalwindows.core.event_hash import splitmix64
 from ecalwindows.core.threads import usual_workers
 from ecalwindows.studies.kernels import resolution as kernels
-from ecalwindows.studies.working_points.caloparticles import Bins, Flags, Index, Numbers, Sample, rows_by_bin
+from ecalwindows.studies.working_points.caloparticles import Bins, Sample, rows_by_bin
 
 ROUNDS = 100
 SEED = 0
 
 BinDone = Callable[[], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,14 @@ class Scan:
     """
 
     bins: Bins
-    thresholds: Numbers
-    entries: Index
-    response: Numbers
-    resolution: Numbers
-    kept: Numbers
+    thresholds: Floats
+    entries: Integers
+    response: Floats
+    resolution: Floats
+    kept: Floats
 
 
-def round_keys(rounds: int, seed: int = SEED) -> NDArray[np.uint64]:
+def round_keys(rounds: int, seed: int = SEED) -> Words:
     """Keys of the bootstrap rounds, uint64 (n_rounds,)."""
     start = splitmix64(np.array([seed % 2**64], dtype=np.uint64))[0]
     return splitmix64(np.arange(rounds, dtype=np.uint64) ^ start)
@@ -56,7 +58,7 @@ def scanned(
     sample: Sample,
     chosen: Flags,
     bins: Bins,
-    thresholds: Numbers,
+    thresholds: Floats,
     *,
     rounds: int = ROUNDS,
     seed: int = SEED,
@@ -91,15 +93,18 @@ def scanned(
     return Scan(bins, thresholds, entries, both[:, :, 0], both[:, :, 1], kept)
 
 
-def in_threads(work: Callable[[int], None], n: int, done: BinDone | None) -> None:
-    """Call `work` with 0 to n - 1 on all cores (kernels release Python's lock); each call writes its own results."""
+def in_threads(work: Callable[[int], T], n: int, done: BinDone | None) -> list[T]:
+    """What `work` gives for 0 to n - 1, made on all cores (kernels release Python's lock)."""
     with ThreadPoolExecutor(usual_workers()) as pool:
-        for _ in pool.map(work, range(n)):
+        found = []
+        for each in pool.map(work, range(n)):
+            found.append(each)
             if done:
                 done()
+    return found
 
 
-def best_levels(resolution: Numbers) -> Index:
+def best_levels(resolution: Floats) -> Integers:
     """Index of the threshold with the best resolution; the middle one of several consecutive equal ones.
 
     Parameters
@@ -116,5 +121,5 @@ def best_levels(resolution: Numbers) -> Index:
     place = np.arange(len(filled)).reshape(-1, *[1] * first.ndim)
     breaks = (filled != least) & (place > first)
     last = np.where(breaks.any(axis=0), np.argmax(breaks, axis=0), len(filled)) - 1
-    middle: Index = (first + last) // 2
+    middle: Integers = (first + last) // 2
     return middle

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ecalwindows.core.batch import Text
+from ecalwindows.core.arrays import Flags
+from ecalwindows.core.batch import Text, text_at
 from ecalwindows.core.schema import SECOND
 from ecalwindows.validation.invariants.labels import LABELS
-from ecalwindows.validation.invariants.numbers import NUMBERS
-from ecalwindows.validation.invariants.seen import Flags, Invariant, Seen
-from ecalwindows.validation.invariants.shape import SHAPE
+from ecalwindows.validation.invariants.seen import Invariant, Seen
+from ecalwindows.validation.invariants.shape import NUMBERS, SHAPE
 
 INVARIANTS: tuple[Invariant, ...] = (*SHAPE, *NUMBERS, *LABELS)
 """All of them, in the order of the report."""
@@ -49,7 +49,7 @@ class Outcome:
         self.checked += len(holds)
         self.failed += int((~holds).sum())
         for row in np.flatnonzero(~holds)[: MAX_OFFENDERS - len(self.offenders)].tolist():
-            self.offenders.append(window_name(names, row) or f"{where}, window {first + row + 1}")
+            self.offenders.append((text_at(names, row) if names else "") or f"{where}, window {first + row + 1}")
 
     def take(self, other: Outcome) -> None:
         """Add the outcome of the same invariant for windows that come after."""
@@ -63,13 +63,6 @@ class Outcome:
         self.failed += n
         if len(self.offenders) < MAX_OFFENDERS:
             self.offenders.append(offender)
-
-
-def window_name(names: Text | None, row: int) -> str:
-    """The window_index of a row, empty where there is none."""
-    if names is None:
-        return ""
-    return names.data[names.offsets[row] : names.offsets[row + 1]].tobytes().decode(errors="replace")
 
 
 def outcomes() -> list[Outcome]:

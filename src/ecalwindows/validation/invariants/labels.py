@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ecalwindows.core.arrays import Flags
 from ecalwindows.core.schema import COLUMNS, SECOND_COLUMNS, SENTINEL
 from ecalwindows.validation.invariants.seen import (
     SETTING,
-    Flags,
     Invariant,
     Part,
     Seen,

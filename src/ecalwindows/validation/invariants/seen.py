@@ -8,14 +8,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Integers
 from ecalwindows.core.batch import Array, WindowBatch
 from ecalwindows.core.geometry import Geometry
 from ecalwindows.core.schema import COLUMNS, SENTINEL
 from ecalwindows.windowing.derived import ROUNDED, RULES, Rule, Values, held
-
-Flags = NDArray[np.bool_]
 
 SMALLEST = float(np.finfo(np.float32).tiny)
 """Below it float32 loses digits, down to 0."""
@@ -47,7 +45,7 @@ class Seen:
         return held(self.batch) | settings
 
     @property
-    def window(self) -> NDArray[np.int64]:
+    def window(self) -> Integers:
         """The window of each cluster, int64 (n_pairs,)."""
         return self.values.window_of_pair
 
@@ -70,7 +68,7 @@ class Seen:
         """Whether all clusters of a window have the flag."""
         return np.asarray(self.count(~flags) == 0)
 
-    def count(self, flags: Flags) -> NDArray[np.int64]:
+    def count(self, flags: Flags) -> Integers:
         """Clusters of each window with the flag."""
         return np.bincount(self.window[flags], minlength=len(self.batch))
 
@@ -79,7 +77,7 @@ class Seen:
         return flags if COLUMNS[name].level == "window" else self.all_of(flags)
 
     @cached_property
-    def seed(self) -> tuple[Flags, NDArray[np.int64]]:
+    def seed(self) -> tuple[Flags, Integers]:
         """Which windows have one seed, and its row among the pairs (0 in others)."""
         is_seed = self.batch.column("is_seed")
         row = np.zeros(len(self.batch), np.int64)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ipaddress
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from ecalwindows.core.errors import SettingsError
-from ecalwindows.core.setting_types import Count, HomePath
+from ecalwindows.core.setting_types import Count, Frozen, HomePath
 
 Cluster = Literal["slurm", "htcondor", "pbs", "lsf", "sge", "oar", "moab"]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9@._:,/=+-]+$")]
@@ -21,7 +21,7 @@ OURS = ("security", "protocol", "shared_temp_directory", "log_directory")
 WITHIN_THE_PROCESS = "inproc"
 
 
-class Dask(BaseModel):
+class Dask(Frozen):
     """How jobs run on dask workers."""
 
     scheduler: Word | None = Field(
@@ -50,8 +50,6 @@ class Dask(BaseModel):
     extra: dict[str, Any] = Field(
         default_factory=dict, description="Any other argument of the cluster class of dask-jobqueue."
     )
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:

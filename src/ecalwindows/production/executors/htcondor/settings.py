@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ecalwindows.core.names import at_home
-from ecalwindows.core.setting_types import HomePath
+from ecalwindows.core.setting_types import Frozen, HomePath
 
 Flavour = Literal["espresso", "microcentury", "longlunch", "workday", "tomorrow", "testmatch", "nextweek"]
 Size = Annotated[str, Field(pattern=r"^[1-9][0-9]*(\.[0-9]+)? ?(MB|GB)$")]
@@ -46,10 +46,8 @@ Key = Annotated[str, Field(pattern=r"^\+?[A-Za-z_][A-Za-z0-9_.]*$"), AfterValida
 """Name of a line of a submit file, such as `requirements`, `+Project` or `MY.Project`."""
 
 
-class HTCondor(BaseModel):
+class HTCondor(Frozen):
     """How jobs run on HTCondor."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     queue: Flavour | None = Field(None, description="CERN's job flavour, which limits the time of a job.")
     accounting_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] | None = Field(

@@ -1,0 +1,199 @@
+"""An output as a part of a production: its windows in the splits of their events at once, and the hash of each event.
+
+A part that is divided has a file for each split, `<part>.<split>.parquet`, and its manifest notes the rule. Beside it,
+`_ecalwindows/keys/<part>.npz` has the event hash of each row in the order of the undivided part: so it can be put
+together again, or divided by another rule, and its events are known without reading it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecalwindows.core.arrays import Flags, Integers, Words
+from ecalwindows.core.batch import Text, WindowBatch
+from ecalwindows.core.event_hash import event_hash, sample_key
+from ecalwindows.dataset.splits import Splits
+from ecalwindows.formats.manifest import FOLDER, FileRecord, file_record
+from ecalwindows.formats.suffixes import EVENTS_SUFFIX, MATCHED, UNMATCHED, suffix_of
+from ecalwindows.formats.writers import Format, OutputPlan, Writer, open_writers
+
+IDS = ("run_id", "lumi_id", "event_id")
+WINDOWS, EVENTS = "windows", "events"
+KINDS: dict[Format, tuple[str, ...]] = {
+    "parquet": (WINDOWS,), "ndjson": (WINDOWS, EVENTS), "tfrecord": (MATCHED, UNMATCHED),
+}  # fmt: skip
+"""What the files of a part hold, by format."""
+RULE = "splits"
+"""The note of a part that is divided: by which splits."""
+
+
+def keys_name(part: str) -> str:
+    """The file of event hashes of a part, relative to its folder."""
+    return f"{FOLDER}/keys/{part}.npz"
+
+
+def split_name(part: str, split: str | None) -> str:
+    """The name of the files of a split of a part, without suffix."""
+    return f"{part}.{split}" if split else part
+
+
+def save_keys(path: Path, keys: Mapping[str, Sequence[Words]]) -> None:
+    """Write event hashes, uint64, by what the rows are. Raises OSError."""
+    empty = np.empty(0, np.uint64)
+    arrays: dict[str, Any] = {kind: np.concatenate([empty, *pieces]) for kind, pieces in keys.items()}
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def load_keys(path: Path) -> dict[str, Words]:
+    """What `save_keys` wrote. Raises OSError, ValueError."""
+    with np.load(path, allow_pickle=False) as file:
+        return {kind: file[kind] for kind in file.files}
+
+
+@dataclass(frozen=True)
+class PartOutput:
+    """What a run writes in one format. `splits` : by which its windows are divided; `has_keys` : with event hashes"""
+
+    plan: OutputPlan
+    splits: Splits | None = None
+    has_keys: bool = False
+
+    @property
+    def plans(self) -> list[OutputPlan]:
+        """The plan of each split; of all windows where they are not divided."""
+        return [_of_split(self.plan, name) for name in self.splits.names] if self.splits else [self.plan]
+
+    @property
+    def keys_path(self) -> Path:
+        """The file of event hashes."""
+        name = self.plan.path.name
+        return self.plan.base / keys_name(
+            self.plan.part if self.plan.format == "tfrecord" else name.removesuffix(suffix_of(name))
+        )
+
+    @property
+    def paths(self) -> list[Path]:
+        """All files, the data last."""
+        return [*([self.keys_path] if self.has_keys else []), *(path for plan in self.plans for path in plan.paths)]
+
+    @property
+    def all_paths(self) -> list[Path]:
+        """The manifest where there is one, then all files."""
+        return [*self.plan.all_paths[: -len(self.plan.paths)], *self.paths]
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What the manifest notes of the splits."""
+        return {RULE: str(self.splits)} if self.splits else {}
+
+    def open(
+        self, places: Mapping[Path, Path], metadata: dict[str, str], sample: str, stack: ExitStack
+    ) -> Sequence[Writer]:
+        """The writers; `places` : where files are until they have their names. The stack closes them."""
+        writers = [open_writers(plan, [places[path] for path in plan.paths], metadata, stack) for plan in self.plans]
+        if not self.has_keys:
+            return writers[0]
+        return [stack.enter_context(DividingWriter(self, writers, places[self.keys_path], sample))]
+
+    def files(self, places: Mapping[Path, Path]) -> list[FileRecord]:
+        """The files for the manifest."""
+        data = [path for path in self.paths if path != self.keys_path]
+        return [file_record(path, self.plan.base, places[path]) for path in (*data, *self.paths[: -len(data)])]
+
+
+def part_output(plan: OutputPlan, splits: Splits | None) -> PartOutput:
+    """A part, divided by splits if given; without event hashes where its columns do not have the events."""
+    has_keys = set(IDS) <= {name.rpartition(".")[2] for name in plan.columns}
+    return PartOutput(plan, splits if has_keys else None, has_keys)
+
+
+def _of_split(plan: OutputPlan, split: str) -> OutputPlan:
+    def named(path: Path, suffix: str) -> Path:
+        return path.with_name(split_name(path.name.removesuffix(suffix), split) + suffix)
+
+    if plan.format == "tfrecord":
+        return replace(plan, part=split_name(plan.part, split))
+    events = named(plan.events_path, EVENTS_SUFFIX) if plan.events_path else None
+    return replace(plan, path=named(plan.path, suffix_of(plan.path.name)), events_path=events)
+
+
+class DividingWriter:
+    """Writes batches to the writers of each split, and event hashes at the end."""
+
+    def __init__(self, output: PartOutput, writers: Sequence[Sequence[Writer]], place: Path, sample: str) -> None:
+        self._splits, self._writers, self._place = output.splits, writers, place
+        self._sample = sample_key(sample)
+        self._format = output.plan.format
+        self._keys: dict[str, list[Words]] = {kind: [] for kind in KINDS[self._format]}
+
+    def write(self, batch: WindowBatch) -> None:
+        """Append all windows of a batch."""
+        for piece in self.pieces(batch):
+            self.put(piece)
+
+    def pieces(self, batch: WindowBatch) -> Iterator[Callable[[], None]]:
+        """What puts a batch, divided."""
+        of_windows = event_hash(self._sample, *(batch.window[name] for name in IDS))
+        of_events = event_hash(self._sample, *(batch.events[name] for name in IDS)) if EVENTS in self._keys else None
+        for number, writers in enumerate(self._writers):
+            own = batch
+            if self._splits is not None:
+                rows = np.flatnonzero(self._splits.of_hash(of_windows) == number)
+                events = None if of_events is None else self._splits.of_hash(of_events) == number
+                own = selected_windows(batch, rows, events)
+            for writer in writers:
+                for piece in writer.pieces(own):
+                    yield partial(writer.put, piece)
+        yield partial(self._keep, self._by_kind(batch, of_windows, of_events))
+
+    def _by_kind(self, batch: WindowBatch, of_windows: Words, of_events: Words | None) -> dict[str, Words]:
+        if self._format == "tfrecord":
+            none = np.zeros(len(batch), np.int64)
+            matched = np.asarray(batch.window.get("is_seed_calo_matched", none)) == 1
+            return {MATCHED: of_windows[matched], UNMATCHED: of_windows[~matched]}
+        return {WINDOWS: of_windows} | ({} if of_events is None else {EVENTS: of_events})
+
+    def _keep(self, keys: Mapping[str, Words]) -> None:
+        for kind, each in keys.items():
+            self._keys[kind].append(each)
+
+    def put(self, piece: Callable[[], None]) -> None:
+        """Put a piece."""
+        piece()
+
+    def close(self) -> None:
+        """Write the event hashes. Raises OSError."""
+        save_keys(self._place, self._keys)
+
+    def __enter__(self) -> DividingWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.close()
+
+
+def selected_windows(batch: WindowBatch, rows: Integers, events: Flags | None) -> WindowBatch:
+    """Some windows of a batch, in this order, with some of its events; the clusters stay as they are."""
+    from ecalwindows.core.kernels.gather import gathered_rows  # numba, which the names of files do not need
+
+    offsets, pairs = gathered_rows(batch.window_offsets, rows)
+    text_offsets, text = gathered_rows(batch.window_index.offsets, rows)
+    return replace(
+        batch,
+        window_index=Text(text_offsets, batch.window_index.data[text]),
+        window={name: column[rows] for name, column in batch.window.items()},
+        pair={name: column[pairs] for name, column in batch.pair.items()},
+        window_offsets=offsets,
+        pair_cluster=batch.pair_cluster[pairs],
+        window_seed=batch.window_seed[rows],
+        events=batch.events if events is None else {name: column[events] for name, column in batch.events.items()},
+    )

@@ -1,0 +1,59 @@
+"""What a call of `windows` imports, and how its process ends: nearly all of the time of a small file is that."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from helpers.golden_files import GOLDEN
+
+NEVER = {
+    "IPython", "_pytest", "awkward._connect.numba", "boost_histogram", "cffi", "dask", "iminuit", "markdown_it",
+    "matplotlib", "mplhep", "onnx", "onnxruntime", "pandas", "pyarrow.dataset", "pycparser", "rich", "scipy",
+    "tensorflow", "torch", "ecalwindows.evaluation", "ecalwindows.plots", "ecalwindows.production",
+    "ecalwindows.report", "ecalwindows.simulation", "ecalwindows.studies", "ecalwindows.training",
+    "ecalwindows.validation",
+}  # fmt: skip
+"""Modules that take long to import, and that windows of a local file do not need."""
+
+CALL = """
+import atexit, gc, sys
+atexit.register(lambda: print("frozen", gc.get_freeze_count()))
+atexit.register(lambda: print("modules", *sys.modules))
+from ecalwindows.cli.main import main
+main(sys.argv[1:])
+"""
+
+
+def called(*words: str) -> dict[str, list[str]]:
+    """What a command prints in a process of its own: the modules that it imported, and the objects that are kept."""
+    done = subprocess.run([sys.executable, "-c", CALL, *words], capture_output=True, text=True, check=True)
+    lines = [line.split() for line in done.stdout.splitlines() if line.startswith(("frozen ", "modules "))]
+    return {key: values for key, *values in lines}
+
+
+def test_windows_of_a_local_file_import_no_heavy_module_that_they_do_not_need(tmp_path: Path) -> None:
+    words = called("windows", str(GOLDEN / "electrons.root"), "-o", str(tmp_path / "out.parquet"))
+    imported = set(words["modules"])
+    assert "numba" in imported
+    assert {name for name in imported if any(name == each or name.startswith(f"{each}.") for each in NEVER)} == set()
+
+
+def test_a_command_ends_without_a_search_for_unused_objects() -> None:
+    assert int(called("--help")["frozen"][0]) > 0
+
+
+def test_modules_that_are_hidden_from_the_imports_of_a_command_can_be_imported_afterwards() -> None:
+    code = (
+        "import sys, gc\n"
+        "before = {*sys.modules}\n"
+        "from ecalwindows.core.lazy import NOT_USED, quick_imports\n"
+        "with quick_imports():\n"
+        "    import numba\n"
+        "assert gc.isenabled() and not {*NOT_USED} & ({*sys.modules} - before)\n"
+        "import coverage, pyarrow.fs\n"
+        "f = numba.njit(lambda x: x + 1)\n"
+        "assert f(1) == 2\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
