@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,6 +37,7 @@ from helpers.parquet_reader import (
 
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.dataset.flat_tables import FlatWriter, flat_rows, read_flat
+from ecalwindows.formats.parquet.checked_file import KEPT_BYTES
 from ecalwindows.formats.parquet.definition import FeaturesDefinition
 from ecalwindows.formats.parquet.footer import BLOCK
 from ecalwindows.formats.parquet.reader import parquet_index, read_batches
@@ -495,3 +497,14 @@ def test_the_end_of_a_file_is_read_once_in_a_process_until_the_file_changes(file
     assert parquet_index(file) == first and bytes_read() - before < size
     shutil.copyfile(other, file)
     assert parquet_index(file).names == parquet_index(other).names != first.names
+
+
+def test_threads_that_read_more_files_than_a_process_remembers_find_what_is_in_each(tmp_path: Path) -> None:
+    first = written(tmp_path / "0.parquet", DEFAULT)
+    paths = [Path(shutil.copy(first, tmp_path / f"{number}.parquet")) for number in range(1, 41)]
+    for path in paths:
+        os.utime(path, (1e9, 1e9))
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(parquet_index, paths * 3))
+    assert all(each == found[0] for each in found)
+    assert len(paths) * pq.read_metadata(first).serialized_size > KEPT_BYTES

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from ecalwindows.core.files.file_state import FileState, file_state
 from ecalwindows.formats.parquet.footer import Proof, read_proof
 
-KEPT_BYTES = 4 * 2**20
-"""Bytes of footers, as files hold them, that a process remembers; in memory they are about seven times as large."""
+KEPT_BYTES = 2**21
+"""Bytes of footers, as files hold them, that a process remembers; in memory they are seven times as large (14 MB)."""
 
 SETTLED = 2 * 10**9
 """Nanoseconds since the last change of a file after which another change shows in its time, on any file system."""
@@ -35,23 +35,34 @@ class End:
     index: Any = None
 
 
-_ends: OrderedDict[tuple[str, FileState], End] = OrderedDict()
-"""The ends of files that were read last, by name and state, so that each is read and checked once in a process."""
+class _Ends:
+    """The ends of the files that were read last, by name and state, so that each is read and checked once in a process.
+
+    Any thread may ask. One that finds another at work does without: a forked process may get a lock that stays taken.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, FileState], End] = {}
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, path: Path, state: FileState | None) -> End | None:
+        return None if state is None else self._kept.get((str(path), state))
+
+    def add(self, path: Path, state: FileState | None, end: End) -> None:
+        if state is None or time.time_ns() - state.mtime_ns < SETTLED or not self._lock.acquire(blocking=False):
+            return
+        try:
+            if (str(path), state) not in self._kept:
+                self._kept[str(path), state] = end
+                self._bytes += end.metadata.serialized_size
+            while self._bytes > KEPT_BYTES:
+                self._bytes -= self._kept.pop(next(iter(self._kept))).metadata.serialized_size
+        finally:
+            self._lock.release()
 
 
-def _remembered(path: Path, state: FileState | None) -> End | None:
-    if state is None or (end := _ends.get((str(path), state))) is None:
-        return None
-    _ends.move_to_end((str(path), state))
-    return end
-
-
-def _remember(path: Path, state: FileState | None, end: End) -> None:
-    if state is None or time.time_ns() - state.mtime_ns < SETTLED:
-        return
-    _ends[str(path), state] = end
-    while sum(each.metadata.serialized_size for each in list(_ends.values())) > KEPT_BYTES:
-        _ends.popitem(last=False)
+_ends = _Ends()
 
 
 class CheckedFile(pq.ParquetFile):  # type: ignore[misc]
@@ -60,13 +71,13 @@ class CheckedFile(pq.ParquetFile):  # type: ignore[misc]
     def __init__(self, path: str | Path, **options: Any) -> None:
         self.path = Path(path)
         state = file_state(self.path)
-        known = _remembered(self.path, state)
+        known = _ends.get(self.path, state)
         if known is None:
             with self.path.open("rb") as file:
                 proof = read_proof(file, self.path.stat().st_size, path)
             super().__init__(str(path), page_checksum_verification=True, **options)
             self.end = End(self.metadata, proof)
-            _remember(self.path, state, self.end)
+            _ends.add(self.path, state, self.end)
         else:
             super().__init__(str(path), metadata=known.metadata, page_checksum_verification=True, **options)
             self.end = known
