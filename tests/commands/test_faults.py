@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import cycle, groupby
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers.cli import Ran, attempt, run
-from helpers.faults import broken, steps_of
+from helpers.faults import broken, kills, moved_back, steps_of
 from helpers.flat_folders import write_part
 from helpers.golden_files import GOLDEN
 from helpers.matches_maker import toy, write_table
@@ -262,29 +262,43 @@ def broken_everywhere(
 ) -> None:
     """Run an action that changes a folder with a fault at each of its steps: the old content is there, or the new.
 
-    What the action says of it is true.
+    What the action says of it is true. Kills come at every step. Of errors, Ctrl-C and SIGTERM, each rename gets one in
+    turn and other steps get an error; with `every`, all steps get all of them.
     """
     shutil.copytree(out, kept, copy_function=shutil.copy2)
     old, steps = tree(out), steps_of(action, out)
     new = tree(out)
     assert new != old and not hidden(out) and steps
-    for at in chosen(steps, only, most, every=every):
-        for kind in kinds if every or steps[at] in RENAMES else [kind for kind in SLOW if kind in kinds]:
+    wanted = chosen(steps, only, most, every=every)
+    if "kill" in kinds:
+        restored(kept, out)
+        check_kills(action, out, kept.with_name("killed"), wanted, (old, new))
+    others = [kind for kind in kinds if kind != "kill"]
+    turns = cycle(others)
+    for at in wanted:
+        for kind in others if every else [next(turns) if steps[at] in RENAMES else others[0]]:
             restored(kept, out)
             said[:] = [""]
             ended = broken(action, out, at, kind)
-            if ended == "killed":
-                for name in new:
-                    recover(out / name)
-            elif steps[at] not in ("unlink", "rmtree"):
+            if steps[at] not in ("unlink", "rmtree"):
                 assert not hidden(out), (kind, at, steps[at])
             found = tree(out)
             assert found in (old, new), (kind, at, steps[at], ended, sorted(found))
             if ended == "done":
                 assert found == new, (kind, at, steps[at])
-            if ended != "killed":
-                assert found == old or SAYS_OLD not in said[0], (kind, at, steps[at], said)
-                assert found == new or SAYS_NEW not in said[0], (kind, at, steps[at], said)
+            assert found == old or SAYS_OLD not in said[0], (kind, at, steps[at], said)
+            assert found == new or SAYS_NEW not in said[0], (kind, at, steps[at], said)
+
+
+def check_kills(
+    action: Callable[[], object], out: Path, kept: Path, at: Collection[int], complete: tuple[Tree, Tree]
+) -> None:
+    """After a kill at any of the steps, and repair, one of two contents is there."""
+    for number, copy in kills(action, out, at, kept).items():
+        moved_back(copy, out)
+        for name in {*complete[0], *complete[1]}:
+            recover(out / name)
+        assert tree(out) in complete, (number, sorted(tree(out)))
 
 
 LONG = ("simulate --validate",)
@@ -357,16 +371,23 @@ def test_a_fault_anywhere_in_the_end_of_a_production_leaves_one_complete_dataset
     shutil.copytree(base, tmp_path / "kept", copy_function=shutil.copy2)
     steps = steps_of(finish, base)
     assert tree(base / "ds") == new != old
-    for at in chosen(steps, ("unlink", "rename", "replace", "renameat2", "rmtree")):
-        for kind in SLOW if steps[at] == "renameat2" else ("kill",):
-            restored(tmp_path / "kept", base)
-            ended = broken(finish, base, at, kind)
-            if ended == "killed":
-                recover(base / "ds")
-            assert tree(base / "ds") in (old, new), (kind, at, steps[at])
-            finish()
-            assert tree(base / "ds") == new, (kind, at, steps[at])
-            assert not [path for path in base.iterdir() if path.name.startswith(".")]
+
+    def check(at: int, kind: str) -> None:
+        assert tree(base / "ds") in (old, new), (kind, at, steps[at])
+        finish()
+        assert tree(base / "ds") == new, (kind, at, steps[at])
+        assert not [path for path in base.iterdir() if path.name.startswith(".")]
+
+    restored(tmp_path / "kept", base)
+    wanted = chosen(steps, ("unlink", "rename", "replace", "renameat2", "rmtree"))
+    for at, copy in kills(finish, base, wanted, tmp_path / "killed").items():
+        moved_back(copy, base)
+        recover(base / "ds")
+        check(at, "kill")
+    for at in [at for at in wanted if steps[at] == "renameat2"]:
+        restored(tmp_path / "kept", base)
+        broken(finish, base, at, "error")
+        check(at, "error")
 
 
 def test_the_end_of_a_production_finds_the_dataset_that_a_killed_run_left_under_a_hidden_name(production, caplog):
@@ -385,9 +406,9 @@ def test_a_fault_anywhere_in_a_job_leaves_a_part_that_is_complete_or_made_again(
     task = command(("production", "task", str(work / "plan.json"), "0"), work, work)
     before = tree(work / "parts")
     steps = steps_of(task, work)
-    for at in chosen(steps, ("rename", "replace", "link")):
-        restored(tmp_path / "kept", work)
-        broken(task, work, at, "kill")
+    restored(tmp_path / "kept", work)
+    for at, copy in kills(task, work, chosen(steps, ("rename", "replace", "link")), tmp_path / "killed").items():
+        moved_back(copy, work)
         (found, other) = verdicts(place, plan)
         assert other.is_complete, (at, steps[at])
         if not found.is_complete:
@@ -442,14 +463,23 @@ def completed_after_faults(production: Path, kept: Path, case: OfProduction, mos
     old = tree(base / case.dataset)
     steps = steps_of(act, base)
     new, new_dataset = without_times(tree(base)), tree(base / case.dataset)
-    for at in chosen(steps, (), most):
-        for kind in ("kill",) if most == 2 else ("error", "SIGTERM", "kill"):
+
+    def check(at: int, kind: str) -> None:
+        recover(base / case.dataset)
+        assert tree(base / case.dataset) in (old, new_dataset), (kind, at, steps[at])
+        act()
+        assert without_times(tree(base)) == new, (kind, at, steps[at])
+
+    wanted = chosen(steps, (), most)
+    restored(kept, base)
+    for at, copy in kills(act, base, wanted, kept.with_name("killed")).items():
+        moved_back(copy, base)
+        check(at, "kill")
+    for at in wanted if most > 2 else ():
+        for kind in ("error", "SIGTERM"):
             restored(kept, base)
-            ended = broken(act, base, at, kind)
-            recover(base / case.dataset)
-            assert tree(base / case.dataset) in (old, new_dataset), (kind, at, steps[at], ended)
-            act()
-            assert without_times(tree(base)) == new, (kind, at, steps[at], ended)
+            broken(act, base, at, kind)
+            check(at, kind)
 
 
 @pytest.mark.parametrize("name", [name for name, case in OF_PRODUCTIONS.items() if not case.is_slow])

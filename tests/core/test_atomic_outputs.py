@@ -6,6 +6,8 @@ import errno
 import fcntl
 import logging
 import os
+import re
+import shutil
 import socket
 import threading
 import time
@@ -13,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers.faults import KINDS, Action, Steps, broken, steps_of, watched
+from helpers.faults import KINDS, Action, Steps, broken, kills, moved_back, steps_of, watched
 
 from ecalwindows.core.errors import InputError, OutputError
 from ecalwindows.core.files.commit import put_back_in
@@ -82,25 +84,54 @@ def test_a_fault_at_any_step_leaves_the_old_or_the_new_output_complete(tmp_path,
     steps = steps_of(lambda: write(tmp_path / "count", what), tmp_path / "count", can_exchange=can_exchange)
     new = tree(tmp_path / "count")
     assert new == visible(new) and steps
-    for kind in KINDS:
+    for is_late in (False, True):
+        folder = tmp_path / "killed"
+        prepare(folder, what, before)
+        left = tmp_path / ("late" if is_late else "in time")
+        copies = kills(
+            lambda f=folder: write(f, what), folder, range(len(steps)), left, is_late=is_late, can_exchange=can_exchange
+        )
+        for at, copy in copies.items():
+            moved_back(copy, folder)
+            found = tree(folder)
+            caplog.clear()
+            recover(folder / ("ds" if what == "a folder" else FILES[what][-1]))
+            is_said = bool(caplog.records)
+            assert is_said or visible(found) == visible(tree(folder)), (is_late, at, steps[at], "nothing was said")
+            assert visible(tree(folder)) in (old, new), (is_late, at, steps[at], found)
+        shutil.rmtree(folder)
+    for kind in [kind for kind in KINDS if not kind.endswith("kill")]:
         for at in range(len(steps)):
             folder = tmp_path / f"{kind} {at}"
             prepare(folder, what, before)
             ended = broken(lambda f=folder: write(f, what), folder, at, kind, can_exchange=can_exchange)
             found = tree(folder)
-            if ended == "killed":
-                caplog.clear()
-                recover(folder / ("ds" if what == "a folder" else FILES[what][-1]))
-                is_said = bool(caplog.records)
-                assert is_said or visible(found) == visible(tree(folder)), (kind, at, steps[at], "nothing was said")
-                found = visible(tree(folder))
-            else:
-                assert visible(found) == visible(tree(folder))
             assert visible(found) in (old, new), (kind, at, steps[at], ended, found)
             if ended == "done":
                 assert visible(found) == new, (kind, at, steps[at])
             if ended in ("error", "interrupted") and steps[at] not in ("unlink", "rmtree"):
                 assert found == visible(found), (kind, at, steps[at], "hidden files are left")
+
+
+@pytest.mark.parametrize("what", ["three files", "a folder"])
+def test_a_copy_of_the_folder_at_a_step_is_what_a_kill_leaves(tmp_path, what):
+    def left(folder: Path) -> dict[str, str]:
+        """Names and text, but for the numbers of processes and the times in a list of renames."""
+        unified = {re.sub(r"\.\d+\.", ".N.", name): text for name, text in tree(folder).items()}
+        return {name: "" if name.endswith(".undo") else text for name, text in unified.items()}
+
+    folder = tmp_path / "folder"
+    prepare(folder, what, "all")
+    kept = tmp_path / "kept"
+    shutil.copytree(folder, kept)
+    steps = steps_of(lambda: write(folder, what), folder)
+    moved_back(kept, folder)
+    shutil.copytree(folder, kept)
+    for at, copy in kills(lambda: write(folder, what), folder, range(len(steps)), tmp_path / "copies").items():
+        shutil.rmtree(folder)
+        shutil.copytree(kept, folder)
+        assert broken(lambda: write(folder, what), folder, at, "kill") == "killed"
+        assert left(folder) == left(copy), (at, steps[at])
 
 
 def test_a_signal_between_two_names_takes_effect_when_all_are_given(tmp_path):

@@ -32,13 +32,13 @@ def exchange(one: Path, other: Path) -> None:
 
     Raises OSError, one of `UNSUPPORTED` where the system or the file system cannot do that.
     """
-    _renameat2(one, other, EXCHANGE)
+    renameat2(one, other, EXCHANGE)
 
 
 def rename_new(source: Path, target: Path) -> None:
     """Rename a file. Raises FileExistsError where the new name is taken, also when it was taken a moment ago."""
     try:
-        _renameat2(source, target, NO_REPLACE)
+        renameat2(source, target, NO_REPLACE)
     except OSError as error:
         if error.errno not in UNSUPPORTED:
             raise
@@ -112,7 +112,8 @@ def _system_call() -> Any:
     return function
 
 
-def _renameat2(source: Path, target: Path, flags: int) -> None:
+def renameat2(source: Path, target: Path, flags: int) -> None:
+    """The system call of this name. Raises OSError, one of `UNSUPPORTED` where there is none."""
     function = _system_call()
     if function is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), str(target))
