@@ -35,11 +35,18 @@ def parsed(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"))
 
 
-def imports(file: Path, *, top_only: bool = False) -> Iterator[str]:
+@cache
+def imports(file: Path, *, top_only: bool = False) -> tuple[str, ...]:
     """Full names of what a module imports, also inside functions and for type checking."""
-    waiting: list[ast.AST] = [parsed(file)]
+    return tuple(_imports(parsed(file), file, top_only))
+
+
+def _imports(module: ast.Module, file: Path, top_only: bool) -> Iterator[str]:
+    waiting: list[ast.AST] = [module]
     while waiting:
         node = waiting.pop()
+        if isinstance(node, ast.expr):  # holds no statement
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

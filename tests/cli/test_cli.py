@@ -133,11 +133,12 @@ def test_a_geometry_of_ones_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", [".ndjson.zst", ".ndjson.gz", ".ndjson", ".parquet"])
 def test_step_size_does_not_change_a_byte(tmp_path: Path, suffix: str) -> None:
     options = ["windows", ELECTRONS, str(GOLDEN / "edge.root"), "--overlap", "--maxnocalow", "1"]
-    for name, more in {"all": [], "1": ["--step-events", "1"], "7": ["--step-events", "7"]}.items():
+    sizes = ("1", "7") if suffix in (".ndjson", ".parquet") else ("7",)
+    for name, more in {"all": [], **{size: ["--step-events", size] for size in sizes}}.items():
         run(*options, "-o", str(tmp_path / f"{name}{suffix}"), *more)
     for end in (suffix, ".events.csv") if suffix != ".parquet" else (suffix,):
         every = (tmp_path / f"all{end}").read_bytes()
-        assert every == (tmp_path / f"1{end}").read_bytes() == (tmp_path / f"7{end}").read_bytes()
+        assert all(every == (tmp_path / f"{size}{end}").read_bytes() for size in sizes)
 
 
 def test_events_are_counted_over_all_inputs(tmp_path: Path) -> None:

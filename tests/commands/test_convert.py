@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from helpers.cli import Ran, attempt, run
 from helpers.definitions import USUAL_COLUMNS
-from helpers.golden_files import CONFIGS, GOLDEN, command_line, differences, read_ndjson
+from helpers.golden_files import GOLDEN, OF_EACH_KIND, command_line, differences, read_ndjson
 from helpers.limits import small_files
 from helpers.ndjson import LINES, TEXT, archive, file_of
 
@@ -58,7 +58,7 @@ def leftovers(folder: Path) -> list[str]:
 # Round trips
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", OF_EACH_KIND)
 def test_ndjson_through_parquet_is_the_same_bytes(tmp_path: Path, name: str) -> None:
     first, middle, last = tmp_path / "a.ndjson.gz", tmp_path / "b.parquet", tmp_path / "c.ndjson.gz"
     run("windows", *command_line(name), "-o", str(first))
@@ -67,7 +67,7 @@ def test_ndjson_through_parquet_is_the_same_bytes(tmp_path: Path, name: str) -> 
     assert lines_of(last) == lines_of(first)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", OF_EACH_KIND)
 def test_golden_ndjson_through_parquet_holds_the_same_numbers(tmp_path: Path, name: str) -> None:
     gold = read_ndjson(GOLDEN / f"{name}.ndjson.gz")
     middle, last = tmp_path / "b.parquet", tmp_path / "c.ndjson"

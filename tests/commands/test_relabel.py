@@ -34,8 +34,10 @@ def relabel(dataset: Path, output: Path, *more: str) -> Any:
     return attempt("relabel", str(dataset), "--wp-file", WP, "-o", str(output), *more)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-@pytest.mark.parametrize("suffix", [".parquet", ".ndjson.zst"])
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [*((name, ".ndjson.zst") for name in CONFIGS), *((name, ".parquet") for name in ("edge.B", "edge.G", "photons.C"))],
+)
 def test_files_are_those_of_a_fresh_production(name: str, suffix: str, tmp_path: Path) -> None:
     """With and without pile-up, other limits on it, overlap, unmatched windows."""
     options = command_line(name)
@@ -113,11 +115,13 @@ def with_points(events: Any, settings: Any, points: Any) -> WindowBatch:
     return make_windows(made, chosen, points, use_pileup=use_pileup).batch
 
 
+@strategies.few
 @given(strategies.cases())
 def test_the_rule_on_events_full_of_exact_edges(case: Any) -> None:
     assert_relabelled(*case)
 
 
+@strategies.few
 @given(strategies.cases(broken=True))
 def test_the_rule_where_the_dump_holds_nan_and_infinities(case: Any) -> None:
     events, settings = case

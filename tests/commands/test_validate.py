@@ -238,8 +238,10 @@ def test_the_geometry_is_that_of_the_settings(geometry: Any, good: Path, tmp_pat
     assert set(failed(validate_dataset(path))) == {"inside"}
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-@pytest.mark.parametrize("suffix", [".parquet", ".ndjson.zst"])
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [*((name, ".parquet") for name in CONFIGS), *((name, ".ndjson.zst") for name in ("edge.D", "electrons.E"))],
+)
 def test_goldens_hold_all_invariants(name: str, suffix: str, tmp_path: Path) -> None:
     run("windows", *command_line(name), "-o", str(tmp_path / f"w{suffix}"))
     out = run("validate", str(tmp_path / f"w{suffix}")).out

@@ -38,16 +38,20 @@ def test_an_input_is_recorded_by_its_bytes(format: str, dump: Path, tmp_path: Pa
     shutil.copy(GOLDEN / "wp_test.json", tmp_path / os.fsdecode(b"wp_\xe9.json"))
     (dump.parent / os.fsdecode(b"bad_\xe9.root")).write_bytes(b"no ROOT file")
     out = tmp_path / "out" / ("" if format == "tfrecord" else f"w.{format}")
-    ran = command(
+    words = (
         "windows", str(dump.parent), "-o", str(out), "--format", format, "--skip-bad-files", "--wp-file",
-        str(tmp_path / os.fsdecode(b"wp_\xe9.json")), PYTHONUTF8="1",
+        str(tmp_path / os.fsdecode(b"wp_\xe9.json")),
     )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
+    if format == "parquet":  # the words, as the system hands them to a process, and what it prints
+        ran = command(*words, PYTHONUTF8="1")
+        assert ran.returncode == 0 and r"bad_\xe9.root" in ran.stdout, ran.stderr
+    else:
+        run(*words)
     (path,) = (tmp_path / "out/_ecalwindows/manifests").glob("*.json")
     manifest = read_manifest(path)
     assert [each.name for each in manifest.inputs] == [RECORDED]
     assert [each["name"] for each in manifest.bad_inputs] == [r"bad_\xe9.root"]
-    assert manifest.settings["wp_file"] == r"wp_\xe9.json" and r"bad_\xe9.root" in ran.stdout
+    assert manifest.settings["wp_file"] == r"wp_\xe9.json"
     assert run("finalize", str(tmp_path / "out")).code == 0 == run("validate", str(tmp_path / "out")).code
 
 

@@ -15,6 +15,9 @@ import zstandard
 GOLDEN = Path(__file__).parents[1] / "golden"
 CONFIGS: dict[str, dict[str, Any]] = json.loads((GOLDEN / "configs.json").read_text())
 
+OF_EACH_KIND = [*(name for name in CONFIGS if name.startswith("edge")), "electrons.E", "photons.C"]
+"""Every combination of settings once, and one golden file each of electrons and of photons: for tests of formats."""
+
 
 def command_line(name: str) -> list[str]:
     """The options of a golden file, as a user types them."""

@@ -10,10 +10,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 from reference.labels import binned_threshold
 from reference.pipeline import Settings
 from reference.windows import Geometry, bounds
+
+few = settings(max_examples=settings().max_examples // 2)
+"""Half as many examples as usual, for further tests of the same events: they cost some 30 ms each."""
 
 Event = dict[str, Any]
 Position = tuple[float, float, int]

@@ -450,7 +450,7 @@ def test_a_full_disk_and_a_vanished_folder_are_reported(dumps: Path, tmp_path: P
 def check_report(base: Path, digest: str, **settings: Any) -> None:
     """A production with a report: it is in the record, and the digest is that of the same without."""
     base.mkdir()
-    run("production", "run", str(write_yaml(base / "p.yaml", report=True, **settings)), "-q")
+    run("production", "run", str(write_yaml(base / "p.yaml", report=True, **settings)), "-j", "0", "-q")
     dataset = base / "dataset"
     assert dataset_digest(dataset) == digest
     page = next(dataset.rglob("report.html"))
@@ -472,7 +472,7 @@ def test_a_report_is_in_the_record_and_the_digest_is_that_without(dumps: Path, d
 def test_a_report_in_the_layout_flat_is_in_the_record_too(dumps: Path, tmp_path: Path) -> None:
     samples = [{"name": "ele", "inputs": [str(dumps / "dump_000.root")], "flavour": 11}]
     settings: dict[str, Any] = {"samples": samples, "layout": "flat", "splits": {}}
-    run("production", "run", str(write_yaml(tmp_path / "p.yaml", **settings)), "-q")
+    run("production", "run", str(write_yaml(tmp_path / "p.yaml", **settings)), "-j", "0", "-q")
     check_report(tmp_path / "with", dataset_digest(tmp_path / "dataset"), **settings)
 
 

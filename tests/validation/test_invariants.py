@@ -24,12 +24,14 @@ def failures(batch: WindowBatch, settings: Any) -> dict[str, list[str]]:
     return {outcome.name: outcome.offenders for outcome in results if outcome.failed}
 
 
+@strategies.few
 @given(strategies.cases())
 def test_windows_of_the_pipeline_hold_all_invariants(case: Any) -> None:
     events, settings = case
     assert failures(made_of(events, settings).batch, settings) == {}
 
 
+@strategies.few
 @given(strategies.cases(broken=True))
 def test_also_where_the_dump_holds_nan_and_infinities(case: Any) -> None:
     events, settings = case
@@ -41,6 +43,7 @@ def test_also_where_the_dump_holds_nan_and_infinities(case: Any) -> None:
     assert found == {}
 
 
+@strategies.few
 @given(strategies.cases(complete=False))
 def test_also_where_branches_are_absent(case: Any) -> None:
     events, settings = case

@@ -149,6 +149,7 @@ def test_simulated_events_with_particles_in_common_windows_equal_the_slow_refere
         assert differ.any()
 
 
+@strategies.few
 @given(strategies.cases(complete=False))
 def test_absent_optional_branches_take_their_defaults(case: Any) -> None:
     events, settings = case
@@ -162,6 +163,7 @@ def test_equals_the_slow_reference_with_nan_and_infinities(case: Any) -> None:
     assert_equals_reference(made, *reference.windows(events, settings, strategies.threshold))
 
 
+@strategies.few
 @given(strategies.cases())
 def test_events_do_not_depend_on_their_neighbours(case: Any) -> None:
     events, settings = case
@@ -173,6 +175,7 @@ def test_events_do_not_depend_on_their_neighbours(case: Any) -> None:
             np.testing.assert_array_equal(np.concatenate(parts), together.column(name), err_msg=name)
 
 
+@strategies.few
 @given(strategies.cases(broken=True))
 def test_the_summary_is_that_of_the_reference(case: Any) -> None:
     events, settings = case
