@@ -11,6 +11,7 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
+from helpers.patched_trees import with_changed_basket
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from reference import decode as reference
@@ -104,9 +105,25 @@ def test_no_names(photons: Any) -> None:
     assert read_columns(photons, [], 0, 24) == {}
 
 
-def test_the_vectors_of_the_golden_files_take_the_fast_way(tree: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ecalwindows.dumper.columns._read_plain", None)
+@pytest.fixture
+def asked(photons: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What uproot is asked to make of branches: `np` for numbers that are decoded here, `ak` in the plain way."""
+    found: list[str] = []
+    arrays = type(photons).arrays
+
+    def seen(self: Any, *words: Any, library: str = "ak", **options: Any) -> Any:
+        found.append(library)
+        return arrays(self, *words, library=library, **options)
+
+    monkeypatch.setattr(type(photons), "arrays", seen)
+    return found
+
+
+def test_the_vectors_of_the_golden_files_take_the_fast_way(tree: Any, asked: list[str]) -> None:
     read_columns(tree, column_names(tree), 0, tree.num_entries)
+    assert "ak" not in asked
+    read_columns(tree, column_names(tree), 0, tree.num_entries, fast=False)
+    assert "ak" in asked
 
 
 # --- RNTuple and C arrays ---------------------------------------------------------------------------
@@ -335,19 +352,17 @@ def test_a_basket_with_fewer_entries_than_its_branch_says_is_noticed() -> None:
         way.final_array({0: basket}, 0, 3, [0, 3], None, branch, {})
 
 
-def test_damage_in_a_file_reaches_the_reader(photons: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    keep = FlatVectors.basket_array
+def test_damage_in_a_file_reaches_the_reader(tmp_path: Path) -> None:
+    def one_more_hit_in_the_first_cluster(data: bytearray, byte_offsets: Any) -> None:
+        data[byte_offsets[2] + 13] += 1
 
-    def damaged(way: FlatVectors, data: Any, byte_offsets: Any, basket: Any, *others: Any) -> Any:
-        data = data.copy()
-        if basket.basket_num == 1:
-            data[byte_offsets[2] + 13] += 1  # one more hit in the first cluster
-        return keep(way, data, byte_offsets, basket, *others)
-
-    monkeypatch.setattr(FlatVectors, "basket_array", damaged)
-    assert read_columns(photons, HITS[:1], 0, 9)[HITS[0]].n_entries == 9
-    with pytest.raises(BadFileError, match=r"(?s)branch 'pfClusterHit_iz', entry 11,.*photons\.root"):
-        read_columns(photons, HITS[:1], 0, 24)
+    path = tmp_path / "photons.root"
+    with_changed_basket(GOLDEN / "photons.root", path, HITS[0], 1, one_more_hit_in_the_first_cluster)
+    with uproot.open(path) as file:
+        tree = file["recosimdumper/caloTree"]
+        assert read_columns(tree, HITS[:1], 0, 9)[HITS[0]].n_entries == 9
+        with pytest.raises(BadFileError, match=r"(?s)branch 'pfClusterHit_iz', entry 11,.*photons\.root"):
+            read_columns(tree, HITS[:1], 0, 24)
 
 
 @pytest.mark.parametrize("version", [0, 0x400A], ids=["checksum", "member-wise"])
@@ -355,7 +370,14 @@ def test_other_streaming_is_left_to_uproot(version: int) -> None:
     assert decoded([reference.entry_bytes([[1.5]], 2, "float32", version)], 2, "float32") is None
 
 
-def test_a_branch_that_declines_is_read_the_plain_way(photons: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = read_columns(photons, SOME, 0, 24)
-    monkeypatch.setattr(FlatVectors, "final_array", lambda *_: None)
-    assert_same(read_columns(photons, SOME, 0, 24), expected)
+def test_a_branch_of_other_streaming_in_a_file_is_left_to_uproot(tmp_path: Path, asked: list[str]) -> None:
+    def member_wise(data: bytearray, byte_offsets: Any) -> None:
+        data[byte_offsets[2] + 4] |= 0x40
+
+    path = with_changed_basket(GOLDEN / "photons.root", tmp_path / "photons.root", HITS[0], 1, member_wise)
+    with uproot.open(path) as file:
+        tree = file["recosimdumper/caloTree"]
+        expected = read_columns(tree, HITS, 0, 24, fast=False)
+        asked.clear()
+        assert_same(read_columns(tree, HITS, 0, 24), expected)
+        assert "ak" in asked

@@ -56,6 +56,31 @@ def with_tree_entries(source: Path, target: Path, n: int) -> Path:
     return patched(source, target, change)
 
 
+def with_changed_basket(
+    source: Path, target: Path, name: str, number: int, change: Callable[[bytearray, Any], None]
+) -> Path:
+    """A copy with another content of a basket, without compression; `change` gets it and where its entries begin."""
+    content = source.read_bytes()
+    with uproot.open(source) as file:
+        branch = file[TREE][name]
+        basket, begin = branch.basket(number), int(branch.member("fBasketSeek")[number])
+        data = bytearray(basket.raw_data)
+        change(data, basket.byte_offsets)
+        head = content[begin : begin + basket.member("fKeylen")]
+    key = (len(head) + len(data)).to_bytes(4, "big") + head[4:] + data
+    target.write_bytes(content + key)
+
+    def point_to_it(tree: Any, changed: bytes) -> bytes:
+        for member, dtype, value in (("fBasketSeek", ">i8", len(content)), ("fBasketBytes", ">i4", len(key))):
+            before = np.asarray(tree[name].member(member)).astype(dtype)
+            after = before.copy()
+            after[number] = value
+            changed = _replaced(changed, name, before.tobytes(), after.tobytes())
+        return changed
+
+    return patched(target, target, point_to_it)
+
+
 def patched(source: Path, target: Path, change: Callable[[Any, bytes], bytes]) -> Path:
     """A copy of a file with another object of the tree; `change` gets uproot's tree and the bytes of its object."""
     content = bytearray(source.read_bytes())
