@@ -104,7 +104,7 @@ def finalize_dataset(
     record_file = (target / FOLDER if output is None or flat else target) / RECORD
     previous = read_record(record_file) if record_file.is_file() else None
     fields = stated_fields(about or About(), target, previous)
-    bad = [each for part in parts for each in part.manifest.bad_inputs] + inputs_without_part(folder)
+    bad = [each for part in parts for each in part.manifest.bad_inputs] + inputs_without_part(folder, parts)
     if output is None:
         _refuse_untracked(folder, parts)
         refuse_links([folder / FOLDER, folder / FOLDER / "run", *(folder / name for name in INDEX)])

@@ -24,6 +24,9 @@ from ecalwindows.formats.suffixes import format_of
 
 MAX_NAMED = 5
 
+MAX_KNOWN = 1 << 20
+"""Files of which it is remembered that they were checked. A dataset has fewer, else all would be checked each time."""
+
 
 @dataclass(frozen=True)
 class Stated:
@@ -74,7 +77,7 @@ def file_sha256(path: Path) -> str:
     return _sha256(path.absolute(), *_identity(path))
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=MAX_KNOWN)
 def _sha256(path: Path, *_: int) -> str:
     return size_and_sha256(path)[1]
 
@@ -92,7 +95,7 @@ def checked_file(path: Path) -> Stated | None:
     return _checked(path.absolute(), *identity)
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=MAX_KNOWN)
 def _checked(path: Path, *_: int) -> Stated | None:
     stated = stated_file(path)
     check_stated(path, stated)

@@ -38,8 +38,15 @@ class _Notes(BaseModel):
     weights: _Weights | list[_Weights] | None = None
 
 
+ACCEPTED = set[str]()
+"""Settings that were checked: those of all parts of a dataset are the same, and checking takes longer than reading."""
+MAX_ACCEPTED = 1000
+
+
 def _known_settings(values: dict[str, Any]) -> dict[str, Any]:
     values = recorded_settings(values)
+    if (text := repr(values)) in ACCEPTED:
+        return values
     for name, value in values.items():
         if name not in WindowSettings.model_fields or name in NOT_CHECKED or value is None:
             continue
@@ -48,6 +55,8 @@ def _known_settings(values: dict[str, Any]) -> dict[str, Any]:
             WindowSettings.model_validate(beside | {name: value})
         except ValidationError as error:
             raise ValueError(f"the setting {name} cannot be {shown_value(value)}") from error
+    if len(ACCEPTED) < MAX_ACCEPTED:
+        ACCEPTED.add(text)
     return values
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ecalwindows.core.errors import near
 from ecalwindows.dataset.reading.opened import Dataset
+from ecalwindows.dataset.reading.scan import Unit
 from ecalwindows.training.loading import gathers
 from ecalwindows.training.padding import PaddedBatch, Padding, gathering_source, padded_batch, padding_of
 from ecalwindows.training.stream import Stream, stream
@@ -87,8 +88,10 @@ class TrainingDataset(Dataset):
     def _padded(
         self, padding: Padding, size: int, rng: np.random.Generator | None, drop_last: bool
     ) -> Iterator[PaddedBatch]:
-        units = list(self.scan.units())
-        ordered = units if rng is None else [units[i] for i in rng.permutation(len(units))]
+        ordered: Iterable[Unit] = self.scan.units()  # in order, no file is opened before its windows are wanted
+        if rng is not None:
+            units = list(ordered)
+            ordered = [units[i] for i in rng.permutation(len(units))]
         pieces = self.scan.pieces(ordered, padding.columns | {"is_seed"} & self.scan.names)
         sources = ((gathering_source(batch, padding), kept) for batch, kept in pieces)
         n_clusters = n_hits = 0

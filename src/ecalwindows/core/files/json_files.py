@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import stat
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -125,10 +126,16 @@ def read_object(path: Path) -> dict[str, Any]:
     return parsed_object(file_content(path))
 
 
+@cache
+def _objects() -> TypeAdapter[dict[str, Any]]:
+    """Made once: it takes longer than most files."""
+    return TypeAdapter(dict[str, Any])
+
+
 def parsed_object(content: bytes | str) -> dict[str, Any]:
     """JSON text that must be an object. Raises UnreadableError, also for one nested too deeply."""
     try:
-        return TypeAdapter(dict[str, Any]).validate_python(from_json(content), strict=True)
+        return _objects().validate_python(from_json(content), strict=True)
     except ValidationError:
         raise UnreadableError("it is JSON of another shape than an object { ... }") from None
     except ValueError as error:

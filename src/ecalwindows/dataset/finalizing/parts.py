@@ -81,8 +81,12 @@ def find_parts(folder: Path) -> list[Part]:
         raise parts_error(
             "the folder is a finished dataset", "a flat folder of parts", folder, "give the folder of its parts"
         )
-    manifests = sorted((folder / FOLDER / "manifests").glob("[!.]*.json"), key=lambda path: natural_key(path.name))
-    parts = [part_of(folder, path) for path in manifests if not _is_without_data(read_manifest(path))]
+    parts: list[Part] = []
+    for path in _manifests(folder):
+        before = file_states([path])
+        manifest = read_manifest(path)
+        if not _is_without_data(manifest):
+            parts.append(_part(folder, path, like(manifest, parts[-1].manifest if parts else manifest), before))
     _refuse_same_names(folder, parts)
     _refuse_untracked(folder, {record.name for part in parts for record in part.manifest.files})
     if not parts:
@@ -97,16 +101,30 @@ def _is_without_data(manifest: Manifest) -> bool:
     return not manifest.files and bool(manifest.bad_inputs)
 
 
-def inputs_without_part(folder: Path) -> list[dict[str, str]]:
-    """Bad inputs, with the reason, of jobs that gave no data at all."""
-    paths = sorted((folder / FOLDER / "manifests").glob("[!.]*.json"), key=lambda path: natural_key(path.name))
-    return [bad for each in map(read_manifest, paths) if _is_without_data(each) for bad in each.bad_inputs]
+def _manifests(folder: Path) -> list[Path]:
+    return sorted((folder / FOLDER / "manifests").glob("[!.]*.json"), key=lambda path: natural_key(path.name))
+
+
+def like(manifest: Manifest, other: Manifest) -> Manifest:
+    """The manifest; what it has in common with another one is there once, as most of what a part is known by."""
+    same = {name: getattr(other, name) for name in ("columns", "settings", "notes", "counts")}
+    return manifest.model_copy(update={name: each for name, each in same.items() if getattr(manifest, name) == each})
+
+
+def inputs_without_part(folder: Path, parts: Iterable[Part]) -> list[dict[str, str]]:
+    """Bad inputs, with the reason, of jobs that gave no data at all. parts : the parts of the folder"""
+    known = {part.manifest_file for part in parts}
+    others = map(read_manifest, (path for path in _manifests(folder) if path not in known))
+    return [bad for each in others if _is_without_data(each) for bad in each.bad_inputs]
 
 
 def part_of(folder: Path, path: Path) -> Part:
     """The part of a manifest. Raises InputError for one that fits no flat folder."""
     before = file_states([path])
-    manifest = read_manifest(path)
+    return _part(folder, path, read_manifest(path), before)
+
+
+def _part(folder: Path, path: Path, manifest: Manifest, before: dict[str, FileState | None]) -> Part:
     names = [record.name for record in manifest.files]
     data = [name for name in names if format_of(PurePosixPath(name).name) == manifest.format]
     if not data:
@@ -198,11 +216,12 @@ def checked_parts(parts: Iterable[Part], done: Callable[[], None]) -> list[Part]
     Raises InputError that lists how files and manifests differ: absent files, other sizes or checksums, other numbers
     of windows, other settings in the data than in the manifest, counts that do not add up.
     """
-    result, found = [], []
+    result: list[Part] = []
+    found: list[str] = []
     for part in parts:
         wrong = problems(part.manifest, part.base)
         if not wrong:
-            part, wrong = _read_part(part)
+            part, wrong = _read_part(part, result[-1].schema if result else None)
         found += [f"{part.name}: {line}" for line in wrong]
         result.append(part)
         done()
@@ -216,8 +235,8 @@ def checked_parts(parts: Iterable[Part], done: Callable[[], None]) -> list[Part]
     return result
 
 
-def _read_part(part: Part) -> tuple[Part, list[str]]:
-    """The part with rows and schema, and what is wrong with it."""
+def _read_part(part: Part, usual: Any) -> tuple[Part, list[str]]:
+    """The part with rows and schema, and what is wrong with it. usual : a schema that takes no more memory"""
     manifest, schema, keys = part.manifest, None, None
     try:
         if keys_name(part.name) in {record.name for record in manifest.files}:
@@ -226,6 +245,8 @@ def _read_part(part: Part) -> tuple[Part, list[str]]:
             footers = {path.relative_to(part.base).as_posix(): pq.read_metadata(path) for path in part.data}
             rows = {name: footer.num_rows for name, footer in footers.items()}
             schema = next(iter(footers.values())).schema.to_arrow_schema()
+            if usual is not None and schema.equals(usual, check_metadata=True):
+                schema = usual
         elif keys is not None:
             rows = _rows_of_keys(part, keys)
         else:

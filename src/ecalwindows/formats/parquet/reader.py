@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from os import PathLike, fspath
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -39,8 +40,38 @@ from ecalwindows.formats.parquet.shape import (
 )
 from ecalwindows.formats.parquet.stored import arrow_text, finite_numbers, stored_column
 
+Names = TypeVar("Names", tuple[str, ...], frozenset[str])
 Ranges = Mapping[str, tuple[float, float]]
 """Least and largest stored value of columns, by name."""
+
+
+class StoredRanges(Mapping[str, tuple[float, float]]):
+    """`Ranges` of a row group in little memory: a dataset may have a million of them."""
+
+    __slots__ = ("_ends", "_names")
+
+    def __init__(self, ranges: Ranges) -> None:
+        self._names = _once(tuple(ranges))
+        self._ends = np.array([*ranges.values()], np.float64).reshape(-1, 2)
+
+    def __getitem__(self, name: str) -> tuple[float, float]:
+        if name not in self._names:
+            raise KeyError(name)
+        least, largest = self._ends[self._names.index(name)].tolist()
+        return least, largest
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+@lru_cache(maxsize=1024)
+def _once(names: Names) -> Names:
+    """The same names as the first object with them, so that those of many files are in memory once."""
+    return names
+
 
 COMPONENT_TYPES = {name: dtype for name, dtype, *_ in HIT_COMPONENTS}
 
@@ -128,9 +159,9 @@ def _index(file: Any, path: str | PathLike[str]) -> Index:
     names = {leaf.path: name for name, leaf in layout.leaves.items() if COLUMNS[name].level == "window"}
     stated = [_statistics(group, names) for group in groups]
     return Index(
-        names=layout.names,
+        names=_once(layout.names),
         rows=tuple(group.num_rows for group in groups),
-        ranges=[ranges for ranges, _ in stated],
+        ranges=[StoredRanges(ranges) for ranges, _ in stated],
         bytes=tuple(group.total_byte_size for group in groups),
         samples=tuple(samples for _, samples in stated),
     )
