@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from helpers.golden_files import GOLDEN
 
@@ -22,7 +24,7 @@ from ecalwindows.dataset.part_output import load_keys, save_keys
 from ecalwindows.dataset.splits import Splits, parse_split
 from ecalwindows.formats.manifest import FOLDER, file_record, read_manifest, write_manifest
 from ecalwindows.formats.parquet.definition import features_definition
-from ecalwindows.formats.writers import output_plan
+from ecalwindows.formats.writers import Format, output_plan
 
 SPLITS, OTHER = parse_split("train=0.6,test.b=0.3,rest=0.1"), parse_split("half=1/2,other=1/2")
 RULES = {"none": None, "splits": SPLITS, "other": OTHER}
@@ -120,14 +122,14 @@ def without_a_split(content: dict[str, Any]) -> None:
 
 
 def without_keys(content: dict[str, Any]) -> None:
-    content["files"] = [each for each in content["files"] if not each["name"].endswith(".npz")]
+    content["files"] = [each for each in content["files"] if not each["name"].endswith(".npy")]
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         (without_a_split, "the files of each split"),
-        (without_keys, "names splits, and not _ecalwindows/keys/a.npz"),
+        (without_keys, "names splits, and not _ecalwindows/keys/a.npy"),
         (lambda content: content["notes"].update(splits="train=2"), "the splits in the manifest: "),
         (lambda content: content["notes"].update(splits="train=0.5,test.b=0.4,rest=0.1"), "not as many"),
     ],
@@ -142,22 +144,26 @@ def test_a_manifest_that_does_not_fit_its_splits_is_refused(
         finalize_dataset(parts, tmp_path / "out", splits=SPLITS)
 
 
-def fewer_keys(path: Path) -> None:
-    save_keys(path, {kind: [keys[1:]] for kind, keys in load_keys(path).items()})
+def fewer_keys(path: Path, format: Format) -> None:
+    save_keys(path, {kind: [keys[1:]] for kind, keys in load_keys(path, format).items()})
 
 
-def no_archive(path: Path) -> None:
-    path.write_bytes(b"no archive")
+def other_numbers(path: Path, format: Format) -> None:
+    path.write_bytes(b"".join(npy(keys.astype(np.int32)) for keys in load_keys(path, format).values()))
+
+
+def no_keys(path: Path, format: Format) -> None:
+    path.write_bytes(b"no array")
 
 
 @pytest.mark.parametrize("format", NAMES)
-@pytest.mark.parametrize("change", [fewer_keys, no_archive])
+@pytest.mark.parametrize("change", [fewer_keys, other_numbers, no_keys])
 def test_event_hashes_that_do_not_fit_are_refused(
-    format: str, change: Callable[[Path], None], folders: Callable[[str, str], Path], tmp_path: Path
+    format: Format, change: Callable[[Path, Format], None], folders: Callable[[str, str], Path], tmp_path: Path
 ) -> None:
     parts = Path(shutil.copytree(folders(format, "splits"), tmp_path / "parts"))
-    path = parts / FOLDER / "keys" / "a.npz"
-    change(path)
+    path = parts / FOLDER / "keys" / "a.npy"
+    change(path, format)
     new = file_record(path, parts).model_dump()
 
     def replaced(content: dict[str, Any]) -> None:
@@ -166,3 +172,22 @@ def test_event_hashes_that_do_not_fit_are_refused(
     changed_manifest(parts, replaced)
     with pytest.raises(InputError, match=r"event hashes|cannot be read|it has .* windows"):
         finalize_dataset(parts, tmp_path / "out", splits=SPLITS)
+
+
+def npy(array: Any) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("format", NAMES)
+def test_the_file_of_event_hashes_depends_on_its_content_only(
+    format: Format, folders: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    """No time, no place: a part that is made twice has the same bytes."""
+    parts = folders(format, "splits")
+    write_part(tmp_path, format, "a", SPLITS)
+    again, first = tmp_path / FOLDER / "keys" / "a.npy", parts / FOLDER / "keys" / "a.npy"
+    assert again.read_bytes() == first.read_bytes()
+    assert first.read_bytes() == b"".join(map(npy, load_keys(first, format).values()))
+    assert manifests(tmp_path)[0].read_bytes() == manifests(parts)[0].read_bytes()

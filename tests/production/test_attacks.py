@@ -95,7 +95,7 @@ LINKS = [
     "parts/parquet/calo_matched", "parts/parquet/_ecalwindows", "parts/parquet/_ecalwindows/manifests",
     "parts/parquet/_ecalwindows/keys", "merged",
     "merged/parquet", "htcondor/dry-run", "htcondor/submitted.json", "jobs/ele-00000.json", "logs/ele-00000.log",
-    "parts/parquet/ele-00000.train.parquet", "parts/parquet/_ecalwindows/keys/ele-00000.npz",
+    "parts/parquet/ele-00000.train.parquet", "parts/parquet/_ecalwindows/keys/ele-00000.npy",
     "parts/parquet/_ecalwindows/manifests/ele-00000.parquet.json",
     "htcondor/dry-run/task.sh", "htcondor/dry-run/production.dag",
 ]  # fmt: skip

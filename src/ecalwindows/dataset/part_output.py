@@ -1,7 +1,7 @@
 """An output as a part of a production: its windows in the splits of their events at once, and the hash of each event.
 
 A part that is divided has a file for each split, `<part>.<split>.parquet`, and its manifest notes the rule. Beside it,
-`_ecalwindows/keys/<part>.npz` has the event hash of each row in the order of the undivided part: so it can be put
+`_ecalwindows/keys/<part>.npy` has the event hash of each row in the order of the undivided part: so it can be put
 together again, or divided by another rule, and its events are known without reading it.
 """
 
@@ -36,7 +36,7 @@ RULE = "splits"
 
 def keys_name(part: str) -> str:
     """The file of event hashes of a part, relative to its folder."""
-    return f"{FOLDER}/keys/{part}.npz"
+    return f"{FOLDER}/keys/{part}.npy"
 
 
 def split_name(part: str, split: str | None) -> str:
@@ -45,17 +45,19 @@ def split_name(part: str, split: str | None) -> str:
 
 
 def save_keys(path: Path, keys: Mapping[str, Sequence[Words]]) -> None:
-    """Write event hashes, uint64, by what the rows are. Raises OSError."""
-    empty = np.empty(0, np.uint64)
-    arrays: dict[str, Any] = {kind: np.concatenate([empty, *pieces]) for kind, pieces in keys.items()}
+    """Write event hashes, uint64, by what the rows are: arrays of NumPy one after the other. Raises OSError."""
     with path.open("wb") as file:
-        np.savez(file, **arrays)
+        for pieces in keys.values():
+            np.save(file, np.concatenate([np.empty(0, np.uint64), *pieces]), allow_pickle=False)
 
 
-def load_keys(path: Path) -> dict[str, Words]:
+def load_keys(path: Path, format: Format) -> dict[str, Words]:
     """What `save_keys` wrote. Raises OSError, ValueError."""
-    with np.load(path, allow_pickle=False) as file:
-        return {kind: file[kind] for kind in file.files}
+    with path.open("rb") as file:
+        found = {kind: np.lib.format.read_array(file, allow_pickle=False) for kind in KINDS[format]}
+    if any(keys.dtype != np.uint64 or keys.ndim != 1 for keys in found.values()):
+        raise ValueError(f"{path.name} does not hold event hashes")
+    return found
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
-from zipfile import BadZipFile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -240,7 +239,7 @@ def _read_part(part: Part, usual: Any) -> tuple[Part, list[str]]:
     manifest, schema, keys = part.manifest, None, None
     try:
         if keys_name(part.name) in {record.name for record in manifest.files}:
-            keys = load_keys(part.base / keys_name(part.name))
+            keys = load_keys(part.base / keys_name(part.name), manifest.format)
         if manifest.format == "parquet":
             footers = {path.relative_to(part.base).as_posix(): pq.read_metadata(path) for path in part.data}
             rows = {name: footer.num_rows for name, footer in footers.items()}
@@ -252,7 +251,7 @@ def _read_part(part: Part, usual: Any) -> tuple[Part, list[str]]:
         else:
             count = count_lines if manifest.format == "ndjson" else count_records
             rows = {path.relative_to(part.base).as_posix(): count(path) for path in part.data}
-    except (OSError, EOFError, KeyError, ValueError, BadZipFile, pa.ArrowException) as error:
+    except (OSError, EOFError, ValueError, pa.ArrowException) as error:
         return part, [f"its data cannot be read: {error}"]
     except BadFileError as error:
         return part, [error.found]
