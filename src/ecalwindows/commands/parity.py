@@ -17,10 +17,8 @@ from ecalwindows.commands.parity_sums import EVENT, SETTINGS, Counts, Measured
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, SettingsError, UnknownColumnError, no_windows, refuse_missing
 from ecalwindows.core.progress import Progress, Steps
-from ecalwindows.core.urls import is_remote
 from ecalwindows.dataset.reading.opened import Dataset
 from ecalwindows.evaluation.models import ModelFile, read_model
-from ecalwindows.formats.readers import file_manifest
 from ecalwindows.studies.parity.forms import ABSOLUTE, FED, MEMBERS, Name, columns_needed
 from ecalwindows.studies.parity.scalers import SIGMA, Verdict
 from ecalwindows.training.inputs import CMSSW_NAMES, InputDefinition
@@ -173,8 +171,7 @@ def _settings(dataset: Dataset) -> tuple[dict[str, Any], list[str]]:
     if dataset.record is not None:
         known: list[Mapping[str, Any]] = [dataset.record.settings]
     else:
-        manifests = [None if is_remote(each.path) else file_manifest(Path(each.path)) for each in dataset.scan.files]
-        known = [each.settings for each in manifests if each is not None]
+        known = [each.settings for each in dataset.scan.manifests() if each is not None]
     settings: dict[str, Any] = {}
     for name in SETTINGS:
         values = [each[name] for each in known if name in each]

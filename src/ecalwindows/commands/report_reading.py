@@ -29,7 +29,7 @@ from ecalwindows.dataset.reading.sources import File
 from ecalwindows.dataset.record import DatasetRecord
 from ecalwindows.evaluation.score_tables import ScoreTable
 from ecalwindows.evaluation.separation import Roc, roc
-from ecalwindows.formats.manifest import Manifest
+from ecalwindows.formats.manifest import Manifest, summed_counts
 from ecalwindows.formats.readers import file_manifest
 from ecalwindows.report import binned, views
 from ecalwindows.report.content import Side
@@ -198,9 +198,8 @@ def _stated(manifests: Sequence[Manifest]) -> dict[str, Any]:
     """What manifests state together: counts, settings, inputs."""
     if not manifests:
         return {}
-    names = dict.fromkeys(name for each in manifests for name in each.counts)
     return {
-        "counts": {name: sum(each.counts.get(name, 0) for each in manifests) for name in names},
+        "counts": summed_counts(manifests),
         "settings": manifests[0].settings,
         "inputs": [(one.name, one.events) for each in manifests for one in each.inputs],
         "bad_inputs": [one for each in manifests for one in each.bad_inputs],

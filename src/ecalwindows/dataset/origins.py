@@ -14,6 +14,7 @@ from ecalwindows.core.schema import DATA_MODEL_VERSION
 from ecalwindows.core.version import revision, version
 from ecalwindows.dataset.notes import summed_notes
 from ecalwindows.formats.manifest import InputRecord, Manifest
+from ecalwindows.formats.manifest import summed_counts as counts_of
 from ecalwindows.formats.ndjson.text_source import Limits
 from ecalwindows.formats.readers import file_columns, file_manifest, file_metadata, kind_of
 from ecalwindows.formats.suffixes import EVENTS_SUFFIX, stem_of
@@ -167,9 +168,7 @@ def inherited_bad_inputs(sources: Sequence[Source]) -> list[dict[str, str]]:
 
 def summed_counts(sources: Sequence[Source], rows: int) -> dict[str, int]:
     """The counts of all parts together; none where they are not known, or not those of just these windows."""
-    manifests = manifests_of(sources) or []
-    names = dict.fromkeys(name for manifest in manifests for name in manifest.counts)
-    counts = {name: sum(manifest.counts.get(name, 0) for manifest in manifests) for name in names}
+    counts = counts_of(manifests_of(sources) or [])
     return counts if counts.get("windows_kept") == rows else {}
 
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from ecalwindows.core.urls import is_remote
 from ecalwindows.dataset.reading.opened import Dataset
-from ecalwindows.formats.readers import file_manifest
 
 ALL = ("overlapping", "cmssw")
 """Modes in which every candidate makes a window."""
@@ -26,7 +23,7 @@ def why_incomplete(dataset: Dataset) -> str | None:
     """
     if dataset.record is not None:
         return _why(dataset.record.settings, dataset.record.counts)
-    manifests = [None if is_remote(each.path) else file_manifest(Path(each.path)) for each in dataset.scan.files]
+    manifests = dataset.scan.manifests()
     if None in manifests:
         return "nothing states which windows it holds (no record and no manifest)"
     return next((why for each in manifests if each and (why := _why(each.settings, each.counts))), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -136,6 +137,14 @@ def read_manifest(path: Path) -> Manifest:
             where=str(path),
             todo="make the part again",
         ) from error
+
+
+def summed_counts(manifests: Iterable[Manifest]) -> dict[str, int]:
+    """The counts of several parts together."""
+    counts: dict[str, int] = {}
+    for name, n in (each for manifest in manifests for each in manifest.counts.items()):
+        counts[name] = counts.get(name, 0) + n
+    return counts
 
 
 def problems(manifest: Manifest, base: Path) -> list[str]:

@@ -27,7 +27,7 @@ from ecalwindows.dataset.layout import natural_key, record_path
 from ecalwindows.dataset.notes import dataset_notes
 from ecalwindows.dataset.record import Copy, DataFile, DatasetRecord, Digest, Sample, Software, SplitRecord, read_record
 from ecalwindows.dataset.splits import METHOD, Splits, share_text
-from ecalwindows.formats.manifest import FileRecord, InputRecord, Manifest
+from ecalwindows.formats.manifest import FileRecord, InputRecord, Manifest, summed_counts
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 LIBRARIES = ("numpy", "pyarrow", "zstandard")
@@ -149,7 +149,7 @@ def described(
         format=first.format,
         windows=sum(part.manifest.rows for part in parts),
         events=None if events is None else len(events),
-        counts=_counts(parts),
+        counts=summed_counts(part.manifest for part in parts),
         settings=shared,
         samples=_samples(parts),
         columns=first.columns,
@@ -182,12 +182,6 @@ def _notes(forms: Sequence[Form]) -> dict[str, Any]:
         for name, value in dataset_notes([*chain(*others)]).items()
         if not any(name in each for each in first)
     }
-
-
-def _counts(parts: Sequence[Part]) -> dict[str, int]:
-    """The sum of the counts of all parts, in the order of the first."""
-    names = dict.fromkeys(name for part in parts for name in part.manifest.counts)
-    return {name: sum(part.manifest.counts.get(name, 0) for part in parts) for name in names}
 
 
 def _samples(parts: Sequence[Part]) -> list[Sample]:

@@ -14,7 +14,7 @@ from ecalwindows.dataset.finalizing.routing import LineWriter, names_of, opened,
 from ecalwindows.dataset.finalizing.rows import pieces, rows_of
 from ecalwindows.dataset.notes import summed_notes
 from ecalwindows.dataset.part_output import EVENTS, KINDS, RULE, WINDOWS, keys_name, save_keys, split_name
-from ecalwindows.formats.manifest import FileRecord, Manifest, file_record
+from ecalwindows.formats.manifest import FileRecord, Manifest, file_record, summed_counts
 from ecalwindows.formats.ndjson.lines import line_pieces
 
 
@@ -57,13 +57,12 @@ def _rows(parts: Sequence[Part], kind: str, split: str | None, is_same: bool) ->
 def merged_manifest(parts: Sequence[Manifest], files: list[FileRecord]) -> Manifest:
     """The manifest of merged parts: the sum of their manifests. Pure."""
     first = parts[0]
-    names = dict.fromkeys(name for part in parts for name in part.counts)
     return first.model_copy(
         update={
             "files": files,
             "rows": sum(part.rows for part in parts),
             "inputs": [each for part in parts for each in part.inputs],
-            "counts": {name: sum(part.counts.get(name, 0) for part in parts) for name in names},
+            "counts": summed_counts(parts),
             "bad_inputs": [each for part in parts for each in part.bad_inputs],
             "notes": _notes([part.notes for part in parts]) | {"merged": len(parts)},
         }

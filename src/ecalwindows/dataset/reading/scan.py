@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -15,7 +16,9 @@ from ecalwindows.core.urls import is_remote
 from ecalwindows.dataset.reading.expression import Condition
 from ecalwindows.dataset.reading.sources import File, file_batches, file_index
 from ecalwindows.dataset.record import DatasetRecord
+from ecalwindows.formats.manifest import Manifest
 from ecalwindows.formats.parquet.reader import Index
+from ecalwindows.formats.readers import file_manifest
 
 Unit = tuple[File, int | None]
 """What is read at a time: a row group of a file, or a complete file."""
@@ -60,6 +63,10 @@ class Scan:
             for batch in file_batches(file, needed, group):
                 passes = [selection.passing(batch.window) for selection in self.selections]
                 yield batch, np.flatnonzero(np.all([np.ones(len(batch), bool), *passes], axis=0))
+
+    def manifests(self) -> list[Manifest | None]:
+        """The manifest of each file, None where there is none and for remote files. Raises OutputError."""
+        return [None if is_remote(each.path) else file_manifest(Path(each.path)) for each in self.files]
 
     def stated_windows(self, record: DatasetRecord | None) -> int | None:
         """Windows without limits, as record or headers state them; None if only reading would find out."""
