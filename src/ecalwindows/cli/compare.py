@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from ecalwindows.cli.figures import label_option
-from ecalwindows.cli.printing import say
 
 
 @click.command(
@@ -25,20 +26,17 @@ Exit code: 0 equal, 1 different, 2 could not compare. The last line is `equal: N
 @click.option("--plots", metavar="FOLDER", help="Draw the distributions of all columns into FOLDER (implies --drift).")
 @label_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and only the last line.")
-def compare(a: str, b: str, rtol: float, atol: float, drift: bool, plots: str | None, quiet: bool) -> None:
+def compare(a: str, b: str, quiet: bool, **options: Any) -> None:
     """Compare the datasets A and B: finished ones, folders or files, of any formats.
 
     Common windows have the same window_index, else the same run, lumi, event, seed eta and phi. Each column that both
     datasets have is compared for them, value by value. Without common windows the distributions are compared: mean,
     width, quantiles, KS distance.
     """
-    from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.cli.progress import finished
     from ecalwindows.cli.texts.compare import comparison_text
     from ecalwindows.commands.compare import compare_datasets
 
-    with warnings_shown(), progress(shown=not quiet, noun="files") as step_done:
-        found = compare_datasets(a, b, rtol=rtol, atol=atol, drift=drift, plots=plots, progress=step_done)
-    text = comparison_text(found)
-    say(text.splitlines()[-1] if quiet else text)
+    found = finished(compare_datasets, a, b, quiet=quiet, text=comparison_text, last_line=True, noun="files", **options)
     if not found.is_equal:
         raise click.exceptions.Exit(1)

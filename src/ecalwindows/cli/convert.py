@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from ecalwindows.cli.options import jobs_option
-from ecalwindows.cli.printing import say
 
 
 @click.command(
@@ -55,7 +54,7 @@ def convert(
     last line is reported, and fields that follow from others are filled. Columns that the input cannot give are left
     out and reported.
     """
-    from ecalwindows.cli.progress import progress, to_stdout, warnings_shown
+    from ecalwindows.cli.progress import finished, to_stdout
     from ecalwindows.cli.texts.convert import summary
     from ecalwindows.commands.convert import Task, convert_files
     from ecalwindows.formats.ndjson.text_source import Limits
@@ -65,7 +64,5 @@ def convert(
         definition=features_definition(features_def), is_own=features_def is not None,
         limits=Limits(max_line_mb, max_decompressed_gb), **options,
     )  # fmt: skip
-    with warnings_shown(), progress(shown=not quiet, noun="files") as step_done:
-        done = convert_files(list(inputs), output, task, progress=step_done)
-    if not quiet:
-        say(summary(done), err=to_stdout(output))
+    err = to_stdout(output)
+    finished(convert_files, list(inputs), output, task, quiet=quiet, text=summary, err=err, noun="files")

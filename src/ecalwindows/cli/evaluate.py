@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from ecalwindows.cli.figures import label_option
-from ecalwindows.cli.printing import say
 
 Source = tuple[str | None, str]
 """Name, if it is given, and where scores come from."""
@@ -65,7 +64,7 @@ def evaluate(
     DATASET is a finished dataset, a folder or a file of any format; several are taken together. Superclusters need
     the windows of all candidates: `ecalwindows windows --mode cmssw --keep all`.
     """
-    from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.cli.progress import finished
     from ecalwindows.cli.texts.evaluate import evaluated_text
     from ecalwindows.commands.evaluate import EvaluationOptions
     from ecalwindows.commands.evaluate import evaluate as evaluated
@@ -74,12 +73,10 @@ def evaluate(
     if inputs:
         definitions = {name: inputs for name, what in models.items() if _takes_inputs(what)} | definitions
     chosen = EvaluationOptions(strategy or ("Cascade",), **options)
-    with warnings_shown(), progress(shown=not quiet, noun="steps") as step_done:
-        found = evaluated(
-            list(datasets), models, output, chosen, inputs=definitions, overwrite=overwrite, progress=step_done
-        )
-    if not quiet:
-        say(evaluated_text(found))
+    finished(
+        evaluated, list(datasets), models, output, chosen, inputs=definitions, overwrite=overwrite, quiet=quiet,
+        text=evaluated_text, noun="steps",
+    )  # fmt: skip
 
 
 def _by_name(given: list[Source]) -> dict[str, str]:

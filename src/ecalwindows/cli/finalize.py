@@ -7,8 +7,6 @@ from typing import Any
 
 import click
 
-from ecalwindows.cli.printing import say
-
 
 @click.command(
     epilog="""\b
@@ -45,7 +43,7 @@ def finalize(folder: str | None, inputdir: str | None, **options: Any) -> None:
     manifest. With -o the parts go into the layout of a finished dataset, by event into splits if asked for; without,
     the record is put beside them. If a dataset is finalized again, entries of its record that are not given are kept.
     """
-    from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.cli.progress import finished
     from ecalwindows.cli.texts.finalize import finalized_summary
     from ecalwindows.commands.finalize import finalize_dataset
     from ecalwindows.dataset.finalizing.description import About
@@ -59,15 +57,8 @@ def finalize(folder: str | None, inputdir: str | None, **options: Any) -> None:
         **{key: options[key] for key in ("name", "version", "licence", "citation", "contact")},
         **{key: options[key] for key in ("derived_from", "normalisation", "reweighting")},
     )
-    with warnings_shown(), progress(shown=not options["quiet"], noun="steps") as step_done:
-        done = finalize_dataset(
-            folder or inputdir or ".",
-            options["output"],
-            copies=options["copies"],
-            about=about,
-            splits=parse_split(options["split"]) if options["split"] is not None else None,
-            overwrite=options["overwrite"],
-            progress=step_done,
-        )
-    if not options["quiet"]:
-        say(finalized_summary(done))
+    splits = parse_split(options["split"]) if options["split"] is not None else None
+    finished(
+        finalize_dataset, folder or inputdir or ".", options["output"], copies=options["copies"], about=about,
+        splits=splits, overwrite=options["overwrite"], quiet=options["quiet"], text=finalized_summary, noun="steps",
+    )  # fmt: skip

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import click
-
-from ecalwindows.cli.printing import say
 
 
 @click.command(
@@ -43,11 +42,9 @@ def normalize(inputs: tuple[str, ...], output: str | None, definition: str | Non
     names of the tensors. Edit it as you like; the training stream reads it (`stream(inputs=...)`). With --convention
     cmssw the inputs and tensors are those of CMSSW, for datasets made with `windows --mode cmssw`.
     """
-    from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.cli.progress import finished
     from ecalwindows.cli.texts.normalize import normalisation_summary
     from ecalwindows.commands.normalize import normalize_datasets
 
-    with warnings_shown(), progress(shown=not quiet, noun="files") as step_done:
-        done = normalize_datasets(inputs, output, definition=definition, progress=step_done, **options)
-    if not quiet:
-        say(normalisation_summary(done, output, definition))
+    text = partial(normalisation_summary, output=output, definition=definition)
+    finished(normalize_datasets, inputs, output, definition=definition, quiet=quiet, text=text, noun="files", **options)

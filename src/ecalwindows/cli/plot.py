@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from ecalwindows.cli.figures import label_option
-from ecalwindows.cli.printing import say
 
 
 @click.command(
@@ -32,11 +31,8 @@ def plot(inputs: tuple[str, ...], output: str, quiet: bool, **options: Any) -> N
     DATASET is a finished dataset, a folder or a file of any format; several are combined. FOLDER then holds
     tables (CSV) of all histograms, the figures drawn from them (PNG and PDF), and index.html to look through them.
     """
-    from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.cli.progress import finished
     from ecalwindows.cli.texts.plot import plotted_summary
     from ecalwindows.commands.plot import plot_datasets
 
-    with warnings_shown(), progress(shown=not quiet, noun="steps") as step_done:
-        plotted = plot_datasets(inputs, output, progress=step_done, **options)
-    if not quiet:
-        say(plotted_summary(plotted))
+    finished(plot_datasets, inputs, output, quiet=quiet, text=plotted_summary, noun="steps", **options)

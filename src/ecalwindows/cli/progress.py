@@ -8,12 +8,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
-from ecalwindows.cli.printing import terminal_text
+from ecalwindows.cli.printing import say, terminal_text
 
 SECONDS_BETWEEN_LINES = 5.0
 
 StepDone = Callable[[int, int, int], None]
+T = TypeVar("T")
 
 
 def to_stdout(output: str) -> bool:
@@ -60,6 +62,23 @@ def progress(*, shown: bool, noun: str = "events", found: str = "windows") -> It
     else:
         with _figures_shown(_figure_lines()), compilation_shown(shown=True):
             yield _lines(noun, found)
+
+
+def finished(
+    work: Callable[..., T], *arguments: Any, text: Callable[[T], str], quiet: bool, last_line: bool = False,
+    err: bool = False, noun: str = "events", found: str = "windows", **options: Any,
+) -> T:  # fmt: skip
+    """What `work` returns: it is called with warnings and progress shown, then the text of its result is printed.
+
+    quiet : no progress, and no text, or with `last_line` its last line
+    err : print to standard error; noun, found : words for `progress`
+    """
+    with warnings_shown(), progress(shown=not quiet, noun=noun, found=found) as step_done:
+        done = work(*arguments, progress=step_done, **options)
+    if not quiet or last_line:
+        lines = text(done)
+        say(lines.splitlines()[-1] if quiet else lines, err=err)
+    return done
 
 
 class _Lines(logging.Handler):

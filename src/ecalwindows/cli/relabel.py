@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from ecalwindows.cli.options import jobs_option
-from ecalwindows.cli.printing import say
 
 
 @click.command(
@@ -34,11 +33,8 @@ def relabel(dataset: str, wp_file: str, output: str, quiet: bool, **options: Any
     DATASET is a Parquet or NDJSON file, a folder of parts or a finished dataset. in_scluster, nclusters_insc and
     max_*_insc are made again; the data files are bit for bit those of a new production with that file.
     """
-    from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.cli.progress import finished
     from ecalwindows.cli.texts.relabel import relabelled_summary
     from ecalwindows.commands.relabel import relabel_dataset
 
-    with warnings_shown(), progress(shown=not quiet, noun="files") as step_done:
-        done = relabel_dataset(dataset, output, wp_file, progress=step_done, **options)
-    if not quiet:
-        say(relabelled_summary(done))
+    finished(relabel_dataset, dataset, output, wp_file, quiet=quiet, text=relabelled_summary, noun="files", **options)

@@ -6,8 +6,6 @@ from typing import Any
 
 import click
 
-from ecalwindows.cli.printing import say
-
 
 @click.command(
     epilog="""\b
@@ -33,11 +31,9 @@ def report(dataset: str, output: str, max_windows: int | None, quiet: bool, **op
     beside it. A range that is selected in one distribution selects in all others, and among the windows; the name of
     a window behind the address (#run:lumi:event:seed) opens it.
     """
-    from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.cli.progress import finished
     from ecalwindows.cli.texts.report import reported_summary
     from ecalwindows.commands.report import MAX_WINDOWS, write_report
 
-    with warnings_shown(), progress(shown=not quiet, noun="steps") as step_done:
-        done = write_report(dataset, output, max_windows=max_windows or MAX_WINDOWS, progress=step_done, **options)
-    if not quiet:
-        say(reported_summary(done))
+    options |= {"max_windows": max_windows or MAX_WINDOWS}
+    finished(write_report, dataset, output, quiet=quiet, text=reported_summary, noun="steps", **options)

@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from ecalwindows.cli.figures import label_option
-from ecalwindows.cli.printing import say
 
 
 @click.command(
@@ -46,17 +45,14 @@ def reweight(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     events and are checked on the other. The file holds the correction total_reweighting(flavour, seed_eta, seed_et,
     ncls), its two factors and their statistical errors; a flavour beside the two weighs 1.
     """
-    from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.cli.progress import finished
     from ecalwindows.cli.texts.reweight import reweighting_summary
     from ecalwindows.commands.reweight import Options, reweight_datasets
     from ecalwindows.studies.reweighting.bins import parse_bins
 
     given: dict[str, Any] = {name: options[name] for name in ("quantiles", "flat", "least", "cap")}
     given |= {name: parse_bins(options[f"{name}_bins"], f"--{name}-bins") for name in ("et", "eta", "ncls")}
-    with warnings_shown(), progress(shown=not options["quiet"], noun="files") as step_done:
-        how = {name: options[name] for name in ("check", "study", "split", "figures")}
-        done = reweight_datasets(inputs, output, options=Options(**given), progress=step_done, **how)
-    if not options["quiet"]:
-        say(reweighting_summary(done))
-    if done.problem:
+    how = {name: options[name] for name in ("check", "study", "split", "figures", "quiet")}
+    how |= {"options": Options(**given), "noun": "files"}
+    if finished(reweight_datasets, inputs, output, text=reweighting_summary, **how).problem:
         raise click.exceptions.Exit(1)

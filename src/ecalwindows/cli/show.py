@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from ecalwindows.cli.printing import say
@@ -32,7 +34,7 @@ def show(
 
     DATASET is of any format; of a dumper FILE (.root) the windows are made first, unmatched ones too.
     """
-    from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.cli.progress import finished, warnings_shown
     from ecalwindows.cli.texts.show import shown_text
     from ecalwindows.commands.show import listing
     from ecalwindows.commands.show import show as draw
@@ -46,7 +48,7 @@ def show(
             for name in listing(source, event, settings):
                 say(name)
         return
-    with warnings_shown(), progress(shown=not quiet, noun="steps") as step_done:
-        shown = draw(source, window=window, event=event, output=output, settings=settings, progress=step_done)
-    if not quiet:
-        say(shown_text(shown, source))
+    finished(
+        draw, source, window=window, event=event, output=output, settings=settings, quiet=quiet,
+        text=partial(shown_text, source=source), noun="steps",
+    )  # fmt: skip

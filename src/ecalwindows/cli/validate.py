@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from ecalwindows.cli.options import jobs_option
-from ecalwindows.cli.printing import say
 
 
 @click.command(
@@ -21,20 +22,17 @@ Exit code: 0 all that was checked holds, 1 something does not, 2 the data cannot
 @click.option("--split", metavar="NAME", help="Only this split of a finished dataset.")
 @jobs_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and only the verdict.")
-def validate(path: str, split: str | None, jobs: int, quiet: bool) -> None:
+def validate(path: str, quiet: bool, **options: Any) -> None:
     """Check everything that must be true of the data at PATH.
 
     PATH is a finished dataset, a folder of parts or a data file of any format. Every window is checked against the
     invariants of its definition: one seed, clusters inside, sums and labels that agree, no NaN, nothing twice. Files
     are compared with record and manifests. Checks that are not possible, since a column is missing, are listed.
     """
-    from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.cli.progress import finished
     from ecalwindows.cli.texts.validate import validation_text
     from ecalwindows.commands.validate import validate_dataset
 
-    with warnings_shown(), progress(shown=not quiet, noun="files") as step_done:
-        found = validate_dataset(path, split=split, jobs=jobs, progress=step_done)
-    text = validation_text(found)
-    say(text.splitlines()[-1] if quiet else text)
+    found = finished(validate_dataset, path, quiet=quiet, text=validation_text, last_line=True, noun="files", **options)
     if found.failed:
         raise click.exceptions.Exit(1)

@@ -13,7 +13,6 @@ from ecalwindows.cli.options import (
     setting_option,
     setting_options,
 )
-from ecalwindows.cli.printing import say
 
 
 @click.command(
@@ -47,18 +46,12 @@ def match(inputs: tuple[str, ...], output: str, **options: Any) -> None:
 
     INPUT is a file, a folder (its *.root at any depth), a glob or a root:// URL. The output is written atomically.
     """
-    from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.cli.progress import finished
     from ecalwindows.cli.texts.match import match_text
     from ecalwindows.commands.truth.match import write_matches
 
-    with warnings_shown(), progress(shown=not options["quiet"], found="matched clusters") as step_done:
-        report = write_matches(
-            list(inputs),
-            output,
-            chosen_settings(options),
-            reading=reading_of(options),
-            overwrite=options["overwrite"],
-            progress=step_done,
-        )
-    if not options["quiet"]:
-        say(match_text(report))
+    settings = chosen_settings(options)
+    finished(
+        write_matches, list(inputs), output, settings, reading=reading_of(options), overwrite=options["overwrite"],
+        quiet=options["quiet"], text=match_text, found="matched clusters",
+    )  # fmt: skip

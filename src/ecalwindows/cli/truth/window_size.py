@@ -8,7 +8,6 @@ import click
 
 from ecalwindows.cli.figures import label_option
 from ecalwindows.cli.options import numbers
-from ecalwindows.cli.printing import say
 
 
 @click.command(
@@ -50,14 +49,13 @@ def window_size(
     the seed is found that holds each share; lines through the boxes become a geometry that `ecalwindows windows -s`
     takes.
     """
-    from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.cli.progress import finished
     from ecalwindows.cli.texts.window_size import window_size_text
     from ecalwindows.commands.truth.window_size import Options, study_window_size
     from ecalwindows.dumper.reading import Reading
 
     chosen = Options(**{name: value for name, value in options.items() if value is not None})
-    with warnings_shown(), progress(shown=not quiet, found="caloparticles") as step_done:
-        reading = Reading(skip_bad_files=skip_bad_files)
-        study = study_window_size(inputs, output, chosen, reading=reading, figures=figures, progress=step_done)
-    if not quiet:
-        say(window_size_text(study))
+    finished(
+        study_window_size, inputs, output, chosen, reading=Reading(skip_bad_files=skip_bad_files), figures=figures,
+        quiet=quiet, text=window_size_text, found="caloparticles",
+    )  # fmt: skip

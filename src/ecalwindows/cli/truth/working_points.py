@@ -8,7 +8,6 @@ import click
 
 from ecalwindows.cli.figures import label_option
 from ecalwindows.cli.options import numbers
-from ecalwindows.cli.printing import say
 
 
 @click.command(
@@ -54,17 +53,15 @@ def working_points(
     MATCHES is a table made by `ecalwindows truth match`, or a folder of them. One half of the events chooses the map,
     the other one shows what it does.
     """
-    from ecalwindows.cli.progress import progress, warnings_shown
+    from ecalwindows.cli.progress import finished
     from ecalwindows.cli.texts.working_points import study_text
     from ecalwindows.commands.truth.working_points import StudyOptions, derive_working_points
     from ecalwindows.studies.working_points.caloparticles import ET_EDGES, ETA_EDGES, Bins
 
     chosen = StudyOptions(Bins(et_bins or ET_EDGES, eta_bins or ETA_EDGES), **options)
-    with warnings_shown(), progress(shown=not quiet, noun="bins", found="caloparticles") as step_done:
-        study = derive_working_points(
-            list(tables), output, chosen, test=list(test), folder=folder, figures=figures, progress=step_done
-        )
-    if not quiet:
-        say(study_text(study))
+    study = finished(
+        derive_working_points, list(tables), output, chosen, test=list(test), folder=folder, figures=figures,
+        quiet=quiet, text=study_text, noun="bins", found="caloparticles",
+    )  # fmt: skip
     if study.problem:
         raise click.exceptions.Exit(1)
