@@ -13,6 +13,7 @@ from typing import Any
 
 import awkward as ak
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import uproot
 from helpers.cli import Ran, attempt, run
@@ -372,10 +373,13 @@ def test_windows_where_a_root_file_is_wanted_are_named_as_what_they_are(tmp_path
     assert ran.code == 2 and "`ecalwindows convert`" in ran.err
 
 
-def test_internal_errors_show_no_traceback_but_say_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_internal_errors_show_no_traceback_but_say_how_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("ecalwindows.commands.windows.write_windows", broken)
-    ran = attempt("windows", str(ELECTRONS), "-o", "/tmp/never.parquet")
-    assert ran.code == 70 and "Traceback" not in ran.err and "ECALWINDOWS_TRACEBACK=1" in ran.err
+    monkeypatch.setattr(pq, "ParquetWriter", broken)  # a library that fails as nobody expects
+    ran = attempt("windows", str(ELECTRONS), "-o", str(tmp_path / "never.parquet"))
+    assert ran.code == 70 and not list(tmp_path.iterdir())
+    assert "Traceback" not in ran.err and "ECALWINDOWS_TRACEBACK=1" in ran.err

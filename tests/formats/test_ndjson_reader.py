@@ -23,8 +23,6 @@ from reference.json_text import ndjson
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
-from ecalwindows.formats.ndjson import tables as ndjson_tables
-from ecalwindows.formats.ndjson import text_source
 from ecalwindows.formats.ndjson.layout import file_layout
 from ecalwindows.formats.ndjson.reader import ReadNotes, read_batches
 from ecalwindows.formats.ndjson.tables import Tables
@@ -290,19 +288,43 @@ def test_columns_are_read_as_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.compiled
-def test_pieces_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pieces_change_nothing(tmp_path: Path) -> None:
     text = b"".join([*LINES[:7], b"?\n", window_with(window_index="é").encode() + b"\n", *LINES[8:], b'{"cut'])
     expected, complete = read(file_of(tmp_path, text))
-    monkeypatch.setattr(text_source, "CHUNK", 50_000)
-    monkeypatch.setattr(text_source, "RAW_PIECE", 999)
-    for name, size in (("PAIRS", 1), ("HITS", 5), ("HARD", 1), ("BAD", 1), ("STRANGE", 1)):
-        monkeypatch.setattr(ndjson_tables, name, size)
+    small = Limits(max_line_mb=0.05)  # no chunk is larger than the longest line may be
     for suffix in (".ndjson", ".ndjson.tar.gz", ".ndjson.zst"):
-        rows, notes = read(file_of(tmp_path, text, f"w{suffix}"), rows=3)
+        rows, notes = read(file_of(tmp_path, text, f"w{suffix}"), rows=3, limits=small)
         assert rows == expected
         assert (notes.windows, notes.unusable, notes.cut) == (complete.windows, 1, 1)
-    batches = list(read_batches(file_of(tmp_path, text), rows=3))
+    batches = list(read_batches(file_of(tmp_path, text), rows=3, limits=small))
     assert max(map(len, batches)) == 3
+
+
+@pytest.mark.compiled
+def test_tables_grow_with_a_window_that_is_larger_than_they_are(tmp_path: Path) -> None:
+    """More clusters, hits and numbers of many digits than a table has at the start, in a text of several pieces."""
+    n, hits = 1 + (1 << 14), [[i, 2, 0, 0.5] for i in range(17)]
+    numbers = [f"{0.1 + i / 1000:.30f}" for i in range(n)]
+    clusters = ", ".join(f'{{"en_cluster": {number}, "cl_hits": {hits}}}' for number in numbers)
+    small = '{"window_index": "small", "clusters": [{"en_cluster": 2.0, "cl_hits": [[0, 2, 0, 0.5]]}]}'
+    text = f'{small}\n{{"window_index": "large", "clusters": [{clusters}]}}\n{small}\n'
+    batches = list(read_batches(file_of(tmp_path, text.encode())))
+    assert [name for batch in batches for name in texts_of(batch.window_index)] == ["small", "large", "small"]
+    (large,) = [batch for batch in batches if batch.window_offsets[-1] >= n]
+    row = slice(*large.window_offsets[np.argmax(np.diff(large.window_offsets)) :][:2])
+    values = np.array(numbers, dtype=float).astype(np.float32)
+    np.testing.assert_array_equal(large.pair["en_cluster"][row], values)
+    places = large.hits["ieta"][slice(*large.hits_offsets[[row.start, row.stop]])]
+    assert len(places) == 17 * n > 1 << 18 and (places.reshape(n, 17) == np.arange(17)).all()
+
+
+@pytest.mark.compiled
+def test_more_unusable_lines_and_unknown_fields_than_a_table_holds_do_no_harm(tmp_path: Path) -> None:
+    strange = {f"strange_{n}": n for n in range(100)}
+    text = LINES[0] + 5000 * b"?\n" + window_with(**strange).encode() + b"\n" + LINES[1]
+    rows, notes = read(file_of(tmp_path, text))
+    assert (len(rows), notes.unusable) == (3, 5000)
+    assert len(notes.unknown) >= 64 and notes.unknown <= {*strange}
 
 
 def test_members_of_an_archive_and_of_a_compressed_file_follow_each_other(tmp_path: Path) -> None:

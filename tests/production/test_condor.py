@@ -13,7 +13,6 @@ from helpers.cli import attempt, run
 from helpers.production_maker import write_inputs, write_yaml
 
 from ecalwindows.core.errors import SettingsError
-from ecalwindows.production.executors.htcondor import submit as condor
 from ecalwindows.production.executors.htcondor.submit_files import megabytes, submission
 from ecalwindows.production.plan import Entry, Plan, made_plan
 from ecalwindows.production.settings import production_of
@@ -154,12 +153,11 @@ def test_a_dry_run_writes_files_and_submits_nothing(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_a_work_folder_on_eos_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(condor, "NO_LOGS_ON", (str(tmp_path / "eos"),))
+def test_a_work_folder_on_eos_is_refused(tmp_path: Path) -> None:
     write_inputs(tmp_path / "dumps", 1)
-    file = write_yaml(tmp_path / "p.yaml", work_folder=f"{tmp_path}/eos/work")
+    file = write_yaml(tmp_path / "p.yaml", work_folder="/eos/user/n/nobody/work")
     ran = attempt("production", "submit", str(file), "--dry-run")
-    assert ran.code == 2 and "on EOS" in ran.err and not (tmp_path / "eos").exists()
+    assert ran.code == 2 and "on EOS" in ran.err and not Path("/eos/user/n/nobody/work").exists()
 
 
 def test_finish_fails_and_names_what_is_missing(tmp_path: Path) -> None:

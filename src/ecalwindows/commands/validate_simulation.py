@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 
 ENERGIES = (10.0, 30.0, 100.0)
 N_SHOWERS = 400
+"""Maximum number of showers and tracks of each kind; with fewer events as many as those."""
 MIN_EVENTS = 20
 """With fewer events, some of the compared samples could be empty."""
 FEW_EVENTS = 1000
@@ -86,8 +87,14 @@ def write_validation(folder: str | Path, settings: SimulationSettings) -> Iterat
     )
 
 
+def _n_showers(settings: SimulationSettings) -> int:
+    return min(N_SHOWERS, settings.events)
+
+
 def _showers(folder: Path, settings: SimulationSettings) -> str:
-    showers = [central_showers(energy, N_SHOWERS, settings.conditions, is_photon=True) for energy in ENERGIES]
+    showers = [
+        central_showers(energy, _n_showers(settings), settings.conditions, is_photon=True) for energy in ENERGIES
+    ]
     resolution = [core_width(shower.measured[:, 1]) for shower in showers]
     formula = [test_beam_resolution(energy) for energy in ENERGIES]
     draw_curves(
@@ -108,7 +115,7 @@ def _showers(folder: Path, settings: SimulationSettings) -> str:
 
 
 def _contained(settings: SimulationSettings) -> list[Comparison]:
-    shower: Showers = central_showers(120.0, N_SHOWERS, settings.conditions, is_photon=False)
+    shower: Showers = central_showers(120.0, _n_showers(settings), settings.conditions, is_photon=False)
     contained = shower.deposited.mean(axis=0)
     return [
         Comparison(f"energy in {name} at 120 GeV", float(simulated), published_value, 0.03)
@@ -117,16 +124,14 @@ def _contained(settings: SimulationSettings) -> list[Comparison]:
 
 
 def _tracks(folder: Path, settings: SimulationSettings) -> str:
-    detector, eta = Detector(settings.conditions), np.linspace(0, 2.8, 15)
-    mean = np.array([radiated_shares(a, N_SHOWERS, detector).mean() for a in eta])
+    detector, eta, n = Detector(settings.conditions), np.linspace(0, 2.8, 15), _n_showers(settings)
+    mean = np.array([radiated_shares(a, n, detector).mean() for a in eta])
     draw_curves(
         eta, mean, (np.array(list(RADIATED)), np.array(list(RADIATED.values()))),
         (r"$|\eta|$", "mean share radiated", "EGM-13-001"), folder / "bremsstrahlung.png", ylim=(0, 1),
     )  # fmt: skip
     rows = [
-        Comparison(
-            f"share radiated at abs(eta) {a:g}", float(radiated_shares(a, 5 * N_SHOWERS, detector).mean()), share, 0.1
-        )
+        Comparison(f"share radiated at abs(eta) {a:g}", float(radiated_shares(a, 5 * n, detector).mean()), share, 0.1)
         for a, share in RADIATED.items()
     ]
     return table("Electrons: bremsstrahlung before the crystals", rows)

@@ -17,18 +17,22 @@ KINDS = ("number", "vector", "nested")
 LEAVES = {"int": "/I", "Long64_t": "/L", "float": "/F", "double": "/D"}
 
 
-@cache
 def _root() -> Any:
     """The module ROOT, after the C++ code is compiled."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # ROOT's wheel warns at each import that it is experimental
         import ROOT  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
-    ROOT.gROOT.SetBatch(True)
-    code = files("ecalwindows") / "data" / "simulation" / "ttree.h"
-    ROOT.gInterpreter.Declare(code.read_text(encoding="utf-8"))
-    ROOT.ecalwindows_simulate.Tree.fill.__release_gil__ = True  # other threads simulate while this one writes
+    _compile(ROOT)
     return ROOT
+
+
+@cache
+def _compile(root: Any) -> None:
+    root.gROOT.SetBatch(True)
+    code = files("ecalwindows") / "data" / "simulation" / "ttree.h"
+    root.gInterpreter.Declare(code.read_text(encoding="utf-8"))
+    root.ecalwindows_simulate.Tree.fill.__release_gil__ = True  # other threads simulate while this one writes
 
 
 class TTreeWriter:
