@@ -22,7 +22,7 @@ from ecalwindows.core.names import storable
 from ecalwindows.core.progress import Progress
 from ecalwindows.core.schema import DATA_MODEL_VERSION, TRUTH
 from ecalwindows.core.settings import GivenSettings, WindowSettings, settings_of
-from ecalwindows.core.threads import Later, number_of_threads
+from ecalwindows.core.threads import Later, Threads, number_of_threads
 from ecalwindows.core.urls import is_remote
 from ecalwindows.core.version import revision, version
 from ecalwindows.core.working_points import WorkingPoints, read_working_points
@@ -190,7 +190,7 @@ def write_outputs(
                     writer for output in outputs for writer in output.open(place, metadata, settings.sample, stack)
                 ]
                 n_threads = number_of_threads(reading.jobs)
-                later = stack.enter_context(Later(n_threads + 2 if n_threads > 1 else 0))
+                later = stack.enter_context(Later(3 * n_threads if n_threads > 1 else 0))
                 encode = encoder(writers, threads=n_threads)
                 for _, pieces in iter_encoded(
                     checked, settings, threshold, encode, reading=reading, report=report, observer=observer
@@ -201,7 +201,8 @@ def write_outputs(
                         progress(report.counts.events, checked.n_events, report.counts.windows_kept)
             refuse_changed_inputs(checked, report)
             described = [output for output in outputs if not is_special(output.plan.path)]
-            records = input_records(checked, report) if described else []
+            with Threads(reading.jobs) as threads:
+                records = input_records(checked, report, threads=threads) if described else []
             for output in described:
                 own = _with_own_absent(records, output.plan, checked, report, settings)
                 manifest = _manifest(output, output.files(place), origin, own, report)
@@ -283,7 +284,9 @@ def warn_of_inputs(inputs: Inputs, report: ReadReport, reading: Reading) -> None
         log.warning("%s", line)
 
 
-def input_records(inputs: Inputs, report: ReadReport, *, checksums: bool = True) -> list[InputRecord]:
+def input_records(
+    inputs: Inputs, report: ReadReport, *, checksums: bool = True, threads: Threads | None = None
+) -> list[InputRecord]:
     """The inputs that were taken, for the manifest.
 
     Raises InputError when one has changed between its header and its checksum.
@@ -300,7 +303,7 @@ def input_records(inputs: Inputs, report: ReadReport, *, checksums: bool = True)
             duplicates=report.duplicates.get(file.path, 0),
             absent=dict(sorted(file.defaults.items())),
             pileup=file.pileup,
-            adler32=adler32(file.path) if checksums and not is_remote(file.path) else None,
+            adler32=adler32(file.path, threads) if checksums and not is_remote(file.path) else None,
         )
         for name, file in zip(names, taken, strict=True)
     ]
