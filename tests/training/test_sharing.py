@@ -45,6 +45,15 @@ def test_a_batch_that_a_transform_keeps_stays_as_it_is(folder: Path) -> None:
     assert len({batch for _, batch in found}) == len(found)
 
 
+def test_blocks_that_are_read_into_the_memory_of_others_are_not_taken_for_them(folder: Path) -> None:
+    """Workers have blocks of an epoch before in mind, which others have written over since."""
+    settings: dict[str, Any] = {"pool": 1, "prefetch": 1, "size": 30}
+    plain, stream = made(folder, **settings), made(folder, workers=3, **settings)
+    for _ in range(3):
+        assert digest(stream) == digest(plain)
+    stream.close()
+
+
 @pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="the system has no files without a name")
 def test_an_arena_is_used_again_when_its_arrays_are_gone_and_is_empty_then() -> None:
     arenas = Arenas()

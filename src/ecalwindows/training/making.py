@@ -5,7 +5,7 @@ A `Maker` is what a worker process gets: it can make any batch of any epoch, and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from ecalwindows.training.padding import (
     Source,
     gathering_source,
     padded_batch,
+    with_texts,
     without_columns,
 )
 from ecalwindows.training.plan import Blocks
@@ -80,7 +81,7 @@ class Maker:
         """The windows start, ..., stop - 1 of an epoch as a batch; beyond its end it begins again at the front."""
         order = self.order(epoch)
         ranges = pieces(len(order), start, stop)
-        self._forget(self.open(epoch, start, stop))
+        self.forget(self._read.keys() - self.open(epoch, start, stop))
         found = [order.windows(*each) for each in ranges]
         block, row = (np.concatenate([each[i] for each in found]) for i in (0, 1))
         made = self._gathered(self._pieces(block, row), len(block))
@@ -91,9 +92,10 @@ class Maker:
         order = self.order(epoch)
         return frozenset().union(*(order.open_blocks(*each) for each in pieces(len(order), start, stop)))
 
-    def _forget(self, kept: frozenset[int]) -> None:
-        for block in [block for block in self._read if block not in kept]:
-            del self._read[block]
+    def forget(self, blocks: Iterable[int]) -> None:
+        """Have these blocks in memory no more."""
+        for block in blocks:
+            self._read.pop(block, None)
 
     def _pieces(self, block: Integers, row: Integers) -> list[tuple[Source, Integers, Integers]]:
         """What is taken of each source; each block is read once as long as it is open."""
@@ -128,10 +130,10 @@ class Maker:
     def _load(self, numbers: list[int]) -> None:
         """Have these blocks in memory; of worker processes each block is read by one."""
         missing = [number for number in numbers if number not in self._read]
-        if self.shared is None:
-            self._read |= {number: self._sources(number) for number in missing}
-        elif missing:
-            self._read |= self.shared.get(missing, self._sources)
+        shared = self.shared.get(missing, self._sources) if self.shared and missing else None
+        for number in missing:
+            sources, firsts = shared[number] if shared else self._sources(number)
+            self._read[number] = [with_texts(source, self.padding) for source in sources], firsts
 
     def _sources(self, number: int) -> tuple[list[Source], Integers]:
         """Read a block: its sources, and the first row of each."""

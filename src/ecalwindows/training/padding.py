@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.batch import Array, Text, WindowBatch
+from ecalwindows.core.batch import Array, WindowBatch
 from ecalwindows.core.errors import unknown_column
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
 from ecalwindows.formats.parquet.definition import DEFAULT_HITS, GROUPS, FeaturesDefinition
@@ -27,6 +27,10 @@ class Computed(Protocol):
     @property
     def seed_first(self) -> bool:
         """Whether the seed is the first cluster of a window."""
+
+    @property
+    def has_hit_mask(self) -> bool:
+        """Whether the mask of hits is filled as float32, not as bool."""
 
     @property
     def columns(self) -> frozenset[str]:
@@ -202,10 +206,16 @@ def gathering_source(batch: WindowBatch, padding: Padding) -> Source:
 
 
 def without_columns(source: Source) -> Source:
-    """A source that keeps of its batch what says where windows, clusters and hits begin."""
-    empty = Text(np.zeros(len(source.batch) + 1, np.int64), np.zeros(0, np.uint8))
-    batch = replace(source.batch, window_index=empty, window={}, cluster={}, pair={}, hits={}, events={})
-    return replace(source, batch=batch)
+    """A source that keeps of its batch what says where windows, clusters and hits begin, and their names as bytes."""
+    batch = replace(source.batch, window={}, cluster={}, pair={}, hits={}, events={})
+    return replace(source, batch=batch, metadata={kind: each for kind, each in source.metadata.items() if kind != "O"})
+
+
+def with_texts(source: Source, padding: Padding) -> Source:
+    """A source that `without_columns` gave, with names as text again."""
+    if "O" not in metadata_kinds(padding):
+        return source
+    return replace(source, metadata={**source.metadata, "O": text_array(source.batch.window_index)[:, None]})
 
 
 def _matrix(batch: WindowBatch, names: Sequence[str], n_rows: int, dtype: type = np.float32) -> Array:
@@ -238,12 +248,13 @@ def padded_batch(pieces: Pieces, n: int, padding: Padding) -> PaddedBatch:
 def _room(n: int, padding: Padding) -> dict[str, Any]:
     """The arrays of a batch of n windows, all zeros."""
     c, h = padding.clusters, padding.hits
+    of_hits = np.float32 if padding.computed is not None and padding.computed.has_hit_mask else np.bool_
     return {
         "cl_features": zeros((n, c, len(padding.cl_features)), np.float32),
         "cl_labels": zeros((n, c, len(padding.cl_labels)), np.bool_),
         "cl_mask": zeros((n, c), np.bool_),
         "cl_hits": zeros((n, c, h, len(padding.components)), np.float32),
-        "hit_mask": zeros((n, c, h), np.bool_),
+        "hit_mask": zeros((n, c, h), of_hits),
         "seed_features": zeros((n, len(padding.seed_features)), np.float32),
         "window_features": zeros((n, len(padding.window_features)), np.float32),
         "metadata": metadata_room(n, padding),
@@ -278,12 +289,12 @@ def _fill(room: Mapping[str, Any], source: Source, rows: Integers, places: Integ
     """Put windows of a source in their places; returns how many clusters and hits found none."""
     fill_windows(room, source, rows, places)
     batch = source.batch
-    cut: tuple[int, int] = fill_padded(
+    n_clusters, n_hits, _ = fill_padded(
         batch.window_offsets, batch.pair_cluster, batch.window_seed, batch.hits_offsets, source.cl_features,
         source.cl_labels, source.hits, rows, places, source.seed_first, room["cl_features"], room["cl_labels"],
         room["cl_mask"], room["cl_hits"], room["hit_mask"],
     )  # fmt: skip
-    return cut
+    return n_clusters, n_hits
 
 
 def fill_windows(room: Mapping[str, Any], source: Source, rows: Integers, places: Integers) -> None:

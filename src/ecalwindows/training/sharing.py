@@ -41,20 +41,25 @@ class Arena:
 
     def __init__(self, number: int) -> None:
         self.number, self.used, self.is_sent = number, 0, False
+        self._written = 0
         self.file = os.memfd_create("ecalwindows-batch")
         os.ftruncate(self.file, ROOM)
         self._map = mmap.mmap(self.file, ROOM)
-        self._bytes = np.frombuffer(self._map, np.uint8)
-        self.start = self._bytes.__array_interface__["data"][0]
+        self.start = np.frombuffer(self._map, np.uint8).__array_interface__["data"][0]
         self._idle = sys.getrefcount(self._map)
 
-    def zeros(self, shape: tuple[int, ...], dtype: Any) -> Array | None:
-        """An array of zeros; None where there is no room."""
+    def array(self, shape: tuple[int, ...], dtype: Any, *, cleared: bool) -> Array | None:
+        """An array, of zeros if it is to be cleared; None where there is no room.
+
+        Pages that are in memory are cheaper to fill with zeros than new ones are to get.
+        """
         kind = np.dtype(dtype)
         n = int(np.prod(shape, dtype=np.int64))
         if kind.hasobject or not n or self.used + n * kind.itemsize > ROOM:
             return None
         array = np.frombuffer(self._map, kind, n, self.used).reshape(shape)
+        if cleared and self.used < self._written:
+            array[...] = 0
         self.used = _aligned(self.used + n * kind.itemsize)
         return array
 
@@ -70,10 +75,9 @@ class Arena:
         """Whether no array in it is left in this process; a transform may keep one."""
         return sys.getrefcount(self._map) == self._idle
 
-    def clear(self) -> None:
-        """All zeros again: pages that are in memory are cheaper to fill than new ones are to get."""
-        self._bytes[: self.used] = 0
-        self.used = 0
+    def begin(self) -> None:
+        """Begin with the arrays of another batch."""
+        self._written, self.used = max(self._written, self.used), 0
 
 
 class Arenas:
@@ -91,7 +95,7 @@ class Arenas:
             arena = self._free.pop()
         else:
             arena = Arena(next(n for n in count() if n not in self._used))
-        arena.clear()
+        arena.begin()
         _arena[:] = [arena]
         try:
             made = make()
@@ -144,8 +148,14 @@ _arena: list[Arena] = []
 
 def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
     """An array of zeros for a batch; in a worker process, where the training process can map it."""
-    found = _arena[0].zeros(shape, dtype) if _arena else None
+    found = _arena[0].array(shape, dtype, cleared=True) if _arena else None
     return np.zeros(shape, dtype) if found is None else found
+
+
+def empty(shape: tuple[int, ...], dtype: Any) -> Array:
+    """As `zeros`, but with any content: for what is written to completely."""
+    found = _arena[0].array(shape, dtype, cleared=False) if _arena else None
+    return np.empty(shape, dtype) if found is None else found
 
 
 class SharedBlocks:
@@ -199,11 +209,23 @@ class SharedBlocks:
 
 
 def remove_blocks(folder: str, blocks: Iterable[int]) -> None:
-    """Give the memory of blocks back once no process has them mapped."""
+    """Blocks that no process reads any more: their memory is that of the next ones."""
     for block in blocks:
-        for name in (str(block), f"{block}.lock"):
-            with suppress(OSError):
-                os.unlink(os.path.join(folder, name))
+        name = os.path.join(folder, str(block))
+        with suppress(OSError):
+            os.rename(name, f"{name}.free")
+        with suppress(OSError):
+            os.unlink(f"{name}.lock")
+
+
+def _taken_over(name: str) -> int:
+    """A file to write a block to, with the memory of one that is not needed any more if there is one."""
+    folder = os.path.dirname(name)
+    for free in sorted(each for each in os.listdir(folder) if each.endswith(".free")):
+        with suppress(FileNotFoundError):  # another worker was quicker
+            os.rename(os.path.join(folder, free), f"{name}.part")
+            break
+    return os.open(f"{name}.part", os.O_CREAT | os.O_WRONLY, 0o600)
 
 
 def _store(value: Any, name: str) -> None:
@@ -213,11 +235,12 @@ def _store(value: Any, name: str) -> None:
     views = [buffer.raw() for buffer in buffers]
     head = pickle.dumps((packed, [view.nbytes for view in views]))
     try:
-        with open(f"{name}.part", "wb") as file:
+        with open(_taken_over(name), "wb") as file:
             file.write(len(head).to_bytes(8, "little") + head)
             for view in views:
                 file.write(bytes(-file.tell() % ALIGNED))
                 file.write(view)
+            file.truncate()
         os.rename(f"{name}.part", name)
     except OSError:
         with suppress(OSError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -232,11 +233,14 @@ class Stream:
         try:
             for number, job in enumerate(jobs[:ahead]):
                 workers.ask(number, job)
+            needed = deque(self._maker.open(*job) for job in jobs[:ahead])
             for number in range(len(jobs)):
-                workers.keep(frozenset().union(*(self._maker.open(*job) for job in jobs[number : number + ahead])))
+                workers.keep(frozenset().union(*needed))
                 batch = workers.answer(number)
-                if number + ahead < len(jobs):
-                    workers.ask(number + ahead, jobs[number + ahead])
+                needed.popleft()
+                for job in jobs[number + ahead : number + ahead + 1]:
+                    workers.ask(number + ahead, job)
+                    needed.append(self._maker.open(*job))
                 yield batch
             complete = True
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from ecalwindows.training.flat import FlatBatch
 from ecalwindows.training.inputs import Floats, InputDefinition, Tensor
 from ecalwindows.training.kernels.gather import fill_scaled
 from ecalwindows.training.padding import Integers, PaddedBatch, Padding, float32_column
-from ecalwindows.training.sharing import zeros
+from ecalwindows.training.sharing import empty, zeros
 
 WEIGHT_COLUMNS = ("is_seed_calo_matched", "flavour", "seed_eta", "et_seed", "ncls")
 """Columns of windows that weights depend on."""
@@ -77,6 +78,11 @@ class ModelInputs:
     def seed_first(self) -> bool:
         """Whether the seed is the first cluster of a window."""
         return self.definition.convention == "cmssw"
+
+    @property
+    def has_hit_mask(self) -> bool:
+        """Whether the mask of hits is a tensor: then it is filled as numbers."""
+        return bool(self.definition.hits and self.definition.hits.mask)
 
     @property
     def columns(self) -> frozenset[str]:
@@ -189,13 +195,15 @@ def _part(array: Floats, first: int, last: int | None) -> Floats:
     part = array[..., first:last]
     if part.shape == array.shape:
         return array
-    copy: Floats = zeros(part.shape, np.float32)
+    copy: Floats = empty(part.shape, np.float32)
     copy[...] = part
     return copy
 
 
-def _ones(mask: NDArray[np.bool_]) -> Floats:
-    """A mask as float32."""
+def _ones(mask: NDArray[Any]) -> Floats:
+    """A mask as float32, as it is filled for `has_hit_mask`."""
+    if mask.dtype == np.float32:
+        return mask
     ones: Floats = zeros(mask.shape, np.float32)
     ones.reshape(-1)[np.flatnonzero(mask)] = 1
     return ones

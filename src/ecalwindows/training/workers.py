@@ -66,9 +66,11 @@ class Workers:
         return self._each[number % len(self._each)].answer()
 
     def keep(self, blocks: frozenset[int]) -> None:
-        """Give back the memory of all blocks but these, which batches that were requested may need."""
-        remove_blocks(self.folder, self._known - blocks)
-        self._known = blocks
+        """Let all blocks go but these, which batches that were requested may need."""
+        gone, self._known = self._known - blocks, blocks
+        for each in self._each:
+            each.gone |= gone
+        remove_blocks(self.folder, gone)
 
     def close(self) -> None:
         """End the processes."""
@@ -87,12 +89,14 @@ class _Worker:
         self.process.start()
         theirs.close()
         self.arenas = Mapped()
+        self.gone: set[int] = set()
         self.batches: queue.Queue[tuple[str, Any]] = queue.Queue()
         threading.Thread(target=_receive, args=(self.end, self.batches, self.arenas), daemon=True).start()
 
     def ask(self, job: Job) -> None:
         try:
-            self.end.send((job, self.arenas.dropped()))
+            self.end.send((job, self.arenas.dropped(), self.gone))
+            self.gone = set()
         except OSError:
             self.batches.put(("gone", None))
 
@@ -172,12 +176,13 @@ def _work(end: Any, packed: bytes, folder: str, number: int) -> None:
     try:
         maker, arenas = None, Arenas()
         while True:
-            job, dropped = end.recv()
+            job, dropped, gone = end.recv()
             arenas.release(dropped)
             try:
                 if maker is None:
                     maker = pickle.loads(packed)  # noqa: S301  made by our own process
                     maker.shared = SharedBlocks(folder, number)
+                maker.forget(gone)  # others write to their memory
                 made, arena = arenas.made(partial(maker.batch, *job))
             except Exception as error:
                 _send(end, ("error", (_sendable(error), traceback.format_exc())), None)

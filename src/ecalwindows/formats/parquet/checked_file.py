@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ from ecalwindows.formats.parquet.footer import Proof, read_proof
 KEPT_BYTES = 2**21
 """Bytes of footers, as files hold them, that a process remembers; in memory they are seven times as large (14 MB)."""
 
+MAX_RANGES = 64
+"""Row groups and columns of a file of which is remembered where they are."""
+
 SETTLED = 2 * 10**9
 """Nanoseconds since the last change of a file after which another change shows in its time, on any file system."""
 
@@ -27,12 +30,14 @@ class End:
     """What the end of a file says: its footer, and its proof (None: a file of another program).
 
     layout, index : what `reader.file_layout` and `reader.parquet_index` found in it; None until then
+    ranges : of row groups and columns that were read, see `CheckedFile._ranges`
     """
 
     metadata: Any
     proof: Proof | None
     layout: Any = None
     index: Any = None
+    ranges: dict[tuple[int, tuple[str, ...] | None], tuple[tuple[int, int], ...]] = field(default_factory=dict)
 
 
 class _Ends:
@@ -75,13 +80,13 @@ class CheckedFile(pq.ParquetFile):  # type: ignore[misc]
         if known is None:
             with self.path.open("rb") as file:
                 proof = read_proof(file, self.path.stat().st_size, path)
-            super().__init__(str(path), page_checksum_verification=True, **options)
-            self.end = End(self.metadata, proof)
-            _ends.add(self.path, state, self.end)
         else:
-            super().__init__(str(path), metadata=known.metadata, page_checksum_verification=True, **options)
-            self.end = known
-        self.proof = self.end.proof and replace(self.end.proof, good=set())
+            proof = known.proof and replace(known.proof, good=set())
+        metadata = known and known.metadata
+        super().__init__(str(path), metadata=metadata, page_checksum_verification=proof is None, **options)
+        self.proof, self.end = proof, known or End(self.metadata, proof)
+        if known is None:
+            _ends.add(self.path, state, self.end)
 
     def iter_batches(
         self,
@@ -103,16 +108,27 @@ class CheckedFile(pq.ParquetFile):  # type: ignore[misc]
     def _check(self, groups: Sequence[int], columns: Sequence[str] | None) -> None:
         if self.proof is None:
             return
-        ranges, wanted = [], None if columns is None else frozenset(columns)
-        for number in groups:
-            group = self.metadata.row_group(number)
-            for place in range(group.num_columns):
-                chunk = group.column(place)
-                if wanted is None or not wanted.isdisjoint(_names(chunk.path_in_schema)):
-                    first = min(chunk.data_page_offset, chunk.dictionary_page_offset or chunk.data_page_offset)
-                    ranges.append((first, first + chunk.total_compressed_size))
+        wanted = None if columns is None else tuple(columns)
         with self.path.open("rb") as file:
-            self.proof.check(file, ranges)
+            for number in groups:
+                key = number, wanted
+                if (ranges := self.end.ranges.get(key)) is None:
+                    ranges = self._ranges(number, wanted)
+                    if len(self.end.ranges) < MAX_RANGES:
+                        self.end.ranges[key] = ranges
+                self.proof.check(file, ranges)
+
+    def _ranges(self, number: int, columns: Sequence[str] | None) -> tuple[tuple[int, int], ...]:
+        """Where the bytes of columns of a row group are: first byte, and byte after the last."""
+        found: list[tuple[int, int]] = []
+        group, wanted = self.metadata.row_group(number), None if columns is None else frozenset(columns)
+        for place in range(group.num_columns):
+            chunk = group.column(place)
+            if wanted is None or not wanted.isdisjoint(_names(chunk.path_in_schema)):
+                first = min(chunk.data_page_offset, chunk.dictionary_page_offset or chunk.data_page_offset)
+                last = first + chunk.total_compressed_size
+                found.append((found.pop()[0] if found and found[-1][1] == first else first, last))
+        return tuple(found)
 
 
 @lru_cache(maxsize=1024)

@@ -6,6 +6,21 @@ from typing import Any
 
 from ecalwindows.core.jit import kernel
 
+AHEAD = 6
+"""Windows by which memory is loaded before it is copied: rows are anywhere in a block, and memory is slow to answer."""
+
+LINE, MOST = 16, 640
+"""Numbers of a line of the cache, and those of a window that are loaded ahead; the processor goes on by itself."""
+
+
+@kernel
+def load_ahead(values: Any, first: int, last: int) -> float:
+    """Load the numbers first, ..., last - 1 of a flat array; the sum of some of them, which makes it happen."""
+    found = 0.0
+    for i in range(first, min(last, first + MOST), LINE):
+        found += values[i]
+    return found
+
 
 @kernel
 def place_of(place: int, seed: int, places: int, seed_first: bool) -> int:
@@ -30,7 +45,8 @@ def fill_padded(
     rows: Any, targets: Any, seed_first: bool, out_features: Any, out_labels: Any, out_mask: Any, out_hits: Any,
     out_hit_mask: Any,
 ) -> Any:  # fmt: skip
-    """Put windows `rows` at `targets` of a padded batch; returns the numbers of clusters and hits without a place.
+    """Put windows `rows` at `targets` of a padded batch; returns the numbers of clusters and hits without a place,
+    and a number without a meaning.
 
     offsets, pair_cluster, window_seed, hits_offsets : of the block; features, labels : of its clusters; hits : float32
     out_... : arrays of the batch, (n, clusters, ...) and (n, clusters, hits, ...), zeros where nothing is written
@@ -38,8 +54,14 @@ def fill_padded(
     n_places, n_hit_places = out_mask.shape[1], out_hit_mask.shape[2]
     n_features, n_labels, n_components = features.shape[1], labels.shape[1], hits.shape[1]
     clusters_cut = hits_cut = 0
-    in_hits, to_hits = hits.reshape(-1), out_hits.reshape(-1)
+    in_features, in_hits, to_hits, ahead = features.reshape(-1), hits.reshape(-1), out_hits.reshape(-1), 0.0
     for i in range(len(rows)):
+        if i + AHEAD < len(rows):
+            begin, stop = offsets[rows[i + AHEAD]], offsets[rows[i + AHEAD] + 1]
+            ahead += load_ahead(in_features, begin * n_features, stop * n_features)
+            if n_hit_places > 0 and n_components > 0:
+                begin, stop = hits_offsets[begin], hits_offsets[stop]
+                ahead += load_ahead(in_hits, begin * n_components, stop * n_components)
         first, end, target = offsets[rows[i]], offsets[rows[i] + 1], targets[i]
         seed = -1
         for pair in range(first, end):
@@ -64,14 +86,14 @@ def fill_padded(
             out_hit_mask[target, at, :n] = True
             to = (target * n_places + at) * n_hit_places * n_components
             to_hits[to : to + n * n_components] = in_hits[begin * n_components : (begin + n) * n_components]
-    return clusters_cut, hits_cut
+    return clusters_cut, hits_cut, ahead
 
 
 @kernel
 def fill_flat(
     offsets: Any, features: Any, labels: Any, hits_offsets: Any, rows: Any, targets: Any, cl_offsets: Any,
     out_features: Any, out_labels: Any, hit_counts: Any,
-) -> None:  # fmt: skip
+) -> float:  # fmt: skip
     """Put the clusters of windows `rows` in those of the windows `targets` of a flat batch; count their hits.
 
     cl_offsets : first cluster of each window of the batch
@@ -79,34 +101,49 @@ def fill_flat(
     in_features, in_labels = features.reshape(-1), labels.reshape(-1)
     to_features, to_labels = out_features.reshape(-1), out_labels.reshape(-1)
     n_features, n_labels = features.shape[1], labels.shape[1]
+    ahead = 0.0
     for i in range(len(rows)):
+        if i + AHEAD < len(rows):
+            begin = offsets[rows[i + AHEAD]]
+            ahead += load_ahead(in_features, begin * n_features, offsets[rows[i + AHEAD] + 1] * n_features)
+            ahead += load_ahead(hits_offsets, begin, begin + 1)
         first, end, at = offsets[rows[i]], offsets[rows[i] + 1], cl_offsets[targets[i]]
         last = at + end - first
         to_features[at * n_features : last * n_features] = in_features[first * n_features : end * n_features]
         to_labels[at * n_labels : last * n_labels] = in_labels[first * n_labels : end * n_labels]
         for j in range(end - first):
             hit_counts[at + j] = hits_offsets[first + j + 1] - hits_offsets[first + j]
+    return ahead
 
 
 @kernel
 def fill_flat_hits(
     offsets: Any, hits_offsets: Any, hits: Any, rows: Any, targets: Any, cl_offsets: Any, hit_offsets: Any, out: Any
-) -> None:
+) -> float:
     """Put the hits of windows `rows` where their clusters have theirs: `hit_offsets` of each cluster of the batch."""
     in_hits, to_hits, n_components = hits.reshape(-1), out.reshape(-1), hits.shape[1]
+    ahead = 0.0
     for i in range(len(rows)):
+        if i + AHEAD < len(rows):
+            begin, stop = hits_offsets[offsets[rows[i + AHEAD]]], hits_offsets[offsets[rows[i + AHEAD] + 1]]
+            ahead += load_ahead(in_hits, begin * n_components, stop * n_components)
         first, end = hits_offsets[offsets[rows[i]]], hits_offsets[offsets[rows[i] + 1]]
         at = hit_offsets[cl_offsets[targets[i]]]
         last = at + end - first
         to_hits[at * n_components : last * n_components] = in_hits[first * n_components : end * n_components]
+    return ahead
 
 
 @kernel
-def fill_rows(values: Any, rows: Any, targets: Any, out: Any) -> None:
+def fill_rows(values: Any, rows: Any, targets: Any, out: Any) -> float:
     """Copy rows `rows` of a matrix to rows `targets` of another."""
+    flat, n, ahead = values.reshape(-1), values.shape[1], 0.0
+    for i in range(len(rows)):
+        ahead += load_ahead(flat, rows[i] * n, rows[i] * n + n)
     for i in range(len(rows)):
         for k in range(values.shape[1]):
             out[targets[i], k] = values[rows[i], k]
+    return ahead
 
 
 @kernel
