@@ -60,7 +60,7 @@ def write_layout(
 
 def _recorded(part: Part, name: str, written: Sequence[Written], out: Path, manifests: Path) -> list[DataFile]:
     """The files of a part with their checksums; writes the manifest of the part."""
-    records = [file_record(each.path, out) for each in written]
+    records = [each.record(out) for each in written]
     files = [
         DataFile(name=record.name, bytes=record.bytes, sha256=record.sha256, windows=each.windows, split=each.split)
         for record, each in zip(records, written, strict=True)

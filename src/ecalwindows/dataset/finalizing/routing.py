@@ -5,6 +5,7 @@ Rows are never rewritten: Parquet rows keep their values and schema, lines and r
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -21,6 +22,7 @@ from ecalwindows.dataset.finalizing.parts import Part
 from ecalwindows.dataset.finalizing.rows import rows_of
 from ecalwindows.dataset.part_output import EVENTS, KINDS, WINDOWS
 from ecalwindows.dataset.splits import Splits
+from ecalwindows.formats.manifest import FileRecord, file_record
 from ecalwindows.formats.ndjson.lines import line_pieces, text_of
 from ecalwindows.formats.ndjson.text_file import TextFile
 from ecalwindows.formats.parquet.definition import FeaturesDefinition
@@ -30,11 +32,23 @@ from ecalwindows.formats.suffixes import EVENTS_SUFFIX, MATCHED, PART_SUFFIXES, 
 
 @dataclass
 class Written:
-    """A file of the finished dataset; windows: None where it holds none (the table of events)."""
+    """A file of the finished dataset; windows: None where it holds none (the table of events).
+
+    source : what the manifest of the part says of the file of which this is a copy
+    """
 
     path: Path
     split: str | None
     windows: int | None
+    source: FileRecord | None = None
+
+    def record(self, base: Path) -> FileRecord:
+        """Size and checksum: of a copy those of its source, which are proven before it is copied. Raises OSError."""
+        if self.source is None:
+            return file_record(self.path, base)
+        if self.source.bytes != self.path.stat().st_size:
+            raise OSError(errno.EIO, "the copy has another size than what was copied", str(self.path))
+        return self.source.model_copy(update={"name": self.path.relative_to(base).as_posix()})
 
 
 class TableWriter(ParquetWriter):
@@ -145,8 +159,14 @@ def _copied(part: Part, name: str, split: str | None, folder: Path) -> list[Writ
                 for piece in line_pieces(source):
                     file.write(np.frombuffer(piece, np.uint8))
         else:
-            shutil.copyfile(source, targets[kind])
+            _copy(part, source, written[-1])
     return written
+
+
+def _copy(part: Part, source: Path, written: Written) -> None:
+    name = source.relative_to(part.base).as_posix()
+    written.source = next(record for record in part.manifest.files if record.name == name)
+    shutil.copyfile(source, written.path)
 
 
 def _kept(part: Part, name: str, folder: Path) -> list[Written]:
@@ -154,10 +174,10 @@ def _kept(part: Part, name: str, folder: Path) -> list[Written]:
     source, events = part.data[0], part.files_of(None).get(EVENTS)
     end = source.name.removeprefix(part.name)
     written = [Written(folder / f"{name}{end}", None, part.rows[source.relative_to(part.base).as_posix()])]
-    shutil.copyfile(source, written[0].path)
+    _copy(part, source, written[0])
     if events:
         written.append(Written(folder / f"{name}.meta.csv", None, None))
-        shutil.copyfile(events, written[1].path)
+        _copy(part, events, written[1])
     return written
 
 
