@@ -112,8 +112,8 @@ def part_keys(part: Part) -> Iterator[Words]:
 
     Raises ValueError for data not written by ecalwindows.
     """
-    if part.keys is not None:
-        yield from (keys for kind, keys in part.keys.items() if kind != EVENTS)
+    if part.has_keys:
+        yield from (keys for kind, keys in part.read_keys().items() if kind != EVENTS)
         return
     for path in part.data:
         if part.manifest.format == "parquet":
@@ -149,9 +149,11 @@ class SeenEvents:
     def check(self, where: str) -> None:
         """Raise InputError when an event is in two parts."""
         keys = self.keys
-        order = np.argsort(keys, kind="stable")
-        twice = np.flatnonzero(keys[order][1:] == keys[order][:-1])
-        if len(twice):
+        keys.sort()
+        if np.any(keys[1:] == keys[:-1]):
+            keys = self.keys
+            order = np.argsort(keys, kind="stable")
+            twice = np.flatnonzero(keys[order][1:] == keys[order][:-1])
             part = np.repeat(np.arange(len(self._keys)), [len(each) for each in self._keys])
             first, second = (self._names[part[order[twice[0] + step]]] for step in (0, 1))
             n = f"{len(twice):,} events are" if len(twice) > 1 else "an event is"

@@ -38,11 +38,12 @@ def write_merged(parts: Sequence[Part], name: str, folder: Path) -> Manifest:
                     for rows in _rows(parts, kind, split, is_same):
                         out.put(rows)
             written.append(path)
-    if all(part.keys is not None for part in parts):
+    if all(part.has_keys for part in parts):
         written.append(folder / keys_name(name))
         written[-1].parent.mkdir(parents=True, exist_ok=True)
         kinds = KINDS[format]
-        save_keys(written[-1], {kind: [part.keys[kind] for part in parts if part.keys] for kind in kinds})
+        held = [part.read_keys() for part in parts]
+        save_keys(written[-1], {kind: [keys[kind] for keys in held] for kind in kinds})
     records = [file_record(path, folder) for path in written if path.is_file()]
     return merged_manifest([part.manifest for part in parts], records)
 

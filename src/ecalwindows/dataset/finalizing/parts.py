@@ -35,7 +35,7 @@ class Part:
 
     rows : windows by data file, as counted in the files; schema : Arrow schema of Parquet, else None
     manifest_file : where the manifest is; states : of it and of the data, before they were read
-    splits : by which its files are divided; keys : event hash of each row by what the rows are, None where not kept
+    splits : by which its files are divided
     """
 
     name: str
@@ -46,7 +46,18 @@ class Part:
     manifest_file: Path = Path()
     states: dict[str, FileState | None] = field(default_factory=dict)
     splits: Splits | None = None
-    keys: dict[str, Words] | None = None
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether the event hashes of its rows are kept beside it."""
+        return any(record.name == keys_name(self.name) for record in self.manifest.files)
+
+    def read_keys(self) -> dict[str, Words]:
+        """The event hash of each row, by what the rows are. Raises OSError, ValueError.
+
+        They are read each time they are needed: those of all parts would not fit into the memory.
+        """
+        return load_keys(self.base / keys_name(self.name), self.manifest.format)
 
     @property
     def data(self) -> list[Path]:
@@ -236,10 +247,9 @@ def checked_parts(parts: Iterable[Part], done: Callable[[], None]) -> list[Part]
 
 def _read_part(part: Part, usual: Any) -> tuple[Part, list[str]]:
     """The part with rows and schema, and what is wrong with it. usual : a schema that takes no more memory"""
-    manifest, schema, keys = part.manifest, None, None
+    manifest, schema = part.manifest, None
     try:
-        if keys_name(part.name) in {record.name for record in manifest.files}:
-            keys = load_keys(part.base / keys_name(part.name), manifest.format)
+        keys = part.read_keys() if part.has_keys else None
         if manifest.format == "parquet":
             footers = {path.relative_to(part.base).as_posix(): pq.read_metadata(path) for path in part.data}
             rows = {name: footer.num_rows for name, footer in footers.items()}
@@ -264,7 +274,7 @@ def _read_part(part: Part, usual: Any) -> tuple[Part, list[str]]:
     if kept != manifest.rows:
         wrong.append(f"its manifest counts {kept:,} windows kept and {manifest.rows:,} rows")
     wrong += [f"the counts in its manifest do not add up: {line}" for line in unbalanced(manifest.counts)]
-    return replace(part, rows=rows, schema=schema, keys=keys), wrong
+    return replace(part, rows=rows, schema=schema), wrong
 
 
 def _rows_of_keys(part: Part, keys: Mapping[str, Words]) -> dict[str, int]:

@@ -53,8 +53,7 @@ def rows_of(part: Part, kind: str) -> Iterator[tuple[Any, Words]]:
         path = part.files_of(None).get(kind)
         yield from ((rows, keys()) for rows, keys in (pieces(part, path, kind) if path else ()))
         return
-    assert part.keys is not None
-    keys, streams = part.keys[kind], []
+    keys, streams = part.read_keys()[kind], []
     for split in part.splits.names:
         streams.append(_Stream(pieces(part, part.files_of(split)[kind], kind)))
     for first in range(0, len(keys), ROW_GROUP):
