@@ -14,7 +14,7 @@ from ecalwindows.evaluation.collecting import SCORE
 from ecalwindows.evaluation.measuring import MIN_ENTRIES, Measured, Table
 from ecalwindows.evaluation.separation import Calibration, roc
 from ecalwindows.plots.saving import Draw
-from ecalwindows.plots.style import COLOURS, LINES, PLAIN, mark, new_figure, with_unit
+from ecalwindows.plots.style import COLOURS, LINES, PLAIN, TOP, legend_above, mark, new_figure, steps, with_unit
 
 Floats = NDArray[np.float64]
 
@@ -31,10 +31,13 @@ LABELS = {
 }
 LOGARITHMIC = ("et_seed", "ncls")
 WORDS = {
-    "resolution": "effective resolution of the response",
+    "resolution": "effective resolution",
     "completeness": "completeness",
     "purity": "purity",
 }
+MAX_RATIO = 30.0
+"""An axis is logarithmic where the largest value exceeds the median by this factor."""
+
 POINTS = 2000
 """Points of a ROC curve that are drawn."""
 
@@ -87,7 +90,7 @@ def _roc(satellites: Table, looks: Mapping[str, tuple[str, str]]) -> Figure | No
     names = [name.removeprefix(SCORE) for name in satellites if name.startswith(SCORE)]
     if not names or len(set(satellites["is_true"].tolist())) < 2:
         return None
-    figure, axes = new_figure(meaning="satellites of matched windows")
+    figure, axes = new_figure(meaning="satellites of matched windows", top=TOP)
     for name in names:
         curve = roc(satellites[SCORE + name], satellites["is_true"])
         colour, marker = looks[name]
@@ -96,12 +99,18 @@ def _roc(satellites: Table, looks: Mapping[str, tuple[str, str]]) -> Figure | No
             continue
         step = max(1, len(curve.threshold) // POINTS)
         label = f"{name} (area {curve.area:.4f})"
-        axes.plot(curve.false_rate[::step], curve.true_rate[::step], color=colour, lw=2, label=label)
+        line = _line(name, looks)
+        axes.plot(curve.false_rate[::step], curve.true_rate[::step], color=colour, ls=line, lw=2, label=label)
     axes.set(
         xlabel="share of other clusters selected", ylabel="share of true clusters selected", xlim=(0, 1), ylim=(0, 1.02)
     )
-    axes.legend(loc="lower right", fontsize="x-small")
+    legend_above(axes)
     return figure
+
+
+def _line(name: str, looks: Mapping[str, tuple[str, str]]) -> Any:
+    """Line style of a collection, another one for each, so that lines differ without colours."""
+    return LINES[list(looks).index(name) % len(LINES)]
 
 
 def _calibration(calibrations: Mapping[str, Calibration], looks: Mapping[str, tuple[str, str]]) -> Figure | None:
@@ -109,30 +118,34 @@ def _calibration(calibrations: Mapping[str, Calibration], looks: Mapping[str, tu
     drawn = {name: each for name, each in calibrations.items() if np.isfinite(each.score).sum() > 2}
     if not drawn:
         return None
-    figure, axes = new_figure(meaning="satellites of matched windows, in ten groups by score")
+    figure, axes = new_figure(meaning="satellites of matched windows, in ten groups by score", top=TOP)
     axes.plot([0, 1], [0, 1], color="0.6", lw=1)
     for name, each in drawn.items():
         colour, marker = looks[name]
         error = np.sqrt(np.maximum(each.true_share * (1 - each.true_share), 0) / np.maximum(each.n, 1))
         axes.errorbar(each.score, each.true_share, error, fmt=marker, color=colour, ms=6, lw=1.3, label=name)
     axes.set(xlabel="mean score", ylabel="share of true clusters", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    axes.legend(loc="upper left", fontsize="x-small")
+    legend_above(axes)
     return figure
 
 
 def _response(caloparticles: Mapping[str, Table], looks: Mapping[str, tuple[str, str]]) -> Figure:
     """Draw the distribution of the response of the caloparticles that all collections found."""
     common = np.all([np.isfinite(table["response"]) for table in caloparticles.values()], axis=0)
-    figure, axes = new_figure(meaning=f"{int(common.sum()):,} caloparticles that all collections found")
-    edges = np.linspace(0.6, 1.2, 121)
-    for place, (name, table) in enumerate(caloparticles.items()):
+    words = f"{int(common.sum()):,} caloparticles that all collections found; both ends: all beyond"
+    figure, axes = new_figure(meaning=words, top=TOP)
+    edges = np.linspace(0.6, 1.2, 61)
+    for name, table in caloparticles.items():
         response = np.clip(table["response"][common], edges[0], edges[-1] - 1e-9)
         counts = np.histogram(response, edges)[0]
-        axes.stairs(counts, edges, color=looks[name][0], ls=LINES[place % len(LINES)], lw=2, label=name)
+        colour, error = looks[name][0], np.sqrt(counts)
+        steps(axes, counts + error, edges, baseline=counts - error, fill=True, color=colour, alpha=0.15, lw=0)
+        axes.stairs(counts, edges, color=colour, ls=_line(name, looks), lw=2, label=name)
     axes.set(
         xlabel="raw energy / true energy", ylabel="caloparticles per bin", yscale="log", xlim=(edges[0], edges[-1])
     )
-    axes.legend(loc="upper left", fontsize="x-small")
+    axes.yaxis.set_major_formatter(PLAIN)
+    legend_above(axes)
     return figure
 
 
@@ -163,10 +176,17 @@ def _by(measured: Sequence[Measured], what: str, by: str, looks: Mapping[str, tu
     found = _points(measured, what, by)
     if not found:
         return None
-    figure, axes = new_figure()
+    values = np.array([each.value for points in found.values() for each in points])
+    is_log = bool(values.min() >= 0) and values.max() > MAX_RATIO * np.median(values)
+    empty = "bins with 0 have no place on a logarithmic axis" if is_log and values.min() == 0 else ""
+    figure, axes = new_figure(top=TOP, meaning=empty)
     _draw_points(axes, found, by, looks)
     axes.set(xlabel=LABELS[by], ylabel=WORDS.get(what, what))
-    axes.legend(loc="best", fontsize="x-small")
+    if is_log and values.max() > 0:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(PLAIN)
+        axes.set_ylim(0.3 * values[values > 0].min(), 3 * values.max())
+    legend_above(axes)
     return figure
 
 
@@ -193,11 +213,11 @@ def _with_ratio(
     if not found:
         return None
     figure = Figure(figsize=(8, 8), dpi=80)
-    top, bottom = figure.add_axes((0.15, 0.4, 0.815, 0.55)), figure.add_axes((0.15, 0.1, 0.815, 0.27))
+    top, bottom = figure.add_axes((0.15, 0.4, 0.815, 0.45)), figure.add_axes((0.15, 0.1, 0.815, 0.27))
     mark(top)
     _draw_points(top, found, by, looks)
-    top.set(ylabel=WORDS.get(what, what), xticklabels=[], ylim=(0, 1.25 * top.get_ylim()[1]))
-    top.legend(loc="upper right", fontsize="x-small", ncols=2)
+    top.set(ylabel=WORDS.get(what, what), xticklabels=[], ylim=(0, top.get_ylim()[1]))
+    legend_above(top)
     bottom.axhline(1, color="0.6", lw=1)
     for place, (name, points) in enumerate(found.items()):
         kept = [each for each in points if "mustache" in each.differences]

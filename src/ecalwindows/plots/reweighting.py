@@ -22,6 +22,8 @@ Floats = NDArray[np.float64]
 LABELS = {"et": r"seed $E_T$ [GeV]", "ncls": "clusters in the window"}
 ETA = r"seed $|\eta|$"
 COLOUR_MAP = "RdBu_r"
+FEW = 0.7
+"""Cells below this ratio have a dot: printed in grey, both ends of the colours are dark."""
 
 
 def draw_reweighting(tables: Mapping[str, Path], folder: Path) -> list[Path]:
@@ -65,6 +67,9 @@ def _map(axes: Axes, table: Table, y: str, values: Floats, title: str, **look: A
         mesh = axes.pcolormesh(
             [low, table["eta_high"][in_row][0]], edges, values[in_row][:, None], rasterized=True, **look
         )
+        few = np.flatnonzero(values[in_row] < FEW)
+        middle = (low + table["eta_high"][in_row][0]) / 2
+        axes.plot(np.full(len(few), middle), ((edges[1:] + edges[:-1]) / 2)[few], ls="", marker="o", ms=2.5, c="white")
     axes.set(xlabel=ETA, ylabel=LABELS[y], xlim=(table["eta_low"].min(), table["eta_high"].max()))
     axes.set_title(title, loc="right", fontsize="small")
     return mesh
@@ -78,7 +83,8 @@ def _ratio_look(values: Sequence[Floats]) -> dict[str, Any]:
 
 
 def _bar(figure: Figure, mesh: Any, axes: Any, label: str) -> None:
-    bar = figure.colorbar(mesh, ax=axes, label=label, extend="both", pad=0.02)
+    words = f"{label}   (with a dot: below {FEW:g})"
+    bar = figure.colorbar(mesh, ax=axes, label=words, extend="both", pad=0.02)
     low, high = mesh.norm.vmin, mesh.norm.vmax
     ticks = [tick for tick in (0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5) if low <= tick <= high]
     bar.ax.yaxis.set(major_locator=FixedLocator(ticks), minor_locator=NullLocator())
@@ -117,7 +123,8 @@ def _projections(table: Table) -> Figure:
     for each, low in zip(axes, chosen, strict=True):
         _overlaid(each, rows_where(table, eta_low=low))
     axes[0].set_ylabel("share of windows [%]")
-    axes[-1].legend(fontsize="x-small")
+    handles = axes[0].get_legend_handles_labels()[0]
+    figure.legend(handles=handles, loc="outside upper right", ncols=3, fontsize="small")
     return figure
 
 

@@ -28,7 +28,7 @@ FLAVOURS = {11: ("electron", "#3f90da"), 22: ("photon", "#ffa90e"), 0: ("unknown
 FORMATS = (".png", ".pdf")
 """Formats of the figures of studies."""
 
-LINES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
+LINES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (9, 2)), (0, (3, 1, 1, 1, 1, 1)))
 """Line styles, so that curves differ without colours."""
 
 TOP = 0.815

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter
 
 from ecalwindows.core.geometry import GEOMETRIES
 from ecalwindows.plots.saving import Draw, draw_all
-from ecalwindows.plots.style import COLOURS, mark, new_figure
+from ecalwindows.plots.style import COLOURS, LINES, TOP, legend_above, new_figure
 from ecalwindows.studies.tables import Table, read_table, rows_where
 
 BOUNDS = {"up": r"largest $\Delta\eta$", "down": r"smallest $\Delta\eta$", "width": r"largest $|\Delta\phi|$ [rad]"}
@@ -21,6 +21,9 @@ ETA = r"seed $|\eta|$"
 MARKERS = "os^vD"
 NAMED_GEOMETRIES = {"v3": ("black", "-"), "v2": ("#832db6", "--"), "v1": ("#717581", "-.")}
 """Colour and line of the named geometries."""
+
+FITS = LINES[2:]
+"""Lines of the fits, other than those of the named geometries."""
 
 
 def draw_window_size(tables: Mapping[str, Path], folder: Path) -> list[Path]:
@@ -43,7 +46,7 @@ def draw_window_size(tables: Mapping[str, Path], folder: Path) -> list[Path]:
 
 def _bound(boxes: Table, lines: Table, bound: str) -> Figure:
     """Draw a bound against abs(eta): boxes with errors, the fitted lines, the named geometries."""
-    figure, axes = new_figure()
+    figure, axes = new_figure(top=TOP)
     a = np.linspace(0, 3, 601)
     for name, (colour, style) in NAMED_GEOMETRIES.items():
         values = GEOMETRIES[name].bounds(a)[list(BOUNDS).index(bound)]
@@ -58,28 +61,25 @@ def _bound(boxes: Table, lines: Table, bound: str) -> Figure:
         axes.plot(fit["eta"], fit["height"], "-", c=colour, lw=1)
     axes.set(xlabel=ETA, ylabel=BOUNDS[bound], xlim=(0, 3))
     low, high = axes.get_ylim()
-    room = 0.32 * (high - low)
-    axes.set_ylim((low - room, 0) if bound == "down" else (0, high + room))
-    axes.legend(ncols=2, fontsize="x-small", loc="lower left" if bound == "down" else "upper right", frameon=False)
+    axes.set_ylim((low, 0) if bound == "down" else (0, high))
+    legend_above(axes)
     return figure
 
 
 def _contained(table: Table) -> Figure:
     """Draw the share of the simulated energy outside the windows, by abs(eta)."""
-    figure = Figure(figsize=(8, 6.5), dpi=80)
-    axes = figure.add_axes((0.15, 0.125, 0.815, 0.8))
-    mark(axes)
+    figure, axes = new_figure(top=TOP)
     names = list(dict.fromkeys(table["geometry"].tolist()))
     fits = [name for name in names if name.startswith("fit_")]
-    looks = NAMED_GEOMETRIES | {name: (COLOURS[i % len(COLOURS)], ":") for i, name in enumerate(fits)}
+    looks = NAMED_GEOMETRIES | {name: (COLOURS[i % len(COLOURS)], FITS[i % len(FITS)]) for i, name in enumerate(fits)}
     looks |= {"seed_side": ("#b9ac70", "-")}
     for name in sorted(names, key=list(looks).index):
         _draw_outside(axes, rows_where(table, geometry=name), name, *looks[name])
     axes.set(xlabel=ETA, ylabel="energy outside [%]", yscale="log", xlim=(0, table["eta_high"].max()))
     low, high = axes.get_ylim()
-    axes.set_ylim(max(low, 0.003), high * 30)
+    axes.set_ylim(max(low, 0.003), high * 1.3)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.legend(ncols=2, fontsize="x-small", loc="upper right", frameon=False)
+    legend_above(axes)
     return figure
 
 

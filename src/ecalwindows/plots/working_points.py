@@ -87,14 +87,14 @@ def _scan(scan: Table, made: Table, what: str, label: str) -> Figure:
     """
     bins = _eta_bins(scan)
     figure, panels = _panels(len(bins), sharey=True)
-    ets = sorted(set(made["et_low"].tolist()))
+    ets = [et for et in sorted(set(made["et_low"].tolist())) if _has_enough(rows_where(scan, et_low=et))]
     colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.93, len(ets)))
     styles = [LINES[place % len(LINES)] for place in range(len(ets))]
-    highest, drawn = 1.0, set()
+    highest = 1.0
     for axes, (low, high) in zip(panels, bins, strict=True):
         for et, colour, style in zip(ets, colours, styles, strict=True):
             rows = rows_where(scan, eta_low=low, et_low=et)
-            if not len(rows["entries"]) or rows["entries"][0] < MIN_ENTRIES:
+            if not _has_enough(rows):
                 continue
             best = np.nanmin(rows[what]) if what == "resolution" else np.nanmax(rows[what])
             axes.plot(rows["threshold"], rows[what] / best, color=colour, lw=1.5, ls=style)
@@ -102,7 +102,6 @@ def _scan(scan: Table, made: Table, what: str, label: str) -> Figure:
             place = int(np.argmin(np.abs(np.log(rows["threshold"] / chosen))))
             axes.plot(rows["threshold"][place], rows[what][place] / best, "o", color=colour, ms=5, mec="black", mew=0.6)
             highest = max(highest, float(np.nanquantile(rows[what] / best, 0.75)))
-            drawn.add(et)
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(numticks=6))
         axes.xaxis.set_minor_formatter(NullFormatter())
@@ -114,10 +113,14 @@ def _scan(scan: Table, made: Table, what: str, label: str) -> Figure:
     lines = [
         matplotlib.lines.Line2D([], [], color=colour, lw=2.5, ls=style, label=f"{et:g}-{ends[et]:g}")
         for et, colour, style in zip(ets, colours, styles, strict=True)
-        if et in drawn
     ]
     figure.legend(handles=lines, title=ET, loc="outside right center", fontsize="small", title_fontsize="small")
     return figure
+
+
+def _has_enough(rows: Table) -> bool:
+    """Whether there are enough entries, in at least one bin, to draw a line."""
+    return bool((rows["entries"] >= MIN_ENTRIES).any())
 
 
 def _map(made: Table) -> Figure:
@@ -178,10 +181,15 @@ def _bins_of_et(rows: Table) -> tuple[Floats, Any]:
     return middle, [middle - rows["et_low"], rows["et_high"] - middle]
 
 
-def _log_et(panels: list[Axes]) -> None:
+def _log_et(panels: list[Axes], rows: Table) -> None:
+    """Et is logarithmic, and reaches over the bins that are drawn."""
+    drawn = rows["entries"] >= MIN_ENTRIES if (rows["entries"] >= MIN_ENTRIES).any() else rows["entries"] >= 0
+    limits = 0.9 * rows["et_low"][drawn].min(), 1.1 * rows["et_high"][drawn].max()
     for axes in panels:
-        axes.set(xscale="log", xlim=(0.9, 560))
-        axes.xaxis.set_major_locator(FixedLocator([1, 10, 100, 500]))
+        axes.set(xscale="log", xlim=limits)
+        axes.xaxis.set_major_locator(
+            FixedLocator([1, 5, 20, 100, 500] if limits[0] < 10 else [10, 20, 50, 100, 200, 500])
+        )
         axes.xaxis.set_major_formatter(PLAIN)
         axes.xaxis.set_minor_formatter(NullFormatter())
 
@@ -207,7 +215,7 @@ def _closure(closure: Table, what: str, label: str) -> Figure:
             axes.yaxis.set_minor_formatter(NullFormatter())
     if what == "clusters":
         panels[0].set_ylim(0.8, 1.12 * panels[0].get_ylim()[1])
-    _log_et(panels)
+    _log_et(panels, rows)
     figure.supxlabel(ET, fontsize="large")
     figure.supylabel(label, fontsize="large")
     handles, labels = panels[0].get_legend_handles_labels()
@@ -237,7 +245,7 @@ def _change(closure: Table) -> Figure:
         axes.errorbar(x, 100 * subset["change"], 100 * np.nan_to_num(subset["change_error"]), width, fmt="o",
                       color=WAYS["map"][1], ms=4, lw=1.2)  # fmt: skip
         _name_panel(axes, low, high)
-    _log_et(panels)
+    _log_et(panels, rows)
     panels[0].set_ylim(-20, 20)
     figure.supxlabel(ET + "   (grey: error of the resolution itself)", fontsize="large")
     figure.supylabel(r"$\sigma_{eff}$: map over flat $10^{-3}$, change [%]", fontsize="large")
