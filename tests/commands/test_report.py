@@ -281,6 +281,19 @@ def test_with_scores_the_page_has_their_roc_and_the_worst_windows(folder: Path, 
         assert view["clusters"]["score"] == pytest.approx(expected, rel=1e-5)
 
 
+def test_with_a_second_dataset_the_page_has_the_scores_of_the_first(folder: Path, scored: Path, tmp_path: Path) -> None:
+    one, two = map(str, parts(folder))
+    run("report", one, "--scores", str(scored), "-o", str(tmp_path / "scores.html"), "-q")
+    run("report", one, "--against", two, "--scores", str(scored), "-o", str(tmp_path / "both.html"), "-q")
+    alone, page = Page.read(tmp_path / "scores.html"), Page.read(tmp_path / "both.html")
+    keys = [each["key"] for each in page.meta["quantities"]]
+    assert "seed_eta" in keys and "score" not in keys and any(each["drift"] for each in page.meta["quantities"])
+    (area,) = re.findall(r"all windows: (0\.\d{5})", "".join(alone.elements.text))
+    assert area in page.elements.text and any(about.get("id") == "roc" for _, about in page.elements.found)
+    assert all(len(view["clusters"]["score"]) == len(view["clusters"]["cl_index"]) for view in page.views)
+    assert any(NOTABLE["wrong_energy"] in view["kinds"] for view in page.views)
+
+
 def test_scores_of_other_windows_are_an_error(folder: Path, scored: Path, tmp_path: Path) -> None:
     ran = attempt("report", str(parts(folder)[1]), "--scores", str(scored), "-o", str(tmp_path / "r.html"))
     assert ran.code == 2 and "have no score" in ran.err and not (tmp_path / "r.html").exists()

@@ -20,7 +20,7 @@ Examples:
 @click.option("-o", "--output", required=True, metavar="FILE", help="The page, .html.")
 @click.option("--split", metavar="NAME", help="Only this split of a finished dataset.")
 @click.option("--against", metavar="DATASET", help="A second dataset: distributions side by side, with distances.")
-@click.option("--scores", metavar="FILE", help="Scores of a model, as `evaluate --save-scores` writes them.")
+@click.option("--scores", metavar="FILE", help="Scores of a model for DATASET, of `evaluate --save-scores`.")
 @click.option("--wp-file", metavar="FILE", help="Working points of the labels [those recorded, if packaged].")
 @click.option("--max-windows", type=click.IntRange(1), metavar="N", help="Windows in the distributions [50000].")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")

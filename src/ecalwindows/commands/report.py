@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecalwindows.commands.report_reading import Source
-from ecalwindows.core.errors import OutputError, SettingsError
+from ecalwindows.core.errors import OutputError
 from ecalwindows.core.files.output import check_output, write_text_atomically
 from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.schema import COLUMNS, Level
@@ -69,7 +69,7 @@ def write_report(
     output : the page
     split : only this split
     against : a second dataset, with which the first one is compared
-    scores : scores of a model, a table as `ecalwindows evaluate --save-scores` writes it
+    scores : scores of a model for the (first) dataset, a table as `ecalwindows evaluate --save-scores` writes it
     wp_file : working points of the labels, where they are not packaged ones that the dataset records
     max_windows : windows in the distributions at most (of both datasets together), drawn by the hash of their event
     name : what the page calls the dataset in place of its path
@@ -79,11 +79,6 @@ def write_report(
     EcalWindowsError : for everything that a user can correct; then nothing is written
     """
     began, target = time.monotonic(), Path(output)
-    if against is not None and scores is not None:
-        raise SettingsError(
-            "a second dataset and scores are given", expected="one of --against and --scores", where="--scores",
-            todo="make two pages",
-        )  # fmt: skip
     check_output(target, overwrite=True)
     table = None if scores is None else read_score_table(scores)
     sources = [Source(dataset, split, wp_file, table)]
@@ -131,7 +126,7 @@ def page_of(source: Source, sides: Sequence[Side], compared: Sequence[str], mode
     if len(sides) > 1:
         inserted = rendered(content.comparison(sides[0], sides[1], distances))
     if first.roc is not None:
-        inserted = rendered(content.scores_text(first, model)) + content.roc_picture(first.roc)
+        inserted += rendered(content.scores_text(first, model)) + content.roc_picture(first.roc)
     text = overview(
         first.path, first.record, content.facts(first), list(content.labels(first)), first.stated, inserted
     )  # fmt: skip

@@ -1,0 +1,71 @@
+"""Figures of studies: what is drawn differs also without colours, and nothing hides it."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from ecalwindows.evaluation.collecting import SCORE
+from ecalwindows.evaluation.measuring import Bin, Measured
+from ecalwindows.evaluation.separation import calibration
+from ecalwindows.plots.evaluation import evaluation_figures
+from ecalwindows.plots.style import LINES, cms_style
+
+MODELS = [f"model {number}" for number in range(3)]
+NAMES = [*MODELS, "mustache", "truth"]
+EDGES = {"et_seed": (1, 5, 10, 500), "seed_eta": (0, 1.4, 3), "et of the supercluster": (0, 5, 10, 20, 40, np.inf)}
+
+
+@pytest.fixture(scope="module")
+def figures() -> dict[str, Figure]:
+    """All figures of an evaluation with three models; fakes are a thousand times as many in the first bin."""
+    rng = np.random.default_rng(1)
+    true = rng.random(300) < 0.5
+    scores = {SCORE + name: np.clip(true * 0.3 + rng.random(300) * 0.7, 0, 1) for name in MODELS}
+    scores[SCORE + "mustache"] = true.astype(float)
+    measured = []
+    for what, by in (("resolution", "et_seed"), ("purity", "seed_eta"), ("fakes per event", "et of the supercluster")):
+        for low, high in zip(EDGES[by], EDGES[by][1:], strict=False):
+            for name in NAMES:
+                value = {0: 3.0, 10: 0.0}.get(low, 0.003) if what.startswith("fakes") else 0.9
+                minus = {"mustache": (0.01, 0.01)} if name != "mustache" else {}
+                measured.append(Measured(Bin(by, (low, high)), name, what, 1000, value, 0.1 * value, minus))
+    found = {name: {"response": rng.normal(0.95, 0.05, 500)} for name in NAMES}
+    calibrations = {name: calibration(scores[SCORE + name], true) for name in MODELS}
+    draw = evaluation_figures(measured, {"is_true": true, **scores}, found, calibrations, MODELS)
+    with cms_style():
+        made = {name: each() for name, each in draw.items()}
+        for figure in made.values():
+            if figure is not None:
+                figure.draw_without_rendering()
+    return {name: figure for name, figure in made.items() if figure is not None}
+
+
+def test_there_are_enough_lines_for_all_collections() -> None:
+    assert len(set(map(str, LINES))) == len(LINES) >= 5
+
+
+@pytest.mark.parametrize(("name", "lines"), [("roc", 3), ("response", 5)])
+def test_lines_differ_without_colours(figures: dict[str, Figure], name: str, lines: int) -> None:
+    there = io.StringIO()
+    figures[name].savefig(there, format="svg")
+    dashes = re.findall(r"stroke-dasharray: ([^;\"]+)", there.getvalue())
+    assert len(set(dashes)) == lines - 1, "one of the lines has no gaps"
+
+
+def test_a_legend_hides_nothing(figures: dict[str, Figure]) -> None:
+    assert {"roc", "calibration", "response", "resolution_by_et_seed", "purity_by_seed_eta", "fakes"} == set(figures)
+    for name, figure in figures.items():
+        (legend,) = figure.legends
+        box = legend.get_window_extent()
+        assert not any(box.overlaps(axes.get_window_extent()) for axes in figure.axes), name
+        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1 + 1, name
+
+
+def test_a_value_that_is_far_above_the_others_does_not_flatten_them(figures: dict[str, Figure]) -> None:
+    assert figures["fakes"].axes[0].get_yscale() == "log"
+    assert figures["purity_by_seed_eta"].axes[0].get_yscale() == "linear"
