@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -36,6 +37,13 @@ def pytest_configure(config: pytest.Config) -> None:
     if not any("systems" in Path(argument).parts for argument in config.args):
         base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
         os.environ.setdefault("NUMBA_CACHE_DIR", os.path.join(base, "ecalwindows", "numba"))
+
+
+def pytest_collection_finish() -> None:
+    """Python looks for unused objects less often, and not among those of the libraries and of the list of tests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

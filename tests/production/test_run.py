@@ -118,6 +118,9 @@ DAMAGE: dict[str, tuple[Change, str]] = {
     ),
     "state-gone": (lambda base: (base / "dataset.production/jobs/ele-00000.json").unlink(), "1 of them made now"),
     "state-cut": (lambda base: os.truncate(base / "dataset.production/jobs/ele-00000.json", 9), "1 of them made now"),
+    "half-a-plan": (
+        lambda base: (base / "dataset.production/.plan.json.host.999.partial").write_bytes(b"{"), "0 of them made now",
+    ),
     "untracked-part": (lambda base: (parts(base) / "ele-00077.parquet").write_bytes(b"x"), "0 of them made now"),
     "dataset-file": (
         lambda base: change_byte(base / "dataset/parquet/train/part-00000.parquet"), "finalized:",
@@ -133,6 +136,7 @@ def test_resume_makes_damaged_files_again(damage: str, mine: Path, digest: str) 
     ran = run("production", "resume", str(mine), "-j", "0")
     assert words in ran.out + ran.err
     assert dataset_digest(mine.parent / "dataset") == digest
+    assert not list(mine.parent.rglob("*.partial"))
 
 
 def test_changed_inputs_are_refused_by_run_and_taken_by_resume(mine: Path) -> None:
