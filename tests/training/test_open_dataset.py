@@ -467,8 +467,9 @@ def assert_same_batch(ours: PaddedBatch, theirs: PaddedBatch) -> None:
     assert list(ours.metadata["window_index"]) == list(theirs.metadata["window_index"])
 
 
-@pytest.mark.parametrize("size", [1, 7, 16, 40, 100])
-@pytest.mark.parametrize(("c", "h"), [(45, 45), (3, 2), (1, 1)])
+@pytest.mark.parametrize(
+    ("size", "c", "h"), [(1, 3, 2), (7, 45, 45), (7, 1, 1), (16, 45, 45), (16, 3, 2), (40, 1, 1), (100, 3, 2)]
+)
 def test_padded_batches_equal_the_slow_ones(tmp_path: Path, size: int, c: int, h: int) -> None:
     data = open_dataset(written(tmp_path / "w.parquet", row_group=6))
     ours = list(data.batches(size, c, h))
