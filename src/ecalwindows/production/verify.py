@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecalwindows.core.errors import EcalWindowsError
+from ecalwindows.core.files.hidden_names import PARTIAL
 from ecalwindows.formats.manifest import FOLDER, Manifest, file_problem, file_record, problems, read_manifest
 from ecalwindows.formats.suffixes import MATCHED, UNMATCHED
 from ecalwindows.formats.writers import Format
@@ -86,6 +87,8 @@ def clear_untracked(place: Place, plan: Plan) -> None:
     The caller holds the production: nothing else writes there.
     """
     clear_scratch(place)
+    for path in place.work.glob(f".*{PARTIAL}"):  # a plan that was being written
+        path.unlink()
     for folder in (place.work / "numba").glob(".*"):  # a copy of compiled code that was stopped
         shutil.rmtree(folder, ignore_errors=True)
     parts = {job.part for job in plan.jobs}
