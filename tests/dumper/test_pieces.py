@@ -65,3 +65,13 @@ def test_pieces_are_smaller_than_what_is_read_and_each_event_is_in_one(tmp_path:
     )  # fmt: skip
     assert max(map(len, pieces)) < 9 and len(pieces) >= 3 * jobs
     assert len({event for piece in pieces for event in piece}) == sum(map(len, pieces)) == 24
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_without_memory_each_event_is_a_piece(tmp_path: Path, jobs: int) -> None:
+    pieces: list[int] = []
+    reading = Reading(memory_mb=0, jobs=jobs)
+    write_windows(
+        PHOTONS, tmp_path / "w.ndjson", reading=reading, observer=lambda events, _: pieces.append(len(events))
+    )
+    assert pieces == [1] * 24

@@ -185,7 +185,7 @@ def _calls(
 
 def _pieces(events: Events, most: float) -> Iterator[tuple[int, int]]:
     """First event, and the one after the last, of equal pieces of about so many bytes."""
-    n_pieces = min(max(1, math.ceil(events.n_bytes / most)), len(events))
+    n_pieces = min(max(1, math.ceil(events.n_bytes / max(most, 1))), len(events))
     bounds = [len(events) * number // n_pieces for number in range(n_pieces + 1)]
     return pairwise(bounds)
 
