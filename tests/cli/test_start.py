@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from helpers.cli import run
 from helpers.golden_files import GOLDEN
 
 NEVER = {
@@ -38,6 +40,15 @@ def test_windows_of_a_local_file_import_no_heavy_module_that_they_do_not_need(tm
     imported = set(words["modules"])
     assert "numba" in imported
     assert {name for name in imported if any(name == each or name.startswith(f"{each}.") for each in NEVER)} == set()
+
+
+@pytest.mark.parametrize("command", ["convert", "validate"])
+def test_commands_on_datasets_import_neither_extensions_nor_what_no_command_uses(command: str, tmp_path: Path) -> None:
+    windows, output = str(tmp_path / "in.ndjson"), ["-o", str(tmp_path / "out.parquet")]
+    run("windows", str(GOLDEN / "electrons.root"), "-o", windows, "-q")
+    imported = called(command, windows, *(output if command == "convert" else []))["modules"]
+    assert "numba" in imported
+    assert {"awkward._connect.numba.arrayview", "cffi", "matplotlib", "pycparser"} & {*imported} == set()
 
 
 def test_a_command_ends_without_a_search_for_unused_objects() -> None:

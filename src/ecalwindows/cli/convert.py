@@ -54,11 +54,14 @@ def convert(
     last line is reported, and fields that follow from others are filled. Columns that the input cannot give are left
     out and reported.
     """
-    from ecalwindows.cli.progress import finished, to_stdout
-    from ecalwindows.cli.texts.convert import summary
-    from ecalwindows.commands.convert import Task, convert_files
-    from ecalwindows.formats.ndjson.text_source import Limits
-    from ecalwindows.formats.parquet.definition import features_definition
+    from ecalwindows.core.lazy import quick_imports
+
+    with quick_imports():
+        from ecalwindows.cli.progress import finished, to_stdout
+        from ecalwindows.cli.texts.convert import summary
+        from ecalwindows.commands.convert import Task, convert_files
+        from ecalwindows.formats.ndjson.text_source import Limits
+        from ecalwindows.formats.parquet.definition import features_definition
 
     task = Task(
         definition=features_definition(features_def), is_own=features_def is not None,

@@ -29,9 +29,12 @@ def validate(path: str, quiet: bool, **options: Any) -> None:
     invariants of its definition: one seed, clusters inside, sums and labels that agree, no NaN, nothing twice. Files
     are compared with record and manifests. Checks that are not possible, since a column is missing, are listed.
     """
-    from ecalwindows.cli.progress import finished
-    from ecalwindows.cli.texts.validate import validation_text
-    from ecalwindows.commands.validate import validate_dataset
+    from ecalwindows.core.lazy import quick_imports
+
+    with quick_imports():
+        from ecalwindows.cli.progress import finished
+        from ecalwindows.cli.texts.validate import validation_text
+        from ecalwindows.commands.validate import validate_dataset
 
     found = finished(validate_dataset, path, quiet=quiet, text=validation_text, last_line=True, noun="files", **options)
     if found.failed:
