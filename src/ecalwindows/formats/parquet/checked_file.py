@@ -83,7 +83,7 @@ class CheckedFile(pq.ParquetFile):  # type: ignore[misc]
         else:
             proof = known.proof and replace(known.proof, good=set())
         metadata = known and known.metadata
-        super().__init__(str(path), metadata=metadata, page_checksum_verification=proof is None, **options)
+        super().__init__(str(path), metadata=metadata, page_checksum_verification=True, **options)
         self.proof, self.end = proof, known or End(self.metadata, proof)
         if known is None:
             _ends.add(self.path, state, self.end)
