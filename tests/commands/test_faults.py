@@ -301,8 +301,8 @@ def check_kills(
         assert tree(out) in complete, (number, sorted(tree(out)))
 
 
-LONG = ("simulate --validate",)
-"""Cases that take more than some seconds: they simulate."""
+LONG = ("simulate --validate", "simulate", "demo", "plot", "compare --plots", "relabel, file")
+"""Cases that take more than some seconds: they simulate, or draw, or have very many steps."""
 
 
 @pytest.mark.parametrize(
@@ -322,8 +322,12 @@ def prepared(case: Case, inputs: Path, out: Path) -> None:
             command(words, inputs, out)()
 
 
+OF_ROOT_FILES = {"simulate --validate", "demo", "simulate"}
+"""Cases that write ROOT files, which hold the time."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted({*CASES} - {*LONG, "demo", "simulate"}))  # ROOT files hold a time
+@pytest.mark.parametrize("name", sorted({*CASES} - OF_ROOT_FILES))
 def test_each_fault_at_every_step_leaves_one_complete_output(inputs: Path, tmp_path: Path, name: str) -> None:
     out = tmp_path / "out"
     prepared(CASES[name], inputs, out)

@@ -402,6 +402,7 @@ def check_after_kill(base: Path, dumps: Path, digest: str, kill: Callable[[Path]
     assert not list(base.rglob("*.partial"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", [False, True], ids=["the-parent", "the-group"])
 def test_after_kill_9_resume_gives_the_same_dataset(group: bool, dumps: Path, digest: str, tmp_path: Path) -> None:
     check_after_kill(tmp_path, dumps, digest, lambda file: killed(file, 1.8, group=group))

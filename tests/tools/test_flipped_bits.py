@@ -35,6 +35,7 @@ def test_no_flipped_bit_is_silent_where_a_record_exists(cases: dict[tuple[str, b
         assert set(counts) <= {"found", "harmless"}
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 @pytest.mark.parametrize("kind", TOOL["DATA"])
 def test_no_flipped_bit_of_a_lone_file_is_silent_but_in_plain_text(

@@ -76,7 +76,7 @@ def test_workers_do_not_change_the_batches_and_a_resume_goes_on(folder: Path) ->
     stream.close()
 
 
-@pytest.mark.parametrize("number", [3, 20])
+@pytest.mark.parametrize("number", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_run_that_was_killed_is_resumed_with_the_same_batches(folder: Path, number: int) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", KILLED_RUN, str(folder), str(number)], capture_output=True, text=True, check=False

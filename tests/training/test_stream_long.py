@@ -83,7 +83,8 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is read from /proc")
-@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
 def test_memory_does_not_grow_over_50_epochs(folder: Path, tmp_path: Path, workers: int) -> None:
     """With workers, that of all processes together."""
     script = tmp_path / "epochs.py"
