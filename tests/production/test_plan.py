@@ -138,6 +138,7 @@ def test_inputs_are_reported_below_the_folder_of_their_sample(paths: list[str], 
     [
         ({"file_per_job": 3}, ["unknown setting 'file_per_job'", "nearest: files_per_job", "p.yaml"]),
         ({"samples": []}, ["'samples' cannot be []"]),
+        ({"samples": {"ele": {"inputs": "x"}}}, ["'samples' cannot be {'ele'", "Input should be a valid list"]),
         ({"samples": [{"name": "e", "input": "x"}]}, ["samples[0].input", "Files, folders, globs"]),
         ({"samples": [{"name": "e", "inputs": "x", "flavor": 1}]}, ["'samples[0].flavor'", "nearest: flavour"]),
         ({"samples": [{"name": "a b", "inputs": "x"}]}, ["'samples[0].name' cannot be 'a b'"]),

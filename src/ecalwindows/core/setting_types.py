@@ -69,6 +69,11 @@ def main_problem(error: ValidationError) -> ErrorDetails:
     return first
 
 
+def reason_of_problem(problem: ErrorDetails) -> str:
+    """Why a value is refused, for a person who writes YAML or JSON: these have lists, and no tuples."""
+    return problem["msg"].removeprefix("Value error, ").replace("valid tuple", "valid list")
+
+
 class _Short(reprlib.Repr):
     """Texts of values in a line: the first items of the first levels."""
 

@@ -20,7 +20,17 @@ from pydantic import (
 from ecalwindows.core.errors import SettingsError, near
 from ecalwindows.core.geometry import Geometry, GeometryName, geometry_of
 from ecalwindows.core.schema import Collection
-from ecalwindows.core.setting_types import Count, Flavour, Float, Frozen, HomePath, Int, main_problem, shown_value
+from ecalwindows.core.setting_types import (
+    Count,
+    Flavour,
+    Float,
+    Frozen,
+    HomePath,
+    Int,
+    main_problem,
+    reason_of_problem,
+    shown_value,
+)
 from ecalwindows.core.window_fields import WINDOW_FIELDS
 from ecalwindows.core.yaml_text import yaml_value
 
@@ -266,7 +276,7 @@ def _settings_error(error: ValidationError, where: str) -> SettingsError:
     name = str(first["loc"][0])
     place = ".".join(str(part) for part in first["loc"] if "[" not in str(part))
     description = WindowSettings.model_fields[name].description or ""
-    reason = first["msg"].removeprefix("Value error, ")
+    reason = reason_of_problem(first)
     return SettingsError(
         f"setting '{name}' cannot be {shown_value(first['input'])}: {reason}",
         expected=description,

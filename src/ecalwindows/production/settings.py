@@ -10,7 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ecalwindows.core.errors import EcalWindowsError, SettingsError, near
 from ecalwindows.core.names import at_home, storable
-from ecalwindows.core.setting_types import Count, Day, Flavour, Frozen, HomePath, HomeText, main_problem, shown_value
+from ecalwindows.core.setting_types import (
+    Count,
+    Day,
+    Flavour,
+    Frozen,
+    HomePath,
+    HomeText,
+    main_problem,
+    reason_of_problem,
+    shown_value,
+)
 from ecalwindows.core.settings import WindowSettings, read_settings, window_settings
 from ecalwindows.core.urls import is_remote
 from ecalwindows.core.working_points import is_packaged
@@ -312,7 +322,7 @@ def settings_error(error: ValidationError, model: type[BaseModel], where: str) -
         return SettingsError(
             f"the setting '{place}' is missing", expected=_meaning(owner, names[-1]), where=where, todo="add it"
         )
-    reason = first["msg"].removeprefix("Value error, ")
+    reason = reason_of_problem(first)
     found = f"setting '{place}' cannot be {shown_value(first['input'])}: {reason}" if names else reason
     expected = _meaning(owner, names[-1] if names else "")
     return SettingsError(found[:500], expected=expected, where=where, todo="correct it")

@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from ecalwindows.core.errors import SettingsError, near
 from ecalwindows.core.files.output import check_output, written_atomically
 from ecalwindows.core.schema import COLUMNS, DATA_MODEL_VERSION, HIT_COMPONENTS
-from ecalwindows.core.setting_types import Float, Frozen, Int, main_problem, shown_value
+from ecalwindows.core.setting_types import Float, Frozen, Int, main_problem, reason_of_problem, shown_value
 from ecalwindows.core.settings import read_settings
 
 FORM_VERSION = 1
@@ -349,7 +349,7 @@ def _error(error: ValidationError, where: str) -> SettingsError:
         )
     if first["type"] == "missing":
         return SettingsError(f"'{place}' is missing", expected=known.get(last, ""), where=where, todo="add it")
-    reason = first["msg"].removeprefix("Value error, ")
+    reason = reason_of_problem(first)
     found = f"'{place}' cannot be {shown_value(first['input'])}: {reason}" if last in known else reason
     if last not in known and place:
         found = f"{place}: {reason}"
