@@ -40,9 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Python looks for unused objects less often, and not among those of the libraries and of the list of tests."""
-    gc.collect()
-    gc.freeze()
+    """Python looks for unused objects less often: libraries and the list of tests are many objects that are used."""
     gc.set_threshold(20_000, 20, 20)
 
 
