@@ -84,6 +84,8 @@ class _Both:
         self.larger = Affine2D().scale(self.scale)
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("draw_"):  # it would be in the PDF alone
+            raise AttributeError(f"{name} does not draw into pixels yet")
         return getattr(self.pdf, name)
 
     def _gc(self, gc: Any) -> GraphicsContextBase:
