@@ -82,9 +82,14 @@ class PartOutput:
         )
 
     @property
+    def data(self) -> list[Path]:
+        """The files with windows, and the tables of events."""
+        return [path for plan in self.plans for path in plan.paths]
+
+    @property
     def paths(self) -> list[Path]:
         """All files, the data last."""
-        return [*([self.keys_path] if self.has_keys else []), *(path for plan in self.plans for path in plan.paths)]
+        return [*([self.keys_path] if self.has_keys else []), *self.data]
 
     @property
     def all_paths(self) -> list[Path]:
@@ -107,8 +112,8 @@ class PartOutput:
 
     def files(self, places: Mapping[Path, Path]) -> list[FileRecord]:
         """The files for the manifest."""
-        data = [path for path in self.paths if path != self.keys_path]
-        return [file_record(path, self.plan.base, places[path]) for path in (*data, *self.paths[: -len(data)])]
+        paths = [*self.data, *([self.keys_path] if self.has_keys else [])]
+        return [file_record(path, self.plan.base, places[path]) for path in paths]
 
 
 def part_output(plan: OutputPlan, splits: Splits | None) -> PartOutput:
@@ -145,16 +150,22 @@ class DividingWriter:
         """What puts a batch, divided."""
         of_windows = event_hash(self._sample, *(batch.window[name] for name in IDS))
         of_events = event_hash(self._sample, *(batch.events[name] for name in IDS)) if EVENTS in self._keys else None
-        for number, writers in enumerate(self._writers):
-            own = batch
-            if self._splits is not None:
-                rows = np.flatnonzero(self._splits.of_hash(of_windows) == number)
-                events = None if of_events is None else self._splits.of_hash(of_events) == number
-                own = selected_windows(batch, rows, events)
+        for own, writers in zip(self._divided(batch, of_windows, of_events), self._writers, strict=True):
             for writer in writers:
                 for piece in writer.pieces(own):
                     yield partial(writer.put, piece)
         yield partial(self._keep, self._by_kind(batch, of_windows, of_events))
+
+    def _divided(self, batch: WindowBatch, of_windows: Words, of_events: Words | None) -> Iterator[WindowBatch]:
+        """The windows and events of each split."""
+        if self._splits is None:
+            yield batch
+            return
+        windows = self._splits.of_hash(of_windows)
+        events = None if of_events is None else self._splits.of_hash(of_events)
+        for number in range(len(self._splits.names)):
+            own = None if events is None else events == number
+            yield selected_windows(batch, np.flatnonzero(windows == number), own)
 
     def _by_kind(self, batch: WindowBatch, of_windows: Words, of_events: Words | None) -> dict[str, Words]:
         if self._format == "tfrecord":

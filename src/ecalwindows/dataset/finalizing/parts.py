@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -249,15 +250,15 @@ def _read_part(part: Part, usual: Any) -> tuple[Part, list[str]]:
     """The part with rows and schema, and what is wrong with it. usual : a schema that takes no more memory"""
     manifest, schema = part.manifest, None
     try:
-        keys = part.read_keys() if part.has_keys else None
+        stated = _rows_of_keys(part, part.read_keys()) if part.has_keys else None
         if manifest.format == "parquet":
             footers = {path.relative_to(part.base).as_posix(): pq.read_metadata(path) for path in part.data}
             rows = {name: footer.num_rows for name, footer in footers.items()}
             schema = next(iter(footers.values())).schema.to_arrow_schema()
             if usual is not None and schema.equals(usual, check_metadata=True):
                 schema = usual
-        elif keys is not None:
-            rows = _rows_of_keys(part, keys)
+        elif stated is not None:
+            rows = stated
         else:
             count = count_lines if manifest.format == "ndjson" else count_records
             rows = {path.relative_to(part.base).as_posix(): count(path) for path in part.data}
@@ -266,7 +267,7 @@ def _read_part(part: Part, usual: Any) -> tuple[Part, list[str]]:
     except BadFileError as error:
         return part, [error.found]
     wrong = [] if schema is None else _lies(manifest, schema)
-    if keys is not None and rows != _rows_of_keys(part, keys):
+    if stated is not None and rows != stated:
         wrong.append("its event hashes are not as many as its windows")
     if sum(rows.values()) != manifest.rows:
         wrong.append(f"it has {sum(rows.values()):,} windows, its manifest says {manifest.rows:,}")
@@ -280,14 +281,12 @@ def _read_part(part: Part, usual: Any) -> tuple[Part, list[str]]:
 def _rows_of_keys(part: Part, keys: Mapping[str, Words]) -> dict[str, int]:
     """The windows of each file by the hashes of their events."""
     rows = {}
-    for kind in KINDS[part.manifest.format]:
-        of_split = [keys[kind]]
-        if part.splits:
-            side = part.splits.of_hash(keys[kind])
-            of_split = [keys[kind][side == number] for number in range(len(part.splits.names))]
-        for split, own in zip(part.splits.names if part.splits else [None], of_split, strict=True):
-            if kind != EVENTS:
-                rows[part.files_of(split)[kind].relative_to(part.base).as_posix()] = len(own)
+    names: Sequence[str | None] = part.splits.names if part.splits else [None]
+    files = {split: part.files_of(split) for split in names}
+    for kind in (kind for kind in KINDS[part.manifest.format] if kind != EVENTS):
+        sides = part.splits.of_hash(keys[kind]) if part.splits else np.zeros(len(keys[kind]), np.int64)
+        for split, n in zip(names, np.bincount(sides, minlength=len(names)).tolist(), strict=True):
+            rows[files[split][kind].relative_to(part.base).as_posix()] = n
     return rows
 
 
