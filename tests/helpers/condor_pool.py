@@ -31,6 +31,9 @@ UNUSUAL_NAMES = {0: "with blank, comma and 'quotes\".root", 1: "$(x) `y` %s ;.ro
 USER = os.environ.get("HTC_USER", "condorci")
 """To whom jobs belong."""
 
+SMALL = {"request_memory": "300 MB", "request_disk": "100 MB"}
+"""What jobs ask for: four of them run side by side on a machine whose disk is nearly full, too."""
+
 ALONE = {"run_as_owner": "False"}
 """Has a job run as a user who has no files: as if there were no shared file system."""
 
@@ -74,6 +77,15 @@ class Pool:
         return subprocess.run(
             said, env=self.environment, cwd="/", capture_output=True, text=True, check=False, timeout=LIMIT
         )
+
+    def clear(self) -> None:
+        """Remove all jobs and wait until they have left: what a failed test has left would keep the slots."""
+        self.inside("condor_rm", "-all")
+        until = time.monotonic() + LIMIT
+        while self.inside("condor_q", "-allusers", "-af", "ClusterId").stdout.strip():
+            assert time.monotonic() < until, self.inside("condor_q", "-allusers", "-nobatch").stdout
+            self.inside("condor_rm", "-all")  # again: the last node of a DAG runs even then
+            time.sleep(0.3)
 
     def production(self, *words: str) -> subprocess.CompletedProcess[str]:
         """An `ecalwindows production` command."""
@@ -179,6 +191,9 @@ class OnPool:
         wanted = [path for path in logs if path.suffix in (".log", ".out", ".err") and path.stat().st_size]
         ends = "".join(f"\n==> {path} <==\n{path.read_text(errors='replace')[-3000:]}" for path in wanted)
         queue = self.pool.inside("condor_q", "-nobatch").stdout + self.pool.inside("condor_q", "-hold").stdout
+        for job in self.jobs("idle")[:1]:
+            queue += self.pool.inside("condor_q", "-better-analyze", str(job)).stdout
+        queue += self.pool.inside("condor_status", "-af:h", "Name", "State", "Cpus", "Memory", "Disk").stdout
         return f"{why}\n{queue}{ends}\n{self.command('status').stdout}"
 
 
@@ -204,7 +219,7 @@ class Ground:
         (gate / "setup.sh").write_text(
             GATE.format(gate=gate, unseen=self.hidden / "seen" if hidden else gate / "nothing")
         )
-        htcondor = {"request_memory": "300 MB", "view": str(gate)} | settings.pop("htcondor", {})
+        htcondor = SMALL | {"view": str(gate)} | settings.pop("htcondor", {})
         samples = [{"name": "ele", "inputs": f"{above}/dumps", "flavour": 11}]
         values = {"samples": samples, "htcondor": htcondor} | settings
         return OnPool(self.pool, write_yaml(above / name / "p.yaml", **values), gate)

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from helpers.condor_pool import Ground
+
 
 @pytest.fixture(scope="session")
-def ground() -> Iterator[object]:
-    """A `condor_pool.Ground`."""
+def shared_ground() -> Iterator[Ground]:
+    """The pool and its inputs, for all tests of a run."""
     from helpers.condor_pool import made_ground
 
     with made_ground() as made:
         yield made
+
+
+@pytest.fixture
+def ground(shared_ground: Ground) -> Iterator[Ground]:
+    """The same, with no job of one test left for the next."""
+    yield shared_ground
+    shared_ground.pool.clear()
