@@ -276,6 +276,16 @@ def test_hits_of_another_length_are_unusable_and_none_at_all_are_absent(tmp_path
     assert batch.hits == {} and not batch.hits_offsets.any()
 
 
+def test_the_length_of_hits_is_that_of_the_first_hits_however_late_they_come(tmp_path: Path) -> None:
+    windows = [json.loads(line) for line in LINES] * 10
+    for number, window in enumerate(windows):
+        for cluster in window["clusters"]:
+            cluster["cl_hits"] = [hit[:4] for hit in cluster["cl_hits"]] if number > 30 else []
+    (batch,) = read_batches(file_of(tmp_path, "\n".join(map(json.dumps, windows)).encode()))
+    assert len(batch) == len(windows)
+    assert list(batch.hits) == [name for name, *_ in HIT_COMPONENTS[:4]]
+
+
 def test_columns_are_read_as_asked(tmp_path: Path) -> None:
     (batch,) = read_batches(EDGE, columns={"rho", "en_cluster", "energy", "in_mustache"})
     assert (set(batch.window), set(batch.pair), set(batch.hits)) == ({"rho"}, {"en_cluster"}, {"energy"})

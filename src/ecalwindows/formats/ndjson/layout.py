@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,8 @@ KINDS = {
 }  # fmt: skip
 SAMPLE = 16
 """Number of first lines that decide the fields of a file: those that more than half of them have."""
+
+FIRST_HIT = re.compile(rb'"cl_hits"\s*:\s*\[\s*\[([^\]]*)\]')
 
 LONGEST_NAME = 31
 """Bytes of a key that the kernels can compare; names of columns are shorter."""
@@ -110,18 +113,19 @@ def _packed(names: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.uint64
     return words.astype(np.uint64), np.frombuffer(full, dtype="<u8").reshape(-1, width // 8).astype(np.uint64)
 
 
-def file_layout(lines: Iterable[bytes]) -> Layout | None:
-    """The layout according to the first lines, None where none of them is a window.
+def file_layout(text: bytes) -> Layout | None:
+    """The layout according to the first lines of a text, None where none of them is a window.
 
-    A field counts when more than half of these lines have it; so one damaged line changes nothing.
+    A field counts when more than half of these lines have it; so one damaged line changes nothing. How many numbers a
+    hit has is seen in the first hits, however late in the text they come.
     """
-    windows = _first_windows(lines)
+    windows = _first_windows(first_lines(text))
     if not windows:
         return None
     clusters = [window["clusters"][0] for window in windows if window["clusters"]]
     window, cluster = _usual(windows), _usual(clusters)
-    lengths = Counter(len(hit) for one in clusters for hit in _hits(one))
-    components = lengths.most_common(1)[0][0] if lengths else len(HIT_NAMES)
+    lengths = Counter(len(hit) for window in windows for one in window["clusters"] for hit in _hits(one))
+    components = lengths.most_common(1)[0][0] if lengths else _first_hit_length(text)
     has_hits = "cl_hits" in cluster and 3 <= components <= len(HIT_NAMES)
     layout = Layout(
         tuple(name for name in window if name in COLUMNS and COLUMNS[name].level == "window"),
@@ -133,6 +137,21 @@ def file_layout(lines: Iterable[bytes]) -> Layout | None:
         others = (name for name in names if name not in fields[level] and len(name.encode()) <= LONGEST_NAME)
         layout = layout.passing_over(level, others)
     return layout
+
+
+def _first_hit_length(text: bytes) -> int:
+    """How many numbers the first hit in a text has; as many as there are components where there is none."""
+    found = FIRST_HIT.search(text)
+    return 1 + found[1].count(b",") if found else len(HIT_NAMES)
+
+
+def first_lines(text: bytes) -> Iterator[bytes]:
+    """The lines of a text, one by one."""
+    first = 0
+    while first < len(text):
+        last = text.index(b"\n", first)
+        yield text[first:last]
+        first = last + 1
 
 
 def _first_windows(lines: Iterable[bytes]) -> list[dict[str, Any]]:

@@ -116,7 +116,7 @@ class Reader:
         if chunk.is_first:
             self.n_lines = 0
         if self.layout is None:
-            self.layout = file_layout(first_lines(chunk.text))
+            self.layout = file_layout(chunk.text)
         if self.layout is None:
             self._refuse_all(chunk)
             return
@@ -165,15 +165,6 @@ class Reader:
         if self.n_refused <= MAX_REPORTED:
             place = f"{self.path}{f' ({member})' if member else ''}, line {number + 1}"
             self.notes.reported.append(f"{place}: {reason}{f' ({detail})' if detail else ''}")
-
-
-def first_lines(text: bytes) -> Iterator[bytes]:
-    """The lines of a text, one by one."""
-    first = 0
-    while first < len(text):
-        last = text.index(b"\n", first)
-        yield text[first:last]
-        first = last + 1
 
 
 def why_unusable(line: bytes, layout: Layout | None) -> tuple[str, str]:
