@@ -504,7 +504,7 @@ def test_all_of_the_text_is_bounded(tmp_path: Path, suffix: str) -> None:
 
 def both(text: bytes) -> None:
     """Compare what the tables make of a text with the reference implementation."""
-    layout = file_layout(LINES[:3])
+    layout = file_layout(b"\n".join([*LINES[:3], b""]))
     assert layout is not None
     tables = Tables(layout, 100)
     tables.load(text if text.endswith(b"\n") else text + b"\n", 0)
