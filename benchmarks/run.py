@@ -92,6 +92,7 @@ def python_with_root() -> Path:
 def child(arguments: list[str | Path], cache: Path) -> subprocess.CompletedProcess[str]:
     """Run a command quietly, with its own cache of compiled code; show all its output if it fails."""
     environment = os.environ | {"NUMBA_CACHE_DIR": str(cache)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode: pip writes it
     done = subprocess.run(arguments, env=environment, text=True, capture_output=True, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         sys.exit(f"failed: {' '.join(map(str, arguments))}\n{done.stdout}{done.stderr}")

@@ -11,9 +11,9 @@ from helpers.cli import run
 from helpers.golden_files import GOLDEN
 
 NEVER = {
-    "IPython", "_pytest", "awkward._connect.numba", "boost_histogram", "cffi", "dask", "iminuit", "markdown_it",
+    "IPython", "_pytest", "awkward", "boost_histogram", "cffi", "cloudpickle", "dask", "html", "iminuit", "markdown_it",
     "matplotlib", "mplhep", "onnx", "onnxruntime", "pandas", "pyarrow.dataset", "pycparser", "rich", "scipy",
-    "tensorflow", "torch", "ecalwindows.evaluation", "ecalwindows.plots", "ecalwindows.production",
+    "tensorflow", "torch", "yaml", "ecalwindows.evaluation", "ecalwindows.plots", "ecalwindows.production",
     "ecalwindows.report", "ecalwindows.simulation", "ecalwindows.studies", "ecalwindows.training",
     "ecalwindows.validation",
 }  # fmt: skip
@@ -51,6 +51,28 @@ def test_commands_on_datasets_import_neither_extensions_nor_what_no_command_uses
     assert {"awkward._connect.numba.arrayview", "cffi", "matplotlib", "pycparser"} & {*imported} == set()
 
 
+def test_compiled_loops_are_loaded_without_what_numba_needs_to_compile_others(tmp_path: Path) -> None:
+    words = ["windows", str(GOLDEN / "electrons.root"), "-o", str(tmp_path / "out.parquet")]
+    called(*words)  # compiles what is not compiled yet
+    assert {"numba.np.arraymath", "numba.np.linalg", "numba.typed.typeddict"} & {*called(*words)["modules"]} == set()
+
+
+def test_a_process_ends_after_windows_with_what_is_registered_but_is_not_taken_apart(tmp_path: Path) -> None:
+    code = (
+        "import atexit, sys\n"
+        "from ecalwindows.cli.main import main\n"
+        "class Part:\n"
+        "    def __del__(self): print('taken apart')\n"
+        "part = Part()\n"
+        "atexit.register(print, 'registered')\n"
+        "main()\n"
+    )
+    words = ["windows", str(GOLDEN / "electrons.root"), "-o", str(tmp_path / "out.parquet")]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    assert f"written: {tmp_path / 'out.parquet'}" in done.stdout
+    assert "registered" in done.stdout and "taken apart" not in done.stdout + done.stderr
+
+
 def test_a_command_ends_without_a_search_for_unused_objects() -> None:
     assert int(called("--help")["frozen"][0]) > 0
 
@@ -66,5 +88,19 @@ def test_modules_that_are_hidden_from_the_imports_of_a_command_can_be_imported_a
         "import coverage, pyarrow.fs\n"
         "f = numba.njit(lambda x: x + 1)\n"
         "assert f(1) == 2\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_library_that_is_imported_later_works_in_whatever_way_it_was_imported() -> None:
+    code = (
+        "import sys\n"
+        "from ecalwindows.core.lazy import SELDOM_USED, quick_imports\n"
+        "with quick_imports():\n"
+        "    import numba, yaml, awkward as first, html.parser\n"
+        "assert not {'awkward', 'yaml'} & {*sys.modules} and html.escape('<') == '&lt;'\n"
+        "import awkward as second\n"
+        "from yaml import safe_load\n"
+        "assert first.Array is second.Array and yaml.safe_load is safe_load and second is sys.modules['awkward']\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -27,6 +27,7 @@ from ecalwindows.dumper.columns import (
     column_type,
     read_columns,
     step_bounds,
+    type_of_interpretation,
 )
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -189,6 +190,14 @@ def test_an_empty_tree(other_forms: Any, fast: bool) -> None:
 def test_types(photons: Any, name: str, depth: int, dtype: Any, cpp: str) -> None:
     assert column_type(photons, name) == ColumnType(depth, np.dtype(dtype))
     assert str(column_type(photons, name)) == cpp
+
+
+def test_types_that_are_found_without_awkward_are_those_of_its_forms(tree: Any) -> None:
+    found = {branch.name: type_of_interpretation(branch.interpretation) for branch in tree.branches}
+    assert None not in found.values()
+    for name, kind in found.items():
+        form = tree[name].interpretation.awkward_form(tree.file)
+        assert "var * " * kind.depth + kind.dtype.name == str(form.type)
 
 
 def test_what_is_no_column_of_numbers(photons: Any, other_forms: Any) -> None:

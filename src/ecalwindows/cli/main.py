@@ -10,6 +10,7 @@ import io
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -134,6 +135,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             code = cli.main(args=words, prog_name="ecalwindows", standalone_mode=False)
         if code:  # of a command that left with click's Exit
             sys.exit(code)
+        if arguments is None:
+            _end_quickly()
     except click.ClickException as error:
         text = io.StringIO()
         error.show(file=text)
@@ -167,6 +170,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _say(f"internal error: {type(error).__name__}: {error}")
         _say("  next:     run again with ECALWINDOWS_TRACEBACK=1 and report what it prints")
         sys.exit(INTERNAL)
+
+
+def _end_quickly() -> None:
+    """End a process that did one command of `quick_imports`, without taking its modules apart, which takes long.
+
+    What is registered for the end runs; where a thread still runs, Python ends the process.
+    """
+    lazy = sys.modules.get("ecalwindows.core.lazy")
+    if getattr(lazy, "is_quick", False) and threading.active_count() == 1:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _named() -> list[Path]:

@@ -57,6 +57,9 @@ def windows(inputs: tuple[str, ...], output: str, **options: Any) -> None:
         from ecalwindows.formats.parquet.definition import features_definition
         from ecalwindows.windowing.seed_reasons import seed_lines
 
+        if output.endswith(".parquet"):
+            import ecalwindows.formats.parquet.writer  # noqa: F401 (here, so that Arrow imports less)
+
     quiet, on_stdout = options["quiet"], to_stdout(output)
 
     def print_seeds(events: Any, made: Any) -> None:

@@ -30,6 +30,7 @@ import numba
 import numba.core.caching
 import numba.core.config
 import numba.core.event
+from numba.core.runtime import rtsys
 
 log = logging.getLogger(__name__)
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -137,24 +138,20 @@ def import_array_functions() -> None:
         linalg.ensure_blas = ensure
 
 
-@cache
-def prepare(target_context: Any) -> None:
-    """What numba does before it loads a loop. Once is enough: the loops of this package need no later extension."""
-    target_context.refresh()
-
-
 class KeptCode(numba.core.caching.FunctionCache):  # type: ignore[misc]
     """Numba's files of compiled code; everything also works without them."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled code for types of arguments; None where there is none or it cannot be read."""
-        import_array_functions()
         try:
-            prepare(target_context)
-            return self._load_overload(sig, target_context)
+            rtsys.initialize(target_context)
+            found = self._load_overload(sig, target_context)
         except Exception as error:  # a damaged file: whatever unpickling raises
             log.debug("compiled code cannot be read, and is compiled again: %s", error)
-            return None
+            found = None
+        if found is None:
+            import_array_functions()
+        return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep compiled code if that is possible."""
@@ -204,7 +201,7 @@ numba.core.event.register("numba:compile", _FirstCompilation())
 
 
 def _compiled(function: Function, **options: Any) -> Function:
-    compiled: Any = numba.njit(error_model="numpy", nogil=True, **options)(function)
+    compiled: Any = numba.njit(error_model="numpy", nogil=True, no_cfunc_wrapper=True, **options)(function)
     folder = cache_folder()
     if folder is not None and hasattr(compiled, "_cache"):  # not where numba is switched off
         config: Any = numba.core.config

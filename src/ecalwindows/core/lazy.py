@@ -13,8 +13,15 @@ from typing import Any
 LARGEST = "numba"
 """The library with most modules: while it is missing, the others are missing too."""
 
-NOT_USED = ("cffi", "coverage", "scipy", "pyarrow._azurefs", "pyarrow._gcsfs", "pyarrow._hdfs", "pyarrow._s3fs")
+NOT_USED = ("cffi", "cloudpickle", "coverage", "scipy", "pyarrow._azurefs", "pyarrow._gcsfs", "pyarrow._hdfs",
+            "pyarrow._s3fs")  # fmt: skip
 """What numba and pyarrow import where it is installed, and no command uses: they take that for not installed."""
+
+SELDOM_USED = ("awkward", "html", "yaml")
+"""What uproot and numba import, and use for few inputs or not at all: `Lazy` stands for it while they are imported."""
+
+is_quick = False
+"""Whether this process runs nothing but one command: it has begun `quick_imports`."""
 
 
 @contextmanager
@@ -23,15 +30,21 @@ def quick_imports() -> Iterator[None]:
 
     Python does not look for unused objects in it: imports make many objects, of which none is unused. What the first
     such block has made is never looked at again. Libraries do not import what no command uses (`NOT_USED`), and neither
-    numba's nor pydantic's extensions by others.
+    numba's nor pydantic's extensions by others; they import later what few inputs need (`SELDOM_USED`). NumPy starts no
+    threads for linear algebra, which these commands do not have.
     """
+    global is_quick
     if LARGEST in sys.modules:
         yield
         return
+    is_quick = True
     was_on, hidden = gc.isenabled(), [name for name in NOT_USED if name not in sys.modules]
+    later = {name: Lazy(name) for name in SELDOM_USED if name not in sys.modules}
     gc.disable()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: Python finds no such module
+    sys.modules.update(later)  # type: ignore[arg-type]
     try:
         yield
         if LARGEST in sys.modules:
@@ -41,6 +54,8 @@ def quick_imports() -> Iterator[None]:
     finally:
         for name in hidden:
             sys.modules.pop(name, None)
+        for lazy in later.values():
+            lazy.leave()
         gc.freeze()
         if was_on:
             gc.enable()
@@ -49,7 +64,8 @@ def quick_imports() -> Iterator[None]:
 class Lazy:
     """A library that is imported when something of it is used.
 
-    Write `if TYPE_CHECKING: import NAME` and `else: NAME = Lazy("NAME")`, so that types are still checked.
+    Write `if TYPE_CHECKING: import NAME` and `else: NAME = Lazy("NAME")`, so that types are still checked. In the table
+    of Python's modules it stands for the library until something of it is used.
 
     Parameters
     ----------
@@ -57,8 +73,16 @@ class Lazy:
         Full name of a module.
     """
 
+    __spec__ = None  # the import statement asks for it
+
     def __init__(self, name: str) -> None:
         self._name = name
 
     def __getattr__(self, name: str) -> Any:
+        self.leave()
         return getattr(import_module(self._name), name)
+
+    def leave(self) -> None:
+        """Stand for the library in the table of modules no longer: the next import finds the library itself."""
+        if sys.modules.get(self._name) is self:  # type: ignore[comparison-overlap]
+            del sys.modules[self._name]

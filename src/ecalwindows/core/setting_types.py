@@ -52,7 +52,7 @@ HomeText = Annotated[str, AfterValidator(at_home)]
 class Frozen(BaseModel):
     """A model that cannot be changed, and in which an unknown name is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 def main_problem(error: ValidationError) -> ErrorDetails:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
@@ -19,6 +18,7 @@ from pydantic import (
 
 from ecalwindows.core.errors import SettingsError, near
 from ecalwindows.core.geometry import Geometry, GeometryName, geometry_of
+from ecalwindows.core.lazy import Lazy
 from ecalwindows.core.schema import Collection
 from ecalwindows.core.setting_types import (
     Count,
@@ -32,7 +32,11 @@ from ecalwindows.core.setting_types import (
     shown_value,
 )
 from ecalwindows.core.window_fields import WINDOW_FIELDS
-from ecalwindows.core.yaml_text import yaml_value
+
+if TYPE_CHECKING:
+    import yaml
+else:
+    yaml = Lazy("yaml")  # most runs read no settings from a file
 
 STRATEGIES = (
     "sim_fraction", "sim_fraction_noHitsFraction", "recoToSim_fraction", "recoToSim_fraction_sharedXtals",
@@ -193,6 +197,8 @@ def recorded_settings(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_settings(path: str | Path) -> dict[str, Any]:
     """The mapping in a YAML file (an empty file is an empty mapping); nothing is checked but its form."""
+    from ecalwindows.core.yaml_text import yaml_value
+
     try:
         content = yaml_value(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:

@@ -47,7 +47,10 @@ def column_type(tree: Any, name: str) -> ColumnType | None:
             if _is_rntuple(tree):
                 form = tree.to_akform(filter_name=name)[0].content(name)
             else:
-                form = tree[name].interpretation.awkward_form(tree.file)
+                way = tree[name].interpretation
+                if found := type_of_interpretation(way):
+                    return found
+                form = way.awkward_form(tree.file)
     except Exception:  # a missing name, an unknown class, a type with no Awkward form: uproot raises many kinds
         return None
     return _type_of_form(form)
@@ -209,6 +212,21 @@ def _type_of_form(form: Any) -> ColumnType | None:
         return None
     dtype = np.dtype(form.primitive)
     return ColumnType(depth, dtype) if dtype.kind in "iufb" else None
+
+
+def type_of_interpretation(way: Any) -> ColumnType | None:
+    """The type of a column of plain numbers or vectors of them by uproot's interpretation; None for all others."""
+    depth = 0
+    if type(way) is uproot.AsJagged:
+        depth, way = 1, way.content
+    elif type(way) is uproot.AsObjects:
+        way = way.model
+        while type(way) is uproot.containers.AsVector:
+            depth, way = depth + 1, way.values
+    dtype = way.to_dtype if type(way) is uproot.AsDtype else way
+    if depth > 2 or not isinstance(dtype, np.dtype) or dtype.kind not in "iufb":
+        return None
+    return ColumnType(depth, dtype.newbyteorder("="))
 
 
 def _known_type(tree: Any, name: str, kind: ColumnType | None) -> ColumnType:

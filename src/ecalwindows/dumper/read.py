@@ -16,7 +16,7 @@ from ecalwindows.core.threads import Threads
 from ecalwindows.dumper import columns as dump
 from ecalwindows.dumper.branches import BRANCHES, PILEUP_BRANCHES, PILEUP_TOTAL, SECOND_BRANCHES, Branch, Part
 from ecalwindows.dumper.columns import Ragged
-from ecalwindows.dumper.headers import Input, bad_file, open_tree, reading_errors
+from ecalwindows.dumper.headers import Input, bad_file, reading_errors, tree_of
 from ecalwindows.dumper.values import check_values, integers
 
 
@@ -36,7 +36,7 @@ def event_steps(
     """
     if file.start == file.stop:
         return
-    with open_tree(file.path, settings.tree) as tree, reading_errors(file.path):
+    with tree_of(file, settings.tree) as tree, reading_errors(file.path):
         names = list(dict.fromkeys(branch.name for branch in file.branches))
         types = dump.checked_types(tree, names)
         for start, stop in _steps(tree, names, file, memory_bytes, max_events):
