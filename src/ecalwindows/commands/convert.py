@@ -206,7 +206,7 @@ def _convert_group(
     with written_atomically(plan.all_paths, new=() if task.overwrite else plan.paths) as places:
         data = places[-len(plan.paths) :]
         with ExitStack() as stack:
-            writers = open_writers(replace(plan, events_path=None), data, metadata, stack)
+            writers = open_writers(replace(plan, events_path=None), data, metadata, stack, threads)
             if plan.events_path:
                 join_tables([each.events for each in sources if each.events], data[0])
             writers[0].write(with_columns(empty_batch(plan.wanted), plan))

@@ -127,7 +127,7 @@ def _rewrite(
     recorded = origin.source.recorded
     own = recorded | {"settings": task.settings_after(origin.settings), "working_points_sha256": task.digest}
     metadata = {"ecalwindows": json.dumps(own, sort_keys=True)} if recorded else {}
-    with rewriter(place, origin, compression, metadata) as writer:
+    with rewriter(place, origin, compression, metadata, task.threads) as writer:
         encode = encoder([writer], threads=task.threads.n)
 
         def made(batch: WindowBatch) -> tuple[WindowBatch, WindowBatch, Iterable[tuple[Writer, Any]]]:

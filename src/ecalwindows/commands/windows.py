@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -186,10 +187,13 @@ def write_outputs(
         with written_atomically(every, new=() if overwrite else data) as given:
             place = dict(zip(every, given, strict=True))
             with ExitStack() as stack:
-                writers = [
-                    writer for output in outputs for writer in output.open(place, metadata, settings.sample, stack)
-                ]
                 n_threads = number_of_threads(reading.jobs)
+                encoding = stack.enter_context(Threads(n_threads))
+                writers = [
+                    writer
+                    for output in outputs
+                    for writer in output.open(place, metadata, settings.sample, stack, encoding)
+                ]
                 later = stack.enter_context(Later(3 * n_threads if n_threads > 1 else 0))
                 encode = encoder(writers, threads=n_threads)
                 for _, pieces in iter_encoded(
@@ -202,10 +206,11 @@ def write_outputs(
             refuse_changed_inputs(checked, report)
             described = [output for output in outputs if not is_special(output.plan.path)]
             with Threads(reading.jobs) as threads:
+                files = [threads.begin(partial(output.files, place)) for output in described]
                 records = input_records(checked, report, threads=threads) if described else []
-            for output in described:
+            for output, own_files in zip(described, files, strict=True):
                 own = _with_own_absent(records, output.plan, checked, report, settings)
-                manifest = _manifest(output, output.files(place), origin, own, report)
+                manifest = _manifest(output, own_files.result(), origin, own, report)
                 place[output.plan.manifest].write_text(manifest.text(), encoding="utf-8")
     warn_of_inputs(checked, report, reading)
     report.seconds = time.monotonic() - began

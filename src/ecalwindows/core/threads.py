@@ -80,6 +80,14 @@ class Threads:
             for each in waiting:
                 each.cancel()
 
+    def begin(self, call: Callable[[], T]) -> Future[T]:
+        """Have a call made by a thread, if there are several; its result is asked for later."""
+        if self._pool is not None:
+            return self._pool.submit(call)
+        done: Future[T] = Future()
+        done.set_result(call())
+        return done
+
     def ahead(self, items: Iterator[T]) -> Iterator[T]:
         """The same items; each is made, one at a time, while the one before is used."""
         if self._pool is None:

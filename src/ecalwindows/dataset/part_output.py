@@ -19,6 +19,7 @@ import numpy as np
 from ecalwindows.core.arrays import Flags, Integers, Words
 from ecalwindows.core.batch import Text, WindowBatch
 from ecalwindows.core.event_hash import event_hash, sample_key
+from ecalwindows.core.threads import Threads
 from ecalwindows.dataset.splits import Splits
 from ecalwindows.formats.manifest import FOLDER, FileRecord, file_record
 from ecalwindows.formats.suffixes import EVENTS_SUFFIX, MATCHED, UNMATCHED, suffix_of
@@ -102,10 +103,15 @@ class PartOutput:
         return {RULE: str(self.splits)} if self.splits else {}
 
     def open(
-        self, places: Mapping[Path, Path], metadata: dict[str, str], sample: str, stack: ExitStack
+        self, places: Mapping[Path, Path], metadata: dict[str, str], sample: str, stack: ExitStack, threads: Threads
     ) -> Sequence[Writer]:
-        """The writers; `places` : where files are until they have their names. The stack closes them."""
-        writers = [open_writers(plan, [places[path] for path in plan.paths], metadata, stack) for plan in self.plans]
+        """The writers, which `threads` help; `places` : where files are until they have their names.
+
+        The stack closes the writers.
+        """
+        writers = [
+            open_writers(plan, [places[path] for path in plan.paths], metadata, stack, threads) for plan in self.plans
+        ]
         if not self.has_keys:
             return writers[0]
         return [stack.enter_context(DividingWriter(self, writers, places[self.keys_path], sample))]

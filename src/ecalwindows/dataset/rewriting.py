@@ -11,6 +11,7 @@ from typing import Any
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import BadFileError, InputError
 from ecalwindows.core.schema import COLUMNS, HIT_NAMES
+from ecalwindows.core.threads import Threads
 from ecalwindows.dataset.finalizing.parts import fields_of
 from ecalwindows.dataset.origins import Source, source
 from ecalwindows.dataset.stated import check_stated, stated_file
@@ -97,9 +98,9 @@ def source_batches(path: Path, origin: Origin) -> Iterator[WindowBatch]:
 
 
 def rewriter(
-    place: Path, origin: Origin, compression: Compression, metadata: Mapping[str, str]
+    place: Path, origin: Origin, compression: Compression, metadata: Mapping[str, str], threads: Threads | None = None
 ) -> AbstractContextManager[Any]:
-    """The writer of the same layout, to be opened with `with`."""
+    """The writer of the same layout, to be opened with `with`; `threads` help it."""
     if origin.format == "parquet":
-        return ParquetWriter(place, origin.definition, metadata=metadata)
+        return ParquetWriter(place, origin.definition, metadata=metadata, threads=threads)
     return NdjsonWriter(place, compression=compression)

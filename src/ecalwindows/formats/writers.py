@@ -13,6 +13,7 @@ from ecalwindows.core.errors import SettingsError, near
 from ecalwindows.core.files.inside import refuse_links
 from ecalwindows.core.files.output import check_output, is_special
 from ecalwindows.core.schema import COLUMNS, HIT_NAMES, absent_second
+from ecalwindows.core.threads import Threads
 from ecalwindows.formats.manifest import FOLDER, FileRecord, file_record, manifest_path, refuse_linked_manifest
 from ecalwindows.formats.manifest import Format as Format
 from ecalwindows.formats.ndjson.text_file import Compression
@@ -204,12 +205,18 @@ def encoder(writers: Sequence[Writer], *, threads: int) -> Callable[[WindowBatch
     return pieces
 
 
-def open_writers(plan: OutputPlan, places: list[Path], metadata: dict[str, str], stack: ExitStack) -> list[Writer]:
-    """The writers of an output, on the places given for `plan.paths`; the stack closes them."""
+def open_writers(
+    plan: OutputPlan,
+    places: list[Path],
+    metadata: dict[str, str],
+    stack: ExitStack,
+    threads: Threads | None = None,
+) -> list[Writer]:
+    """The writers of an output, on the places given for `plan.paths`; the stack closes them. `threads` help them"""
     if plan.format == "parquet":
         from ecalwindows.formats.parquet.writer import ParquetWriter
 
-        return [stack.enter_context(ParquetWriter(places[-1], plan.definition, metadata=metadata))]
+        return [stack.enter_context(ParquetWriter(places[-1], plan.definition, metadata=metadata, threads=threads))]
     if plan.format == "tfrecord":
         from ecalwindows.formats.tfrecord.writer import TFRecordWriter
 

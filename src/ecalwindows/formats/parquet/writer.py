@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections import deque
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -19,8 +22,10 @@ import pyarrow.parquet as pq
 from ecalwindows.core.batch import Text, WindowBatch
 from ecalwindows.core.kernels.gather import gathered_rows
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.core.threads import Threads
 from ecalwindows.formats.parquet.definition import CLUSTER_GROUPS, FeaturesDefinition
 from ecalwindows.formats.parquet.footer import BlockSums, sealed
+from ecalwindows.formats.parquet.splicing import Group, Splicing, encoded
 
 ROW_GROUP = 8192
 """Windows in a row group: some MB, a few hundred batches of a training loader's size at most."""
@@ -127,33 +132,92 @@ class _Sink(io.RawIOBase):
         return len(data)
 
 
+class _Alone:
+    """Encodes row groups one after the other, while they are written to the sink."""
+
+    def __init__(self, sink: _Sink, schema: pa.Schema, options: Mapping[str, Any]) -> None:
+        self._sink = sink
+        self._stream = pa.BufferedOutputStream(pa.PythonFile(sink, "w"), BUFFER)
+        self._writer = pq.ParquetWriter(self._stream, schema, **options)
+
+    def put(self, table: pa.Table) -> None:
+        """Encode and write a row group."""
+        self._writer.write_table(table, row_group_size=max(1, len(table)))
+
+    def close(self) -> None:
+        """Write what is left; the last bytes, the footer among them, are held by the sink."""
+        self._stream.flush()
+        self._sink.hold()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Let go of what pyarrow holds."""
+        self._writer.close()
+        self._stream.close()
+
+
+class _SideBySide:
+    """Encodes as many row groups at once as there are threads, and writes them in their order."""
+
+    def __init__(self, sink: _Sink, schema: pa.Schema, options: Mapping[str, Any], threads: Threads) -> None:
+        self._sink, self._schema, self._options, self._threads = sink, schema, options, threads
+        self._encoding: deque[Future[Group]] = deque()
+        self._file = Splicing(sink)
+
+    def put(self, table: pa.Table) -> None:
+        """Have a row group encoded; the first one of too many that wait is written."""
+        while len(self._encoding) >= self._threads.n:
+            self._file.put(self._encoding.popleft().result())
+        self._encoding.append(self._threads.begin(partial(encoded, table, self._schema, self._options)))
+
+    def close(self) -> None:
+        """Write what waits; the end is held by the sink."""
+        while self._encoding:
+            self._file.put(self._encoding.popleft().result())
+        self._sink.hold()
+        self._sink.write(self._file.end())
+
+    def abandon(self) -> None:
+        """Encode no more."""
+        for each in self._encoding:
+            each.cancel()
+
+
 class TableWriter:
     """Writes Arrow tables to one Parquet file; row groups are cut by row count, whatever the tables' sizes.
 
     In front of the footer are checksums of it and of all else (`footer.py`).
+    threads : encode row groups side by side, if there are several; the file has the same bytes
     """
 
     def __init__(
-        self, path: str | Path, *, metadata: Mapping[str, str] | None = None, row_group: int = ROW_GROUP
+        self,
+        path: str | Path,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        row_group: int = ROW_GROUP,
+        threads: Threads | None = None,
     ) -> None:
         self._metadata = dict(metadata or {})
         self._row_group = row_group
+        self._threads = threads
         self._waiting: list[pa.Table] = []
         self._n_waiting = 0
         self._has_group = False
         self._file = open(path, "wb")  # noqa: SIM115 - closed in close()
         self._sink = _Sink(self._file)
-        self._stream = pa.BufferedOutputStream(pa.PythonFile(self._sink, "w"), BUFFER)
-        self._writer: pq.ParquetWriter | None = None
+        self._groups: _Alone | _SideBySide | None = None
 
     def take(self, table: pa.Table) -> None:
         """Take a table; full row groups go to the file."""
-        if self._writer is None:
+        if self._groups is None:
             schema = table.schema.with_metadata(self._metadata)
             integers = [path for field in schema for path in _integer_leaves(field.name, field.type)]
-            self._writer = pq.ParquetWriter(
-                self._stream, schema, compression="zstd", use_dictionary=integers, write_page_checksum=True
-            )
+            options = {"compression": "zstd", "use_dictionary": integers, "write_page_checksum": True}
+            if self._threads is not None and self._threads.n > 1:
+                self._groups = _SideBySide(self._sink, schema, options, self._threads)
+            else:
+                self._groups = _Alone(self._sink, schema, options)
         self._waiting.append(table)
         self._n_waiting += len(table)
         while self._n_waiting >= self._row_group:
@@ -161,8 +225,8 @@ class TableWriter:
 
     def _write_group(self, n_rows: int) -> None:
         table = pa.concat_tables(self._waiting)
-        assert self._writer is not None
-        self._writer.write_table(table.slice(0, n_rows).combine_chunks(), row_group_size=max(1, n_rows))
+        assert self._groups is not None
+        self._groups.put(table.slice(0, n_rows).combine_chunks())
         rest = table.slice(n_rows)
         self._waiting = [rest] if len(rest) else []
         self._has_group = True
@@ -173,11 +237,8 @@ class TableWriter:
         try:
             if self._n_waiting or (self._waiting and not self._has_group):  # Awkward wants a row group, if an empty one
                 self._write_group(self._n_waiting)
-            self._stream.flush()
-            self._sink.hold()
-            if self._writer is not None:
-                self._writer.close()
-            self._stream.close()
+            if self._groups is not None:
+                self._groups.close()
             if self._sink.end:
                 self._file.write(sealed(bytes(self._sink.end), self._sink.sums))
             self._file.close()
@@ -198,9 +259,8 @@ class TableWriter:
         """Leave the file as it is: what pyarrow still wants to write goes nowhere."""
         self._sink.is_open = False
         try:
-            if self._writer is not None:
-                self._writer.close()
-            self._stream.close()
+            if self._groups is not None:
+                self._groups.abandon()
         finally:
             with contextlib.suppress(OSError):
                 self._file.close()
@@ -216,8 +276,9 @@ class ParquetWriter(TableWriter):
         *,
         metadata: Mapping[str, str] | None = None,
         row_group: int = ROW_GROUP,
+        threads: Threads | None = None,
     ) -> None:
-        super().__init__(path, metadata=metadata, row_group=row_group)
+        super().__init__(path, metadata=metadata, row_group=row_group, threads=threads)
         self._definition = definition
 
     def write(self, batch: WindowBatch) -> None:
