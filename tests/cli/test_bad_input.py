@@ -383,3 +383,35 @@ def test_internal_errors_show_no_traceback_but_say_how_to_get_one(
     ran = attempt("windows", str(ELECTRONS), "-o", str(tmp_path / "never.parquet"))
     assert ran.code == 70 and not list(tmp_path.iterdir())
     assert "Traceback" not in ran.err and "ECALWINDOWS_TRACEBACK=1" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "suffixes"),
+    [
+        (("simulate", "-n", "1", "--pileup", "off", "-o"), ".root"),
+        (("report", str(ELECTRONS), "-o"), ".html"),
+        (("normalize", str(ELECTRONS), "-o"), ".json"),
+        (("normalize", str(ELECTRONS), "--inputs"), ".yaml"),
+        (("reweight", str(ELECTRONS), "-o"), ".json"),
+        (("truth", "working-points", str(ELECTRONS), "-o"), ".json"),
+    ],
+)
+def test_a_file_of_another_kind_is_never_replaced(arguments: tuple[str, ...], suffixes: str, tmp_path: Path) -> None:
+    """Commands that replace their own earlier output without being asked."""
+    place = tmp_path / "windows.parquet"
+    place.write_text("not to be lost")
+    ran = attempt(*arguments, str(place))
+    assert ran.code == 2 and "a file of another kind is there already" in ran.err and suffixes in ran.err
+    assert place.read_text() == "not to be lost" and list(tmp_path.iterdir()) == [place]
+
+
+def test_an_error_advises_no_option_that_the_command_lacks(tmp_path: Path) -> None:
+    cut, text = tmp_path / "cut.root", tmp_path / "cut.ndjson.gz"
+    cut.write_bytes(ELECTRONS.read_bytes()[:5000])
+    text.write_bytes((GOLDEN / "electrons.A.ndjson.gz").read_bytes()[:5000])
+    out = str(tmp_path / "w.parquet")
+    for arguments in (("windows", str(cut), "-o", out), ("convert", str(text), "-o", out)):
+        assert "--skip-bad-files" in attempt(*arguments).err
+    for arguments in (("inspect", str(cut)), ("show", str(cut), "--list"), ("validate", str(text))):
+        ran = attempt(*arguments)
+        assert ran.code == 2 and "copy or make it again" in ran.err and "--skip-bad-files" not in ran.err

@@ -278,3 +278,20 @@ def test_a_folder_of_something_else_is_not_replaced(place: Path) -> None:
 def test_an_unknown_name_of_settings_is_a_settings_error() -> None:
     with pytest.raises(SettingsError, match="unknown strategy"):
         evaluate(["x"], {}, "y", EvaluationOptions(strategies=("cascade",)))
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (("--model", "truth", "--inputs", "i.yaml"), "'truth', which is no model"),
+        (("--model", "truth", "--compare-inputs", "other=i.yaml"), "'other', and no scores have this name"),
+        (("--model", "truth", "--compare-inputs", "i.yaml"), "NAME=YAML"),
+        (("--inputs", "i.yaml"), "--inputs is given without a model"),
+    ],
+)
+def test_an_input_definition_that_would_not_be_used_is_an_error(
+    place: Path, options: tuple[str, ...], found: str
+) -> None:
+    ran = attempt("evaluate", str(place / "all.parquet"), "-o", str(place / "unused"), *options)
+    assert ran.code == 2 and found in ran.err
+    assert not (place / "unused").exists()

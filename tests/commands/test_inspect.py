@@ -15,6 +15,7 @@ import pytest
 import uproot
 from helpers.cli import attempt, run
 from helpers.dumps import ELECTRONS, TREE, as_ntuple, columns_of_electrons, without
+from helpers.patched_trees import with_entries
 
 from ecalwindows.commands.inspect import inspect
 from ecalwindows.core.errors import BadFileError
@@ -186,3 +187,19 @@ def test_json_is_a_list_with_all_facts() -> None:
     (facts,) = json.loads(run("inspect", str(ELECTRONS), "--json").out)
     assert facts["type"] == "dump" and facts["makes_windows"] and len(facts["names"]) == facts["n_branches"]
     assert {"branch", "purpose", "cost"} == set(facts["missing"][0])
+
+
+@pytest.mark.parametrize("change", ["fewer entries", "another type"])
+def test_a_file_that_windows_would_refuse_is_no_input_of_the_commands_that_are_shown(
+    change: str, tmp_path: Path
+) -> None:
+    if change == "fewer entries":
+        path = with_entries(ELECTRONS, tmp_path / "short.root", {"pfCluster_etaWidth": 0})
+    else:
+        columns = columns_of_electrons()
+        path = as_ntuple(tmp_path / "other.root", columns | {"pfCluster_ieta": columns["pfCluster_eta"]})
+    refused = attempt("windows", str(path), "-o", str(tmp_path / "w.parquet")).err
+    facts = dump(path)
+    assert facts.fault and f"error: {facts.fault}" in refused
+    out = run("inspect", str(path)).out
+    assert facts.fault in out and "none: the file has a fault" in out and "-o windows.parquet" not in out

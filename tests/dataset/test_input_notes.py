@@ -127,6 +127,9 @@ def test_what_one_run_says_is_recorded_and_said_also_when_quiet(dumps: Path, tmp
 def test_the_python_interface_warns_too(dumps: Path, caplog: pytest.LogCaptureFixture) -> None:
     ecalwindows.windows([dumps / "all.root", dumps / "less.root"])
     assert "rho = -1" in caplog.text and "the pile-up branches are not used in the same way" in caplog.text
+    caplog.clear()
+    ecalwindows.windows(dumps / "some_pileup.root")
+    assert "the pile-up branches are not used: 1 of 1 input" in caplog.text
 
 
 @pytest.mark.compiled

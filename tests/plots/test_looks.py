@@ -69,3 +69,17 @@ def test_a_legend_hides_nothing(figures: dict[str, Figure]) -> None:
 def test_a_value_that_is_far_above_the_others_does_not_flatten_them(figures: dict[str, Figure]) -> None:
     assert figures["fakes"].axes[0].get_yscale() == "log"
     assert figures["purity_by_seed_eta"].axes[0].get_yscale() == "linear"
+
+
+def test_numbers_of_logarithmic_axes_are_no_powers_of_ten(figures: dict[str, Figure]) -> None:
+    numbers = []
+    for figure in figures.values():
+        for axes in figure.axes:
+            for axis in (axes.xaxis, axes.yaxis):
+                if axis.get_scale() == "log":
+                    numbers += [
+                        text.get_text() for which in ("major", "minor") for text in axis.get_ticklabels(which=which)
+                    ]
+    written = [number for number in numbers if number]
+    assert "10" in written
+    assert all(re.fullmatch(r"[0-9.]+|1e-0[5-9]", number) for number in written), written

@@ -255,6 +255,18 @@ def test_the_summary_adds_up_and_shows_the_next_step(tmp_path: Path) -> None:
     assert f"--wp-file {tmp_path / 'wp.json'}" in out.splitlines()[-1]
 
 
+def test_bins_where_the_map_is_worse_are_counted_by_the_changes_and_errors_of_the_closure(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "t.parquet", toy(4000, lambda et, eta: 1.5e-3 + 0 * et, seed=1))
+    edges = ["--et-bins", "1,5,20,100,500", "--eta-bins", "0,0.8,1.4442,1.566,2.2,3", "--min-entries", "20"]
+    out = run("truth", "working-points", str(table), "-o", str(tmp_path / "wp.json"), "--no-figures", *edges).out
+    with (tmp_path / "wp" / "closure.csv").open() as file:
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)][:-1]
+    drawn = [row for row in rows if row["entries"] >= 20]
+    worse = sum(row["change"] > row["change_error"] for row in drawn)
+    assert 0 < worse < len(drawn)
+    assert f"worse by more than the error of the change: {worse} of {len(drawn)}" in out
+
+
 # What goes wrong
 
 

@@ -70,8 +70,13 @@ def evaluate(
     from ecalwindows.commands.evaluate import evaluate as evaluated
 
     models, definitions = _by_name([*([model] if model else []), *compare]), dict(compare_inputs)
+    if None in definitions:
+        raise click.UsageError("--compare-inputs must state of which scores it is: NAME=YAML")
+    if inputs and not models:
+        raise click.UsageError("--inputs is given without a model: name one with --model")
     if inputs:
-        definitions = {name: inputs for name, what in models.items() if _takes_inputs(what)} | definitions
+        takers = [name for name, what in models.items() if _takes_inputs(what)] or list(models)[:1]
+        definitions = dict.fromkeys(takers, inputs) | definitions
     chosen = EvaluationOptions(strategy or ("Cascade",), **options)
     finished(
         evaluated, list(datasets), models, output, chosen, inputs=definitions, overwrite=overwrite, quiet=quiet,

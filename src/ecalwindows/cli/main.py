@@ -129,8 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with contextlib.suppress(ValueError):  # signals belong to the main thread
         signal.signal(signal.SIGTERM, _stop)
     _show_all_names()
+    words = None if arguments is None else list(arguments)
     try:
-        words = None if arguments is None else list(arguments)
         with interrupts_kept():
             code = cli.main(args=words, prog_name="ecalwindows", standalone_mode=False)
         if code:  # of a command that left with click's Exit
@@ -144,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except EcalWindowsError as error:
         _traceback_if_wanted()
-        _say(f"error: {error.command_line_text}")
+        _say(f"error: {error.text_for(_options(sys.argv[1:] if words is None else words))}")
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort) as error:
         if isinstance(error.__cause__, EOFError):  # click takes the end of a file for Ctrl-D
@@ -183,6 +183,16 @@ def _end_quickly() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+
+
+def _options(words: Sequence[str]) -> set[str]:
+    """The options of the command that was called."""
+    command: click.Command = cli
+    for word in words:
+        if not isinstance(command, click.Group):
+            break
+        command = command.get_command(click.Context(command), word) or command
+    return {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
 
 
 def _named() -> list[Path]:

@@ -13,7 +13,7 @@ Examples:
   ecalwindows report windows.parquet -o report.html
   ecalwindows report electrons_2022/ --split train -o report.html
   ecalwindows report electrons_2023/ --against electrons_2022/ -o approval.html
-  ecalwindows report electrons_2022/ --scores evaluation/scores.parquet -o scores.html
+  ecalwindows report electrons_2022/ --scores evaluation/scores_model.parquet -o scores.html
 """
 )
 @click.argument("dataset", metavar="DATASET")

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.errors import SettingsError, UnknownColumnError, refuse_missing
+from ecalwindows.core.errors import SettingsError, UnknownColumnError, near, refuse_missing
 from ecalwindows.core.names import printable
 from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.version import revision, version
@@ -133,6 +133,12 @@ def evaluate(
     began, options, target = time.monotonic(), checked(options or EvaluationOptions()), Path(folder)
     _check_names(models)
     check_folder(target, overwrite=overwrite, is_own=_is_evaluation, ours=REPLACED)
+    if unknown := sorted(set(inputs or {}) - set(models)):
+        raise SettingsError(
+            f"an input definition is given for '{unknown[0]}', and no scores have this name",
+            expected=near(unknown[0], models), where="inputs",
+            todo="name it as the scores that it belongs to",
+        )  # fmt: skip
     sources = [open_source(what, name=name, inputs=(inputs or {}).get(name)) for name, what in models.items()]
     reading = Reading(datasets, sources, options)
     steps = Steps(progress, len(reading.units))

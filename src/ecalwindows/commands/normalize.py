@@ -254,7 +254,7 @@ def _warn(factors: Factors) -> None:
 
 def write_factors(done: Normalisation, output: str | Path) -> None:
     """Write the file, atomically. Raises OutputError."""
-    check_output(Path(output), overwrite=True)
+    check_output(Path(output), overwrite=True, replaces=(".json",))
     write_text_atomically(Path(output), done.text())
 
 
@@ -272,14 +272,14 @@ def normalize_datasets(
     scaler : of the inputs in the definition. convention : of both.
     What cannot be written is an error before anything is read.
     """
-    outputs = [Path(each) for each in (output, definition) if each is not None]
-    if not outputs:
+    if output is None and definition is None:
         raise SettingsError(
             "there is no output", expected="a file of factors (-o), an input definition (--inputs), or both",
             where="the options", todo="give -o factors.json or --inputs inputs.yaml",
         )  # fmt: skip
-    for each in outputs:
-        check_output(each, overwrite=True)
+    for each, suffixes in ((output, (".json",)), (definition, (".yaml", ".yml"))):
+        if each is not None:
+            check_output(Path(each), overwrite=True, replaces=suffixes)
     done = normalise(inputs, convention=convention, **options)
     with outputs_together():
         if output is not None:

@@ -79,7 +79,7 @@ def write_report(
     EcalWindowsError : for everything that a user can correct; then nothing is written
     """
     began, target = time.monotonic(), Path(output)
-    check_output(target, overwrite=True)
+    check_output(target, overwrite=True, replaces=(".html", ".htm"))
     table = None if scores is None else read_score_table(scores)
     sources = [Source(dataset, split, wp_file, table)]
     sources += [Source(against, split, wp_file)] if against is not None else []

@@ -85,7 +85,7 @@ def reweight_datasets(
     """
     began, output = time.monotonic(), Path(output)
     folder = Path(study) if study is not None else output.with_name(f"{output.stem}_study")
-    check_output(output, overwrite=True)
+    check_output(output, overwrite=True, replaces=(".json",))
     derive, other = halves(inputs, check, split, progress)
     done = derived(derive, other, options or Options())
     tables = done_tables(done, other, options or Options())

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 OPTION = re.compile(r"(?<![^\s(|])(?:-o|--([a-z]+(?:-[a-z]+)*))\b")
 """An option in an error."""
+
+OTHER_WAY = re.compile(r"[;,] or [^;,`]*")
+"""Another way out, in what a user can do next."""
 
 
 class EcalWindowsError(Exception):
@@ -32,12 +35,22 @@ class EcalWindowsError(Exception):
         """The four parts as a user of the command line needs them: with options."""
         return _four_lines(self.found, self.expected, self.where, self.todo)
 
+    def text_for(self, options: Collection[str]) -> str:
+        """The four parts for a command with these options: another way out by an option that it lacks is left out."""
+        todo = OTHER_WAY.sub(lambda way: "" if _names_other(way[0], options) else way[0], self.todo)
+        return _four_lines(self.found, self.expected, self.where, todo)
+
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         return _rebuild, (type(self), self.found, self.expected, self.where, self.todo)
 
 
 def _four_lines(found: str, expected: str, where: str, todo: str) -> str:
     return f"{found}\n  expected: {expected}\n  where:    {where}\n  next:     {todo}"
+
+
+def _names_other(text: str, options: Collection[str]) -> bool:
+    """Whether a text names an option that is none of these."""
+    return any(option[0] not in options for option in OPTION.finditer(text))
 
 
 def _argument(option: re.Match[str]) -> str:

@@ -195,7 +195,7 @@ def recorded_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     return (NEWER if "assoc_strategy" in values else {}) | dict(values)
 
 
-def read_settings(path: str | Path) -> dict[str, Any]:
+def read_settings(path: str | Path, what: str = "settings file") -> dict[str, Any]:
     """The mapping in a YAML file (an empty file is an empty mapping); nothing is checked but its form."""
     from ecalwindows.core.yaml_text import yaml_value
 
@@ -203,14 +203,14 @@ def read_settings(path: str | Path) -> dict[str, Any]:
         content = yaml_value(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
-            f"the settings file cannot be read: {getattr(error, 'strerror', None) or error}",
+            f"the {what} cannot be read: {getattr(error, 'strerror', None) or error}",
             expected="a YAML file",
             where=str(path),
             todo="check the path",
         ) from error
     except yaml.YAMLError as error:
         raise SettingsError(
-            f"the settings file is not YAML: {' '.join(str(error).split())}",
+            f"the {what} is not YAML: {' '.join(str(error).split())}",
             expected="lines `name: value`",
             where=str(path),
             todo="correct the line named above",
@@ -219,7 +219,7 @@ def read_settings(path: str | Path) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise SettingsError(
-            f"the settings file holds a {type(content).__name__}",
+            f"the {what} holds a {type(content).__name__}",
             expected="a mapping, lines `name: value`",
             where=str(path),
             todo="write one setting per line, such as `overlap: true`",

@@ -75,7 +75,8 @@ def _warnings(
     known = {use: tally for use, tally in found.pileup.items() if use != UNKNOWN}
     if len(known) > 1 or "incomplete" in known:
         parts = (f"{_of(tally, n, n_events)}: {USE_WORDS[use]}" for use, tally in known.items())
-        yield f"the pile-up branches are not used in the same way in all inputs: {'; '.join(parts)}"
+        how = "are not used in the same way in all inputs" if len(known) > 1 else "are not used"
+        yield f"the pile-up branches {how}: {'; '.join(parts)}"
     if found.absent:
         by_tally: dict[str, list[str]] = {}
         for each in found.absent:

@@ -12,7 +12,7 @@ from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.settings import STRATEGIES
 from ecalwindows.dumper import columns as dump
 from ecalwindows.dumper.branches import BRANCHES, PILEUP_BRANCHES, PILEUP_TOTAL, Branch, is_of_truth, truth_found
-from ecalwindows.dumper.headers import open_tree, pileup_found
+from ecalwindows.dumper.headers import check_branches, open_tree, pileup_found
 
 Truth = Literal["complete", "incomplete", "absent"]
 
@@ -47,6 +47,7 @@ class DumpFacts:
     superclusters : collections with the indices of their seeds
     pileup : used, absent or incomplete, as `--pileup auto` treats it
     truth : whether all, none or only some of the branches of caloparticles and scores are there that windows need
+    fault : the first known branch with another type, or without an entry for each event; empty if there is none
     """
 
     path: str
@@ -70,16 +71,17 @@ class DumpFacts:
     truth: Truth
     simhits: bool
     names: frozenset[str]
+    fault: str
 
     @property
     def makes_windows(self) -> bool:
-        """Whether no branch is missing that all windows need, with or without truth."""
-        return not any(each.cost in (NO_WINDOWS, NO_HITS) for each in self.missing)
+        """Whether no branch has a fault or is missing that all windows need, with or without truth."""
+        return not self.fault and not any(each.cost in (NO_WINDOWS, NO_HITS) for each in self.missing)
 
     @property
     def makes_matches(self) -> bool:
         """Whether `truth match` works, which needs no hits."""
-        return self.truth == "complete" and not any(each.cost == NO_WINDOWS for each in self.missing)
+        return self.truth == "complete" and not self.fault and not any(each.cost == NO_WINDOWS for each in self.missing)
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -140,7 +142,17 @@ def dump_facts(path: str, tree_name: str) -> DumpFacts:
             truth=_truth(names),
             simhits="simHit_energy" in names,
             names=names,
+            fault=_fault(path, tree, names),
         )
+
+
+def _fault(path: str, tree: Any, names: Collection[str]) -> str:
+    """What makes reading of a known branch an error; empty if nothing does."""
+    try:
+        check_branches(path, tree, [branch for branch in _known() if branch.name in names])
+    except BadFileError as error:
+        return error.found
+    return ""
 
 
 def _collections(names: Collection[str]) -> tuple[str, ...]:

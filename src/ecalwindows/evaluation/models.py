@@ -171,6 +171,8 @@ def read_model(path: Path, threads: int) -> ModelFile:
 
     Raises InputError for a file that cannot be read, MissingExtraError where a library is not installed.
     """
+    if not path.is_file():
+        raise _unreadable(path, FileNotFoundError("there is no such file"), "a model (.onnx or .pb)")
     return _read_graph(path, threads) if path.suffix.lower() == ".pb" else _read_onnx(path, threads)
 
 

@@ -122,7 +122,8 @@ def read_score_table(path: str | Path, *, name: str | None = None) -> ScoreTable
                 if not key.startswith((b"ARROW", b"pandas"))
             }
     except (OSError, pa.ArrowException) as error:
-        raise _wrong(path, f"the table cannot be read: {error}", "a Parquet file of scores") from error
+        why = error if Path(path).exists() else "there is no such file"
+        raise _wrong(path, f"the table cannot be read: {why}", "a Parquet file of scores") from error
     named, size, cluster, score = (np.concatenate([piece[i] for piece in pieces]) for i in range(4))
     windows, at = np.unique(named, return_inverse=True)
     key = (np.repeat(at.astype(np.int64), size) << 32) + cluster
@@ -206,7 +207,7 @@ def _shown(batch: WindowBatch, window: int) -> str:
 
 
 def _wrong(path: str | Path, found: str, expected: str) -> InputError:
-    return InputError(found, expected=expected, where=str(path), todo="correct the table")
+    return InputError(found, expected=expected, where=str(path), todo="correct the table, or its path")
 
 
 class ScoreWriter:

@@ -153,6 +153,7 @@ def open_source(
         return _of_function(what, name or _called(what), inputs, _called(what))
     text = str(what)
     if (label := ALIASES.get(text, text)) in LABELS:
+        _take_no_inputs(text, inputs)
         return LabelScores(label, name or text)
     path, _, function = text.rpartition(":")
     if path.endswith(".py") and function:
@@ -165,6 +166,7 @@ def open_source(
         )  # fmt: skip
     kind = "folder" if Path(text).is_dir() else Path(text).suffix.lower()
     if kind in (".parquet", ".pq"):
+        _take_no_inputs(text, inputs)
         return read_score_table(text, name=name)
     if kind == "folder":
         return _of_folder(Path(text), name, inputs, threads)
@@ -172,6 +174,16 @@ def open_source(
         definition = _definition(inputs, text)
         return read_model(Path(text), threads).model(name or Path(text).stem, definition)
     raise SettingsError(f"'{text}' gives no scores", expected=FORMS, where="scores", todo="give one of these")
+
+
+def _take_no_inputs(what: str, inputs: object) -> None:
+    """Raise SettingsError if an input definition is given for what is no model."""
+    if inputs is not None:
+        raise SettingsError(
+            f"an input definition is given for '{what}', which is no model",
+            expected="input definitions for models only (.onnx, .pb, file.py:function)", where="scores",
+            todo="leave out the input definition, or name a model",
+        )  # fmt: skip
 
 
 def _of_folder(path: Path, name: str | None, inputs: str | Path | InputDefinition | None, threads: int) -> ScoreSource:

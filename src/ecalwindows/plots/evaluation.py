@@ -14,7 +14,7 @@ from ecalwindows.evaluation.collecting import SCORE
 from ecalwindows.evaluation.measuring import MIN_ENTRIES, Measured, Table
 from ecalwindows.evaluation.separation import Calibration, roc
 from ecalwindows.plots.saving import Draw
-from ecalwindows.plots.style import COLOURS, LINES, PLAIN, TOP, legend_above, mark, new_figure, steps, with_unit
+from ecalwindows.plots.style import COLOURS, LINES, TOP, legend_above, mark, new_figure, plain_numbers, steps, with_unit
 
 Floats = NDArray[np.float64]
 
@@ -144,7 +144,7 @@ def _response(caloparticles: Mapping[str, Table], looks: Mapping[str, tuple[str,
     axes.set(
         xlabel="raw energy / true energy", ylabel="caloparticles per bin", yscale="log", xlim=(edges[0], edges[-1])
     )
-    axes.yaxis.set_major_formatter(PLAIN)
+    plain_numbers(axes.yaxis)
     legend_above(axes)
     return figure
 
@@ -184,7 +184,7 @@ def _by(measured: Sequence[Measured], what: str, by: str, looks: Mapping[str, tu
     axes.set(xlabel=LABELS[by], ylabel=WORDS.get(what, what))
     if is_log and values.max() > 0:
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(PLAIN)
+        plain_numbers(axes.yaxis)
         axes.set_ylim(0.3 * values[values > 0].min(), 3 * values.max())
     legend_above(axes)
     return figure
@@ -202,7 +202,7 @@ def _draw_points(
         axes.hlines(value, x - width[0], x + width[1], color=colour, lw=1.3)
     if by in LOGARITHMIC:
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(PLAIN)
+        plain_numbers(axes.xaxis)
 
 
 def _with_ratio(
@@ -216,7 +216,8 @@ def _with_ratio(
     top, bottom = figure.add_axes((0.15, 0.4, 0.815, 0.45)), figure.add_axes((0.15, 0.1, 0.815, 0.27))
     mark(top)
     _draw_points(top, found, by, looks)
-    top.set(ylabel=WORDS.get(what, what), xticklabels=[], ylim=(0, top.get_ylim()[1]))
+    top.set(ylabel=WORDS.get(what, what), ylim=(0, top.get_ylim()[1]))
+    top.tick_params(axis="x", which="both", labelbottom=False)
     legend_above(top)
     bottom.axhline(1, color="0.6", lw=1)
     for place, (name, points) in enumerate(found.items()):
@@ -232,6 +233,6 @@ def _with_ratio(
         bottom.hlines(ratio, x - width[0], x + width[1], color=colour, lw=1.3)
     if by in LOGARITHMIC:
         bottom.set_xscale("log")
-        bottom.xaxis.set_major_formatter(PLAIN)
+        plain_numbers(bottom.xaxis)
     bottom.set(xlabel=LABELS[by], ylabel="over Mustache", xlim=top.get_xlim())
     return figure

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from ecalwindows.plots.style import (
     LINES,
     MIN_ENTRIES,
-    PLAIN,
     flavour_look,
     legend,
     mark,
     new_figure,
+    plain_numbers,
     room_for_legend,
     steps,
     with_unit,
@@ -105,7 +105,7 @@ def draw_response_by(by: str, rows: Table) -> Figure:
     if by == "et_true":
         for axes in (top, bottom):
             axes.set_xscale("log")
-            axes.xaxis.set_major_formatter(PLAIN)
+            plain_numbers(axes.xaxis)
     top.set(xticklabels=[], ylabel="median response")
     bottom.set(xlabel=label, ylabel="effective resolution", xlim=top.get_xlim())
     bottom.set_ylim(bottom=0)

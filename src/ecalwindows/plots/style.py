@@ -13,7 +13,7 @@ from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure as Figure  # also for those that name the type of a figure
 from matplotlib.patches import StepPatch
-from matplotlib.ticker import StrMethodFormatter
+from matplotlib.ticker import LogFormatter, StrMethodFormatter
 
 from ecalwindows.core.errors import OutputError
 from ecalwindows.core.files.output import check_output, written_atomically
@@ -158,6 +158,19 @@ def legend(axes: Axes, **look: Any) -> None:
 
 PLAIN = StrMethodFormatter("{x:g}")
 """Format of the ticks of a logarithmic axis: 1, 10, 100."""
+
+
+class _Plain(LogFormatter):
+    """Numbers like 2 and 0.5 at the ticks between powers of ten, where matplotlib writes numbers."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""
+
+
+def plain_numbers(axis: Any) -> None:
+    """Write the numbers of a logarithmic axis as 0.5, 1 and 20, not as powers of ten."""
+    axis.set_major_formatter(PLAIN)
+    axis.set_minor_formatter(_Plain())
 
 
 def check_picture(path: Path) -> None:

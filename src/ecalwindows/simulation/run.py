@@ -79,7 +79,7 @@ def simulate_file(path: str | Path, settings: SimulationSettings, *, progress: P
     settings = checked(settings)
     path, format = Path(path), settings.format or ("ttree" if has_root() else "rntuple")
     out = branches(with_pileup=settings.pileup is not None)
-    check_output(path, overwrite=True)
+    check_output(path, overwrite=True, replaces=(".root",))
     detector = detector_of(settings)
     done = clusters = 0
     with written_atomically([path]) as (temporary,):

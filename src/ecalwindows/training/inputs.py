@@ -321,12 +321,12 @@ def read_inputs(path: str | Path) -> InputDefinition:
     ------
     SettingsError : for a file that cannot be read, and for everything that `input_definition` refuses
     """
-    return input_definition(read_settings(path), where=str(path))
+    return input_definition(read_settings(path, "input definition"), where=str(path))
 
 
 def write_inputs(definition: InputDefinition, path: str | Path) -> None:
     """Write an input definition as YAML, atomically. Raises OutputError."""
-    check_output(Path(path), overwrite=True)
+    check_output(Path(path), overwrite=True, replaces=(".yaml", ".yml"))
     with written_atomically([Path(path)]) as (place,):
         place.write_text(definition.text, encoding="utf-8")
 

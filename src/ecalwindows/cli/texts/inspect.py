@@ -76,7 +76,7 @@ def _dump(facts: DumpFacts, source: str) -> Iterator[str]:
 def _content(facts: DumpFacts) -> Iterator[str]:
     means = {"clusters": facts.clusters_per_event, "caloparticles": facts.caloparticles_per_event}
     for name, mean in means.items():
-        yield _row(name, "unknown" if mean is None else f"{mean:.1f} per event, in {facts.sample:,} events")
+        yield _row(name, "unknown" if mean is None else f"{mean:.1f} per event, in {counted(facts.sample, 'event')}")
     yield _row("branches", f"{facts.n_branches:,}; of those that ecalwindows knows, by purpose:")
     for name, (there, known) in facts.present.items():
         yield _row("", f"{name:<16} {there:>3} of {known}")
@@ -85,6 +85,8 @@ def _content(facts: DumpFacts) -> Iterator[str]:
     yield _row("pile-up", facts.pileup)
     yield _row("truth", TRUTH_WORDS[facts.truth])
     yield _row("simulated hits", "yes" if facts.simhits else "no")
+    if facts.fault:
+        yield _row("fault", f"{facts.fault}; make the dump again")
     yield from _missing(facts.missing)
 
 
@@ -106,6 +108,8 @@ def _commands(facts: DumpFacts, source: str) -> Iterator[str]:
     options = _options(facts)
     if facts.makes_windows:
         yield from _windows(facts, name, f"{options} -f FILE" if facts.left_out else options)
+    elif facts.fault:
+        yield "none: the file has a fault"
     elif not facts.makes_matches:
         yield "none: branches that all windows need are missing"
     if facts.makes_windows and facts.left_out:

@@ -88,16 +88,18 @@ def _closure(study: Study) -> list[str]:
     mean, error = done.mean_change()
     worse, n = worse_bins(study)
     lines.append(f"  map against flat 1e-3: {100 * mean:+.2f} +- {100 * error:.2f} % (mean of the bins by entries)")
-    lines.append(f"  bins where the map is worse by more than its error: {worse} of {n}")
+    lines.append(f"  bins where the map is worse by more than the error of the change: {worse} of {n}")
     return lines
 
 
 def worse_bins(study: Study) -> tuple[int, int]:
-    """Bins in which the map's resolution is worse than flat 1e-3's by more than its error, and bins with entries."""
+    """Bins where the map's resolution is worse than flat 1e-3's by more than the error of this change, and bins with
+    entries.
+    """
     done = study.closure
-    ours, flat = (done.resolution[WAYS.index(way), :-1, 0] for way in ("map", "flat"))
-    there = (done.entries[:-1] >= study.options.min_entries) & np.isfinite(ours)
-    return int((ours - flat > done.error("map")[:-1])[there].sum()), int(there.sum())
+    change, error = (values[:-1] for values in done.change())
+    there = (done.entries[:-1] >= study.options.min_entries) & np.isfinite(change)
+    return int((change > error)[there].sum()), int(there.sum())
 
 
 def _outputs(study: Study) -> list[str]:

@@ -101,7 +101,7 @@ def derive_working_points(
     place = Path(folder) if folder is not None else path.with_suffix("")
     if place == path:
         raise SettingsError("the map has no suffix", expected="a name like wp.json", where=str(path), todo="add .json")
-    check_output(path, overwrite=True)
+    check_output(path, overwrite=True, replaces=(".json",))
     thresholds, files = scan_thresholds(options.per_decade), match_files(tables)
     others = match_files(test) if test else []
     states = file_states([*files, *others])

@@ -47,10 +47,12 @@ def is_replaced(path: Path) -> bool:
     return path.is_file() and not is_special(path)
 
 
-def check_output(path: Path, *, overwrite: bool) -> None:
+def check_output(path: Path, *, overwrite: bool, replaces: Sequence[str] = ()) -> None:
     """Raise OutputError when the output can't be written there; makes missing folders.
 
     What a killed run left half renamed there is repaired first.
+
+    replaces : suffixes of files that may be replaced; none: all
     """
     check_name(path)
     if path.is_dir():
@@ -63,6 +65,11 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     warn_of_partials(path)
     if path.exists() and not overwrite:
         raise already_there(path)
+    if replaces and path.exists() and path.suffix.lower() not in replaces:
+        raise output_error(
+            "a file of another kind is there already", f"a new name, or one that ends in {' or '.join(replaces)}", path,
+            "name another output; this file is not replaced",
+        )  # fmt: skip
     try:
         path = followed(path)
         path.parent.mkdir(parents=True, exist_ok=True)
