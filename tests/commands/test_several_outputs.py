@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uproot
-from helpers.cli import run
+from helpers.cli import attempt, run
 from helpers.golden_files import GOLDEN
 from helpers.production_maker import GARBAGE, write_inputs, write_yaml
+from helpers.weights import weights_file
 
 from ecalwindows.commands.windows import write_outputs
 from ecalwindows.dataset.record import read_record
@@ -73,6 +75,41 @@ def test_no_output_changes_when_one_of_them_cannot_be_made(tmp_path: Path) -> No
     with pytest.raises(Exception, match="ROOT file"):
         write_outputs([GOLDEN / "electrons.root", tmp_path / "bad.root"], plans)
     assert not (tmp_path / "out").exists()
+
+
+def test_an_output_option_that_is_repeated_gives_the_bytes_of_a_command_for_each(tmp_path: Path) -> None:
+    """The format is that of the names which show none, and the weights go into TFRecord alone."""
+    (tmp_path / "weights.json").write_text(json.dumps(weights_file()))
+    as_records = ["--format", "tfrecord", "-w", str(tmp_path / "weights.json")]
+    names = {"w.parquet": [], "v.ndjson.zst": [], "records": as_records}
+    for folder in ("together", "alone"):
+        (tmp_path / folder).mkdir()
+    words = [word for name in names for word in ("-o", str(tmp_path / "together" / name))]
+    (tmp_path / "together" / "w.parquet").write_text("old")
+    ran = run("windows", str(GOLDEN / "electrons.root"), *words, *as_records)
+    for name, options in names.items():
+        run("windows", str(GOLDEN / "electrons.root"), "-o", str(tmp_path / "alone" / name), *options)
+    assert bytes_of(tmp_path / "together") == bytes_of(tmp_path / "alone")
+    said = [line.partition(": ")[::2] for line in ran.out.splitlines() if line.startswith(("written", "replaced"))]
+    replaced = [path for verb, path in said if verb == "replaced"]
+    assert len(said) == 5 and replaced == [str(tmp_path / "together" / "w.parquet")]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-o", "w.ndjson", "-o", "w.ndjson.zst"], "two outputs have this file"),
+        (["-o", "w.parquet", "-o", "./w.parquet"], "two outputs have this file"),
+        (["-o", "w.parquet", "-o", "records"], "does not show a format"),
+        (["-o", "w.parquet", "-o", "w.ndjson", "-w", "weights.json"], "weights go into TFRecord"),
+    ],
+)
+def test_outputs_that_do_not_fit_together_are_refused_before_anything_is_read(
+    words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = attempt("windows", str(tmp_path / "absent.root"), *words)
+    assert ran.code == 2 and message in ran.err and not [*tmp_path.iterdir()]
 
 
 def test_a_production_in_several_formats_has_the_files_of_those_in_one(tmp_path: Path) -> None:

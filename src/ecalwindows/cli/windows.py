@@ -20,15 +20,18 @@ Examples:
   ecalwindows windows data.root -o windows.parquet --truth none
   ecalwindows windows dump.root -o both.parquet --also-superclusters deepSuperCluster
   ecalwindows windows dump.root -o folder --format tfrecord -w weights.json --flavour 11
+  ecalwindows windows dump.root -o windows.parquet -o folder --format tfrecord
 """
 )
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option(
     "-o",
     "--output",
+    "outputs",
     required=True,
+    multiple=True,
     metavar="OUT",
-    help="Output: .parquet, .ndjson, .ndjson.gz, .ndjson.zst, or a folder for TFRecord.",
+    help="Output: .parquet, .ndjson, .ndjson.gz, .ndjson.zst, or a folder for TFRecord. May be given several times.",
 )
 @click.option(
     "--format", "format_name", metavar="NAME", help="parquet, ndjson or tfrecord, if the name does not state it."
@@ -43,10 +46,11 @@ Examples:
     "-d", "--debug", is_flag=True, help="Print for each event which seeds made windows, and why others did not."
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
-def windows(inputs: tuple[str, ...], output: str, **options: Any) -> None:
+def windows(inputs: tuple[str, ...], outputs: tuple[str, ...], **options: Any) -> None:
     """Make detector windows from dumper files.
 
-    INPUT is a file, a folder (its *.root at any depth), a glob or a root:// URL. The output is written atomically.
+    INPUT is a file, a folder (its *.root at any depth), a glob or a root:// URL. The output is written atomically;
+    several outputs come from one read, all of them or none.
     """
     from ecalwindows.cli.progress import progress, to_stdout, warnings_shown
     from ecalwindows.core.lazy import quick_imports
@@ -57,10 +61,10 @@ def windows(inputs: tuple[str, ...], output: str, **options: Any) -> None:
         from ecalwindows.formats.parquet.definition import features_definition
         from ecalwindows.windowing.seed_reasons import seed_lines
 
-        if output.endswith(".parquet"):
+        if any(output.endswith(".parquet") for output in outputs):
             import ecalwindows.formats.parquet.writer  # noqa: F401 (here, so that Arrow imports less)
 
-    quiet, on_stdout = options["quiet"], to_stdout(output)
+    quiet, on_stdout = options["quiet"], any(map(to_stdout, outputs))
 
     def print_seeds(events: Any, made: Any) -> None:
         for line in seed_lines(events, made):
@@ -69,7 +73,7 @@ def windows(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     with warnings_shown(), progress(shown=not (quiet or options["debug"])) as step_done:
         report = write_windows(
             list(inputs),
-            output,
+            outputs,
             chosen_settings(options),
             format=options["format_name"],
             definition=features_definition(options["features_def"]),

@@ -35,7 +35,7 @@ from ecalwindows.dumper.read import no_events
 from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_results, reading_of
 from ecalwindows.formats.manifest import FileRecord, InputRecord, Manifest, adler32
 from ecalwindows.formats.parquet.definition import FeaturesDefinition, features_definition
-from ecalwindows.formats.writers import OutputPlan, check_outputs, encoder, output_plan
+from ecalwindows.formats.writers import OutputPlan, check_outputs, encoder, output_plans
 from ecalwindows.windowing.pipeline import Counts, Made, make_windows
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Report(ReadReport):
 
     counts: Counts = field(default_factory=Counts)
     outputs: list[Path] = field(default_factory=list)
-    replaced: bool = False
+    replaced: frozenset[Path] = frozenset()
     has_truth: bool = True
     seconds: float = 0.0
 
@@ -116,7 +116,7 @@ def prepared(
 
 def write_windows(
     inputs: Any,
-    output: str | Path,
+    output: str | Path | Sequence[str | Path],
     settings: GivenSettings = None,
     *,
     format: str | None = None,
@@ -128,18 +128,20 @@ def write_windows(
     progress: Progress | None = None,
     observer: Observer | None = None,
 ) -> Report:
-    """Make the windows of dumper files and write them to one output, atomically.
+    """Make the windows of dumper files and write them to one output, atomically; or to several, all of them or none.
 
     inputs : a file, folder, glob or URL, or a list of them
     settings : `WindowSettings`, a dictionary of them, or the path of a YAML file; by default all defaults
     reading : `Reading`, or a dictionary of its fields
     output : file name; its suffix (or `format`) chooses between Parquet and NDJSON; a folder for TFRecord (by `format`)
+        or a list of them, where `format` is that of the names that show none
     weights : file of weights for TFRecord; none: all windows weigh 1
     part : name of the part, which TFRecord has in its file names
     Raises an EcalWindowsError for anything that a user can correct; then nothing has changed under the output's name.
     """
-    plan = output_plan(Path(output), format, definition or features_definition(), part=part, weights=weights)
-    return write_outputs(inputs, [plan], settings, reading=reading, overwrite=overwrite, progress=progress,
+    paths = [Path(path) for path in ([output] if isinstance(output, str | Path) else output)]
+    plans = output_plans(paths, format, definition or features_definition(), part=part, weights=weights)
+    return write_outputs(inputs, plans, settings, reading=reading, overwrite=overwrite, progress=progress,
                          observer=observer)  # fmt: skip
 
 
@@ -168,6 +170,7 @@ def write_outputs(
         log.warning("TFRecord has a fixed layout, and does not hold the columns of %s", settings.also_superclusters)
     outputs = [part_output(plan, splits) if as_part else PartOutput(plan) for plan in plans]
     every = [path for output in outputs for path in output.all_paths]
+    refuse_shared(every)
     with no_empty_folders(every):
         for output in outputs:
             for plan in output.plans:
@@ -181,7 +184,7 @@ def write_outputs(
         for output in outputs:
             refuse_input_as_output(output.plan.path, checked)
         data = [path for output in outputs for path in output.paths]
-        report = Report(outputs=data, replaced=is_replaced(data[-1]), has_truth=settings.has_truth)
+        report = Report(outputs=data, replaced=frozenset(filter(is_replaced, data)), has_truth=settings.has_truth)
         origin = data_origin(settings, threshold)
         metadata = {"ecalwindows": json.dumps(origin, sort_keys=True)}
         with written_atomically(every, new=() if overwrite else data) as given:
@@ -215,6 +218,20 @@ def write_outputs(
     warn_of_inputs(checked, report, reading)
     report.seconds = time.monotonic() - began
     return report
+
+
+def refuse_shared(paths: Sequence[Path]) -> None:
+    """Raise OutputError when two outputs have a file in common."""
+    seen = set[str]()
+    for path in paths:
+        if (real := os.path.realpath(path)) in seen:
+            raise OutputError(
+                "two outputs have this file",
+                expected="outputs with files of their own (NDJSON has a table of events beside it)",
+                where=str(path),
+                todo="give them other names or folders with -o",
+            )
+        seen.add(real)
 
 
 def refuse_input_as_output(path: Path, inputs: Inputs) -> None:

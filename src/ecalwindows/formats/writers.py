@@ -165,6 +165,30 @@ def output_plan(
     return OutputPlan(path, "ndjson", compression, definition, events)
 
 
+def output_plans(
+    paths: Sequence[Path],
+    format_name: str | None,
+    definition: FeaturesDefinition,
+    *,
+    part: str = "0",
+    weights: str | Path | None = None,
+) -> list[OutputPlan]:
+    """The plans of outputs that are made together; raises SettingsError as `output_plan`, and where there is none.
+
+    Of several, `format_name` is the format of those whose names show none, and the weights go into those of TFRecord.
+    """
+    if not paths:
+        raise SettingsError("no output is named", expected="a name", where="-o", todo="name an output")
+    names = [
+        None if len(paths) > 1 and real_file(path).name.endswith(tuple(WRITTEN)) else format_name for path in paths
+    ]
+    return [
+        output_plan(path, name, definition, part=part,
+                    weights=weights if name == "tfrecord" or "tfrecord" not in names else None)
+        for path, name in zip(paths, names, strict=True)
+    ]  # fmt: skip
+
+
 def _weights(path: str | Path | None) -> Weights | None:
     if path is None:
         return None

@@ -41,8 +41,7 @@ def _notes(report: Report) -> list[str]:
     lines = reading_notes(report)
     rate = report.counts.events / report.seconds if report.seconds else 0.0
     lines.append(f"{report.seconds:.1f} s, {rate:,.0f} events/s")
-    verb = "replaced" if report.replaced else "written"
-    lines += [f"{verb}: {path}" for path in reversed(report.outputs)]
+    lines += [f"{'replaced' if path in report.replaced else 'written'}: {path}" for path in reversed(report.outputs)]
     return lines
 
 

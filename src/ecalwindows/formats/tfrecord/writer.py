@@ -7,7 +7,7 @@ beyond float32 becomes the sentinel. All loops are compiled (`kernels.tfrecord_w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -89,7 +89,7 @@ def columns_in(batch: WindowBatch) -> frozenset[str]:
 def as_float32(column: Array) -> NDArray[np.float32]:
     """A column as float32; what is too large for it becomes the sentinel."""
     with np.errstate(over="ignore"):
-        small = column.astype(np.float32)
+        small = column.astype(np.float32, copy=False)
     return np.where(np.isfinite(small), small, np.float32(SENTINEL)) if column.dtype.itemsize > 4 else small
 
 
@@ -133,13 +133,14 @@ class TFRecordWriter:
             batch = with_no_truth(batch)
         if self._layout is None:
             self._layout = layout_of(self._checked(columns_in(batch)))
-        numbers = window_numbers(batch, self._weights)
+        columns = numbers_of(self._layout, batch, self._weights)
         hits = np.stack([batch.hits[name].astype(np.float32) for name in HITS]).view(np.uint8)
         for first, last in slices(batch.window_offsets, self._max_windows):
+            tables = slice_tables(columns, batch, first, last)
             for number, matched in enumerate((True, False)):
                 rows = first + np.flatnonzero((batch.window["is_seed_calo_matched"][first:last] == 1) == matched)
                 if len(rows):
-                    yield number, records(self._layout, batch, numbers, hits, first, last, rows)
+                    yield number, records(self._layout, tables, batch.hits_offsets, hits, rows - first)
 
     def put(self, piece: tuple[int, NDArray[np.uint8]]) -> None:
         """Append records to one of the files."""
@@ -207,28 +208,74 @@ def window_numbers(batch: WindowBatch, weights: Weights | None) -> dict[str, Arr
     }
 
 
-def records(
-    layout: Layout, batch: WindowBatch, numbers: Mapping[str, Array], hits: Array, first: int, last: int, rows: Integers
-) -> NDArray[np.uint8]:
-    """The records of the windows `rows`, which are among those from `first` to `last`, uint8 (n_bytes,)."""
+@dataclass(frozen=True)
+class Numbers:
+    """The columns of a batch that its records hold; of those of pairs, whether they have one value per cluster."""
+
+    window_floats: list[Array]
+    window_ints: list[Array]
+    pair_floats: list[tuple[Array, bool]]
+    pair_ints: list[tuple[Array, bool]]
+
+
+def numbers_of(layout: Layout, batch: WindowBatch, weights: Weights | None) -> Numbers:
+    """The columns in the order of the layout; those of clusters are converted here, before they are gathered."""
+    windows, others = window_numbers(batch, weights), {**batch.cluster, **batch.pair}
+    return Numbers(
+        [as_float32(windows[name]) for name in layout.window.floats],
+        [windows[name] for name in layout.window.ints],
+        [(as_float32(others[name]), name not in batch.pair) for name in layout.pair.floats],
+        [(others[name], name not in batch.pair) for name in layout.pair.ints],
+    )
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Some windows as `kernels.tfrecord_writer` takes them."""
+
+    floats: NDArray[np.uint8]
+    ints: Integers
+    text: NDArray[np.uint8]
+    text_offsets: Integers
+    window_seed: Integers
+    window_offsets: Integers
+    pair_floats: NDArray[np.uint8]
+    pair_ints: Integers
+    pair_cluster: Integers
+
+
+def slice_tables(columns: Numbers, batch: WindowBatch, first: int, last: int) -> Tables:
+    """The windows from `first` to `last`."""
     pairs = slice(batch.window_offsets[first], batch.window_offsets[last])
     clusters = batch.pair_cluster[pairs]
-    windows = {name: column[first:last] for name, column in numbers.items()}
-
-    def of_pairs(name: str) -> Array:
-        return batch.pair[name][pairs] if name in batch.pair else batch.cluster[name][clusters]
-
-    floats, ints = tables(layout.window, windows.__getitem__, last - first)
-    pair_floats, pair_ints = tables(layout.pair, of_pairs, len(clusters))
-    window_seed, window_offsets = batch.window_seed[first:last], batch.window_offsets[first : last + 1] - pairs.start
     start, stop = batch.window_index.offsets[[first, last]]
-    text = batch.window_index.data[start:stop].copy()  # always a contiguous array: compiled once
-    text_offsets = batch.window_index.offsets[first : last + 1] - start
-    rows = rows - first
-    out = np.empty(max_bytes(layout, len(text), window_seed, clusters, batch.hits_offsets), dtype=np.uint8)
+
+    def of_windows(each: list[Array], dtype: Any) -> Array:
+        return table([column[first:last] for column in each], last - first, dtype)
+
+    def of_pairs(each: list[tuple[Array, bool]], dtype: Any) -> Array:
+        return table([column[clusters if gathered else pairs] for column, gathered in each], len(clusters), dtype)
+
+    return Tables(
+        of_windows(columns.window_floats, np.float32).view(np.uint8),
+        of_windows(columns.window_ints, np.int64),
+        batch.window_index.data[start:stop].copy(),  # always a contiguous array: compiled once
+        batch.window_index.offsets[first : last + 1] - start,
+        batch.window_seed[first:last],
+        batch.window_offsets[first : last + 1] - pairs.start,
+        of_pairs(columns.pair_floats, np.float32).view(np.uint8),
+        of_pairs(columns.pair_ints, np.int64),
+        clusters,
+    )
+
+
+def records(layout: Layout, tables: Tables, hits_offsets: Integers, hits: Array, rows: Integers) -> NDArray[np.uint8]:
+    """The records of the windows `rows` of the tables, uint8 (n_bytes,)."""
+    t = tables
+    out = np.empty(max_bytes(layout, len(t.text), t.window_seed, t.pair_cluster, hits_offsets), dtype=np.uint8)
     begin = kernels.write_records(
-        out, rows, layout.items, layout.n_context, layout.keys, layout.key_offsets, floats, ints, text, text_offsets,
-        window_seed, window_offsets, pair_floats, pair_ints, clusters, batch.hits_offsets, hits,
+        out, rows, layout.items, layout.n_context, layout.keys, layout.key_offsets, t.floats, t.ints, t.text,
+        t.text_offsets, t.window_seed, t.window_offsets, t.pair_floats, t.pair_ints, t.pair_cluster, hits_offsets, hits,
     )  # fmt: skip
     return out[begin:]
 
@@ -243,12 +290,9 @@ def max_bytes(layout: Layout, n_text: int, window_seed: Integers, clusters: Inte
     return n_text + hits + window * len(window_seed) + pair * len(clusters)
 
 
-def tables(columns: Columns, column: Any, n_rows: int) -> tuple[NDArray[np.uint8], Integers]:
-    """The float columns as bytes, uint8 (n_rows, 4 * n), and the integer ones, int64 (n_rows, m)."""
-    floats = np.empty((n_rows, len(columns.floats)), dtype=np.float32)
-    for place, name in enumerate(columns.floats):
-        floats[:, place] = as_float32(column(name))
-    ints = np.empty((n_rows, len(columns.ints)), dtype=np.int64)
-    for place, name in enumerate(columns.ints):
-        ints[:, place] = column(name)
-    return floats.view(np.uint8), ints
+def table(columns: list[Array], n_rows: int, dtype: Any) -> Array:
+    """The columns side by side, (n_rows, n_columns)."""
+    found = np.empty((n_rows, len(columns)), dtype=dtype)
+    for place, column in enumerate(columns):
+        found[:, place] = column
+    return found
