@@ -78,6 +78,12 @@ def test_errors_name_arguments_in_python_and_options_on_the_command_line(tmp_pat
     assert "--skip-bad-files" in attempt("windows", str(bad), "-o", str(tmp_path / "w.parquet")).err
 
 
+def test_a_short_option_that_is_wrong_is_an_argument_in_python() -> None:
+    with pytest.raises(SettingsError) as caught:
+        ecalwindows.windows(GOLDEN / "electrons.root", reading=ecalwindows.Reading(jobs=-1))
+    assert "where:    jobs" in str(caught.value) and "where:    -j" in caught.value.command_line_text
+
+
 def test_commands_and_names_of_files_in_errors_remain_as_they_are() -> None:
     error = EcalWindowsError(
         "a--b is wrong", expected="--wp-file FILE (--max-line-mb)", where="/data/--unexpected name",

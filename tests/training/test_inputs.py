@@ -13,11 +13,13 @@ import yaml
 from helpers.cli import attempt, run
 from helpers.pages import blocks
 
+import ecalwindows
 from ecalwindows.core.errors import SettingsError
 from ecalwindows.core.schema import COLUMNS, DATA_MODEL_VERSION, SENTINEL
 from ecalwindows.training.factors import inputs_with_factors, scaled_input
 from ecalwindows.training.inputs import LEVELS, NAMES, input_definition, read_inputs, write_inputs
 
+SAMPLE = Path(ecalwindows.__file__).parent / "data" / "samples" / "electrons.root"
 CLUSTER = {
     "en_cluster": {"mean": 30.0, "std": 8.0, "min": 1.0, "max": 90.0},
     "cluster_iz": {"mean": 1.0, "std": 0.0, "min": 1.0, "max": 1.0},
@@ -36,6 +38,23 @@ VALUES: dict[str, Any] = {
     },
     "windows": {"tensor": "w", "features": [{"name": "rho", "scaler": "min_max", "min": -1.0, "max": 3.0}]},
 }
+
+
+def test_a_file_its_content_and_what_was_read_of_it_are_the_same_definition(tmp_path: Path) -> None:
+    definition = input_definition(VALUES)
+    write_inputs(definition, tmp_path / "i.yaml")
+    content = yaml.safe_load((tmp_path / "i.yaml").read_text())
+    for given in (tmp_path / "i.yaml", str(tmp_path / "i.yaml"), content, VALUES, definition):
+        assert read_inputs(given) == definition
+
+
+def test_a_dictionary_is_the_input_definition_of_a_stream(tmp_path: Path) -> None:
+    values = {"clusters": {"tensor": "x", "places": 3, "features": [{"name": "en_cluster"}]}}
+    packaged = ecalwindows.windows(SAMPLE, {"mode": "overlapping"})
+    ecalwindows.write_windows(SAMPLE, tmp_path / "w.parquet", {"mode": "overlapping"})
+    batch = next(iter(ecalwindows.stream(tmp_path / "w.parquet", 4, inputs=values, shuffle=False)))
+    assert batch["x"].shape == (4, 3, 1)
+    assert batch["x"][0, 0, 0] == packaged.cl_features.en_cluster[0, 0]
 
 
 def test_an_input_is_scaled_by_its_factors() -> None:

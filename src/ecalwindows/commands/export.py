@@ -98,7 +98,7 @@ def export_cmssw(
     target = Path(output)
     check_strategy(strategy)
     check_folder(target, overwrite=overwrite, is_own=_is_export, ours="an earlier export")
-    definition = inputs if isinstance(inputs, InputDefinition) else read_inputs(inputs)
+    definition = read_inputs(inputs)
     where = "the input definition" if isinstance(inputs, InputDefinition) else str(inputs)
     columns, unknown = renamed(definition), unknown_names(renamed(definition))
     if "windows" not in columns:

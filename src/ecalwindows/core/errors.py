@@ -6,7 +6,10 @@ import difflib
 import re
 from collections.abc import Collection, Iterable
 
-OPTION = re.compile(r"(?<![^\s(|])(?:-o|--([a-z]+(?:-[a-z]+)*))\b")
+SHORT = {"-o": "output", "-j": "jobs", "-w": "weights"}
+"""Arguments that short options in errors stand for."""
+
+OPTION = re.compile(r"(?<![^\s(|])(?:-[ojw]|--([a-z]+(?:-[a-z]+)*))\b")
 """An option in an error."""
 
 OTHER_WAY = re.compile(r"[;,] or [^;,`]*")
@@ -55,7 +58,7 @@ def _names_other(text: str, options: Collection[str]) -> bool:
 
 def _argument(option: re.Match[str]) -> str:
     """The name of the argument that an option stands for."""
-    return "output" if option[0] == "-o" else option[1].replace("-", "_")
+    return SHORT.get(option[0]) or option[1].replace("-", "_")
 
 
 def _in_python(text: str) -> str:

@@ -18,7 +18,7 @@ from ecalwindows.core.schema import SECOND_COLUMNS
 from ecalwindows.evaluation.models import no_definition, of_function, read_model
 from ecalwindows.evaluation.score_tables import checked, read_score_table
 from ecalwindows.training.cmssw_files import HITS, PLACES, cmssw_folder
-from ecalwindows.training.inputs import InputDefinition, read_inputs
+from ecalwindows.training.inputs import GivenInputs, InputDefinition, read_inputs
 
 Scores = NDArray[np.float32]
 
@@ -113,7 +113,7 @@ def open_source(
     what: str | Path | Callable[..., Any],
     *,
     name: str | None = None,
-    inputs: str | Path | InputDefinition | None = None,
+    inputs: GivenInputs | None = None,
     threads: int = 1,
 ) -> ScoreSource:
     """Open what gives scores.
@@ -132,7 +132,7 @@ def open_source(
     name
         Name of the collection; by default that of the label, the file or the function.
     inputs
-        Input definition of a model (docs/normalisation.md), or its file.
+        Input definition of a model (docs/normalisation.md), its file or a dictionary.
     threads
         Threads within one operation of a model.
 
@@ -186,7 +186,7 @@ def _take_no_inputs(what: str, inputs: object) -> None:
         )  # fmt: skip
 
 
-def _of_folder(path: Path, name: str | None, inputs: str | Path | InputDefinition | None, threads: int) -> ScoreSource:
+def _of_folder(path: Path, name: str | None, inputs: GivenInputs | None, threads: int) -> ScoreSource:
     """The model of a folder, fed as its text files say; places are those of the model's tensors."""
     folder = cmssw_folder(path)
     if inputs is not None or folder.model is None:
@@ -200,19 +200,17 @@ def _of_folder(path: Path, name: str | None, inputs: str | Path | InputDefinitio
     return model.model(name or path.name, folder.definition(places or PLACES, hits or HITS))
 
 
-def _definition(inputs: str | Path | InputDefinition | None, where: str) -> InputDefinition:
+def _definition(inputs: GivenInputs | None, where: str) -> InputDefinition:
     if inputs is None:
         raise no_definition(where)
-    return inputs if isinstance(inputs, InputDefinition) else read_inputs(inputs)
+    return read_inputs(inputs)
 
 
 def _called(function: Callable[..., Any]) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 
-def _of_function(
-    function: Callable[..., Any], name: str, inputs: str | Path | InputDefinition | None, where: str
-) -> ScoreSource:
+def _of_function(function: Callable[..., Any], name: str, inputs: GivenInputs | None, where: str) -> ScoreSource:
     if inputs is not None:
         return of_function(function, name, _definition(inputs, where), where)
     columns = getattr(function, "columns", None)

@@ -7,6 +7,7 @@ It is one YAML file, the only place that says what a model is fed: the training 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -314,13 +315,22 @@ def _with_scalers(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: scaled(value) if name in LEVELS else value for name, value in values.items()}
 
 
-def read_inputs(path: str | Path) -> InputDefinition:
-    """The input definition in a YAML file.
+GivenInputs = str | PathLike[str] | Mapping[str, Any] | InputDefinition
+"""What states the inputs of a model: a YAML file, its content as a dictionary, or an input definition."""
+
+
+def read_inputs(given: GivenInputs) -> InputDefinition:
+    """The input definition in a YAML file or a dictionary; one that is read already as it is.
 
     Raises
     ------
     SettingsError : for a file that cannot be read, and for everything that `input_definition` refuses
     """
+    if isinstance(given, InputDefinition):
+        return given
+    if isinstance(given, Mapping):
+        return input_definition(given)
+    path = Path(given)
     return input_definition(read_settings(path, "input definition"), where=str(path))
 
 

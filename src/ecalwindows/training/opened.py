@@ -63,12 +63,16 @@ class TrainingDataset(Dataset):
             windows to `seed_features` or `window_features` by their group. By default these three groups
         """
         if size < 1 or pad_clusters < 1 or pad_hits < 0:
-            raise self._wrong(f"size={size}, {pad_clusters=}, {pad_hits=}", "sizes of at least 1 (pad_hits: 0)")
+            raise self._wrong(
+                f"size={size}, {pad_clusters=}, {pad_hits=}", "sizes of at least 1 (pad_hits: 0)", "correct the sizes"
+            )
         try:
             padding = padding_of(self.definition, pad_clusters, pad_hits, features)
         except KeyError as error:
             name, known = str(error.args[0]), [*self.columns, *self.definition.groups]
-            raise self._wrong(f"there is no feature or group '{name}'", near(name, known)) from None
+            raise self._wrong(
+                f"there is no feature or group '{name}'", near(name, known), "name a column or a group"
+            ) from None
         return self._padded(padding, size, np.random.default_rng(seed) if shuffle else None, drop_last)
 
     def stream(

@@ -17,7 +17,7 @@ from ecalwindows.core.errors import SettingsError, near
 from ecalwindows.dataset.reading.opened import Dataset
 from ecalwindows.formats.weights import read_weights
 from ecalwindows.training.factors import inputs_with_factors, read_factors
-from ecalwindows.training.inputs import InputDefinition, input_definition, read_inputs
+from ecalwindows.training.inputs import GivenInputs, InputDefinition, input_definition, read_inputs
 from ecalwindows.training.making import Layout, Maker, Shuffle, Transform
 from ecalwindows.training.order import rounds
 from ecalwindows.training.padding import PaddedBatch, Padding, padding_of
@@ -277,7 +277,7 @@ def stream(
     except_fold: Fold | None = None,
     mix: Mapping[str, float] | None = None,
     stop: Literal["first", "all"] = "first",
-    inputs: str | PathLike[str] | InputDefinition | None = None,
+    inputs: GivenInputs | None = None,
     normalisation: str | PathLike[str] | None = None,
     weights: str | PathLike[str] | None = None,
     transform: Transform | None = None,
@@ -312,9 +312,10 @@ def stream(
     except_fold : (k, n) selects the events of all folds but k: train with it, and validate with `fold=(k, n)`
     mix : share of each dataset by name. Any k windows in a row hold k x share windows of each up to rounding
     stop : with `mix`, "first" ends the epoch when the first dataset is used up, "all" repeats the shorter ones
-    inputs : input definition (docs/normalisation.md): batches are its tensors by name, with the places that it states,
-        as `InputBatch`; not together with columns, hits, numbers of places and transform. With layout="flat" there are
-        no places and no masks: each cluster and each hit is one row of its tensor, and the batch has their offsets
+    inputs : input definition (docs/normalisation.md), its file or a dictionary: batches are its tensors by name, with
+        the places that it states, as `InputBatch`; not together with columns, hits, numbers of places and transform.
+        With layout="flat" there are no places and no masks: each cluster and each hit is one row of its tensor, and
+        the batch has their offsets
     normalisation : factors of `ecalwindows normalize`: as `inputs`, with a definition of the `columns` (all that have
         factors), by mean and width, with the places of `pad_clusters` and `pad_hits`; -999 becomes 0
     weights : with `inputs` or `normalisation`, file of weights (docs/reweighting.md), evaluated for each window
@@ -419,12 +420,10 @@ def _normalised(
     return input_definition(values, where=path)
 
 
-def _model_inputs(
-    inputs: str | PathLike[str] | InputDefinition, weights: str | PathLike[str] | None, opened: Sequence[Dataset]
-) -> ModelInputs:
+def _model_inputs(inputs: GivenInputs, weights: str | PathLike[str] | None, opened: Sequence[Dataset]) -> ModelInputs:
     """What makes the tensors of an input definition. Raises SettingsError where a dataset lacks its columns."""
     model = ModelInputs(
-        inputs if isinstance(inputs, InputDefinition) else read_inputs(str(inputs)),
+        read_inputs(inputs),
         None if weights is None else read_weights(str(weights)),
     )
     for each in opened:

@@ -155,7 +155,7 @@ class Dataset:
     def _files_of(self, splits: set[str]) -> tuple[File, ...]:
         for name in sorted(splits - set(self.splits)):
             expected = near(name, self.splits) if self.splits else "none: the dataset was made without splits"
-            raise self._wrong(f"there is no split '{name}'", expected)
+            raise self._wrong(f"there is no split '{name}'", expected, "name a split of this dataset")
         return tuple(file for file in self.scan.files if file.split in splits)
 
     def select(self, columns: Iterable[str]) -> Self:
@@ -171,7 +171,7 @@ class Dataset:
                 raise unknown_column(name, groups, self.path, "column or group")
             chosen |= groups[name]
         if not chosen:
-            raise self._wrong("no column is selected", "names of columns or groups")
+            raise self._wrong("no column is selected", "names of columns or groups", "name at least one")
         return replace(self, chosen=frozenset(chosen))
 
     def __len__(self) -> int:
@@ -205,5 +205,5 @@ class Dataset:
         """The columns and hit components selected."""
         return self.scan.names if self.chosen is None else self.chosen
 
-    def _wrong(self, found: str, expected: str) -> SettingsError:
-        return SettingsError(found, expected=expected, where=self.path, todo="see .columns and .splits of the dataset")
+    def _wrong(self, found: str, expected: str, todo: str) -> SettingsError:
+        return SettingsError(found, expected=expected, where=self.path, todo=todo)
