@@ -139,6 +139,26 @@ def test_resume_makes_damaged_files_again(damage: str, mine: Path, digest: str) 
     assert not list(mine.parent.rglob("*.partial"))
 
 
+def test_resume_makes_a_dataset_again_whose_files_were_not_written_as_their_parts_are(
+    mine: Path, digest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = shutil.copyfile
+
+    def copied_wrongly(source: Path, target: Path) -> None:
+        copy(source, target)
+        with target.open("r+b") as file:
+            file.seek(20)  # windows, which are not read to make the dataset
+            file.write(b"other")
+
+    shutil.rmtree(mine.parent / "dataset")
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", copied_wrongly)
+        run("production", "resume", str(mine), "-j", "0")
+    assert dataset_digest(mine.parent / "dataset") != digest
+    run("production", "resume", str(mine), "-j", "0")
+    assert dataset_digest(mine.parent / "dataset") == digest
+
+
 def test_changed_inputs_are_refused_by_run_and_taken_by_resume(mine: Path) -> None:
     write_input(mine.parent / "dumps" / "dump_100.root", 100)
     write_input(mine.parent / "dumps" / f"dump_{BAD:03d}.root", BAD)

@@ -72,7 +72,7 @@ def finalize(place: Place, plan: Plan, found: Sequence[Verdict], *, workers: int
     write_run(plan, found, home(plan.production))
     if is_remote(plan.production.output):
         publish(target, plan.production.output)
-    content = {"key": _key(plan, found), "files": _held(plan)}
+    content = {"key": _key(plan, found), "files": _record_sum(plan)}
     write_text_atomically(place.finalized, json.dumps(content, indent=1) + "\n")
     return True
 
@@ -253,7 +253,12 @@ def _key(plan: Plan, found: Sequence[Verdict]) -> str:
 
 def _held(plan: Plan) -> str:
     """What the dataset holds now: the checksum of the record, and the files that are not as it says."""
-    target, record = target_of(plan.production), home(plan.production) / RECORD
-    files = read_record(record).all_files
+    target = target_of(plan.production)
+    files = read_record(home(plan.production) / RECORD).all_files
     wrong = [each.name for each in files if file_problem(each.as_recorded, target, "the record")]
-    return " ".join([file_record(record, target).sha256, *wrong])
+    return " ".join([_record_sum(plan), *wrong])
+
+
+def _record_sum(plan: Plan) -> str:
+    """What the dataset holds (`_held`) when every file is as its record says, as far as it must be read for that."""
+    return file_record(home(plan.production) / RECORD, target_of(plan.production)).sha256
