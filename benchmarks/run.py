@@ -123,15 +123,18 @@ def rows(parquet: Path) -> int:
     return int(subprocess.check_output([sys.executable, "-c", code, parquet]))
 
 
-def seconds(command: list[str | Path], cache: Path, repeats: int) -> float:
-    """Median wall time of a command, from the start of its process to its end."""
+def seconds(command: list[str | Path], cache: Path, repeats: int) -> tuple[float, float]:
+    """Medians of a command from the start of its process to its end: wall time, and processor time."""
 
-    def once() -> float:
-        start = time.perf_counter()
+    def once() -> tuple[float, float]:
+        start, before = time.perf_counter(), os.times()
         child(command, cache)
-        return time.perf_counter() - start
+        after = os.times()
+        used = after.children_user + after.children_system - before.children_user - before.children_system
+        return time.perf_counter() - start, used
 
-    return statistics.median(once() for _ in range(repeats))
+    wall, used = zip(*(once() for _ in range(repeats)), strict=True)
+    return statistics.median(wall), statistics.median(used)
 
 
 def throughput(args: argparse.Namespace, tables: Tables, file: Path, tiny: Path, work: Path) -> list[Limit]:
@@ -180,13 +183,14 @@ def throughput(args: argparse.Namespace, tables: Tables, file: Path, tiny: Path,
 def startup(args: argparse.Namespace, tables: Tables, tiny: Path, work: Path) -> list[Limit]:
     cache = private(work / "empty-cache")
     run: list[str | Path] = [COMMAND, "windows", tiny, "-o", work / "tiny.parquet"]
-    limits = [
-        Limit("first call, nothing compiled yet", seconds(run, cache, 1), 20, "s"),
-        Limit("later call on a tiny file", seconds(run, cache, args.repeats), 2, "s"),
-        Limit("--help", seconds([COMMAND, "--help"], cache, args.repeats), 0.3, "s"),
-    ]
-    tables.print("Start-up, the complete process", ["", "s"], [[one.name, f"{one.value:.2f}"] for one in limits])
-    return limits
+    calls = {
+        "first call, nothing compiled yet": (seconds(run, cache, 1), 7),
+        "later call on a tiny file": (seconds(run, cache, args.repeats), 0.6),
+        "--help": (seconds([COMMAND, "--help"], cache, args.repeats), 0.1),
+    }
+    rows = [[name, *(f"{each:.2f}" for each in took)] for name, (took, _) in calls.items()]
+    tables.print("Start-up, the complete process", ["", "s", "cpu s"], rows)
+    return [Limit(name, wall, limit, "s") for name, ((wall, _), limit) in calls.items()]
 
 
 def private(folder: Path) -> Path:
