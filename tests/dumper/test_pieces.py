@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import uproot
 from helpers.golden_files import GOLDEN
 
 from ecalwindows.commands.windows import write_windows
@@ -75,3 +76,28 @@ def test_without_memory_each_event_is_a_piece(tmp_path: Path, jobs: int) -> None
         PHOTONS, tmp_path / "w.ndjson", reading=reading, observer=lambda events, _: pieces.append(len(events))
     )
     assert pieces == [1] * 24
+
+
+def test_a_single_file_is_opened_once_and_closed_when_it_is_read_or_no_longer_wanted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[Any] = []
+    settings, library_open = WindowSettings(), uproot.open
+
+    def noted_open(*args: Any, **options: Any) -> Any:
+        opened.append(library_open(*args, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(uproot, "open", noted_open)
+    (file,) = check_inputs([PHOTONS], settings, WANTED).files
+    (first,) = event_steps(file, settings, memory_bytes=1e9)
+    assert len(opened) == 1 and opened[0].closed
+    (again,) = event_steps(file, settings, memory_bytes=1e9)
+    assert len(opened) == 2 and opened[1].closed
+    assert_same(first, again)
+    inputs = check_inputs([PHOTONS], settings, WANTED)
+    assert not opened[-1].closed and inputs.n_events == 24
+    del inputs
+    assert opened[-1].closed
+    check_inputs([PHOTONS, PHOTONS], settings, WANTED)
+    assert len(opened) == 5 and all(each.closed for each in opened)
