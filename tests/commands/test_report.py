@@ -243,6 +243,20 @@ def test_two_datasets_have_the_distances_of_compare_and_are_sorted_by_them(folde
         assert f"{100 * (1 - share):.2f} ±" in page.elements.text
 
 
+def test_labels_that_only_one_of_two_datasets_has_are_errors_apart(tmp_path: Path) -> None:
+    """Shares of 0 and 1 have no error of their own; the difference is as sure as can be."""
+    for name, flavour in (("electrons", "11"), ("photons", "22")):
+        run(
+            "windows", str(GOLDEN / f"{name}.root"), "-o", str(tmp_path / f"{name}.parquet"), "--flavour", flavour, "-q"
+        )
+    one, two = (str(tmp_path / f"{name}.parquet") for name in ("electrons", "photons"))
+    run("report", one, "--against", two, "-o", str(tmp_path / "r.html"), "-q")
+    text = Page.read(tmp_path / "r.html").elements.text
+    rows = re.findall(r"windows\s*(electron|photon)\s*([\d.]+) ± [\d.]+ %\s*([\d.]+) ± [\d.]+ %\s*([-+][\d.]+)", text)
+    assert [row[:3] for row in rows] == [("electron", "100.00", "0.00"), ("photon", "0.00", "100.00")]
+    assert float(rows[0][3]) == -float(rows[1][3]) < -5
+
+
 @pytest.fixture(scope="module")
 def scored(folder: Path) -> Path:
     """A table of scores: one over the number of the cluster in its event, plus one."""

@@ -13,7 +13,8 @@ from ecalwindows.evaluation.collecting import SCORE
 from ecalwindows.evaluation.measuring import Bin, Measured
 from ecalwindows.evaluation.separation import calibration
 from ecalwindows.plots.evaluation import evaluation_figures
-from ecalwindows.plots.style import LINES, cms_style
+from ecalwindows.plots.style import LINES, cms_style, new_figure, share_error
+from ecalwindows.plots.ticks import draw_ticks
 
 MODELS = [f"model {number}" for number in range(3)]
 NAMES = [*MODELS, "mustache", "truth"]
@@ -83,3 +84,22 @@ def test_numbers_of_logarithmic_axes_are_no_powers_of_ten(figures: dict[str, Fig
     written = [number for number in numbers if number]
     assert "10" in written
     assert all(re.fullmatch(r"[0-9.]+|1e-0[5-9]", number) for number in written), written
+
+
+@pytest.mark.parametrize("limits", [(0.3, 4.0), (0.05, 0.9), (2.0, 30.0), (0.3, 400.0)])
+def test_a_logarithmic_axis_has_two_numbers_or_more(limits: tuple[float, float]) -> None:
+    with cms_style():
+        figure, axes = new_figure()
+        axes.set(xscale="log", xlim=limits, xlabel="x", yticks=[])
+        draw_ticks(axes)
+        there = io.StringIO()
+        figure.savefig(there, format="svg")
+    numbers = {float(text) for text in re.findall(r"<!-- ([0-9.]+) -->", there.getvalue())}
+    assert len([number for number in numbers if limits[0] <= number <= limits[1]]) >= 2
+
+
+def test_shares_of_0_and_1_have_errors_too() -> None:
+    """Wilson's interval: 5 of 10, and 0 and 10 of 10, by hand."""
+    below, above = share_error(np.array([0.5, 0.0, 1.0]), np.array([10, 10, 10]))
+    assert below == pytest.approx([0.5 / 11**0.5, 0, 1 / 11])
+    assert above == pytest.approx([0.5 / 11**0.5, 1 / 11, 0])

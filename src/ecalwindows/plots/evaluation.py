@@ -14,7 +14,18 @@ from ecalwindows.evaluation.collecting import SCORE
 from ecalwindows.evaluation.measuring import MIN_ENTRIES, Measured, Table
 from ecalwindows.evaluation.separation import Calibration, roc
 from ecalwindows.plots.saving import Draw
-from ecalwindows.plots.style import COLOURS, LINES, TOP, legend_above, mark, new_figure, plain_numbers, steps, with_unit
+from ecalwindows.plots.style import (
+    COLOURS,
+    LINES,
+    TOP,
+    legend_above,
+    mark,
+    new_figure,
+    plain_numbers,
+    share_error,
+    steps,
+    with_unit,
+)
 
 Floats = NDArray[np.float64]
 
@@ -122,7 +133,7 @@ def _calibration(calibrations: Mapping[str, Calibration], looks: Mapping[str, tu
     axes.plot([0, 1], [0, 1], color="0.6", lw=1)
     for name, each in drawn.items():
         colour, marker = looks[name]
-        error = np.sqrt(np.maximum(each.true_share * (1 - each.true_share), 0) / np.maximum(each.n, 1))
+        error = share_error(each.true_share, np.maximum(each.n, 1))
         axes.errorbar(each.score, each.true_share, error, fmt=marker, color=colour, ms=6, lw=1.3, label=name)
     axes.set(xlabel="mean score", ylabel="share of true clusters", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     legend_above(axes)

@@ -26,6 +26,7 @@ from ecalwindows.plots.style import (  # fmt: skip
     legend_above,
     mark,
     new_figure,
+    share_error,
     steps,
     with_unit,
 )
@@ -189,7 +190,7 @@ def _mean(rows: Table) -> float:
 
 
 def draw_share(name: str, rows: Table, columns: Table, *, has_seeds: bool) -> Figure:
-    """Draw the share of clusters that are in the true supercluster in bins of a column, with binomial errors.
+    """Draw the share of clusters that are in the true supercluster in bins of a column, with errors of 68 %.
 
     has_seeds : whether the seed of each window is counted too, because nothing says which cluster it is
     """
@@ -204,7 +205,7 @@ def draw_share(name: str, rows: Table, columns: Table, *, has_seeds: bool) -> Fi
         if not enough.any():
             continue
         share = inside["count"][enough] / n[enough]
-        error = np.sqrt(share * (1 - share) / n[enough])
+        error = share_error(share, n[enough])
         low, high = inside["low"][enough], inside["high"][enough]
         middle = (low + high) / 2
         half = np.stack([middle - low, high - middle])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.colors import to_hex, to_rgb
@@ -158,6 +159,13 @@ def legend(axes: Axes, **look: Any) -> None:
 
 PLAIN = StrMethodFormatter("{x:g}")
 """Format of the ticks of a logarithmic axis: 1, 10, 100."""
+
+
+def share_error(share: Any, n: Any) -> Any:
+    """Distances from shares of n entries to both ends of Wilson's interval of 68 %, (2, ...): also of 0 and 1 not 0."""
+    middle = (share + 0.5 / n) / (1 + 1 / n)
+    half = np.sqrt(np.maximum(share * (1 - share), 0) / n + 0.25 / n**2) / (1 + 1 / n)
+    return np.maximum([share - middle + half, middle + half - share], 0)
 
 
 class _Plain(LogFormatter):

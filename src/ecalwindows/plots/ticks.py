@@ -12,7 +12,7 @@ from matplotlib.cbook import is_math_text
 from matplotlib.colors import to_rgba
 from matplotlib.font_manager import FontProperties
 from matplotlib.path import Path
-from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation
+from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation, LogLocator
 from matplotlib.transforms import IdentityTransform
 from numpy.typing import NDArray
 
@@ -52,6 +52,8 @@ class _Ticks(Artist):
         self._pad, self._axis = _style("xtick.major.pad"), {}
         for name, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
             major, minor = (_inside(axis, places) for places in (axis.get_majorticklocs(), axis.get_minorticklocs()))
+            if len(major) < 2 and axis.get_scale() == "log":  # one number does not show what a distance means
+                major = _inside(axis, LogLocator(subs=(1.0, 2.0, 5.0)).tick_values(*sorted(axis.get_view_interval())))
             self._axis[name] = major, minor, _numbers(axes, axis, name, major)
             axis.set_visible(False)
 

@@ -208,10 +208,16 @@ def _balance(a: Side, b: Side) -> Iterator[list[str]]:
         for group in binned.groups_of({*a.groups[level], *b.groups[level]}):
             shares = [side.groups[level].get(group, 0) / n for side, n in zip((a, b), totals, strict=True)]
             errors = [np.sqrt(p * (1 - p) / n) for p, n in zip(shares, totals, strict=True)]
-            error = float(np.hypot(*errors))
+            error = float(np.hypot(*errors)) or _common_error(shares, totals)
             cells = [f"{100 * p:.2f} ± {100 * e:.2f} %" for p, e in zip(shares, errors, strict=True)]
             apart = f"{(shares[1] - shares[0]) / error:+.1f}" if error > 0 else ""
             yield [f"{level}s", group_look(level, *group)[0], *cells, apart]
+
+
+def _common_error(shares: Sequence[float], totals: Sequence[int]) -> float:
+    """Error of the difference of two shares that are 0 and 1, from the share in both together; 0 if they are equal."""
+    share = float(np.average(shares, weights=totals))
+    return float(np.sqrt(share * (1 - share) * sum(1 / n for n in totals)))
 
 
 def _side_by_side(head: str, a: Mapping[str, Any], b: Mapping[str, Any], *, every: bool) -> Iterator[str]:
