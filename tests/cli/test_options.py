@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import pytest
 from helpers.cli import run
 from helpers.golden_files import GOLDEN
 
+import ecalwindows
 from ecalwindows.cli.main import cli
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.core.window_fields import WINDOW_FIELDS
@@ -78,3 +80,26 @@ def test_values_of_options_arrive_as_settings(tmp_path: Path) -> None:
         "geometry": "v2", "flavour": 22, "pileup": "off", "draw_seed": 7, "sample": "e", "min_seed_score": 0.2,
     }  # fmt: skip
     assert {name: manifest.settings.get(name) for name in given} == given
+
+
+@pytest.mark.parametrize(
+    ("options", "unused"),
+    [
+        (("--min-cluster-energy", "5"), {"min_cluster_energy"}),
+        (("--mode", "cmssw", "--min-cluster-energy", "5", "--maxnocalow", "2"), set()),
+        (("--keep", "all", "--maxnocalow", "2"), {"maxnocalow"}),
+        (("--truth", "none", "--flavour", "11"), set()),
+        (("--truth", "none", "--wp-file", "flat", "--pu-limit", "3", "--maxnocalow", "2"),
+         {"wp_file", "pu_limit", "maxnocalow"}),
+    ],
+)  # fmt: skip
+def test_a_setting_without_an_effect_is_named_once(options: tuple[str, ...], unused: set[str], tmp_path: Path) -> None:
+    """Its default is no choice, and is not named."""
+    ran = run("windows", str(GOLDEN / "electrons.root"), "-o", str(tmp_path / "w.parquet"), "-q", *options)
+    named = re.findall(r"warning: the setting '(\w+)' has no effect", ran.err)
+    assert sorted(named) == sorted(unused)
+
+
+def test_a_setting_without_an_effect_is_named_in_python_too(caplog: pytest.LogCaptureFixture) -> None:
+    ecalwindows.windows(GOLDEN / "electrons.root", {"keep": "all", "maxnocalow": 2})
+    assert "the setting 'maxnocalow' has no effect, since all windows are kept" in caplog.text

@@ -146,11 +146,13 @@ def reading_of(options: dict[str, Any]) -> Any:
 
 def chosen_settings(options: dict[str, Any]) -> Any:
     """The settings file with the given options in place of its values, checked."""
-    from ecalwindows.core.settings import read_settings, window_settings
+    from ecalwindows.core.settings import read_settings, warn_of_unused, window_settings
 
     file = options["settings_file"]
     values = read_settings(file) if file else {}
     given = {name: options[name] for name in (*WINDOW_FIELDS, "overlap") if options.get(name) is not None}
     if given.keys() & {"mode", "overlap"}:
         values = {name: value for name, value in values.items() if name not in ("mode", "overlap")}
-    return window_settings(values | given, where=f"{file} and the options" if file else "the options")
+    settings = window_settings(values | given, where=f"{file} and the options" if file else "the options")
+    warn_of_unused(settings)
+    return settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -37,6 +38,14 @@ if TYPE_CHECKING:
     import yaml
 else:
     yaml = Lazy("yaml")  # most runs read no settings from a file
+
+log = logging.getLogger(__name__)
+
+OF_TRUTH = (
+    "assoc_strategy", "min_cluster_score", "min_seed_score", "require_gen_in_window", "pu_limit", "true_energy",
+    "wp_file",
+)  # fmt: skip
+"""Settings that have no effect without truth."""
 
 STRATEGIES = (
     "sim_fraction", "sim_fraction_noHitsFraction", "recoToSim_fraction", "recoToSim_fraction_sharedXtals",
@@ -263,7 +272,7 @@ GivenSettings = WindowSettings | Mapping[str, Any] | str | Path | None
 
 
 def settings_of(given: GivenSettings) -> WindowSettings:
-    """The settings in any form that functions accept.
+    """The settings in any form that functions accept; a warning names those that have no effect beside the others.
 
     Raises
     ------
@@ -272,8 +281,23 @@ def settings_of(given: GivenSettings) -> WindowSettings:
     if isinstance(given, WindowSettings):
         return given
     if isinstance(given, str | Path):
-        return window_settings(read_settings(given), where=str(given))
-    return window_settings(given or {})
+        settings = window_settings(read_settings(given), where=str(given))
+    else:
+        settings = window_settings(given or {})
+    warn_of_unused(settings)
+    return settings
+
+
+def warn_of_unused(settings: WindowSettings) -> None:
+    """Log a warning about each setting that is not the default and has no effect beside the others."""
+    why = {"min_cluster_energy": f"mode is {settings.mode}"} if settings.mode != "cmssw" else {}
+    if settings.keep == "all":
+        why |= {"maxnocalow": "all windows are kept"}
+    if not settings.has_truth:
+        why |= dict.fromkeys(OF_TRUTH, "truth is none")
+    for name, reason in why.items():
+        if getattr(settings, name) != type(settings).model_fields[name].default:
+            log.warning("the setting '%s' has no effect, since %s", name, reason)
 
 
 def _settings_error(error: ValidationError, where: str) -> SettingsError:
