@@ -70,8 +70,9 @@ def responses(response: Any, key: Any, round_keys: Any) -> Any:
     probabilities = np.array([0.16, 0.5, 0.84])
     order, values = np.empty((n_collections, n), np.int64), np.empty((n_collections, n))
     for c in range(n_collections):
-        order[c] = np.argsort(response[c])
-        values[c] = response[c][order[c]]
+        places = np.argsort(response[c])
+        for i in range(n):
+            order[c, i], values[c, i] = places[i], response[c, places[i]]
     weights, drawn = np.ones(n, np.uint8), np.ones(n, np.uint8)
     for b in range(len(round_keys) + 1):
         if b > 0:

@@ -145,10 +145,17 @@ def cluster_shapes(
     block, full_block = np.empty((5, 5)), np.empty((5, 5))
     for c in range(n):
         rows = slice(offsets[c], offsets[c + 1])
-        energies = fractions[rows] * measured[cells[rows]]
-        width[c, 0], width[c, 1] = widths(eta[c], phi[c], energy[c], cells[rows], energies, crystals)
-        highest, centre = cells[rows][np.argmax(energies)], cells[rows][np.argmax(measured[cells[rows]])]
-        part[cells[rows]] = fractions[rows]
+        found, fraction = cells[rows], fractions[rows]
+        energies, first, most = np.empty(len(found)), 0, 0
+        for i in range(len(found)):
+            energies[i] = fraction[i] * measured[found[i]]
+            part[found[i]] = fraction[i]
+            if energies[i] > energies[first]:
+                first = i
+            if measured[found[i]] > measured[found[most]]:
+                most = i
+        width[c, 0], width[c, 1] = widths(eta[c], phi[c], energy[c], found, energies, crystals)
+        highest, centre = found[first], found[most]
         for i in range(5):
             for j in range(5):
                 crystal = shifted(highest, i - 2, j - 2, crystals.exists)
@@ -159,7 +166,8 @@ def cluster_shapes(
                     if crystal == NONE
                     else reconstructed_energy(crystal, key, crystals, measured, full_readout, suppression)
                 )
-        part[cells[rows]] = 0.0
+        for crystal in found:
+            part[crystal] = 0.0
         block_shapes(highest, block, energy[c], own[c])
         block_shapes(centre, full_block, energy[c], full[c])
     return width, own, full

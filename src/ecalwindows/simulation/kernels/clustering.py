@@ -77,8 +77,7 @@ def mean_position(members: Any, energies: Any, total: float, depth: float, cryst
 
     The weights are max(0, W0 + ln(energy / total)).
     """
-    centre[:] = 0.0
-    norm = 0.0
+    centre[0], centre[1], centre[2], norm = 0.0, 0.0, 0.0, 0.0
     for i in range(len(members)):
         if energies[i] > 0.0:
             weight = W0 + math.log(energies[i] / total)
@@ -102,9 +101,12 @@ def shares(members: Any, n_seeds: int, measured: Any, width: float, crystals: Cr
     energy = np.empty(n_seeds)
     for s in range(n_seeds):
         fraction[s, s] = 1.0
-        energy[s], centre[s] = measured[members[s]], crystals.position[members[s]]
+        energy[s] = measured[members[s]]
+        for k in range(3):
+            centre[s, k] = crystals.position[members[s], k]
     if n_seeds == 1:
-        fraction[0] = 1.0
+        for i in range(n):
+            fraction[0, i] = 1.0
         return fraction
     previous = np.empty(3)
     for _ in range(MAX_ITERATIONS):
@@ -115,9 +117,13 @@ def shares(members: Any, n_seeds: int, measured: Any, width: float, crystals: Cr
             for i in range(n):
                 energies[i] = fraction[s, i] * measured[members[i]]
                 energy[s] += energies[i]
-            previous[:] = centre[s]
+            for k in range(3):
+                previous[k] = centre[s, k]
             mean_position(members, energies, energy[s], 0.0, crystals, centre[s])
-            max_shift2 = max(max_shift2, ((centre[s] - previous) ** 2).sum())
+            shift2 = 0.0
+            for k in range(3):
+                shift2 += (centre[s, k] - previous[k]) ** 2
+            max_shift2 = max(max_shift2, shift2)
         if max_shift2 < TOLERANCE:
             break
     return fraction
@@ -206,7 +212,8 @@ def clusters(
 def enlarged(array: Any, more: int) -> Any:
     """A copy of the array with at least `more` additional elements."""
     new = np.empty(2 * len(array) + more, array.dtype)
-    new[: len(array)] = array
+    for i in range(len(array)):
+        new[i] = array[i]
     return new
 
 

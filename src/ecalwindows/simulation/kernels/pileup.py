@@ -279,9 +279,15 @@ def parametrised_interactions(n: int, seed: int, activity: float, spectrum: Any)
     total = 0
     for k in range(n):
         counts[k] = parametrised_interaction(stream(seed, k, 0), activity, spectrum, rows)
-        while total + counts[k] > len(everything):
-            everything = np.concatenate((everything, np.zeros_like(everything)))
-        everything[total : total + counts[k]] = rows[: counts[k]]
+        if total + counts[k] > len(everything):
+            larger = np.zeros((2 * len(everything) + counts[k], 5))
+            for i in range(total):
+                for column in range(5):
+                    larger[i, column] = everything[i, column]
+            everything = larger
+        for i in range(counts[k]):
+            for column in range(5):
+                everything[total + i, column] = rows[i, column]
         total += counts[k]
     return counts, everything[:total]
 

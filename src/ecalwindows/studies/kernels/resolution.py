@@ -117,12 +117,22 @@ def scan(rows: Any, offsets: Any, energy: Any, level: Any, true_energy: Any, wei
     result = np.empty((n_levels, 2, weights.shape[0] + 1))
     kept = np.empty(n_levels)
     before = np.zeros(len(rows), np.int64)
+    least, response = np.empty(len(rows), np.int64), np.empty(len(rows))
+    found = np.empty((2, weights.shape[0] + 1))
     for k in range(n_levels):
-        total, number = kept_energies(rows, offsets, energy, level, np.full(len(rows), k))
-        kept[k] = number.sum() / len(rows)
-        if k > 0 and (number == before).all():
-            result[k] = result[k - 1]
-        else:
-            result[k] = resolutions(total / true_energy, weights)
+        for i in range(len(rows)):
+            least[i] = k
+        total, number = kept_energies(rows, offsets, energy, level, least)
+        n_kept, is_other = 0, k == 0
+        for i in range(len(rows)):
+            n_kept += number[i]
+            is_other |= number[i] != before[i]
+            response[i] = total[i] / true_energy[i]
+        kept[k] = n_kept / len(rows)
+        if is_other:
+            found = resolutions(response, weights)
+        for m in range(2):
+            for b in range(found.shape[1]):
+                result[k, m, b] = found[m, b]
         before = number
     return result, kept

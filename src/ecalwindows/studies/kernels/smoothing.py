@@ -17,22 +17,48 @@ def smooth_levels(cost: Any, start: int, stiffness: float, most: int, sweeps: in
     nothing changes, from one level everywhere. Neighbours never differ by more than `most`.
     cost : float64 (n, m, n_levels). Returns int64 (n, m).
     """
-    n, m, _ = cost.shape
-    level = np.full((n, m), start)
-    turned = np.ascontiguousarray(cost.transpose(1, 0, 2))
+    n, m, n_levels = cost.shape
+    turned = np.empty((m, n, n_levels))
+    for i in range(n):
+        for j in range(m):
+            for k in range(n_levels):
+                turned[j, i, k] = cost[i, j, k]
+    level, other, before = np.empty((n, m), np.int64), np.empty((m, n), np.int64), np.empty((n, m), np.int64)
+    for i in range(n):
+        for j in range(m):
+            level[i, j] = start
     for _ in range(sweeps):
-        before = level.copy()
+        copy_turned(level, other)
+        copy_turned(other, before)
         for i in range(n):
             set_line(cost, level, i, stiffness, most)
         shift_sides(cost, level, stiffness, most)
-        other = np.ascontiguousarray(level.T)
+        copy_turned(level, other)
         for j in range(m):
             set_line(turned, other, j, stiffness, most)
         shift_sides(turned, other, stiffness, most)
-        level = np.ascontiguousarray(other.T)
-        if (level == before).all():
+        copy_turned(other, level)
+        if are_equal(level, before):
             break
     return level
+
+
+@kernel
+def copy_turned(level: Any, other: Any) -> None:
+    """Write the levels into a map whose rows are the columns of the first one."""
+    for i in range(level.shape[0]):
+        for j in range(level.shape[1]):
+            other[j, i] = level[i, j]
+
+
+@kernel
+def are_equal(first: Any, second: Any) -> bool:
+    """Whether two maps have the same levels."""
+    for i in range(first.shape[0]):
+        for j in range(first.shape[1]):
+            if first[i, j] != second[i, j]:
+                return False
+    return True
 
 
 @kernel
@@ -63,7 +89,10 @@ def set_line(cost: Any, level: Any, i: int, stiffness: float, most: int) -> None
                     least, best = value, before
             own[j, k] += least
             came_from[j, k] = best
-    at = np.argmin(own[m - 1])
+    at = 0
+    for k in range(1, n_levels):
+        if own[m - 1, k] < own[m - 1, at]:
+            at = k
     if own[m - 1, at] == np.inf:
         return
     for j in range(m - 1, -1, -1):
@@ -92,4 +121,6 @@ def shift_sides(cost: Any, level: Any, stiffness: float, most: int) -> None:
                     change += apart(above, here + shift, stiffness, most) - apart(above, here, stiffness, most)
             if change < least:
                 best, least = shift, change
-        level[first:] += best
+        for i in range(first, n):
+            for j in range(m):
+                level[i, j] += best
