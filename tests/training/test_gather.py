@@ -13,6 +13,7 @@ from reference.padding import padded
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.formats.parquet.definition import features_definition
 from ecalwindows.training.flat import flat_batch
+from ecalwindows.training.kernels.gather import clear_padded
 from ecalwindows.training.padding import gathering_source, padded_batch, padding_of
 
 N = 40
@@ -49,6 +50,17 @@ def test_padded_batches_are_those_of_the_reference(clusters: int, hits: int, see
         assert array.dtype == other.dtype and np.array_equal(array, other)
     assert (got.n_clusters_cut, got.n_hits_cut) == expected[-2:]
     assert clusters == 20 or got.n_clusters_cut > 0
+
+
+@pytest.mark.parametrize(("clusters", "hits"), [(1, 2), (3, 3), (5, 0), (20, 30)])
+def test_a_batch_that_is_cleared_is_all_zeros(clusters: int, hits: int) -> None:
+    batch = dataset_batch(clusters)
+    padding = padding_of(features_definition(), clusters, hits, COLUMNS)
+    made = padded_batch([(gathering_source(batch, padding), np.arange(N), np.arange(N))], N, padding)
+    arrays = (made.cl_mask, made.hit_mask, made.cl_features, made.cl_labels, made.cl_hits)
+    assert made.cl_mask.any() and made.cl_features.any() and made.cl_hits.any() == (hits > 0)
+    clear_padded(*arrays)
+    assert not any(each.any() for each in arrays)
 
 
 def test_columns_of_windows_are_at_the_places_of_their_windows() -> None:

@@ -37,6 +37,55 @@ def test_batches_that_are_kept_stay_as_they_are(folder: Path) -> None:
     assert digest(kept) == plain
 
 
+def write_over(batch: Any) -> None:
+    """Fill all arrays of a batch but its masks, which still say where there is something, with 1."""
+    for name, array in vars(batch).items():
+        if isinstance(array, np.ndarray) and "mask" not in name:
+            array[...] = 1
+
+
+def written_over(batch: Any) -> str:
+    """What is in a batch, which is then written over."""
+    found = digest([batch])
+    write_over(batch)
+    return found
+
+
+@pytest.mark.parametrize("settings", [{}, {"layout": "flat"}, {"pad_clusters": "batch", "pad_hits": "batch"}], ids=str)
+def test_what_a_training_writes_to_a_batch_is_in_no_later_one(folder: Path, settings: dict[str, Any]) -> None:
+    plain = made(folder, **settings)
+    stream = made(folder, workers=1, prefetch=1, **settings)
+    for _ in range(2):
+        assert [written_over(batch) for batch in stream] == [digest([batch]) for batch in plain]
+    stream.close()
+
+
+def test_what_a_transform_writes_to_a_batch_is_in_no_later_one(folder: Path) -> None:
+    expected = [digest([batch]) for batch in made(folder)]
+    stream = made(folder, workers=1, prefetch=1, transform=written_over)
+    assert list(stream) == expected
+    stream.close()
+
+
+def with_another_column(batch: Any) -> Any:
+    """A batch whose metadata are changed."""
+    batch.metadata["twice"] = 2 * batch.metadata["event_id"]
+    batch.metadata["event_id"] = batch.metadata["event_id"] + 1
+    batch.metadata["window_index"][:] = "changed"
+    batch.metadata["flavour"][:] = 3
+    return batch
+
+
+def test_metadata_that_a_transform_changes_are_those_of_the_batch(folder: Path) -> None:
+    stream = made(folder, workers=1, transform=with_another_column)
+    for batch, plain in zip(stream, made(folder), strict=True):
+        assert list(batch.metadata) == [*plain.metadata, "twice"]
+        assert np.array_equal(batch.metadata["twice"], 2 * plain.metadata["event_id"])
+        assert np.array_equal(batch.metadata["event_id"], plain.metadata["event_id"] + 1)
+        assert (batch.metadata["flavour"] == 3).all() and set(batch.metadata["window_index"]) == {"changed"}
+    stream.close()
+
+
 def test_a_batch_that_a_transform_keeps_stays_as_it_is(folder: Path) -> None:
     stream = made(folder, workers=1, transform=FirstKept())
     found = [(digest([first]), digest([batch])) for first, batch in stream]

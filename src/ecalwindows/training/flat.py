@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +15,11 @@ from ecalwindows.training.padding import (
     NamedArrays,
     Padding,
     Pieces,
-    fill_windows,
-    metadata_by_name,
-    metadata_room,
+    columns_of_windows,
+    offsets_of,
     rows_of,
 )
-from ecalwindows.training.sharing import zeros
+from ecalwindows.training.sharing import empty
 
 
 @dataclass(frozen=True, repr=False)
@@ -77,33 +75,24 @@ def max_hits(pieces: Pieces) -> int:
 
 def flat_batch(pieces: Pieces, n: int, padding: Padding) -> FlatBatch:
     """A batch of n windows from pieces of sources, in the order of their places."""
-    cl_offsets = _offsets(lengths(pieces, n))
+    cl_offsets = offsets_of(lengths(pieces, n))
     c = int(cl_offsets[-1])
-    room: dict[str, Any] = {
-        "cl_features": zeros((c, len(padding.cl_features)), np.float32),
-        "cl_labels": zeros((c, len(padding.cl_labels)), np.bool_),
-        "seed_features": zeros((n, len(padding.seed_features)), np.float32),
-        "window_features": zeros((n, len(padding.window_features)), np.float32),
-    }
-    metadata, hit_counts = metadata_room(n, padding), np.zeros(c, np.int64)
+    features = empty((c, len(padding.cl_features)), np.float32)
+    labels = empty((c, len(padding.cl_labels)), np.bool_)
+    hit_counts = np.zeros(c, np.int64)
     for source, rows, places in pieces:
-        fill_windows(room | {"metadata": metadata}, source, rows, places)
         fill_flat(
             source.batch.window_offsets, source.cl_features, source.cl_labels, source.batch.hits_offsets, rows, places,
-            cl_offsets, room["cl_features"], room["cl_labels"], hit_counts,
+            cl_offsets, features, labels, hit_counts,
         )  # fmt: skip
-    hit_offsets = _offsets(hit_counts if padding.components else np.zeros_like(hit_counts))
-    cl_hits = zeros((int(hit_offsets[-1]), len(padding.components)), np.float32)
+    hit_offsets = offsets_of(hit_counts if padding.components else np.zeros_like(hit_counts))
+    hits = empty((int(hit_offsets[-1]), len(padding.components)), np.float32)
     for source, rows, places in pieces if padding.components else ():
         fill_flat_hits(
             source.batch.window_offsets, source.batch.hits_offsets, source.hits, rows, places, cl_offsets, hit_offsets,
-            cl_hits,
+            hits,
         )  # fmt: skip
     return FlatBatch(
-        names=padding, cl_offsets=cl_offsets, cl_hits=cl_hits, hit_offsets=hit_offsets,
-        metadata=metadata_by_name(metadata, padding), **room,
+        names=padding, cl_features=features, cl_labels=labels, cl_offsets=cl_offsets, cl_hits=hits,
+        hit_offsets=hit_offsets, **columns_of_windows(pieces, n, padding),
     )  # fmt: skip
-
-
-def _offsets(counts: Integers) -> Integers:
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -21,11 +22,10 @@ from ecalwindows.training.padding import (
     Source,
     gathering_source,
     padded_batch,
-    with_texts,
     without_columns,
 )
 from ecalwindows.training.plan import Blocks
-from ecalwindows.training.sharing import SharedBlocks
+from ecalwindows.training.sharing import SharedBlocks, may_be_written
 
 ROUNDED = 8
 """Padding to the largest window of a batch is rounded up to a multiple of this."""
@@ -85,6 +85,8 @@ class Maker:
         found = [order.windows(*each) for each in ranges]
         block, row = (np.concatenate([each[i] for each in found]) for i in (0, 1))
         made = self._gathered(self._pieces(block, row), len(block))
+        if self.transform and self.padding.computed is None:  # it is not ours, which writes nowhere
+            may_be_written()
         return self.transform(made) if self.transform else made
 
     def open(self, epoch: int, start: int, stop: int) -> frozenset[int]:
@@ -102,10 +104,14 @@ class Maker:
         self._load(np.unique(block).tolist())
         taken = []
         by_block = np.argsort(block, kind="stable")
-        starts = np.flatnonzero(np.diff(block[by_block], prepend=-1))
-        for places in np.split(by_block, starts[1:]):
+        starts = [0, *(np.flatnonzero(np.diff(block[by_block])) + 1).tolist(), len(block)]
+        for start, stop in pairwise(starts if len(block) else []):
+            places = by_block[start:stop]
             sources, firsts, rows = self._block(int(block[places[0]]))
             wanted = row[places] if rows is None else rows[row[places]].astype(np.int64)
+            if len(sources) == 1:
+                taken.append((sources[0], wanted, places))
+                continue
             at = np.searchsorted(firsts, wanted, side="right") - 1
             for number in np.unique(at).tolist():
                 inside = at == number
@@ -133,7 +139,7 @@ class Maker:
         shared = self.shared.get(missing, self._sources) if self.shared and missing else None
         for number in missing:
             sources, firsts = shared[number] if shared else self._sources(number)
-            self._read[number] = [with_texts(source, self.padding) for source in sources], firsts
+            self._read[number] = sources, firsts
 
     def _sources(self, number: int) -> tuple[list[Source], Integers]:
         """Read a block: its sources, and the first row of each."""

@@ -10,13 +10,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.batch import Array, WindowBatch
+from ecalwindows.core.batch import Array, Text, WindowBatch
 from ecalwindows.core.errors import unknown_column
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
 from ecalwindows.formats.parquet.definition import DEFAULT_HITS, GROUPS, FeaturesDefinition
 from ecalwindows.formats.parquet.stored import text_array
-from ecalwindows.training.kernels.gather import fill_columns, fill_padded, fill_rows
-from ecalwindows.training.sharing import zeros
+from ecalwindows.training.kernels.gather import clear_padded, fill_columns, fill_padded, fill_rows, fill_texts
+from ecalwindows.training.sharing import empty, room
 
 Integers = NDArray[np.int64]
 
@@ -95,6 +95,24 @@ def padding_of(definition: FeaturesDefinition, clusters: int, hits: int, feature
         metadata=groups["seed_metadata"] + groups["window_metadata"],
         components=tuple(HIT_COMPONENTS[i][0] for i in DEFAULT_HITS if hits and i in definition.hits),
     )
+
+
+class Columns(dict[str, Array]):
+    """Columns of windows by name; those of one dtype are rows of one matrix, and so are sent to another process.
+
+    text : of the column of text; None where there is none
+    """
+
+    def __init__(self, names: tuple[str, ...], matrices: Mapping[str, Array], text: Any) -> None:
+        found = {
+            name: row for kind, each in _kinds(names).items() for name, row in zip(each, matrices[kind], strict=True)
+        }
+        super().__init__({name: found.get(name, text) for name in names})
+        self._parts, self._made = (names, matrices, text), dict(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        is_as_made = list(self) == list(self._made) and all(self[name] is each for name, each in self._made.items())
+        return (Columns, self._parts) if is_as_made else (dict, (dict(self),))
 
 
 class NamedArrays:
@@ -183,7 +201,6 @@ Pieces = Sequence[tuple[Source, Integers, Integers]]
 def gathering_source(batch: WindowBatch, padding: Padding) -> Source:
     """The columns that the padding names, side by side."""
     n_windows, n_pairs = len(batch), len(batch.pair_cluster)
-    texts = {"window_index": text_array(batch.window_index)} if "window_index" in padding.metadata else {}
     if padding.computed is None:
         clusters = _matrix(batch, padding.cl_features, n_pairs)
         windows = _matrix(batch, padding.window_features, n_windows)
@@ -198,7 +215,7 @@ def gathering_source(batch: WindowBatch, padding: Padding) -> Source:
         seed_features=_matrix(batch, padding.seed_features, n_windows),
         window_features=windows,
         metadata={
-            kind: np.stack([texts[name] if name in texts else batch.window[name] for name in names], axis=1)
+            kind: np.stack([batch.window[name] for name in names], axis=1)
             for kind, names in metadata_kinds(padding).items()
         },
         seed_first=padding.computed is not None and padding.computed.seed_first,
@@ -206,16 +223,8 @@ def gathering_source(batch: WindowBatch, padding: Padding) -> Source:
 
 
 def without_columns(source: Source) -> Source:
-    """A source that keeps of its batch what says where windows, clusters and hits begin, and their names as bytes."""
-    batch = replace(source.batch, window={}, cluster={}, pair={}, hits={}, events={})
-    return replace(source, batch=batch, metadata={kind: each for kind, each in source.metadata.items() if kind != "O"})
-
-
-def with_texts(source: Source, padding: Padding) -> Source:
-    """A source that `without_columns` gave, with names as text again."""
-    if "O" not in metadata_kinds(padding):
-        return source
-    return replace(source, metadata={**source.metadata, "O": text_array(source.batch.window_index)[:, None]})
+    """A source that keeps of its batch what says where windows, clusters and hits begin, and their names."""
+    return replace(source, batch=replace(source.batch, window={}, cluster={}, pair={}, hits={}, events={}))
 
 
 def _matrix(batch: WindowBatch, names: Sequence[str], n_rows: int, dtype: type = np.float32) -> Array:
@@ -239,30 +248,32 @@ def float32_column(column: Array) -> NDArray[np.float32]:
 
 def padded_batch(pieces: Pieces, n: int, padding: Padding) -> PaddedBatch:
     """A batch of n windows from pieces of sources."""
-    room = _room(n, padding)
-    cut = np.array([_fill(room, *piece) for piece in pieces], dtype=np.int64).reshape(-1, 2).sum(axis=0)
-    room["metadata"] = metadata_by_name(room["metadata"], padding)
-    return PaddedBatch(names=padding, n_clusters_cut=int(cut[0]), n_hits_cut=int(cut[1]), **room)
+    arrays = _room(n, padding)
+    cut = np.array([_fill(arrays, *piece) for piece in pieces], dtype=np.int64).reshape(-1, 2).sum(axis=0)
+    return PaddedBatch(
+        names=padding, n_clusters_cut=int(cut[0]), n_hits_cut=int(cut[1]), **arrays,
+        **columns_of_windows(pieces, n, padding),
+    )  # fmt: skip
 
 
 def _room(n: int, padding: Padding) -> dict[str, Any]:
-    """The arrays of a batch of n windows, all zeros."""
+    """The arrays of clusters and hits of a batch of n windows, all zeros."""
     c, h = padding.clusters, padding.hits
     of_hits = np.float32 if padding.computed is not None and padding.computed.has_hit_mask else np.bool_
-    return {
-        "cl_features": zeros((n, c, len(padding.cl_features)), np.float32),
-        "cl_labels": zeros((n, c, len(padding.cl_labels)), np.bool_),
-        "cl_mask": zeros((n, c), np.bool_),
-        "cl_hits": zeros((n, c, h, len(padding.components)), np.float32),
-        "hit_mask": zeros((n, c, h), of_hits),
-        "seed_features": zeros((n, len(padding.seed_features)), np.float32),
-        "window_features": zeros((n, len(padding.window_features)), np.float32),
-        "metadata": metadata_room(n, padding),
-    }
+    arrays, has_batch = room(
+        cl_features=((n, c, len(padding.cl_features)), np.float32),
+        cl_labels=((n, c, len(padding.cl_labels)), np.bool_),
+        cl_mask=((n, c), np.bool_),
+        cl_hits=((n, c, h, len(padding.components)), np.float32),
+        hit_mask=((n, c, h), of_hits),
+    )
+    if has_batch:
+        clear_padded(*(arrays[name] for name in ("cl_mask", "hit_mask", "cl_features", "cl_labels", "cl_hits")))
+    return arrays
 
 
 def metadata_kinds(padding: Padding) -> dict[str, list[str]]:
-    """Names of the columns of metadata by their stored dtype; text as objects."""
+    """Names of the columns of metadata by their stored dtype, without text."""
     return _kinds(padding.metadata)
 
 
@@ -270,42 +281,55 @@ def metadata_kinds(padding: Padding) -> dict[str, list[str]]:
 def _kinds(names: tuple[str, ...]) -> dict[str, list[str]]:
     kinds: dict[str, list[str]] = {}
     for name in names:
-        kinds.setdefault("O" if COLUMNS[name].dtype == "str" else COLUMNS[name].dtype, []).append(name)
+        if COLUMNS[name].dtype != "str":
+            kinds.setdefault(COLUMNS[name].dtype, []).append(name)
     return kinds
 
 
-def metadata_room(n: int, padding: Padding) -> dict[str, Array]:
-    """Metadata of n windows by dtype, (columns, n), all zeros."""
-    return {kind: zeros((len(names), n), kind) for kind, names in metadata_kinds(padding).items()}
+def columns_of_windows(pieces: Pieces, n: int, padding: Padding) -> dict[str, Any]:
+    """What there is once per window: `seed_features`, `window_features` and `metadata` of a batch of n windows."""
+    seeds = empty((n, len(padding.seed_features)), np.float32)
+    windows = empty((n, len(padding.window_features)), np.float32)
+    matrices = {kind: empty((len(names), n), kind) for kind, names in metadata_kinds(padding).items()}
+    for source, rows, places in pieces:
+        fill_rows(source.seed_features, rows, places, seeds)
+        fill_rows(source.window_features, rows, places, windows)
+        for kind, values in source.metadata.items():
+            fill_columns(values, rows, places, matrices[kind])
+    text = _texts(pieces, n) if "window_index" in padding.metadata else None
+    metadata = Columns(padding.metadata, matrices, text)
+    return {"seed_features": seeds, "window_features": windows, "metadata": metadata}
 
 
-def metadata_by_name(room: Mapping[str, Array], padding: Padding) -> dict[str, Array]:
-    """The columns of metadata by name, in the order of the padding."""
-    found = {name: room[kind][i] for kind, names in metadata_kinds(padding).items() for i, name in enumerate(names)}
-    return {name: found[name] for name in padding.metadata}
+def _texts(pieces: Pieces, n: int) -> Array:
+    """The names of the windows of a batch."""
+    sizes = np.zeros(n, np.int64)
+    for source, rows, places in pieces:
+        offsets = source.batch.window_index.offsets
+        sizes[places] = offsets[rows + 1] - offsets[rows]
+    found = offsets_of(sizes)
+    data = np.empty(int(found[-1]), np.uint8)
+    for source, rows, places in pieces:
+        fill_texts(source.batch.window_index.offsets, source.batch.window_index.data, rows, places, found, data)
+    return text_array(Text(found, data))
 
 
-def _fill(room: Mapping[str, Any], source: Source, rows: Integers, places: Integers) -> tuple[int, int]:
-    """Put windows of a source in their places; returns how many clusters and hits found none."""
-    fill_windows(room, source, rows, places)
+def offsets_of(counts: Integers) -> Integers:
+    """Where each of some lists of these lengths begins, and the end of the last: int64 (n + 1,)."""
+    offsets = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    return offsets
+
+
+def _fill(arrays: Mapping[str, Array], source: Source, rows: Integers, places: Integers) -> tuple[int, int]:
+    """Put clusters and hits of windows in their places; returns how many clusters and hits found none."""
     batch = source.batch
     n_clusters, n_hits, _ = fill_padded(
         batch.window_offsets, batch.pair_cluster, batch.window_seed, batch.hits_offsets, source.cl_features,
-        source.cl_labels, source.hits, rows, places, source.seed_first, room["cl_features"], room["cl_labels"],
-        room["cl_mask"], room["cl_hits"], room["hit_mask"],
+        source.cl_labels, source.hits, rows, places, source.seed_first, arrays["cl_features"], arrays["cl_labels"],
+        arrays["cl_mask"], arrays["cl_hits"], arrays["hit_mask"],
     )  # fmt: skip
     return n_clusters, n_hits
-
-
-def fill_windows(room: Mapping[str, Any], source: Source, rows: Integers, places: Integers) -> None:
-    """Put what there is once per window in its places."""
-    fill_rows(source.seed_features, rows, places, room["seed_features"])
-    fill_rows(source.window_features, rows, places, room["window_features"])
-    for kind, values in source.metadata.items():
-        if kind == "O":
-            room["metadata"][kind][:, places] = values[rows].T
-        else:
-            fill_columns(values, rows, places, room["metadata"][kind])
 
 
 def rows_of(offsets: Integers, rows: Integers) -> tuple[Integers, Integers, Integers]:

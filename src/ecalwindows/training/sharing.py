@@ -42,6 +42,8 @@ class Arena:
     def __init__(self, number: int) -> None:
         self.number, self.used, self.is_sent = number, 0, False
         self._written = 0
+        self._known: tuple[Any, ...] | None = None
+        self._before: tuple[Any, ...] | None = None
         self.file = os.memfd_create("ecalwindows-batch")
         os.ftruncate(self.file, ROOM)
         self._map = mmap.mmap(self.file, ROOM)
@@ -63,6 +65,19 @@ class Arena:
         self.used = _aligned(self.used + n * kind.itemsize)
         return array
 
+    def holds(self, shapes: tuple[Any, ...]) -> bool:
+        """Whether a batch of these shapes begins here, and nothing else, and only who asks has written to its arrays.
+
+        The shapes are remembered for the next batch.
+        """
+        is_same = self.used == 0 and self._before == shapes
+        self._known = shapes if self.used == 0 else None
+        return is_same
+
+    def may_be_written(self) -> None:
+        """Somebody else may write to the arrays of this batch."""
+        self._known = None
+
     def place(self, view: memoryview) -> int | None:
         """Where the bytes of a view begin in the arena; None for bytes that are elsewhere."""
         if not view.nbytes:
@@ -78,6 +93,7 @@ class Arena:
     def begin(self) -> None:
         """Begin with the arrays of another batch."""
         self._written, self.used = max(self._written, self.used), 0
+        self._before, self._known = self._known, None
 
 
 class Arenas:
@@ -118,7 +134,10 @@ class Arenas:
 
 
 class Mapped:
-    """The arenas of one worker in the training process."""
+    """The arenas of one worker in the training process: what it writes there stays its own, and is gone with the batch.
+
+    So the worker knows what is in an arena that it uses again.
+    """
 
     def __init__(self) -> None:
         self._maps: dict[int, mmap.mmap] = {}
@@ -127,8 +146,10 @@ class Mapped:
     def memory(self, number: int, used: int, file: int | None) -> memoryview:
         """The bytes of a batch, followed until all arrays in them are dropped. file : of a new arena, else None."""
         if file is not None:
-            self._maps[number] = mmap.mmap(file, ROOM)
+            self._maps[number] = mmap.mmap(file, ROOM, flags=mmap.MAP_PRIVATE)
             os.close(file)
+        else:
+            self._maps[number].madvise(mmap.MADV_DONTNEED)
         holder = np.frombuffer(self._maps[number], np.uint8, max(used, 1))
         weakref.finalize(holder, self._dropped.append, number).atexit = False
         return holder.data
@@ -150,6 +171,23 @@ def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
     """An array of zeros for a batch; in a worker process, where the training process can map it."""
     found = _arena[0].array(shape, dtype, cleared=True) if _arena else None
     return np.zeros(shape, dtype) if found is None else found
+
+
+def room(**shapes: tuple[tuple[int, ...], Any]) -> tuple[dict[str, Array], bool]:
+    """Arrays of these shapes and dtypes by name, of zeros; or those of another batch with its content.
+
+    Returns whether they have the content of another batch, to which nobody has written but who asked for them: it may
+    be quicker to remove what is in it than to clear them. The training process cannot write to it (`Mapped`).
+    """
+    has_batch = bool(_arena) and _arena[0].holds(tuple(shapes.items()))
+    made = empty if has_batch else zeros
+    return {name: made(*shape) for name, shape in shapes.items()}, has_batch
+
+
+def may_be_written() -> None:
+    """The arrays of the batch that is made now are given to a function that may write to them."""
+    if _arena:
+        _arena[0].may_be_written()
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> Array:

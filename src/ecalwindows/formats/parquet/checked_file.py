@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,15 @@ class End:
     """What the end of a file says: its footer, and its proof (None: a file of another program).
 
     layout, index : what `reader.file_layout` and `reader.parquet_index` found in it; None until then
-    ranges : of row groups and columns that were read, see `CheckedFile._ranges`
+    paths : the columns by name, as pyarrow has them; ranges : of row groups and columns that were read, see
+        `CheckedFile._ranges`
     """
 
     metadata: Any
     proof: Proof | None
     layout: Any = None
     index: Any = None
+    paths: Any = None
     ranges: dict[tuple[int, tuple[str, ...] | None], tuple[tuple[int, int], ...]] = field(default_factory=dict)
 
 
@@ -70,8 +73,16 @@ class _Ends:
 _ends = _Ends()
 
 
+def known_end(path: str | PathLike[str]) -> End | None:
+    """The end of a file that this process has read, if the file is still the same."""
+    return _ends.get(Path(path), file_state(fspath(path)))
+
+
 class CheckedFile(pq.ParquetFile):  # type: ignore[misc]
-    """`pyarrow.parquet.ParquetFile` of a local file, with its proof (None: a file of another program)."""
+    """`pyarrow.parquet.ParquetFile` of a local file, with its proof (None: a file of another program).
+
+    The checksums of pages are compared where there is no proof, which has those of the same bytes.
+    """
 
     def __init__(self, path: str | Path, **options: Any) -> None:
         self.path = Path(path)
@@ -83,10 +94,16 @@ class CheckedFile(pq.ParquetFile):  # type: ignore[misc]
         else:
             proof = known.proof and replace(known.proof, good=set())
         metadata = known and known.metadata
-        super().__init__(str(path), metadata=metadata, page_checksum_verification=True, **options)
+        self._known_paths = known and known.paths
+        super().__init__(str(path), metadata=metadata, page_checksum_verification=proof is None, **options)
         self.proof, self.end = proof, known or End(self.metadata, proof)
         if known is None:
             _ends.add(self.path, state, self.end)
+        self.end.paths = self._nested_paths_by_prefix
+
+    def _build_nested_paths(self) -> Any:
+        """What pyarrow works out of the names of the columns, each time that a file is opened."""
+        return self._known_paths or super()._build_nested_paths()
 
     def iter_batches(
         self,

@@ -22,7 +22,7 @@ from ecalwindows.core.batch import Array, Text, WindowBatch
 from ecalwindows.core.names import is_storable
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
 from ecalwindows.core.urls import is_remote, remote_filesystem
-from ecalwindows.formats.parquet.checked_file import CheckedFile, End
+from ecalwindows.formats.parquet.checked_file import CheckedFile, End, known_end
 from ecalwindows.formats.parquet.definition import DEFAULT_HITS
 from ecalwindows.formats.parquet.footer import bad_file, read_proof
 from ecalwindows.formats.parquet.shape import (
@@ -146,6 +146,9 @@ def parquet_index(path: str | PathLike[str]) -> Index:
 
     Columns of windows have a range where the file has one. NaN, which is read as the sentinel, is not included.
     """
+    if (known := known_end(path)) is not None and known.index is not None:
+        remembered: Index = known.index
+        return remembered
     with opened_parquet(path) as file:
         end = _end(file)
         end.index = end.index or _index(file, path)

@@ -46,6 +46,9 @@ def ragged(array: Any) -> tuple[NDArray[np.int64], Any]:
     if pa.types.is_fixed_size_list(array.type):
         lengths = np.where(array.is_valid(), array.type.list_size, 0)
     elif pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
+        if len(array) and not array.null_count:
+            ends = array.offsets.to_numpy().astype(np.int64)
+            return ends - ends[0], storage(array.values.slice(ends[0], ends[-1] - ends[0]))
         lengths = array.value_lengths().fill_null(0).to_numpy()
     else:
         raise ValueError(f"{array.type} is no list")

@@ -90,6 +90,37 @@ def fill_padded(
 
 
 @kernel
+def clear_padded(mask: Any, hit_mask: Any, features: Any, labels: Any, hits: Any) -> None:
+    """Put zeros where `fill_padded` has written, as the masks show: hits of a cluster have its first places."""
+    flat = hits.reshape(-1)
+    n_hit_places, n = hit_mask.shape[2], hits.shape[2] * hits.shape[3]
+    for i in range(mask.shape[0]):
+        for j in range(mask.shape[1]):
+            if not mask[i, j]:
+                continue
+            mask[i, j] = False
+            for k in range(features.shape[2]):
+                features[i, j, k] = 0
+            for k in range(labels.shape[2]):
+                labels[i, j, k] = False
+            k = 0
+            while k < n_hit_places and hit_mask[i, j, k]:
+                hit_mask[i, j, k] = 0
+                k += 1
+            first = (i * mask.shape[1] + j) * n
+            flat[first : first + k * hits.shape[3]] = 0
+
+
+@kernel
+def fill_texts(offsets: Any, data: Any, rows: Any, targets: Any, out_offsets: Any, out: Any) -> None:
+    """Copy texts `rows` to those at `targets`; offsets : where the bytes of each text begin."""
+    for i in range(len(rows)):
+        first, at = offsets[rows[i]], out_offsets[targets[i]]
+        for k in range(offsets[rows[i] + 1] - first):
+            out[at + k] = data[first + k]
+
+
+@kernel
 def fill_flat(
     offsets: Any, features: Any, labels: Any, hits_offsets: Any, rows: Any, targets: Any, cl_offsets: Any,
     out_features: Any, out_labels: Any, hit_counts: Any,
