@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.errors import BadFileError, InputError, near
 from ecalwindows.core.files.file_state import unchanged
+from ecalwindows.core.threads import Threads
 from ecalwindows.dataset.stated import checked_file
 from ecalwindows.formats.parquet.checked_file import CheckedFile
 from ecalwindows.formats.parquet.writer import TableWriter
@@ -45,8 +46,15 @@ class FlatColumn(Protocol):
 class FlatWriter(TableWriter):
     """Writes columns of numbers to one Parquet file; row groups are cut by row count, whatever comes at a time."""
 
-    def __init__(self, path: str | Path, columns: Sequence[FlatColumn], *, metadata: Mapping[str, str]) -> None:
-        super().__init__(path, metadata=metadata, row_group=ROW_GROUP)
+    def __init__(
+        self,
+        path: str | Path,
+        columns: Sequence[FlatColumn],
+        *,
+        metadata: Mapping[str, str],
+        threads: Threads | None = None,
+    ) -> None:
+        super().__init__(path, metadata=metadata, row_group=ROW_GROUP, threads=threads)
         self._columns = columns
 
     def write(self, values: Mapping[str, NDArray[Any]]) -> None:

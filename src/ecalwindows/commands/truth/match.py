@@ -21,6 +21,7 @@ from ecalwindows.core.events import Events
 from ecalwindows.core.files.output import check_output, is_replaced, is_special, no_empty_folders, written_atomically
 from ecalwindows.core.progress import Progress
 from ecalwindows.core.settings import WindowSettings
+from ecalwindows.core.threads import Threads
 from ecalwindows.dataset.flat_tables import FlatWriter
 from ecalwindows.dumper.headers import Input, Inputs
 from ecalwindows.dumper.read import no_events
@@ -67,13 +68,15 @@ def write_matches(
         refuse_input_as_output(path, checked)
         report = MatchReport(output=path, replaced=is_replaced(path))
         origin = data_origin(settings, None)
-        with written_atomically(paths, new=() if overwrite else [path]) as places:
+        new = () if overwrite else [path]
+        with written_atomically(paths, new=new) as places, Threads(reading.jobs) as threads:
             metadata = {"ecalwindows": json.dumps(origin, sort_keys=True)}
-            with FlatWriter(places[-1], list(MATCH_COLUMNS.values()), metadata=metadata) as writer:
+            columns = list(MATCH_COLUMNS.values())
+            with FlatWriter(places[-1], columns, metadata=metadata, threads=threads) as writer:
                 _write(writer, checked, settings, reading, report, progress)
             refuse_changed_inputs(checked, report)
             if not is_special(path):
-                manifest = _manifest(path, places[-1], origin, checked, report)
+                manifest = _manifest(path, places[-1], origin, checked, report, threads)
                 places[0].write_text(manifest.text(), encoding="utf-8")
     warn_of_inputs(checked, report, reading)
     report.seconds = time.monotonic() - began
@@ -110,14 +113,16 @@ def _write(
             progress(report.counts.events, inputs.n_events, report.counts.matched)
 
 
-def _manifest(path: Path, place: Path, origin: dict[str, Any], inputs: Inputs, report: MatchReport) -> Manifest:
+def _manifest(
+    path: Path, place: Path, origin: dict[str, Any], inputs: Inputs, report: MatchReport, threads: Threads
+) -> Manifest:
     """The manifest of a table that is written, but has no name yet."""
     return Manifest(
         format=FORMAT,
         files=[file_record(path, path.parent, place)],
         rows=report.counts.matched,
         columns=list(MATCH_COLUMNS),
-        inputs=input_records(inputs, report),
+        inputs=input_records(inputs, report, threads=threads),
         counts=asdict(report.counts) | {"duplicates": report.n_duplicates},
         bad_inputs=bad_records(report),
         **origin,
