@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 import pytest
-from helpers.cli import run
+from helpers.cli import attempt, run
 from helpers.golden_files import GOLDEN
 
 import ecalwindows
@@ -103,3 +103,18 @@ def test_a_setting_without_an_effect_is_named_once(options: tuple[str, ...], unu
 def test_a_setting_without_an_effect_is_named_in_python_too(caplog: pytest.LogCaptureFixture) -> None:
     ecalwindows.windows(GOLDEN / "electrons.root", {"keep": "all", "maxnocalow": 2})
     assert "the setting 'maxnocalow' has no effect, since all windows are kept" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (("normalize", "w.parquet", "-o", "f.json", "--scaler", "min_max"), "--scaler"),
+        (("stream", "w.parquet", "--dry-run", "--flat", "--pad-clusters", "3"), "--pad-clusters"),
+        (("stream", "w.parquet", "--dry-run", "--no-hits", "--pad-hits", "3"), "--pad-hits"),
+        (("show", "w.parquet", "--list", "-o", "w.png"), "--output"),
+        (("simulate", "--validate", "v", "--eta", "0:1"), "--eta"),
+    ],
+)
+def test_an_option_that_would_not_be_used_is_an_error(arguments: tuple[str, ...], option: str) -> None:
+    ran = attempt(*arguments)
+    assert ran.code == 2 and f"leave out {option}" in ran.err

@@ -137,4 +137,4 @@ def test_wrong_splits_are_errors(text, found):
     with pytest.raises(SettingsError) as error:
         parse_split(text)
     assert error.value.found == found
-    assert "--split train=0.8,validation=0.1,test=0.1" in error.value.todo
+    assert "train=0.8,validation=0.1,test=0.1 (--split)" in error.value.todo

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from ecalwindows.cli.options import refuse_unused
+
 
 @click.command(
     epilog="""\b
@@ -42,6 +44,8 @@ def normalize(inputs: tuple[str, ...], output: str | None, definition: str | Non
     names of the tensors. Edit it as you like; the training stream reads it (`stream(inputs=...)`). With --convention
     cmssw the inputs and tensors are those of CMSSW, for datasets made with `windows --mode cmssw`.
     """
+    if definition is None:
+        refuse_unused("the file of factors has all of them; --scaler is for --inputs", "scaler")
     from ecalwindows.cli.progress import finished
     from ecalwindows.cli.texts.normalize import normalisation_summary
     from ecalwindows.commands.normalize import normalize_datasets

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from ecalwindows.core.window_fields import WINDOW_FIELDS
 
@@ -156,3 +157,15 @@ def chosen_settings(options: dict[str, Any]) -> Any:
     settings = window_settings(values | given, where=f"{file} and the options" if file else "the options")
     warn_of_unused(settings)
     return settings
+
+
+def refuse_unused(why: str, *names: str) -> None:
+    """Raise a usage error for those of the current command's options that are given and would not be used."""
+    context = click.get_current_context()
+    given = [
+        parameter.opts[-1]
+        for parameter in context.command.params
+        if parameter.name in names and context.get_parameter_source(parameter.name) is not ParameterSource.DEFAULT
+    ]
+    if given:
+        raise click.UsageError(f"{why}: leave out {', '.join(given)}")

@@ -6,6 +6,7 @@ from functools import partial
 
 import click
 
+from ecalwindows.cli.options import refuse_unused
 from ecalwindows.cli.printing import say
 
 
@@ -44,6 +45,7 @@ def show(
     if wants_list:
         if window is not None:
             raise click.UsageError("--list takes --event, not --window")
+        refuse_unused("--list draws nothing", "output")
         with warnings_shown():
             for name in listing(source, event, settings):
                 say(name)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ecalwindows.cli.options import refuse_unused
 from ecalwindows.cli.printing import say
 
 
@@ -78,7 +79,7 @@ def simulate(output: str | None, validate: str | None, **options: Any) -> None:
             both + "give the file to write (-o FILE) or the folder for a validation (--validate FOLDER)"
         )
     if validate is not None:
-        refuse_unused(click.get_current_context())
+        refuse_unused("--validate defines its own samples", *UNUSED)
     quiet = options["quiet"]
     if validate is not None:
         from ecalwindows.commands.validate_simulation import write_validation
@@ -100,18 +101,6 @@ def simulate(output: str | None, validate: str | None, **options: Any) -> None:
 
 UNUSED = ("particle", "pt", "eta", "per_event", "overlap_particles", "format_name")
 """Options that a validation does not use, because it defines its own samples."""
-
-
-def refuse_unused(context: click.Context) -> None:
-    """Raise a usage error for options that a validation does not use."""
-    given = [
-        parameter.opts[-1]
-        for parameter in context.command.params
-        if parameter.name in UNUSED
-        and context.get_parameter_source(str(parameter.name)) is not click.core.ParameterSource.DEFAULT
-    ]
-    if given:
-        raise click.UsageError(f"--validate defines its own samples: leave out {', '.join(given)}")
 
 
 FORMAT_NAMES = {"ttree": "TTree", "rntuple": "RNTuple"}

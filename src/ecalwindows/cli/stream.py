@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ecalwindows.cli.options import refuse_unused
 from ecalwindows.cli.printing import say
 
 
@@ -58,6 +59,10 @@ def stream(
         raise click.UsageError(
             "this command only looks: give --dry-run. A training reads batches in Python, with ecalwindows.stream(...)"
         )
+    if flat:
+        refuse_unused("--flat has no padding", "pad_clusters", "pad_hits")
+    if no_hits:
+        refuse_unused("--no-hits reads no hits", "pad_hits")
     from ecalwindows.cli.progress import warnings_shown
     from ecalwindows.cli.texts.stream import stream_json, stream_text
     from ecalwindows.commands.stream import look_at_stream

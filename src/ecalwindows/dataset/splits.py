@@ -113,4 +113,4 @@ def _share(name: str, text: str) -> Fraction:
 
 
 def _wrong(found: str, expected: str) -> SettingsError:
-    return SettingsError(found, expected=expected, where="--split", todo=f"write it like --split {EXAMPLE}")
+    return SettingsError(found, expected=expected, where="the splits", todo=f"write shares like {EXAMPLE} (--split)")
