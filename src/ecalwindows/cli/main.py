@@ -126,11 +126,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     atexit.register(gc.freeze)  # Python need not look for unused objects when it ends: that takes 0.4 s
     open_standard_streams()
     _named().clear()
-    with contextlib.suppress(ValueError):  # signals belong to the main thread
-        signal.signal(signal.SIGTERM, _stop)
-    _show_all_names()
     words = None if arguments is None else list(arguments)
     try:
+        with contextlib.suppress(ValueError):  # signals belong to the main thread
+            signal.signal(signal.SIGTERM, _stop)
+        _show_all_names()
         with interrupts_kept():
             code = cli.main(args=words, prog_name="ecalwindows", standalone_mode=False)
         if code:  # of a command that left with click's Exit

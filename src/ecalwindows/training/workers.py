@@ -172,8 +172,8 @@ def _received(end: Any, arenas: Mapped) -> Any:
 def _work(end: Any, packed: bytes, folder: str, number: int) -> None:
     """The life of a worker: make what is requested until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _end)
     try:
+        signal.signal(signal.SIGTERM, _end)
         maker, arenas = None, Arenas()
         while True:
             job, dropped, gone = end.recv()

@@ -34,11 +34,11 @@ def main(plan_file: str, parent: int, executor: str) -> None:
     """Serve until standard input ends."""
     die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of the group: the parent decides
-    signal.signal(signal.SIGTERM, _stop)
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     numbers: queue.Queue[int] = queue.Queue()
-    threading.Thread(target=_listen, args=(numbers,), daemon=True).start()
     try:
+        signal.signal(signal.SIGTERM, _stop)
+        answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        threading.Thread(target=_listen, args=(numbers,), daemon=True).start()
         with interrupts_kept():
             _serve(Path(plan_file), executor, numbers, answers)
     except KeyboardInterrupt:
