@@ -50,6 +50,11 @@ def test_a_dumper_file_is_described() -> None:
     assert {each.purpose for each in facts.missing} == {"simulated hits"}
 
 
+def test_a_small_file_has_a_size_too(tmp_path: Path) -> None:
+    path = as_tree(tmp_path / "small.root", {"runId": np.array([1], np.int32)})
+    assert f"size               {path.stat().st_size / 1e3:.1f} kB" in run("inspect", str(path)).out
+
+
 def test_an_rntuple_has_the_same_facts_as_the_tree(tmp_path: Path) -> None:
     facts, tree = dump(as_ntuple(tmp_path / "n.root", columns_of_electrons())), dump(ELECTRONS)
     assert facts.kind == "RNTuple" and facts.names == tree.names

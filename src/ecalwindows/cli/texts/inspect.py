@@ -53,6 +53,8 @@ def _row(name: str, value: str) -> str:
 
 
 def _size(n_bytes: int) -> str:
+    if n_bytes < 1e5:
+        return f"{n_bytes / 1e3:.1f} kB"
     return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.1f} MB"
 
 
