@@ -124,6 +124,13 @@ def test_what_one_run_says_is_recorded_and_said_also_when_quiet(dumps: Path, tmp
 
 
 @pytest.mark.compiled
+def test_a_range_without_events_is_said(dumps: Path, tmp_path: Path) -> None:
+    ran = run("windows", str(dumps / "all.root"), "-o", str(tmp_path / "w.parquet"), "-q", "--events", "2:")
+    assert ran.err == "warning: no event is in the range: 1 input with 2 events\n"
+    assert not run("windows", str(dumps / "all.root"), "-o", str(tmp_path / "w.parquet"), "-q", "--events", "1:").err
+
+
+@pytest.mark.compiled
 def test_the_python_interface_warns_too(dumps: Path, caplog: pytest.LogCaptureFixture) -> None:
     ecalwindows.windows([dumps / "all.root", dumps / "less.root"])
     assert "rho = -1" in caplog.text and "the pile-up branches are not used in the same way" in caplog.text

@@ -88,6 +88,9 @@ def _warnings(
         yield f"{found.empty:,} of {counted(n, 'input')} without events: {some(names, 3)}"
     if found.partial and not is_range_wanted:
         yield f"only a range of the events was taken of {found.partial:,} of {counted(n, 'input')}"
+    if found.partial and is_range_wanted and not n_events:
+        there = sum(each.entries or 0 for each in inputs)
+        yield f"no event is in the range: {counted(n, 'input')} with {counted(there, 'event')}"
     if found.duplicates:
         yield f"{counted(found.duplicates, 'event')} left out, as an input before has the same"
     if bad:
