@@ -66,7 +66,10 @@ def imported_modules(name: str) -> set[str]:
     return found - {name}
 
 
-IMPORTED = {name: imported_modules(name) for name in MODULES}
+@cache
+def imported() -> dict[str, set[str]]:
+    """The modules that each module imports; not found before a test asks, since each process collects all tests."""
+    return {name: imported_modules(name) for name in MODULES}
 
 
 def room_of(name: str) -> str:
@@ -100,13 +103,13 @@ def test_a_room_is_not_empty_and_imports_only_from_rooms_above_it(room: str) -> 
     modules = {name for name in MODULES if room_of(name) == room}
     code = [name for name in modules if parsed(MODULES[name]).body[1:]]
     assert len(code) >= 2
-    wrong = {name: below for name in modules if (below := {m for m in IMPORTED[name] if room_of(m) not in above})}
+    wrong = {name: below for name in modules if (below := {m for m in imported()[name] if room_of(m) not in above})}
     assert wrong == {}
 
 
 def test_files_do_not_import_each_other_in_circles() -> None:
     # A package's `__init__` may re-export its own modules.
-    graph = {name: {m for m in seen if not name.startswith(f"{m}.")} for name, seen in IMPORTED.items()}
+    graph = {name: {m for m in seen if not name.startswith(f"{m}.")} for name, seen in imported().items()}
     try:
         assert len(list(TopologicalSorter(graph).static_order())) == len(MODULES)
     except CycleError as error:
@@ -119,7 +122,7 @@ KERNELS = [name for name in MODULES if ".kernels." in f".{name}."]
 def test_kernels_import_only_the_compiler_and_other_kernels() -> None:
     assert len(KERNELS) > 20
     allowed = {"core.jit", *KERNELS}
-    assert {name: wrong for name in KERNELS if (wrong := IMPORTED[name] - allowed)} == {}
+    assert {name: wrong for name in KERNELS if (wrong := imported()[name] - allowed)} == {}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +135,7 @@ def test_kernels_import_only_the_compiler_and_other_kernels() -> None:
     ],
 )
 def test_the_lowest_modules_stay_low(module: str, allowed: set[str]) -> None:
-    assert IMPORTED[module] <= allowed
+    assert imported()[module] <= allowed
 
 
 HOMES = {

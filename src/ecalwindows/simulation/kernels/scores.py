@@ -41,8 +41,8 @@ def shared(
     n, n_particles = len(offsets) - 1, len(sim_offsets) - 1
     sums = np.zeros((N_SUMS, n, n_particles))
     for p in range(n_particles):
-        rows = slice(sim_offsets[p], sim_offsets[p + 1])
-        truth[sim_cells[rows]] = sim_energies[rows]
+        for i in range(sim_offsets[p], sim_offsets[p + 1]):
+            truth[sim_cells[i]] = sim_energies[i]
         for c in range(n):
             for i in range(offsets[c], offsets[c + 1]):
                 sim = truth[cells[i]]
@@ -51,7 +51,8 @@ def shared(
                     sums[SIM, c, p] += sim * fractions[i]
                     sums[SIM_FULL, c, p] += sim
                     sums[RECO, c, p] += measured[cells[i]] * fractions[i]
-        truth[sim_cells[rows]] = 0.0
+        for i in range(sim_offsets[p], sim_offsets[p + 1]):
+            truth[sim_cells[i]] = 0.0
     return sums
 
 
