@@ -77,6 +77,21 @@ def test_the_sequence_is_that_of_the_stream(data: str, workers: int, persistent:
         assert len(loader) == len(found[0])
 
 
+def test_workers_of_the_stream_give_the_sequence_and_resume_exactly(data: str) -> None:
+    stream = ecalwindows.stream(data, SIZE, workers=2, **SETTINGS)
+    loader = stateful.StatefulDataLoader(ecalwindows.torch_dataset(stream), batch_size=None)
+    first, second, third = expected(data)
+    assert [digest(batch) for batch in loader] == first
+    batches = iter(loader)
+    before = [digest(next(batches)) for _ in range(5)]
+    state = loader.state_dict()
+    del batches
+    loader.load_state_dict(state)
+    assert before + [digest(batch) for batch in loader] == second
+    assert [digest(batch) for batch in loader] == third
+    stream.close()
+
+
 @pytest.mark.parametrize(("workers", "given"), [(0, 7), (1, 1), (2, 0), (2, 7), (5, 20), (2, -1), (5, -1), (5, -3)])
 def test_torchdata_resumes_exactly_in_the_second_epoch(data: str, workers: int, given: int) -> None:
     def loader() -> Any:

@@ -19,7 +19,8 @@ def torch_dataset(datasets: Any, batch_size: int | None = None, **settings: Any)
     ----------
     datasets : a `Stream`, or what `ecalwindows.stream` takes
     batch_size, settings : those of `ecalwindows.stream`; not with a `Stream`. Where processes train together
-        (torch.distributed), rank and world are theirs. With `DataLoader(num_workers=n)` leave `workers` at 0
+        (torch.distributed), rank and world are theirs. With `DataLoader(num_workers=n)` leave `workers` at 0; workers
+        of the stream (`workers=n`, with num_workers=0) give the same batches for much less work
 
     Returns
     -------

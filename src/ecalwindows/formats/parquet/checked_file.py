@@ -31,15 +31,13 @@ class End:
     """What the end of a file says: its footer, and its proof (None: a file of another program).
 
     layout, index : what `reader.file_layout` and `reader.parquet_index` found in it; None until then
-    paths : the columns by name, as pyarrow has them; ranges : of row groups and columns that were read, see
-        `CheckedFile._ranges`
+    ranges : of row groups and columns that were read, see `CheckedFile._ranges`
     """
 
     metadata: Any
     proof: Proof | None
     layout: Any = None
     index: Any = None
-    paths: Any = None
     ranges: dict[tuple[int, tuple[str, ...] | None], tuple[tuple[int, int], ...]] = field(default_factory=dict)
 
 
@@ -79,10 +77,7 @@ def known_end(path: str | PathLike[str]) -> End | None:
 
 
 class CheckedFile(pq.ParquetFile):  # type: ignore[misc]
-    """`pyarrow.parquet.ParquetFile` of a local file, with its proof (None: a file of another program).
-
-    The checksums of pages are compared where there is no proof, which has those of the same bytes.
-    """
+    """`pyarrow.parquet.ParquetFile` of a local file, with its proof (None: a file of another program)."""
 
     def __init__(self, path: str | Path, **options: Any) -> None:
         self.path = Path(path)
@@ -94,16 +89,10 @@ class CheckedFile(pq.ParquetFile):  # type: ignore[misc]
         else:
             proof = known.proof and replace(known.proof, good=set())
         metadata = known and known.metadata
-        self._known_paths = known and known.paths
-        super().__init__(str(path), metadata=metadata, page_checksum_verification=proof is None, **options)
+        super().__init__(str(path), metadata=metadata, page_checksum_verification=True, **options)
         self.proof, self.end = proof, known or End(self.metadata, proof)
         if known is None:
             _ends.add(self.path, state, self.end)
-        self.end.paths = self._nested_paths_by_prefix
-
-    def _build_nested_paths(self) -> Any:
-        """What pyarrow works out of the names of the columns, each time that a file is opened."""
-        return self._known_paths or super()._build_nested_paths()
 
     def iter_batches(
         self,
