@@ -8,6 +8,8 @@ JOBS   ?= 2
 .NOTPARALLEL:
 .PHONY: help demo sample simulation-page working-points test lint coverage bounds test-systems docs bench dist clean
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Without bytecode each of the many processes that tests start compiles all sources again.
+unexport PYTHONDONTWRITEBYTECODE
 
 # What is installed is kept in stamp files: a second call installs nothing until pyproject.toml changes.
 TEST    := $(VENV)/.installed-test
