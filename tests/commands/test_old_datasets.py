@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from helpers.cli import attempt, run
 from helpers.definitions import USUAL_COLUMNS
 from helpers.golden_files import GOLDEN, read_ndjson
+from helpers.tar_files import unpack
 
 import ecalwindows
 from ecalwindows.commands.compare import compare_datasets
@@ -29,8 +29,7 @@ NEW = {name for name, column in USUAL_COLUMNS.items() if column.since > 1}
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
     """A folder with the data of version 1."""
-    with tarfile.open(GOLDEN / "version1.tar.xz") as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack(GOLDEN / "version1.tar.xz", tmp_path)
     return tmp_path / "version1"
 
 

@@ -303,8 +303,12 @@ def carried(place: Place, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "attack", [member("../evil"), member("jobs/evil"), member("numba/x", b"", type=tarfile.SYMTYPE, linkname="/")]
-)
+    "attack",
+    [
+        member("../evil"), member("numba/../../evil"), member("jobs/evil"),
+        member("numba/x", b"", type=tarfile.SYMTYPE, linkname="/"),
+    ],
+)  # fmt: skip
 def test_what_goes_along_with_a_job_holds_settings_and_compiled_code_only(
     attack: Any, place: Place, tmp_path: Path
 ) -> None:

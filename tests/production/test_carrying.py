@@ -11,6 +11,7 @@ import pytest
 from helpers.cli import attempt, run
 from helpers.golden_files import GOLDEN
 from helpers.production_maker import write_inputs, write_yaml
+from helpers.tar_files import unpack
 
 from ecalwindows.production.digest import dataset_digest
 from ecalwindows.production.job_state import read_state
@@ -96,8 +97,7 @@ def test_a_part_that_comes_back_broken_is_not_taken(ours: Path, tmp_path: Path) 
     place = begun(ours)
     scratch = transferred(place, 0, tmp_path / "job")
     run("production", "carried", str(scratch))
-    with tarfile.open(scratch / "result.tar") as archive:
-        archive.extractall(tmp_path / "opened", filter="data")
+    unpack(scratch / "result.tar", tmp_path / "opened")
     part = next((tmp_path / "opened" / "parts").rglob("*.parquet"))
     part.write_bytes(part.read_bytes()[:-1])
     with tarfile.open(scratch / "result.tar", "w") as archive:

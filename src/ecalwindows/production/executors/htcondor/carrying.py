@@ -12,6 +12,7 @@ import tarfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ecalwindows.core.files.inside import escape_problem
 from ecalwindows.core.urls import is_remote
@@ -106,18 +107,20 @@ def _refuse_outside(plan: Plan) -> None:
             )  # fmt: skip
 
 
-def _packed_only(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
-    """A filter that lets files and folders pass that `pack` has packed. Raises TarError for anything else."""
-    if member.name.split("/")[0] not in (SOURCES, "numba") or not (member.isreg() or member.isdir()):
-        raise tarfile.FilterError(f"{member.name!r} does not belong there")
-    return tarfile.data_filter(member, folder)
+def _packed_member(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """A file or folder that `pack` has packed. Raises TarError for anything else."""
+    parts = member.name.split("/")
+    if parts[0] not in (SOURCES, "numba") or ".." in parts or not (member.isreg() or member.isdir()):
+        raise tarfile.TarError(f"{member.name!r} does not belong there")
+    return member
 
 
 def _unpack_common(archive: Path, work: Path) -> None:
     """What goes along with every job, into its work folder. Raises ProductionError."""
+    safely: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # Python 3.11.2 has none
     try:
         with tarfile.open(archive) as packed:
-            packed.extractall(work, filter=_packed_only)
+            packed.extractall(work, map(_packed_member, packed), **safely)
     except (OSError, EOFError, ValueError, zlib.error, tarfile.TarError) as error:
         raise ProductionError(
             f"what goes along with the job cannot be unpacked: {one_line(error)}",
