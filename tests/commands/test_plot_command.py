@@ -24,7 +24,7 @@ from ecalwindows.core.schema import SENTINEL
 from ecalwindows.formats.parquet.reader import read_batches
 from ecalwindows.plots import dataset, overview
 from ecalwindows.plots.label import labelled
-from ecalwindows.plots.response import median_and_width, response_counts
+from ecalwindows.plots.response import draw_response_by, median_and_width, response_counts
 from ecalwindows.plots.style import cms_style, group_look
 from ecalwindows.studies.binning import BINS, binning_of
 from ecalwindows.studies.distributions import Distributions, Samples, tables
@@ -134,6 +134,14 @@ def test_seeds_are_not_among_the_satellites(batches: list[WindowBatch], found: P
     low, high = rows["low"].min(), rows["high"].max()
     expected = (of_all(batches, "is_seed") == 0) & (dphi >= low) & (dphi < high) & (dphi != SENTINEL)
     assert rows["count"].sum() == expected.sum() > 100
+
+
+def test_numbers_of_an_axis_that_two_panels_share_are_below_the_lower_one(found: Path) -> None:
+    rows = read_table(found / "response.csv")
+    top, bottom = draw_response_by("et_true", rows_where(rows, by="et_true")).axes
+    for axes, has_numbers in ((top, False), (bottom, True)):
+        labels = [label for which in ("major", "minor") for label in axes.get_xticklabels(which=which)]
+        assert any(label.get_visible() and label.get_text() for label in labels) == has_numbers
 
 
 def test_the_energy_response_is_that_of_the_data(folder: Path, found: Path) -> None:

@@ -106,7 +106,8 @@ def draw_response_by(by: str, rows: Table) -> Figure:
         for axes in (top, bottom):
             axes.set_xscale("log")
             plain_numbers(axes.xaxis)
-    top.set(xticklabels=[], ylabel="median response")
+    top.tick_params(axis="x", which="both", labelbottom=False)
+    top.set(ylabel="median response")
     bottom.set(xlabel=label, ylabel="effective resolution", xlim=top.get_xlim())
     bottom.set_ylim(bottom=0)
     room_for_legend(top, 0.08 + 0.07 * len(flavours) * kinds)
