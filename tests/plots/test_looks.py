@@ -83,7 +83,7 @@ def test_numbers_of_logarithmic_axes_are_no_powers_of_ten(figures: dict[str, Fig
                     ]
     written = [number for number in numbers if number]
     assert "10" in written
-    assert all(re.fullmatch(r"[0-9.]+|1e-0[5-9]", number) for number in written), written
+    assert all(re.fullmatch(r"[0-9.]+|1e[-\N{MINUS SIGN}]0[5-9]", number) for number in written), written
 
 
 @pytest.mark.parametrize("limits", [(0.3, 4.0), (0.05, 0.9), (2.0, 30.0), (0.3, 400.0)])
