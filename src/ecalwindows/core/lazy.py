@@ -18,7 +18,7 @@ NOT_USED = ("cffi", "cloudpickle", "coverage", "scipy", "pyarrow._azurefs", "pya
 """What numba and pyarrow import where it is installed, and no command uses: they take that for not installed."""
 
 SELDOM_USED = ("awkward", "html", "yaml")
-"""What uproot and numba import, and use for few inputs or not at all: `Lazy` stands for it while they are imported."""
+"""What uproot and numba import, and use for few inputs or not at all: a `Lazy` takes its place meanwhile."""
 
 is_quick = False
 """Whether this process runs nothing but one command: it has begun `quick_imports`."""
@@ -65,7 +65,7 @@ class Lazy:
     """A library that is imported when something of it is used.
 
     Write `if TYPE_CHECKING: import NAME` and `else: NAME = Lazy("NAME")`, so that types are still checked. In the table
-    of Python's modules it stands for the library until something of it is used.
+    of Python's modules it takes the place of the library until something of it is used.
 
     Parameters
     ----------
