@@ -23,7 +23,7 @@ from ecalwindows.core.names import storable
 from ecalwindows.core.progress import Progress
 from ecalwindows.core.schema import DATA_MODEL_VERSION, TRUTH
 from ecalwindows.core.settings import GivenSettings, WindowSettings, settings_of
-from ecalwindows.core.threads import Later, Threads, number_of_threads
+from ecalwindows.core.threads import Later, Threads
 from ecalwindows.core.urls import is_remote
 from ecalwindows.core.version import revision, version
 from ecalwindows.core.working_points import WorkingPoints, read_working_points
@@ -187,18 +187,17 @@ def write_outputs(
         report = Report(outputs=data, replaced=frozenset(filter(is_replaced, data)), has_truth=settings.has_truth)
         origin = data_origin(settings, threshold)
         metadata = {"ecalwindows": json.dumps(origin, sort_keys=True)}
-        with written_atomically(every, new=() if overwrite else data) as given:
+        new = () if overwrite else data
+        with written_atomically(every, new=new) as given, Threads(reading.jobs) as threads:
             place = dict(zip(every, given, strict=True))
             with ExitStack() as stack:
-                n_threads = number_of_threads(reading.jobs)
-                encoding = stack.enter_context(Threads(n_threads))
                 writers = [
                     writer
                     for output in outputs
-                    for writer in output.open(place, metadata, settings.sample, stack, encoding)
+                    for writer in output.open(place, metadata, settings.sample, stack, threads)
                 ]
-                later = stack.enter_context(Later(3 * n_threads if n_threads > 1 else 0))
-                encode = encoder(writers, threads=n_threads)
+                later = stack.enter_context(Later(3 * threads.n if threads.n > 1 else 0))
+                encode = encoder(writers, threads=threads.n)
                 for _, pieces in iter_encoded(
                     checked, settings, threshold, encode, reading=reading, report=report, observer=observer
                 ):
@@ -208,9 +207,8 @@ def write_outputs(
                         progress(report.counts.events, checked.n_events, report.counts.windows_kept)
             refuse_changed_inputs(checked, report)
             described = [output for output in outputs if not is_special(output.plan.path)]
-            with Threads(reading.jobs) as threads:
-                files = [threads.begin(partial(output.files, place)) for output in described]
-                records = input_records(checked, report, threads=threads) if described else []
+            files = [threads.begin(partial(output.files, place)) for output in described]
+            records = input_records(checked, report, threads=threads) if described else []
             for output, own_files in zip(described, files, strict=True):
                 own = _with_own_absent(records, output.plan, checked, report, settings)
                 manifest = _manifest(output, own_files.result(), origin, own, report)

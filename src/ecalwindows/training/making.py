@@ -21,6 +21,7 @@ from ecalwindows.training.padding import (
     Pieces,
     Source,
     gathering_source,
+    offsets_of,
     padded_batch,
     without_columns,
 )
@@ -147,7 +148,7 @@ class Maker:
         scan, columns = blocks.dataset.scan, self.padding.columns
         batches = scan.pieces([blocks.units[local]], columns | {"is_seed"} & scan.names)
         sources = [without_columns(gathering_source(batch, self.padding)) for batch, _ in batches]
-        firsts = np.concatenate([[0], np.cumsum([len(source.batch) for source in sources])]).astype(np.int64)
+        firsts = offsets_of(np.array([len(source.batch) for source in sources], np.int64))
         chosen = blocks.rows[local]
         n = int(blocks.sizes[local]) if chosen is None else int(chosen[-1]) + 1
         if int(firsts[-1]) < n:
