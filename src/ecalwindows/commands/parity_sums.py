@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ecalwindows.commands.parity_inputs import Difference, Given
+from ecalwindows.core.arrays import offsets_of
 from ecalwindows.core.batch import Array, WindowBatch
 from ecalwindows.studies.parity.forms import (
     ABSOLUTE,
@@ -120,7 +121,7 @@ class Measured:
         first = tuple(column[0] for column in columns)
         self.counts.events += int(begins.sum()) + (first != self._last)
         self._last = tuple(column[-1] for column in columns)
-        return np.concatenate([[0], np.cumsum(begins)])
+        return offsets_of(begins)
 
     def _count(self, batch: WindowBatch) -> Array:
         """Count what there is; returns the clusters that CMSSW leaves out."""

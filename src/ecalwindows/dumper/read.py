@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import offsets_of
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.events import Events, Index, Superclusters
 from ecalwindows.core.settings import WindowSettings
@@ -173,7 +174,7 @@ class _Parts:
         if "score" not in self._read("score"):
             return
         n_calos = np.repeat(np.diff(calo_offsets), np.diff(cluster_offsets))
-        expected = np.concatenate([[0], np.cumsum(n_calos)])
+        expected = offsets_of(n_calos)
         self._same(self._read("score")["score"], inner, expected, cluster_offsets, "the event has caloparticles:")
 
     def _column(self, branch: Branch) -> Ragged:

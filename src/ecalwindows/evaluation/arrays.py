@@ -8,6 +8,7 @@ import awkward as ak
 import numpy as np
 import pyarrow as pa
 
+from ecalwindows.core.arrays import offsets_of
 from ecalwindows.core.errors import InputError, refuse_missing
 from ecalwindows.dataset.finalizing.identity import keys_of
 from ecalwindows.evaluation.caloparticles import ENERGY_COLUMNS, EVENT_NAMES, supercluster_energies
@@ -67,7 +68,7 @@ def superclusters(scores: Any, windows: Any, *, strategy: str = "Cascade", thres
     window = {name: ak.to_numpy(columns[name]) for name in WINDOW_NAMES}
     pair = {name: ak.to_numpy(ak.flatten(columns[name])) for name in ENERGY_COLUMNS}
     pair["score"] = ak.to_numpy(ak.flatten(score)).astype(np.float32)
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    offsets = offsets_of(counts)
     identity = {name: pa.array(window[name]) for name in EVENT_NAMES}
     if SAMPLE in columns:
         identity[SAMPLE] = pa.array(ak.to_arrow(columns[SAMPLE], extensionarray=False)).cast(pa.large_string())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecalwindows.core.arrays import Array
+from ecalwindows.core.arrays import Array, offsets_of
 from ecalwindows.core.kernels.gather import gathered_rows
 from ecalwindows.evaluation.events import Events
 from ecalwindows.evaluation.kernels import events as kernels
@@ -110,7 +110,7 @@ def above(events: Events, made: Superclusters, min_et: float) -> Superclusters:
     graph = np.repeat(np.arange(len(made.offsets) - 1), np.diff(made.offsets))[kept]
     counts = np.bincount(graph, minlength=len(made.offsets) - 1)
     offsets, rows = gathered_rows(made.cluster_offsets, kept)
-    return Superclusters(np.concatenate([[0], np.cumsum(counts)]), made.window[kept], offsets, made.cluster[rows])
+    return Superclusters(offsets_of(counts), made.window[kept], offsets, made.cluster[rows])
 
 
 def wrapped(angle: Array) -> Array:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecalwindows.core.arrays import Array, Integers, Words
+from ecalwindows.core.arrays import Array, Integers, Words, offsets_of
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.kernels.gather import gathered_rows
 from ecalwindows.evaluation.strategies import Graphs
@@ -83,7 +83,7 @@ def joined(pieces: Sequence[Windows]) -> Windows:
         np.concatenate([piece.key for piece in pieces]),
         {name: np.concatenate([piece.window[name] for piece in pieces]) for name in pieces[0].window},
         {name: np.concatenate([piece.pair[name] for piece in pieces]) for name in pieces[0].pair},
-        np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]),
+        offsets_of(sizes),
     )
 
 
@@ -124,7 +124,7 @@ def events_of(windows: Windows, *, where: str = "windows") -> Events:
     ordered, event = windows.rows(order), event[order]
     n_events = int(event[-1]) + 1 if len(event) else 0
     seeds_of = np.bincount(event, minlength=n_events)
-    seed_offsets = np.concatenate([[0], np.cumsum(seeds_of)])
+    seed_offsets = offsets_of(seeds_of)
     rank = np.arange(len(event)) - seed_offsets[event]
     event_of_edge = np.repeat(event, np.diff(ordered.offsets))
     index = ordered.pair["cl_index"].astype(np.int64)
@@ -143,7 +143,7 @@ def events_of(windows: Windows, *, where: str = "windows") -> Events:
             todo="see `ecalwindows validate`",
         )  # fmt: skip
     event_of_cluster = codes // step
-    cluster_offsets = np.concatenate([[0], np.cumsum(np.bincount(event_of_cluster, minlength=n_events))])
+    cluster_offsets = offsets_of(np.bincount(event_of_cluster, minlength=n_events))
     is_seed = np.zeros(len(codes), bool)
     is_seed[place_of_seed] = True
     others = np.cumsum(~is_seed)

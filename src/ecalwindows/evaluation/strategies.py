@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.arrays import Integers
+from ecalwindows.core.arrays import Integers, offsets_of
 from ecalwindows.core.errors import InputError, SettingsError, near
 from ecalwindows.evaluation.kernels import strategies as kernels
 
@@ -105,7 +105,7 @@ def superclusters(
         kernels.keep_highest(*places, values)
     made = kernels.collect_and_merge if strategy == "CollectAndMerge" else kernels.cascade
     counts, window, offsets, cluster = made(*places, values, own, limit)
-    return Superclusters(np.concatenate([[0], np.cumsum(counts)]), window, offsets, cluster)
+    return Superclusters(offsets_of(counts), window, offsets, cluster)
 
 
 def check_strategy(strategy: str) -> None:

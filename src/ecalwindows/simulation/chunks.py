@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.arrays import Array, Integers
+from ecalwindows.core.arrays import Array, Integers, offsets_of
 from ecalwindows.core.threads import Threads
 from ecalwindows.simulation.branches import Nested, OutBranch
 from ecalwindows.simulation.event import Detector, simulated_event
@@ -37,19 +37,15 @@ def column(branch: OutBranch, events: list[Any]) -> Column:
     if branch.depth == 0:
         return Column((), np.array(events, branch.dtype))
     if branch.depth == 1:
-        return Column((_offsets([len(event) for event in events]),), _joined(events, branch))
+        return Column((offsets_of([len(event) for event in events]),), _joined(events, branch))
     lists: list[Nested] = events
     counts = np.concatenate([np.zeros(0, np.int64), *(event.counts for event in lists)])
-    outer = _offsets([len(event.counts) for event in lists])
-    return Column((outer, _offsets(counts)), _joined([event.values for event in lists], branch))
+    outer = offsets_of([len(event.counts) for event in lists])
+    return Column((outer, offsets_of(counts)), _joined([event.values for event in lists], branch))
 
 
 def _joined(parts: list[Any], branch: OutBranch) -> Array:
     return np.concatenate([np.zeros(0, branch.dtype), *(np.asarray(part).astype(branch.dtype) for part in parts)])
-
-
-def _offsets(counts: Any) -> Integers:
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
 def simulated_chunks(

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ecalwindows.core.arrays import offsets_of
 from ecalwindows.core.errors import broken_extra, missing_extra
 from ecalwindows.simulation.kernels.draws import stream
 from ecalwindows.simulation.kernels.pileup import HADRON, MAX_ETA, MIN_PHOTON_ENERGY, SHOWERING, Library
@@ -71,7 +72,7 @@ def minimum_bias(seed: int, n: int = INTERACTIONS, min_energy: float = MIN_PHOTO
     pythia.init()
     batches = [_particles(pythia.nextBatch(min(BATCH, n - done)).prt, min_energy) for done in range(0, n, BATCH)]
     counts, particles = (np.concatenate(parts) for parts in zip(*batches, strict=True))
-    return Library(np.concatenate([[0], np.cumsum(counts)]), particles)
+    return Library(offsets_of(counts), particles)
 
 
 def _particles(event: Any, min_energy: float) -> tuple[Any, Any]:

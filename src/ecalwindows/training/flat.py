@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import offsets_of
 from ecalwindows.core.batch import Array
 from ecalwindows.training.kernels.gather import fill_flat, fill_flat_hits
 from ecalwindows.training.padding import (
@@ -16,7 +17,6 @@ from ecalwindows.training.padding import (
     Padding,
     Pieces,
     columns_of_windows,
-    offsets_of,
     rows_of,
 )
 from ecalwindows.training.sharing import empty

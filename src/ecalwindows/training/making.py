@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ecalwindows.core.arrays import offsets_of
 from ecalwindows.core.errors import InputError
 from ecalwindows.training.flat import FlatBatch, flat_batch, lengths, max_hits
 from ecalwindows.training.order import Integers, MixedOrder, Order, pieces
@@ -21,7 +22,6 @@ from ecalwindows.training.padding import (
     Pieces,
     Source,
     gathering_source,
-    offsets_of,
     padded_batch,
     without_columns,
 )

@@ -20,6 +20,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import offsets_of
 from ecalwindows.core.event_hash import hash_chain
 
 Integers = NDArray[np.int64]
@@ -60,7 +61,7 @@ class Order:
     def bounds(self) -> Integers:
         """First window of each chunk in the epoch, and the number of all windows: int64 (n_chunks + 1,)."""
         if not self.chunks:
-            return np.concatenate([np.zeros(1, np.int64), np.cumsum(self.sizes, dtype=np.int64)])
+            return offsets_of(self.sizes)
         starts = [sum(first for _, _, first, _ in self._shares(part)) for part in range(self.chunks + 1)]
         return np.array(starts, dtype=np.int64)
 

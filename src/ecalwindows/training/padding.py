@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import offsets_of
 from ecalwindows.core.batch import Array, Text, WindowBatch
 from ecalwindows.core.errors import unknown_column
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
@@ -312,13 +313,6 @@ def _texts(pieces: Pieces, n: int) -> Array:
     for source, rows, places in pieces:
         fill_texts(source.batch.window_index.offsets, source.batch.window_index.data, rows, places, found, data)
     return text_array(Text(found, data))
-
-
-def offsets_of(counts: Integers) -> Integers:
-    """Where each of some lists of these lengths begins, and the end of the last: int64 (n + 1,)."""
-    offsets = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(counts, out=offsets[1:])
-    return offsets
 
 
 def _fill(arrays: Mapping[str, Array], source: Source, rows: Integers, places: Integers) -> tuple[int, int]:

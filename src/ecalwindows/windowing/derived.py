@@ -18,6 +18,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import offsets_of
 from ecalwindows.core.batch import Array, Text, WindowBatch
 from ecalwindows.core.schema import COLUMNS, SENTINEL
 from ecalwindows.windowing.kernels import features as kernels
@@ -212,7 +213,7 @@ def _in_supercluster(name: str) -> Rule:
     def values(of: Values) -> Array:
         inside = of["in_scluster"]
         number = np.bincount(of.window_of_pair[inside], minlength=len(of.batch))
-        high = kernels.summaries(np.concatenate([[0], np.cumsum(number)]), _sizes(of, name)[inside])[0]
+        high = kernels.summaries(offsets_of(number), _sizes(of, name)[inside])[0]
         return np.where(of["is_seed_calo_matched"], high, -1.0)
 
     needs = name, "in_scluster", "is_seed_calo_matched"

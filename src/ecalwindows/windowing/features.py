@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import offsets_of
 from ecalwindows.core.batch import Text
 from ecalwindows.core.events import Events, Superclusters, float64
 from ecalwindows.core.kernels.gather import gathered_rows
@@ -224,7 +225,7 @@ def _supercluster_columns(members: Members, values: Columns, labels: Labels) -> 
     matched = members.calo >= 0
     number = np.bincount(members.window[labels.in_scluster], minlength=len(members))
     columns: Columns = {"nclusters_insc": np.where(matched, number, 0)}
-    offsets = np.concatenate([[0], np.cumsum(number)])
+    offsets = offsets_of(number)
     for name in ("en_cluster", "deta_cluster", "dphi_cluster"):
         high = kernels.summaries(offsets, values[name][labels.in_scluster])[0]
         columns[f"max_{name}_insc"] = np.where(matched, high, -1.0)

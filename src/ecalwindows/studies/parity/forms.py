@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ecalwindows.core.arrays import Flags, Floats, Integers
+from ecalwindows.core.arrays import Flags, Floats, Integers, offsets_of
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.geometry import CMSSW_V1
 from ecalwindows.core.schema import COLUMNS, SENTINEL
@@ -162,7 +162,7 @@ def left_out_by_cmssw(batch: WindowBatch) -> tuple[Flags, Flags]:
 
 def with_pairs(batch: WindowBatch, kept: Flags) -> WindowBatch:
     """The windows with some of their clusters only."""
-    offsets = np.concatenate([[0], np.cumsum(kept)])[batch.window_offsets].astype(np.int64)
+    offsets = offsets_of(kept)[batch.window_offsets]
     window = dict(batch.window)
     if "ncls" in window:
         window["ncls"] = np.diff(offsets).astype(window["ncls"].dtype)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.arrays import Flags, Floats, Integers
+from ecalwindows.core.arrays import Flags, Floats, Integers, offsets_of
 from ecalwindows.core.events import Events, float64
 from ecalwindows.core.geometry import Geometry
 from ecalwindows.core.kernels.gather import gathered_rows
@@ -111,7 +111,7 @@ def cluster_points(table: Mapping[str, NDArray[np.generic]]) -> tuple[Points, in
     found = Points(
         seed_eta=table["seed_eta"][first][kept].astype(np.float64),
         block=_blocks(table["event_hash"][first][kept]),
-        offsets=np.concatenate([[0], np.cumsum(np.bincount(row, minlength=n))]).astype(np.int64),
+        offsets=offsets_of(np.bincount(row, minlength=n)),
         deta=table["cluster_deta"][rows].astype(np.float64),
         dphi=np.abs(table["cluster_dphi"][rows].astype(np.float64)),
         share=_shares(energy[rows], row, n),

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.arrays import Array, Bytes, Flags, Floats, Integers, Words
+from ecalwindows.core.arrays import Array, Bytes, Flags, Floats, Integers, Words, offsets_of
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.core.geometry import CRACK
 from ecalwindows.core.names import some
@@ -156,7 +156,7 @@ def read_sample(
     _refuse_twice(groups, paths)
     _refuse_none(pieces, flavour, flavours, paths)
     joined = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
-    offsets = np.concatenate([[0], np.cumsum(joined.pop("number"))])
+    offsets = offsets_of(joined.pop("number"))
     return Sample(**joined, offsets=offsets, n_rows=rows, dropped=dropped)
 
 
