@@ -58,6 +58,11 @@ class WindowBatch:
         """Columns and hit components that it has, without window_index."""
         return frozenset({*self.window, *self.pair, *self.cluster, *self.hits})
 
+    @property
+    def held(self) -> frozenset[str]:
+        """`names`, and window_index unless it is empty in all windows."""
+        return self.names | ({"window_index"} if len(self.window_index.data) else frozenset[str]())
+
     def column(self, name: str) -> Array:
         """A column by name: shape (n_windows,) or, for clusters, (n_pairs,)."""
         if name in self.window:
@@ -65,6 +70,44 @@ class WindowBatch:
         if name in self.pair:
             return self.pair[name]
         return self.cluster[name][self.pair_cluster]
+
+
+def partial_batch(
+    window: Mapping[str, Array],
+    pair: Mapping[str, Array],
+    offsets: NDArray[np.int64],
+    hits_offsets: NDArray[np.int64],
+    hits: Mapping[str, Array],
+    *,
+    text: Text | None = None,
+    is_seed: Array | None = None,
+) -> WindowBatch:
+    """Windows as readers give them: columns of clusters and hits once per (window, cluster).
+
+    offsets : rows of `pair` of each window; hits_offsets : rows of `hits` of each pair, anything without `hits`
+    text    : window_index, None where it is unknown; is_seed : bool (n_pairs,), None where it is unknown
+    """
+    n_pairs, seed = int(offsets[-1]), np.full(len(offsets) - 1, -1, np.int64)
+    if is_seed is not None:
+        rows = np.flatnonzero(is_seed)[::-1]  # of several in a window the first one is written last
+        seed[np.searchsorted(offsets, rows, side="right") - 1] = rows
+    return WindowBatch(
+        window_index=no_text(len(seed)) if text is None else text,
+        window=window,
+        cluster={},
+        pair=pair,
+        window_offsets=offsets,
+        pair_cluster=np.arange(n_pairs),
+        window_seed=seed,
+        hits_offsets=hits_offsets if hits else np.zeros(n_pairs + 1, np.int64),
+        hits=hits,
+        events={},
+    )
+
+
+def no_text(n: int) -> Text:
+    """A column of n empty texts."""
+    return Text(np.zeros(n + 1, np.int64), np.zeros(0, np.uint8))
 
 
 def text_at(text: Text, row: int) -> str:

@@ -54,6 +54,7 @@ HIT_COMPONENTS: tuple[tuple[str, str, str, str], ...] = (
 )
 """Name, dtype, unit and meaning of the six numbers of a hit, in the order of `cl_hits` and `seed_hits`."""
 HIT_NAMES = tuple(name for name, *_ in HIT_COMPONENTS)
+HIT_DTYPES = {name: dtype for name, dtype, *_ in HIT_COMPONENTS}
 
 _SHAPES = (
     ("r9", "E3x3 over the energy of the cluster"),

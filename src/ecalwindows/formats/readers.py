@@ -38,19 +38,17 @@ def read_batches(
     Raises BadFileError for a file that is cut or damaged, InputError for a name without a known format and for a file
     that changes while it is read.
     """
-    kind = kind_of(path)
-    name = fspath(path)
+    kind, name, notes = kind_of(path), fspath(path), notes or ReadNotes()
     if kind == "ndjson":
-        notes = notes or ReadNotes()
-        batches = ndjson_reader.read_batches(path, rows=rows, columns=columns, limits=limits, notes=notes)
-        return unchanged(name, _not_empty(name, batches))
-    if kind == "parquet":
-        notes = notes or ReadNotes()
+        text = ndjson_reader.read_batches(name, rows=rows, columns=columns, limits=limits, notes=notes)
+        batches = _not_empty(name, text)
+    elif kind == "parquet":
         batches = parquet_reader.read_batches(
-            path, rows=rows, columns=columns, unknown=notes.unknown, doubts=notes.doubts
+            name, rows=rows, columns=columns, unknown=notes.unknown, doubts=notes.doubts
         )
-        return unchanged(name, batches)
-    return unchanged(name, tfrecord_reader.read_batches(name, rows=rows, columns=columns))
+    else:
+        batches = tfrecord_reader.read_batches(name, rows=rows, columns=columns)
+    return unchanged(name, batches)
 
 
 def _not_empty(path: str, batches: Iterator[WindowBatch]) -> Iterator[WindowBatch]:
@@ -71,10 +69,8 @@ def file_columns(path: str | PathLike[str], limits: Limits | None = None) -> fro
     if kind_of(path) == "parquet":
         return parquet_reader.parquet_index(path).names if parquet_rows(path) else None
     for batch in read_batches(path, rows=1, limits=limits):
-        if not len(batch):
-            continue
-        names = {*batch.window, *batch.pair, *batch.cluster, *batch.hits}
-        return frozenset(names | ({"window_index"} if len(batch.window_index.data) else set()))
+        if len(batch):
+            return batch.held
     return None
 
 

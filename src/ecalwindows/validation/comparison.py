@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ecalwindows.core.arrays import Flags, Integers
-from ecalwindows.core.batch import Array, Text, WindowBatch, text_at
+from ecalwindows.core.batch import Array, Text, WindowBatch, partial_batch, text_at
 from ecalwindows.core.kernels.gather import gathered_rows
 from ecalwindows.core.schema import COLUMNS, HIT_NAMES, SENTINEL
 
@@ -231,17 +231,13 @@ def taken(batch: WindowBatch, rows: Integers) -> WindowBatch:
     offsets, pairs = gathered_rows(batch.window_offsets, rows)
     hits_offsets, hits = gathered_rows(batch.hits_offsets, pairs)
     text_offsets, text = gathered_rows(batch.window_index.offsets, rows)
-    return WindowBatch(
-        window_index=Text(text_offsets, batch.window_index.data[text]),
-        window={name: column[rows] for name, column in batch.window.items()},
-        cluster={},
-        pair={name: column[pairs] for name, column in batch.pair.items()},
-        window_offsets=offsets,
-        pair_cluster=np.arange(len(pairs)),
-        window_seed=np.full(len(rows), -1, np.int64),
-        hits_offsets=hits_offsets,
-        hits={name: column[hits] for name, column in batch.hits.items()},
-        events={},
+    return partial_batch(
+        {name: column[rows] for name, column in batch.window.items()},
+        {name: column[pairs] for name, column in batch.pair.items()},
+        offsets,
+        hits_offsets,
+        {name: column[hits] for name, column in batch.hits.items()},
+        text=Text(text_offsets, batch.window_index.data[text]),
     )
 
 

@@ -18,8 +18,8 @@ from ecalwindows.dataset.finalizing.parts import Part
 from ecalwindows.dataset.part_output import EVENTS
 from ecalwindows.dataset.part_output import IDS as IDS
 from ecalwindows.formats.ndjson.lines import as_lines, line_pieces
-from ecalwindows.formats.parquet.stored import stored_column
-from ecalwindows.formats.tfrecord.records import record_pieces
+from ecalwindows.formats.parquet.stored import large_string, storage, stored_column
+from ecalwindows.formats.tfrecord.reader import record_pieces
 
 WANTED = (*IDS, "window_index")
 ROWS = 65536
@@ -53,19 +53,13 @@ def keys_of(columns: Mapping[str, Any], sample: str) -> Words:
 
 def _samples(window_index: Any) -> Any:
     """The sample of each window_index; null for one of another origin."""
-    return pc.struct_field(pc.extract_regex(_plain(window_index), SAMPLE), "sample")
+    return pc.struct_field(pc.extract_regex(storage(window_index), SAMPLE), "sample")
 
 
 def sample_counts(window_index: Array) -> dict[str, int]:
     """How many windows of each sample there are, from their window_index as str; empty: no sample."""
     found = pc.value_counts(pc.fill_null(_samples(pa.array(window_index, pa.string())), ""))
     return {each["values"]: each["counts"] for each in found.to_pylist()}
-
-
-def _plain(array: Any) -> Any:
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks()
-    return array.storage if isinstance(array, pa.ExtensionArray) else array
 
 
 def parquet_leaves(schema: Any) -> dict[str, str]:
@@ -82,7 +76,7 @@ def has_identity(part: Part) -> bool:
 def table_keys(table: Any, sample: str) -> Words:
     """The event hashes of the rows of an Arrow table in the layout of ecalwindows."""
     leaves = parquet_leaves(table.schema)
-    return keys_of({name: pc.struct_field(_plain(table[group]), name) for name, group in leaves.items()}, sample)
+    return keys_of({name: pc.struct_field(storage(table[group]), name) for name, group in leaves.items()}, sample)
 
 
 def line_keys(lines: Any, pattern: str, sample: str) -> Words:
@@ -101,10 +95,7 @@ def batch_keys(batch: WindowBatch, sample: str) -> Words:
     if not set(IDS) <= batch.window.keys():
         raise ValueError(f"it has no {', '.join(name for name in IDS if name not in batch.window)}")
     columns = {name: pa.array(batch.window[name]) for name in IDS}
-    text = batch.window_index
-    buffers = [None, pa.py_buffer(text.offsets.astype(np.int64)), pa.py_buffer(text.data)]
-    index = pa.Array.from_buffers(pa.large_string(), len(text), buffers)
-    return keys_of(columns | {"window_index": index}, sample)
+    return keys_of(columns | {"window_index": large_string(batch.window_index)}, sample)
 
 
 def part_keys(part: Part) -> Iterator[Words]:

@@ -24,7 +24,7 @@ from ecalwindows.dataset.splits import Splits, parse_split
 from ecalwindows.formats.manifest import FOLDER, Format, Manifest, problems, read_manifest
 from ecalwindows.formats.ndjson.lines import count_lines
 from ecalwindows.formats.suffixes import EVENTS_SUFFIX, MATCHED, RECORD, UNMATCHED, format_of, stem_of
-from ecalwindows.formats.tfrecord.records import count_records
+from ecalwindows.formats.tfrecord.frames import count_records
 
 MAX_LISTED = 10
 """Names that an error lists."""

@@ -24,7 +24,7 @@ from ecalwindows.dataset.finalizing.parts import Part
 from ecalwindows.dataset.part_output import EVENTS
 from ecalwindows.formats.ndjson.lines import as_lines, line_pieces
 from ecalwindows.formats.parquet.writer import ROW_GROUP
-from ecalwindows.formats.tfrecord.records import record_pieces
+from ecalwindows.formats.tfrecord.reader import record_pieces
 
 Piece = tuple[Any, Callable[[], Words]]
 """Rows as an Arrow table, or as an Arrow array of complete lines or records; and what gives their hashes."""

@@ -193,9 +193,8 @@ def file_index(file: File) -> Index:
         check_windows(file.path, sum(index.rows or ()), stated)
         return index
     for batch in _all_batches(file, rows=1, columns=None):
-        if not len(batch):  # of a TFRecord without windows, which does not show whether the others have truth
-            continue
-        return Index(batch.names | ({"window_index"} if len(batch.window_index.data) else set()))
+        if len(batch):  # a TFRecord without windows does not show whether the others have truth
+            return Index(batch.held)
     return Index(frozenset())
 
 

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.core.schema import COLUMNS, HIT_NAMES
 from ecalwindows.formats.kernels import json_values as kinds
 
-HIT_NAMES = tuple(name for name, *_ in HIT_COMPONENTS)
 KINDS = {
     "int32": kinds.INT32, "int64": kinds.INT64, "bool": kinds.BOOL, "float32": kinds.SINGLE, "float64": kinds.DOUBLE,
     "str": kinds.TEXT,

@@ -13,11 +13,9 @@ from dataclasses import dataclass, field
 from os import PathLike, fspath
 from typing import Any
 
-import numpy as np
-
-from ecalwindows.core.batch import Array, WindowBatch
-from ecalwindows.core.schema import COLUMNS
-from ecalwindows.formats.ndjson.layout import HIT_NAMES, LEVELS, Layout, file_layout, parsed, unknown_fields
+from ecalwindows.core.batch import WindowBatch, partial_batch
+from ecalwindows.core.schema import COLUMNS, HIT_NAMES
+from ecalwindows.formats.ndjson.layout import LEVELS, Layout, file_layout, parsed, unknown_fields
 from ecalwindows.formats.ndjson.tables import Tables
 from ecalwindows.formats.ndjson.text_source import Chunk, Limits, bad_text, text_chunks
 
@@ -64,14 +62,9 @@ class ReadNotes:
 
     def take(self, other: ReadNotes) -> None:
         """Add what was found while reading other files."""
-        self.windows, self.unusable, self.cut = (
-            getattr(self, name) + getattr(other, name) for name in ("windows", "unusable", "cut")
-        )
-        self.reasons.update(other.reasons)
-        for mine, own in ((self.unknown, other.unknown), (self.doubts, other.doubts), (self.missing, other.missing)):
-            mine.update(own)
-        self.reported += other.reported
-        self.skipped += other.skipped
+        for name, theirs in vars(other).items():
+            own = getattr(self, name)
+            setattr(self, name, own | theirs if isinstance(own, set) else own + theirs)
 
 
 def read_batches(
@@ -209,7 +202,7 @@ def _may_be(value: Any, dtype: str) -> bool:
 
 def described(reasons: Mapping[str, int]) -> str:
     """Counts by reason, for people: "3 not JSON, 1 a field is missing"."""
-    return ", ".join(f"{reasons[reason]:,} {reason}" for reason in REASONS if reasons.get(reason))
+    return ", ".join(f"{n:,} {reason}" for reason, n in in_order(reasons).items())
 
 
 def in_order(reasons: Mapping[str, int]) -> dict[str, int]:
@@ -229,41 +222,25 @@ def warning_of(reasons: Mapping[str, int], windows: int, reported: Sequence[str]
 
 def batch_of(tables: Tables, wanted: Collection[str] | None) -> WindowBatch:
     """The windows in the tables as a batch."""
-    layout, n_pairs = tables.layout, tables.n_pairs
+    layout = tables.layout
     names = layout.names if wanted is None else layout.names & frozenset(wanted)
     window = {
         name: tables.window.column(i, name, tables.n_windows)
         for i, name in enumerate(layout.window)
-        if name in names and is_number(name)
+        if name in names and name != "window_index"
     }
     pair = {
-        name: tables.pair.column(i, name, n_pairs)
+        name: tables.pair.column(i, name, tables.n_pairs)
         for i, name in enumerate(layout.cluster)
         if name in names or name == "is_seed"
     }
-    offsets = tables.ends[: tables.n_windows + 1].copy()
-    seeds = seed_rows(offsets, pair.get("is_seed"))
-    if "is_seed" not in names:
-        pair.pop("is_seed", None)
-    hits = {name: tables.hit_column(i) for i, name in enumerate(HIT_NAMES[: layout.components]) if name in names}
-    return WindowBatch(
-        window_index=tables.names(wanted="window_index" in names),
-        window=window, cluster={}, pair=pair, window_offsets=offsets, pair_cluster=np.arange(n_pairs),
-        window_seed=seeds,
-        hits_offsets=tables.hit_ends[: n_pairs + 1].copy() if hits else np.zeros(n_pairs + 1, np.int64), hits=hits,
-        events={},
-    )  # fmt: skip
-
-
-def is_number(name: str) -> bool:
-    """Whether a column is not text."""
-    return COLUMNS[name].dtype != "str"
-
-
-def seed_rows(offsets: Any, is_seed: Array | None) -> Any:
-    """The row of the first seed of each window, -1 where there is none. int64 (n_windows,)"""
-    rows = np.full(len(offsets) - 1, -1, np.int64)
-    if is_seed is not None:
-        seeds = np.flatnonzero(is_seed)[::-1]
-        rows[np.searchsorted(offsets, seeds, side="right") - 1] = seeds
-    return rows
+    is_seed = pair.get("is_seed") if "is_seed" in names else pair.pop("is_seed", None)
+    return partial_batch(
+        window,
+        pair,
+        tables.ends[: tables.n_windows + 1].copy(),
+        tables.hit_ends[: tables.n_pairs + 1].copy(),
+        {name: tables.hit_column(i) for i, name in enumerate(HIT_NAMES[: layout.components]) if name in names},
+        text=tables.names() if "window_index" in names else None,
+        is_seed=is_seed,
+    )

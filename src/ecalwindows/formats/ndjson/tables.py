@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ecalwindows.core.arrays import offsets_of
 from ecalwindows.core.batch import Array, Text
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, SENTINEL
 from ecalwindows.formats.kernels import json_values as at
@@ -179,11 +180,9 @@ class Tables:
         numbers = self.hits[: self.state[at.N_HITS], place]
         return stored(numbers, numbers, HIT_COMPONENTS[place][1])
 
-    def names(self, *, wanted: bool = True) -> Text:
-        """`window_index` of the windows; empty where the file has none, or it is not requested."""
+    def names(self) -> Text:
+        """`window_index` of the windows, in a file that has it."""
         offsets = self.name_ends[: self.n_windows + 1].copy()
-        if not wanted or "window_index" not in self.layout.window:
-            return Text(np.zeros_like(offsets), np.zeros(0, dtype=np.uint8))
         return renamed(Text(offsets, self.name_bytes[: offsets[-1]].copy()), self.renamed)
 
 
@@ -196,7 +195,7 @@ def renamed(text: Text, names: dict[int, bytes]) -> Text:
         pieces += [data[text.offsets[last] : text.offsets[row]], name]
         lengths[row], last = len(name), row + 1
     pieces.append(data[text.offsets[last] :])
-    return Text(np.concatenate([[0], np.cumsum(lengths)]), np.frombuffer(b"".join(pieces), dtype=np.uint8))
+    return Text(offsets_of(lengths), np.frombuffer(b"".join(pieces), dtype=np.uint8))
 
 
 def valid_text(text: bytes) -> bytes:

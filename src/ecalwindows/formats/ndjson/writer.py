@@ -17,16 +17,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.batch import Array, WindowBatch
-from ecalwindows.core.schema import COLUMNS, EVENT_COLUMNS, HIT_COMPONENTS
+from ecalwindows.core.arrays import Array, Bytes, Integers, offsets_of
+from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.schema import COLUMNS, EVENT_COLUMNS, HIT_DTYPES
 from ecalwindows.formats.kernels import json_text
 from ecalwindows.formats.kernels.decimal import KINDS, WIDEST
 from ecalwindows.formats.kernels.json_text import LONGEST_ESCAPE, MARKS, SLACK
 from ecalwindows.formats.ndjson.tar_file import TarFile
 from ecalwindows.formats.ndjson.text_file import Compression, TextFile
-
-Bytes = NDArray[np.uint8]
-Integers = NDArray[np.int64]
 
 MAX_WINDOWS, MAX_PAIRS = 1000, 5000
 """Windows and (window, cluster) pairs of which text is made at a time; bounds the memory."""
@@ -63,19 +61,18 @@ def key_text(name: str, before: str = ",") -> bytes:
 @cache
 def window_table(names: frozenset[str]) -> Table:
     """The columns of a window that are there, `window_index` apart (its closing quote is in the first key)."""
-    columns = [
-        column for column in COLUMNS.values() if column.level == "window" and column.name in names - {"window_index"}
-    ]
+    kept = names - {"window_index"}
+    columns = [column for column in COLUMNS.values() if column.level == "window" and column.name in kept]
     return table(
-        [(key_text(one.name, '",' if place == 0 else ","), one.name, one.dtype) for place, one in enumerate(columns)]
+        [(key_text(one.name, "," if place else '",'), one.name, one.dtype) for place, one in enumerate(columns)]
     )
 
 
 HIT_TABLE = table(
-    [(b",[" if place == 0 else b",", name, dtype) for place, (name, dtype, *_) in enumerate(HIT_COMPONENTS)]
+    [(b",[" if place == 0 else b",", name, dtype) for place, (name, dtype) in enumerate(HIT_DTYPES.items())]
     + [(b"]", "", "")]
 )
-NO_HITS = {name: np.zeros(0, dtype=dtype) for name, dtype, *_ in HIT_COMPONENTS}
+NO_HITS = {name: np.zeros(0, dtype) for name, dtype in HIT_DTYPES.items()}
 EVENT_TABLE = table([(b"" if name == "run_id" else b";", name, "int64") for name in EVENT_COLUMNS] + [(b"\n", "", "")])
 
 
@@ -147,7 +144,7 @@ class ClusterText:
 def cluster_text(batch: WindowBatch, layout: ClusterLayout, clusters: Integers) -> ClusterText:
     """The text of the clusters of a batch with the indices `clusters`, and of their hits if they are there."""
     starts, counts = batch.hits_offsets[clusters], np.diff(batch.hits_offsets)[clusters] * has_hits(batch)
-    offsets = np.concatenate([[0], np.cumsum(counts)])
+    offsets = offsets_of(counts)
     n_hits, n_pieces = int(offsets[-1]), len(layout.runs)
     hit_rows = np.repeat(starts - offsets[:-1], counts) + np.arange(n_hits)
     out = np.empty(len(clusters) * layout.own.widest + n_hits * HIT_TABLE.widest + SLACK, dtype=np.uint8)
@@ -161,15 +158,13 @@ def cluster_text(batch: WindowBatch, layout: ClusterLayout, clusters: Integers) 
 
 def has_hits(batch: WindowBatch) -> bool:
     """Whether hits can be written: with all six components, or not at all."""
-    return all(name in batch.hits for name, *_ in HIT_COMPONENTS)
+    return batch.hits.keys() >= HIT_DTYPES.keys()
 
 
 def window_text(batch: WindowBatch, first: int, last: int) -> Bytes:
     """The lines of the windows `first` to `last` of a batch, uint8 (n_bytes,)."""
-    layout, of_window = (
-        cluster_layout(frozenset(batch.pair), frozenset(batch.cluster)),
-        window_table(frozenset(batch.window)),
-    )
+    layout = cluster_layout(frozenset(batch.pair), frozenset(batch.cluster))
+    of_window = window_table(frozenset(batch.window))
     pair_rows = slice(batch.window_offsets[first], batch.window_offsets[last])
     n_windows, n_pairs = last - first, int(pair_rows.stop - pair_rows.start)
     seeds = batch.window_seed[first:last]
@@ -179,10 +174,8 @@ def window_text(batch: WindowBatch, first: int, last: int) -> Bytes:
     seed_places[seeds >= 0] = places[: len(places) - n_pairs]
     own = cluster_text(batch, layout, clusters)
     start, stop = batch.window_index.offsets[[first, last]]
-    text, text_offsets = (
-        batch.window_index.data[start:stop].copy(),
-        batch.window_index.offsets[first : last + 1] - start,
-    )
+    text = batch.window_index.data[start:stop].copy()
+    text_offsets = batch.window_index.offsets[first : last + 1] - start
     size = n_windows * of_window.widest + (n_windows + n_pairs) * sum(map(len, MARKS)) + n_pairs * layout.pair.widest
     size += LONGEST_ESCAPE * len(text) + int(own.lengths[places].sum()) + SLACK
     out = np.empty(size, dtype=np.uint8)

@@ -18,16 +18,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ecalwindows.core.batch import Array, Text, WindowBatch
+from ecalwindows.core.batch import Array, WindowBatch, partial_batch
 from ecalwindows.core.names import is_storable
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.core.schema import COLUMNS, HIT_DTYPES, HIT_NAMES
 from ecalwindows.core.urls import is_remote, remote_filesystem
 from ecalwindows.formats.parquet.checked_file import CheckedFile, End, known_end
 from ecalwindows.formats.parquet.definition import DEFAULT_HITS
 from ecalwindows.formats.parquet.footer import bad_file, read_proof
 from ecalwindows.formats.parquet.shape import (
     ARROW_SCHEMA,
-    HIT_NAMES,
     HITS,
     OTHER_HITS,
     Layout,
@@ -72,8 +71,6 @@ def _once(names: Names) -> Names:
     """The same names as the first object with them, so that those of many files are in memory once."""
     return names
 
-
-COMPONENT_TYPES = {name: dtype for name, dtype, *_ in HIT_COMPONENTS}
 
 BUFFER = 1 << 16
 """Bytes read ahead of each column, so that memory does not grow with the size of a row group."""
@@ -320,16 +317,11 @@ def _batch(table: Any, n_windows: int, layout: Layout, wanted: Collection[str] |
     hits_offsets, hits = np.zeros(int(offsets[-1]) + 1, np.int64), dict[str, Array]()
     if layout.hit_leaves and layout.hit_leaves[0] in columns:
         offsets, hits_offsets, hits = _hits(columns, known_offsets, layout, pair.get(ENERGY), path)
-    seed = _seed_rows(offsets, pair.get("is_seed"))
+    is_seed = pair.get("is_seed")
     if wanted is not None:
         window, pair, hits = ({k: v for k, v in part.items() if k in wanted} for part in (window, pair, hits))
-    if not hits:
-        hits_offsets = np.zeros_like(hits_offsets)
-    return WindowBatch(
-        window_index=window.pop("window_index", Text(np.zeros(n_windows + 1, np.int64), np.zeros(0, np.uint8))),
-        window=window, cluster={}, pair=pair, window_offsets=offsets, pair_cluster=np.arange(offsets[-1]),
-        window_seed=seed, hits_offsets=hits_offsets, hits=hits, events={},
-    )  # fmt: skip
+    text = window.pop("window_index", None)
+    return partial_batch(window, pair, offsets, hits_offsets, hits, text=text, is_seed=is_seed)
 
 
 def _columns(
@@ -397,7 +389,7 @@ def _hits(
 def _component(values: Array, name: str, path: Any) -> Array:
     """A component of hits in its stored dtype. Raises BadFileError for a number outside its range."""
     with np.errstate(invalid="ignore"):
-        stored = values.astype(COMPONENT_TYPES[name])
+        stored = values.astype(HIT_DTYPES[name])
     if stored.dtype.kind == "i" and (wrong := stored != values).any():
         raise bad_file(
             f"component '{name}' of the hits holds {values[wrong][0]}, which is no {stored.dtype.name}", path
@@ -424,12 +416,3 @@ def _component_names(
         numbers = " or ".join(map(str, lengths.tolist()))
         raise bad_file(f"hits in '{leaf.title}' have {numbers} numbers, not {len(names) if names else '4 or 6'}", path)
     return names
-
-
-def _seed_rows(offsets: NDArray[np.int64], is_seed: Array | None) -> NDArray[np.int64]:
-    """The row of the first seed of each window, -1 where none is known."""
-    rows = np.full(len(offsets) - 1, -1, np.int64)
-    if is_seed is not None:
-        seeds = np.flatnonzero(is_seed)[::-1]
-        rows[np.searchsorted(offsets, seeds, side="right") - 1] = seeds
-    return rows

@@ -24,7 +24,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ecalwindows.core.batch import Array
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.core.schema import COLUMNS, HIT_NAMES
 from ecalwindows.formats.parquet.definition import DEFAULT_HITS
 from ecalwindows.formats.parquet.footer import bad_file
 from ecalwindows.formats.parquet.stored import is_list, ragged, storage
@@ -33,7 +33,6 @@ HITS = "cl_h"
 OTHER_HITS = "cl_hits"
 """The name of hits in NDJSON, and so in what other programs make of it; the components are all, in that order."""
 
-HIT_NAMES = tuple(name for name, *_ in HIT_COMPONENTS)
 LISTS = {"window": 0, "cluster": 1}
 """How many lists a column of each level is in; a component of hits is in two, hits as numbers are in three."""
 

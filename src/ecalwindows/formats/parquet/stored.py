@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ecalwindows.core.batch import Array, Text
+from ecalwindows.core.arrays import offsets_of
+from ecalwindows.core.batch import Array, Text, no_text
 from ecalwindows.core.schema import SENTINEL
 
 
@@ -52,9 +53,7 @@ def ragged(array: Any) -> tuple[NDArray[np.int64], Any]:
         lengths = array.value_lengths().fill_null(0).to_numpy()
     else:
         raise ValueError(f"{array.type} is no list")
-    offsets = np.zeros(len(array) + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    return offsets, storage(array.flatten())
+    return offsets_of(lengths), storage(array.flatten())
 
 
 def stored_column(array: Any, dtype: str) -> Array:
@@ -136,7 +135,7 @@ def arrow_text(array: Any) -> Text:
     if not any(is_kind(array.type) for is_kind in kinds):
         raise ValueError(f"found {array.type}")
     if len(array) == 0:
-        return Text(np.zeros(1, np.int64), np.zeros(0, np.uint8))
+        return no_text(0)
     array = array.cast(pa.large_string()).fill_null("")
     _, offsets, data = array.buffers()
     places = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
@@ -144,8 +143,12 @@ def arrow_text(array: Any) -> Text:
     return Text(places - places[0], text.copy())
 
 
+def large_string(text: Text) -> Any:
+    """A `Text` as an Arrow array, without a copy."""
+    buffers = [None, pa.py_buffer(np.ascontiguousarray(text.offsets)), pa.py_buffer(np.ascontiguousarray(text.data))]
+    return pa.Array.from_buffers(pa.large_string(), len(text), buffers)
+
+
 def text_array(text: Text) -> Array:
     """A `Text` as an array of str objects."""
-    buffers = [None, pa.py_buffer(np.ascontiguousarray(text.offsets)), pa.py_buffer(np.ascontiguousarray(text.data))]
-    array: Any = pa.Array.from_buffers(pa.large_string(), len(text), buffers)
-    return np.asarray(array.to_numpy(zero_copy_only=False), dtype=object)
+    return np.asarray(large_string(text).to_numpy(zero_copy_only=False), dtype=object)

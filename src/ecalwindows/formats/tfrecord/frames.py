@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
+import pyarrow as pa
 
+from ecalwindows.core.arrays import Bytes, Flags, Integers
 from ecalwindows.core.errors import BadFileError
+from ecalwindows.core.urls import is_remote
 from ecalwindows.formats.kernels import tfrecord_reader as kernels
-
-Bytes = NDArray[np.uint8]
-Integers = NDArray[np.int64]
 
 BLOCK = 16_000_000
 """Bytes read at a time."""
 
 LONGEST_RECORD = 64_000_000
 """Bytes of a record beyond which the file is refused: a window has some kB."""
+
+FRAME_HEAD, FRAME_TAIL = 12, 4
+"""Bytes of a frame before its data (length, its checksum) and after it (checksum)."""
 
 PROBLEMS = {
     kernels.BAD_LENGTH: "the checksum of its length is wrong",
@@ -38,7 +41,16 @@ class Block:
     path: str
     first: int
 
-    def check(self, good: NDArray[np.bool_], owner: Integers, found: str) -> None:
+    @property
+    def frames(self) -> Any:
+        """The complete frames of the records, which follow each other, as an Arrow array (large_binary); no copy."""
+        first = self.records[0, 0] - FRAME_HEAD
+        offsets = np.concatenate([[0], self.records[:, 1] + FRAME_TAIL - first]).astype(np.int64)
+        frames = np.ascontiguousarray(self.data[first : first + offsets[-1]])
+        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(frames)]
+        return pa.Array.from_buffers(pa.large_binary(), len(self.records), buffers)
+
+    def check(self, good: Flags, owner: Integers, found: str) -> None:
         """Raise BadFileError for the first row that is not good; `owner` is the record of each row."""
         if not good.all():
             raise bad_record(self.path, self.first + int(owner[np.argmin(good)]), found)
@@ -56,7 +68,7 @@ def bad_record(path: str, number: int, found: str) -> BadFileError:
 
 def opened(path: str) -> AbstractContextManager[BinaryIO]:
     """A file on disk or, where the path is a URL, elsewhere."""
-    if "://" in path:
+    if is_remote(path):
         import fsspec
 
         remote: AbstractContextManager[BinaryIO] = fsspec.open(path, "rb")
@@ -82,3 +94,9 @@ def blocks(file: BinaryIO, path: str, rows: int, size: int = BLOCK) -> Iterator[
             break
     if at < len(data):
         raise bad_record(path, number, f"the file is cut: {missing:,} bytes are missing at least")
+
+
+def count_records(path: Path) -> int:
+    """Records of a file. Raises BadFileError when one is wrong."""
+    with path.open("rb") as file:
+        return sum(len(block.records) for block in blocks(file, str(path), 8192))

@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.batch import Array, Text, WindowBatch
+from ecalwindows.core.arrays import Array, Flags, Integers, offsets_of
+from ecalwindows.core.batch import Text, WindowBatch, partial_batch
 from ecalwindows.core.errors import BadFileError
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, SENTINEL, TRUTH
+from ecalwindows.core.schema import COLUMNS, HIT_DTYPES, SENTINEL, TRUTH
 from ecalwindows.formats.kernels import tfrecord_reader as kernels
 from ecalwindows.formats.tfrecord.frames import Block, bad_record, blocks, opened
 from ecalwindows.formats.tfrecord.layout import CLASS, CONTEXT, LISTS, WEIGHT, Feature
-
-Integers = NDArray[np.int64]
 
 KEYS = [feature.key.encode() for feature in CONTEXT + LISTS]
 KEY_BYTES = np.array(list(b"".join(KEYS)), dtype=np.uint8)
@@ -33,7 +33,9 @@ NO_TRUTH = "no truth"
 
 STATE = next(feature for feature in CONTEXT if "is_seed_calo_matched" in feature.columns)
 NOT_COLUMNS = {WEIGHT, CLASS}
-DTYPES = {name: column.dtype for name, column in COLUMNS.items()} | {name: kind for name, kind, *_ in HIT_COMPONENTS}
+ROWS = 8192
+"""Usual number of windows of a batch."""
+DTYPES = {name: column.dtype for name, column in COLUMNS.items()} | HIT_DTYPES
 
 
 @dataclass(frozen=True)
@@ -45,26 +47,24 @@ class Found:
     spans: Integers
     owner: Integers
 
-    def check(self, good: NDArray[np.bool_], found: str) -> None:
+    def check(self, good: Flags, found: str) -> None:
         """Raise BadFileError for the first value that is not good."""
         self.block.check(good, self.owner, f"its feature '{self.feature.key}' {found}")
 
 
 def read_batches(
-    path: str | Path, *, rows: int = 8192, columns: Collection[str] | None = None
+    path: str | Path, *, rows: int = ROWS, columns: Collection[str] | None = None
 ) -> Iterator[WindowBatch]:
     """Partial batches (clusters and hits by pair) of at most `rows` windows; at least one batch, which may be empty.
 
     columns : names of columns and hit components to read; None: all. Raises BadFileError for any other file.
     """
-    path, has, n = str(path), None, 0
+    path, n = str(path), 0
     try:
         with opened(path) as file:
-            for block in blocks(file, path, rows):
-                spans, there = find(block)
-                has = optional_keys(block, spans, there) if has is None else has
-                yield batch_of(block, spans, there, has, columns)
-                n += len(block.records)
+            for _, batch in batches_of(blocks(file, path, rows), columns):
+                yield batch
+                n += len(batch)
     except OSError as error:
         raise BadFileError(
             f"the file cannot be read: {error.strerror or error}",
@@ -77,36 +77,53 @@ def read_batches(
         yield batch_of(nothing, *find(nothing), OPTIONAL, columns)
 
 
-def find(block: Block) -> tuple[Integers, NDArray[np.bool_]]:
+def record_pieces(path: Path, columns: frozenset[str]) -> Iterator[tuple[Any, WindowBatch]]:
+    """Complete frames of records as an Arrow array (large_binary), and the same records as a batch of some columns.
+
+    Raises BadFileError when a record is wrong.
+    """
+    with path.open("rb") as file:
+        for block, batch in batches_of(blocks(file, str(path), ROWS), columns):
+            yield block.frames, batch
+
+
+def batches_of(found: Iterator[Block], columns: Collection[str] | None) -> Iterator[tuple[Block, WindowBatch]]:
+    """The blocks of a file, each with its batch."""
+    has = None
+    for block in found:
+        spans, there = find(block)
+        has = optional_keys(block, spans, there) if has is None else has
+        yield block, batch_of(block, spans, there, has, columns)
+
+
+def find(block: Block) -> tuple[Integers, Flags]:
     """Where the values of known keys are, (n_records, n_keys, 2), and whether they are present, (n_records, n_keys)."""
     n = len(block.records)
     spans, there = np.zeros((n, len(KEYS), 2), np.int64), np.zeros((n, len(KEYS)), np.bool_)
-    bad = kernels.find_features(
-        block.data, block.records, KEY_BYTES, KEY_OFFSETS, len(CONTEXT), spans, there
-    )  # fmt: skip
+    bad = kernels.find_features(block.data, block.records, KEY_BYTES, KEY_OFFSETS, len(CONTEXT), spans, there)
     if bad >= 0:
         raise bad_record(block.path, block.first + bad, "it is no SequenceExample")
     return spans, there
 
 
-def optional_keys(block: Block, spans: Integers, there: NDArray[np.bool_]) -> frozenset[str]:
+def optional_keys(block: Block, spans: Integers, there: Flags) -> frozenset[str]:
     """The optional features that the first record has, and `NO_TRUTH` if it has none: all others must be the same."""
     keys = frozenset(feature.key for place, feature in enumerate(CONTEXT) if there[0, place]) & OPTIONAL
     return keys | ({NO_TRUTH} if _lacks_truth(block, spans, there)[0] else set())
 
 
-def _lacks_truth(block: Block, spans: Integers, there: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _lacks_truth(block: Block, spans: Integers, there: Flags) -> Flags:
     """Whether records have the sentinel in place of truth, bool (n_records,)."""
     place = CONTEXT.index(STATE)
     everyone = np.arange(len(block.records))
     if not there[:, place].all():
         return np.zeros(len(everyone), np.bool_)  # an error of its own
-    lacks: NDArray[np.bool_] = int_table(Found(block, STATE, spans[:, place], everyone))[:, 0] == SENTINEL
+    lacks: Flags = int_table(Found(block, STATE, spans[:, place], everyone))[:, 0] == SENTINEL
     return lacks
 
 
 def batch_of(
-    block: Block, spans: Integers, there: NDArray[np.bool_], has: frozenset[str], columns: Collection[str] | None
+    block: Block, spans: Integers, there: Flags, has: frozenset[str], columns: Collection[str] | None
 ) -> WindowBatch:
     """The batch of a block."""
     everyone = np.arange(len(block.records))
@@ -129,24 +146,13 @@ def batch_of(
     }
     offsets, lists = clusters_of(block, found)
     labels = columns_of(lists["cl_l"], wanted | {"is_seed"})
-    window_seed = seeds(labels["is_seed"], lists["cl_l"].owner, len(everyone))
     pair = {name: column for name, column in labels.items() if name in wanted}
     for key in ("cl_f", "cl_m"):
         if wanted & set(lists[key].feature.columns):
             pair |= columns_of(lists[key], wanted)
     hits_offsets, hits = hits_of(lists, wanted)
-    return WindowBatch(
-        window_index=texts(found.get("window_index"), len(everyone)),
-        window=window,
-        cluster={},
-        pair=pair,
-        window_offsets=offsets,
-        pair_cluster=np.arange(offsets[-1]),
-        window_seed=window_seed,
-        hits_offsets=hits_offsets,
-        hits=hits,
-        events={},
-    )
+    text = texts(found["window_index"]) if "window_index" in found else None
+    return partial_batch(window, pair, offsets, hits_offsets, hits, text=text, is_seed=labels["is_seed"])
 
 
 def columns_of(found: Found, wanted: frozenset[str]) -> dict[str, Array]:
@@ -202,13 +208,13 @@ def as_stored(values: Array, name: str, found: Found, owner: Integers | None = N
 
 def clusters_of(block: Block, found: dict[str, Found]) -> tuple[Integers, dict[str, Found]]:
     """Offsets of the clusters of each record, and their features by key; all lists must be of the same length."""
-    lists, offsets = {}, np.zeros(len(block.records) + 1, np.int64)
+    lists, offsets = {}, np.zeros(1, np.int64)
     for feature in LISTS:
         features = found[feature.key]
         counts = kernels.count_features(block.data, np.ascontiguousarray(features.spans))
         features.check(counts >= 0, "is no list of features")
         if feature is LISTS[0]:
-            np.cumsum(counts, out=offsets[1:])
+            offsets = offsets_of(counts)
         features.check(counts == np.diff(offsets), f"has another length than '{LISTS[0].key}'")
         spans = np.empty((int(counts.sum()), 2), np.int64)
         kernels.feature_spans(block.data, np.ascontiguousarray(features.spans), spans)
@@ -219,37 +225,26 @@ def clusters_of(block: Block, found: dict[str, Found]) -> tuple[Integers, dict[s
 def hits_of(lists: dict[str, Found], wanted: frozenset[str]) -> tuple[Integers, dict[str, Array]]:
     """Offsets of the hits of each cluster, and the requested components; all must be of the same length."""
     hits: dict[str, Array] = {}
-    offsets = np.zeros(len(lists["cl_l"].spans) + 1, np.int64)
+    offsets = np.zeros(1, np.int64)
     for key, found in lists.items():
         (name, *_) = found.feature.columns
         if found.feature.kind != "hits" or name not in wanted:
             continue
         numbers, counts = floats(found)
         if not hits:
-            np.cumsum(counts, out=offsets[1:])
+            offsets = offsets_of(counts)
         found.check(counts == np.diff(offsets), f"has another number of hits than {next(iter(hits), key)}")
         hits[name] = as_stored(numbers, name, found, np.repeat(found.owner, counts))
     return offsets, hits
 
 
-def seeds(is_seed: Array, owner: Integers, n_windows: int) -> Integers:
-    """The first cluster of each window that is its seed, -1 where there is none."""
-    rows = np.flatnonzero(is_seed)
-    windows, firsts = np.unique(owner[rows], return_index=True)
-    result = np.full(n_windows, -1, np.int64)
-    result[windows] = rows[firsts]
-    return result
-
-
-def texts(found: Found | None, n_windows: int) -> Text:
-    """`window_index`; empty texts where the records have none."""
-    if found is None:
-        return Text(np.zeros(n_windows + 1, np.int64), np.zeros(0, np.uint8))
-    spans = np.zeros((n_windows, 2), np.int64)
+def texts(found: Found) -> Text:
+    """`window_index`."""
+    spans = np.zeros(found.spans.shape, np.int64)
     counts = kernels.text_spans(found.block.data, np.ascontiguousarray(found.spans), spans)
     found.check(counts == 1, "does not hold one text")
     lengths = spans[:, 1] - spans[:, 0]
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    offsets = offsets_of(lengths)
     data = found.block.data[np.repeat(spans[:, 0] - offsets[:-1], lengths) + np.arange(offsets[-1])]
     try:
         data.tobytes().decode()

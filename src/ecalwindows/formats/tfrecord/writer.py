@@ -82,8 +82,7 @@ def layout_of(has: frozenset[str]) -> Layout:
 
 def columns_in(batch: WindowBatch) -> frozenset[str]:
     """The columns and hit components that a batch has; `window_index` where it is not all empty."""
-    text = ["window_index"] if len(batch.window_index.data) or not len(batch) else []
-    return frozenset([*batch.window, *batch.pair, *batch.cluster, *batch.hits, *text])
+    return batch.held if len(batch) else batch.names | {"window_index"}
 
 
 def as_float32(column: Array) -> NDArray[np.float32]:
