@@ -88,7 +88,7 @@ def _copy_parts(place: Any, plan: Any, state: Any) -> None:
         column = pa.StructArray.from_arrays(values, fields=fields)
         path = base / f"{job.part}.parquet"
         with TableWriter(path, metadata=rest) as writer:
-            writer.take(table.set_column(place_of, table.schema.field(place_of), column))
+            writer.put(table.set_column(place_of, table.schema.field(place_of), column))
         inputs = [manifest.inputs[0].model_copy(update={"name": Path(job.inputs[0].path).name})]
         changes = {"files": [file_record(path, base)], "rows": 1, "inputs": inputs, "counts": counts}
         file = place.manifest("parquet", job.part)

@@ -56,7 +56,7 @@ def tables(draw: st.DrawFn) -> pa.Table:
 def written(path: Path, pieces: list[pa.Table], threads: int, **options: Any) -> bytes:
     with Threads(threads) as some, TableWriter(path, threads=some, **options) as writer:
         for piece in pieces:
-            writer.take(piece)
+            writer.put(piece)
     return path.read_bytes()
 
 

@@ -64,7 +64,7 @@ class FlatWriter(TableWriter):
             pa.field(c.name, array.type, nullable=False, metadata={"unit": c.unit, "meaning": c.meaning})
             for c, array in zip(self._columns, arrays, strict=True)
         ]
-        self.take(pa.Table.from_arrays(arrays, schema=pa.schema(fields)))
+        self.put(pa.Table.from_arrays(arrays, schema=pa.schema(fields)))
 
 
 def read_flat(path: Path, columns: Sequence[str], *, made_by: str) -> Iterator[Columns]:

@@ -138,7 +138,7 @@ def _of_split(plan: OutputPlan, split: str) -> OutputPlan:
     return replace(plan, path=named(plan.path, suffix_of(plan.path.name)), events_path=events)
 
 
-class DividingWriter:
+class DividingWriter(Writer):
     """Writes batches to the writers of each split, and event hashes at the end."""
 
     def __init__(self, output: PartOutput, writers: Sequence[Sequence[Writer]], place: Path, sample: str) -> None:
@@ -146,11 +146,6 @@ class DividingWriter:
         self._sample = sample_key(sample)
         self._format = output.plan.format
         self._keys: dict[str, list[Words]] = {kind: [] for kind in KINDS[self._format]}
-
-    def write(self, batch: WindowBatch) -> None:
-        """Append all windows of a batch."""
-        for piece in self.pieces(batch):
-            self.put(piece)
 
     def pieces(self, batch: WindowBatch) -> Iterator[Callable[[], None]]:
         """What puts a batch, divided."""
@@ -192,12 +187,8 @@ class DividingWriter:
         """Write the event hashes. Raises OSError."""
         save_keys(self._place, self._keys)
 
-    def __enter__(self) -> DividingWriter:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.close()
+    def discard(self) -> None:
+        """Write nothing: the stack leaves the files of the writers."""
 
 
 def selected_windows(batch: WindowBatch, rows: Integers, events: Flags | None) -> WindowBatch:

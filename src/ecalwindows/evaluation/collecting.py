@@ -54,7 +54,7 @@ class TableFile:
                 self._parquet = self._stack.enter_context(TableWriter(Path(f"{self._path}.parquet")))
         self._csv.write_table(table)
         if self._parquet:
-            self._parquet.take(table)
+            self._parquet.put(table)
 
 
 class Collected:

@@ -230,7 +230,7 @@ class ScoreWriter:
             columns[INDEX] = texts.take(pa.array(owner))
         columns |= {"cl_index": pa.array(batch.column("cl_index")), "score": pa.array(score)}
         fields = [pa.field(name, column.type, nullable=False) for name, column in columns.items()]
-        self._writer.take(pa.Table.from_arrays(list(columns.values()), schema=pa.schema(fields)))
+        self._writer.put(pa.Table.from_arrays(list(columns.values()), schema=pa.schema(fields)))
 
 
 @contextmanager

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import SettingsError, near
@@ -14,6 +14,7 @@ from ecalwindows.core.files.inside import refuse_links
 from ecalwindows.core.files.output import check_output, is_special
 from ecalwindows.core.schema import COLUMNS, HIT_NAMES, absent_second
 from ecalwindows.core.threads import Threads
+from ecalwindows.formats.batch_writer import Writer as Writer
 from ecalwindows.formats.manifest import FOLDER, FileRecord, file_record, manifest_path, refuse_linked_manifest
 from ecalwindows.formats.manifest import Format as Format
 from ecalwindows.formats.ndjson.text_file import Compression
@@ -22,21 +23,6 @@ from ecalwindows.formats.suffixes import EVENTS_SUFFIX, SUFFIXES, WINDOW_FORMATS
 
 if TYPE_CHECKING:
     from ecalwindows.formats.weights import Weights
-
-
-class Writer(Protocol):
-    """What every writer does: it takes batches in order, and finishes its file.
-
-    `write` puts the pieces of a batch; pieces may be made in any thread.
-    """
-
-    def write(self, batch: WindowBatch) -> None: ...
-
-    def pieces(self, batch: WindowBatch) -> Iterator[Any]: ...
-
-    def put(self, piece: Any) -> None: ...
-
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +17,11 @@ from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.event_hash import event_hash, sample_key
 from ecalwindows.dataset.finalizing.parts import Part
-from ecalwindows.dataset.part_output import EVENTS
+from ecalwindows.dataset.part_output import EVENTS, WINDOWS
 from ecalwindows.dataset.part_output import IDS as IDS
 from ecalwindows.formats.ndjson.lines import as_lines, line_pieces
 from ecalwindows.formats.parquet.stored import large_string, storage, stored_column
+from ecalwindows.formats.parquet.writer import ROW_GROUP
 from ecalwindows.formats.tfrecord.reader import record_pieces
 
 WANTED = (*IDS, "window_index")
@@ -35,6 +38,10 @@ WINDOW_LINE = (
 """The beginning of a line of NDJSON written by ecalwindows."""
 
 EVENT_LINE = r"^(?P<run_id>-?[0-9]+);(?P<lumi_id>-?[0-9]+);(?P<event_id>-?[0-9]+);"
+
+
+Piece = tuple[Any, Callable[[], Words]]
+"""Rows as an Arrow table, or as an Arrow array of complete lines or records; and what gives their hashes."""
 
 
 def keys_of(columns: Mapping[str, Any], sample: str) -> Words:
@@ -106,18 +113,31 @@ def part_keys(part: Part) -> Iterator[Words]:
     if part.has_keys:
         yield from (keys for kind, keys in part.read_keys().items() if kind != EVENTS)
         return
+    leaves = [f"{group}.{name}" for name, group in parquet_leaves(part.schema or ()).items()]
     for path in part.data:
-        if part.manifest.format == "parquet":
-            leaves = [f"{group}.{name}" for name, group in parquet_leaves(part.schema).items()]
-            with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(use_threads=False, batch_size=ROWS, columns=leaves):
-                    yield table_keys(pa.Table.from_batches([batch]), part.sample)
-        elif part.manifest.format == "ndjson":
-            for piece in line_pieces(path):
-                yield line_keys(as_lines(piece), WINDOW_LINE, part.sample)
-        else:
-            for _, batch in record_pieces(path, frozenset(WANTED)):
-                yield batch_keys(batch, part.sample)
+        yield from (keys() for _, keys in pieces(part, path, WINDOWS, rows=ROWS, leaves=leaves))
+
+
+def pieces(
+    part: Part, path: Path, kind: str, *, rows: int = ROW_GROUP, leaves: list[str] | None = None
+) -> Iterator[Piece]:
+    """The rows of a file of a part. Raises OSError; ValueError for data not written by ecalwindows.
+
+    rows, leaves : of Parquet, rows in a piece and paths of the columns that are read; all by default
+    """
+    if part.manifest.format == "parquet":
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(use_threads=False, batch_size=rows, columns=leaves):
+                table = pa.Table.from_batches([batch])
+                yield table, partial(table_keys, table, part.sample)
+    elif part.manifest.format == "ndjson":
+        is_table = kind == EVENTS
+        for number, piece in enumerate(line_pieces(path)):
+            lines = as_lines(piece)[int(is_table and number == 0) :]
+            yield lines, partial(line_keys, lines, EVENT_LINE if is_table else WINDOW_LINE, part.sample)
+    else:
+        for frames, batch in record_pieces(path, frozenset(WANTED)):
+            yield frames, partial(batch_keys, batch, part.sample)
 
 
 class SeenEvents:

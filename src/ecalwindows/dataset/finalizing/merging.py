@@ -7,15 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from ecalwindows.dataset.finalizing.identity import pieces
 from ecalwindows.dataset.finalizing.parts import Part
-from ecalwindows.dataset.finalizing.routing import LineWriter, names_of, opened, part_paths
-from ecalwindows.dataset.finalizing.rows import pieces, rows_of
+from ecalwindows.dataset.finalizing.routing import compress_lines, names_of, opened, part_paths
+from ecalwindows.dataset.finalizing.rows import rows_of
 from ecalwindows.dataset.notes import summed_notes
 from ecalwindows.dataset.part_output import EVENTS, KINDS, RULE, WINDOWS, keys_name, save_keys, split_name
 from ecalwindows.formats.manifest import FileRecord, Manifest, file_record, summed_counts
-from ecalwindows.formats.ndjson.lines import line_pieces
 
 
 def write_merged(parts: Sequence[Part], name: str, folder: Path) -> Manifest:
@@ -31,7 +29,7 @@ def write_merged(parts: Sequence[Part], name: str, folder: Path) -> Manifest:
             path.parent.mkdir(parents=True, exist_ok=True)
             if is_same and format != "parquet":
                 sources = [files[kind] for part in parts if kind in (files := part.files_of(split))]
-                join = {WINDOWS: _merge_lines, EVENTS: join_tables}.get(kind, _join)
+                join = {WINDOWS: compress_lines, EVENTS: join_tables}.get(kind, _join)
                 join(sources, path)
             else:
                 with opened(first, kind, path) as out:
@@ -41,9 +39,8 @@ def write_merged(parts: Sequence[Part], name: str, folder: Path) -> Manifest:
     if all(part.has_keys for part in parts):
         written.append(folder / keys_name(name))
         written[-1].parent.mkdir(parents=True, exist_ok=True)
-        kinds = KINDS[format]
         held = [part.read_keys() for part in parts]
-        save_keys(written[-1], {kind: [keys[kind] for keys in held] for kind in kinds})
+        save_keys(written[-1], {kind: [keys[kind] for keys in held] for kind in KINDS[format]})
     records = [file_record(path, folder) for path in written if path.is_file()]
     return merged_manifest([part.manifest for part in parts], records)
 
@@ -74,13 +71,6 @@ def _notes(notes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The notes of all, without that of splits where these are not the same."""
     is_same = len({each.get(RULE) for each in notes}) == 1
     return {name: note for name, note in summed_notes(notes).items() if name != RULE or is_same}
-
-
-def _merge_lines(sources: Sequence[Path], path: Path) -> None:
-    with LineWriter(path, "zst") as file:
-        for source in sources:
-            for piece in line_pieces(source):
-                file.write(np.frombuffer(piece, np.uint8))
 
 
 def join_tables(sources: Sequence[Path], path: Path) -> None:

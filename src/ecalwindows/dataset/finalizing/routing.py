@@ -8,16 +8,15 @@ from __future__ import annotations
 import errno
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from ecalwindows.core.arrays import Bytes, Words
-from ecalwindows.core.schema import EVENT_COLUMNS
+from ecalwindows.core.arrays import Words
 from ecalwindows.dataset.finalizing.parts import Part
 from ecalwindows.dataset.finalizing.rows import rows_of
 from ecalwindows.dataset.part_output import EVENTS, KINDS, WINDOWS
@@ -25,9 +24,10 @@ from ecalwindows.dataset.splits import Splits
 from ecalwindows.formats.manifest import FileRecord, file_record
 from ecalwindows.formats.ndjson.lines import line_pieces, text_of
 from ecalwindows.formats.ndjson.text_file import TextFile
-from ecalwindows.formats.parquet.definition import FeaturesDefinition
-from ecalwindows.formats.parquet.writer import ParquetWriter
+from ecalwindows.formats.ndjson.writer import EVENTS_HEADER
+from ecalwindows.formats.parquet.writer import TableWriter
 from ecalwindows.formats.suffixes import EVENTS_SUFFIX, MATCHED, PART_SUFFIXES, UNMATCHED
+from ecalwindows.formats.tfrecord import layout
 
 
 @dataclass
@@ -51,33 +51,12 @@ class Written:
         return self.source.model_copy(update={"name": self.path.relative_to(base).as_posix()})
 
 
-class TableWriter(ParquetWriter):
-    """Writes Arrow tables that are in the layout already, in row groups of the usual size."""
-
-    def __init__(self, path: Path, schema: Any) -> None:
-        metadata = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
-        super().__init__(path, FeaturesDefinition({}), metadata=metadata)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def put(self, rows: Any) -> None:
-        """Append all rows of a table."""
-        self.take(rows)
-
-
-class LineWriter(TextFile, AbstractContextManager["LineWriter"]):
-    """A text file that closes when its block ends well, and is cut when it does not."""
+class LineWriter(TextFile):
+    """A text file that takes lines or records."""
 
     def put(self, rows: Any) -> None:
         """Append all lines or records of an Arrow array."""
         self.write(text_of(rows))
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.discard()
 
 
 @dataclass
@@ -138,10 +117,7 @@ def part_paths(format_name: str, name: str, folder: Path, split: str | None) -> 
         return {WINDOWS: base / f"{name}.parquet"}
     if format_name == "ndjson":
         return {WINDOWS: base / f"{name}{PART_SUFFIXES['ndjson']}", EVENTS: base / f"{name}{EVENTS_SUFFIX}"}
-    return {
-        MATCHED: base / MATCHED / f"calomatch_{name}.proto",
-        UNMATCHED: base / UNMATCHED / f"nocalomatch_{name}.proto",
-    }
+    return dict(zip((MATCHED, UNMATCHED), layout.part_paths(base, name), strict=True))
 
 
 def _copied(part: Part, name: str, split: str | None, folder: Path) -> list[Written]:
@@ -155,9 +131,7 @@ def _copied(part: Part, name: str, split: str | None, folder: Path) -> list[Writ
         written.append(Written(targets[kind], split, rows))
         targets[kind].parent.mkdir(parents=True, exist_ok=True)
         if kind == WINDOWS and part.manifest.format == "ndjson" and not source.name.endswith(".zst"):
-            with _lines("zst", targets[kind]) as file:
-                for piece in line_pieces(source):
-                    file.write(np.frombuffer(piece, np.uint8))
+            compress_lines([source], targets[kind])
         else:
             _copy(part, source, written[-1])
     return written
@@ -181,8 +155,12 @@ def _kept(part: Part, name: str, folder: Path) -> list[Written]:
     return written
 
 
-def _lines(compression: Literal["zst", "none"], path: Path) -> LineWriter:
-    return LineWriter(path, compression)
+def compress_lines(sources: Sequence[Path], path: Path) -> None:
+    """Write the lines of texts, one after the other, as zst."""
+    with TextFile(path, "zst") as file:
+        for source in sources:
+            for piece in line_pieces(source):
+                file.write(piece)
 
 
 def _routed(part: Part, name: str, splits: Splits | None, folder: Path) -> list[Written]:
@@ -207,12 +185,13 @@ def _routed(part: Part, name: str, splits: Splits | None, folder: Path) -> list[
 def opened(part: Part, kind: str, path: Path) -> TableWriter | LineWriter:
     """A file for rows of a part; as long as none comes, it is what a file without rows is."""
     if part.manifest.format == "parquet":
-        table = TableWriter(path, part.schema)
+        metadata = {key.decode(): value.decode() for key, value in (part.schema.metadata or {}).items()}
+        table = TableWriter(path, metadata=metadata)
         table.put(part.schema.empty_table())
         return table
-    file = _lines("zst" if kind == WINDOWS else "none", path)
+    file = LineWriter(path, "zst" if kind == WINDOWS else "none")
     if kind == EVENTS:
-        file.write(_header())
+        file.write(EVENTS_HEADER)
     return file
 
 
@@ -224,7 +203,3 @@ def write_empty(part: Part, name: str, split: str, folder: Path) -> list[Written
         with opened(part, kind, path):
             pass
     return [Written(path, split, None if kind == EVENTS else 0) for kind, path in paths.items()]
-
-
-def _header() -> Bytes:
-    return np.frombuffer((";".join(EVENT_COLUMNS) + "\n").encode(), np.uint8)

@@ -2,49 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ecalwindows.core.arrays import Words
-from ecalwindows.dataset.finalizing.identity import (
-    EVENT_LINE,
-    WANTED,
-    WINDOW_LINE,
-    batch_keys,
-    line_keys,
-    table_keys,
-)
+from ecalwindows.dataset.finalizing.identity import Piece, pieces
 from ecalwindows.dataset.finalizing.parts import Part
-from ecalwindows.dataset.part_output import EVENTS
-from ecalwindows.formats.ndjson.lines import as_lines, line_pieces
 from ecalwindows.formats.parquet.writer import ROW_GROUP
-from ecalwindows.formats.tfrecord.reader import record_pieces
-
-Piece = tuple[Any, Callable[[], Words]]
-"""Rows as an Arrow table, or as an Arrow array of complete lines or records; and what gives their hashes."""
-
-
-def pieces(part: Part, path: Path, kind: str) -> Iterator[Piece]:
-    """The rows of a file of a part. Raises OSError; ValueError for data not written by ecalwindows."""
-    if part.manifest.format == "parquet":
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(use_threads=False, batch_size=ROW_GROUP):
-                table = pa.Table.from_batches([batch])
-                yield table, partial(table_keys, table, part.sample)
-    elif part.manifest.format == "ndjson":
-        is_table = kind == EVENTS
-        for number, piece in enumerate(line_pieces(path)):
-            lines = as_lines(piece)[int(is_table and number == 0) :]
-            yield lines, partial(line_keys, lines, EVENT_LINE if is_table else WINDOW_LINE, part.sample)
-    else:
-        for frames, batch in record_pieces(path, frozenset(WANTED)):
-            yield frames, partial(batch_keys, batch, part.sample)
 
 
 def rows_of(part: Part, kind: str) -> Iterator[tuple[Any, Words]]:

@@ -3,66 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from ecalwindows.formats.ndjson.text_source import RAW_PIECE, Limits, StreamError, decompressed, text_chunks
+from ecalwindows.formats.ndjson.text_source import Chunk, Limits, StreamError, decompressed, line_chunks, text_chunks
 from ecalwindows.formats.suffixes import is_archive
 
-PIECE = 1 << 23
-"""Bytes of text read at a time; bounds the memory."""
 
-
-class _Text:
-    """The decompressed text of a file, in pieces of the size that is asked for, the last one shorter."""
-
-    def __init__(self, file: IO[bytes], name: str) -> None:
-        self._pieces = decompressed(iter(lambda: file.read(RAW_PIECE), b""), name)
-        self._name, self._waiting = name, bytearray()
-
-    def read(self, size: int) -> bytes:
-        """The next bytes. Raises ValueError where the compression is cut or damaged."""
-        try:
-            while len(self._waiting) < size and (piece := next(self._pieces, None)) is not None:
-                self._waiting += piece
-        except StreamError as error:
-            raise ValueError(f"{self._name}: {error}") from error
-        found = bytes(memoryview(self._waiting)[:size])
-        del self._waiting[:size]
-        return found
-
-
-def line_pieces(path: Path, size: int = PIECE) -> Iterator[bytes]:
+def line_pieces(path: Path) -> Iterator[bytes]:
     """The text in pieces of complete lines, each with its newline.
 
     Raises ValueError when the last line is cut, or the compression is cut or damaged; BadFileError for an archive that
     is damaged.
     """
-    if is_archive(path.name):
-        yield from _archived(path)
-        return
-    rest = b""
-    with path.open("rb") as file:
-        text = _Text(file, path.name)
-        while piece := text.read(size):
-            head, newline, tail = piece.rpartition(b"\n")
-            if newline:
-                yield rest + head + newline
-                rest = tail
-            else:
-                rest += piece
-    if rest:
-        raise ValueError("the last line is cut")
-
-
-def _archived(path: Path) -> Iterator[bytes]:
-    for chunk in text_chunks(path, Limits(), []):
+    for chunk in text_chunks(path, Limits(), []) if is_archive(path.name) else _own_chunks(path):
         if not chunk.has_end:
             raise ValueError("the last line is cut")
         yield chunk.text
+
+
+def _own_chunks(path: Path) -> Iterator[Chunk]:
+    """The lines of a text that is no archive, of any length."""
+    try:
+        with path.open("rb") as file:
+            yield from line_chunks(decompressed(file, path.name), Limits(max_line_mb=inf), "")
+    except StreamError as error:
+        raise ValueError(f"{path.name}: {error}") from error
 
 
 def count_lines(path: Path) -> int:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from ecalwindows.formats.ndjson.text_file import PIECE, Bytes, TextFile, encoder
+from ecalwindows.core.arrays import Bytes
+from ecalwindows.formats.ndjson.text_file import PIECE, TextFile, encoder
 
 MEMBER = "output.ndjson"
 """Name of the text in the archive, as CMS's productions have it."""
@@ -24,9 +25,9 @@ class TarFile(TextFile):
         super().__init__(path)
         self._text = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 (closed by `close` and `discard`)
 
-    def write(self, text: Bytes) -> None:
-        """Write all of `text`, uint8 (n_bytes,). Raises OSError; ValueError when the file is closed."""
-        self._text.write(text.data)
+    def write(self, text: Bytes | bytes) -> None:
+        """Write all of `text`, bytes or uint8 (n_bytes,). Raises OSError; ValueError when the file is closed."""
+        self._text.write(text)  # type: ignore[arg-type]  # both are buffers
 
     def close(self) -> None:
         """Write the archive and close; a second call does nothing. Raises OSError (disk full)."""
@@ -53,7 +54,6 @@ def _archive(text: IO[bytes]) -> Iterator[bytes]:
     yield member.tobuf(tarfile.GNU_FORMAT)
     while piece := text.read(PIECE):
         yield piece
-    end = size + tarfile.BLOCKSIZE
-    yield bytes(-size % tarfile.BLOCKSIZE + 2 * tarfile.BLOCKSIZE)
-    end += -size % tarfile.BLOCKSIZE + 2 * tarfile.BLOCKSIZE
-    yield bytes(-end % tarfile.RECORDSIZE)
+    padding = -size % tarfile.BLOCKSIZE + 2 * tarfile.BLOCKSIZE
+    yield bytes(padding)
+    yield bytes(-(tarfile.BLOCKSIZE + size + padding) % tarfile.RECORDSIZE)

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike, fspath
+from typing import IO
 
 import zstandard
 
@@ -71,7 +72,7 @@ def text_chunks(path: str | PathLike[str], limits: Limits, skipped: list[str]) -
     name = fspath(path)
     try:
         with open(name, "rb") as file:
-            pieces = within(decompressed(iter(lambda: file.read(RAW_PIECE), b""), name), limits)
+            pieces = within(decompressed(file, name), limits)
             if is_archive(name):
                 for member, content in members(pieces, skipped, StreamError):
                     yield from line_chunks(without_mark(content), limits, member)
@@ -93,8 +94,9 @@ def bad_text(found: str, where: str) -> BadFileError:
     )
 
 
-def decompressed(raw: Iterator[bytes], name: str) -> Iterator[bytes]:
-    """The text of a file from its bytes, by its name."""
+def decompressed(file: IO[bytes], name: str) -> Iterator[bytes]:
+    """The text of an open file in pieces; its name says how it is compressed. Raises StreamError."""
+    raw = iter(lambda: file.read(RAW_PIECE), b"")
     if name.endswith((".gz", ".tgz")):
         return gunzipped(raw)
     if name.endswith(".zst"):
@@ -178,7 +180,7 @@ def _other_encoding(head: bytes) -> str | None:
 def line_chunks(pieces: Iterable[bytes], limits: Limits, member: str) -> Iterator[Chunk]:
     """Chunks of complete lines of a text; complete lines before an error come first. Raises StreamError."""
     waiting, searched, is_first = bytearray(), 0, True
-    longest = int(limits.max_line_mb * 1e6)
+    longest = limits.max_line_mb * 1e6
     size = min(CHUNK, longest)
     error = None
     try:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from ecalwindows.core.arrays import Array, Bytes, Integers, offsets_of
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.schema import COLUMNS, EVENT_COLUMNS, HIT_DTYPES
+from ecalwindows.formats.batch_writer import Writer
 from ecalwindows.formats.kernels import json_text
 from ecalwindows.formats.kernels.decimal import KINDS, WIDEST
 from ecalwindows.formats.kernels.json_text import LONGEST_ESCAPE, MARKS, SLACK
@@ -73,6 +73,9 @@ HIT_TABLE = table(
     + [(b"]", "", "")]
 )
 NO_HITS = {name: np.zeros(0, dtype) for name, dtype in HIT_DTYPES.items()}
+EVENTS_HEADER = (";".join(EVENT_COLUMNS) + "\n").encode()
+"""First line of a table of events."""
+
 EVENT_TABLE = table([(b"" if name == "run_id" else b";", name, "int64") for name in EVENT_COLUMNS] + [(b"\n", "", "")])
 
 
@@ -201,20 +204,11 @@ def slices(
         first = last
 
 
-class TextWriter:
-    """What the writers of text share: how they finish or discard the file."""
+class TextWriter(Writer):
+    """What the writers of text share: the file."""
 
     def __init__(self, path: Path, compression: Compression) -> None:
         self._file = TarFile(path) if compression == "tar.gz" else TextFile(path, compression)
-
-    def write(self, batch: WindowBatch) -> None:
-        """Append all windows or events of a batch."""
-        for piece in self.pieces(batch):
-            self.put(piece)
-
-    def pieces(self, batch: WindowBatch) -> Iterator[Bytes]:
-        """The text of a batch."""
-        raise NotImplementedError
 
     def put(self, piece: Bytes) -> None:
         """Append text."""
@@ -224,14 +218,9 @@ class TextWriter:
         """Finish the file. Raises OSError."""
         self._file.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self._file.discard()
+    def discard(self) -> None:
+        """Leave the file as it is."""
+        self._file.discard()
 
 
 class NdjsonWriter(TextWriter):
@@ -263,7 +252,7 @@ class EventsCsvWriter(TextWriter):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "none")
-        self._file.write(np.frombuffer((";".join(EVENT_COLUMNS) + "\n").encode(), dtype=np.uint8))
+        self._file.write(EVENTS_HEADER)
 
     def pieces(self, batch: WindowBatch) -> Iterator[Bytes]:
         """The rows of all events of a batch."""

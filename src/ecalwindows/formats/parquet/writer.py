@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +22,7 @@ from ecalwindows.core.batch import Text, WindowBatch
 from ecalwindows.core.kernels.gather import gathered_rows
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
 from ecalwindows.core.threads import Threads
+from ecalwindows.formats.batch_writer import Closing, Writer
 from ecalwindows.formats.parquet.definition import CLUSTER_GROUPS, FeaturesDefinition
 from ecalwindows.formats.parquet.footer import BlockSums, sealed
 from ecalwindows.formats.parquet.splicing import Group, Splicing, encoded
@@ -183,7 +183,7 @@ class _SideBySide:
             each.cancel()
 
 
-class TableWriter:
+class TableWriter(Closing):
     """Writes Arrow tables to one Parquet file; row groups are cut by row count, whatever the tables' sizes.
 
     In front of the footer are checksums of it and of all else (`footer.py`).
@@ -208,18 +208,18 @@ class TableWriter:
         self._sink = _Sink(self._file)
         self._groups: _Alone | _SideBySide | None = None
 
-    def take(self, table: pa.Table) -> None:
+    def put(self, piece: pa.Table) -> None:
         """Take a table; full row groups go to the file."""
         if self._groups is None:
-            schema = table.schema.with_metadata(self._metadata)
+            schema = piece.schema.with_metadata(self._metadata)
             integers = [path for field in schema for path in _integer_leaves(field.name, field.type)]
             options = {"compression": "zstd", "use_dictionary": integers, "write_page_checksum": True}
             if self._threads is not None and self._threads.n > 1:
                 self._groups = _SideBySide(self._sink, schema, options, self._threads)
             else:
                 self._groups = _Alone(self._sink, schema, options)
-        self._waiting.append(table)
-        self._n_waiting += len(table)
+        self._waiting.append(piece)
+        self._n_waiting += len(piece)
         while self._n_waiting >= self._row_group:
             self._write_group(self._row_group)
 
@@ -243,19 +243,10 @@ class TableWriter:
                 self._file.write(sealed(bytes(self._sink.end), self._sink.sums))
             self._file.close()
         except BaseException:
-            self._abandon()
+            self.discard()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if error is None:
-            self.close()
-        else:
-            self._abandon()
-
-    def _abandon(self) -> None:
+    def discard(self) -> None:
         """Leave the file as it is: what pyarrow still wants to write goes nowhere."""
         self._sink.is_open = False
         try:
@@ -266,7 +257,7 @@ class TableWriter:
                 self._file.close()
 
 
-class ParquetWriter(TableWriter):
+class ParquetWriter(TableWriter, Writer):
     """Writes batches of windows to one Parquet file."""
 
     def __init__(
@@ -281,15 +272,6 @@ class ParquetWriter(TableWriter):
         super().__init__(path, metadata=metadata, row_group=row_group, threads=threads)
         self._definition = definition
 
-    def write(self, batch: WindowBatch) -> None:
-        """Take a batch; full row groups go to the file."""
-        for piece in self.pieces(batch):
-            self.put(piece)
-
     def pieces(self, batch: WindowBatch) -> Iterator[pa.Table]:
         """The table of a batch."""
         yield arrow_table(batch, self._definition)
-
-    def put(self, piece: pa.Table) -> None:
-        """Take a table."""
-        self.take(piece)

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from ecalwindows.core.batch import Array, WindowBatch
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.schema import COLUMNS, SENTINEL, TRUTH
+from ecalwindows.formats.batch_writer import Writer
 from ecalwindows.formats.kernels import tfrecord_writer as kernels
 from ecalwindows.formats.ndjson.text_file import TextFile
 from ecalwindows.formats.ndjson.writer import MAX_WINDOWS, slices
@@ -92,8 +92,10 @@ def as_float32(column: Array) -> NDArray[np.float32]:
     return np.where(np.isfinite(small), small, np.float32(SENTINEL)) if column.dtype.itemsize > 4 else small
 
 
-class TFRecordWriter:
+class TFRecordWriter(Writer):
     """Writes the two files of a part below `folder` (names: `layout.part_paths`). Raises OSError.
+
+    Raises InputError for a batch that lacks columns that a record needs.
 
     weights : of each window (`wi`), 1 where None
     places  : the paths of the files while they are written, if not their own names
@@ -116,16 +118,11 @@ class TFRecordWriter:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._files.append(TextFile(path, "none"))
         except BaseException:
-            self._discard()
+            self.discard()
             raise
 
-    def write(self, batch: WindowBatch) -> None:
-        """Append all windows of a batch. Raises InputError when it lacks columns that a record needs."""
-        for piece in self.pieces(batch):
-            self.put(piece)
-
     def pieces(self, batch: WindowBatch) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """The records of a batch, each time with the number of the file; raises as `write`."""
+        """The records of a batch, each time with the number of the file."""
         if not len(batch):
             return
         if columns_in(batch).isdisjoint(TRUTH):
@@ -163,19 +160,11 @@ class TFRecordWriter:
             for file in self._files:
                 file.close()
         except BaseException:
-            self._discard()
+            self.discard()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self._discard()
-
-    def _discard(self) -> None:
+    def discard(self) -> None:
+        """Leave the files as they are."""
         for file in self._files:
             file.discard()
 
