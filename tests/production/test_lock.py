@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ecalwindows.production.errors import LockedError
-from ecalwindows.production.job_state import is_alive, process_start
+from ecalwindows.production.job_state import Process, process_start
 from ecalwindows.production.lock import has_runner, locked
 
 HOLD = """
@@ -109,6 +109,7 @@ def test_a_broken_lock_file_is_no_obstacle(tmp_path: Path) -> None:
 
 def test_processes_are_known_by_their_start() -> None:
     start = process_start(os.getpid())
-    assert start and is_alive(socket.gethostname(), os.getpid(), start)
-    assert is_alive(socket.gethostname(), os.getpid(), "another") is False
-    assert is_alive("elsewhere", os.getpid(), start) is None
+    me = Process(host=socket.gethostname(), pid=os.getpid(), pid_started=start or "")
+    assert start and me.is_alive
+    assert me.model_copy(update={"pid_started": "another"}).is_alive is False
+    assert me.model_copy(update={"host": "elsewhere"}).is_alive is None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Iterable
+from importlib import import_module
+from typing import Any
 
 SHORT = {"-o": "output", "-j": "jobs", "-w": "weights"}
 """Arguments that short options in errors stand for."""
@@ -138,6 +140,14 @@ def listed(name: str, known: Iterable[str], *, most: int = MAX_LISTED) -> str:
     compared = names[: MAX_COMPARED[0]]
     compared.sort(key=lambda each: -difflib.SequenceMatcher(None, name, each[: MAX_COMPARED[1]]).ratio())
     return ", ".join(compared[:most]) + f" and {len(names) - most:,} more"
+
+
+def imported(module: str, library: str, extra: str, purpose: str) -> Any:
+    """A module of an optional library, which is imported here only. Raises MissingExtraError."""
+    try:
+        return import_module(module)
+    except ImportError:
+        raise missing_extra(library, extra, purpose) from None
 
 
 def missing_extra(library: str, extra: str, purpose: str) -> MissingExtraError:

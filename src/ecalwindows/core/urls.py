@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
-from ecalwindows.core.errors import InputError, missing_extra
+from ecalwindows.core.errors import InputError, imported
 
 
 def is_remote(path: str) -> bool:
@@ -26,10 +26,7 @@ def remote_filesystem(url: str) -> tuple[Any, str]:
     import fsspec
 
     if url.startswith("root://"):
-        try:
-            import fsspec_xrootd  # noqa: F401
-        except ImportError:
-            raise missing_extra("fsspec-xrootd", "xrootd", "read root:// URLs") from None
+        imported("fsspec_xrootd", "fsspec-xrootd", "xrootd", "read root:// URLs")
     filesystem, path = fsspec.core.url_to_fs(url)
     return filesystem, str(path)
 

@@ -18,6 +18,7 @@ import uproot
 from numpy.typing import NDArray
 
 from ecalwindows.core.errors import BadFileError
+from ecalwindows.dumper.errors import COPY_AGAIN, bad_file
 from ecalwindows.dumper.kernels.decode import count_items, fill_items
 from ecalwindows.dumper.local_baskets import Basket
 
@@ -169,12 +170,10 @@ class FlatVectors(uproot.interpretation.Interpretation):  # type: ignore[misc]
         return Ragged((item_offsets,) if depth == 1 else (list_offsets, item_offsets), content)
 
     def _damaged(self, branch: Any, entry: int) -> BadFileError:
-        return BadFileError(
-            f"the bytes of branch '{self.name}', entry {entry}, don't decode",
-            expected=f"a {self.kind} whose sizes add up to the entry's length",
-            where=str(branch.file.file_path),
-            todo="copy or make the file again; or leave it out",
-        )
+        return bad_file(
+            branch, f"the bytes of branch '{self.name}', entry {entry}, don't decode",
+            f"a {self.kind} whose sizes add up to the entry's length", COPY_AGAIN,
+        )  # fmt: skip
 
 
 class FlatNumbers(uproot.AsDtype):  # type: ignore[misc]
@@ -221,12 +220,11 @@ def check_basket(branch: Any, name: str, number: int, held: int, entry_offsets: 
     """Raise BadFileError unless a basket holds as many entries as its branch says."""
     begin, end = int(entry_offsets[number]), int(entry_offsets[number + 1])
     if held != end - begin:
-        raise BadFileError(
+        raise bad_file(
+            branch,
             f"the basket of branch '{name}' that begins with entry {begin}, has {held:,} entries, not {end - begin:,}",
-            expected="baskets that hold the entries which their branch says",
-            where=str(branch.file.file_path),
-            todo="copy or make the file again; or leave it out",
-        )
+            "baskets that hold the entries which their branch says", COPY_AGAIN,
+        )  # fmt: skip
 
 
 def basket_ranges(
@@ -247,12 +245,10 @@ def basket_ranges(
             yield number, first, last
             at = last
     if at != stop and start < stop:
-        raise BadFileError(
-            f"the baskets of branch '{name}' end at entry {at}, before entry {stop}, or overlap",
-            expected="baskets that follow each other and hold all entries",
-            where=str(branch.file.file_path),
-            todo="copy or make the file again; or leave it out",
-        )
+        raise bad_file(
+            branch, f"the baskets of branch '{name}' end at entry {at}, before entry {stop}, or overlap",
+            "baskets that follow each other and hold all entries", COPY_AGAIN,
+        )  # fmt: skip
 
 
 def _is_other_streaming(basket: _Basket, entry: int) -> bool:

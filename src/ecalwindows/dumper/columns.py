@@ -22,8 +22,9 @@ from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.interrupts import interrupts_kept
 from ecalwindows.core.threads import Threads
 from ecalwindows.dumper.baskets import ColumnType, FlatNumbers, FlatVectors, Ragged, check_basket, is_vector_of_numbers
-from ecalwindows.dumper.coverage import TODO, check_coverage
+from ecalwindows.dumper.coverage import check_coverage
 from ecalwindows.dumper.coverage import is_rntuple as _is_rntuple
+from ecalwindows.dumper.errors import bad_file
 from ecalwindows.dumper.local_baskets import basket_places, forget_pages, mapped, read_baskets
 from ecalwindows.dumper.ntuples import read_ntuple
 
@@ -128,12 +129,10 @@ def _check_lengths(tree: Any, name: str, column: Ragged, n_entries: int) -> None
 
 
 def _wrong_lengths(tree: Any, name: str, found: str, n: int) -> BadFileError:
-    return BadFileError(
-        f"branch '{name}' has {found} where its tables say {n:,}",
-        expected="as many values as the lengths of its lists add up to",
-        where=str(tree.file.file_path),
-        todo=TODO,
-    )
+    return bad_file(
+        tree, f"branch '{name}' has {found} where its tables say {n:,}",
+        "as many values as the lengths of its lists add up to",
+    )  # fmt: skip
 
 
 def bytes_per_entry(tree: Any, names: Iterable[str]) -> float:
@@ -232,12 +231,10 @@ def type_of_interpretation(way: Any) -> ColumnType | None:
 def _known_type(tree: Any, name: str, kind: ColumnType | None) -> ColumnType:
     if kind is None:
         column = tree[name]  # its KeyInFileError lists the nearest names
-        raise BadFileError(
-            f"branch '{name}' has type {column.typename}",
-            expected="a number, a vector or a vector of vectors of numbers",
-            where=str(tree.file.file_path),
-            todo="read another branch, or make the file again",
-        )
+        raise bad_file(
+            tree, f"branch '{name}' has type {column.typename}", "a number, a vector or a vector of vectors of numbers",
+            "read another branch, or make the file again",
+        )  # fmt: skip
     return kind
 
 

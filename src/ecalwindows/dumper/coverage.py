@@ -13,10 +13,7 @@ import numpy as np
 import uproot
 from numpy.typing import NDArray
 
-from ecalwindows.core.errors import BadFileError
-
-EXPECTED = "in every branch one entry for each event of the tree"
-TODO = "make the dump again; or go on without the file: --skip-bad-files"
+from ecalwindows.dumper.errors import bad_file
 
 
 def is_rntuple(tree: Any) -> bool:
@@ -45,7 +42,7 @@ def check_coverage(tree: Any, names: Iterable[str]) -> None:
         found = (_branch_problem(tree[name], int(tree.num_entries)) for name in names)
     for problem in found:
         if problem:
-            raise BadFileError(problem, expected=EXPECTED, where=str(tree.file.file_path), todo=TODO)
+            raise bad_file(tree, problem, "in every branch one entry for each event of the tree")
 
 
 def _branch_problem(branch: Any, n_entries: int) -> str:

@@ -18,6 +18,7 @@ from ecalwindows.core.urls import is_remote, remote_filesystem
 from ecalwindows.dumper import columns as dump
 from ecalwindows.dumper.branches import PILEUP_BRANCHES, Branch, branches_needed, is_of_truth, truth_found
 from ecalwindows.dumper.coverage import check_coverage
+from ecalwindows.dumper.errors import bad_file
 
 OF_WINDOWS = (".parquet", ".ndjson", ".ndjson.gz", ".ndjson.zst", ".tar.gz", ".proto")
 """Ends of the names of files that `ecalwindows windows` writes, and does not read."""
@@ -321,13 +322,7 @@ def _check_type(path: str, tree: Any, branch: Branch, found: dump.ColumnType | N
             path,
             f"branch '{branch.name}' has type {said}",
             "vector<" * branch.depth + branch.kind + ">" * branch.depth,
-            "make the dump again; or go on without the file: --skip-bad-files",
         )
-
-
-def bad_file(path: str, found: str, expected: str, todo: str) -> BadFileError:
-    """The error of a file."""
-    return BadFileError(found, expected=expected, where=path, todo=todo)
 
 
 def _one_line(error: Exception, path: str) -> str:

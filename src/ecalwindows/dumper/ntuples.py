@@ -12,8 +12,8 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
-from ecalwindows.core.errors import BadFileError
-from ecalwindows.dumper.coverage import TODO, elements
+from ecalwindows.dumper.coverage import elements
+from ecalwindows.dumper.errors import bad_file
 
 
 def read_ntuple(tree: Any, names: Sequence[str], start: int, stop: int) -> ak.Array:
@@ -53,11 +53,8 @@ def _check_clusters(tree: Any, name: str, layout: Any, form: Any, clusters: rang
         if (said != held).any():
             bad = int(np.argmax(said != held))
             numbers = [int(total[bad] - (total[bad - 1] if bad else 0)) for total in (held, said)]
-            raise BadFileError(
-                f"branch '{name}' has {numbers[0]:,} values in cluster {clusters[bad]} of its tree, "
-                f"its lists there {numbers[1]:,}",
-                expected="as many values as the lengths of the lists add up to",
-                where=str(tree.file.file_path),
-                todo=TODO,
-            )
+            raise bad_file(
+                tree, f"branch '{name}' has {numbers[0]:,} values in cluster {clusters[bad]} of its tree, "
+                f"its lists there {numbers[1]:,}", "as many values as the lengths of the lists add up to",
+            )  # fmt: skip
         places = said

@@ -17,7 +17,8 @@ from ecalwindows.core.threads import Threads
 from ecalwindows.dumper import columns as dump
 from ecalwindows.dumper.branches import BRANCHES, PILEUP_BRANCHES, PILEUP_TOTAL, SECOND_BRANCHES, Branch, Part
 from ecalwindows.dumper.columns import Ragged
-from ecalwindows.dumper.headers import Input, bad_file, reading_errors, tree_of
+from ecalwindows.dumper.errors import bad_file
+from ecalwindows.dumper.headers import Input, reading_errors, tree_of
 from ecalwindows.dumper.values import check_values, integers
 
 
@@ -206,10 +207,8 @@ class _Parts:
         raise self._bad(f"branch '{branch.name}' has {n:,} values in {where}; {other} {right:,}")
 
     def _bad(self, found: str) -> BadFileError:
-        return bad_file(
-            self.file.path, found, "as many clusters, caloparticles and hits in all branches of an event",
-            "make the dump again; or go on without the file: --skip-bad-files",
-        )  # fmt: skip
+        expected = "as many clusters, caloparticles and hits in all branches of an event"
+        return bad_file(self.file.path, found, expected)
 
 
 OUTER: dict[Part, str] = {"score": "clusters", "hits": "clusters", "member": "superclusters",

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.events import Column, Events, Index
 from ecalwindows.dumper.branches import Branch
+from ecalwindows.dumper.errors import bad_file
 
 Flags = NDArray[np.bool_]
 
@@ -25,8 +25,6 @@ WIDE = frozenset({"run", "lumi", "event", "member"})
 
 BARREL_ETA, BARREL_PHI, ENDCAP = (np.int32(number) for number in (85, 360, 100))
 """Largest abs(ieta) and iphi of the barrel, and largest ix and iy of an endcap; the smallest is 1."""
-
-TODO = "make the dump again; or go on without the file: --skip-bad-files"
 
 
 def integers(branch: Branch, values: Column, path: str) -> NDArray[Any]:
@@ -52,12 +50,8 @@ def integers(branch: Branch, values: Column, path: str) -> NDArray[Any]:
     if len(values) and not (np.can_cast(values.dtype, dtype.dtype) and lowest == dtype.min):
         for value in (int(values.min()), int(values.max())):
             if not lowest <= value <= dtype.max:
-                raise BadFileError(
-                    f"branch '{branch.name}' holds {value}",
-                    expected=f"integers from {lowest} to {dtype.max}",
-                    where=path,
-                    todo=TODO,
-                )
+                found = f"branch '{branch.name}' holds {value}"
+                raise bad_file(path, found, f"integers from {lowest} to {dtype.max}")
     return values.astype(dtype.dtype, copy=False)
 
 
@@ -130,9 +124,7 @@ class _Check:
         if not good.all():
             row = int(np.argmin(good))
             entry = self.first + int(np.searchsorted(rows, row, side="right")) - 1
-            raise BadFileError(
-                f"branch '{name}' holds {column[row]} in entry {entry}", expected=expected, where=self.path, todo=TODO
-            )
+            raise bad_file(self.path, f"branch '{name}' holds {column[row]} in entry {entry}", expected)
 
 
 def _is_ieta(ieta: Column, barrel: Any) -> Flags:

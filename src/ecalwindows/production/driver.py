@@ -99,7 +99,15 @@ def _begun(
         found = verdicts(place, plan, strict=production.strict)
         clear_untracked(place, plan)
         _report_redone(plan, found, notify)
-        yield place, plan, _todo(found, retry_bad)
+        yield (
+            place,
+            plan,
+            [
+                number
+                for number, each in enumerate(found)
+                if not each.is_complete or (retry_bad and each.state is not None and each.state.bad)
+            ],
+        )
 
 
 def submit_production(
@@ -179,22 +187,12 @@ def _refuse_changes(place: Place, changes: list[str]) -> None:
         )  # fmt: skip
 
 
-def _todo(found: Sequence[Verdict], retry_bad: bool) -> list[int]:
-    return [
-        number
-        for number, each in enumerate(found)
-        if not each.is_complete or (retry_bad and each.state is not None and each.state.bad)
-    ]
-
-
 def _report_redone(plan: Plan, found: Sequence[Verdict], notify: Notify) -> None:
     """What was there and is made again."""
     redone = [
-        (job.part, each)
+        f"{job.part} was {each.what}: {each.reason}"
         for job, each in zip(plan.jobs, found, strict=True)
         if each.what in ("broken", "changed", "strict")
     ]
-    for part, each in redone[:10]:
-        notify(f"made again: {part} was {each.what}: {each.reason}")
-    if len(redone) > 10:
-        notify(f"made again: {len(redone) - 10} more parts")
+    for words in [*redone[:10], *([f"{len(redone) - 10} more parts"] if len(redone) > 10 else [])]:
+        notify(f"made again: {words}")

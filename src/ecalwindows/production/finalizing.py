@@ -101,8 +101,8 @@ def check_targets(production: Production) -> None:
     """Raise ProductionError when the folder of the dataset holds something else, also beside the dataset, or is to hold
     the work folder: it is replaced as a whole.
     """
-    if is_remote(production.output):
-        _check_far(production)
+    if is_remote(production.output) and (far := far_name(production.output)) not in (None, production.name):
+        raise _other_output(far, production.output, production)
     target, record = target_of(production), home(production) / RECORD
     recover(target)
     if production.work.absolute().is_relative_to(target.absolute()):
@@ -115,11 +115,7 @@ def check_targets(production: Production) -> None:
         _refuse_foreign(target, production)
         return
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        what = f"the dataset '{name}'" if name else "something else"
-        raise ProductionError(
-            f"the output holds {what}", expected=f"no such folder, or the dataset '{production.name}'",
-            where=str(target), todo="name another output, or remove it",
-        )  # fmt: skip
+        raise _other_output(name, str(target), production)
 
 
 def _name_in(record: Path) -> str | None:
@@ -145,13 +141,11 @@ def _refuse_foreign(target: Path, production: Production) -> None:
         )  # fmt: skip
 
 
-def _check_far(production: Production) -> None:
-    name = far_name(production.output)
-    if name in (None, production.name):
-        return
-    raise ProductionError(
+def _other_output(name: str | None, where: str, production: Production) -> ProductionError:
+    """The error of an output that holds a dataset of another name, or something else."""
+    return ProductionError(
         f"the output holds {f'the dataset {name!r}' if name else 'something else'}",
-        expected=f"no such folder, or the dataset '{production.name}'", where=production.output,
+        expected=f"no such folder, or the dataset '{production.name}'", where=where,
         todo="name another output, or remove it",
     )  # fmt: skip
 

@@ -19,7 +19,7 @@ from ecalwindows.formats.manifest import FOLDER, file_record, read_manifest, wri
 from ecalwindows.formats.writers import Format
 from ecalwindows.production.delivery import deliver
 from ecalwindows.production.errors import ChangedError, one_line
-from ecalwindows.production.job_state import Attempt, JobState, new_attempt, read_state, write_state
+from ecalwindows.production.job_state import JobState, new_state, write_state
 from ecalwindows.production.kinds.parts import MadePart, part_maker
 from ecalwindows.production.listing import entry_of, read_sources
 from ecalwindows.production.plan import Job, Plan, is_same, recorded_name
@@ -33,10 +33,9 @@ def run_task(place: Place, plan: Plan, number: int, *, executor: str, scratch: P
     Raises what went wrong, when that is written down too.
     """
     job = job_of(plan, number)
-    attempt, began = new_attempt(executor), time.monotonic()
-    before = read_state(place.state(job.part))
-    state = JobState(part=job.part, digest=job.digest, outcome="running", attempts=_attempts(before, attempt))
-    write_state(state, place.state(job.part))
+    began, path = time.monotonic(), place.state(job.part)
+    state = new_state(job, path, executor)
+    write_state(state, path)
     try:
         states = file_states(entry.path for entry in job.inputs)
         check_unchanged(plan, job)
@@ -44,15 +43,11 @@ def run_task(place: Place, plan: Plan, number: int, *, executor: str, scratch: P
             made, manifests = _made(place, plan, job, folder, states)
     except Exception as error:
         where = error.where if isinstance(error, EcalWindowsError) else None
-        failed = _ended(attempt, began, one_line(error)).model_copy(update={"where": where})
-        _write_failure(state.model_copy(update={"outcome": "failed", "attempts": _attempts(before, failed)}), place)
+        _write_failure(state.ended("failed", **_cost(began), error=one_line(error), where=where), path)
         raise
-    done = {
-        "outcome": "done", "manifests": manifests, "bad": tuple(made.bad), "windows": made.windows,
-        "events": made.events, "attempts": _attempts(before, _ended(attempt, began)),
-    }  # fmt: skip
-    state = state.model_copy(update=done)
-    write_state(state, place.state(job.part))
+    done = {"manifests": manifests, "bad": tuple(made.bad), "windows": made.windows, "events": made.events}
+    state = state.ended("done", **_cost(began)).model_copy(update=done)
+    write_state(state, path)
     return state
 
 
@@ -84,20 +79,16 @@ def _changed(found: str, where: str) -> ChangedError:
     )  # fmt: skip
 
 
-def _attempts(before: JobState | None, attempt: Attempt) -> tuple[Attempt, ...]:
-    return (*(before.attempts if before else ()), attempt)
-
-
-def _ended(attempt: Attempt, began: float, error: str | None = None) -> Attempt:
+def _cost(began: float) -> dict[str, float]:
+    """What an attempt took until now."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-    took = {"seconds": round(time.monotonic() - began, 3), "peak_memory_mb": round(peak, 1), "error": error}
-    return attempt.model_copy(update=took)
+    return {"seconds": round(time.monotonic() - began, 3), "peak_memory_mb": round(peak, 1)}
 
 
-def _write_failure(state: JobState, place: Place) -> None:
+def _write_failure(state: JobState, path: Path) -> None:
     """Write it down if the disk lets us: the error itself matters more."""
     try:
-        write_state(state, place.state(state.part))
+        write_state(state, path)
     except (OutputError, OSError) as error:
         print(f"warning: {one_line(error)}", file=sys.stderr)
 

@@ -6,7 +6,7 @@ import os
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -15,6 +15,7 @@ from ecalwindows.core.files.json_files import UnreadableError, read_model
 from ecalwindows.core.files.output import write_text_atomically
 from ecalwindows.core.setting_types import Frozen
 from ecalwindows.formats.writers import Format
+from ecalwindows.production.plan import Job
 
 Outcome = Literal["running", "done", "failed"]
 
@@ -34,12 +35,22 @@ def _is_time(text: str) -> str:
 Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class Attempt(Frozen):
-    """One try at a job."""
+class Process(Frozen):
+    """A process of any host."""
 
     host: str
     pid: int
     pid_started: str = Field(description="When the process was started, to distinguish it from a later one.")
+
+    @property
+    def is_alive(self) -> bool | None:
+        """Whether it is there; None when it is on another host."""
+        return process_start(self.pid) == self.pid_started if self.host == socket.gethostname() else None
+
+
+class Attempt(Process):
+    """One try at a job."""
+
     executor: str = Field(description="local, htcondor, dask or hand.")
     started: Annotated[str, AfterValidator(_is_time)]
     seconds: Number = 0.0
@@ -65,6 +76,11 @@ class JobState(Frozen):
         """The error of the last attempt."""
         return self.attempts[-1].error
 
+    def ended(self, outcome: Outcome, **facts: Any) -> JobState:
+        """The same with an outcome, and with more that is known of the last attempt."""
+        last = self.attempts[-1].model_copy(update=facts)
+        return self.model_copy(update={"outcome": outcome, "attempts": (*self.attempts[:-1], last)})
+
 
 def write_state(state: JobState, path: Path) -> None:
     """Write it atomically. Raises OutputError, also where a link is in its place."""
@@ -81,15 +97,20 @@ def read_state(path: Path) -> JobState | None:
         return None
 
 
-def new_attempt(executor: str) -> Attempt:
-    """An attempt that begins now, in this process."""
-    return Attempt(
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        pid_started=process_start(os.getpid()) or "",
-        executor=executor,
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+def new_state(job: Job, path: Path, executor: str) -> JobState:
+    """The state of a job of which an attempt begins now in this process. path : of its state before, if there is any"""
+    before = read_state(path)
+    attempt = Attempt(executor=executor, **this_process())
+    attempts = (*(before.attempts if before else ()), attempt)
+    return JobState(part=job.part, digest=job.digest, outcome="running", attempts=attempts)
+
+
+def this_process() -> dict[str, Any]:
+    """The fields of a process that begins something now, and the time."""
+    return {
+        "host": socket.gethostname(), "pid": os.getpid(), "pid_started": process_start(os.getpid()) or "",
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }  # fmt: skip
 
 
 def process_start(pid: int) -> str | None:
@@ -106,10 +127,3 @@ def process_start(pid: int) -> str | None:
     except OSError:
         boot = ""
     return f"{boot}:{fields[19]}"
-
-
-def is_alive(host: str, pid: int, pid_started: str) -> bool | None:
-    """Whether a process is there; None when it is on another host."""
-    if host != socket.gethostname():
-        return None
-    return process_start(pid) == pid_started

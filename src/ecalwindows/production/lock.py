@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import fcntl
 import os
-import socket
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from ecalwindows.core.files.json_files import UnreadableError, parsed_model, read_model
 from ecalwindows.production.errors import LockedError, ProductionError
-from ecalwindows.production.job_state import is_alive, process_start
+from ecalwindows.production.job_state import Process, this_process
 
 Notify = Callable[[str], None]
 
 
-class Owner(BaseModel):
+class Owner(Process):
     """Who holds a production."""
 
-    model_config = ConfigDict(frozen=True, strict=True)
+    model_config = ConfigDict(extra="ignore", strict=True)
 
-    host: str
-    pid: int
-    pid_started: str
     started: str
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host} (started {self.started})"
 
 
 @contextmanager
@@ -62,7 +60,7 @@ def locked(path: Path, notify: Notify, *, break_lock: bool = False) -> Iterator[
 def has_runner(path: Path) -> bool:
     """Whether a runner holds the production; one on another host may, for all that can be seen from here."""
     try:
-        return _is_alive(read_model(path, Owner)) is not False
+        return read_model(path, Owner).is_alive is not False
     except UnreadableError:
         return False
 
@@ -71,18 +69,12 @@ def _take(file: int, path: Path, notify: Notify, break_lock: bool) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        owner = _owner(file)
-        raise _locked(owner, path, "wait for it, or stop it there", sure=True) from None
-    owner = _owner(file)
-    if owner:
+        raise _locked(_owner(file), path, "wait for it, or stop it there") from None
+    if owner := _owner(file):
         _take_over(owner, path, notify, break_lock)
-    mine = Owner(
-        host=socket.gethostname(), pid=os.getpid(), pid_started=process_start(os.getpid()) or "",
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-    )  # fmt: skip
     os.truncate(file, 0)
     try:
-        os.pwrite(file, mine.model_dump_json().encode(), 0)
+        os.pwrite(file, Owner(**this_process()).model_dump_json().encode(), 0)
         os.fsync(file)
     except BaseException:  # this process lives on, and does not hold the production
         os.truncate(file, 0)
@@ -91,16 +83,12 @@ def _take(file: int, path: Path, notify: Notify, break_lock: bool) -> None:
 
 def _take_over(owner: Owner, path: Path, notify: Notify, break_lock: bool) -> None:
     """Notify that a dead owner is replaced; refuse to replace one that lives, or may live."""
-    alive = _is_alive(owner)
+    alive = owner.is_alive
     if alive:
-        raise _locked(owner, path, "wait for it, or stop it", sure=True)
+        raise _locked(owner, path, "wait for it, or stop it")
     if alive is None and not break_lock:
-        raise _locked(owner, path, "look there; if it is dead, run again with --break-lock", sure=False)
-    notify(f"took the production over from {_who(owner)}, which {'is dead' if alive is False else 'left no sign'}")
-
-
-def _is_alive(owner: Owner) -> bool | None:
-    return is_alive(owner.host, owner.pid, owner.pid_started)
+        raise _locked(owner, path, "look there; if it is dead, run again with --break-lock", is_run="may be")
+    notify(f"took the production over from {owner}, which {'is dead' if alive is False else 'left no sign'}")
 
 
 def _owner(file: int) -> Owner | None:
@@ -111,12 +99,8 @@ def _owner(file: int) -> Owner | None:
         return None
 
 
-def _who(owner: Owner | None) -> str:
-    return f"process {owner.pid} on {owner.host} (started {owner.started})" if owner else "another process"
-
-
-def _locked(owner: Owner | None, path: Path, todo: str, *, sure: bool) -> LockedError:
+def _locked(owner: Owner | None, path: Path, todo: str, *, is_run: str = "is being") -> LockedError:
     return LockedError(
-        f"the production {'is being' if sure else 'may be'} run by {_who(owner)}",
+        f"the production {is_run} run by {owner or 'another process'}",
         expected="one runner a production", where=str(path), todo=todo,
     )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ecalwindows.core.errors import EcalWindowsError, SettingsError, near
 from ecalwindows.core.names import at_home, storable
@@ -35,24 +35,24 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
 Name = Annotated[str, Field(pattern=NAME)]
 
 
+def _as_list(value: Any) -> Any:
+    """A single text may be written in place of a list."""
+    return (value,) if isinstance(value, str) else value
+
+
 class Sample(Frozen):
     """Inputs that belong together."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$")] = Field(
         description="Name of the sample, first part of window_index and of the names of its parts."
     )
-    inputs: Annotated[tuple[HomeText, ...], Field(min_length=1)] = Field(
+    inputs: Annotated[tuple[HomeText, ...], BeforeValidator(_as_list), Field(min_length=1)] = Field(
         description="Files, folders, globs, root:// URLs."
     )
     flavour: Literal["auto"] | Flavour | None = Field(
         None, description="Flavour of its windows (11 electrons, 22 photons) [that of `windows`]."
     )
     wp_file: HomePath | None = Field(None, description="Its simFraction working points [those of `windows`].")
-
-    @field_validator("inputs", mode="before")
-    @classmethod
-    def _one_is_a_list(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
 
 
 class Production(Frozen):
@@ -67,7 +67,7 @@ class Production(Frozen):
     work_folder: HomeText | None = Field(
         None, description="Folder of plan, parts, states and logs while it runs [OUTPUT.production]."
     )
-    formats: Annotated[tuple[Format, ...], Field(min_length=1)] = Field(
+    formats: Annotated[tuple[Format, ...], BeforeValidator(_as_list), Field(min_length=1)] = Field(
         ("parquet",), description="parquet, ndjson, tfrecord: one or several, all in one dataset."
     )
     layout: Literal["dataset", "flat"] = Field(
@@ -123,18 +123,9 @@ class Production(Frozen):
             return values | {"formats": KINDS[values["kind"]].formats[:1]}
         return values
 
-    @field_validator("formats", mode="before")
-    @classmethod
-    def _one_is_a_list(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
-
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        named: list[tuple[str, list[str]]] = [
-            ("sample", [each.name for each in self.samples]),
-            ("format", [*self.formats]),
-        ]
-        for what, names in named:
+        for what, names in (("sample", [each.name for each in self.samples]), ("format", list[str](self.formats))):
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"the {what} '{twice[0]}' is named twice")
         if problem := self._kind_problem() or self._layout_problem():
@@ -199,17 +190,8 @@ class Production(Frozen):
 
 
 ABOUT_DATASET = (
-    "layout",
-    "splits",
-    "merge",
-    "report",
-    "version",
-    "date",
-    "licence",
-    "citation",
-    "contact",
-    "derived_from",
-)
+    "layout", "splits", "merge", "report", "version", "date", "licence", "citation", "contact", "derived_from",
+)  # fmt: skip
 """Settings that decide only how a dataset is made of the parts."""
 
 ABOUT_RUNNING = ("strict", "debug", "max_retries", "work_folder", "htcondor", "dask")
@@ -312,26 +294,20 @@ def settings_error(error: ValidationError, model: type[BaseModel], where: str) -
     """The first problem of a pydantic error in four parts."""
     first = main_problem(error)
     names = [part for part in first["loc"] if not (isinstance(part, str) and "[" in part)]
-    place, owner = _place(names), _owner(model, first["loc"])
+    place = "".join(f"[{name}]" if isinstance(name, int) else f".{name}" for name in names).removeprefix(".")
+    fields = _owner(model, first["loc"]).model_fields.items()
+    meanings = {field.alias or name: field.description or "" for name, field in fields}
+    meaning = meanings.get(str(names[-1]) if names else "") or "settings that fit together (docs/production.md)"
     if first["type"] == "extra_forbidden":
         return SettingsError(
-            f"unknown setting '{place}'", expected=near(str(names[-1]), _names(owner)), where=where,
+            f"unknown setting '{place}'", expected=near(str(names[-1]), meanings), where=where,
             todo="correct or remove it",
         )  # fmt: skip
     if first["type"] == "missing":
-        return SettingsError(
-            f"the setting '{place}' is missing", expected=_meaning(owner, names[-1]), where=where, todo="add it"
-        )
+        return SettingsError(f"the setting '{place}' is missing", expected=meaning, where=where, todo="add it")
     reason = reason_of_problem(first)
     found = f"setting '{place}' cannot be {shown_value(first['input'])}: {reason}" if names else reason
-    expected = _meaning(owner, names[-1] if names else "")
-    return SettingsError(found[:500], expected=expected, where=where, todo="correct it")
-
-
-def _place(names: list[str | int]) -> str:
-    """`samples[0].inputs`."""
-    text = "".join(f"[{name}]" if isinstance(name, int) else f".{name}" for name in names)
-    return text.removeprefix(".")
+    return SettingsError(found[:500], expected=meaning, where=where, todo="correct it")
 
 
 def _owner(model: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseModel]:
@@ -340,13 +316,3 @@ def _owner(model: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseModel
         kinds: dict[str, type[BaseModel]] = {"samples": Sample, "htcondor": HTCondor, "dask": Dask}
         model = kinds.get(str(part), model)
     return model
-
-
-def _names(model: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _meaning(model: type[BaseModel], name: str | int) -> str:
-    fields = {field.alias or key: field for key, field in model.model_fields.items()}
-    field = fields.get(str(name))
-    return (field.description if field else None) or "settings that fit together (docs/production.md)"

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from ecalwindows.production.job_state import JobState, is_alive, read_state
+from ecalwindows.production.job_state import JobState, read_state
 from ecalwindows.production.plan import Job, Plan
 from ecalwindows.production.work_folder import Place, read_plan
 
@@ -82,8 +82,7 @@ def job_status(job: Job, state: JobState | None, *, is_run: bool = True) -> JobS
     if state is None or state.digest != job.digest:
         return "waiting"
     if state.outcome == "running":
-        last = state.attempts[-1]
-        alive = is_alive(last.host, last.pid, last.pid_started)
+        alive = state.attempts[-1].is_alive
         return "running" if alive or (alive is None and is_run) else "failed"
     return state.outcome
 

@@ -11,7 +11,7 @@ from ecalwindows.core.files.hidden_names import PARTIAL
 from ecalwindows.formats.manifest import FOLDER, Manifest, file_problem, file_record, problems, read_manifest
 from ecalwindows.formats.suffixes import MATCHED, UNMATCHED
 from ecalwindows.formats.writers import Format
-from ecalwindows.production.job_state import JobState, is_alive, read_state
+from ecalwindows.production.job_state import JobState, read_state
 from ecalwindows.production.plan import Job, Plan
 from ecalwindows.production.work_folder import Place, manifest_name
 
@@ -57,8 +57,7 @@ def verdict(place: Place, plan: Plan, job: Job, *, deep: bool, strict: bool) -> 
 
 def _unfinished(state: JobState) -> str:
     last = state.attempts[-1]
-    alive = is_alive(last.host, last.pid, last.pid_started)
-    return f"its process {last.pid} on {last.host} {'runs' if alive else 'ended silently'}"
+    return f"its process {last.pid} on {last.host} {'runs' if last.is_alive else 'ended silently'}"
 
 
 def _broken(place: Place, format: Format, part: str, state: JobState, deep: bool) -> str:

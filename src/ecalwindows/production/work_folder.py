@@ -56,6 +56,11 @@ class Place:
         return self.work / "finalised.json"
 
     @property
+    def submitted(self) -> Path:
+        """The last submission to HTCondor."""
+        return self.work / "htcondor" / "submitted.json"
+
+    @property
     def scratch(self) -> Path:
         """What is being made."""
         return self.work / "scratch"
@@ -116,7 +121,7 @@ def make_folders(place: Place) -> None:
 
 def _own_files(place: Place) -> list[Path]:
     """The files that a production writes to and reads as its own, beside those of jobs."""
-    return [place.plan, place.lock, place.finalized, place.work / "htcondor" / "submitted.json"]
+    return [place.plan, place.lock, place.finalized, place.submitted]
 
 
 def _own_folders(place: Place) -> Iterator[Path]:
@@ -126,14 +131,8 @@ def _own_folders(place: Place) -> Iterator[Path]:
         yield above
         for format in FORMATS:
             base = above / format
-            yield from (
-                base,
-                base / MATCHED,
-                base / UNMATCHED,
-                base / FOLDER,
-                base / FOLDER / "manifests",
-                base / FOLDER / "keys",
-            )
+            yield base
+            yield from (base / name for name in (MATCHED, UNMATCHED, FOLDER, f"{FOLDER}/manifests", f"{FOLDER}/keys"))
 
 
 def write_plan(plan: Plan, path: Path) -> None:

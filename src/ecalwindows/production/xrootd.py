@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from ecalwindows.core.errors import BadFileError, OutputError, missing_extra
+from ecalwindows.core.errors import BadFileError, OutputError, imported
 from ecalwindows.core.files.hidden_names import OLD, PARTIAL, hidden_name, left_by_others, taken_apart, this_writer
 from ecalwindows.core.files.inside import escape_problem
 from ecalwindows.core.files.json_files import UnreadableError, parsed_object
@@ -46,10 +46,9 @@ class FarFolder:
     """A folder on a server, by its URL (root://host//path)."""
 
     def __init__(self, url: str) -> None:
-        client = _client()
-        self.url, self.path = url.rstrip("/"), "/" + urlsplit(url).path.strip("/")
-        self.server = server_of(url)
-        self._client, self._files = client, client.FileSystem(self.server)
+        self.path, self.server = "/" + urlsplit(url).path.strip("/"), server_of(url)
+        self._client = imported("XRootD.client", "xrootd", "xrootd", "write to root:// URLs")
+        self._files = self._client.FileSystem(self.server)
 
     def bytes_of(self, name: str) -> int | None:
         """The size of a file below the folder, None where there is none."""
@@ -62,10 +61,9 @@ class FarFolder:
 
     def checksum(self, name: str) -> str:
         """The adler32 of a file, as the server works it out."""
-        from XRootD.client.flags import QueryCode
-
+        code = self._client.flags.QueryCode.CHECKSUM
         status, answer = self._try(
-            lambda: self._files.query(QueryCode.CHECKSUM, self._at(name) + "?cks.type=adler32", timeout=TIMEOUT)
+            lambda: self._files.query(code, self._at(name) + "?cks.type=adler32", timeout=TIMEOUT)
         )
         if not status.ok:
             raise self._error(f"the server gives no checksum: {status.message}", name)
@@ -73,7 +71,6 @@ class FarFolder:
 
     def put(self, source: Path, name: str) -> None:
         """Copy a local file there; compare size and checksum at the far end. Raises OutputError when they differ."""
-
         status = self._copied(str(source.absolute()), f"{self.server}/{self._at(name)}")
         if not status.ok:
             raise self._error(f"it cannot be copied there: {status.message}", name)
@@ -118,10 +115,6 @@ class FarFolder:
         status, listing = self._try(lambda: self._files.dirlist(self.path, timeout=TIMEOUT))
         return sorted(entry.name for entry in listing) if status.ok else None
 
-    def is_empty(self) -> bool:
-        """Whether it is a folder with nothing in it."""
-        return self.names() == []
-
     def rename_to(self, other: FarFolder) -> None:
         """Give the folder another name on its server."""
         status, _ = self._try(lambda: self._files.mv(self.path, other.path, timeout=TIMEOUT))
@@ -133,14 +126,15 @@ class FarFolder:
         self._remove(self.path)
 
     def _remove(self, path: str) -> None:
-        status, listing = self._try(lambda: self._files.dirlist(path, _stat_flag(), timeout=TIMEOUT))
+        flags = self._client.flags
+        status, listing = self._try(lambda: self._files.dirlist(path, flags.DirListFlags.STAT, timeout=TIMEOUT))
         if not status.ok:
             return
         for entry in listing:
             if escape_problem(entry.name) or "/" in entry.name:
                 raise self._error(f"the server lists a file {entry.name!r}", "")
             inner = f"{path}/{entry.name}"
-            if entry.statinfo.flags & _dir_flag():
+            if entry.statinfo.flags & flags.StatInfoFlags.IS_DIR:
                 self._remove(inner)
             else:
                 self._files.rm(inner, timeout=TIMEOUT)
@@ -169,26 +163,6 @@ class FarFolder:
             " ".join(found.split()), expected="a folder on the server that you may write to, with space left",
             where=f"{self.server}/{self._at(name)}", todo="correct that, then `ecalwindows production resume`",
         )  # fmt: skip
-
-
-def _client() -> Any:
-    try:
-        from XRootD import client
-    except ImportError:
-        raise missing_extra("xrootd", "xrootd", "write to root:// URLs") from None
-    return client
-
-
-def _stat_flag() -> Any:
-    from XRootD.client.flags import DirListFlags
-
-    return DirListFlags.STAT
-
-
-def _dir_flag() -> int:
-    from XRootD.client.flags import StatInfoFlags
-
-    return int(StatInfoFlags.IS_DIR)
 
 
 def local_files(folder: Path) -> list[str]:
@@ -263,7 +237,7 @@ def published_as(folder: Path, url: str) -> bool:
 def far_name(url: str) -> str | None:
     """What the record of a dataset on a server says its name is; None where there is none, "" for something else."""
     far = FarFolder(url)
-    if far.bytes_of("") is None or far.is_empty():
+    if far.bytes_of("") is None or far.names() == []:
         return None
     record = next((name for name in ("dataset.json", f"{FOLDER}/dataset.json") if far.bytes_of(name) is not None), None)
     if record is None:

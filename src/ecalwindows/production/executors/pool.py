@@ -107,8 +107,6 @@ def note_end(place: Place, part: str, reason: str) -> None:
     """Write down how an attempt ended that could not do so itself, as far as that can be; clear what it left."""
     state = read_state(place.state(part))
     if state and state.outcome == "running":
-        last = state.attempts[-1].model_copy(update={"error": reason})
-        changes = {"outcome": "failed", "attempts": (*state.attempts[:-1], last)}
         with suppress(OutputError, OSError):
-            write_state(state.model_copy(update=changes), place.state(part))
+            write_state(state.ended("failed", error=reason), place.state(part))
     clear_scratch(place, part)

@@ -15,7 +15,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from ecalwindows.core.errors import SettingsError, missing_extra
+from ecalwindows.core.errors import SettingsError, imported
 from ecalwindows.core.version import version
 from ecalwindows.production.errors import ProductionError, one_line
 from ecalwindows.production.executors.dask.node import jobs_running, run_on_node
@@ -79,13 +79,7 @@ def dask_pool(settings: Dask, notify: Notify, *, allow_insecure: bool = False) -
 
 
 def _library(name: str) -> Any:
-    """The module, which is imported here only. Raises MissingExtraError."""
-    import importlib
-
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise missing_extra(name.replace("_", "-"), "dask", "run jobs with dask") from None
+    return imported(name, name.replace("_", "-"), "dask", "run jobs with dask")
 
 
 def _client(distributed: Any, address: str) -> Any:

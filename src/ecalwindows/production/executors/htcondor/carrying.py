@@ -10,7 +10,7 @@ import os
 import shutil
 import tarfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from ecalwindows.production.errors import ProductionError, one_line
 from ecalwindows.production.executors.htcondor.submit_files import CARRIED, COMMON, RESULT, RETURNED
 from ecalwindows.production.job_state import JobState
 from ecalwindows.production.kernel_cache import kernel_cache
-from ecalwindows.production.plan import Entry, Job, Plan, recorded_name
+from ecalwindows.production.plan import Job, Plan, recorded_name
 from ecalwindows.production.settings import with_paths
 from ecalwindows.production.work_folder import PLAN, Place, make_folders, read_plan, this_processor, write_plan
 
@@ -64,36 +64,33 @@ def _carried_sources(plan: Plan) -> dict[str, str]:
 
 def carried_plan(plan: Plan, job: Job) -> Plan:
     """The plan of one job, with paths relative to the folder where it will run. Pure."""
-    base, names = plan.bases[job.sample], _carried_sources(plan)
-    inputs = tuple(_moved(entry, f"{INPUTS}/{recorded_name(entry.path, base)}") for entry in job.inputs)
+    base = plan.bases[job.sample]
+    return _moved(plan, job, _carried_sources(plan), lambda path: f"{INPUTS}/{recorded_name(path, base)}")
+
+
+def _moved(plan: Plan, job: Job, sources: Mapping[str, str], place: Callable[[str], str]) -> Plan:
+    """The plan of one job with its files elsewhere: files of settings by their paths now, inputs, whose times are not
+    carried along, at `place`.
+    """
+    inputs = tuple(
+        entry if is_remote(entry.path) else entry.model_copy(update={"path": place(entry.path), "mtime_ns": None})
+        for entry in job.inputs
+    )
     return plan.model_copy(
         update={
-            "production": with_paths(plan.production, lambda path: names.get(path, path)),
-            "sources": tuple(each.model_copy(update={"path": names[each.path]}) for each in plan.sources),
+            "production": with_paths(plan.production, lambda path: sources.get(path, path)),
+            "sources": tuple(each.model_copy(update={"path": sources[each.path]}) for each in plan.sources),
             "jobs": (job.model_copy(update={"inputs": inputs}),),
         }
     )
-
-
-def _moved(entry: Entry, path: str) -> Entry:
-    """An input elsewhere: its time is not carried along."""
-    return entry if is_remote(entry.path) else entry.model_copy(update={"path": path, "mtime_ns": None})
 
 
 def _at(plan: Plan, folder: Path) -> Plan:
     """A carried plan with the paths of the folder in which it arrived. Raises ProductionError for paths elsewhere."""
     _refuse_outside(plan)
-    names = {each.path: str(folder / each.path) for each in plan.sources}
-    job = plan.jobs[0]
-    inputs = tuple(_moved(entry, str(folder / entry.path)) for entry in job.inputs)
-    return plan.model_copy(
-        update={
-            "production": with_paths(plan.production, lambda path: names.get(path, path)),
-            "sources": tuple(each.model_copy(update={"path": names[each.path]}) for each in plan.sources),
-            "bases": {job.sample: str(folder / INPUTS)},
-            "jobs": (job.model_copy(update={"inputs": inputs}),),
-        }
-    )
+    sources = {each.path: str(folder / each.path) for each in plan.sources}
+    moved = _moved(plan, plan.jobs[0], sources, lambda path: str(folder / path))
+    return moved.model_copy(update={"bases": {plan.jobs[0].sample: str(folder / INPUTS)}})
 
 
 def _refuse_outside(plan: Plan) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecalwindows.core.errors import EcalWindowsError, missing_extra
+from ecalwindows.core.errors import EcalWindowsError, imported, one_line
 from ecalwindows.core.files.inside import refuse_links
-from ecalwindows.core.files.json_files import UnreadableError, read_object
+from ecalwindows.core.files.json_files import UnreadableError, read_model
 from ecalwindows.core.files.output import write_text_atomically
+from ecalwindows.core.setting_types import Frozen
 from ecalwindows.production.errors import LockedError, ProductionError
 from ecalwindows.production.executors.htcondor.submit_files import DAG, RETURNED, site_lines, submission
 from ecalwindows.production.plan import Plan
@@ -26,8 +25,7 @@ HELD = 5
 STATES = {1: "idle", 2: "running", 3: "removed", 4: "completed", HELD: "held", 6: "transferring", 7: "suspended"}
 
 
-@dataclass(frozen=True)
-class Submitted:
+class Submitted(Frozen):
     """A DAG in the queue of a schedd."""
 
     schedd: str
@@ -37,11 +35,7 @@ class Submitted:
 
 def bindings() -> Any:
     """The module htcondor2. Raises MissingExtraError."""
-    try:
-        import htcondor2
-    except ImportError:
-        raise missing_extra("htcondor", "htcondor", "submit to HTCondor") from None
-    return htcondor2
+    return imported("htcondor2", "htcondor", "htcondor", "submit to HTCondor")
 
 
 def refuse_eos(place: Place) -> None:
@@ -85,20 +79,16 @@ def submit(plan: Plan, place: Place, folder: Path) -> Submitted:
                 dag.issue_credentials()
             schedd = htcondor2.Schedd()
             result = schedd.submit(dag)
-        done = Submitted(_schedd_name(htcondor2), int(result.cluster()), folder)
+        name = htcondor2.param.get("SCHEDD_HOST") or htcondor2.param.get("FULL_HOSTNAME") or ""
+        done = Submitted(schedd=str(name), cluster=int(result.cluster()), folder=folder)
     except (htcondor2.HTCondorException, OSError, RuntimeError) as error:
         raise ProductionError(
-            f"HTCondor refuses the submission: {' '.join(str(error).split())[:300]}",
+            f"HTCondor refuses the submission: {one_line(error)}",
             expected="a schedd that takes it", where=str(folder / DAG),
             todo="check condor_q, and your credentials (klist)",
         ) from error  # fmt: skip
-    content = {"schedd": done.schedd, "cluster": done.cluster, "folder": str(folder)}
-    write_text_atomically(_submitted(place), json.dumps(content) + "\n")
+    write_text_atomically(place.submitted, done.model_dump_json() + "\n")
     return done
-
-
-def _schedd_name(htcondor2: Any) -> str:
-    return str(htcondor2.param.get("SCHEDD_HOST") or htcondor2.param.get("FULL_HOSTNAME") or "")
 
 
 @contextmanager
@@ -112,16 +102,11 @@ def _inside(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
-def _submitted(place: Place) -> Path:
-    return place.work / "htcondor" / "submitted.json"
-
-
 def last_submission(place: Place) -> Submitted | None:
     """What was submitted last."""
     try:
-        content = read_object(_submitted(place))
-        return Submitted(str(content["schedd"]), int(content["cluster"]), Path(content["folder"]))
-    except (UnreadableError, ValueError, KeyError, TypeError):
+        return read_model(place.submitted, Submitted)
+    except UnreadableError:
         return None
 
 
@@ -134,7 +119,7 @@ def jobs_in_queue(submitted: Submitted) -> list[dict[str, Any]]:
         found = htcondor2.Schedd().query(f"ClusterId == {cluster} || DAGManJobId == {cluster}", wanted)
     except (htcondor2.HTCondorException, OSError, RuntimeError) as error:
         raise ProductionError(
-            f"HTCondor cannot be asked: {' '.join(str(error).split())[:300]}", expected="an answer of its schedd",
+            f"HTCondor cannot be asked: {one_line(error)}", expected="an answer of its schedd",
             where=submitted.schedd, todo="check condor_q; --break-lock goes on if the DAG is surely gone",
         ) from error  # fmt: skip
     return [dict(ad) for ad in found]
@@ -151,7 +136,7 @@ def refuse_if_queued(place: Place, *, break_lock: bool = False) -> None:
             expected="one runner a production", where=str(submitted.folder),
             todo=f"wait for it, or `condor_rm {submitted.cluster}`",
         )  # fmt: skip
-    _submitted(place).unlink(missing_ok=True)
+    place.submitted.unlink(missing_ok=True)
 
 
 def queue_lines(place: Place) -> tuple[list[str], bool]:
@@ -166,13 +151,11 @@ def queue_lines(place: Place) -> tuple[list[str], bool]:
         found = jobs_in_queue(submitted)
     except EcalWindowsError as error:
         return [f"HTCondor, DAG {submitted.cluster}: {error.found}"], True
-    return _ended_lines(place, submitted) if not found else _queued_lines(submitted, found), bool(found)
-
-
-def _ended_lines(place: Place, submitted: Submitted) -> list[str]:
+    if found:
+        return _queued_lines(submitted, found), True
     log = submitted.folder / "finish.log"
     why = "" if place.finalized.is_file() else f" without a dataset; see {log if log.is_file() else submitted.folder}"
-    return [f"HTCondor, DAG {submitted.cluster}: it has ended{why}"]
+    return [f"HTCondor, DAG {submitted.cluster}: it has ended{why}"], False
 
 
 def _queued_lines(submitted: Submitted, found: Sequence[dict[str, Any]]) -> list[str]:

@@ -11,7 +11,7 @@ from ecalwindows.formats.manifest import FOLDER, problems, read_manifest
 from ecalwindows.production.delivery import deliver
 from ecalwindows.production.errors import ProductionError, one_line
 from ecalwindows.production.job import check_unchanged, job_of, scratch_folder
-from ecalwindows.production.job_state import Attempt, JobState, new_attempt, read_state, write_state
+from ecalwindows.production.job_state import JobState, new_state, read_state, write_state
 from ecalwindows.production.plan import Job, Plan
 from ecalwindows.production.work_folder import Place, make_folders, manifest_name, part_files
 
@@ -27,16 +27,16 @@ def take(place: Place, plan: Plan, number: int, archive: Path, *, code: int) -> 
     job = job_of(plan, number)
     make_folders(place)
     with scratch_folder(place.scratch, job.part) as folder:
-        before = read_state(place.state(job.part))
-        earlier = before.attempts if before else ()
-        state = _silent(job, earlier, f"the job ended with {code} and nothing came back")
+        silent = f"the job ended with {code} and nothing came back"
+        begun = new_state(job, place.state(job.part), "htcondor")
+        state = begun.ended("failed", error=silent, host="", pid=0, pid_started="")
         try:
             if returned := _returned(archive, folder, plan, job):
-                state = returned.model_copy(update={"attempts": (*earlier, *returned.attempts)})
+                state = returned.model_copy(update={"attempts": (*begun.attempts[:-1], *returned.attempts)})
             if state.outcome == "done":
                 _deliver(place, plan, job, folder)
         except EcalWindowsError as error:
-            write_state(_refused(state, one_line(error)), place.state(job.part))
+            write_state(state.ended("failed", error=one_line(error)), place.state(job.part))
             raise
         write_state(state, place.state(job.part))
     archive.unlink(missing_ok=True)
@@ -98,18 +98,6 @@ def _unpack(packed: tarfile.TarFile, folder: Path, owned: set[str], part: str) -
         assert source is not None
         with source, place.open("xb") as target:
             shutil.copyfileobj(source, target)
-
-
-def _silent(job: Job, earlier: tuple[Attempt, ...], error: str) -> JobState:
-    """The state of a job of which nothing came back."""
-    attempt = new_attempt("htcondor").model_copy(update={"error": error, "host": "", "pid": 0, "pid_started": ""})
-    return JobState(part=job.part, digest=job.digest, outcome="failed", attempts=(*earlier, attempt))
-
-
-def _refused(state: JobState, error: str) -> JobState:
-    """The state of a job whose part was not taken."""
-    last = state.attempts[-1].model_copy(update={"error": error})
-    return state.model_copy(update={"outcome": "failed", "attempts": (*state.attempts[:-1], last)})
 
 
 def _deliver(place: Place, plan: Plan, job: Job, folder: Path) -> None:
