@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable
-from importlib import import_module
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 
 SHORT = {"-o": "output", "-j": "jobs", "-w": "weights"}
 """Arguments that short options in errors stand for."""
@@ -142,10 +141,11 @@ def listed(name: str, known: Iterable[str], *, most: int = MAX_LISTED) -> str:
     return ", ".join(compared[:most]) + f" and {len(names) - most:,} more"
 
 
-def imported(module: str, library: str, extra: str, purpose: str) -> Any:
-    """A module of an optional library, which is imported here only. Raises MissingExtraError."""
+@contextmanager
+def needs_extra(library: str, extra: str, purpose: str) -> Iterator[None]:
+    """Raise MissingExtraError where the library that is imported in the block is not installed."""
     try:
-        return import_module(module)
+        yield
     except ImportError:
         raise missing_extra(library, extra, purpose) from None
 

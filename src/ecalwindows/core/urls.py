@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
-from ecalwindows.core.errors import InputError, imported
+from ecalwindows.core.errors import InputError, needs_extra
 
 
 def is_remote(path: str) -> bool:
@@ -26,7 +26,8 @@ def remote_filesystem(url: str) -> tuple[Any, str]:
     import fsspec
 
     if url.startswith("root://"):
-        imported("fsspec_xrootd", "fsspec-xrootd", "xrootd", "read root:// URLs")
+        with needs_extra("fsspec-xrootd", "xrootd", "read root:// URLs"):
+            import fsspec_xrootd  # noqa: F401
     filesystem, path = fsspec.core.url_to_fs(url)
     return filesystem, str(path)
 

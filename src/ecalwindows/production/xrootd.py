@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from ecalwindows.core.errors import BadFileError, OutputError, imported
+from ecalwindows.core.errors import BadFileError, OutputError, needs_extra
 from ecalwindows.core.files.hidden_names import OLD, PARTIAL, hidden_name, left_by_others, taken_apart, this_writer
 from ecalwindows.core.files.inside import escape_problem
 from ecalwindows.core.files.json_files import UnreadableError, parsed_object
@@ -47,8 +47,10 @@ class FarFolder:
 
     def __init__(self, url: str) -> None:
         self.path, self.server = "/" + urlsplit(url).path.strip("/"), server_of(url)
-        self._client = imported("XRootD.client", "xrootd", "xrootd", "write to root:// URLs")
-        self._files = self._client.FileSystem(self.server)
+        with needs_extra("xrootd", "xrootd", "write to root:// URLs"):
+            from XRootD import client
+        self._client: Any = client
+        self._files: Any = self._client.FileSystem(self.server)
 
     def bytes_of(self, name: str) -> int | None:
         """The size of a file below the folder, None where there is none."""

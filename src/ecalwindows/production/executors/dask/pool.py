@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from ecalwindows.core.errors import SettingsError, imported
+from ecalwindows.core.errors import SettingsError, needs_extra
 from ecalwindows.core.version import version
 from ecalwindows.production.errors import ProductionError, one_line
 from ecalwindows.production.executors.dask.node import jobs_running, run_on_node
@@ -79,7 +80,8 @@ def dask_pool(settings: Dask, notify: Notify, *, allow_insecure: bool = False) -
 
 
 def _library(name: str) -> Any:
-    return imported(name, name.replace("_", "-"), "dask", "run jobs with dask")
+    with needs_extra(name.replace("_", "-"), "dask", "run jobs with dask"):
+        return import_module(name)
 
 
 def _client(distributed: Any, address: str) -> Any:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ecalwindows.core.errors import EcalWindowsError, imported, one_line
+from ecalwindows.core.errors import EcalWindowsError, needs_extra, one_line
 from ecalwindows.core.files.inside import refuse_links
 from ecalwindows.core.files.json_files import UnreadableError, read_model
 from ecalwindows.core.files.output import write_text_atomically
@@ -35,7 +35,9 @@ class Submitted(Frozen):
 
 def bindings() -> Any:
     """The module htcondor2. Raises MissingExtraError."""
-    return imported("htcondor2", "htcondor", "htcondor", "submit to HTCondor")
+    with needs_extra("htcondor", "htcondor", "submit to HTCondor"):
+        import htcondor2
+    return htcondor2
 
 
 def refuse_eos(place: Place) -> None:
