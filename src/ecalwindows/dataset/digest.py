@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path, PurePosixPath
 
-from ecalwindows.dataset.record import DatasetRecord, read_record
+from ecalwindows.dataset.record import read_record
 from ecalwindows.formats.manifest import FOLDER, size_and_sha256
 from ecalwindows.formats.suffixes import FORMATS, RECORD, REPORT
 
@@ -27,12 +27,11 @@ def digest_of(checksums: dict[str, str]) -> str:
 
 def recorded_digest(path: Path) -> str:
     """What `ecalwindows production digest` prints of a dataset whose files are as its record (at `path`) states."""
-    record: DatasetRecord = read_record(path)
-    is_flat = path.parent.name == FOLDER
-    found = {each.name: each.sha256 for each in record.all_files} | {each.name: each.sha256 for each in record.beside}
+    record, is_flat = read_record(path), path.parent.name == FOLDER
+    found = {PurePosixPath(each.name).parts: each for each in (*record.all_files, *record.beside)}
     wanted = {
-        name: checksum
-        for name, checksum in found.items()
-        if (FOLDER not in PurePosixPath(name).parts if is_flat else PurePosixPath(name).parts[0] in FORMATS)
+        each.name: each.sha256
+        for parts, each in found.items()
+        if (FOLDER not in parts if is_flat else parts[0] in FORMATS)
     }
     return digest_of(wanted | {f"{FOLDER}/{RECORD}" if is_flat else RECORD: record_checksum(path)})

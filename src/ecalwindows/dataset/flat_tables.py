@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,12 +11,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ecalwindows.core.errors import BadFileError, InputError, near
+from ecalwindows.core.errors import InputError, near
 from ecalwindows.core.files.file_state import unchanged
 from ecalwindows.core.threads import Threads
 from ecalwindows.dataset.stated import checked_file
 from ecalwindows.formats.parquet.checked_file import CheckedFile
-from ecalwindows.formats.parquet.writer import TableWriter
+from ecalwindows.formats.parquet.footer import bad_file
+from ecalwindows.formats.parquet.writer import TableWriter, column_field
 
 Columns = dict[str, NDArray[Any]]
 
@@ -60,10 +62,7 @@ class FlatWriter(TableWriter):
     def write(self, values: Mapping[str, NDArray[Any]]) -> None:
         """Append rows; `values` has all columns in their stored dtypes, (n,) each."""
         arrays = [pa.array(values[column.name]) for column in self._columns]
-        fields = [
-            pa.field(c.name, array.type, nullable=False, metadata={"unit": c.unit, "meaning": c.meaning})
-            for c, array in zip(self._columns, arrays, strict=True)
-        ]
+        fields = [column_field(column, array.type) for column, array in zip(self._columns, arrays, strict=True)]
         self.put(pa.Table.from_arrays(arrays, schema=pa.schema(fields)))
 
 
@@ -78,30 +77,29 @@ def read_flat(path: Path, columns: Sequence[str], *, made_by: str) -> Iterator[C
 
 
 def _row_groups(path: Path, columns: Sequence[str], made_by: str) -> Iterator[Columns]:
-    try:
+    with _readable(path, f"make it again with `{made_by}`"):
         checked_file(path)
-        with CheckedFile(path, memory_map=False) as file:
+        with CheckedFile(path) as file:
             check_columns(path, file.schema_arrow.names, columns, made_by)
             for number in range(file.num_row_groups):
                 table = file.read_row_group(number, columns=list(columns), use_threads=False)
                 yield {name: np.asarray(table[name].combine_chunks()) for name in columns}
-    except (OSError, pa.ArrowException) as error:
-        raise BadFileError(
-            f"the file cannot be read: {' '.join(str(error).split())[:200]}",
-            expected="a complete Parquet file", where=str(path), todo=f"make it again with `{made_by}`",
-        ) from error  # fmt: skip
 
 
 def flat_rows(path: Path) -> int:
     """Rows of a file, from its footer. Raises BadFileError."""
+    with _readable(path, "check the path, or make it again"), CheckedFile(path) as file:
+        return int(file.metadata.num_rows)
+
+
+@contextmanager
+def _readable(path: Path, todo: str) -> Iterator[None]:
+    """Errors of the system and of Arrow become a BadFileError."""
     try:
-        with CheckedFile(path) as file:
-            return int(file.metadata.num_rows)
+        yield
     except (OSError, pa.ArrowException) as error:
-        raise BadFileError(
-            f"the file cannot be read: {' '.join(str(error).split())[:200]}",
-            expected="a complete Parquet file", where=str(path), todo="check the path, or make it again",
-        ) from error  # fmt: skip
+        found = f"the file cannot be read: {' '.join(str(error).split())[:200]}"
+        raise bad_file(found, path, expected="a complete Parquet file", todo=todo) from error
 
 
 def check_columns(path: Path, there: Sequence[str], wanted: Sequence[str], made_by: str) -> None:

@@ -97,7 +97,8 @@ def _warnings(
         names = [f"{each.get('name', '')}: {each.get('reason', '')}" for each in bad]
         yield f"{counted(len(bad), 'bad input')} left out, or not read to the end: {some(names, 3)}"
     if lines := unusable_lines(notes):
-        yield f"{counted(sum(lines.values()), 'line')} of text left out, as no window: {_by_reason(lines)}"
+        reasons = [f"{reason or 'reason not recorded'} ({number:,})" for reason, number in lines.items()]
+        yield f"{counted(sum(lines.values()), 'line')} of text left out, as no window: {some(reasons)}"
     for doubt in notes.get("doubts") or ():
         yield printable(str(doubt))
 
@@ -107,10 +108,6 @@ def unusable_lines(notes: Mapping[str, Any]) -> dict[str, int]:
     lines = {str(reason): int(number) for reason, number in (notes.get("unusable") or {}).items()}
     without = int(notes.get("unusable_lines") or 0) - sum(lines.values())
     return lines | ({"": without} if without > 0 else {})
-
-
-def _by_reason(lines: Mapping[str, int]) -> str:
-    return some([f"{reason or 'reason not recorded'} ({number:,})" for reason, number in lines.items()])
 
 
 def _of(tally: Tally, n: int, n_events: int) -> str:

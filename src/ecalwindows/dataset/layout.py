@@ -74,8 +74,9 @@ def data_files(path: str | Path, *, linked: list[str] | None = None) -> list[Pat
 
 def _data_below(base: Path) -> list[Path]:
     """Data files at any depth, leaving out what lies under names with a dot or underscore."""
-    names = sorted((file.relative_to(base).as_posix() for file in base.rglob("*")), key=natural_key)
-    return [base / name for name in names if not re.search(r"(^|/)[._]", name) and is_data(base / name)]
+    found = (file.relative_to(base).as_posix() for file in base.rglob("*") if format_of(file.name) is not None)
+    names = sorted(found, key=natural_key)
+    return [base / name for name in names if not re.search(r"(^|/)[._]", name) and (base / name).is_file()]
 
 
 def _without_links(path: Path, files: list[Path], linked: list[str] | None) -> list[Path]:
@@ -94,11 +95,6 @@ def _without_links(path: Path, files: list[Path], linked: list[str] | None) -> l
     if linked is not None:
         linked += wrong
     return [file for file, problem in problems.items() if not problem]
-
-
-def is_data(path: Path) -> bool:
-    """Whether a path is a data file."""
-    return format_of(path.name) is not None and path.is_file()
 
 
 def record_path(path: str | Path) -> Path | None:

@@ -13,7 +13,7 @@ from typing import Literal, Self
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from ecalwindows.core.errors import InputError
-from ecalwindows.core.files.inside import PlainName, RelativeName
+from ecalwindows.core.files.inside import PlainName
 from ecalwindows.core.files.json_files import UnreadableError, read_model
 from ecalwindows.core.own_sum import sealed_text
 from ecalwindows.core.setting_types import Frozen
@@ -82,19 +82,11 @@ class Software(Frozen):
     parts: int = Field(description="Parts made by it.")
 
 
-class DataFile(Frozen):
-    """A file of the dataset."""
+class DataFile(FileRecord):
+    """A file of the dataset; its name is relative to the folder of the dataset."""
 
-    name: RelativeName = Field(description="Path relative to the folder of the dataset.")
-    bytes: int
-    sha256: str
     windows: int | None = Field(description="Windows in it; null for a table of events.")
     split: PlainName | None = Field(None, description="Split that it belongs to.")
-
-    @property
-    def as_recorded(self) -> FileRecord:
-        """Name, size and checksum, as manifests have them."""
-        return FileRecord(name=self.name, bytes=self.bytes, sha256=self.sha256)
 
 
 class Copy(Frozen):

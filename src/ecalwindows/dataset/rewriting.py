@@ -20,7 +20,7 @@ from ecalwindows.formats.ndjson.text_source import Limits
 from ecalwindows.formats.ndjson.writer import NdjsonWriter
 from ecalwindows.formats.parquet import reader as parquet_reader
 from ecalwindows.formats.parquet.definition import FeaturesDefinition, features_definition
-from ecalwindows.formats.parquet.shape import HITS
+from ecalwindows.formats.parquet.shape import HITS, hit_components
 from ecalwindows.formats.parquet.tables import empty_batch
 from ecalwindows.formats.parquet.writer import ParquetWriter
 from ecalwindows.formats.readers import ReadNotes, kind_of, read_batches
@@ -73,9 +73,7 @@ def schema_definition(schema: Any, path: Path) -> FeaturesDefinition:
     groups = {group: tuple(field.name for field in inside) for group, inside in fields.items()}
     unexpected = [name for names in groups.values() for name in names if name not in COLUMNS]
     unexpected += [group for group, names in groups.items() if not names]
-    has_hits = HITS in schema.names
-    recorded = (schema.field(HITS).metadata or {}).get(b"components", b"").decode() if has_hits else ""
-    hits = tuple(HIT_NAMES.index(name) for name in recorded.split(", ") if name in HIT_NAMES)
+    hits = tuple(HIT_NAMES.index(name) for name in hit_components(schema) if name in HIT_NAMES)
     if unexpected or not hits:
         raise InputError(
             f"the layout is another one ({unexpected[0] if unexpected else 'cl_h does not name its components'})",

@@ -7,13 +7,13 @@ is read completely for a checksum only where nothing else proves it, and once pe
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from ecalwindows.core.errors import BadFileError, InputError, OutputError
+from ecalwindows.core.files.file_state import FileState, file_state
 from ecalwindows.core.names import some
 from ecalwindows.dataset.layout import dataset_root, record_path
 from ecalwindows.dataset.record import DatasetRecord, read_record
@@ -45,12 +45,12 @@ def stated_file(path: Path) -> Stated | None:
     """
     path = path.absolute()
     place = record_path(path)
-    found = _of_record(place, *_identity(place)).get(path) if place else None
+    found = _of_record(place, file_state(place)).get(path) if place else None
     return found or _of_manifest(path, file_manifest(path))
 
 
 @lru_cache(maxsize=16)
-def _of_record(place: Path, *_: int) -> dict[Path, Stated]:
+def _of_record(place: Path, _: FileState | None) -> dict[Path, Stated]:
     """What a record states of its files, by path; read once as long as it is the same file."""
     root, record = dataset_root(place), read_record(place)
     return {root / each.name: Stated(place, each.bytes, each.sha256, each.windows) for each in record.all_files}
@@ -66,19 +66,13 @@ def _of_manifest(path: Path, manifest: Manifest | None) -> Stated | None:
     return None
 
 
-def _identity(path: Path) -> tuple[int, ...]:
-    """Size, time of the last change and inode: as long as they are the same, it is the same file."""
-    found = os.stat(path)
-    return found.st_size, found.st_mtime_ns, found.st_ino
-
-
 def file_sha256(path: Path) -> str:
     """The checksum of a file as hexadecimal digits; it is read once per process as long as it is the same file."""
-    return _sha256(path.absolute(), *_identity(path))
+    return _sha256(path.absolute(), file_state(path))
 
 
 @lru_cache(maxsize=MAX_KNOWN)
-def _sha256(path: Path, *_: int) -> str:
+def _sha256(path: Path, _: FileState | None) -> str:
     return size_and_sha256(path)[1]
 
 
@@ -87,16 +81,14 @@ def checked_file(path: Path) -> Stated | None:
 
     Raises BadFileError where it differs, InputError or OutputError for a record or manifest that cannot be read.
     """
-    place = record_path(path)
-    try:
-        identity = _identity(path) + (_identity(place) if place else ())
-    except OSError:
+    state, place = file_state(path), record_path(path)
+    if state is None:
         return None  # who opens it says why it cannot be read
-    return _checked(path.absolute(), *identity)
+    return _checked(path.absolute(), state, file_state(place) if place else None)
 
 
 @lru_cache(maxsize=MAX_KNOWN)
-def _checked(path: Path, *_: int) -> Stated | None:
+def _checked(path: Path, *_: FileState | None) -> Stated | None:
     stated = stated_file(path)
     check_stated(path, stated)
     return stated
@@ -151,7 +143,7 @@ def is_safe_to_read(path: Path) -> bool:
     except BadFileError:
         return False
     except (InputError, OutputError):
-        return True
+        pass
     return True
 
 

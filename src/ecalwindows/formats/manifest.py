@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
+from collections import Counter
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -160,10 +161,10 @@ def read_manifest(path: Path) -> Manifest:
 
 def summed_counts(manifests: Iterable[Manifest]) -> dict[str, int]:
     """The counts of several parts together."""
-    counts: dict[str, int] = {}
-    for name, n in (each for manifest in manifests for each in manifest.counts.items()):
-        counts[name] = counts.get(name, 0) + n
-    return counts
+    counts = Counter[str]()
+    for manifest in manifests:
+        counts.update(manifest.counts)
+    return dict(counts)
 
 
 def problems(manifest: Manifest, base: Path) -> list[str]:

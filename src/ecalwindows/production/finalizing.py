@@ -249,7 +249,7 @@ def _held(plan: Plan) -> str:
     """What the dataset holds now: the checksum of the record, and the files that are not as it says."""
     target = target_of(plan.production)
     files = read_record(home(plan.production) / RECORD).all_files
-    wrong = [each.name for each in files if file_problem(each.as_recorded, target, "the record")]
+    wrong = [each.name for each in files if file_problem(each, target, "the record")]
     return " ".join([_record_sum(plan), *wrong])
 
 

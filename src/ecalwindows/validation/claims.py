@@ -104,8 +104,7 @@ def _of_record(place: Path) -> list[Claim]:
     record = read_record(place)
     result = []
     for number, one in enumerate(record.forms):
-        files = tuple(each.as_recorded for each in one.files)
-        files += (*record.beside, *record.pages) if number == 0 else ()
+        files = (*one.files, *record.beside, *record.pages) if number == 0 else tuple(one.files)
         windows = {each.name: each.windows for each in one.files if each.windows is not None}
         result.append(Claim(place, dataset_root(place), files, windows, record.windows, record.counts))
     return result

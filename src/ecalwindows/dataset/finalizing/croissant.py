@@ -76,20 +76,21 @@ def issue_text(issue: KnownIssue) -> str:
     return f"{issue.day.isoformat()}: {issue.text}{f' (column {issue.column})' if issue.column else ''}"
 
 
+def _node(kind: str, id: str, name: str, **more: Any) -> dict[str, Any]:
+    """An object of the graph."""
+    return {"@type": kind, "@id": id, "name": name} | more
+
+
 def _file_objects(record: DatasetRecord, root: str) -> list[dict[str, Any]]:
     return [
-        {
-            "@type": "cr:FileObject",
-            "@id": file.name,
-            "name": file.name,
-            "contentUrl": root + file.name,
-            "contentSize": f"{file.bytes} B",
-            "sha256": file.sha256,
-            "encodingFormat": "text/csv" if file.name.endswith(EVENTS_SUFFIX) else ENCODINGS[one.format],
-        }
+        _node(
+            "cr:FileObject", file.name, file.name,
+            contentUrl=root + file.name, contentSize=f"{file.bytes} B", sha256=file.sha256,
+            encodingFormat="text/csv" if file.name.endswith(EVENTS_SUFFIX) else ENCODINGS[one.format],
+        )
         for one in record.forms
         for file in one.files
-    ]
+    ]  # fmt: skip
 
 
 def _file_sets(record: DatasetRecord, root: str) -> list[dict[str, Any]]:
@@ -101,14 +102,10 @@ def _file_sets(record: DatasetRecord, root: str) -> list[dict[str, Any]]:
 def _file_set(one: Copy, name: str, root: str) -> dict[str, Any]:
     names = [file.name for file in one.files if file.windows is not None]
     patterns = dict.fromkeys(f"{each.rpartition('/')[0]}/*{_suffix(each)}".removeprefix("/") for each in names)
-    return {
-        "@type": "cr:FileSet",
-        "@id": name,
-        "name": name,
-        "description": f"All files with windows, {one.format}.",
-        "encodingFormat": ENCODINGS[one.format],
-        "includes": [root + pattern for pattern in patterns],
-    }
+    return _node(
+        "cr:FileSet", name, name, description=f"All files with windows, {one.format}.",
+        encodingFormat=ENCODINGS[one.format], includes=[root + pattern for pattern in patterns],
+    )  # fmt: skip
 
 
 def _suffix(name: str) -> str:
@@ -121,20 +118,16 @@ def _split_table(record: DatasetRecord) -> list[dict[str, Any]]:
         return []
     field = {"@type": "cr:Field", "dataType": "sc:Text"}
     return [
-        {
-            "@type": "cr:RecordSet",
-            "@id": "splits",
-            "name": "splits",
-            "description": "Splits by event.",
-            "dataType": "cr:Split",
-            "key": {"@id": "splits/name"},
-            "field": [field | {"@id": f"splits/{key}", "name": key, "description": words} for key, words in
+        _node(
+            "cr:RecordSet", "splits", "splits", description="Splits by event.", dataType="cr:Split",
+            key={"@id": "splits/name"},
+            field=[field | {"@id": f"splits/{key}", "name": key, "description": words} for key, words in
                       (("name", "Name of the split."), ("url", "Kind of split."), ("share", "Share of the events."))],
-            "data": [
+            data=[
                 {"splits/name": split.name, "splits/url": USUAL_SPLITS.get(split.name, ""), "splits/share": split.share}
                 for split in record.splits
             ],
-        }
+        )
     ]  # fmt: skip
 
 
@@ -144,43 +137,31 @@ def _windows(record: DatasetRecord) -> dict[str, Any]:
     fields += [_column_field(name, record.format) for name in record.columns if name.rpartition(".")[2] in COLUMNS]
     if record.hits:
         fields.append(_hits_field(record.hits))
-    return {
-        "@type": "cr:RecordSet",
-        "@id": "windows",
-        "name": "windows",
-        "description": "One record per window. Energies in GeV, angles in rad; -999 where there is no number.",
-        "field": fields,
-    }
+    words = "One record per window. Energies in GeV, angles in rad; -999 where there is no number."
+    return _node("cr:RecordSet", "windows", "windows", description=words, field=fields)
 
 
 def _split_field() -> dict[str, Any]:
-    return {
-        "@type": "cr:Field",
-        "@id": "windows/split",
-        "name": "split",
-        "description": "The split of the window's event.",
-        "dataType": "sc:Text",
-        "source": {
-            "fileSet": {"@id": WINDOW_FILES},
-            "extract": {"fileProperty": "fullpath"},
-            "transform": {"regex": SPLIT_OF_PATH},
-        },
-        "references": {"field": {"@id": "splits/name"}},
-    }
+    return _node(
+        "cr:Field", "windows/split", "split", description="The split of the window's event.", dataType="sc:Text",
+        source=_source(extract={"fileProperty": "fullpath"}, transform={"regex": SPLIT_OF_PATH}),
+        references={"field": {"@id": "splits/name"}},
+    )  # fmt: skip
+
+
+def _source(**how: Any) -> dict[str, Any]:
+    """How a field is taken from the files with windows."""
+    return {"fileSet": {"@id": WINDOW_FILES}} | how
 
 
 def _column_field(name: str, format_name: str) -> dict[str, Any]:
     group, _, plain = name.rpartition(".")
     column = COLUMNS[plain]
-    field: dict[str, Any] = {
-        "@type": "cr:Field",
-        "@id": f"windows/{name}",
-        "name": name,
-        "description": meaning(column),
-        "dataType": TYPES[column.dtype],
-        "source": {"fileSet": {"@id": WINDOW_FILES}, **_extraction(group, column, format_name)},
-    }
-    return field | ({"repeated": True} if column.level == "cluster" else {})
+    more = {"repeated": True} if column.level == "cluster" else {}
+    return _node(
+        "cr:Field", f"windows/{name}", name, description=meaning(column), dataType=TYPES[column.dtype],
+        source=_source(**_extraction(group, column, format_name)), **more,
+    )  # fmt: skip
 
 
 def _extraction(group: str, column: Column, format_name: str) -> dict[str, Any]:
@@ -194,15 +175,10 @@ def _extraction(group: str, column: Column, format_name: str) -> dict[str, Any]:
 def _hits_field(hits: list[str]) -> dict[str, Any]:
     meanings = {name: text for name, _, _, text in HIT_COMPONENTS}
     known = [f"{name} ({meanings[name]})" for name in hits if name in meanings]
-    return {
-        "@type": "cr:Field",
-        "@id": "windows/cl_h",
-        "name": "cl_h",
-        "description": "Crystals of each cluster: " + ", ".join(known),
-        "dataType": "cr:Float32",
-        "repeated": True,
-        "source": {"fileSet": {"@id": WINDOW_FILES}, "extract": {"column": "cl_h"}},
-    }
+    return _node(
+        "cr:Field", "windows/cl_h", "cl_h", description="Crystals of each cluster: " + ", ".join(known),
+        dataType="cr:Float32", repeated=True, source=_source(extract={"column": "cl_h"}),
+    )  # fmt: skip
 
 
 def meaning(column: Column) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -25,15 +24,15 @@ from ecalwindows.dataset.finalizing.parts import Part
 from ecalwindows.dataset.input_warnings import input_summary
 from ecalwindows.dataset.layout import natural_key, record_path
 from ecalwindows.dataset.notes import dataset_notes
+from ecalwindows.dataset.origins import LEGACY
 from ecalwindows.dataset.record import Copy, DataFile, DatasetRecord, Digest, Sample, Software, SplitRecord, read_record
 from ecalwindows.dataset.splits import METHOD, Splits, share_text
-from ecalwindows.formats.manifest import FileRecord, InputRecord, Manifest, summed_counts
+from ecalwindows.formats.manifest import FileRecord, InputRecord, Manifest, size_and_sha256, summed_counts
+from ecalwindows.formats.parquet.shape import hit_components
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 LIBRARIES = ("numpy", "pyarrow", "zstandard")
 FIRST_VERSION = "1"
-LEGACY = "legacy_labels"
-"""The note in the manifest of a part that was converted from data of another program."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +64,11 @@ class Form:
     beside: list[FileRecord] = field(default_factory=list)
 
     @property
-    def format(self) -> str:
-        """The format."""
-        return self.parts[0].manifest.format
+    def copy(self) -> Copy:
+        """What the record holds of it as a further format."""
+        first = self.parts[0]
+        columns, hits = first.manifest.columns, hit_components(first.schema)
+        return Copy(format=first.manifest.format, columns=columns, hits=hits, files=self.files)
 
 
 def stated_fields(about: About, place: Path, previous: DatasetRecord | None) -> dict[str, Any]:
@@ -118,7 +119,7 @@ def _parent(text: str) -> str:
 def digest(path: str | Path) -> Digest:
     """Name and checksum of a file. Raises SettingsError where it cannot be read."""
     try:
-        return Digest(name=storable(Path(path).name), sha256=hashlib.sha256(Path(path).read_bytes()).hexdigest())
+        return Digest(name=storable(Path(path).name), sha256=size_and_sha256(path)[1])
     except OSError as error:
         raise SettingsError(
             f"the file cannot be read: {error.strerror}",
@@ -143,26 +144,20 @@ def described(
     if weights and not fields["reweighting"]:
         fields = fields | {"reweighting": [Digest.model_validate(weights[0])]}
     inputs = merged_inputs(forms)
-    shared = {key: value for key, value in first.settings.items() if key not in ("sample", *BY_SAMPLE)}
     return DatasetRecord(
         data_model_version=first.data_model_version,
         format=first.format,
         windows=sum(part.manifest.rows for part in parts),
         events=None if events is None else len(events),
         counts=summed_counts(part.manifest for part in parts),
-        settings=shared,
+        settings={key: value for key, value in first.settings.items() if key not in ("sample", *BY_SAMPLE)},
         samples=_samples(parts),
         columns=first.columns,
-        hits=_hits(parts[0]),
+        hits=hit_components(parts[0].schema),
         split_method=METHOD if splits else None,
         splits=_splits(files, events, splits) if splits else [],
         files=files,
-        copies=[
-            Copy(
-                format=form.format, columns=form.parts[0].manifest.columns, hits=_hits(form.parts[0]), files=form.files
-            )
-            for form in forms[1:]
-        ],
+        copies=[form.copy for form in forms[1:]],
         beside=[each for form in forms for each in form.beside],
         inputs=inputs,
         input_summary=input_summary(inputs),
@@ -204,14 +199,6 @@ def _points(manifest: Manifest) -> Digest | None:
     """The working points, None where they are not recorded."""
     name, sha256 = manifest.settings.get("wp_file"), manifest.working_points_sha256
     return Digest(name=name or "", sha256=sha256) if name or sha256 else None
-
-
-def _hits(part: Part) -> list[str]:
-    """The components of a hit in cl_h, according to the Parquet schema."""
-    if part.schema is None or "cl_h" not in part.schema.names:
-        return []
-    components = (part.schema.field("cl_h").metadata or {}).get(b"components", b"").decode()
-    return [name.strip() for name in components.split(",") if name.strip()]
 
 
 def _splits(files: Sequence[DataFile], events: Words | None, splits: Splits) -> list[SplitRecord]:

@@ -62,7 +62,7 @@ def _recorded(part: Part, name: str, written: Sequence[Written], out: Path, mani
     """The files of a part with their checksums; writes the manifest of the part."""
     records = [each.record(out) for each in written]
     files = [
-        DataFile(name=record.name, bytes=record.bytes, sha256=record.sha256, windows=each.windows, split=each.split)
+        DataFile(**record.model_dump(), windows=each.windows, split=each.split)
         for record, each in zip(records, written, strict=True)
     ]
     rows = sum(file.windows or 0 for file in files)

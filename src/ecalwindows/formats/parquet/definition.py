@@ -6,11 +6,12 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 
 from ecalwindows.core.errors import SettingsError, near
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, SECOND_COLUMNS, Group, absent_second
+from ecalwindows.core.schema import COLUMNS, HIT_NAMES, SECOND_COLUMNS, Group, absent_second
 from ecalwindows.core.setting_types import shown_value
 
 PACKAGED = ("default", "seed")
@@ -30,13 +31,12 @@ class FeaturesDefinition:
     @property
     def wanted(self) -> frozenset[str]:
         """Names of the columns and hit components that it needs."""
-        names = {name for group in self.groups.values() for name in group}
-        return frozenset(names | {HIT_COMPONENTS[i][0] for i in self.hits})
+        return frozenset(chain(*self.groups.values(), (HIT_NAMES[i] for i in self.hits)))
 
     def without(self, names: Collection[str]) -> FeaturesDefinition:
         """The definition without some columns, and without groups that are then empty; some component stays."""
         groups = {group: tuple(name for name in held if name not in names) for group, held in self.groups.items()}
-        hits = tuple(i for i in self.hits if HIT_COMPONENTS[i][0] not in names)
+        hits = tuple(i for i in self.hits if HIT_NAMES[i] not in names)
         return FeaturesDefinition({group: held for group, held in groups.items() if held}, hits or self.hits)
 
     def with_second(self, name: str | None) -> FeaturesDefinition:
@@ -44,7 +44,7 @@ class FeaturesDefinition:
 
         Raises SettingsError where it names columns of another collection.
         """
-        held = {each for group in self.groups.values() for each in group}
+        held = {*chain(*self.groups.values())}
         if wrong := sorted(held & absent_second(name)):
             raise SettingsError(
                 f"it names {wrong[0]}", expected="columns of the second collection that is read, if any",
@@ -102,7 +102,7 @@ def _definition(content: Any, where: str) -> FeaturesDefinition:
 
 def _hits(given: Any, where: str) -> tuple[int, ...]:
     """The chosen components of a hit."""
-    n = len(HIT_COMPONENTS)
+    n = len(HIT_NAMES)
     if not isinstance(given, list) or not given or not all(type(i) is int and 0 <= i < n for i in given):
         raise _wrong(f"{HITS} cannot be {shown_value(given)}", f"a list of indices 0 to {n - 1}", where)
     if len(set(given)) < len(given):

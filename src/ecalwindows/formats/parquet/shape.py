@@ -222,13 +222,17 @@ def _refuse_clusters_unknown(leaves: Mapping[str, Leaf], unknown: list[Leaf], pa
 
 def _recorded_components(schema: Any, hits: Leaf | None) -> tuple[str, ...] | None:
     """The components of a hit as files of ecalwindows record them."""
-    if hits is None:
+    if hits is None or hits.name == OTHER_HITS:
         return None
-    if hits.name == OTHER_HITS:
-        return None
-    metadata = schema.field(schema.get_field_index(str(hits.steps[0]))).metadata or {}
-    recorded = tuple(metadata.get(b"components", b"").decode(errors="replace").split(", "))
-    return recorded if set(recorded) <= set(HIT_NAMES) else None
+    recorded = tuple(hit_components(schema, str(hits.steps[0])))
+    return recorded if recorded and set(recorded) <= set(HIT_NAMES) else None
+
+
+def hit_components(schema: Any, name: str = HITS) -> list[str]:
+    """The components of a hit that a column of this name records; none without schema, column or record."""
+    field = schema.field(name) if schema is not None and name in schema.names else None
+    recorded = (field.metadata or {}).get(b"components", b"") if field is not None else b""
+    return [each for each in recorded.decode(errors="replace").split(", ") if each]
 
 
 class Table:

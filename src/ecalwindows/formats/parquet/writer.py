@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from ecalwindows.core.batch import Text, WindowBatch
 from ecalwindows.core.kernels.gather import gathered_rows
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.core.schema import COLUMNS, HIT_NAMES
 from ecalwindows.core.threads import Threads
 from ecalwindows.formats.batch_writer import Closing, Writer
 from ecalwindows.formats.parquet.definition import CLUSTER_GROUPS, FeaturesDefinition
@@ -44,17 +44,15 @@ def arrow_table(batch: WindowBatch, definition: FeaturesDefinition) -> pa.Table:
         fields.append(pa.field(group, array.type, nullable=False))
     hits = _hits(batch, definition.hits)
     arrays.append(hits)
-    fields.append(pa.field("cl_h", hits.type, nullable=False, metadata=_hit_metadata(definition.hits)))
+    components = ", ".join(HIT_NAMES[i] for i in definition.hits)
+    fields.append(pa.field("cl_h", hits.type, nullable=False, metadata={"components": components}))
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
 def _record(batch: WindowBatch, names: tuple[str, ...]) -> Any:
     """An Arrow struct array of columns of one level."""
     arrays = [_text(batch.window_index) if name == "window_index" else _numbers(batch.column(name)) for name in names]
-    fields = [
-        pa.field(name, array.type, nullable=False, metadata=_column_metadata(name))
-        for name, array in zip(names, arrays, strict=True)
-    ]
+    fields = [column_field(COLUMNS[name], array.type) for name, array in zip(names, arrays, strict=True)]
     return pa.StructArray.from_arrays(arrays, fields=fields)
 
 
@@ -64,13 +62,9 @@ def _numbers(column: Any) -> Any:
     return pa.Array.from_buffers(pa.from_numpy_dtype(column.dtype), len(column), [None, pa.py_buffer(bits)])
 
 
-def _column_metadata(name: str) -> dict[str, str]:
-    column = COLUMNS[name]
-    return {"unit": column.unit, "meaning": column.meaning}
-
-
-def _hit_metadata(hits: tuple[int, ...]) -> dict[str, str]:
-    return {"components": ", ".join(HIT_COMPONENTS[i][0] for i in hits)}
+def column_field(column: Any, kind: pa.DataType) -> pa.Field:
+    """The Arrow field of a column, with its unit and meaning."""
+    return pa.field(column.name, kind, nullable=False, metadata={"unit": column.unit, "meaning": column.meaning})
 
 
 def _text(text: Text) -> Any:
@@ -85,7 +79,7 @@ def _lists(offsets: Any, values: Any) -> Any:
 
 
 def _hits(batch: WindowBatch, components: tuple[int, ...]) -> Any:
-    columns = [batch.hits[HIT_COMPONENTS[i][0]].astype(np.float32, copy=False) for i in components]
+    columns = [batch.hits[HIT_NAMES[i]].astype(np.float32, copy=False) for i in components]
     offsets, index = gathered_rows(batch.hits_offsets, batch.pair_cluster)
     numbers = np.stack(columns, axis=1)[index].ravel()
     each = np.arange(0, len(numbers) + 1, len(components))

@@ -15,48 +15,43 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.batch import Array, WindowBatch
+from ecalwindows.core.arrays import Array, Bytes, Integers
+from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.schema import COLUMNS, SENTINEL, TRUTH
 from ecalwindows.formats.batch_writer import Writer
 from ecalwindows.formats.kernels import tfrecord_writer as kernels
 from ecalwindows.formats.ndjson.text_file import TextFile
 from ecalwindows.formats.ndjson.writer import MAX_WINDOWS, slices
-from ecalwindows.formats.tfrecord.layout import CLASS, CONTEXT, HITS, LISTS, REQUIRED, WEIGHT, Feature, part_paths
+from ecalwindows.formats.tfrecord.layout import CLASS, CONTEXT, HITS, LISTS, REQUIRED, WEIGHT, Feature, Kind, part_paths
 from ecalwindows.formats.weights import Weights
 
-Integers = NDArray[np.int64]
-KINDS = {"floats": kernels.FLOATS, "ints": kernels.INTS, "text": kernels.TEXT, "tensor": kernels.TENSOR,
-         "hits": kernels.HITS}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The columns of one level, in the order in which their items name them."""
-
-    floats: tuple[str, ...]
-    ints: tuple[str, ...]
+KINDS: dict[Kind, int] = {
+    "floats": kernels.FLOATS, "ints": kernels.INTS, "text": kernels.TEXT, "tensor": kernels.TENSOR,
+    "hits": kernels.HITS,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The tables of `kernels.tfrecord_writer` for features that are there, and the columns that they refer to."""
+    """The tables of `kernels.tfrecord_writer` for features that are there, and the columns that they refer to.
+
+    Columns of a level are in the order in which its items name them.
+    """
 
     items: Integers
     n_context: int
-    keys: NDArray[np.uint8]
+    keys: Bytes
     key_offsets: Integers
-    window: Columns
-    pair: Columns
+    window_floats: list[str]
+    window_ints: list[str]
+    pair_floats: list[str]
+    pair_ints: list[str]
 
 
-def columns_of(features: tuple[Feature, ...]) -> Columns:
-    """The columns of the number features, one after the other."""
-    floats, ints = (
-        tuple(name for feature in features if feature.kind == kind for name in feature.columns)
-        for kind in ("floats", "ints")
-    )
-    return Columns(floats, ints)
+def columns_of(features: tuple[Feature, ...], kind: Kind) -> list[str]:
+    """The columns of the features of a kind, one after the other."""
+    return [name for feature in features if feature.kind == kind for name in feature.columns]
 
 
 def layout_of(has: frozenset[str]) -> Layout:
@@ -64,7 +59,7 @@ def layout_of(has: frozenset[str]) -> Layout:
     context = tuple(feature for feature in CONTEXT if not feature.extra or has.issuperset(feature.columns))
     items = []
     for features in (context, LISTS):
-        firsts = {"floats": 0, "ints": 0, "text": 0, "tensor": 0, "hits": 0}
+        firsts = dict.fromkeys(KINDS, 0)
         for feature in features:
             items.append((KINDS[feature.kind], firsts[feature.kind], len(feature.columns)))
             firsts[feature.kind] += len(feature.columns)
@@ -75,8 +70,10 @@ def layout_of(has: frozenset[str]) -> Layout:
         n_context=len(context),
         keys=np.array(list(b"".join(fields)), dtype=np.uint8),
         key_offsets=np.cumsum([0, *map(len, fields)]),
-        window=columns_of(context),
-        pair=columns_of(LISTS),
+        window_floats=columns_of(context, "floats"),
+        window_ints=columns_of(context, "ints"),
+        pair_floats=columns_of(LISTS, "floats"),
+        pair_ints=columns_of(LISTS, "ints"),
     )
 
 
@@ -121,7 +118,7 @@ class TFRecordWriter(Writer):
             self.discard()
             raise
 
-    def pieces(self, batch: WindowBatch) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    def pieces(self, batch: WindowBatch) -> Iterator[tuple[int, Bytes]]:
         """The records of a batch, each time with the number of the file."""
         if not len(batch):
             return
@@ -138,7 +135,7 @@ class TFRecordWriter(Writer):
                 if len(rows):
                     yield number, records(self._layout, tables, batch.hits_offsets, hits, rows - first)
 
-    def put(self, piece: tuple[int, NDArray[np.uint8]]) -> None:
+    def put(self, piece: tuple[int, Bytes]) -> None:
         """Append records to one of the files."""
         number, text = piece
         self._files[number].write(text)
@@ -188,12 +185,7 @@ def window_numbers(batch: WindowBatch, weights: Weights | None) -> dict[str, Arr
     weight = np.ones(len(batch))
     if weights is not None:
         weight = weights(flavour, batch.window["seed_eta"], batch.window["et_seed"], batch.window["ncls"])
-    return {
-        **batch.window,
-        "flavour": flavour,
-        CLASS: np.where(matched, 1 + main, state),
-        WEIGHT: weight,
-    }
+    return {**batch.window, "flavour": flavour, CLASS: np.where(matched, 1 + main, state), WEIGHT: weight}
 
 
 @dataclass(frozen=True)
@@ -210,10 +202,10 @@ def numbers_of(layout: Layout, batch: WindowBatch, weights: Weights | None) -> N
     """The columns in the order of the layout; those of clusters are converted here, before they are gathered."""
     windows, others = window_numbers(batch, weights), {**batch.cluster, **batch.pair}
     return Numbers(
-        [as_float32(windows[name]) for name in layout.window.floats],
-        [windows[name] for name in layout.window.ints],
-        [(as_float32(others[name]), name not in batch.pair) for name in layout.pair.floats],
-        [(others[name], name not in batch.pair) for name in layout.pair.ints],
+        [as_float32(windows[name]) for name in layout.window_floats],
+        [windows[name] for name in layout.window_ints],
+        [(as_float32(others[name]), name not in batch.pair) for name in layout.pair_floats],
+        [(others[name], name not in batch.pair) for name in layout.pair_ints],
     )
 
 
@@ -221,13 +213,13 @@ def numbers_of(layout: Layout, batch: WindowBatch, weights: Weights | None) -> N
 class Tables:
     """Some windows as `kernels.tfrecord_writer` takes them."""
 
-    floats: NDArray[np.uint8]
+    floats: Bytes
     ints: Integers
-    text: NDArray[np.uint8]
+    text: Bytes
     text_offsets: Integers
     window_seed: Integers
     window_offsets: Integers
-    pair_floats: NDArray[np.uint8]
+    pair_floats: Bytes
     pair_ints: Integers
     pair_cluster: Integers
 
@@ -257,7 +249,7 @@ def slice_tables(columns: Numbers, batch: WindowBatch, first: int, last: int) ->
     )
 
 
-def records(layout: Layout, tables: Tables, hits_offsets: Integers, hits: Array, rows: Integers) -> NDArray[np.uint8]:
+def records(layout: Layout, tables: Tables, hits_offsets: Integers, hits: Array, rows: Integers) -> Bytes:
     """The records of the windows `rows` of the tables, uint8 (n_bytes,)."""
     t = tables
     out = np.empty(max_bytes(layout, len(t.text), t.window_seed, t.pair_cluster, hits_offsets), dtype=np.uint8)
@@ -272,8 +264,8 @@ def max_bytes(layout: Layout, n_text: int, window_seed: Integers, clusters: Inte
     """Upper limit of the bytes of the records of windows with these seeds and clusters."""
     n_hits = np.diff(hits_offsets, append=hits_offsets[-1])  # a seed of -1 has none
     around, widest = kernels.MAX_BYTES, kernels.WIDEST_INT
-    window = around * (len(layout.items) + 2) + 4 * len(layout.window.floats) + widest * len(layout.window.ints)
-    pair = around * len(LISTS) + 4 * len(layout.pair.floats) + widest * len(layout.pair.ints)
+    window = around * (len(layout.items) + 2) + 4 * len(layout.window_floats) + widest * len(layout.window_ints)
+    pair = around * len(LISTS) + 4 * len(layout.pair_floats) + widest * len(layout.pair_ints)
     hits = 4 * len(HITS) * int(n_hits[window_seed].sum() + n_hits[clusters].sum())
     return n_text + hits + window * len(window_seed) + pair * len(clusters)
 
