@@ -77,7 +77,7 @@ PHRASES: dict[str, str] = {
 
 _METHOD = "the name of a method of files in Python"
 JUSTIFIED: list[tuple[str, str, str]] = [
-    ("src/ecalwindows/formats/ndjson/tar_file.py", "text.tell()", _METHOD),
+    ("src/ecalwindows/formats/ndjson/text_file.py", "text.tell()", _METHOD),
     ("src/ecalwindows/formats/parquet/writer.py", "def tell(self)", _METHOD),
     ("src/ecalwindows/training/sharing.py", "file.tell()", _METHOD),
 ]

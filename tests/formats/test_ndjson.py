@@ -20,8 +20,7 @@ from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.schema import CLUSTER_COLUMNS, COLUMNS, EVENT_COLUMNS, HIT_COMPONENTS, WINDOW_COLUMNS
 from ecalwindows.formats.ndjson.lines import line_pieces
-from ecalwindows.formats.ndjson.tar_file import TarFile
-from ecalwindows.formats.ndjson.text_file import PIECE
+from ecalwindows.formats.ndjson.text_file import PIECE, TarFile
 from ecalwindows.formats.ndjson.writer import EventsCsvWriter, NdjsonWriter, slices
 
 AWKWARD = ['quote"', "back\\slash", "\n\t\r\b\f", "\x00\x1f\x7f", "", "αβ😀", "a" * 300]

@@ -56,7 +56,7 @@ def input_warnings(
     bad : inputs that were left out, with the reason; notes : of the parts
     is_range_wanted : the user has just asked for a range of events
     """
-    return [*_warnings(inputs, input_summary(inputs), bad, notes or {}, is_range_wanted)]
+    return [*_warnings(inputs, bad, notes or {}, is_range_wanted)]
 
 
 def record_warnings(record: DatasetRecord) -> list[str]:
@@ -65,13 +65,9 @@ def record_warnings(record: DatasetRecord) -> list[str]:
 
 
 def _warnings(
-    inputs: Sequence[InputRecord],
-    found: InputSummary,
-    bad: Sequence[Mapping[str, str]],
-    notes: Mapping[str, Any],
-    is_range_wanted: bool,
+    inputs: Sequence[InputRecord], bad: Sequence[Mapping[str, str]], notes: Mapping[str, Any], is_range_wanted: bool
 ) -> Iterator[str]:
-    n, n_events = len(inputs), sum(each.events for each in inputs)
+    found, n, n_events = input_summary(inputs), len(inputs), sum(each.events for each in inputs)
     known = {use: tally for use, tally in found.pileup.items() if use != UNKNOWN}
     if len(known) > 1 or "incomplete" in known:
         parts = (f"{_of(tally, n, n_events)}: {USE_WORDS[use]}" for use, tally in known.items())

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ecalwindows.dataset.finalizing.identity import pieces
+from ecalwindows.dataset.finalizing.identity import pieces, rows_of
 from ecalwindows.dataset.finalizing.parts import Part
 from ecalwindows.dataset.finalizing.routing import compress_lines, names_of, opened, part_paths
-from ecalwindows.dataset.finalizing.rows import rows_of
 from ecalwindows.dataset.notes import summed_notes
 from ecalwindows.dataset.part_output import EVENTS, KINDS, RULE, WINDOWS, keys_name, save_keys, split_name
 from ecalwindows.formats.manifest import FileRecord, Manifest, file_record, summed_counts

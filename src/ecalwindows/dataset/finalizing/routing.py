@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from ecalwindows.core.arrays import Words
+from ecalwindows.dataset.finalizing.identity import rows_of
 from ecalwindows.dataset.finalizing.parts import Part
-from ecalwindows.dataset.finalizing.rows import rows_of
 from ecalwindows.dataset.part_output import EVENTS, KINDS, WINDOWS
 from ecalwindows.dataset.splits import Splits
 from ecalwindows.formats.manifest import FileRecord, file_record

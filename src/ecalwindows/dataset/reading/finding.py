@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.schema import COLUMNS, HIT_NAMES
 from ecalwindows.dataset.reading.opened import Dataset
+from ecalwindows.formats.parquet.stored import text_array
 
 NUMBERS = ("run_id", "lumi_id", "event_id", "seed_index")
 MAX_DIGITS = 19
@@ -71,8 +71,7 @@ def _is_number(word: str) -> bool:
 def texts(batch: WindowBatch) -> list[str]:
     """What the windows of a batch are called: window_index, or without it the numbers that it is made of."""
     if len(batch.window_index.data):
-        offsets, data = batch.window_index.offsets.tolist(), batch.window_index.data.tobytes()
-        return [data[a:b].decode(errors="replace") for a, b in pairwise(offsets)]
+        return list(text_array(batch.window_index))
     return ["_".join(map(str, row)) for row in window_numbers(batch).T.tolist()]
 
 

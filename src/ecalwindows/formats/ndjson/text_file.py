@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tarfile
+import tempfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import IO, Any, Literal, Protocol
 
 import zstandard
 
@@ -19,6 +22,9 @@ ZSTD_LEVEL = 1
 GZIP_LEVEL = 6
 PIECE = 1 << 20
 """Bytes that the compressor gets at a time: always the same, so that its output does not depend on the batches."""
+
+MEMBER = "output.ndjson"
+"""Name of the text in an archive, as CMS's productions have it."""
 
 
 class Encoder(Protocol):
@@ -89,3 +95,48 @@ class TextFile(Closing):
         except BaseException:
             self._file.close()
             raise
+
+
+class TarFile(TextFile):
+    """A text file that becomes an archive (`.ndjson.tar.gz`) when it is closed: its header has the length of the text.
+
+    It is that of CMS's productions: a compressed archive of one text file, with the same bytes each time. Until then
+    the text is in a temporary file without a name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._text = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 (closed by `close` and `discard`)
+
+    def write(self, text: Bytes | bytes) -> None:
+        """Write all of `text`, bytes or uint8 (n_bytes,). Raises OSError; ValueError when the file is closed."""
+        self._text.write(text)  # type: ignore[arg-type]  # both are buffers
+
+    def close(self) -> None:
+        """Write the archive and close; a second call does nothing. Raises OSError (disk full)."""
+        if self._text.closed:
+            return
+        with self._text:
+            compressor = encoder("gz")
+            for piece in _archive(self._text):
+                self._put(compressor.compress(piece))
+            self._put(compressor.flush())
+        super().close()
+
+    def discard(self) -> None:
+        """Close without writing: the file is empty."""
+        self._text.close()
+        super().discard()
+
+
+def _archive(text: IO[bytes]) -> Iterator[bytes]:
+    """The archive in pieces, of the same length each: without time, owner and name of the file."""
+    member = tarfile.TarInfo(MEMBER)
+    member.size = size = text.tell()
+    text.seek(0)
+    yield member.tobuf(tarfile.GNU_FORMAT)
+    while piece := text.read(PIECE):
+        yield piece
+    padding = -size % tarfile.BLOCKSIZE + 2 * tarfile.BLOCKSIZE
+    yield bytes(padding)
+    yield bytes(-(tarfile.BLOCKSIZE + size + padding) % tarfile.RECORDSIZE)

@@ -23,8 +23,7 @@ from ecalwindows.formats.batch_writer import Writer
 from ecalwindows.formats.kernels import json_text
 from ecalwindows.formats.kernels.decimal import KINDS, WIDEST
 from ecalwindows.formats.kernels.json_text import LONGEST_ESCAPE, MARKS, SLACK
-from ecalwindows.formats.ndjson.tar_file import TarFile
-from ecalwindows.formats.ndjson.text_file import Compression, TextFile
+from ecalwindows.formats.ndjson.text_file import Compression, TarFile, TextFile
 
 MAX_WINDOWS, MAX_PAIRS = 1000, 5000
 """Windows and (window, cluster) pairs of which text is made at a time; bounds the memory."""
