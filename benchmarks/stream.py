@@ -164,13 +164,17 @@ def report(data: Path, folder: Path, before: Path | None, rounds: int) -> None:
         rates.append(cpu)
         ratio = "" if beside is None or beside == len(rates) - 1 else f"{cpu / rates[beside]:6.2f} x"
         print(f"{name:<32}{cpu:>10,.0f} windows/s{ratio:>10}   first batch {first:.2f} s", flush=True)
-    for name, settings in (("exact", ""), ("pool=4", "memory=0")):
+    for name, settings in (
+        ("exact", ""), ("pool=4", "memory=0, "),
+        ("exact, inputs, weights", f"{fed}, "), ("pool=4, inputs, weights", f"{fed}, memory=0, "),
+    ):  # fmt: skip
         none, two = (
-            measured(REPEATED.format(settings=f"{settings}{', ' if settings else ''}workers={n}"), data, rounds, n or 1,
-                     ROOT)[1]
-            for n in (0, 2)
+            measured(REPEATED.format(settings=f"{settings}workers={n}"), data, rounds, n or 1, ROOT)[1] for n in (0, 2)
+        )
+        print(
+            f"two workers, {name:<24}{two:>9,.0f} windows/s{two / none:6.2f} x no worker ({none:,.0f}), "
+            f"{two / rates[0]:.2f} x {lines[0][0]}", flush=True,
         )  # fmt: skip
-        print(f"two workers, {name:<19}{two:>10,.0f} windows/s{two / none:8.2f} x no worker ({none:,.0f})", flush=True)
 
 
 if __name__ == "__main__":

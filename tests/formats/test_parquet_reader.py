@@ -9,7 +9,9 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
@@ -34,12 +36,14 @@ from helpers.parquet_reader import (
     tame_batch,
     written,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.dataset.flat_tables import FlatWriter, flat_rows, read_flat
 from ecalwindows.formats.parquet.checked_file import KEPT_BYTES
 from ecalwindows.formats.parquet.definition import FeaturesDefinition
-from ecalwindows.formats.parquet.footer import BLOCK
+from ecalwindows.formats.parquet.footer import BLOCK, BlockSums, CheckedBytes, Proof
 from ecalwindows.formats.parquet.reader import parquet_index, read_batches
 from ecalwindows.formats.parquet.writer import ParquetWriter, arrow_table
 
@@ -295,6 +299,40 @@ def test_only_what_is_read_is_checked(tmp_path: Path) -> None:
     path.write_bytes(damaged)
     with pytest.raises(BadFileError, match="not those that were written"):
         joined(path, columns={"et_seed"})
+
+
+PLAIN = np.random.default_rng(11).bytes(3 * BLOCK + 1000)
+"""The bytes of a file, the last 500 of which are behind what has checksums."""
+
+
+def checked(path: Path, content: bytes) -> CheckedBytes:
+    """A file with this content, opened with the checksums of `PLAIN`."""
+    sums = BlockSums()
+    sums.update(PLAIN[:-500])
+    path.write_bytes(content)
+    return CheckedBytes(path, Proof(str(path), len(PLAIN) - 500, sums.all()))
+
+
+@given(st.lists(st.tuples(st.integers(0, len(PLAIN)), st.integers(-1, 2 * BLOCK)), max_size=12))
+def test_checked_bytes_are_those_of_the_file_wherever_they_are_read(reads: list[tuple[int, int]]) -> None:
+    with TemporaryDirectory() as folder, checked(Path(folder) / "f", PLAIN) as ours, BytesIO(PLAIN) as plain:
+        for place, size in reads:
+            assert ours.seek(place) == plain.seek(place)
+            assert bytes(ours.read(size)) == plain.read(size)
+            assert ours.tell() == plain.tell()
+
+
+@given(st.integers(0, len(PLAIN) - 501), st.integers(1, BLOCK), st.integers(0, BLOCK))
+def test_a_damaged_byte_is_found_by_each_read_of_it(place: int, size: int, before: int) -> None:
+    damaged = bytearray(PLAIN)
+    damaged[place] ^= 1
+    first = max(place - before, 0)
+    last = min(place + size, len(PLAIN) - 500)
+    with TemporaryDirectory() as folder, checked(Path(folder) / "f", damaged) as ours:
+        for _ in range(2):
+            ours.seek(first)
+            with pytest.raises(BadFileError, match="not those that were written"):
+                ours.read(last - first)
 
 
 @pytest.mark.parametrize("n", [1, 3, 1 << 20], ids=["a byte less", "bytes less", "megabytes more"])

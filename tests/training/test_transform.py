@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,14 @@ def test_without_padding_a_batch_has_the_same_inputs_with_offsets(file: str, tmp
     assert np.array_equal(np.diff(flat.hit_offsets), padded["hm"].sum(axis=2)[mask])
     assert np.array_equal(flat.weights, padded.weights)
     assert np.array_equal(flat.label("in_scluster"), padded.label("in_scluster")[mask])
+
+
+@pytest.mark.parametrize(
+    ("layout", "tensor"), [("padded", r"x +float32 \(5, 9, 2\)"), ("flat", r"x +float32 \(\d+, 2\)")]
+)
+def test_repr_of_a_batch_shows_shapes(file: str, layout: Any, tensor: str) -> None:
+    shown = repr(stream(file, 5, inputs=DEFINITION, layout=layout).first())
+    assert re.search(tensor, shown) and "5 windows" in shown and "metadata" in shown
 
 
 def test_padding_to_the_batch_leaves_nothing_out(file: str) -> None:

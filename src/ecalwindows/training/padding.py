@@ -16,10 +16,13 @@ from ecalwindows.core.errors import unknown_column
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
 from ecalwindows.formats.parquet.definition import DEFAULT_HITS, GROUPS, FeaturesDefinition
 from ecalwindows.formats.parquet.stored import text_array
-from ecalwindows.training.kernels.gather import clear_padded, fill_columns, fill_padded, fill_rows, fill_texts
+from ecalwindows.training.kernels.gather import clear_padded, fill_padded, fill_texts, fill_windows
 from ecalwindows.training.sharing import empty, room
 
 Integers = NDArray[np.int64]
+
+KINDS = ("float32", "float64", "int32", "int64", "bool")
+"""Stored dtypes of columns of numbers, in the order in which `fill_windows` takes them."""
 
 
 class Computed(Protocol):
@@ -140,10 +143,17 @@ class NamedArrays:
 
     def _text(self, n: int, *more: str) -> str:
         """Shapes and dtypes of the arrays, a line for each; the number of columns of metadata; and more lines."""
-        arrays = {name: array for name, array in vars(self).items() if isinstance(array, np.ndarray)}
-        lines = [f"<{type(self).__name__}: {n:,} windows"]
-        lines += [f"  {name:<15} {array.dtype!s:<7} {array.shape}" for name, array in arrays.items()]
-        return "\n".join([*lines, f"  metadata        {len(self.metadata)} columns", *more]) + ">"
+        return shapes_text(type(self).__name__, n, vars(self), self.metadata, *more)
+
+
+def shapes_text(kind: str, n: int, arrays: Mapping[str, Any], metadata: Mapping[str, Array], *more: str) -> str:
+    """A batch of n windows as text: shapes and dtypes of its arrays, and how many columns of metadata it has."""
+    lines = [
+        f"  {name:<15} {array.dtype!s:<7} {array.shape}"
+        for name, array in arrays.items()
+        if isinstance(array, np.ndarray)
+    ]
+    return "\n".join([f"<{kind}: {n:,} windows", *lines, f"  metadata        {len(metadata)} columns", *more]) + ">"
 
 
 @dataclass(frozen=True, repr=False)
@@ -216,7 +226,7 @@ def gathering_source(batch: WindowBatch, padding: Padding) -> Source:
         seed_features=_matrix(batch, padding.seed_features, n_windows),
         window_features=windows,
         metadata={
-            kind: np.stack([batch.window[name] for name in names], axis=1)
+            kind: np.stack([batch.window[name] for name in names], axis=1) if names else np.empty((n_windows, 0), kind)
             for kind, names in metadata_kinds(padding).items()
         },
         seed_first=padding.computed is not None and padding.computed.seed_first,
@@ -274,17 +284,13 @@ def _room(n: int, padding: Padding) -> dict[str, Any]:
 
 
 def metadata_kinds(padding: Padding) -> dict[str, list[str]]:
-    """Names of the columns of metadata by their stored dtype, without text."""
+    """Names of the columns of metadata by their stored dtype, all of `KINDS`, without text."""
     return _kinds(padding.metadata)
 
 
 @lru_cache(maxsize=16)
 def _kinds(names: tuple[str, ...]) -> dict[str, list[str]]:
-    kinds: dict[str, list[str]] = {}
-    for name in names:
-        if COLUMNS[name].dtype != "str":
-            kinds.setdefault(COLUMNS[name].dtype, []).append(name)
-    return kinds
+    return {kind: [name for name in names if COLUMNS[name].dtype == kind] for kind in KINDS}
 
 
 def columns_of_windows(pieces: Pieces, n: int, padding: Padding) -> dict[str, Any]:
@@ -293,10 +299,8 @@ def columns_of_windows(pieces: Pieces, n: int, padding: Padding) -> dict[str, An
     windows = empty((n, len(padding.window_features)), np.float32)
     matrices = {kind: empty((len(names), n), kind) for kind, names in metadata_kinds(padding).items()}
     for source, rows, places in pieces:
-        fill_rows(source.seed_features, rows, places, seeds)
-        fill_rows(source.window_features, rows, places, windows)
-        for kind, values in source.metadata.items():
-            fill_columns(values, rows, places, matrices[kind])
+        found = [source.seed_features, source.window_features, *source.metadata.values()]
+        fill_windows(*[*found, rows, places, seeds, windows, *matrices.values()])
     text = _texts(pieces, n) if "window_index" in padding.metadata else None
     metadata = Columns(padding.metadata, matrices, text)
     return {"seed_features": seeds, "window_features": windows, "metadata": metadata}

@@ -16,7 +16,7 @@ from ecalwindows.training.cmssw import CmsswInputs
 from ecalwindows.training.flat import FlatBatch
 from ecalwindows.training.inputs import Floats, InputDefinition, Tensor
 from ecalwindows.training.kernels.gather import fill_scaled
-from ecalwindows.training.padding import Integers, PaddedBatch, Padding, float32_column
+from ecalwindows.training.padding import Integers, PaddedBatch, Padding, float32_column, shapes_text
 from ecalwindows.training.sharing import empty, zeros
 
 WEIGHT_COLUMNS = ("is_seed_calo_matched", "flavour", "seed_eta", "et_seed", "ncls")
@@ -49,6 +49,11 @@ class InputBatch(dict[str, Floats]):
         """A label of clusters by name, (n, c); (c,) if flat. Raises ValueError if there is none of this name."""
         labels: NDArray[np.bool_] = self.cl_labels[..., self.label_names.index(name)]
         return labels
+
+    def __repr__(self) -> str:
+        """Shapes and dtypes of the tensors, and of what a loss needs beside them."""
+        n = len(self.cl_labels) if self.cl_offsets is None else len(self.cl_offsets) - 1
+        return shapes_text("InputBatch", n, {**self, **vars(self)}, self.metadata)
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuilt, (dict(self), self.__dict__)

@@ -16,9 +16,10 @@ Only the blocks of what is read are checked.
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from os import PathLike, fspath
 from typing import BinaryIO
 
@@ -82,32 +83,68 @@ def _tail(head: bytes, length: int, footer: bytes) -> bytes:
     return number + hashlib.sha256(head + number + footer).digest()
 
 
-@dataclass
+@dataclass(frozen=True)
 class Proof:
     """The checksums of the bytes in front of a seal.
 
-    n_bytes : how many bytes there are; sums : uint32 (n_blocks,); good : blocks that were checked
+    n_bytes : how many bytes there are; sums : uint32 (n_blocks,)
     """
 
     path: str
     n_bytes: int
     sums: Sums
-    good: set[int] = field(default_factory=set)
 
-    def check(self, file: BinaryIO, ranges: Iterable[tuple[int, int]]) -> None:
-        """Check the blocks of some ranges (first byte, byte after the last). Raises BadFileError for a damaged one."""
-        for first, last in ranges:
-            for block in range(first // BLOCK, -(-last // BLOCK)):
-                if block not in self.good:
-                    self._check_block(file, block)
+    def check(self, block: int, data: memoryview) -> None:
+        """Check the bytes of a block. Raises BadFileError."""
+        if zlib.crc32(data) != int(self.sums[block]):
+            first = block * BLOCK
+            raise bad_file(
+                f"the file is damaged: bytes {first:,} to {min(first + BLOCK, self.n_bytes):,} are not those that were "
+                "written (checksum)", self.path,
+            )  # fmt: skip
 
-    def _check_block(self, file: BinaryIO, block: int) -> None:
-        file.seek(block * BLOCK)
-        data = file.read(min(BLOCK, self.n_bytes - block * BLOCK))
-        if block >= len(self.sums) or zlib.crc32(data) != int(self.sums[block]):
-            place = f"bytes {block * BLOCK:,} to {min((block + 1) * BLOCK, self.n_bytes):,}"
-            raise bad_file(f"the file is damaged: {place} are not those that were written (checksum)", self.path)
-        self.good.add(block)
+
+class CheckedBytes(io.RawIOBase):
+    """A file with a seal, open for reading: the bytes in front of the seal are checked whenever they are read."""
+
+    def __init__(self, path: str | PathLike[str], proof: Proof) -> None:
+        self._file = open(path, "rb")  # noqa: SIM115  closed by `close`
+        self._size, self._proof, self._at = os.fstat(self._file.fileno()).st_size, proof, 0
+        self._block, self._data = -1, memoryview(b"")  # the last block that was checked: columns share blocks
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def read(self, size: int = -1) -> memoryview:
+        """The next bytes. Raises BadFileError for damaged ones."""
+        first, last = self._at, self._size if size < 0 else min(self._at + size, self._size)
+        self._at = last
+        if first >= last or last > self._proof.n_bytes:  # the seal and the footer, which `read_proof` checks
+            return memoryview(_between(self._file, first, last))
+        block = first // BLOCK
+        if block != self._block or last > (block + 1) * BLOCK:
+            end = min(-(-last // BLOCK) * BLOCK, self._proof.n_bytes)
+            data = memoryview(_between(self._file, block * BLOCK, end))
+            for start in range(0, end - block * BLOCK, BLOCK):
+                self._proof.check(block + start // BLOCK, data[start : start + BLOCK])
+            at = (last - 1) // BLOCK
+            self._block, self._data = at, data[(at - block) * BLOCK :]
+            return data[first - block * BLOCK : last - block * BLOCK]
+        return self._data[first - block * BLOCK : last - block * BLOCK]
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def read_proof(file: BinaryIO, size: int, path: str | PathLike[str]) -> Proof | None:

@@ -332,13 +332,13 @@ def _columns(
     pair: dict[str, Array] = {}
     offsets, first = None, ""
     for name, leaf in layout.leaves.items():
-        if leaf not in table:
+        if (taken := table.get(leaf)) is None:
             continue
-        found, values = table.values(leaf)
+        found, values = taken
         if not found:
             window[name] = _values(values, name, path)
             continue
-        if offsets is not None and not np.array_equal(found[0], offsets):
+        if offsets is not None and found[0] is not offsets and not np.array_equal(found[0], offsets):
             raise bad_file(f"'{leaf.title}' has other numbers of clusters than '{first}'", path)
         if offsets is None:
             offsets, first = found[0], leaf.title
@@ -388,9 +388,10 @@ def _hits(
 
 def _component(values: Array, name: str, path: Any) -> Array:
     """A component of hits in its stored dtype. Raises BadFileError for a number outside its range."""
+    together = np.ascontiguousarray(values)
     with np.errstate(invalid="ignore"):
-        stored = values.astype(HIT_DTYPES[name])
-    if stored.dtype.kind == "i" and (wrong := stored != values).any():
+        stored = together.astype(HIT_DTYPES[name], copy=together is values)
+    if stored.dtype.kind == "i" and (wrong := stored.astype(values.dtype) != together).any():
         raise bad_file(
             f"component '{name}' of the hits holds {values[wrong][0]}, which is no {stored.dtype.name}", path
         )

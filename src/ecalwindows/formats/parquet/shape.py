@@ -251,10 +251,14 @@ class Table:
 
         Raises ValueError where the data are not what the schema says.
         """
-        found = self._at(leaf.steps)
+        found = self.get(leaf)
         if found is None:
             raise ValueError(f"there is no {leaf.title}")
         return found
+
+    def get(self, leaf: Leaf) -> tuple[list[NDArray[np.int64]], Any] | None:
+        """As `values`; None for a leaf that is not there."""
+        return self._at(leaf.steps)
 
     def _at(self, steps: Steps) -> tuple[list[NDArray[np.int64]], Any] | None:
         if steps in self._found or len(steps) == 1:

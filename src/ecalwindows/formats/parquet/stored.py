@@ -82,11 +82,11 @@ def finite_numbers(array: Any, dtype: str) -> Array:
     numbers = np.asarray(array.to_numpy(zero_copy_only=False))
     if numbers.dtype.kind not in "fiub":
         raise ValueError(f"found {array.type}")
-    with np.errstate(over="ignore", invalid="ignore"):
-        values = numbers.astype(dtype, copy=False)
-        if np.isfinite(values.sum()):  # then all are
-            return values
-    return np.where(np.isfinite(values), values, values.dtype.type(SENTINEL))
+    if numbers.dtype != dtype:
+        with np.errstate(over="ignore", invalid="ignore"):
+            numbers = numbers.astype(dtype)
+    is_finite = np.isfinite(numbers)
+    return numbers if is_finite.all() else np.where(is_finite, numbers, numbers.dtype.type(SENTINEL))
 
 
 def _flags(array: Any) -> Array:

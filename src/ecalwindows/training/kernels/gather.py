@@ -186,6 +186,26 @@ def fill_columns(values: Any, rows: Any, targets: Any, out: Any) -> None:
 
 
 @kernel
+def fill_windows(
+    seeds: Any, windows: Any, singles: Any, doubles: Any, integers: Any, ids: Any, flags: Any, rows: Any, targets: Any,
+    out_seeds: Any, out_windows: Any, out_singles: Any, out_doubles: Any, out_integers: Any, out_ids: Any,
+    out_flags: Any,
+) -> float:  # fmt: skip
+    """Put what there is once for each of the windows `rows` at `targets` of a batch.
+
+    seeds, windows : features, (n, n_features), and rows of the batch
+    singles, doubles, integers, ids, flags : metadata by dtype, (n, n_columns), and columns of the batch
+    """
+    ahead = fill_rows(seeds, rows, targets, out_seeds) + fill_rows(windows, rows, targets, out_windows)
+    fill_columns(singles, rows, targets, out_singles)
+    fill_columns(doubles, rows, targets, out_doubles)
+    fill_columns(integers, rows, targets, out_integers)
+    fill_columns(ids, rows, targets, out_ids)
+    fill_columns(flags, rows, targets, out_flags)
+    return ahead
+
+
+@kernel
 def fill_scaled(
     values: Any, shift: Any, width: Any, none: Any, replaces: bool, instead: Any, out: Any, feature: int, flag: int
 ) -> None:
