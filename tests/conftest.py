@@ -39,9 +39,20 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault("NUMBA_CACHE_DIR", os.path.join(base, "ecalwindows", "numba"))
 
 
-def pytest_collection_finish() -> None:
-    """Python looks for unused objects less often: libraries and the list of tests are many objects that are used."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, Any, Any]:
+    """Python looks for unused objects less often, and never among libraries and the list of tests: those are used."""
     gc.set_threshold(20_000, 20, 20)
+    found = yield
+    gc.collect()
+    gc.freeze()
+    return found
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All processes of a run have one order of tests, in whatever order they collect them."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: str(item.path))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -65,4 +76,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
     report = yield
     refuse_skip(collector.config, report)
+    if isinstance(collector, pytest.Dir) and os.environ.get("PYTEST_XDIST_WORKER") == "gw1":
+        report.result.reverse()  # two processes begin at both ends: each finds the bytecode that the other has written
     return report

@@ -100,6 +100,11 @@ def commands(folder: str, out: str) -> dict[str, list[str]]:
     }
 
 
+QUICK = ("validate", "convert", "finalize", "finalize in place", "derived from", "log note", "normalize")
+"""Of these commands, some that read data, write into the dataset or use its record."""
+COMMANDS = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in commands("", "")]
+
+
 def tried(attacked: Attacked, name: str) -> Ran:
     out = attacked.base / "out"
     out.mkdir(exist_ok=True)
@@ -131,7 +136,7 @@ NAMES = {
 READ_MANIFESTS = ("validate", "relabel", "convert", "finalize", "finalize in place")
 
 
-@pytest.mark.parametrize("command", commands("", ""))
+@pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("name", ["out of the folder"])
 def test_a_manifest_that_names_files_elsewhere(attacked: Attacked, name: str, command: str) -> None:
     bad = NAMES[name].format(mine=attacked.mine)
@@ -156,7 +161,7 @@ def test_validate_reports_every_kind_of_wrong_name(attacked: Attacked, name: str
     assert ran.out.splitlines()[-1].startswith("INVALID: ") and "(files)" in ran.out
 
 
-@pytest.mark.parametrize("command", commands("", ""))
+@pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("name", ["absolute"])
 def test_a_record_that_names_files_elsewhere(attacked: Attacked, name: str, command: str) -> None:
     bad, before = NAMES[name].format(mine=attacked.mine), contents(attacked.mine)
@@ -172,7 +177,7 @@ def test_a_record_that_names_files_elsewhere(attacked: Attacked, name: str, comm
         assert repr(bad) in ran.out + ran.err, ran
 
 
-@pytest.mark.parametrize("command", commands("", ""))
+@pytest.mark.parametrize("command", COMMANDS)
 def test_a_data_file_that_is_a_link_is_not_read(attacked: Attacked, command: str) -> None:
     before = contents(attacked.mine)
     attacked.link(FILES[attacked.kind], attacked.mine / "secret.parquet")

@@ -107,7 +107,6 @@ CASES = {
     "truth working-points": Case(
         ("truth", "working-points", "{in}/toy.parquet", "-o", "{out}/wp.json", *FREE, "--bootstrap", "2", "-q"),
         ("truth", "working-points", "{in}/toy.parquet", "-o", "{out}/wp.json", *FREE, "--bootstrap", "3", "-q"),
-        kinds=SLOW,
     ),
     "log note, in place": Case(
         ("windows", ELECTRONS, "-o", "{out}/a.parquet", *FEW), ("log", "note", "{out}", "bad"),
@@ -129,7 +128,6 @@ CASES = {
     "plot": Case(
         ("plot", "{in}/other", "-o", "{out}/p", "--no-pdf", "--only", "et_cluster", "-q"),
         ("plot", "{in}/parts", "-o", "{out}/p", "--no-pdf", "--only", "et_cluster", "--overwrite", "-q"),
-        kinds=("error", "kill"), only=("renameat2",),
     ),
     "report": Case(
         ("report", "{in}/other", "-o", "{out}/r.html", "-q"),
@@ -138,12 +136,10 @@ CASES = {
     "compare --plots": Case(
         ("compare", "{in}/plain/a.parquet", "{in}/plain/b.parquet", "--plots", "{out}", "-q"),
         ("compare", "{in}/plain/b.parquet", "{in}/plain/a.parquet", "--plots", "{out}", "-q"),
-        kinds=("error", "kill"), only=("replace",), most=1,
     ),
     "evaluate": Case(
         ("evaluate", "{in}/other", "-o", "{out}/e", "--no-figures", "--bootstrap", "0", "-q"),
         ("evaluate", "{in}/parts", "-o", "{out}/e", "--no-figures", "--bootstrap", "0", "--overwrite", "-q"),
-        only=("renameat2",),
     ),
     "export cmssw": Case(
         ("export", "cmssw", "{in}/cmssw.yaml", "--dataset", "{in}/other", "-o", "{out}/x", "-q"),
@@ -153,12 +149,10 @@ CASES = {
     "reweight": Case(
         ("reweight", "{in}/e.parquet", "{in}/p.parquet", "-o", "{out}/w.json", *BINS, "3", "-q"),
         ("reweight", "{in}/e.parquet", "{in}/p.parquet", "-o", "{out}/w.json", *BINS, "4", "-q"),
-        kinds=SLOW,
     ),
     "show": Case(
         ("show", PHOTONS, "--event", "355401:1:100001", "-o", "{out}/x.png"),
         ("show", ELECTRONS, "--event", "355400:1:9400001", "-o", "{out}/x.png"),
-        kinds=SLOW,
     ),
 }  # fmt: skip
 
@@ -301,13 +295,17 @@ def check_kills(
         assert tree(out) in complete, (number, sorted(tree(out)))
 
 
-LONG = ("simulate --validate", "simulate", "demo", "plot", "compare --plots", "relabel, file")
-"""Cases that take more than some seconds: they simulate, or draw, or have very many steps."""
+QUICK = (
+    "windows, Parquet", "windows, where nothing is", "convert", "finalize", "finalize, in place", "log note",
+    "log note, in place", "normalize, factors and definition", "export cmssw",
+)  # fmt: skip
+"""One case of each kind: one file, several, a new one, a folder, a dataset, files within one. The slow test has all."""
+
+OF_ROOT_FILES = ("simulate --validate", "demo", "simulate")
+"""Cases that write ROOT files, which hold the time."""
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in CASES]
-)
+@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in OF_ROOT_FILES)])
 def test_a_fault_anywhere_leaves_one_complete_output(inputs: Path, tmp_path: Path, name: str) -> None:
     case, out = CASES[name], tmp_path / "out"
     prepared(case, inputs, out)
@@ -322,12 +320,8 @@ def prepared(case: Case, inputs: Path, out: Path) -> None:
             command(words, inputs, out)()
 
 
-OF_ROOT_FILES = {"simulate --validate", "demo", "simulate"}
-"""Cases that write ROOT files, which hold the time."""
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted({*CASES} - OF_ROOT_FILES))
+@pytest.mark.parametrize("name", [name for name in CASES if name not in OF_ROOT_FILES])
 def test_each_fault_at_every_step_leaves_one_complete_output(inputs: Path, tmp_path: Path, name: str) -> None:
     out = tmp_path / "out"
     prepared(CASES[name], inputs, out)

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -175,15 +176,21 @@ BREAKS: list[tuple[str, Callable[[Copy], None]]] = [
 ]  # fmt: skip
 
 
+@cache
+def read_once(good: Path) -> tuple[WindowBatch, dict[str, Any]]:
+    """The windows of a file, not to be changed, and what it says of itself."""
+    (batch,) = read_batches(good)
+    return batch, file_metadata(good)
+
+
 def broken_copy(good: Path, path: Path, change: Callable[[Copy], None], **settings: Any) -> Path:
     """The windows of `good` with a change, in a file without manifest."""
-    (batch,) = read_batches(good)
+    batch, reported = read_once(good)
     batch = replace(
         batch,
         window={name: column.copy() for name, column in batch.window.items()},
         pair={name: column.copy() for name, column in batch.pair.items()},
     )
-    reported = file_metadata(good)
     metadata = {"ecalwindows": json.dumps(reported | {"settings": reported["settings"] | settings})}
     copy = Copy(batch)
     change(copy)
@@ -201,7 +208,7 @@ def test_a_broken_invariant_is_named_with_the_window(
     name: str, change: Callable[[Copy], None], good: Path, tmp_path: Path
 ) -> None:
     path = broken_copy(good, tmp_path / "w.parquet", change)
-    (batch,) = read_batches(good)
+    batch, _ = read_once(good)
     names = texts_of(batch.window_index)
     copy = Copy(batch)
     found = failed(validate_dataset(path))

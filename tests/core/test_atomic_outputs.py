@@ -74,9 +74,19 @@ def write(folder: Path, what: str) -> None:
     write_folder(folder, "new") if what == "a folder" else write_files(folder, FILES[what], "new")
 
 
+QUICK = ("one file-none", "three files-all", "three files-some", "a folder-all")
+PLACES = [(what, before) for what in (*FILES, "a folder") for before in ("all", "some", "none")]
+
+
 @pytest.mark.parametrize("can_exchange", [True, False], ids=["exchange", "no exchange"])
-@pytest.mark.parametrize("before", ["all", "some", "none"])
-@pytest.mark.parametrize("what", [*FILES, "a folder"])
+@pytest.mark.parametrize(
+    ("what", "before"),
+    [
+        pytest.param(*place, id=name, marks=() if name in QUICK else pytest.mark.slow)
+        for place in PLACES
+        for name in ["-".join(place)]
+    ],
+)
 def test_a_fault_at_any_step_leaves_the_old_or_the_new_output_complete(tmp_path, caplog, what, before, can_exchange):
     caplog.set_level(logging.WARNING)
     prepare(tmp_path / "count", what, before)

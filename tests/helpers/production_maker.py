@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import tempfile
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -24,14 +25,21 @@ def _arrays() -> dict[str, Any]:
         return {name: tree[name].array() for name in tree.keys()}
 
 
-def write_input(path: Path, number: int, n_events: int = 4) -> Path:
-    """Some golden events under event numbers that no other input has."""
+@cache
+def _input(number: int, n_events: int) -> bytes:
     first = (3 * number) % 20
     arrays = {name: array[first : first + n_events] for name, array in _arrays().items()}
     arrays["eventId"] = arrays["eventId"] + 1000 * (number + 1)
+    with tempfile.NamedTemporaryFile(suffix=".root") as made:
+        with uproot.recreate(made.name) as file:
+            file.mkdir("recosimdumper").mkrntuple("caloTree", arrays)
+        return Path(made.name).read_bytes()
+
+
+def write_input(path: Path, number: int, n_events: int = 4) -> Path:
+    """Some golden events under event numbers that no other input has."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with uproot.recreate(path) as file:
-        file.mkdir("recosimdumper").mkrntuple("caloTree", arrays)
+    path.write_bytes(_input(number, n_events))
     return path
 
 

@@ -144,10 +144,11 @@ SHAPES = {
     "huge": '{"pid": 1' + "0" * 5000 + ', "host": "x", "pid_started": "", "started": "", "cluster": 1e999}',
 }  # fmt: skip
 STATES = ["lock", "finalised.json", "jobs/ele-00000.json", "htcondor/submitted.json"]
+QUICK = ("list", "deep", "not utf-8", "words for numbers")
 
 
 @pytest.mark.parametrize("name", STATES)
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [pytest.param(x, marks=() if x in QUICK else pytest.mark.slow) for x in SHAPES])
 def test_a_state_file_of_another_shape_is_no_obstacle(place: Place, shape: str, name: str) -> None:
     (place.work / "htcondor").mkdir(exist_ok=True)
     (place.work / name).write_bytes(SHAPES[shape].encode(errors="surrogateescape"))

@@ -28,8 +28,13 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, bool], An
     }
 
 
+QUICK = ("Parquet", "manifest")
+
+
 @pytest.mark.compiled
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [*QUICK, *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS if kind not in QUICK)]
+)
 def test_no_flipped_bit_is_silent_where_a_record_exists(cases: dict[tuple[str, bool], Any], kind: str) -> None:
     for counts in TOOL["measured"](cases[kind, True], 4, 3).values():
         assert set(counts) <= {"found", "harmless"}
