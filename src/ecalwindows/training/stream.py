@@ -64,7 +64,7 @@ class Stream:
             raise SettingsError(
                 f"{world} rank{'s' if world > 1 else ''} of batches of {size:,} windows need {world * size:,} windows, "
                 f"and there are {n:,}", expected="at least one batch for each rank",
-                where=self._name, todo="use smaller batches, fewer ranks, or last='wrap'",
+                where=self._name, todo="use a smaller batch_size, fewer ranks, or last='wrap'",
             )  # fmt: skip
         if dropped := self.dropped:
             log.info("%s: %s of %s windows of an epoch are left out (last='drop')", self._name, dropped, self.windows)
