@@ -14,12 +14,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.commands.fitting import in_order
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.files.output import outputs_together
 from ecalwindows.core.progress import Progress, Steps
-from ecalwindows.core.schema import COLUMNS
+from ecalwindows.core.schema import COLUMNS, in_order
 from ecalwindows.validation.comparison import Comparison, Rules, name_of, taken
 from ecalwindows.validation.drift import Distributions, Drift, drifts
 from ecalwindows.validation.matching import Match, Side, Waiting, keys, matched

@@ -6,21 +6,22 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ecalwindows.commands.fitting import fitted, in_order, with_columns
+import numpy as np
+
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import BadFileError, OutputError, SettingsError
 from ecalwindows.core.files.file_state import refuse_changed
 from ecalwindows.core.files.output import is_replaced, is_special, no_empty_folders, written_atomically
 from ecalwindows.core.names import storable
 from ecalwindows.core.progress import Progress
-from ecalwindows.core.schema import second_in
+from ecalwindows.core.schema import COLUMNS, HIT_NAMES, SENTINEL, in_order, second_in
 from ecalwindows.core.setting_types import INT32, shown_value
 from ecalwindows.core.threads import Threads
 from ecalwindows.core.version import revision, version
@@ -56,7 +57,7 @@ from ecalwindows.formats.writers import (
     output_files,
     output_plan,
 )
-from ecalwindows.windowing.derived import filled_batch, needed
+from ecalwindows.windowing.derived import can_have, filled_batch, needed
 
 MAX_SKIPPED = 100
 """Members of archives that a manifest names as left out."""
@@ -65,6 +66,9 @@ log = logging.getLogger(__name__)
 
 NAMES = {"parquet": "records_{}.parquet", "ndjson": "clusters_data_{}.ndjson.zst"}
 """Names of outputs in a folder, by number from 0 on."""
+
+IN_LINES = frozenset({"ieta", "iphi", "iz", "energy_fraction"})
+"""The components without which NDJSON holds no hits: what models use. For another one that is not there it has -999."""
 
 
 @dataclass(frozen=True)
@@ -128,15 +132,16 @@ def convert_files(
     _check_flavour(task.flavour)
     files = input_files(inputs)
     refuse_copies(files)
-    jobs = [(plan, group) for plan, group in planned(files, Path(output), task)]
+    jobs = list(planned(files, Path(output), task))
     done = Conversion(n_files=len(files), replaced=any(is_replaced(plan.paths[-1]) for plan, _ in jobs))
     with no_empty_folders([path for plan, _ in jobs for path in plan.all_paths]):
         for plan, _ in jobs:
             check_outputs(plan, overwrite=task.overwrite)
         _refuse_input_as_output(jobs)
         with Threads(task.jobs) as threads:
+            run = _Run(task, done, threads, progress)
             for plan, group in jobs:
-                _convert_group(plan, group, task, done, threads, progress)
+                run.convert(plan, group)
     if not done.outputs and not task.all_may_be_bad:
         raise done.bad[0]
     done.seconds = time.monotonic() - began
@@ -165,72 +170,139 @@ def planned(files: Sequence[Path], output: Path, task: Task) -> Iterator[tuple[O
     kind = task.format or "parquet"
     for number, first in enumerate(range(0, len(files), n)):
         path = output / NAMES[kind].format(number) if kind in NAMES else output
-        yield (
-            output_plan(path, kind, task.definition, part=str(number), weights=task.weights),
-            list(files[first : first + n]),
-        )
+        plan = output_plan(path, kind, task.definition, part=str(number), weights=task.weights)
+        yield plan, list(files[first : first + n])
 
 
-def _refuse_input_as_output(jobs: Iterable[tuple[OutputPlan, list[Path]]]) -> None:
-    jobs = list(jobs)
+def _refuse_input_as_output(jobs: Sequence[tuple[OutputPlan, list[Path]]]) -> None:
     files = {os.path.realpath(file) for _, group in jobs for file in group}
-    for plan, _ in jobs:
-        for path in plan.paths:
-            if os.path.realpath(path) in files:
-                raise OutputError(
-                    "the output is one of the inputs",
-                    expected="another file",
-                    where=str(path),
-                    todo="name another output with -o",
-                )
+    for path in (path for plan, _ in jobs for path in plan.paths):
+        if os.path.realpath(path) in files:
+            raise OutputError(
+                "the output is one of the inputs", expected="another file", where=str(path),
+                todo="name another output with -o",
+            )  # fmt: skip
 
 
-def _convert_group(
-    plan: OutputPlan, files: list[Path], task: Task, done: Conversion, threads: Threads, progress: Progress | None
-) -> None:
-    """One output."""
-    before, n_bad, met = done.windows, len(done.bad), ReadNotes()
-    sources = list(_sources(files, task, done))
-    if not sources:
-        return
-    origin = shared_origin(sources, task.flavour, names_windows="window_index" in plan.wanted)
-    if plan.format != "parquet" or not task.is_own:
-        plan = plan.with_second(second_in(each.columns for each in sources if each.columns is not None))
-    plan, absent = fitted(plan, sources, strict=task.is_own)
-    if plan.events_path and (any(each.events is None for each in sources) or _of_many_samples(sources)):
-        plan = replace(plan, events_path=None)
-    notes: dict[str, Any] = {LEGACY: True} if any(each.is_legacy for each in sources) else {}
-    notes |= {FLOAT32: True} if any(each.is_rounded for each in sources) else {}
-    metadata = {"ecalwindows": json.dumps(origin | ({"notes": notes} if notes else {}), sort_keys=True)}
-    filled = {name for each in sources for name in plan.wanted - (each.columns or plan.wanted)}
-    with written_atomically(plan.all_paths, new=() if task.overwrite else plan.paths) as places:
-        data = places[-len(plan.paths) :]
-        with ExitStack() as stack:
-            writers = open_writers(replace(plan, events_path=None), data, metadata, stack, threads)
-            if plan.events_path:
-                join_tables([each.events for each in sources if each.events], data[0])
-            writers[0].write(with_columns(empty_batch(plan.wanted), plan))
+@dataclass(frozen=True)
+class _Run:
+    """What all outputs of a conversion share."""
+
+    task: Task
+    done: Conversion
+    threads: Threads
+    progress: Progress | None
+
+    def convert(self, plan: OutputPlan, files: list[Path]) -> None:
+        """Make one output."""
+        task, done = self.task, self.done
+        before, n_bad, met = done.windows, len(done.bad), ReadNotes()
+        sources = list(self.sources(files))
+        if not sources:
+            return
+        origin = shared_origin(sources, task.flavour, names_windows="window_index" in plan.wanted)
+        if plan.format != "parquet" or not task.is_own:
+            plan = plan.with_second(second_in(each.columns for each in sources if each.columns is not None))
+        plan, absent = fitted(plan, sources, strict=task.is_own)
+        if plan.events_path and (any(each.events is None for each in sources) or _of_many_samples(sources)):
+            plan = replace(plan, events_path=None)
+        notes: dict[str, Any] = {LEGACY: True} if any(each.is_legacy for each in sources) else {}
+        notes |= {FLOAT32: True} if any(each.is_rounded for each in sources) else {}
+        metadata = {"ecalwindows": json.dumps(origin | ({"notes": notes} if notes else {}), sort_keys=True)}
+        filled = {name for each in sources for name in plan.wanted - (each.columns or plan.wanted)}
+        with written_atomically(plan.all_paths, new=() if task.overwrite else plan.paths) as places:
+            data = places[-len(plan.paths) :]
+            with ExitStack() as stack:
+                writers = open_writers(replace(plan, events_path=None), data, metadata, stack, self.threads)
+                if plan.events_path:
+                    join_tables([each.events for each in sources if each.events], data[0])
+                writers[0].write(with_columns(empty_batch(plan.wanted), plan))
+                for each in sources:
+                    self.file(each, plan, writers[0], met)
+            notes |= {
+                "converted_from": [storable(each.path.name) for each in sources],
+                "converted_with": {"version": version, "revision": revision},
+                "filled": in_order(filled),
+                "absent": in_order(absent),
+            }
+            done.inherited_bad = inherited_bad_inputs(sources)
             for each in sources:
-                _convert_file(each, plan, writers[0], task, done, met, threads, progress)
-        notes |= {
-            "converted_from": [storable(each.path.name) for each in sources],
-            "converted_with": {"version": version, "revision": revision},
-            "filled": in_order(filled),
-            "absent": in_order(absent),
-        }
-        notes = summed_notes([inherited_notes(sources), notes | _met_notes(met)])
-        inherited = inherited_bad_inputs(sources)
-        bad = inherited + [_bad_record(error, done.kept.get(error.where, 0)) for error in done.bad[n_bad:]]
-        for each in sources:
-            refuse_changed(each.states)
-        if not is_special(plan.path):
-            manifest = _manifest(plan, data, sources, origin, done.windows - before, bad, notes)
-            places[0].write_text(manifest.text(), encoding="utf-8")
-    done.notes.take(met)
-    done.inherited_bad = inherited
-    done.outputs += plan.paths
-    done.absent |= absent
-    done.filled |= filled
+                refuse_changed(each.states)
+            if not is_special(plan.path):
+                rows = done.windows - before
+                manifest = Manifest(
+                    format=plan.format,
+                    files=output_files(plan, data),
+                    rows=rows,
+                    columns=plan.columns,
+                    inputs=input_records(sources),
+                    counts=summed_counts(sources, rows),
+                    bad_inputs=done.inherited_bad + [_bad_record(error, done) for error in done.bad[n_bad:]],
+                    notes=summed_notes([inherited_notes(sources), notes | _met_notes(met)]),
+                    **origin,
+                )
+                places[0].write_text(manifest.text(), encoding="utf-8")
+        done.notes.take(met)
+        done.outputs += plan.paths
+        done.absent |= absent
+        done.filled |= filled
+
+    def sources(self, files: Iterable[Path]) -> Iterator[Source]:
+        """What is known of each file that can be read.
+
+        A file must be what its record or manifest states. With `skip_bad_files` one of another size may be read: the
+        windows before the bad place are kept.
+        """
+        for path in files:
+            try:
+                stated = stated_file(path)
+                if not self.task.skip_bad_files or stated is None or path.stat().st_size == stated.bytes:
+                    check_stated(path, stated, completely=True)
+                yield source(path, self.task.limits)
+            except BadFileError as error:
+                self.take_bad(path, error, kept=0)
+
+    def take_bad(self, path: Path, error: BadFileError, kept: int) -> None:
+        """Note a bad file, of which some windows are kept; raise its error if bad files are not to be skipped."""
+        if not self.task.skip_bad_files:
+            raise error
+        self.done.bad.append(error)
+        self.done.kept[str(path)] = kept
+
+    def file(self, each: Source, plan: OutputPlan, writer: Writer, met: ReadNotes) -> None:
+        """Write all windows of one file; of a bad one those before the bad place, when that is asked for."""
+        task, done, threads = self.task, self.done, self.threads
+        columns = None if each.columns is None else needed(plan.wanted, each.columns)
+        began, one, notes = done.windows, Print(), ReadNotes()
+        encode = encoder([writer], threads=threads.n)
+
+        def made(batch: WindowBatch) -> tuple[WindowBatch, Iterable[tuple[Writer, Any]]]:
+            return batch, encode(with_columns(filled_batch(batch, plan.wanted, flavour=task.flavour), plan))
+
+        batches = threads.ahead(read_batches(each.path, columns=columns, limits=task.limits, notes=notes))
+        # a file without windows does not show its columns; the first batch of an output decides TFRecord's features
+        calls = (partial(made, batch) for batch in batches if len(batch))
+        try:
+            for batch, pieces in threads.results(calls, first_alone=True):
+                one.add(batch)
+                for _, piece in pieces:
+                    writer.put(piece)
+                done.windows += len(batch)
+                done.clusters += len(batch.pair_cluster)
+                if self.progress:
+                    self.progress(done.n_done, done.n_files, done.windows)
+            stated = stated_file(each.path)  # text alone does not show that windows are missing
+            check_windows(str(each.path), done.windows - began, stated)
+            check_size(each.path, stated)
+        except BadFileError as error:
+            self.take_bad(each.path, error, kept=done.windows - began)
+        done.prints.take(str(each.path), one)
+        if notes.reasons:
+            log.warning("%s", warning_of(notes.reasons, done.windows - began, notes.reported))
+        for doubt in sorted(notes.doubts):
+            log.warning("%s: %s", each.path, doubt)
+        met.take(notes)
+        done.n_done += 1
 
 
 def _of_many_samples(sources: Sequence[Source]) -> bool:
@@ -251,106 +323,56 @@ def _met_notes(met: ReadNotes) -> dict[str, Any]:
     return {"unusable_lines": met.reasons.total()} | {name: value for name, value in lists.items() if value}
 
 
-def _bad_record(error: BadFileError, kept: int) -> dict[str, str]:
+def _bad_record(error: BadFileError, done: Conversion) -> dict[str, str]:
     """A file that was left out, or not read to its end, for the manifest."""
+    kept = done.kept.get(error.where, 0)
     more = f"; the {kept:,} windows before that are kept" if kept else ""
     return {"name": storable(Path(error.where).name), "reason": f"{storable(error.found)}{more}"}
 
 
-def _sources(files: Iterable[Path], task: Task, done: Conversion) -> Iterator[Source]:
-    """What is known of each file that can be read."""
-    for path in files:
-        try:
-            _check_before(path, task)
-            yield source(path, task.limits)
-        except BadFileError as error:
-            if not task.skip_bad_files:
-                raise
-            done.bad.append(error)
-            done.kept[str(path)] = 0
+def fitted(plan: OutputPlan, sources: Sequence[Source], *, strict: bool) -> tuple[OutputPlan, set[str]]:
+    """The plan for just the columns that all files have or that can be filled, and the names of those left out.
 
-
-def _check_before(path: Path, task: Task) -> None:
-    """Raise BadFileError for a file that is not what its record or manifest states.
-
-    With `skip_bad_files` one of another size may be read: the windows before the bad place are kept.
+    strict : raise SettingsError when Parquet's definition names a column that is not there
     """
-    stated = stated_file(path)
-    if task.skip_bad_files and stated is not None and path.stat().st_size != stated.bytes:
-        return
-    check_stated(path, stated, completely=True)
+    has = [each.columns for each in sources if each.columns is not None]
+    missing = {name for name in plan.wanted if not all(name in names or can_have(name, names) for names in has)}
+    if plan.format == "ndjson" and missing & {"is_seed", *IN_LINES}:  # a line has the seed's hits too
+        missing |= set(HIT_NAMES)
+    if plan.format == "parquet" and strict and missing:
+        raise _not_there(missing, sources[0].path)
+    plan = plan.without(frozenset(missing))
+    if not any(COLUMNS[name].level == "cluster" for name in plan.wanted if name in COLUMNS):
+        raise _not_there([name for name in COLUMNS if COLUMNS[name].level == "cluster"][:5], sources[0].path)
+    return plan, missing
 
 
-def _convert_file(
-    each: Source,
-    plan: OutputPlan,
-    writer: Writer,
-    task: Task,
-    done: Conversion,
-    met: ReadNotes,
-    threads: Threads,
-    progress: Progress | None,
-) -> None:
-    """All windows of one file; of a bad one those before the bad place, when that is asked for."""
-    columns = None if each.columns is None else needed(plan.wanted, each.columns)
-    began, one, notes = done.windows, Print(), ReadNotes()
-    encode = encoder([writer], threads=threads.n)
-
-    def made(batch: WindowBatch) -> tuple[WindowBatch, Iterable[tuple[Writer, Any]]]:
-        return batch, encode(with_columns(filled_batch(batch, plan.wanted, flavour=task.flavour), plan))
-
-    batches = threads.ahead(read_batches(each.path, columns=columns, limits=task.limits, notes=notes))
-    # a file without windows does not show its columns; the first batch of an output decides the features of TFRecord
-    calls = (partial(made, batch) for batch in batches if len(batch))
-    try:
-        for batch, pieces in threads.results(calls, first_alone=True):
-            one.add(batch)
-            for _, piece in pieces:
-                writer.put(piece)
-            done.windows += len(batch)
-            done.clusters += len(batch.pair_cluster)
-            if progress:
-                progress(done.n_done, done.n_files, done.windows)
-        _check_complete(each, done.windows - began)
-    except BadFileError as error:
-        if not task.skip_bad_files:
-            raise
-        done.bad.append(error)
-        done.kept[str(each.path)] = done.windows - began
-    done.prints.take(str(each.path), one)
-    if notes.reasons:
-        log.warning("%s", warning_of(notes.reasons, done.windows - began, notes.reported))
-    for doubt in sorted(notes.doubts):
-        log.warning("%s: %s", each.path, doubt)
-    met.take(notes)
-    done.n_done += 1
+def _not_there(names: Collection[str], path: Path) -> SettingsError:
+    return SettingsError(
+        f"the input has no {', '.join(in_order(names))}, and they do not follow from what it has",
+        expected="columns that are there, or follow from those that are",
+        where=str(path.parent),
+        todo="name other columns with -f (or leave it out), or make the dataset again with more of them",
+    )
 
 
-def _check_complete(each: Source, rows: int) -> None:
-    """Raise BadFileError when a file has other windows or another size than stated, which text alone does not show."""
-    stated = stated_file(each.path)
-    check_windows(str(each.path), rows, stated)
-    check_size(each.path, stated)
+def with_columns(batch: WindowBatch, plan: OutputPlan) -> WindowBatch:
+    """The batch with just the columns and hit components of the output; without hits where these are not there.
 
-
-def _manifest(
-    plan: OutputPlan,
-    places: Sequence[Path],
-    sources: list[Source],
-    origin: dict[str, Any],
-    rows: int,
-    bad: list[dict[str, str]],
-    notes: dict[str, Any],
-) -> Manifest:
-    """The manifest of an output that is written, but has no name yet."""
-    return Manifest(
-        format=plan.format,
-        files=output_files(plan, places),
-        rows=rows,
-        columns=plan.columns,
-        inputs=input_records(sources),
-        counts=summed_counts(sources, rows),
-        bad_inputs=bad,
-        notes=notes,
-        **origin,
+    In NDJSON each number of a hit has its place: energy and fraction that are not there are -999.
+    """
+    hits = {name: column for name, column in batch.hits.items() if name in plan.wanted}
+    offsets = batch.hits_offsets
+    if plan.format == "ndjson" and hits.keys() >= IN_LINES:
+        size = len(hits["ieta"])
+        hits |= {name: np.full(size, SENTINEL, np.float32) for name in HIT_NAMES if name not in hits}
+    if not hits:
+        hits = dict(empty_batch(plan.definition.wanted).hits) if plan.format == "parquet" else {}
+        offsets = np.zeros_like(offsets)
+    return replace(
+        batch,
+        window={name: column for name, column in batch.window.items() if name in plan.wanted},
+        pair={name: column for name, column in batch.pair.items() if name in plan.wanted},
+        hits=hits,
+        hits_offsets=offsets,
     )

@@ -9,17 +9,19 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ecalwindows.core.errors import SettingsError, UnknownColumnError, near, refuse_missing
+from ecalwindows.core.files.json_files import without_nan
 from ecalwindows.core.names import printable
 from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.version import revision, version
 from ecalwindows.dataset.finalizing.identity import batch_keys
-from ecalwindows.dataset.folder_output import check_folder, folder_written_atomically
+from ecalwindows.dataset.folder_output import check_folder, folder_written_atomically, has_page
 from ecalwindows.dataset.layout import record_path
 from ecalwindows.dataset.reading.opened import Dataset
 from ecalwindows.dataset.stated import file_sha256
@@ -51,7 +53,10 @@ SUMMARY = "summary.json"
 GROUPS = ("n", "score", "true_share")
 """Columns of the table of calibrations."""
 
-REPLACED = "an evaluation that `ecalwindows evaluate` made"
+OWN: dict[str, Any] = {
+    "is_own": partial(has_page, page=PAGE, mark=MARK), "ours": "an evaluation that `ecalwindows evaluate` made"
+}  # fmt: skip
+"""What may be replaced."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,7 @@ def evaluate(
     """
     began, options, target = time.monotonic(), checked(options or EvaluationOptions()), Path(folder)
     _check_names(models)
-    check_folder(target, overwrite=overwrite, is_own=_is_evaluation, ours=REPLACED)
+    check_folder(target, overwrite=overwrite, **OWN)
     if unknown := sorted(set(inputs or {}) - set(models)):
         raise SettingsError(
             f"an input definition is given for '{unknown[0]}', and no scores have this name",
@@ -147,16 +152,17 @@ def evaluate(
         {each.name: dict(each.about) for each in reading.sources}, [each.name for each in sources], [],
         left_out=reading.left_out,
     )  # fmt: skip
-    with folder_written_atomically(target, overwrite=overwrite, is_own=_is_evaluation, ours=REPLACED) as unnamed:
+    with folder_written_atomically(target, overwrite=overwrite, **OWN) as unnamed:
         with ExitStack() as stack:
-            made = reading.collected(unnamed, stack, options)
-            for windows in complete_events(reading.windows(unnamed, stack, options, steps)):
+            made = reading.collected(unnamed, stack)
+            for windows in complete_events(reading.windows(unnamed, stack, steps)):
                 made.take(windows)
             made.finish(", ".join(datasets))
             found.counts, found.models = made.counts, [way for way, (name, _) in made.ways.items() if name in models]
             _measure(found, made, steps)
             if found.measured:
-                TableFile(unnamed / "summary", stack).take(_arrays(measured_table(found.measured)))
+                table = measured_table(found.measured)
+                TableFile(unnamed / "summary", stack).take({name: np.array(table[name]) for name in table})
             if found.fits:
                 TableFile(unnamed / "fits", stack).take(_fit_table(found.fits))
             if found.calibrations:
@@ -209,6 +215,7 @@ class Reading:
     """
 
     def __init__(self, paths: Sequence[str], models: Sequence[ScoreSource], options: EvaluationOptions) -> None:
+        self._options = options
         self.datasets = [Dataset.at(path).filter(split=options.split) for path in paths]
         self.units = [(each, unit) for each in self.datasets for unit in each.scan.units()]
         self.names = frozenset.intersection(*(each.scan.names for each in self.datasets))
@@ -268,18 +275,19 @@ class Reading:
             expected="the identity of windows and clusters", kind=UnknownColumnError,
         )  # fmt: skip
 
-    def collected(self, folder: Path, stack: ExitStack, options: EvaluationOptions) -> Collected:
+    def collected(self, folder: Path, stack: ExitStack) -> Collected:
         """What is to be made of the windows."""
+        options = self._options
         return Collected(
             folder, stack, models=self.models, references=[each.name for each in self.sources[len(self.models) :]],
             strategies=options.strategies, threshold=options.threshold, has_truth=self.has_truth,
             is_complete=self.is_complete, mustache=self.mustache, cms_csv=options.cms_csv, min_et=options.min_et,
         )  # fmt: skip
 
-    def windows(self, folder: Path, stack: ExitStack, options: EvaluationOptions, steps: Steps) -> Iterator[Windows]:
+    def windows(self, folder: Path, stack: ExitStack, steps: Steps) -> Iterator[Windows]:
         """All windows with the scores of all sources; scores of models are saved if that is wanted."""
         writers: dict[str, ScoreWriter] = {}
-        if options.save_scores:
+        if self._options.save_scores:
             datasets = {"datasets": json.dumps([_about(each) for each in self.datasets])}
             for source in self.sources[: len(self.models)]:
                 path = folder / f"scores_{source.name}.parquet"
@@ -364,10 +372,6 @@ def _calibration_table(calibrations: Mapping[str, Calibration]) -> dict[str, Any
     }
 
 
-def _arrays(table: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    return {name: np.array(column) for name, column in table.items()}
-
-
 def _about(dataset: Dataset) -> dict[str, Any]:
     """What identifies a dataset: name, version, and checksum of its record; for others the names of their files."""
     if dataset.record is None:
@@ -379,10 +383,8 @@ def _about(dataset: Dataset) -> dict[str, Any]:
 
 def _summary(found: Evaluated) -> dict[str, Any]:
     """The content of summary.json: no path, time or host."""
-    options = found.options
-    table = measured_table(found.measured)
-    rows = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)] if table["by"] else []
-    return {
+    options, table = found.options, measured_table(found.measured)
+    content: dict[str, Any] = without_nan({
         "version": version,
         "revision": revision,
         "datasets": found.datasets,
@@ -400,19 +402,9 @@ def _summary(found: Evaluated) -> dict[str, Any]:
             f"{name}, {where.by} {where.label}: {fit.problem}" for where, name, fit in found.fits if fit.problem
         ],
         "calibration": {
-            name: {column: [_plain(value) for value in getattr(each, column).tolist()] for column in GROUPS}
+            name: {column: getattr(each, column).tolist() for column in GROUPS}
             for name, each in found.calibrations.items()
         },
-        "measures": [{name: _plain(value) for name, value in row.items()} for row in rows],
-    }
-
-
-def _plain(value: Any) -> Any:
-    """None for a number that is none: JSON has no NaN."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _is_evaluation(folder: Path) -> bool:
-    """Whether an earlier run made the folder."""
-    place = folder / PAGE
-    return place.is_file() and MARK in place.read_text(encoding="utf-8", errors="replace")[:1000]
+        "measures": [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)],
+    })  # fmt: skip
+    return content

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import SettingsError, near, no_windows
@@ -13,7 +15,7 @@ from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.schema import COLUMNS, SECOND
 from ecalwindows.core.urls import is_remote, refuse_twice
 from ecalwindows.dataset.copies import Print, Prints, refuse_copies
-from ecalwindows.dataset.folder_output import check_folder, folder_written_atomically
+from ecalwindows.dataset.folder_output import check_folder, folder_written_atomically, has_page
 from ecalwindows.dataset.reading.scan import Scan
 from ecalwindows.dataset.reading.sources import File
 from ecalwindows.formats.suffixes import root_file
@@ -24,8 +26,10 @@ from ecalwindows.training.opened import open_dataset
 
 TABLES = "tables"
 FIGURES = ".png", ".pdf"
-OURS = "figures that `ecalwindows plot` made"
-"""What may be replaced, in words."""
+OWN: dict[str, Any] = {
+    "is_own": partial(has_page, page=PAGE, mark=MARK), "ours": "figures that `ecalwindows plot` made"
+}  # fmt: skip
+"""What may be replaced."""
 
 
 @dataclass
@@ -65,7 +69,7 @@ def plot_datasets(
     Memory does not grow with the data. Raises an EcalWindowsError for anything that a user can correct.
     """
     began, target = time.monotonic(), Path(folder)
-    check_folder(target, overwrite=overwrite, is_own=_is_plots, ours=OURS)
+    check_folder(target, overwrite=overwrite, **OWN)
     reading = Reading(inputs, split, only)
     steps = Steps(progress, 2 * len(reading.units) + len(reading.drawn))
     found, plotted = _counted(reading, steps, inputs), Plotted(target, files=len(reading.names))
@@ -73,13 +77,15 @@ def plot_datasets(
     plotted.columns = list(found.binnings)
     plotted.absent = [] if only else [name for name in COLUMNS if is_drawn(name) and name not in reading.drawn | SECOND]
     plotted.partial = [name for name in found.binnings if not all(name in names for names in reading.names.values())]
-    with folder_written_atomically(target, overwrite=overwrite, is_own=_is_plots, ours=OURS) as temporary:
+    with folder_written_atomically(target, overwrite=overwrite, **OWN) as temporary:
         (temporary / TABLES).mkdir()
         for name, (names, rows) in tables(found).items():
             write_table(temporary / TABLES / f"{name}.csv", names, rows)
             plotted.tables.append(f"{TABLES}/{name}.csv")
-        _draw(temporary, plotted, FIGURES if pdf else FIGURES[:1], steps)
-        page = gallery(plotted.figures, plotted.tables, _title(inputs, plotted), pdf=pdf)
+        plotted.figures = _drawn(temporary, FIGURES if pdf else FIGURES[:1], steps)
+        what = ", ".join(Path(name.rstrip("/")).name for name in inputs)
+        title = f"{what}: {plotted.windows:,} windows, {plotted.clusters:,} clusters"
+        page = gallery(plotted.figures, plotted.tables, title, pdf=pdf)
         (temporary / PAGE).write_text(page, encoding="utf-8")
     plotted.seconds = time.monotonic() - began
     return plotted
@@ -104,15 +110,15 @@ class Reading:
         self.drawn = frozenset(name for name in chosen & held if is_drawn(name))
         self.wanted = self.drawn | NEEDED
 
-    def batches(self, take: Callable[[WindowBatch], None], done: Callable[[], None]) -> None:
-        """Read everything once; `done` is called after each unit. Raises InputError for copies."""
+    def batches(self, steps: Steps) -> Iterator[WindowBatch]:
+        """Read everything once. Raises InputError for copies, at the end."""
         prints: dict[str, Print] = {}
         for scan, unit in self.units:
             one = prints.setdefault(unit[0].path, Print())
             for batch, _ in scan.pieces([unit], self.wanted & scan.names):
                 one.add(batch)
-                take(batch)
-            done()
+                yield batch
+            steps.done()
         seen = Prints()
         for path, one in prints.items():
             seen.take(path, one)
@@ -141,36 +147,23 @@ def _chosen(only: Collection[str], held: Collection[str], where: str) -> frozens
 def _counted(reading: Reading, steps: Steps, inputs: Sequence[str]) -> Distributions:
     """Both ways through the data. Raises InputError where there are no windows."""
     samples = Samples()
-
-    def sampled(batch: WindowBatch) -> None:
+    for batch in reading.batches(steps):
         samples.add(batch, reading.drawn & {*batch.window, *batch.pair})
-
-    reading.batches(sampled, steps.done)
     steps.windows, steps.clusters = samples.windows, samples.clusters
     if not samples.windows:
         raise no_windows(", ".join(inputs))
     found = Distributions(samples.binnings())
-    reading.batches(found.add, steps.done)
+    for batch in reading.batches(steps):
+        found.add(batch)
     return found
 
 
-def _title(inputs: Sequence[str], plotted: Plotted) -> str:
-    names = ", ".join(Path(name.rstrip("/")).name for name in inputs)
-    return f"{names}: {plotted.windows:,} windows, {plotted.clusters:,} clusters"
-
-
-def _is_plots(folder: Path) -> bool:
-    """Whether an earlier run made the folder."""
-    page = folder / PAGE
-    return page.is_file() and MARK in page.read_text(encoding="utf-8", errors="replace")[:1000]
-
-
-def _draw(folder: Path, plotted: Plotted, suffixes: Sequence[str], steps: Steps) -> None:
-    """Draw all figures from the tables in the folder."""
+def _drawn(folder: Path, suffixes: tuple[str, ...], steps: Steps) -> list[str]:
+    """The names of all figures, which are drawn from the tables in the folder."""
     from ecalwindows.plots.dataset import figures
     from ecalwindows.plots.saving import Look, draw_all
 
     waiting = figures(folder / TABLES)
     steps.of = steps.n + len(waiting)
-    draw_all(waiting, folder, Look(tuple(suffixes)), done=steps.done)
-    plotted.figures += waiting
+    draw_all(waiting, folder, Look(suffixes), done=steps.done)
+    return list(waiting)

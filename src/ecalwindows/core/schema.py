@@ -5,7 +5,7 @@ Names, groups and their order are the contract with existing training code (`ak.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -256,6 +256,11 @@ COLUMNS: dict[str, Column] = {
 def absent_second(name: str | None) -> frozenset[str]:
     """The columns of second collections that windows do not have where `name` is read beside the first one."""
     return SECOND - {column.name for column in SECOND_COLUMNS.get(name or "", ())}
+
+
+def in_order(names: Container[str]) -> list[str]:
+    """Names of columns and hit components in the order of the schema."""
+    return [name for name in (*COLUMNS, *HIT_NAMES) if name in names]
 
 
 def second_in(held: Iterable[frozenset[str]]) -> str | None:

@@ -33,6 +33,12 @@ def is_dataset(path: Path, home: Path | None = None) -> bool:
     return record is not None and record.parent == (home or path).absolute()
 
 
+def has_page(folder: Path, *, page: str, mark: str) -> bool:
+    """Whether a folder has a page with a mark at its beginning, as a command writes it."""
+    place = folder / page
+    return place.is_file() and mark in place.read_text(encoding="utf-8", errors="replace")[:1000]
+
+
 def check_folder(
     path: Path, *, overwrite: bool, is_own: Callable[[Path], bool] = is_dataset, ours: str = "a finished dataset"
 ) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from ecalwindows.commands.parity import Parity
 from ecalwindows.commands.parity_effects import Effect
 from ecalwindows.commands.parity_inputs import Difference
+from ecalwindows.core.files.json_files import without_nan
 from ecalwindows.core.names import counted
 from ecalwindows.studies.parity.scalers import Verdict
 
@@ -46,7 +47,7 @@ def parity_json(found: Parity) -> str:
         "effects": [asdict(each) for each in found.effects],
         "notes": found.notes,
     }
-    return json.dumps(_plain(values), indent=1, allow_nan=False)
+    return json.dumps(without_nan(values), indent=1, allow_nan=False)
 
 
 def _scaler(each: Verdict) -> dict[str, Any]:
@@ -54,14 +55,6 @@ def _scaler(each: Verdict) -> dict[str, Any]:
         **asdict(each.input), "form": each.form, "dataset": asdict(each.statistics) if each.statistics else None,
         "pulls": each.pulls, "fits": each.fits, "likely": each.likely, "reason": each.reason,
     }  # fmt: skip
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def parity_text(found: Parity) -> str:
@@ -84,12 +77,9 @@ def _head(found: Parity) -> Iterator[str]:
     levels = [each.input.level for each in found.verdicts]
     numbers = ", ".join(f"{levels.count(level)} of {level}" for level in dict.fromkeys(levels))
     yield f"inputs   {found.inputs}: {found.convention}; {numbers}"
-    counts, settings = (
-        found.counts,
-        {name: found.dataset[name] for name in ("mode", "geometry") if name in found.dataset},
-    )
-    shown = ", ".join(f"{name} {value if isinstance(value, str) else 'of its own'}" for name, value in settings.items())
-    yield f"dataset  {found.dataset['path']}: {shown or 'mode and geometry unknown'}"
+    counts, settings = found.counts, [(name, found.dataset.get(name)) for name in ("mode", "geometry")]
+    known = [f"{name} {value if isinstance(value, str) else 'of its own'}" for name, value in settings if value]
+    yield f"dataset  {found.dataset['path']}: {', '.join(known) or 'mode and geometry unknown'}"
     yield f"         {counts.windows:,} windows, {counts.clusters:,} clusters, {counts.events:,} events"
 
 
@@ -131,14 +121,13 @@ def _effects(effects: list[Effect]) -> Iterator[str]:
     yield f"  {'difference':<24}{head}"
     for each in effects:
         row = f"{each.mean_change:>10.2g}{each.largest_change:>10.2g}{each.flipped:>12.2%}"
-        for value, form in ((each.resolution, ">13.5f"), (each.resolution_change, ">+12.5f"),
-                            (each.resolution_error, ">11.5f")):  # fmt: skip
-            row += (
-                format(value, form)
-                if value is not None and math.isfinite(value)
-                else f"{'-':>{int(form.strip('>+')[:2])}}"
-            )
-        yield f"  {TITLES.get(each.difference, each.difference):<24}{row}"
+        row += _number(each.resolution, 13) + _number(each.resolution_change, 12, "+")
+        yield f"  {TITLES.get(each.difference, each.difference):<24}{row}{_number(each.resolution_error, 11)}"
+
+
+def _number(value: float | None, width: int, sign: str = "") -> str:
+    """A number with five decimals, "-" for none."""
+    return f"{'-':>{width}}" if value is None or not math.isfinite(value) else f"{value:>{sign}{width}.5f}"
 
 
 def _last(found: Parity) -> str:

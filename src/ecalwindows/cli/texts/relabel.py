@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecalwindows.commands.relabel_task import Relabelled
+from ecalwindows.commands.relabel import Relabelled
 from ecalwindows.core.names import counted
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import stat
 from functools import cache
@@ -42,6 +43,15 @@ class UnreadableError(Exception):
     def __init__(self, reason: str, *, is_missing: bool = False) -> None:
         self.reason, self.is_missing = " ".join(reason.split())[:MAX_REASON], is_missing
         super().__init__(self.reason)
+
+
+def without_nan(value: Any) -> Any:
+    """Values as JSON can hold them: None for a number that is NaN or infinite."""
+    if isinstance(value, dict):
+        return {name: without_nan(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def reason_of(error: Exception) -> str:
