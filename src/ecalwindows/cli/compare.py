@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ecalwindows.cli.figures import label_option
+from ecalwindows.cli.options import label_option
 
 
 @click.command(

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ecalwindows.cli.figures import label_option
+from ecalwindows.cli.options import label_option
 
 Source = tuple[str | None, str]
 """Name, if it is given, and where scores come from."""

@@ -1,4 +1,4 @@
-"""Options that several commands share: those that are settings of windows, and how dumper files are read."""
+"""Options that several commands share: those that are settings of windows, how dumper files are read, and others."""
 
 from __future__ import annotations
 
@@ -120,6 +120,19 @@ jobs_option = click.option(
     help="Threads; 0: as many as there are processors. The output is the same.",
 )  # fmt: skip
 """The option on how many threads work side by side."""
+
+
+def _set_label(context: click.Context, option: click.Parameter, text: str) -> None:
+    from ecalwindows.plots.label import labelled
+
+    context.with_resource(labelled(text))
+
+
+label_option = click.option(
+    "--label", default="", metavar="TEXT", expose_value=False, callback=_set_label,
+    help="Text above the figures, as 'Private work (CMS simulation)' [none].",
+)  # fmt: skip
+"""The option of all commands that draw figures."""
 
 reading_options = with_options(
     click.option(

@@ -14,6 +14,9 @@ from ecalwindows.cli.printing import say, terminal_text
 
 SECONDS_BETWEEN_LINES = 5.0
 
+FIGURES = "ecalwindows.plots.saving"
+"""The logger that reports figures that are drawn."""
+
 StepDone = Callable[[int, int, int], None]
 T = TypeVar("T")
 
@@ -49,19 +52,23 @@ def warnings_shown() -> Iterator[None]:
 
 
 @contextmanager
-def progress(*, shown: bool, noun: str = "events", found: str = "windows") -> Iterator[StepDone | None]:
+def progress(
+    *, shown: bool, noun: str = "events", found: str = "windows", lines: StepDone | None = None
+) -> Iterator[StepDone | None]:
     """A function to be called with (events done, of, windows): a bar on a terminal, now and then a line elsewhere.
 
     noun, found : what is counted and what comes of it, where it is not events and windows
+    lines : prints other lines than the usual ones
     """
     if not shown:
         yield None
     elif sys.stderr.isatty():
-        with _bar(noun, found) as step_done, compilation_shown(shown=True):
+        with _bar(noun, found) as step_done, compilation_shown():
             yield step_done
     else:
-        with _figures_shown(_figure_lines()), compilation_shown(shown=True):
-            yield _lines(noun, found)
+        figure_line = _now_and_then()
+        with _messages(FIGURES, lambda record: figure_line(record.getMessage())), compilation_shown():
+            yield lines or _lines(noun, found)
 
 
 def finished(
@@ -81,50 +88,24 @@ def finished(
     return done
 
 
-class _Lines(logging.Handler):
-    """Prints what is logged on stderr, wherever that leads at the time."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """A line."""
-        print(terminal_text(record.getMessage()), file=sys.stderr, flush=True)
-
-
-class _Figures(logging.Handler):
-    """Calls a function with (figure, of) for each figure that is drawn."""
-
-    def __init__(self, figure_done: Callable[[int, int], None]) -> None:
-        super().__init__(logging.INFO)
-        self.figure_done = figure_done
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """The figure that is done."""
-        if isinstance(record.args, tuple) and len(record.args) == 2:
-            number, of = record.args
-            self.figure_done(int(str(number)), int(str(of)))
-
-
 @contextmanager
-def _figures_shown(figure_done: Callable[[int, int], None]) -> Iterator[None]:
-    with _handled("ecalwindows.plots.saving", _Figures(figure_done)):
+def compilation_shown() -> Iterator[None]:
+    """A line on stderr when loops are compiled, as the first call does for up to some minutes."""
+    with _messages("ecalwindows.core.jit", lambda record: _print(terminal_text(record.getMessage()))):
         yield
 
 
-def _figure_lines() -> Callable[[int, int], None]:
-    last = time.monotonic()
-
-    def figure_done(number: int, of: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
-            last = time.monotonic()
-            print(f"figure {number} of {of}", file=sys.stderr, flush=True)
-
-    return figure_done
+def _print(line: str) -> None:
+    """Print a line on stderr, wherever that leads at the time."""
+    print(line, file=sys.stderr, flush=True)
 
 
 @contextmanager
-def _handled(name: str, handler: logging.Handler) -> Iterator[None]:
-    """Messages of a logger, from level INFO, also go to a handler."""
-    logger = logging.getLogger(name)
+def _messages(name: str, take: Callable[[logging.LogRecord], Any]) -> Iterator[None]:
+    """Messages of a logger of level INFO also go to a function."""
+    logger, handler = logging.getLogger(name), logging.Handler()
+    handler.emit = take  # type: ignore[method-assign, assignment]
+    handler.addFilter(lambda record: record.levelno == logging.INFO)
     before = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
@@ -133,18 +114,6 @@ def _handled(name: str, handler: logging.Handler) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(before)
-
-
-@contextmanager
-def compilation_shown(*, shown: bool) -> Iterator[None]:
-    """A line on stderr when loops are compiled, as the first call does for up to some minutes."""
-    if not shown:
-        yield
-        return
-    handler = _Lines(logging.INFO)
-    handler.addFilter(lambda record: record.levelno == logging.INFO)
-    with _handled("ecalwindows.core.jit", handler):
-        yield
 
 
 @contextmanager
@@ -164,22 +133,28 @@ def _bar(noun: str, found: str) -> Iterator[StepDone]:
             rate = done / max(time.monotonic() - began, 1e-3)
             bar.update(task, completed=done, total=of, rate=rate, windows=windows)
 
-        def figure_done(number: int, of: int) -> None:
-            bar.update(task, description=f"figure {number} of {of}")
-
-        with _figures_shown(figure_done):
+        with _messages(FIGURES, lambda record: bar.update(task, description=record.getMessage())):
             yield step_done
 
 
 def _lines(noun: str, found: str) -> StepDone:
-    began = last = time.monotonic()
+    began, now_and_then = time.monotonic(), _now_and_then()
 
     def step_done(done: int, of: int, windows: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= SECONDS_BETWEEN_LINES:
-            last = now
-            rate = done / max(now - began, 1e-3)
-            print(f"{done:,} of {of:,} {noun}, {rate:,.0f} {noun}/s, {windows:,} {found}", file=sys.stderr, flush=True)
+        rate = done / max(time.monotonic() - began, 1e-3)
+        now_and_then(f"{done:,} of {of:,} {noun}, {rate:,.0f} {noun}/s, {windows:,} {found}")
 
     return step_done
+
+
+def _now_and_then() -> Callable[[str], None]:
+    """Prints a line, if the last one was long enough ago."""
+    last = time.monotonic()
+
+    def shown(line: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            _print(line)
+
+    return shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import click
@@ -66,7 +67,7 @@ Examples:
     "--pileup, --pileup-source, --conditions, --seed and -j.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary.")
-def simulate(output: str | None, validate: str | None, **options: Any) -> None:
+def simulate(output: str | None, validate: str | None, quiet: bool, **options: Any) -> None:
     """Write a dumper file of simulated events with known truth.
 
     The file has the branches of RecoSimDumper, truth included, and is an input of `ecalwindows windows`.
@@ -80,11 +81,9 @@ def simulate(output: str | None, validate: str | None, **options: Any) -> None:
         )
     if validate is not None:
         refuse_unused("--validate defines its own samples", *UNUSED)
-    quiet = options["quiet"]
-    if validate is not None:
         from ecalwindows.commands.validate_simulation import write_validation
 
-        with warnings_shown(), compilation_shown(shown=not quiet):
+        with warnings_shown(), nullcontext() if quiet else compilation_shown():
             for line in write_validation(validate, settings_from(options)):
                 if not quiet:
                     say(line)
@@ -113,13 +112,8 @@ def settings_from(options: dict[str, Any]) -> Any:
     gun = Gun(
         options["particle"], options["pt"], options["eta"], options["per_event"], overlap=options["overlap_particles"]
     )
+    pileup = None if options["pileup"] == "off" else options["pileup"]
     return SimulationSettings(
-        events=options["events"],
-        seed=options["seed"],
-        gun=gun,
-        pileup=None if options["pileup"] == "off" else options["pileup"],
-        pileup_source=options["pileup_source"],
-        conditions=read_conditions(options["conditions"]),
-        format=options["format_name"],
-        jobs=options["jobs"],
-    )
+        gun=gun, pileup=pileup, conditions=read_conditions(options["conditions"]), format=options["format_name"],
+        **{name: options[name] for name in ("events", "seed", "pileup_source", "jobs")},
+    )  # fmt: skip

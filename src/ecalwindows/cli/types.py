@@ -41,26 +41,23 @@ class Text(click.types.StringParamType):
         return text
 
 
-class Number(click.types.FloatParamType):
-    """A number, not NaN: comparisons with it are false, so that it would pass every check, or none."""
+class _NoNan(click.ParamType):  # type: ignore[type-arg]  # older versions of click have none
+    """Refuses NaN: comparisons with it are false, so that it would pass every check, or none."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The number itself."""
-        return _no_nan(self, super().convert(value, param, ctx), param, ctx)
+        number = super().convert(value, param, ctx)
+        if number != number:
+            self.fail("nan is no number", param, ctx)
+        return number
 
 
-class NumberRange(click.FloatRange):
+class Number(_NoNan, click.types.FloatParamType):
+    """A number, not NaN."""
+
+
+class NumberRange(_NoNan, click.FloatRange):
     """A number in a range, not NaN."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The number itself."""
-        return _no_nan(self, super().convert(value, param, ctx), param, ctx)
-
-
-def _no_nan(kind: Any, number: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
-    if number != number:
-        kind.fail("nan is no number", param, ctx)
-    return number
 
 
 def with_checked_types(command: click.Command) -> click.Command:

@@ -6,10 +6,8 @@ import click
 
 from ecalwindows.cli.groups import SuggestingGroup
 from ecalwindows.cli.production.jobs import carried, finish, merge, take, task
-from ecalwindows.cli.production.planning import plan
-from ecalwindows.cli.production.reporting import digest, report, status
-from ecalwindows.cli.production.running import resume, run
-from ecalwindows.cli.production.submitting import submit
+from ecalwindows.cli.production.reporting import digest, plan, report, status
+from ecalwindows.cli.production.running import resume, run, submit
 
 
 @click.group(

@@ -6,40 +6,57 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ecalwindows.cli.options import with_options
 from ecalwindows.cli.printing import say
 
 if TYPE_CHECKING:
     from ecalwindows.production.job_state import JobState
+    from ecalwindows.production.plan import Plan
+    from ecalwindows.production.work_folder import Place
 
 REMOVED = 4
 """DAGMan's status of a DAG that was removed."""
 
 
-@click.command(hidden=True)
-@click.argument("plan_file", metavar="PLAN")
-@click.argument("number", type=int, metavar="N")
-@click.option("--executor", default="hand", hidden=True)
-@click.option("--scratch", metavar="FOLDER", help="Where the part is while it is made [scratch/ beside PLAN].")
-def task(plan_file: str, number: int, executor: str, scratch: str | None) -> None:
-    """Do job N (from 0) of a plan. The executors call this; the part goes into the folder of PLAN."""
-    from pathlib import Path
+_of_plan = with_options(click.argument("plan_file", metavar="PLAN"), click.argument("number", type=int, metavar="N"))
+"""The arguments of commands for one job of a plan."""
 
-    from ecalwindows.cli.progress import warnings_shown
-    from ecalwindows.production.kernel_cache import kernel_cache
-    from ecalwindows.production.work_folder import Place, make_folders, read_plan
+_scratch_option = click.option(
+    "--scratch", type=click.Path(path_type=Path), metavar="FOLDER",
+    help="Where the part is while it is made [scratch/ beside PLAN].",
+)  # fmt: skip
+
+
+def _opened(plan_file: str) -> tuple[Place, Plan]:
+    """The work folder of a plan, and the plan."""
+    from ecalwindows.production.work_folder import Place, read_plan
 
     path = Path(plan_file).absolute()
-    plan, place = read_plan(path), Place(path.parent)
+    return Place(path.parent), read_plan(path)
+
+
+@click.command(hidden=True)
+@_of_plan
+@click.option("--executor", default="hand", hidden=True)
+@_scratch_option
+def task(plan_file: str, number: int, executor: str, scratch: Path | None) -> None:
+    """Do job N (from 0) of a plan. The executors call this; the part goes into the folder of PLAN."""
+    from ecalwindows.cli.progress import warnings_shown
+    from ecalwindows.production.kernel_cache import kernel_cache
+    from ecalwindows.production.work_folder import make_folders
+
+    place, plan = _opened(plan_file)
     make_folders(place)
     os.environ.setdefault("NUMBA_CACHE_DIR", str(kernel_cache(place)))
     from ecalwindows.production.job import run_task  # compiles with that cache
 
     with warnings_shown():
-        state = run_task(place, plan, number, executor=executor, scratch=Path(scratch) if scratch else None)
+        state = run_task(place, plan, number, executor=executor, scratch=scratch)
     say(_summary(state))
 
 
@@ -49,18 +66,13 @@ def _summary(state: JobState) -> str:
 
 
 @click.command(hidden=True)
-@click.argument("plan_file", metavar="PLAN")
-@click.argument("number", type=int, metavar="N")
-@click.option("--scratch", metavar="FOLDER", help="Where the part is while it is made [scratch/ beside PLAN].")
-def merge(plan_file: str, number: int, scratch: str | None) -> None:
+@_of_plan
+@_scratch_option
+def merge(plan_file: str, number: int, scratch: Path | None) -> None:
     """Make merged part N (from 0) of parts that are done. The DAG calls this, or the process that makes the dataset."""
-    from pathlib import Path
-
     from ecalwindows.production.merge import merge
-    from ecalwindows.production.work_folder import Place, read_plan
 
-    path = Path(plan_file).absolute()
-    made = merge(Place(path.parent), read_plan(path), number, scratch=Path(scratch) if scratch else None)
+    made = merge(*_opened(plan_file), number, scratch=scratch)
     say(f"{made.part}: {len(made.jobs)} parts")
 
 
@@ -68,8 +80,6 @@ def merge(plan_file: str, number: int, scratch: str | None) -> None:
 @click.argument("folder", metavar="FOLDER", default=".")
 def carried(folder: str) -> None:
     """Do the job that HTCondor has transferred into FOLDER, and pack its results."""
-    from pathlib import Path
-
     from ecalwindows.cli.progress import warnings_shown
     from ecalwindows.production.executors.htcondor.carrying import run_carried
 
@@ -78,21 +88,16 @@ def carried(folder: str) -> None:
 
 
 @click.command(hidden=True)
-@click.argument("plan_file", metavar="PLAN")
-@click.argument("number", type=int, metavar="N")
+@_of_plan
 @click.argument("archive", metavar="ARCHIVE")
 @click.option("--code", type=int, default=0, help="Exit code of the job.")
 def take(plan_file: str, number: int, archive: str, code: int) -> None:
     """Take what came back from job N of a plan into the folder of PLAN. The DAG calls this after each job."""
-    from pathlib import Path
-
     from ecalwindows.production.errors import ProductionError
     from ecalwindows.production.executors.htcondor.taking import take
-    from ecalwindows.production.work_folder import Place, read_plan
 
-    path = Path(plan_file).absolute()
     try:
-        state = take(Place(path.parent), read_plan(path), number, Path(archive), code=code)
+        state = take(*_opened(plan_file), number, Path(archive), code=code)
     except ProductionError as error:
         say(f"error: {error.command_line_text}", err=True)
         raise SystemExit(code if 0 < code < 256 else 1) from error

@@ -1,11 +1,9 @@
-"""`ecalwindows production run` and `resume`: on this machine, or on dask workers."""
+"""`ecalwindows production run`, `resume` and `submit`: on this machine, on dask workers, on HTCondor."""
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -75,6 +73,65 @@ def resume(file: str, **options: Any) -> None:
     run_file(file, "resume", **options)
 
 
+@click.command(
+    epilog="""\b
+Examples:
+  ecalwindows production submit electrons.yaml --dry-run
+  ecalwindows production submit electrons.yaml
+  ecalwindows production submit electrons.yaml --resume
+  ecalwindows production submit electrons.yaml --executor dask
+"""
+)
+@click.argument("file", metavar="FILE")
+@click.option(
+    "--executor", type=click.Choice(["htcondor", "dask"]), default="htcondor", show_default=True, help="Where jobs run."
+)
+@dask_options
+@click.option("--dry-run", is_flag=True, help="Write the submit files to be read, and submit nothing.")
+@click.option("--resume", "again", is_flag=True, help="Take changed inputs into the plan, as `resume` does.")
+@click.option("--redo", is_flag=True, help="Make everything again.")
+@click.option("--checksums", is_flag=True, help="Read all inputs for their checksums.")
+@click.option("--retry-bad", is_flag=True, help="Try inputs again that were left out.")
+@click.option("--break-lock", is_flag=True, help="Take over from a runner on another host that is dead.")
+def submit(
+    file: str, executor: str, scheduler: str | None, allow_insecure: bool, dry_run: bool, again: bool, redo: bool,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Submit a production to HTCondor: one DAG, which is done when the dataset is finished.
+
+    Only what is missing is submitted. The last node of the DAG always runs: it makes the dataset if every part is
+    complete, and otherwise fails and names what is missing. With dask the command waits, as `run` does, until all is
+    done.
+    """
+    from ecalwindows.cli.progress import warnings_shown
+    from ecalwindows.production.driver import submit_production
+    from ecalwindows.production.settings import read_production
+
+    if redo and again:
+        raise click.UsageError("--redo makes all again, --resume what is missing: give one of them")
+    mode: Any = "redo" if redo else "resume" if again else "run"
+    if executor == "dask":
+        if dry_run:
+            raise click.UsageError("--dry-run writes the submit files of HTCondor; dask has none")
+        run_file(file, mode, executor=executor, scheduler=scheduler, allow_insecure=allow_insecure, **options)
+        return
+    if scheduler or allow_insecure:
+        raise click.UsageError("--scheduler and --allow-insecure are for --executor dask")
+    with warnings_shown():
+        folder, n_jobs, done = submit_production(
+            read_production(file),
+            mode=mode,
+            dry_run=dry_run,
+            notify=notify,
+            **options,
+        )
+    if done is None:
+        say(f"{n_jobs:,} jobs; nothing was submitted; read {folder}")
+    else:
+        say(f"{n_jobs:,} jobs submitted: DAG {done.cluster} of {done.schedd}, in {folder}")
+        say(f"watch it: ecalwindows production status {file} --watch")
+
+
 def run_file(
     file: str,
     mode: Any,
@@ -88,7 +145,7 @@ def run_file(
     **options: Any,
 ) -> None:
     """Run a production, show its progress, and print what was done."""
-    from ecalwindows.cli.progress import warnings_shown
+    from ecalwindows.cli.progress import progress, warnings_shown
     from ecalwindows.cli.texts.production import done_text
     from ecalwindows.core.files.commit import named
     from ecalwindows.core.threads import usual_workers
@@ -106,7 +163,7 @@ def run_file(
             "-j is for this machine; with dask, workers are set in the block dask: or with its scheduler"
         )
     try:
-        with warnings_shown(), _jobs_progress(shown=not quiet) as job_done:
+        with warnings_shown(), progress(shown=not quiet, noun="jobs", lines=_lines()) as job_done:
             done = run_production(
                 wanted,
                 mode=mode,
@@ -135,19 +192,6 @@ def _dask_pool(wanted: Any, scheduler: str | None, allow_insecure: bool) -> Any:
 
     update = {"scheduler": scheduler, "cluster": None} if scheduler else {}
     return dask_pool(wanted.dask.model_copy(update=update), notify, allow_insecure=allow_insecure)
-
-
-@contextmanager
-def _jobs_progress(*, shown: bool) -> Iterator[Callable[[int, int, int], None] | None]:
-    """A bar on a terminal; elsewhere now and then a line with rate and time left."""
-    from ecalwindows.cli.progress import compilation_shown, progress
-
-    if not shown or sys.stderr.isatty():
-        with progress(shown=shown, noun="jobs") as job_done:
-            yield job_done
-        return
-    with compilation_shown(shown=True):
-        yield _lines()
 
 
 def _lines() -> Callable[[int, int, int], None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass, fields
+from typing import NamedTuple
 
 from ecalwindows.core.errors import SettingsError, near
 from ecalwindows.core.schema import COLUMNS, DATA_MODEL_VERSION, EVENT_COLUMNS, HIT_COMPONENTS
@@ -12,8 +12,7 @@ from ecalwindows.core.schema import COLUMNS, DATA_MODEL_VERSION, EVENT_COLUMNS, 
 FORMATS = ("table", "markdown", "json")
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A line of the table."""
 
     group: str
@@ -65,17 +64,14 @@ def columns_text(format_name: str = "table", group: str | None = None) -> str:
     return makers[format_name](column_rows(group))
 
 
-def _cells(rows: Sequence[Row], *, without: str | None = None) -> list[list[str]]:
+def _cells(rows: Sequence[Row]) -> list[list[str]]:
     """Header and rows as text."""
-    names = [field.name for field in fields(Row)]
-    cells = [names, *([str(value) for value in astuple(row)] for row in rows)]
-    left_out = names.index(without) if without else None
-    return [[cell for place, cell in enumerate(line) if place != left_out] for line in cells]
+    return [[str(value) for value in line] for line in (Row._fields, *rows)]
 
 
 def _table(rows: Sequence[Row]) -> str:
     cells = _cells(rows)
-    widths = [max(len(line[place]) for line in cells) for place in range(len(cells[0]))]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
     return "\n".join(lines)
 
@@ -86,7 +82,7 @@ def _markdown(rows: Sequence[Row]) -> str:
         of_group = [row for row in rows if row.group == group]
         if not of_group:
             continue
-        header, *lines = _cells(of_group, without="group")
+        header, *lines = (line[1:] for line in _cells(of_group))  # the group is in the title
         body = [header, ["---"] * len(header), *([f"`{line[0]}`", *line[1:]] for line in lines)]
         pieces.append(f"## `{group}`\n\n{meaning[0].upper()}{meaning[1:]}.\n")
         pieces.append("\n".join("| " + " | ".join(_escaped(cell) for cell in line) + " |" for line in body) + "\n")
@@ -99,6 +95,4 @@ def _escaped(cell: str) -> str:
 
 
 def _json(rows: Sequence[Row]) -> str:
-    names = [field.name for field in fields(Row)]
-    columns = [dict(zip(names, astuple(row), strict=True)) for row in rows]
-    return json.dumps({"data_model_version": DATA_MODEL_VERSION, "columns": columns}, indent=1)
+    return json.dumps({"data_model_version": DATA_MODEL_VERSION, "columns": [row._asdict() for row in rows]}, indent=1)

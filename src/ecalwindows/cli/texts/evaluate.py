@@ -12,11 +12,8 @@ SHOWN = ("median", "resolution", "completeness", "purity", "found", "fakes per e
 
 def evaluated_text(found: Evaluated) -> str:
     """Several lines: what was read, the numbers of all collections, what was left out, outputs."""
-    return "\n".join([*_counts(found), *_numbers(found), *_rest(found)])
-
-
-def _counts(found: Evaluated) -> list[str]:
-    return [f"{name:<32}{n:>13,}" for name, n in found.counts.items()]
+    counts = [f"{name:<32}{n:>13,}" for name, n in found.counts.items()]
+    return "\n".join([*counts, *_numbers(found), *_rest(found)])
 
 
 def _numbers(found: Evaluated) -> list[str]:

@@ -21,25 +21,24 @@ def history_text(entries: Sequence[Entry], folder: Path) -> str:
 
 def _parent(place: int, entry: Entry, entries: Sequence[Entry]) -> int | None:
     """The dataset among the entries that this one was made from; None where it is not among them, or goes in a ring."""
+    for other in _sources(entry, entries):
+        if other != place and not _descends(other, place, entries, {other}):
+            return other
+    return None
+
+
+def _sources(entry: Entry, entries: Sequence[Entry]) -> Iterator[int]:
+    """The datasets among the entries that one was made from."""
     for name in entry.record.derived_from:
         for other, candidate in enumerate(entries):
-            named = name in (candidate.record.title, candidate.record.name)
-            if named and other != place and not _descends(other, place, entries, {other}):
-                return other
-    return None
+            if name in (candidate.record.title, candidate.record.name):
+                yield other
 
 
 def _descends(place: int, ancestor: int, entries: Sequence[Entry], seen: set[int]) -> bool:
     """Whether one dataset was made from another, directly or not."""
-    parents = {
-        other
-        for other, candidate in enumerate(entries)
-        for name in entries[place].record.derived_from
-        if name in (candidate.record.title, candidate.record.name)
-    }
-    return ancestor in parents or any(
-        _descends(other, ancestor, entries, seen | {other}) for other in parents - seen
-    )  # fmt: skip
+    parents = {*_sources(entries[place], entries)}
+    return ancestor in parents or any(_descends(each, ancestor, entries, seen | {each}) for each in parents - seen)
 
 
 def _tree(

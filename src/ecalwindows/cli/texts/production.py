@@ -25,11 +25,10 @@ def shown(path: object) -> str:
 
 def size(n_bytes: float) -> str:
     """Bytes in the unit that suits."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if n_bytes < 1000 or unit == "TB":
-            return f"{n_bytes:,.0f} {unit}" if unit == "B" else f"{n_bytes:,.1f} {unit}"
-        n_bytes /= 1000
-    raise AssertionError
+    if n_bytes < 1000:
+        return f"{n_bytes:,.0f} B"
+    power = next((power for power in (1, 2, 3) if n_bytes / 1000**power < 1000), 4)
+    return f"{n_bytes / 1000**power:,.1f} {('kB', 'MB', 'GB', 'TB')[power - 1]}"
 
 
 def duration(seconds: float) -> str:

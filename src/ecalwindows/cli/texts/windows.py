@@ -33,16 +33,11 @@ def summary(report: Report) -> str:
         lines.append("truth: none (columns of truth are left out, and all windows are kept)")
     if report.n_duplicates:
         lines.append(f"{'events seen before':<24}{report.n_duplicates:>13,}  left out, and not counted above")
-    lines += _notes(report)
-    return "\n".join(lines)
-
-
-def _notes(report: Report) -> list[str]:
-    lines = reading_notes(report)
-    rate = report.counts.events / report.seconds if report.seconds else 0.0
+    lines += reading_notes(report)
+    rate = c.events / report.seconds if report.seconds else 0.0
     lines.append(f"{report.seconds:.1f} s, {rate:,.0f} events/s")
     lines += [f"{'replaced' if path in report.replaced else 'written'}: {path}" for path in reversed(report.outputs)]
-    return lines
+    return "\n".join(lines)
 
 
 def reading_notes(report: ReadReport) -> list[str]:

@@ -27,7 +27,7 @@ def study_text(study: Study) -> str:
 
 
 def _counts(study: Study) -> list[str]:
-    sample, dropped = study.sample, study.sample.dropped
+    sample, dropped, found = study.sample, study.sample.dropped, flavour_counts(study.sample)
     rows = [
         ("matched clusters", sample.n_rows, "in the tables"),
         ("caloparticles", len(sample) + sum(vars(dropped).values()), ""),
@@ -35,20 +35,15 @@ def _counts(study: Study) -> list[str]:
         ("  no true energy", -dropped.no_energy, "simEnergyGoodStatus is not above 0"),
         ("  other flavour", -dropped.other_flavour, "than --flavour"),
         ("  no seed", -dropped.not_a_seed, "of a matched window"),
-        ("in the study", len(sample), ", ".join(_flavours(study))),
+        ("in the study", len(sample), ", ".join(f"{n:,} {NAMES.get(key, f'of {key}')}" for key, n in found.items())),
         ("  derive the map", study.n_derive, ""),
         ("  close it", study.n_close, "chose nothing"),
     ]
     optional = {"  no true energy", "  other flavour", "  no seed"}
     lines = [f"{name:<24}{n:>13,}  {words}".rstrip() for name, n, words in rows if n or name not in optional]
-    found = flavour_counts(sample)
     if study.options.flavour is None and (missing := [name for key, name in NAMES.items() if key and key not in found]):
         lines.append(f"note: there are no {' and no '.join(missing)}: the map is not theirs")
     return lines
-
-
-def _flavours(study: Study) -> list[str]:
-    return [f"{n:,} {NAMES.get(flavour, f'of {flavour}')}" for flavour, n in flavour_counts(study.sample).items()]
 
 
 def _map(study: Study) -> list[str]:
@@ -104,15 +99,9 @@ def worse_bins(study: Study) -> tuple[int, int]:
 
 def _outputs(study: Study) -> list[str]:
     figures = f" and {counted(study.n_figures, 'figure')}" if study.n_figures else ""
-    return [
-        f"{study.seconds:.1f} s",
-        f"written: {study.folder}/ (scan.csv, map.csv, closure.csv, study.json{figures})",
-        *(
-            []
-            if study.problem
-            else [
-                f"written: {study.path}",
-                f"next: ecalwindows windows dump.root -o windows.parquet --wp-file {study.path}",
-            ]
-        ),
-    ]
+    lines = [f"{study.seconds:.1f} s"]
+    lines.append(f"written: {study.folder}/ (scan.csv, map.csv, closure.csv, study.json{figures})")
+    if not study.problem:
+        lines.append(f"written: {study.path}")
+        lines.append(f"next: ecalwindows windows dump.root -o windows.parquet --wp-file {study.path}")
+    return lines
