@@ -57,18 +57,11 @@ def _record_files(folder: Path) -> Iterator[Path]:
     """Records at any depth; data, manifests and what is hidden are not looked into."""
     for place, folders, files in os.walk(folder):
         if recover_below(Path(place), [*folders, *files]):
-            folders[:], files = _listed(place)
+            folders[:], files = next(os.walk(place), (place, [], []))[1:]
         if RECORD in files and _is_record(Path(place) / RECORD):
             yield Path(place) / RECORD
             folders[:] = [name for name in folders if name not in (*FORMATS, "manifests", "run")]
         folders[:] = sorted(name for name in folders if not name.startswith(".") and (name == FOLDER or name[0] != "_"))
-
-
-def _listed(place: str) -> tuple[list[str], list[str]]:
-    """The folders and files in a folder."""
-    with os.scandir(place) as entries:
-        found = [(entry.name, entry.is_dir()) for entry in entries]
-    return [name for name, is_folder in found if is_folder], [name for name, is_folder in found if not is_folder]
 
 
 def _is_record(path: Path) -> bool:

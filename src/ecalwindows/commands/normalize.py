@@ -90,7 +90,8 @@ def normalise(
     keep_sentinels = keep_sentinels or convention == "cmssw"
     began, done = time.monotonic(), Normalisation(Factors(keep_sentinels))
     results = [name for name in inputs if name.endswith(".json")]
-    files = [file for name in inputs if name not in results for file in _files(name, split)]
+    datasets = [open_dataset(name).filter(split=split) for name in inputs if name not in results]
+    files = [file for dataset in datasets for file in dataset.scan.files]
     given: list[str | File] = [*results, *files]
     steps = Steps(progress, len(given))
     for each in given:
@@ -109,10 +110,6 @@ def normalise(
     _warn(done.factors)
     done.seconds = time.monotonic() - began
     return done
-
-
-def _files(path: str, split: str | None) -> tuple[File, ...]:
-    return open_dataset(path).filter(split=split).scan.files
 
 
 def file_factors(file: File, *, keep_sentinels: bool) -> Normalisation | None:
@@ -206,33 +203,28 @@ def _take(done: Normalisation, part: Normalisation, where: str) -> None:
     """Merge a part; one that does not fit is an InputError."""
     ours, theirs = done.factors, part.factors
     if ours.keep_sentinels != theirs.keep_sentinels:
-        raise _no_fit(
-            f"-999 {'counts' if theirs.keep_sentinels else 'does not count'} as a number in it, elsewhere it does"
-            + (" not" if theirs.keep_sentinels else ""),
-            "parts made with the same --keep-sentinels", where,
-            "give or leave out --keep-sentinels for all of them",
+        counts, elsewhere = ("counts", "does not") if theirs.keep_sentinels else ("does not count", "does")
+        raise InputError(
+            f"-999 {counts} as a number in it, elsewhere it {elsewhere}", where=where,
+            expected="parts made with the same --keep-sentinels",
+            todo="give or leave out --keep-sentinels for all of them",
         )  # fmt: skip
     again = {file.digest for file in done.files} & {file.digest for file in part.files}
     if again:
         names = sorted(file.name for file in part.files if file.digest in again)
-        raise _no_fit(
+        raise InputError(
             f"the same windows are there twice: {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}",
-            "every data file once", where, "leave one of them out",
+            expected="every data file once", where=where, todo="leave one of them out",
         )  # fmt: skip
     for level, group in LEVELS.items():
         apart = sorted(ours.levels[level].keys() ^ theirs.levels[level].keys())
         if ours.windows and apart:
-            raise _no_fit(
-                f"other columns in {group}: {', '.join(apart[:5])}{' ...' if len(apart) > 5 else ''}",
-                "the same columns in all inputs", where,
-                "make the datasets with one features definition (-f)",
+            raise InputError(
+                f"other columns in {group}: {', '.join(apart[:5])}{' ...' if len(apart) > 5 else ''}", where=where,
+                expected="the same columns in all inputs", todo="make the datasets with one features definition (-f)",
             )  # fmt: skip
     ours.merge(theirs)
     done.files += part.files
-
-
-def _no_fit(found: str, expected: str, where: str, todo: str) -> InputError:
-    return InputError(found, expected=expected, where=where, todo=todo)
 
 
 def _warn(factors: Factors) -> None:
@@ -250,12 +242,6 @@ def _warn(factors: Factors) -> None:
     for kind, names in kinds.items():
         if names:
             log.warning("%d columns %s: %s", len(names), kind, ", ".join(names[:6]) + (" ..." if names[6:] else ""))
-
-
-def write_factors(done: Normalisation, output: str | Path) -> None:
-    """Write the file, atomically. Raises OutputError."""
-    check_output(Path(output), overwrite=True, replaces=(".json",))
-    write_text_atomically(Path(output), done.text())
 
 
 def normalize_datasets(
@@ -283,7 +269,7 @@ def normalize_datasets(
     done = normalise(inputs, convention=convention, **options)
     with outputs_together():
         if output is not None:
-            write_factors(done, output)
+            write_text_atomically(Path(output), done.text())
         if definition is not None:
             made = inputs_with_factors(done.factors.factors, scaler=scaler, convention=convention)
             write_inputs(made, definition)

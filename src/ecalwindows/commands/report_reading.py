@@ -113,16 +113,12 @@ class Source:
         if chosen is None or extreme is None or not len(chosen):
             raise no_windows(self.path)
         title = self.record.title if self.record else Path(self.path.rstrip("/")).name
+        place = None if self.record is None or is_remote(self.path) else record_path(Path(self.path))
         return Side(
             label, self.path, title, self.record, self.stated, len(self.scan.files),
             sum(file.bytes or 0 for file in self.scan.files), self.notes, chosen, extreme, factors, groups,
-            distributions, satellites.roc, self.split, self._digest(),
+            distributions, satellites.roc, self.split, None if place is None else recorded_digest(place),
         )  # fmt: skip
-
-    def _digest(self) -> str | None:
-        """One hash of a finished local dataset, as its record states it."""
-        place = None if self.record is None or is_remote(self.path) else record_path(Path(self.path))
-        return None if place is None else recorded_digest(place)
 
     def _rows(self, batch: WindowBatch, unit: int, row: int, before: int) -> Rows:
         """The windows of a batch with derived quantities. before : windows read before"""
@@ -212,8 +208,7 @@ def _first_settings(file: File, record: DatasetRecord | None) -> tuple[str, Geom
         settings, sample = known_settings(Path(file.path), record)
     except (InputError, OutputError):
         return "", None
-    shape = settings.get("geometry")
-    return sample, shape if isinstance(shape, Geometry) else None
+    return sample, settings["geometry"]
 
 
 def _packaged(digests: Collection[str]) -> WorkingPoints | None:

@@ -75,7 +75,8 @@ def show(
     settings : with which windows of a dumper file are made
     Raises InputError for what is not there; the error names what is nearest.
     """
-    picture = Path(output) if output is not None else Path(_file_name(window, event))
+    name = f"window_{window}" if window is not None else f"event_{event}"
+    picture = Path(output if output is not None else re.sub(r"[^\w.+-]", "_", name) + ".png")
     with no_empty_folders([picture]):
         check_picture(picture)
         _, batch, rows, notes = drawn(
@@ -139,24 +140,19 @@ def _name(window: str | None, event: str | None, source: str) -> Name:
             "both a window and an event are named" if window else "no window and no event is named",
             expected="--window ID or --event N", where=source, todo=_listing(source),
         )  # fmt: skip
-    given, what = (window, "window") if window is not None else (event or "", "event")
-    found = window_name(given) if what == "window" else event_name(given)
+    if window is not None:
+        what, given, found, expected = "window", window, window_name(window), WINDOW_NAME
+    else:
+        what, given, found, expected = "event", event or "", event_name(event or ""), EVENT_NAME
     if found is None:
         raise SettingsError(
-            f"'{given}' names no {what}", expected=WINDOW_NAME if what == "window" else EVENT_NAME, where=f"--{what}",
-            todo=_listing(source),
+            f"'{given}' names no {what}", expected=expected, where=f"--{what}", todo=_listing(source)
         )  # fmt: skip
     return found
 
 
 def _listing(source: str) -> str:
     return f"list what there is with `ecalwindows show {source} --list`"
-
-
-def _file_name(window: str | None, event: str | None) -> str:
-    """A name for the picture, without what a file's name should not hold."""
-    words = f"window_{window}" if window is not None else f"event_{event}"
-    return re.sub(r"[^\w.+-]", "_", words) + ".png"
 
 
 def _of_dataset(source: str, name: Name, progress: Done | None) -> _Found:
@@ -179,10 +175,11 @@ def _of_dataset(source: str, name: Name, progress: Done | None) -> _Found:
 
 def _refuse_several(name: Name, found: Sequence[WindowBatch], source: str) -> None:
     """Raise InputError when the name fits windows or events of several samples or runs."""
-    called = {text if name.seed is not None else text.rsplit("_", 1)[0] for batch in found for text in texts(batch)}
+    what, called = "windows", sorted({text for batch in found for text in texts(batch)})
+    if name.seed is None:
+        what, called = "events", sorted({text.rsplit("_", 1)[0] for text in called})
     if len(called) > 1:
-        some = [text if name.seed is not None else text.replace("_", ":") for text in sorted(called)[:MAX_NAMED]]
-        what = "windows" if name.seed is not None else "events"
+        some = [text if what == "windows" else text.replace("_", ":") for text in called[:MAX_NAMED]]
         raise InputError(
             f"{len(called)} {what} are called so", expected=f"one: {', '.join(some)}", where=source,
             todo="give the complete name, with run, luminosity section and sample",
@@ -197,8 +194,8 @@ def _geometry(dataset: Dataset) -> Geometry | None:
         settings, _ = known_settings(path, read_record(place) if place else None)
     except InputError:
         return None
-    shape = settings.get("geometry")
-    return shape if isinstance(shape, Geometry) else None
+    shape: Geometry | None = settings["geometry"]
+    return shape
 
 
 def _of_dumper(source: str, name: Name, settings: WindowSettings) -> _Found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -120,8 +120,7 @@ class Walk:
             self._identity(batch, sample, path.name, counted.windows)
             self._split(batch, sample, file, counted.windows)
             counted = _counted(counted, batch)
-        self._lines(path, notes, counted.windows)
-        self._numbers(path, counted.windows)
+        self._text(path, notes, counted.windows)
         self.found[path.absolute()] = counted
         self.validation.windows += counted.windows
         self.validation.clusters += counted.clusters
@@ -146,18 +145,16 @@ class Walk:
         names = batch.window_index if len(batch.window_index.data) else None
         self.more["split"].count(right, names, Path(file.path).name, first)
 
-    def _lines(self, path: Path, notes: ReadNotes, n: int) -> None:
-        outcome = self.more["readable"]
-        outcome.checked += n + notes.unusable + notes.cut
+    def _text(self, path: Path, notes: ReadNotes, n: int) -> None:
+        """Lines that are no windows, and numbers that are none, of a file with n windows."""
+        readable, finite = self.more["readable"], self.more["finite"]
+        readable.checked += n + notes.unusable + notes.cut
         for line in notes.reported:
-            outcome.fail(line.removeprefix(str(path.parent) + "/"))
-        outcome.failed += max(notes.unusable + notes.cut - len(notes.reported), 0)
-
-    def _numbers(self, path: Path, n: int) -> None:
-        outcome = self.more["finite"]
-        outcome.checked += n
+            readable.fail(line.removeprefix(str(path.parent) + "/"))
+        readable.failed += max(notes.unusable + notes.cut - len(notes.reported), 0)
+        finite.checked += n
         for place, number in not_finite(path):
-            outcome.fail(f"{path.name}, {place}: {number:,}", number)
+            finite.fail(f"{path.name}, {place}: {number:,}", number)
 
 
 def validate_dataset(
@@ -183,7 +180,9 @@ def validate_dataset(
                 progress(number + 1, len(files), validation.windows)
     found = [*walk.results, *walk.more.values(), *_books(path, walk.found, split, linked)]
     validation.outcomes = {outcome.name: outcome for outcome in found}
-    validation.issues = [_issue(issue) for issue in record.known_issues] if record else []
+    for issue in record.known_issues if record else ():
+        column = f" [{issue.column}]" if issue.column else ""
+        validation.issues.append(f"{issue.day.isoformat()}{column}: {issue.text}")
     validation.warnings = _warnings(path, record)
     validation.seconds = time.monotonic() - began
     return validation
@@ -259,26 +258,18 @@ def _manifest_or_none(path: Path) -> Manifest | None:
 
 def _books(path: Path, found: dict[Path, Found], split: str | None, linked: list[str]) -> Iterator[Outcome]:
     """What record and manifests say against what was found. `linked` : sentences about data files that are links"""
-    files, counts, origin = (Outcome(name, sentence) for name, sentence in OF_FILES.items())
     stated, unreadable = claims(path)
     only = path.absolute() if path.is_file() else None
-    for outcome in (files, counts, origin):
-        outcome.checked = len(found) if stated else 0
-        outcome.missing |= set() if stated else {"record", "manifest"}
-    wrong = [line for claim in stated for line in wrong_files(claim, only)]
+    of_files = [line for claim in stated for line in wrong_files(claim, only)]
     of_folder = [] if only else wrong_indices(stated) + untracked_files(stated, path)
-    for line in dict.fromkeys(unreadable + linked + wrong + of_folder):
-        files.fail(line)
-    for claim in stated:
-        _add_failures(counts, wrong_counts(claim, found))
-        _add_failures(origin, wrong_origin(claim, only))
-    yield from (files, counts, origin)
-
-
-def _add_failures(outcome: Outcome, lines: list[str]) -> None:
-    for line in lines:
-        outcome.fail(line)
-
-
-def _issue(issue: Any) -> str:
-    return f"{issue.day.isoformat()}{f' [{issue.column}]' if issue.column else ''}: {issue.text}"
+    wrong: dict[str, Iterable[str]] = {
+        "files": dict.fromkeys(unreadable + linked + of_files + of_folder),
+        "counts": [line for claim in stated for line in wrong_counts(claim, found)],
+        "origin": [line for claim in stated for line in wrong_origin(claim, only)],
+    }
+    for name, sentence in OF_FILES.items():
+        outcome = Outcome(name, sentence, checked=len(found)) if stated else Outcome(name, sentence)
+        outcome.missing = set() if stated else {"record", "manifest"}
+        for line in wrong[name]:
+            outcome.fail(line)
+        yield outcome

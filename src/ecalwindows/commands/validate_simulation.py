@@ -27,7 +27,6 @@ from ecalwindows.simulation.gun import Gun
 from ecalwindows.simulation.physics import (
     CONTAINED,
     RADIATED,
-    Showers,
     central_showers,
     core_width,
     published_maximum,
@@ -109,18 +108,12 @@ def _showers(folder: Path, settings: SimulationSettings) -> str:
         Comparison(f"shower maximum at {energy:g} GeV [X0]", shower_maximum(energy), published_maximum(energy), 0.08)
         for energy in ENERGIES
     ]
-    return table(
-        "Showers: photons on the centre of a barrel crystal, noise of the test beam", rows + _contained(settings)
-    )
-
-
-def _contained(settings: SimulationSettings) -> list[Comparison]:
-    shower: Showers = central_showers(120.0, _n_showers(settings), settings.conditions, is_photon=False)
-    contained = shower.deposited.mean(axis=0)
-    return [
+    shower = central_showers(120.0, _n_showers(settings), settings.conditions, is_photon=False)
+    rows += [
         Comparison(f"energy in {name} at 120 GeV", float(simulated), published_value, 0.03)
-        for simulated, (name, published_value) in zip(contained, CONTAINED.items(), strict=True)
+        for simulated, (name, published_value) in zip(shower.deposited.mean(axis=0), CONTAINED.items(), strict=True)
     ]
+    return table("Showers: photons on the centre of a barrel crystal, noise of the test beam", rows)
 
 
 def _tracks(folder: Path, settings: SimulationSettings) -> str:
@@ -140,10 +133,9 @@ def _tracks(folder: Path, settings: SimulationSettings) -> str:
 def _phi_spread(folder: Path, settings: SimulationSettings) -> str:
     gun = Gun("electron", pt=(5.0, 25.0))
     batches = _simulated_windows(replace(settings, events=min(settings.events, 500), gun=gun, pileup=None))
-    columns = {name: _pairs(batches, name) for name in ("cluster_deta", "cluster_dphi", "et_cluster")}
     seed_eta = np.concatenate([np.repeat(b.window["seed_eta"], np.diff(b.window_offsets)) for b in batches])
     is_other = (_pairs(batches, "is_seed") == 0) & (_pairs(batches, "in_scluster") > 0)
-    deta, dphi, et = (columns[name][is_other] for name in ("cluster_deta", "cluster_dphi", "et_cluster"))
+    deta, dphi, et = (_pairs(batches, name)[is_other] for name in ("cluster_deta", "cluster_dphi", "et_cluster"))
     draw_phi_spread(seed_eta[is_other], deta, dphi, et, folder / "phi_spread.png")
     spread = float(dphi.std()), float(deta.std())
     return plain_table(
@@ -172,16 +164,11 @@ def published_windows() -> dict[str, dict[str, tuple[float, float]]]:
 
 def _moments(name: str, values: Any, moments: tuple[float, float]) -> list[Comparison]:
     """Compare mean and standard deviation; the tolerance of a mean near zero is relative to the standard deviation."""
-    near_zero = abs(moments[0]) < 0.25 * moments[1]
+    (mean, width), simulated = moments, (float(values.mean(dtype=float)), float(values.std(dtype=float)))
+    near_zero = abs(mean) < 0.25 * width
     return [
-        Comparison(
-            f"{name}, mean",
-            float(values.mean(dtype=float)),
-            moments[0],
-            0.02 * moments[1] if near_zero else 0.15,
-            near_zero,
-        ),
-        Comparison(f"{name}, standard deviation", float(values.std(dtype=float)), moments[1], 0.15),
+        Comparison(f"{name}, mean", simulated[0], mean, 0.02 * width if near_zero else 0.15, near_zero),
+        Comparison(f"{name}, standard deviation", simulated[1], width, 0.15),
     ]
 
 
@@ -195,10 +182,9 @@ def _by_eta(folder: Path, batches: list[WindowBatch]) -> str:
     for low, high in pairwise(ETA_EDGES):
         in_range = (np.abs(window["gen_true_eta"]) >= low) & (np.abs(window["gen_true_eta"]) < high)
         if in_range.any():
-            ratio = np.median(window["en_mustache_raw"][in_range] / window["en_true_gen"][in_range])
-            rows.append(
-                (low, high, window["ncls"][in_range].mean(), window["nclusters_insc"][in_range].mean(), float(ratio))
-            )
+            inside = {name: values[in_range] for name, values in window.items()}
+            ratio = float(np.median(inside["en_mustache_raw"] / inside["en_true_gen"]))
+            rows.append((low, high, inside["ncls"].mean(), inside["nclusters_insc"].mean(), ratio))
     points = np.array(rows).reshape(-1, 5)
     middle = points[:, :2].mean(axis=1)
     for column, label, name in ((3, "true clusters per window", "clusters"), (4, "energy / true energy", "energy")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -14,7 +15,6 @@ import yaml
 
 from ecalwindows.core.arrays import Floats, Integers
 from ecalwindows.core.errors import InputError, SettingsError
-from ecalwindows.core.events import Events
 from ecalwindows.core.files.output import check_output, outputs_together, write_text_atomically
 from ecalwindows.core.geometry import GEOMETRIES, Geometry
 from ecalwindows.core.progress import Progress
@@ -122,7 +122,7 @@ def study_window_size(
     """
     began, folder, chosen = time.monotonic(), Path(folder), (options or Options()).checked()
     check_output(folder / "boxes.csv", overwrite=True)
-    edges, by_source = np.asarray(chosen.eta_edges, dtype=np.float64), dict[str, int]()
+    edges, by_source = np.asarray(chosen.eta_edges, dtype=np.float64), Counter[str]()
     found = Containment(edges, GEOMETRIES)
     _fill(found, inputs, reading, progress, by_source)
     if not found.n.any():
@@ -131,7 +131,7 @@ def study_window_size(
             expected="caloparticles whose main cluster has Et and score of a matched seed",
             where=", ".join(inputs), todo="give other inputs, or other bins with --eta-bins",
         )  # fmt: skip
-    study = _fitted(found, edges, chosen, lambda second: _fill(second, inputs, reading, progress, {}))
+    study = _fitted(found, edges, chosen, lambda second: _fill(second, inputs, reading, progress, Counter()))
     study.by_source = by_source
     by_share = {each.share: lines for each, lines in zip(study.boxes, study.lines.values(), strict=True)}
     with outputs_together() as group:
@@ -206,7 +206,7 @@ def write_geometry(path: Path, name: str, geometry: Geometry) -> Path:
 
 
 def _fill(
-    found: Containment, inputs: Sequence[str], reading: Reading | None, progress: Progress | None, by: dict[str, int]
+    found: Containment, inputs: Sequence[str], reading: Reading | None, progress: Progress | None, by: Counter[str]
 ) -> None:
     tables = [name for name in inputs if _is_table(name)]
     if tables and len(tables) < len(inputs):
@@ -217,7 +217,7 @@ def _fill(
     pieces = _table_points(inputs, progress) if tables else _dumper_points(inputs, reading or Reading(), progress)
     for source, (points, without_seed) in pieces:
         found.add(points, without_seed)
-        by[source] = by.get(source, 0) + len(points)
+        by[source] += len(points)
 
 
 def _is_table(name: str) -> bool:
@@ -244,16 +244,12 @@ def _dumper_points(
     steps = (iter_events(each, settings, reading=reading, report=ReadReport()) for each in samples)
     for _, events in chain.from_iterable(steps):
         if events.simhits is not None:
-            found = SIMHIT, simhit_points(events, settings)
+            source, (points, without_seed) = SIMHIT, simhit_points(events, settings)
         else:
-            found = CLUSTER, _from_clusters(events, settings)
-        done, calos = done + len(events), calos + len(found[1][0])
-        yield found
+            made = matched_clusters(events, settings, use_pileup=False)
+            source, (points, without_seed) = CLUSTER, cluster_points(made.columns)
+            without_seed += made.counts.without_clusters
+        done, calos = done + len(events), calos + len(points)
+        yield source, (points, without_seed)
         if progress:
             progress(done, of, calos)
-
-
-def _from_clusters(events: Events, settings: WindowSettings) -> tuple[Points, int]:
-    made = matched_clusters(events, settings, use_pileup=False)
-    points, without_seed = cluster_points(made.columns)
-    return points, without_seed + made.counts.without_clusters

@@ -132,17 +132,13 @@ def derive_working_points(
 
 def checked(options: StudyOptions) -> StudyOptions:
     """The options, if they make sense. Raises SettingsError."""
-    for wrong, found, expected, where in (
-        (
-            not 2 <= options.per_decade <= 80,
-            f"{options.per_decade} thresholds in a factor 10",
-            "2 to 80",
-            "--per-decade",
-        ),
-        (not 0 <= options.rounds <= 10_000, f"{options.rounds} rounds", "0 to 10,000", "--bootstrap"),
-        (options.min_entries < 2, f"bins with {options.min_entries} entries", "2 or more", "--min-entries"),
+    thresholds, rounds, entries = options.per_decade, options.rounds, options.min_entries
+    for is_right, found, expected, where in (
+        (2 <= thresholds <= 80, f"{thresholds} thresholds in a factor 10", "2 to 80", "--per-decade"),
+        (0 <= rounds <= 10_000, f"{rounds} rounds", "0 to 10,000", "--bootstrap"),
+        (entries >= 2, f"bins with {entries} entries", "2 or more", "--min-entries"),
     ):
-        if wrong:
+        if not is_right:
             raise SettingsError(found, expected=expected, where=where, todo="correct it")
     return options
 
@@ -222,21 +218,18 @@ def _write(
     group: Together,
 ) -> int:
     """Write tables, then figures from them, then the map (to `path`, if given); returns the number of figures."""
-    tables = write_columns(
-        folder,
-        {"scan": scan_table(scan), "map": map_table(scan, made), "closure": closure_table(scan.bins, done)},
-    )
-    drawn = 0
+    columns = {"scan": scan_table(scan), "map": map_table(scan, made), "closure": closure_table(scan.bins, done)}
+    tables, drawn = write_columns(folder, columns), 0
     if figures:
         from ecalwindows.plots.working_points import draw_working_points
 
         drawn = len(draw_working_points(group.places(tables), folder))
-    text = correction_json(
-        made.threshold.reshape(scan.bins.shape), np.array(scan.bins.et), np.array(scan.bins.eta), description(recorded)
-    )
-    contents = [(folder / "study.json", recorded), *([] if path is None else [(path, json.loads(text))])]
-    with written_atomically([target for target, _ in contents]) as places:
-        for place, (_, content) in zip(places, contents, strict=True):
+    contents = {folder / "study.json": recorded}
+    if path is not None:
+        threshold, et, eta = made.threshold.reshape(scan.bins.shape), np.array(scan.bins.et), np.array(scan.bins.eta)
+        contents[path] = json.loads(correction_json(threshold, et, eta, description(recorded)))
+    with written_atomically(list(contents)) as places:
+        for place, content in zip(places, contents.values(), strict=True):
             place.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return drawn
 
