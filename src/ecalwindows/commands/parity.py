@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ecalwindows.commands.parity_differences import kind_of, of_dataset, of_scalers, warnings_of
+from ecalwindows.commands.parity_data import (
+    SETTINGS,
+    Counts,
+    Measured,
+    Reading,
+    kind_of,
+    of_dataset,
+    of_scalers,
+    warnings_of,
+)
 from ecalwindows.commands.parity_effects import Change, Effect, effects
 from ecalwindows.commands.parity_inputs import Difference, Given, read_given, tensors_differ
-from ecalwindows.commands.parity_sums import EVENT, SETTINGS, Counts, Measured
-from ecalwindows.core.batch import WindowBatch
-from ecalwindows.core.errors import InputError, SettingsError, UnknownColumnError, no_windows, refuse_missing
+from ecalwindows.core.errors import InputError, SettingsError, no_windows
 from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.dataset.reading.opened import Dataset
 from ecalwindows.evaluation.models import ModelFile, read_model
-from ecalwindows.studies.parity.forms import ABSOLUTE, FED, MEMBERS, Name, columns_needed
+from ecalwindows.studies.parity.forms import ABSOLUTE, FED, MEMBERS, Name
 from ecalwindows.studies.parity.scalers import SIGMA, Verdict
 from ecalwindows.training.inputs import CMSSW_NAMES, InputDefinition
-
-GOLDEN = (math.sqrt(5) - 1) / 2
-"""Parts of a dataset are read in steps of this share of it, so that the first ones are from all of it."""
 
 
 @dataclass
@@ -100,10 +101,15 @@ def parity(
             f"sigma is {sigma} and max_windows {max_windows}", expected="numbers above 0", where="--sigma, --windows",
             todo="correct them",
         )  # fmt: skip
-    graph = read_model(_existing(model), 1) if model is not None else None
+    if model is not None and not (Path(model).is_file() and Path(model).suffix.lower() in (".onnx", ".pb")):
+        raise InputError(
+            f"'{model}' is no model", expected="an ONNX file (.onnx) or a frozen graph (.pb)", where="--model",
+            todo="correct the name",
+        )  # fmt: skip
+    graph = read_model(Path(model), 1) if model is not None else None
     given = read_given(inputs, graph)
     opened = Dataset.at(str(dataset)).filter(split=split)
-    reading = _Reading(opened, given, max_windows)
+    reading = Reading(opened, given, max_windows)
     steps = Steps(progress, len(reading.units) * (2 if graph else 1))
     settings, notes = _settings(opened)
     measured = Measured(given, settings)
@@ -122,42 +128,6 @@ def parity(
     if graph is not None:
         _measure_effects(found, given, graph, reading, measured, steps)
     return found
-
-
-def _existing(model: str | Path) -> Path:
-    path = Path(model)
-    if path.suffix.lower() not in (".onnx", ".pb") or not path.is_file():
-        raise InputError(
-            f"'{model}' is no model", expected="an ONNX file (.onnx) or a frozen graph (.pb)", where="--model",
-            todo="correct the name",
-        )  # fmt: skip
-    return path
-
-
-class _Reading:
-    """What is read of the dataset. units : its pieces; columns : those that the comparison needs"""
-
-    def __init__(self, dataset: Dataset, given: Given, max_windows: int | None) -> None:
-        self._dataset, self._limit = dataset, max_windows
-        self.units, self.names = list(dataset.scan.units()), dataset.scan.names
-        if max_windows is not None:  # from all parts of the dataset
-            self.units = [self.units[i] for i in np.argsort(np.arange(len(self.units)) * GOLDEN % 1, kind="stable")]
-        wanted = columns_needed([each.key for each in given.inputs], self.names)
-        found = "the comparison needs {}, which the dataset does not have"
-        refuse_missing(wanted, self.names, dataset.path, found=found, kind=UnknownColumnError)
-        self.columns = wanted | (frozenset(EVENT) & self.names)
-
-    def batches(self, columns: frozenset[str], steps: Steps) -> Iterator[WindowBatch]:
-        """The windows, at most about as many as are wanted."""
-        n = 0
-        for unit in self.units:
-            for batch, kept in self._dataset.scan.pieces([unit], columns):
-                n += len(batch)
-                steps.windows += len(kept)
-                yield batch
-            steps.done()
-            if self._limit is not None and n >= self._limit:
-                break
 
 
 HOW = {
@@ -183,7 +153,7 @@ def _settings(dataset: Dataset) -> tuple[dict[str, Any], list[str]]:
 
 
 def _measure_effects(
-    found: Parity, given: Given, graph: ModelFile, reading: _Reading, measured: Measured, steps: Steps
+    found: Parity, given: Given, graph: ModelFile, reading: Reading, measured: Measured, steps: Steps
 ) -> None:
     """What each difference changes in scores and resolution."""
     why = tensors_differ(given, graph)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.commands.parity_data import Reading
 from ecalwindows.core.batch import Array, WindowBatch, window_sum
 from ecalwindows.core.progress import Steps
 from ecalwindows.dataset.finalizing.identity import batch_keys
@@ -89,14 +90,6 @@ class Effect:
     resolution_error: float | None = None
 
 
-class Reading(Protocol):
-    """What gives batches. names : columns of the dataset"""
-
-    names: frozenset[str]
-
-    def batches(self, columns: frozenset[str], steps: Steps) -> Iterator[WindowBatch]: ...
-
-
 def effects(
     reading: Reading, model: Model, trained: Mapping[Name, str], changes: Mapping[str, Change], steps: Steps
 ) -> tuple[list[Effect], list[str]]:
@@ -119,7 +112,8 @@ def effects(
     ways = {TRAINED: Change()} | dict(changes) | ({TOGETHER: together} if len(changes) > 1 else {})
     models = {name: replace(model, definition=_rescaled(model.definition, way.scalers)) for name, way in ways.items()}
     needed = columns_needed(trained, reading.names)
-    missing = sorted({*model.columns} - {"ncls"} - _window_columns(trained) - reading.names)
+    computed = {column_of(level, name) for level, name in trained if level == "windows"}
+    missing = sorted({*model.columns} - {"ncls"} - computed - reading.names)
     if missing:
         return [], [f"the effects were not measured: the dataset has no {', '.join(missing)}"]
     columns = (needed | {*model.columns} | {*TRUTH, "en_cluster", "et_cluster_calib"}) & reading.names
@@ -137,10 +131,6 @@ def effects(
         effect.flipped /= max(effect.clusters, 1)
     notes = _resolve(made, responses, keys)
     return list(made.values()), notes
-
-
-def _window_columns(trained: Mapping[Name, str]) -> set[str]:
-    return {column_of(level, name) for level, name in trained if level == "windows"}
 
 
 def _rescaled(definition: InputDefinition, scalers: Mapping[Name, tuple[float, float]]) -> InputDefinition:

@@ -1,7 +1,8 @@
-"""What `ecalwindows parity` sums over a dataset: statistics of all inputs in all forms, and what is counted."""
+"""What `ecalwindows parity` finds in a dataset: sums of all inputs in all forms, counts, and differences to CMSSW."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,9 @@ import numpy as np
 from ecalwindows.commands.parity_inputs import Difference, Given
 from ecalwindows.core.arrays import offsets_of
 from ecalwindows.core.batch import Array, WindowBatch
+from ecalwindows.core.errors import UnknownColumnError, refuse_missing
+from ecalwindows.core.progress import Steps
+from ecalwindows.dataset.reading.opened import Dataset
 from ecalwindows.studies.parity.forms import (
     ABSOLUTE,
     COLUMN,
@@ -18,6 +22,7 @@ from ecalwindows.studies.parity.forms import (
     MEMBERS,
     WINDOWS,
     Name,
+    columns_needed,
     forms_of,
     left_out_by_cmssw,
     trained_form,
@@ -34,12 +39,44 @@ VISIBLE = 1e-4
 CUT = 1e-3
 """Share of clusters, or of the energy of hits, without a place from which this is a difference."""
 
+GOLDEN = (math.sqrt(5) - 1) / 2
+"""Parts of a dataset are read in steps of this share of it, so that the first ones are from all of it."""
+
 EVENT = ("run_id", "lumi_id", "event_id")
 SETTINGS = {"mode": "cmssw", "geometry": "v1", "min_et_seed": 1.0, "min_cluster_energy": 0.0}
 """Settings of windows as CMSSW makes them."""
 
+FEW_WINDOWS = 1000
+"""With fewer there is a warning."""
+
 SIGNED = "signed values"
 FROM_ZERO = "minimum and maximum that start from 0"
+
+
+class Reading:
+    """What is read of the dataset. units : its pieces; columns : those that the comparison needs"""
+
+    def __init__(self, dataset: Dataset, given: Given, max_windows: int | None) -> None:
+        self._dataset, self._limit = dataset, max_windows
+        self.units, self.names = list(dataset.scan.units()), dataset.scan.names
+        if max_windows is not None:  # from all parts of the dataset
+            self.units = [self.units[i] for i in np.argsort(np.arange(len(self.units)) * GOLDEN % 1, kind="stable")]
+        wanted = columns_needed([each.key for each in given.inputs], self.names)
+        found = "the comparison needs {}, which the dataset does not have"
+        refuse_missing(wanted, self.names, dataset.path, found=found, kind=UnknownColumnError)
+        self.columns = wanted | (frozenset(EVENT) & self.names)
+
+    def batches(self, columns: frozenset[str], steps: Steps) -> Iterator[WindowBatch]:
+        """The windows, at most about as many as are wanted."""
+        n = 0
+        for unit in self.units:
+            for batch, kept in self._dataset.scan.pieces([unit], columns):
+                n += len(batch)
+                steps.windows += len(kept)
+                yield batch
+            steps.done()
+            if self._limit is not None and n >= self._limit:
+                break
 
 
 @dataclass
@@ -71,9 +108,7 @@ class Measured:
     def __init__(self, given: Given, settings: Mapping[str, Any]) -> None:
         self.given, self.counts = given, Counts()
         self._are_of_cmssw = all(settings.get(name, of_cmssw) == of_cmssw for name, of_cmssw in SETTINGS.items())
-        self.own = {
-            each.key: trained_form(*each.key) if given.convention == "training" else _fed(each) for each in given.inputs
-        }
+        self.own = {each.key: _own_form(each, given.convention) for each in given.inputs}
         self._by_size = BySize(given.inputs)
         self._moments: dict[Name, dict[str, EventMoments]] = {key: {} for key in self.own}
         self._differ = {key: [0, 0, 0.0] for key in self.own}
@@ -220,5 +255,92 @@ class Measured:
                 )
 
 
-def _fed(each: Stated) -> str:
+def _own_form(each: Stated, convention: str) -> str:
+    """In which form the model was trained on an input."""
+    if convention == "training":
+        return trained_form(*each.key)
     return FED if each.name in CMSSW_NAMES[each.level] else COLUMN
+
+
+def of_dataset(settings: Mapping[str, Any], counts: Counts) -> Iterator[Difference]:
+    """Windows that are not those that CMSSW makes."""
+    share = f"{counts.before:,} of {counts.clusters:,} clusters come before the seed in Et"
+    mode = settings.get("mode")
+    if mode not in (None, "cmssw") or counts.before:
+        more = "" if mode != "non-overlapping" else "; seeds inside another window make no window"
+        yield Difference(
+            "membership", "dataset", (), f"{f'mode {mode}: ' if mode else ''}{share}{more}",
+            "every seed makes a window, of itself and the clusters after it in Et", "made without --mode cmssw",
+        )  # fmt: skip
+    geometry = settings.get("geometry")
+    if geometry not in (None, "v1") or counts.outside:
+        name = f"geometry {geometry if isinstance(geometry, str) else 'of its own'}: " if geometry else ""
+        yield Difference(
+            "geometry", "dataset", (), f"{name}{counts.outside:,} of {counts.clusters:,} clusters are outside v1",
+            "geometry v1; clusters of v1 that are not in the dataset cannot be counted", "made without --mode cmssw",
+        )  # fmt: skip
+    if settings.get("min_et_seed", 1.0) != 1.0 or counts.low_seeds:
+        found = f"seeds from {settings.get('min_et_seed', 'an unknown')} GeV, {counts.low_seeds:,} of them up to 1 GeV"
+        yield Difference("membership", "dataset", (), found, "seeds with a calibrated Et above 1 GeV")
+    if settings.get("min_cluster_energy", 0.0) != 0.0:
+        found = f"clusters from {settings['min_cluster_energy']} GeV"
+        yield Difference("membership", "dataset", (), found, "all clusters with hits and an energy above 0")
+
+
+def of_scalers(verdicts: list[Verdict]) -> Iterator[Difference]:
+    """Scalers that do not fit, by reason: those of other forms first."""
+    bad = [each for each in verdicts if not each.fits]
+    for kind, form, fed in (("absolute", ABSOLUTE, SIGNED), ("zero", MEMBERS, FROM_ZERO)):
+        mine = [each for each in bad if kind_of(each) == kind]
+        if mine:
+            reasons = "; ".join(dict.fromkeys(each.reason for each in mine))
+            constant = [each.input.name for each in mine if each.is_always_zero]
+            more = f"; {', '.join(constant)} is constant" if constant else ""
+            names = tuple(each.input.stated for each in mine)
+            yield Difference(kind, "windows", names, reasons, fed + more, f"trained on {form}")
+    by_reason: dict[tuple[str, str], list[Verdict]] = {}
+    for each in (each for each in bad if kind_of(each) == "scaler"):
+        by_reason.setdefault((each.input.level, each.reason.partition(":")[0]), []).append(each)
+    for (level, reason), each_of in by_reason.items():
+        kind = "order" if reason.startswith("mean and width are those of") and each_of[0].likely is None else "scaler"
+        names = tuple(each.input.stated for each in each_of)
+        worst = max((max(map(abs, each.pulls)) for each in each_of if each.pulls), default=math.nan)
+        found = "minimum and maximum do not fit" if math.isnan(worst) else f"off by up to {worst:,.0f} errors"
+        yield Difference(kind, level, names, found, "mean and width of the dataset", reason)
+
+
+def kind_of(each: Verdict) -> str:
+    """Of a scaler that does not fit: what it shows."""
+    if each.form == FED and each.input.level == "windows":
+        if each.likely == ABSOLUTE:
+            return "absolute"
+        if each.likely == MEMBERS or each.is_always_zero:
+            return "zero"
+    return "scaler"
+
+
+def warnings_of(measured: Measured, verdicts: list[Verdict]) -> Iterator[str]:
+    """What cannot be said, or is no difference."""
+    counts = measured.counts
+    if counts.windows < FEW_WINDOWS:
+        yield (
+            f"the sample is small: {counts.windows:,} windows of {counts.events:,} events; deviations of less than "
+            f"some {500 / math.sqrt(counts.windows):.0f} % of a width cannot be seen"
+        )
+    few = [each.input.stated for each in verdicts if each.pulls and each.statistics and each.statistics.is_uncertain]
+    if few:
+        yield f"a few events decide mean and width, so only large deviations can be seen: {', '.join(few)}"
+    if none := [each.input.stated for each in verdicts if each.statistics is None and each.input.scaler != "None"]:
+        yield f"not compared, as the dataset has no such column: {', '.join(none)}"
+    if not counts.hits:
+        yield "the dataset has no hits: nothing can be said of them"
+    if 0 < counts.cut <= CUT * counts.clusters:
+        yield f"{counts.cut:,} of {counts.clusters:,} clusters have no place among {measured.given.places}"
+    if counts.hits_cut and counts.energy_cut <= CUT * counts.energy:
+        yield f"{counts.hits_cut:,} of {counts.hits:,} hits have no place among {measured.given.hits}"
+    constant = [
+        each.input.name for each in verdicts
+        if each.fits and each.form == FED and each.statistics and each.statistics.is_constant
+    ]  # fmt: skip
+    if constant:
+        yield f"constant in CMSSW: {', '.join(constant)}"
