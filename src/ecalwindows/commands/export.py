@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,12 @@ N_WINDOWS = 100
 
 SAMPLE = "electrons.root"
 """The packaged sample, whose windows they are without a dataset."""
+
+OWN: dict[str, Any] = {
+    "is_own": lambda folder: all((folder / name).is_file() for name in (*TEXTS.values(), FRAGMENT)),
+    "ours": "an earlier export",
+}
+"""What may be replaced."""
 
 HOME = "RecoEcal/EgammaClusterProducers/data/DeepSCModels"
 BATCH_SIZE = 64
@@ -97,10 +103,11 @@ def export_cmssw(
     """
     target = Path(output)
     check_strategy(strategy)
-    check_folder(target, overwrite=overwrite, is_own=_is_export, ours="an earlier export")
+    check_folder(target, overwrite=overwrite, **OWN)
     definition = read_inputs(inputs)
     where = "the input definition" if isinstance(inputs, InputDefinition) else str(inputs)
-    columns, unknown = renamed(definition), unknown_names(renamed(definition))
+    columns = renamed(definition)
+    unknown = unknown_names(columns)
     if "windows" not in columns:
         raise SettingsError(
             "the input definition has no tensor of windows", expected="one: CMSSW's producer always feeds it",
@@ -112,40 +119,28 @@ def export_cmssw(
             expected="inputs that its master has: others stop the job", where=where,
             todo="train without them, or add --allow-unknown for a branch of CMSSW that has them",
         )  # fmt: skip
-    with folder_written_atomically(
-        target, overwrite=overwrite, is_own=_is_export, ours="an earlier export"
-    ) as folder:  # fmt: skip
-        for level, name in TEXTS.items():
-            (folder / name).write_text(text_of(columns[level]), encoding="utf-8")
-        made = None if unknown else _exported_definition(folder, definition)
+    places = definition.clusters.places, definition.hits.places if definition.hits else HITS
+    with folder_written_atomically(target, overwrite=overwrite, **OWN) as folder:
+        texts = {level: folder / name for level, name in TEXTS.items()}
+        for level, path in texts.items():
+            path.write_text(text_of(columns[level]), encoding="utf-8")
+        made = None if unknown else CmsswFolder(texts, None).definition(*places)  # as CMSSW reads them
         copied = _copied_model(Path(model), folder, made) if model else None
+        vectors = []
         if made is not None:
             (folder / DEFINITION).write_text(made.text, encoding="utf-8")
-        vectors = [] if made is None else vectors_of(_windows(dataset), made, copied)
-        if vectors:
-            names = {TENSORS[level]: list(part.names) for level, part in made.parts.items()} if made else {}
-            content = {"inputs": names, "windows": vectors}
-            (folder / VECTORS).write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
+            vectors = vectors_of(_windows(dataset), made, copied)
+            if vectors:
+                names = {TENSORS[level]: list(part.names) for level, part in made.parts.items()}
+                content = {"inputs": names, "windows": vectors}
+                (folder / VECTORS).write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
         sizes = {level: len(columns[level]) for level in TEXTS}
-        places = definition.clusters.places, definition.hits.places if definition.hits else HITS
         name = Path(model).name if model else "model.pb"
         text = _fragment(target.absolute().name, name, sizes, places, strategy, unknown)
         (folder / FRAGMENT).write_text(text, encoding="utf-8")
         done = Exported(target, (), unknown, len(vectors), copied is not None and bool(vectors))
         (folder / PAGE).write_text(_page(done, definition, name if model else None), encoding="utf-8")
-        written = tuple(sorted(path.name for path in folder.iterdir()))
-    return Exported(target, written, unknown, len(vectors), done.has_scores)
-
-
-def _is_export(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in (*TEXTS.values(), FRAGMENT))
-
-
-def _exported_definition(folder: Path, definition: InputDefinition) -> InputDefinition:
-    """The definition of the files in a folder, as CMSSW reads them."""
-    texts = {level: folder / name for level, name in TEXTS.items()}
-    hits = definition.hits.places if definition.hits else HITS
-    return CmsswFolder(texts, None).definition(definition.clusters.places, hits)
+        return replace(done, files=tuple(sorted(path.name for path in folder.iterdir())))
 
 
 def _copied_model(path: Path, folder: Path, definition: InputDefinition | None) -> Model | None:
@@ -170,18 +165,13 @@ def _copied_model(path: Path, folder: Path, definition: InputDefinition | None) 
 def _windows(dataset: str | Path | None) -> Iterator[WindowBatch]:
     """Windows of a dataset, or of the packaged sample as CMS's reconstruction makes them."""
     if dataset is not None:
-        yield from _read(dataset)
+        scan = Dataset.at(str(dataset)).scan
+        yield from (batch for batch, _ in scan.pieces(scan.units(), scan.names))
         return
     with tempfile.TemporaryDirectory() as folder, as_file(files("ecalwindows") / "data" / "samples" / SAMPLE) as sample:
         path = Path(folder) / "windows.parquet"
         write_windows(str(sample), path, WindowSettings.model_validate({"mode": "cmssw", "keep": "all"}))
-        yield from _read(path)
-
-
-def _read(path: str | Path) -> Iterator[WindowBatch]:
-    scan = Dataset.at(str(path)).scan
-    for batch, _ in scan.pieces(scan.units(), scan.names):
-        yield batch
+        yield from _windows(path)
 
 
 def vectors_of(
@@ -229,14 +219,13 @@ def _vector(
     pairs = pair[np.argsort(place)]
     names = {name: f"cluster_{name}" for name in ("eta", "phi", "ieta", "iphi", "iz")}
     columns = {name: batch.column(column)[pairs] for name, column in ({"energy": "en_cluster"} | names).items()}
-    clusters: list[dict[str, Any]] = [
-        {name: column[i].item() for name, column in columns.items()} for i in range(len(pairs))
-    ]
+    clusters: list[dict[str, Any]] = []
+    for i, pair in enumerate(pairs):
+        hits = slice(batch.hits_offsets[pair], batch.hits_offsets[pair + 1])
+        numbers = [batch.hits[name][hits].tolist() for name in ("ieta", "iphi", "iz", "energy_fraction")]
+        clusters.append({name: column[i].item() for name, column in columns.items()})
+        clusters[-1]["hits"] = [list(hit) for hit in zip(*numbers, strict=True)]
     kept = min(len(pairs), definition.clusters.places)
-    hits = [slice(batch.hits_offsets[p], batch.hits_offsets[p + 1]) for p in pairs]
-    for cluster, of_cluster in zip(clusters, hits, strict=True):
-        numbers = [batch.hits[name][of_cluster] for name in ("ieta", "iphi", "iz", "energy_fraction")]
-        cluster["hits"] = [[column[k].item() for column in numbers] for k in range(len(numbers[0]))]
     places = definition.hits.places if definition.hits else 0
     vector = {
         "clusters": clusters,
@@ -289,10 +278,8 @@ def _page(done: Exported, definition: InputDefinition, model: str | None) -> str
     ]  # fmt: skip
     if model:
         lines.append(f"- {code(model)}: the model")
-    if model and model.lower().endswith(".onnx"):
-        lines.append(
-            "  CMSSW's producer reads frozen TensorFlow graphs (.pb) only: this ONNX file is for other programs"
-        )
+        if model.lower().endswith(".onnx"):
+            lines.append(ONLY_GRAPHS)
     if done.windows:
         scores = " and the scores of the model" if done.has_scores else ""
         lines += [
@@ -308,6 +295,7 @@ def _page(done: Exported, definition: InputDefinition, model: str | None) -> str
     return "\n".join(lines) + "\n"
 
 
+ONLY_GRAPHS = "  CMSSW's producer reads frozen TensorFlow graphs (.pb) only: this ONNX file is for other programs"
 UNCHECKED = "There are no test vectors, and the shapes of the model's tensors were not checked."
 TRAINED_OTHERWISE = """\
 The model was trained on inputs as they are in a dataset (`convention: training`). CMSSW computes some of them in

@@ -42,7 +42,7 @@ from ecalwindows.dataset.folder_output import check_folder, folder_written_atomi
 from ecalwindows.dataset.input_warnings import record_warnings
 from ecalwindows.dataset.record import DataFile, DatasetRecord, read_record
 from ecalwindows.dataset.splits import Splits
-from ecalwindows.formats.manifest import FOLDER, FileRecord, file_record
+from ecalwindows.formats.manifest import FOLDER, file_record
 from ecalwindows.formats.parquet.index import INDEX, write_parquet_index
 from ecalwindows.formats.suffixes import RECORD
 from ecalwindows.formats.weights import read_weights
@@ -109,8 +109,7 @@ def finalize_dataset(
         _refuse_untracked(folder, parts)
         refuse_links([folder / FOLDER, folder / FOLDER / "run", *(folder / name for name in INDEX)])
         with outputs_together():
-            form = Form(parts, _files_in_place(parts), _beside_in_place(folder, parts))
-            record = described([form], events, None, fields | {"bad_inputs": bad})
+            record = described([_form_in_place(folder, parts)], events, None, fields | {"bad_inputs": bad})
             write_record(record, folder / FOLDER)
             _write_run(folder / FOLDER, folder, target, started, time.monotonic() - began)
             refuse_changed_parts(parts)
@@ -187,7 +186,7 @@ def _events(forms: Sequence[Sequence[Part]], splits: Splits | None) -> Words | N
 
     Raises InputError for an event in two parts, and for splits without the columns of events.
     """
-    parts = forms[0]
+    parts, base = forms[0], forms[0][0].base
     unknown = [part.name for each in (forms if splits else forms[:1]) for part in each if not has_identity(part)]
     if unknown and splits:
         raise InputError(
@@ -202,42 +201,37 @@ def _events(forms: Sequence[Sequence[Part]], splits: Splits | None) -> Words | N
         try:
             seen.add(part.name, part_keys(part))
         except ValueError as error:
-            raise parts_error(
-                f"{part.name}: {error}", "data as ecalwindows writes them", part.base, "make the part again"
-            ) from error
-    seen.check(str(parts[0].base))
+            found = f"{part.name}: {error}"
+            raise parts_error(found, "data as ecalwindows writes them", base, "make the part again") from error
+    seen.check(str(base))
     return seen.keys
 
 
 def _refuse_untracked(folder: Path, parts: Sequence[Part]) -> None:
     """Readers take all visible files of a folder of Parquet files for data."""
+    if parts[0].manifest.format != "parquet":
+        return
     known = {record.name for part in parts for record in part.manifest.files} | set(INDEX)
-    if parts[0].manifest.format == "parquet":
-        names = sorted(path.name for path in folder.iterdir() if path.name[0] not in "._" and path.name not in known)
-        if names:
-            raise parts_error(
-                f"{some(names, MAX_LISTED)} among the Parquet files",
-                "nothing else there: readers take all files for data",
-                folder,
-                "move it elsewhere, or write the dataset to a folder of its own with -o",
-            )
+    names = sorted(path.name for path in folder.iterdir() if path.name[0] not in "._" and path.name not in known)
+    if names:
+        raise parts_error(
+            f"{some(names, MAX_LISTED)} among the Parquet files", "nothing else there: readers take all files for data",
+            folder, "move it elsewhere, or write the dataset to a folder of its own with -o",
+        )  # fmt: skip
 
 
-def _files_in_place(parts: Sequence[Part]) -> list[DataFile]:
-    return [
+def _form_in_place(folder: Path, parts: Sequence[Part]) -> Form:
+    """The files of parts that stay where they are, and their manifests; the index of Parquet is written."""
+    files = [
         DataFile(name=each.name, bytes=each.bytes, sha256=each.sha256, windows=part.rows.get(each.name))
         for part in parts
         for each in sorted(part.manifest.files, key=lambda each: each.name not in part.rows)
     ]
-
-
-def _beside_in_place(folder: Path, parts: Sequence[Part]) -> list[FileRecord]:
-    """The manifests, and the index of Parquet, which is written."""
-    found = [file_record(part.manifest_file, folder) for part in parts]
+    beside = [file_record(part.manifest_file, folder) for part in parts]
     if parts[0].manifest.format == "parquet":
         names = [record.name for part in parts for record in part.manifest.files]
-        found += write_parquet_index(folder, names, folder)
-    return found
+        beside += write_parquet_index(folder, names, folder)
+    return Form(parts, files, beside)
 
 
 def write_record(record: DatasetRecord, folder: Path) -> None:
@@ -257,11 +251,8 @@ def write_record(record: DatasetRecord, folder: Path) -> None:
             place.write_text(text(), encoding="utf-8")
         base = folder.parent if is_flat else folder
         found = [file_record(path, base, place) for path, place in zip(paths[:-1], places[:-1], strict=True)]
-        found += [
-            page
-            for page in record.pages
-            if page.name not in {each.name for each in found} and (base / page.name).is_file()
-        ]
+        written = {each.name for each in found}
+        found += [page for page in record.pages if page.name not in written and (base / page.name).is_file()]
         places[-1].write_text(record.model_copy(update={"pages": found}).text(), encoding="utf-8")
 
 

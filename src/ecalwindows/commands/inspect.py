@@ -101,11 +101,10 @@ def _data_facts(path: Path) -> DataFacts:
     own = file_metadata(files[0])
     rows = [each.rows if each else (parquet_rows(file) if kind == "parquet" else None)
             for file, each in zip(files, manifests, strict=True)]  # fmt: skip
+    what = "a part" if len(files) == 1 else "parts"
     return DataFacts(
         path=str(path),
-        what=("a part" if len(files) == 1 else "parts")
-        if manifest
-        else "files without manifest, perhaps by other programs",
+        what=what if manifest else "files without manifest, perhaps by other programs",
         format=kind,
         files=len(files),
         bytes=sum(file.stat().st_size for file in files),
