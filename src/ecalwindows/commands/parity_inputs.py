@@ -293,27 +293,24 @@ def with_columns(
 
     like : states tensors and places, by default they are those of CMSSW
     """
-    values: dict[str, Any] = {}
+    features: dict[str, list[dict[str, Any]]] = {}
     for level in LEVELS:
         mine = [each for each in inputs if each.level == level]
-        if any(column_of(level, each.name) not in NAMES["training"][level] for each in mine):
-            return None
-        if len({each.name for each in mine}) < len(mine):
+        names = {column_of(level, each.name) for each in mine}
+        if not names <= {*NAMES["training"][level]} or len({each.name for each in mine}) < len(mine):
             return None
         if mine:
-            values[level] = {"tensor": TENSORS[level], "features": [_feature(level, each) for each in mine]}
-    values["clusters"]["places"] = places
-    if "hits" in values:
-        values["hits"]["places"] = hits
-    values |= {"is_seed": TENSORS["is_seed"], "n_clusters": TENSORS["n_clusters"]}
-    values["output"] = {"tensor": OUTPUT, "logit": True}
-    if like is not None:
-        stated = like.model_dump(mode="json", exclude_none=True)
-        values = {name: stated[name] for name in ("is_seed", "n_clusters", "output") if name in stated} | {
-            level: {**stated[level], "features": values[level]["features"]} for level in LEVELS if level in stated
-        }
+            features[level] = [_feature(level, each) for each in mine]
     if any(width <= 0 or not np.isfinite(np.float32(width)) for each in inputs for width in each.scale[1:]):
         return None
+    stated: dict[str, Any] = {name: TENSORS[name] for name in ("is_seed", "n_clusters")}
+    stated["output"] = {"tensor": OUTPUT, "logit": True}
+    for level, n in {"clusters": {"places": places}, "windows": {}, "hits": {"places": hits}}.items():
+        stated[level] = {"tensor": TENSORS[level], **n}
+    if like is not None:
+        stated = like.model_dump(mode="json", exclude_none=True)
+    values: dict[str, Any] = {name: stated[name] for name in ("is_seed", "n_clusters", "output") if name in stated}
+    values |= {level: {**stated[level], "features": each} for level, each in features.items()}
     return input_definition(values | {"convention": "training"})
 
 

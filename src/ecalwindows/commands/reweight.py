@@ -13,13 +13,12 @@ from typing import Literal
 
 import numpy as np
 
-from ecalwindows.core.arrays import Floats
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.core.files.output import check_output, outputs_together, written_atomically
 from ecalwindows.core.progress import Progress
 from ecalwindows.studies.reweighting.bins import Choice, chosen_bins
 from ecalwindows.studies.reweighting.closure import Closure, closure_tests
-from ecalwindows.studies.reweighting.fit import REPORTED, Bins, Fit, fitted
+from ecalwindows.studies.reweighting.fit import REPORTED, Fit, fitted
 from ecalwindows.studies.reweighting.samples import NAMES, Sample, halves
 from ecalwindows.studies.reweighting.tables import reweighting_tables
 from ecalwindows.studies.reweighting.weights_json import largest_weight, weights_json
@@ -27,6 +26,11 @@ from ecalwindows.studies.tables import Columns as Table
 from ecalwindows.studies.tables import write_columns
 
 log = logging.getLogger(__name__)
+
+
+STATE_FLAVOURS = (
+    "add a dataset, or state the flavour of one: `ecalwindows windows` and `convert` have --flavour 11 and 22"
+)
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,7 @@ def reweight_datasets(
     folder = Path(study) if study is not None else output.with_name(f"{output.stem}_study")
     check_output(output, overwrite=True, replaces=(".json",))
     derive, other = halves(inputs, check, split, progress)
-    done = derived(derive, other, options or Options())
-    tables = done_tables(done, other, options or Options())
+    done, tables = derived(derive, other, options or Options())
     with outputs_together() as group:
         paths = write_columns(folder, tables)
         done.outputs = [*([output] if done.problem is None else []), *paths.values()]
@@ -107,8 +110,11 @@ def reweight_datasets(
     return done
 
 
-def derived(derive: Sample, other: Sample, options: Options) -> Reweighted:
-    """The weights from one half, checked with the other. Raises InputError where a flavour has too few windows."""
+def derived(derive: Sample, other: Sample, options: Options) -> tuple[Reweighted, Mapping[str, Table]]:
+    """The weights from one half, checked with the other, and tables of both.
+
+    Raises InputError where a flavour has too few windows.
+    """
     if options.cap is not None and not 1 < options.cap < math.inf:
         raise SettingsError(
             f"the cap is {options.cap:g}", expected="a number above 1, the mean of the weights", where="--cap",
@@ -119,7 +125,7 @@ def derived(derive: Sample, other: Sample, options: Options) -> Reweighted:
             _refuse_few(half, flavour, name, words, options.least)
     windows = {flavour: derive.windows(flavour) for flavour in NAMES}
     bins = chosen_bins(list(windows.values()), options.et, options.eta, options.ncls, quantiles=options.quantiles)
-    target = _target(bins, options)
+    target = bins.area if options.flat == "density" else np.ones_like(bins.area)  # wanted in Et - eta, in any scale
     counts = {flavour: each.counts(bins) for flavour, each in windows.items()}
     fit = fitted(counts, bins, target, least=options.least, cap=options.cap)
     check = {flavour: other.windows(flavour).counts(bins) for flavour in NAMES}
@@ -128,22 +134,18 @@ def derived(derive: Sample, other: Sample, options: Options) -> Reweighted:
         for when, weighted in (("before", False), ("after", True))
     }
     done = Reweighted(fit, tests, _windows(derive, other), _notes(fit, options))
-    done.largest = largest_weight(fit)
-    done.problem = _problem(fit, options)
-    return done
+    done.largest, done.problem = largest_weight(fit), _problem(fit, options)
+    return done, reweighting_tables(fit, target, check, tests, options.least)
 
 
 def _refuse_few(half: Sample, flavour: int, name: str, words: str, least: int) -> None:
-    n = int((half.flavour == flavour).sum())
-    if n >= max(least, 1):
-        return
-    there = sorted(set(half.flavour.tolist()))
-    raise InputError(
-        f"there are {n:,} windows of {name} (flavour {flavour}) {words}; flavours there: {there}",
-        expected=f"matched windows of both flavours, {max(least, 1)} at least",
-        where="the datasets",
-        todo="add a dataset, or state the flavour of one: `ecalwindows windows` and `convert` have --flavour 11 and 22",
-    )
+    n, needed = int((half.flavour == flavour).sum()), max(least, 1)
+    if n < needed:
+        there = np.unique(half.flavour).tolist()
+        raise InputError(
+            f"there are {n:,} windows of {name} (flavour {flavour}) {words}; flavours there: {there}",
+            expected=f"matched windows of both flavours, {needed} at least", where="the datasets", todo=STATE_FLAVOURS,
+        )  # fmt: skip
 
 
 def _windows(derive: Sample, other: Sample) -> dict[str, int]:
@@ -206,16 +208,3 @@ def _notes(fit: Fit, options: Options) -> list[str]:
     if options.cap is not None:
         notes.append(", ".join(f"{n} bins of {name} at the cap" for name, n in fit.capped.items()))
     return notes
-
-
-def _target(bins: Bins, options: Options) -> Floats:
-    """The Et - eta distribution that is wanted, (n_eta, n_et), in any scale."""
-    return bins.area if options.flat == "density" else np.ones_like(bins.area)
-
-
-def done_tables(done: Reweighted, other: Sample, options: Options) -> Mapping[str, Table]:
-    """The tables of `reweighting_tables` for the check half."""
-    bins = done.fit.bins
-    target = _target(bins, options)
-    check = {flavour: other.windows(flavour).counts(bins) for flavour in NAMES}
-    return reweighting_tables(done.fit, target, check, done.tests, options.least)

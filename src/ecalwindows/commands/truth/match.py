@@ -23,7 +23,7 @@ from ecalwindows.core.progress import Progress
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.core.threads import Threads
 from ecalwindows.dataset.flat_tables import FlatWriter
-from ecalwindows.dumper.headers import Input, Inputs
+from ecalwindows.dumper.headers import Input
 from ecalwindows.dumper.read import no_events
 from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_results
 from ecalwindows.formats.manifest import Manifest, file_record, manifest_path, refuse_linked_manifest
@@ -57,26 +57,44 @@ def write_matches(
     Raises an EcalWindowsError for anything that a user can correct; then nothing has changed under the output's name.
     """
     began, path = time.monotonic(), Path(output)
-    settings, reading = _with_truth(settings or WindowSettings()), reading or Reading()
+    chosen, reading = _with_truth(settings or WindowSettings()), reading or Reading()
     paths = [path] if is_special(path) else [manifest_path(path), path]
     with no_empty_folders(paths):
         if not is_special(path):
             refuse_linked_manifest(paths[0])
         for each in paths:
             check_output(each, overwrite=overwrite or each != path)
-        checked = checked_inputs(inputs, settings, list(MATCH_COLUMNS), reading)
+        checked = checked_inputs(inputs, chosen, list(MATCH_COLUMNS), reading)
         refuse_input_as_output(path, checked)
         report = MatchReport(output=path, replaced=is_replaced(path))
-        origin = data_origin(settings, None)
+        origin = data_origin(chosen, None)
         new = () if overwrite else [path]
+
+        def work(file: Input, events: Events) -> Matches:
+            return matched_clusters(events, chosen, use_pileup=file.use_pileup)
+
         with written_atomically(paths, new=new) as places, Threads(reading.jobs) as threads:
             metadata = {"ecalwindows": json.dumps(origin, sort_keys=True)}
             columns = list(MATCH_COLUMNS.values())
             with FlatWriter(places[-1], columns, metadata=metadata, threads=threads) as writer:
-                _write(writer, checked, settings, reading, report, progress)
+                writer.write(matched_clusters(no_events(), chosen, use_pileup=False).columns)
+                for _, _, made in iter_results(checked, chosen, work, reading=reading, report=report):
+                    writer.write(made.columns)
+                    report.counts += made.counts
+                    if progress:
+                        progress(report.counts.events, checked.n_events, report.counts.matched)
             refuse_changed_inputs(checked, report)
             if not is_special(path):
-                manifest = _manifest(path, places[-1], origin, checked, report, threads)
+                manifest = Manifest(
+                    format=FORMAT,
+                    files=[file_record(path, path.parent, places[-1])],
+                    rows=report.counts.matched,
+                    columns=list(MATCH_COLUMNS),
+                    inputs=input_records(checked, report, threads=threads),
+                    counts=asdict(report.counts) | {"duplicates": report.n_duplicates},
+                    bad_inputs=bad_records(report),
+                    **origin,
+                )
                 places[0].write_text(manifest.text(), encoding="utf-8")
     warn_of_inputs(checked, report, reading)
     report.seconds = time.monotonic() - began
@@ -91,39 +109,3 @@ def _with_truth(settings: WindowSettings) -> WindowSettings:
             where="the settings", todo="leave `truth` out of the settings",
         )  # fmt: skip
     return settings.model_copy(update={"truth": "require"})
-
-
-def _write(
-    writer: FlatWriter,
-    inputs: Inputs,
-    settings: WindowSettings,
-    reading: Reading,
-    report: MatchReport,
-    progress: Progress | None,
-) -> None:
-    writer.write(matched_clusters(no_events(), settings, use_pileup=False).columns)
-
-    def work(file: Input, events: Events) -> Matches:
-        return matched_clusters(events, settings, use_pileup=file.use_pileup)
-
-    for _, _, made in iter_results(inputs, settings, work, reading=reading, report=report):
-        writer.write(made.columns)
-        report.counts += made.counts
-        if progress:
-            progress(report.counts.events, inputs.n_events, report.counts.matched)
-
-
-def _manifest(
-    path: Path, place: Path, origin: dict[str, Any], inputs: Inputs, report: MatchReport, threads: Threads
-) -> Manifest:
-    """The manifest of a table that is written, but has no name yet."""
-    return Manifest(
-        format=FORMAT,
-        files=[file_record(path, path.parent, place)],
-        rows=report.counts.matched,
-        columns=list(MATCH_COLUMNS),
-        inputs=input_records(inputs, report, threads=threads),
-        counts=asdict(report.counts) | {"duplicates": report.n_duplicates},
-        bad_inputs=bad_records(report),
-        **origin,
-    )

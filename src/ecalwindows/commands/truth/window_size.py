@@ -183,15 +183,13 @@ def fit_name(share: float) -> str:
     return f"fit_{share:g}"
 
 
-MADE_HERE = "# Windows that contain"
-"""How a settings file of this study begins."""
+MADE_HERE, MADE_EARLIER = "# Windows that contain", "# Windows that hold"
+"""How a settings file of this study begins, and how one of earlier versions did."""
 
 
 def _remove_old(path: Path) -> None:
     """Remove the file of an earlier run, which does not belong to the tables of this one."""
-    if path.is_file() and path.read_text(encoding="utf-8", errors="replace").startswith(
-        (MADE_HERE, "# Windows that hold")
-    ):
+    if path.is_file() and path.read_text(encoding="utf-8", errors="replace").startswith((MADE_HERE, MADE_EARLIER)):
         path.unlink()
 
 
