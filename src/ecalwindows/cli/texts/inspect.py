@@ -106,18 +106,17 @@ def _missing(missing: Sequence[Missing]) -> Iterator[str]:
 
 
 def _commands(facts: DumpFacts, source: str) -> Iterator[str]:
-    name = quote(source)
-    options = _options(facts)
-    if facts.makes_windows:
-        yield from _windows(facts, name, f"{options} -f FILE" if facts.left_out else options)
+    name, options = quote(source), _options(facts)
+    if facts.makes_windows and facts.left_out:
+        yield from _windows(facts, name, f"{options} -f FILE")
+        yield f"(FILE is a features definition (docs/datasets.md) without {', '.join(facts.left_out)})"
+    elif facts.makes_windows:
+        yield from _windows(facts, name, options)
+        yield f"ecalwindows show {name} --list"
     elif facts.fault:
         yield "none: the file has a fault"
     elif not facts.makes_matches:
         yield "none: branches that all windows need are missing"
-    if facts.makes_windows and facts.left_out:
-        yield f"(FILE is a features definition (docs/datasets.md) without {', '.join(facts.left_out)})"
-    elif facts.makes_windows:
-        yield f"ecalwindows show {name} --list"
     if facts.makes_matches:
         yield f"ecalwindows truth match {name} -o matches.parquet{options}"
 
@@ -126,10 +125,11 @@ def _windows(facts: DumpFacts, name: str, options: str) -> Iterator[str]:
     """Commands that make windows."""
     yield f"ecalwindows windows {name} -o windows.parquet{options}"
     yield f"ecalwindows windows {name} -o windows.parquet --mode cmssw --keep all{options}"
-    for other in facts.superclusters if "superCluster" in facts.superclusters else ():
-        if other != "superCluster":
-            yield f"ecalwindows windows {name} -o {other}.parquet{options} --superclusters {other}"
-        if other in SECOND_COLUMNS and other != "superCluster":
+    if "superCluster" not in facts.superclusters:
+        return
+    for other in (each for each in facts.superclusters if each != "superCluster"):
+        yield f"ecalwindows windows {name} -o {other}.parquet{options} --superclusters {other}"
+        if other in SECOND_COLUMNS:
             yield f"ecalwindows windows {name} -o both.parquet{options} --also-superclusters {other}"
 
 
@@ -139,12 +139,8 @@ def _options(facts: DumpFacts) -> str:
         options = " --truth none"
     else:
         options = "" if "sim_fraction" in facts.strategies else f" -a {facts.strategies[0]}"
-    if (
-        facts.truth == "complete"
-        and "caloParticle_simEnergyGoodStatus" not in facts.names
-        and "caloParticle_simEnergy" in facts.names
-    ):
-        options += " --true-energy simEnergy"
+        if "caloParticle_simEnergy" in facts.names and "caloParticle_simEnergyGoodStatus" not in facts.names:
+            options += " --true-energy simEnergy"
     if facts.superclusters and "superCluster" not in facts.superclusters:
         options += f" --superclusters {facts.superclusters[0]}"
     return options

@@ -20,11 +20,7 @@ def match_text(report: MatchReport) -> str:
         ("in the table", c.with_clusters, "each with a main cluster"),
     ]
     lines = [f"{name:<24}{count:>13,}  {words}".rstrip() for name, count, words in rows]
-    if report.n_duplicates:
-        lines.append(f"{'events seen before':<24}{report.n_duplicates:>13,}  left out, and not counted above")
     lines += reading_notes(report)
-    rate = c.events / report.seconds if report.seconds else 0.0
-    lines.append(f"{report.seconds:.1f} s, {rate:,.0f} events/s")
     lines.append(f"{'replaced' if report.replaced else 'written'}: {report.output}")
     lines.append(f"next: ecalwindows truth working-points {report.output} -o wp.json")
     return "\n".join(lines)

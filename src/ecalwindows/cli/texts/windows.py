@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ecalwindows.commands.windows import Report
 from ecalwindows.core.names import counted
-from ecalwindows.dumper.reading import ReadReport
+
+if TYPE_CHECKING:
+    from ecalwindows.commands.truth.match import MatchReport
 
 
 def summary(report: Report) -> str:
@@ -31,22 +35,20 @@ def summary(report: Report) -> str:
     ]
     if not report.has_truth:
         lines.append("truth: none (columns of truth are left out, and all windows are kept)")
-    if report.n_duplicates:
-        lines.append(f"{'events seen before':<24}{report.n_duplicates:>13,}  left out, and not counted above")
     lines += reading_notes(report)
-    rate = c.events / report.seconds if report.seconds else 0.0
-    lines.append(f"{report.seconds:.1f} s, {rate:,.0f} events/s")
     lines += [f"{'replaced' if path in report.replaced else 'written'}: {path}" for path in reversed(report.outputs)]
     return "\n".join(lines)
 
 
-def reading_notes(report: ReadReport) -> list[str]:
-    """What is to be reported of the inputs, one line for each."""
+def reading_notes(report: Report | MatchReport) -> list[str]:
+    """What is to be reported of the inputs, one line for each, and how long it took."""
     lines = []
+    if report.n_duplicates:
+        lines.append(f"{'events seen before':<24}{report.n_duplicates:>13,}  left out, and not counted above")
     if report.n_files:
         used = report.pileup_files
         where = {0: "off (no such branches, or switched off)", report.n_files: "used"}
         lines.append("pile-up: " + where.get(used, f"used in {used} of {counted(report.n_files, 'file')}"))
-    for error in report.bad:
-        lines.append(f"bad file left out: {error.where}: {error.found}")
-    return lines
+    lines += [f"bad file left out: {error.where}: {error.found}" for error in report.bad]
+    rate = report.counts.events / report.seconds if report.seconds else 0.0
+    return [*lines, f"{report.seconds:.1f} s, {rate:,.0f} events/s"]
