@@ -58,7 +58,7 @@ class StudyOptions:
     seed: int = SEED
 
 
-@dataclass(frozen=True)
+@dataclass
 class Study:
     """What was found, and where it is.
 
@@ -75,9 +75,9 @@ class Study:
     closure: Closure
     path: Path
     folder: Path
-    n_figures: int
-    seconds: float
-    problem: str | None = None
+    problem: str | None
+    n_figures: int = 0
+    seconds: float = 0.0
 
 
 def derive_working_points(
@@ -114,20 +114,19 @@ def derive_working_points(
     done = closure(
         sample, ~derive, options.bins, made.level, flat, rounds=options.rounds, seed=options.seed, done=steps.done
     )
-    recorded = _recorded(files, others, options, sample, derive)
-    problem = map_problem(made, options.min_entries)
+    problem, n_derive = map_problem(made, options.min_entries), int(derive.sum())
+    study = Study(options, sample, n_derive, len(sample) - n_derive, scan, made, done, path, place, problem)
+    recorded = _recorded(files, others, study)
     refuse_changed(states)
     with outputs_together() as group:
-        drawn = _write(None if problem else path, place, scan, made, done, recorded, figures, group)
+        study.n_figures = _write(study, recorded, figures, group)
     if problem:
         log.warning(
             "no map is written%s: %s; give more tables or wider bins (--et-bins, --eta-bins), or use the packaged map"
             " (leave --wp-file out)", f", and {path} is that of an earlier run" if path.exists() else "", problem,
         )  # fmt: skip
-    n_derive, seconds = int(derive.sum()), time.monotonic() - began
-    return Study(
-        options, sample, n_derive, len(sample) - n_derive, scan, made, done, path, place, drawn, seconds, problem
-    )  # fmt: skip
+    study.seconds = time.monotonic() - began
+    return study
 
 
 def checked(options: StudyOptions) -> StudyOptions:
@@ -189,45 +188,36 @@ def flavour_counts(sample: Sample) -> dict[int, int]:
     return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
-def _recorded(
-    files: Sequence[Path], others: Sequence[Path], options: StudyOptions, sample: Sample, derive: Flags
-) -> dict[str, Any]:
+def _recorded(files: Sequence[Path], others: Sequence[Path], study: Study) -> dict[str, Any]:
     """What decides the map, the same each time: no path, time or host."""
+    sample = study.sample
     return {
         "version": version,
         "revision": revision,
-        "options": asdict(options),
+        "options": asdict(study.options),
         "split": METHOD if not others else "tables of their own (--test)",
         "settings": file_metadata(files[0]).get("settings", {}),
         "tables": [file_record(file, file.parent).model_dump() for file in files],
         "test_tables": [file_record(file, file.parent).model_dump() for file in others],
         "matched_clusters": sample.n_rows,
-        "caloparticles": {"derive": int(derive.sum()), "close": int((~derive).sum())} | asdict(sample.dropped),
+        "caloparticles": {"derive": study.n_derive, "close": study.n_close} | asdict(sample.dropped),
         "flavours": {str(flavour): n for flavour, n in flavour_counts(sample).items()},
     }
 
 
-def _write(
-    path: Path | None,
-    folder: Path,
-    scan: Scan,
-    made: ThresholdMap,
-    done: Closure,
-    recorded: dict[str, Any],
-    figures: bool,
-    group: Together,
-) -> int:
-    """Write tables, then figures from them, then the map (to `path`, if given); returns the number of figures."""
-    columns = {"scan": scan_table(scan), "map": map_table(scan, made), "closure": closure_table(scan.bins, done)}
+def _write(study: Study, recorded: dict[str, Any], figures: bool, group: Together) -> int:
+    """Write tables, then figures from them, then the map, if it has no problem; returns the number of figures."""
+    folder, scan, made, bins = study.folder, study.scan, study.map, study.scan.bins
+    columns = {"scan": scan_table(scan), "map": map_table(scan, made), "closure": closure_table(bins, study.closure)}
     tables, drawn = write_columns(folder, columns), 0
     if figures:
         from ecalwindows.plots.working_points import draw_working_points
 
         drawn = len(draw_working_points(group.places(tables), folder))
     contents = {folder / "study.json": recorded}
-    if path is not None:
-        threshold, et, eta = made.threshold.reshape(scan.bins.shape), np.array(scan.bins.et), np.array(scan.bins.eta)
-        contents[path] = json.loads(correction_json(threshold, et, eta, description(recorded)))
+    if study.problem is None:
+        threshold, et, eta = made.threshold.reshape(bins.shape), np.array(bins.et), np.array(bins.eta)
+        contents[study.path] = json.loads(correction_json(threshold, et, eta, description(recorded)))
     with written_atomically(list(contents)) as places:
         for place, content in zip(places, contents.values(), strict=True):
             place.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
