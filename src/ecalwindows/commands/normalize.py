@@ -234,12 +234,11 @@ def _warn(factors: Factors) -> None:
             "the factors are those of %s windows only: standard deviations are uncertain by some %.0f %%",
             f"{factors.windows:,}", 100 / math.sqrt(2 * factors.windows),
         )  # fmt: skip
-    kinds: dict[str, list[str]] = {"hold no number: all four factors are -999": [], "are constant: std is 0": []}
-    empty, constant = kinds.values()
-    for columns in factors.levels.values():
-        empty += [name for name, moments in columns.items() if not moments.n]
-        constant += [name for name, moments in columns.items() if moments.n and moments.least == moments.largest]
-    for kind, names in kinds.items():
+    columns = [column for level in factors.levels.values() for column in level.items()]
+    for kind, names in (
+        ("hold no number: all four factors are -999", [name for name, each in columns if not each.n]),
+        ("are constant: std is 0", [name for name, each in columns if each.n and each.least == each.largest]),
+    ):
         if names:
             log.warning("%d columns %s: %s", len(names), kind, ", ".join(names[:6]) + (" ..." if names[6:] else ""))
 

@@ -117,33 +117,30 @@ class Walk:
         for batch, found in self.threads.results(calls()):
             for outcome, more in zip(self.results, found, strict=True):
                 outcome.take(more)
-            self._identity(batch, sample, path.name, counted.windows)
-            self._split(batch, sample, file, counted.windows)
+            self._rows(batch, sample, file, counted.windows)
             counted = _counted(counted, batch)
         self._text(path, notes, counted.windows)
         self.found[path.absolute()] = counted
         self.validation.windows += counted.windows
         self.validation.clusters += counted.clusters
 
-    def _identity(self, batch: WindowBatch, sample: str, where: str, first: int) -> None:
-        names = batch.window_index if len(batch.window_index.data) else None
-        if set(IDENTITY) <= batch.window.keys():
-            again = self.identities.again(identity_keys(batch, sample))
-            self.more["unique identity"].count(~again, names, where, first)
+    def _rows(self, batch: WindowBatch, sample: str, file: File, first: int) -> None:
+        """Check that windows occur once, and are in the split of their event. first : number of the first one"""
+        names, where = batch.window_index if len(batch.window_index.data) else None, Path(file.path).name
+        identity, text, split = (self.more[name] for name in ("unique identity", "unique window_index", "split"))
+        if missing := set(IDENTITY) - batch.window.keys():
+            identity.missing |= missing
         else:
-            self.more["unique identity"].missing |= set(IDENTITY) - batch.window.keys()
-        if names is not None:
-            self.more["unique window_index"].count(~self.texts.again(text_keys(names)), names, where, first)
+            identity.count(~self.identities.again(identity_keys(batch, sample)), names, where, first)
+        if names is None:
+            text.missing.add("window_index")
         else:
-            self.more["unique window_index"].missing.add("window_index")
-
-    def _split(self, batch: WindowBatch, sample: str, file: File, first: int) -> None:
+            text.count(~self.texts.again(text_keys(names)), names, where, first)
         if self.splits is None or file.split not in self.splits.names or not set(IDENTITY[:3]) <= batch.window.keys():
-            self.more["split"].missing.add("splits")
-            return
-        right = self.splits.of_hash(batch_keys(batch, sample)) == self.splits.names.index(file.split)
-        names = batch.window_index if len(batch.window_index.data) else None
-        self.more["split"].count(right, names, Path(file.path).name, first)
+            split.missing.add("splits")
+        else:
+            right = self.splits.of_hash(batch_keys(batch, sample)) == self.splits.names.index(file.split)
+            split.count(right, names, where, first)
 
     def _text(self, path: Path, notes: ReadNotes, n: int) -> None:
         """Lines that are no windows, and numbers that are none, of a file with n windows."""
