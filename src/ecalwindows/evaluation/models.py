@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Singles
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import EcalWindowsError, InputError, SettingsError, broken_extra, missing_extra, one_line
-from ecalwindows.evaluation.score_tables import checked
+from ecalwindows.evaluation.score_tables import Scores, checked
 from ecalwindows.training.cmssw_files import TENSORS
 from ecalwindows.training.inputs import InputDefinition
 from ecalwindows.training.padding import gathering_source, padded_batch, placed_pairs
@@ -24,8 +24,7 @@ from ecalwindows.training.transform import ModelInputs
 WINDOWS = 512
 """Windows that a model is given at a time."""
 
-Scores = NDArray[np.float32]
-Tensors = Mapping[str, NDArray[np.float32]]
+Tensors = Mapping[str, Singles]
 Run = Callable[[Tensors], Any]
 Shape = tuple[int | None, ...]
 

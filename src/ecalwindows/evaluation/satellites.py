@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecalwindows.core.arrays import Array
+from ecalwindows.core.arrays import Array, Singles
 from ecalwindows.evaluation.events import Windows
 from ecalwindows.evaluation.kernels import bootstrap as kernels
 from ecalwindows.evaluation.measuring import BINS, Done, Edges, Measured, Table, bins_of, check_rounds, rows_of
@@ -24,7 +23,7 @@ WINDOW_COLUMNS = ("is_seed_calo_matched", "et_seed", "seed_eta", "nVtx", "ncls",
 PAIR_COLUMNS = ("is_seed", "in_scluster", "en_cluster")
 
 
-def satellites(windows: Windows, scores: Mapping[str, NDArray[np.float32]]) -> dict[str, Array]:
+def satellites(windows: Windows, scores: Mapping[str, Singles]) -> dict[str, Array]:
     """The satellites of windows.
 
     Parameters

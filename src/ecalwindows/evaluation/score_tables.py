@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Array, Integers, Singles
 from ecalwindows.core.batch import Text, WindowBatch
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.files.output import check_output, written_atomically
@@ -26,7 +27,7 @@ INDEX = "window_index"
 ROWS = 1 << 16
 """Rows of a table that are read, or written, at a time."""
 
-Scores = NDArray[np.float32]
+Scores = Singles
 Keys = NDArray[np.bytes_]
 
 
@@ -56,7 +57,7 @@ class ScoreTable:
     path: str
     by_index: bool
     windows: Keys
-    cluster: NDArray[np.int64]
+    cluster: Integers
     score: Scores
     metadata: Mapping[str, str]
 
@@ -195,7 +196,7 @@ def _text_names(text: Text) -> Keys:
     return names.view(f"S{names.shape[1]}").ravel()
 
 
-def _number_names(columns: Sequence[NDArray[Any]]) -> Keys:
+def _number_names(columns: Sequence[Array]) -> Keys:
     """Four integers as 32 bytes."""
     return np.stack([column.astype(">i8") for column in columns], axis=1).view("S32").ravel()
 

@@ -10,17 +10,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, SettingsError, near
 from ecalwindows.core.schema import SECOND_COLUMNS
 from ecalwindows.evaluation.models import no_definition, of_function, read_model
-from ecalwindows.evaluation.score_tables import checked, read_score_table
+from ecalwindows.evaluation.score_tables import Scores, checked, read_score_table
 from ecalwindows.training.cmssw_files import HITS, PLACES, cmssw_folder
 from ecalwindows.training.inputs import GivenInputs, InputDefinition, read_inputs
-
-Scores = NDArray[np.float32]
 
 LABELS = ("in_scluster", "in_geom_mustache", "in_mustache", *(f"in_{name}" for name in SECOND_COLUMNS))
 """Labels of a dataset that are scores of 0 and 1."""

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecalwindows.core.arrays import Flags, Floats, Integers
+from ecalwindows.core.arrays import Flags, Floats, Integers, Singles
 from ecalwindows.core.errors import InputError
 from ecalwindows.evaluation.strategies import checked_scores, checked_threshold
 
@@ -72,7 +71,7 @@ class Calibration:
     true_share: Floats
 
 
-def roc(score: NDArray[np.float32], is_true: Flags, *, weight: Floats | None = None) -> Roc:
+def roc(score: Singles, is_true: Flags, *, weight: Floats | None = None) -> Roc:
     """Return the ROC curve of scores.
 
     Parameters
@@ -103,9 +102,7 @@ def roc(score: NDArray[np.float32], is_true: Flags, *, weight: Floats | None = N
     return Roc(np.concatenate([[np.inf], -distinct.astype(np.float64)]), true_rate, false_rate, area)
 
 
-def selection(
-    score: NDArray[np.float32], is_true: Flags, *, weight: Floats | None = None, threshold: float = 0.5
-) -> Selection:
+def selection(score: Singles, is_true: Flags, *, weight: Floats | None = None, threshold: float = 0.5) -> Selection:
     """Return precision and recall at a threshold, which is compared in single precision; see `roc` for the arguments.
 
     Raises
@@ -122,7 +119,7 @@ def selection(
     return Selection(_ratio(both, float(weights[selected].sum())), _ratio(both, float(weights[truth].sum())))
 
 
-def calibration(score: NDArray[np.float32], is_true: Flags) -> Calibration:
+def calibration(score: Singles, is_true: Flags) -> Calibration:
     """Return mean score and share of true clusters in ten groups of clusters; see `roc` for the arguments.
 
     A cluster is in the group of its rank, counted from 0 by increasing score: ten times the rank of the first cluster
@@ -150,9 +147,7 @@ def _ratio(part: float, total: float) -> float:
     return part / total if total > 0 else np.nan
 
 
-def _checked(
-    score: NDArray[np.float32], is_true: Flags, weight: Floats | None
-) -> tuple[NDArray[np.float32], Flags, Floats]:
+def _checked(score: Singles, is_true: Flags, weight: Floats | None) -> tuple[Singles, Flags, Floats]:
     truth = np.asarray(is_true)
     if truth.dtype != np.bool_ or truth.ndim != 1:
         raise InputError(

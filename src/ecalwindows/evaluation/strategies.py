@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecalwindows.core.arrays import Integers, offsets_of
+from ecalwindows.core.arrays import Integers, Singles, offsets_of
 from ecalwindows.core.errors import InputError, SettingsError, near
 from ecalwindows.evaluation.kernels import strategies as kernels
 
@@ -65,7 +64,7 @@ class Superclusters:
 
 
 def superclusters(
-    score: NDArray[np.float32], graphs: Graphs, *, strategy: str = "Cascade", threshold: float = 0.5
+    score: Singles, graphs: Graphs, *, strategy: str = "Cascade", threshold: float = 0.5
 ) -> Superclusters:
     """Make superclusters of scores.
 
@@ -154,7 +153,7 @@ def _wrong_graphs(found: str, expected: str) -> InputError:
     return InputError(found, expected=expected, where="graphs", todo="correct the graphs")
 
 
-def checked_scores(score: NDArray[np.float32], n_edges: int) -> NDArray[np.float32]:
+def checked_scores(score: Singles, n_edges: int) -> Singles:
     """Return a copy of the scores as float32. Raises InputError for scores that are not numbers in [0, 1]."""
     values = np.array(score, dtype=np.float32)
     if values.shape != (n_edges,):

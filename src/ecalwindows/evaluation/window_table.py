@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecalwindows.core.arrays import Array, Flags
+from ecalwindows.core.arrays import Array, Flags, Singles
 from ecalwindows.evaluation.caloparticles import or_nan
 from ecalwindows.evaluation.events import Windows
 from ecalwindows.evaluation.strategies import checked_threshold
@@ -26,7 +25,7 @@ TRUE = {"sim": "en_true_sim", "sim_good": "en_true_sim_good", "gen": "en_true_ge
 PAIR_COLUMNS = ("en_cluster", "et_cluster", "en_cluster_calib", "et_cluster_calib")
 
 
-def window_table(windows: Windows, score: NDArray[np.float32], mustache: Flags, threshold: float) -> Table:
+def window_table(windows: Windows, score: Singles, mustache: Flags, threshold: float) -> Table:
     """One row per window.
 
     Parameters

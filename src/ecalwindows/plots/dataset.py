@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Floats
 from ecalwindows.core.schema import COLUMNS
 from ecalwindows.plots import overview
 from ecalwindows.plots.saving import Draw
@@ -18,7 +18,6 @@ from ecalwindows.plots.style import TOP, around, group_look, legend_above, new_f
 from ecalwindows.plots.ticks import draw_ticks
 from ecalwindows.studies.tables import Table, read_table, rows_where
 
-Floats = NDArray[np.float64]
 MIN_SHARE = 0.002
 """Minimum share of values outside the bins that the figure states; the table has all shares."""
 

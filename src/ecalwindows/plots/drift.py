@@ -7,16 +7,14 @@ from functools import partial
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Floats
 from ecalwindows.core.schema import COLUMNS
 from ecalwindows.plots.saving import Draw
 from ecalwindows.plots.style import COLOURS, around, new_figure, steps, with_unit
 from ecalwindows.plots.ticks import draw_ticks
 from ecalwindows.studies.binning import Binning, binning_of
 from ecalwindows.validation.drift import Drift
-
-Floats = NDArray[np.float64]
 
 MAX_NAME_LENGTH = 40
 """The legend shows this number of characters from the end of a dataset's name."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Floats
 from ecalwindows.evaluation.collecting import SCORE
 from ecalwindows.evaluation.measuring import MIN_ENTRIES, Measured, Table
 from ecalwindows.evaluation.separation import Calibration, roc
@@ -26,8 +26,6 @@ from ecalwindows.plots.style import (
     steps,
     with_unit,
 )
-
-Floats = NDArray[np.float64]
 
 LOOKS = {"truth": ("#717581", "s"), "mustache": ("#ffa90e", "^")}
 """Colour and marker of the references; models have the other colours."""

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Floats
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.geometry import BARREL_END, Geometry
 from ecalwindows.plots.shapes import window_edge
@@ -62,19 +62,19 @@ def has_generated(batch: WindowBatch) -> bool:
     return {"gen_true_eta", "gen_true_phi", "is_seed_calo_matched"} <= batch.window.keys()
 
 
-def _flag(batch: WindowBatch, name: str, n: int) -> NDArray[np.bool_]:
+def _flag(batch: WindowBatch, name: str, n: int) -> Flags:
     """A flag of the windows or pairs, False if the batch does not have this column."""
     columns = batch.window if name in batch.window else batch.pair
     return columns[name].astype(np.bool_) if name in columns else np.zeros(n, np.bool_)
 
 
-def _seed_et(batch: WindowBatch) -> NDArray[np.float64]:
+def _seed_et(batch: WindowBatch) -> Floats:
     """Et of the seeds [GeV], NaN if it is unknown."""
     found = seed_et(batch.window)
     return found[1].astype(np.float64) if found else np.full(len(batch), np.nan)
 
 
-def _draw_edges(axes: Axes, batch: WindowBatch, geometry: Geometry, matched: NDArray[np.bool_]) -> None:
+def _draw_edges(axes: Axes, batch: WindowBatch, geometry: Geometry, matched: Flags) -> None:
     """Draw the edges of the windows; a window across phi = pi is drawn at both ends."""
     for index in range(len(batch)):  # one event has few windows
         seed = float(batch.window["seed_eta"][index]), float(batch.window["seed_phi"][index])
@@ -89,7 +89,7 @@ def _draw_edges(axes: Axes, batch: WindowBatch, geometry: Geometry, matched: NDA
                 )  # fmt: skip
 
 
-def _draw_clusters(axes: Axes, batch: WindowBatch, matched: NDArray[np.bool_]) -> None:
+def _draw_clusters(axes: Axes, batch: WindowBatch, matched: Flags) -> None:
     n = len(batch.pair_cluster)
     true = _flag(batch, "in_scluster", n) & np.repeat(matched, np.diff(batch.window_offsets))
     other = _flag(batch, "is_calo_matched_diffcalo", n) & ~true
@@ -105,7 +105,7 @@ def _draw_clusters(axes: Axes, batch: WindowBatch, matched: NDArray[np.bool_]) -
         )  # fmt: skip
 
 
-def _draw_seeds(axes: Axes, batch: WindowBatch, matched: NDArray[np.bool_]) -> None:
+def _draw_seeds(axes: Axes, batch: WindowBatch, matched: Flags) -> None:
     eta, phi, et = batch.window["seed_eta"], batch.window["seed_phi"], _seed_et(batch)
     axes.plot(eta, phi, ls="", marker="*", ms=9, mfc=SEED, mec="black", mew=0.7, gid="seeds", zorder=6)
     for index in np.lexsort((-et, ~matched))[:MAX_LABELS].tolist():
@@ -117,7 +117,7 @@ def _draw_seeds(axes: Axes, batch: WindowBatch, matched: NDArray[np.bool_]) -> N
             )  # fmt: skip
 
 
-def _handles(matched: NDArray[np.bool_], batch: WindowBatch) -> list[Line2D]:
+def _handles(matched: Flags, batch: WindowBatch) -> list[Line2D]:
     """Entries of the legend."""
     words = f"seed, with its {found[0]} $E_T$" if (found := seed_et(batch.window)) else "seed"
     rows = [Line2D([], [], ls="", marker="*", ms=9, mfc=SEED, mec="black", mew=0.7, label=words)]

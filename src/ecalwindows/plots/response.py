@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Floats
 from ecalwindows.plots.style import (
     LINES,
     MIN_ENTRIES,
@@ -23,8 +23,6 @@ from ecalwindows.plots.style import (
 )
 from ecalwindows.plots.ticks import draw_ticks
 from ecalwindows.studies.tables import Table, rows_where
-
-Floats = NDArray[np.float64]
 
 MARKERS = ("o", "s", "^")
 REBIN = 5

@@ -12,13 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Floats
 from ecalwindows.plots.saving import Draw, Look, draw_all
 from ecalwindows.plots.style import mark
 from ecalwindows.studies.tables import Table, read_table, rows_where
 
-Floats = NDArray[np.float64]
 LABELS = {"et": r"seed $E_T$ [GeV]", "ncls": "clusters in the window"}
 ETA = r"seed $|\eta|$"
 COLOUR_MAP = "RdBu_r"

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Floats
 from ecalwindows.core.geometry import BARREL_END, Geometry
 from ecalwindows.windowing.kernels.mustache import in_mustache
 
-Floats = NDArray[np.float64]
 Ints = NDArray[np.integer[Any]]
 
 BARREL_ETA, BARREL_PHI = BARREL_END / 85, math.radians(1.0)
@@ -87,7 +87,7 @@ def mustache_outline(seed_eta: float, et: float) -> Floats:
     return np.concatenate([half, half[::-1] * (1, -1)])
 
 
-def _in_mustache(seed_eta: float, et: float, dphi: Floats, deta: Floats) -> NDArray[np.bool_]:
+def _in_mustache(seed_eta: float, et: float, dphi: Floats, deta: Floats) -> Flags:
     """Whether each point of a grid is in the mustache, bool (len(dphi), len(deta))."""
     grid_phi, grid_eta = (grid.ravel() for grid in np.meshgrid(dphi, deta, indexing="ij"))
     n = len(grid_eta)

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Floats
 from ecalwindows.core.geometry import BARREL_END
 from ecalwindows.plots.shapes import mustache_outline
 from ecalwindows.plots.style import cms_style, save_figure
 
-Floats = NDArray[np.float64]
 SIMULATED, PUBLISHED = "#0072B2", "#D55E00"
 
 

@@ -14,7 +14,8 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.path import Path
 from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation, LogLocator
 from matplotlib.transforms import IdentityTransform
-from numpy.typing import NDArray
+
+from ecalwindows.core.arrays import Floats
 
 PLAIN = FuncFormatter(lambda value, _: f"{value:.4f}".rstrip("0").rstrip("."))
 PLAINLY = 1e-4, 99_999.0
@@ -71,7 +72,7 @@ class _Ticks(Artist):
         self._write(renderer, gc, points)
         gc.restore()
 
-    def _places(self, name: str, number: int) -> NDArray[np.float64]:
+    def _places(self, name: str, number: int) -> Floats:
         """Where the ticks are along their axis [pixels]."""
         axes: Any = self.axes
         values = np.array(self._axis[name][number], dtype=np.float64)
@@ -79,7 +80,7 @@ class _Ticks(Artist):
         both = np.stack([values, other] if name == "x" else [other, values], axis=1)
         return np.asarray(axes.transData.transform(both))[:, 0 if name == "x" else 1]
 
-    def _ends(self, name: str, number: int, size: float) -> NDArray[np.float64]:
+    def _ends(self, name: str, number: int, size: float) -> Floats:
         """Both ends of each tick on both sides [pixels], (4 n, 2)."""
         axes: Any = self.axes
         along, box = self._places(name, number), axes.bbox

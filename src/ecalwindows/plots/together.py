@@ -16,13 +16,14 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.transforms import Affine2D, Bbox, TransformedPath
-from numpy.typing import NDArray
 from PIL import Image
+
+from ecalwindows.core.arrays import Bytes
 
 MAX_TEXTS = 4000
 """Texts that are kept for the next figures; each takes some kilobytes."""
 
-Stamp = tuple[NDArray[np.uint8], int, int]
+Stamp = tuple[Bytes, int, int]
 """Pixels of a text (rows from below, columns, 4), and where they begin, from the left end of its baseline [pixels]."""
 
 

@@ -17,12 +17,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Polygon, Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Floats, Integers
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.geometry import Geometry
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, PARTICLES, SECOND_COLUMNS
-from ecalwindows.plots.shapes import Floats, Ints, crystal_corners, mustache_outline, unwrapped, window_edge
+from ecalwindows.plots.shapes import crystal_corners, mustache_outline, unwrapped, window_edge
 from ecalwindows.plots.style import cms_style, save_figure
 
 MUSTACHE_ET = 1.0
@@ -93,9 +93,9 @@ class _View:
     eta: Floats
     phi: Floats
     et: Floats
-    in_scluster: NDArray[np.bool_]
-    other_calo: NDArray[np.bool_]
-    is_seed: NDArray[np.bool_]
+    in_scluster: Flags
+    other_calo: Flags
+    is_seed: Flags
     crystals: Floats
     energy: Floats
     edge: tuple[tuple[float, float], float, float]
@@ -115,7 +115,7 @@ class _View:
         seed_phi, is_matched = window["seed_phi"], window.get("is_seed_calo_matched", False)
         nothing = np.zeros(len(clusters), np.bool_)
 
-        def flag(name: str) -> NDArray[np.bool_]:
+        def flag(name: str) -> Flags:
             return batch.pair[name][pairs].astype(np.bool_) if name in batch.pair else nothing
 
         crystals, energy = _crystals(batch, clusters, seed_phi)
@@ -134,7 +134,7 @@ class _View:
         )
 
 
-def _crystals(batch: WindowBatch, clusters: Ints, seed_phi: float) -> tuple[Floats, Floats]:
+def _crystals(batch: WindowBatch, clusters: Integers, seed_phi: float) -> tuple[Floats, Floats]:
     """Corners and energies of the crystals with energy; energies of a crystal in several clusters are summed."""
     if not batch.hits.keys() >= HITS:
         return np.zeros((0, 4, 2)), np.zeros(0)
@@ -177,7 +177,7 @@ def marker_area(et: Any) -> Any:
     return 60 + 55 * np.log1p(np.maximum(et, 0))
 
 
-def _kinds(view: _View) -> dict[str, tuple[NDArray[np.bool_], dict[str, Any]]]:
+def _kinds(view: _View) -> dict[str, tuple[Flags, dict[str, Any]]]:
     """The clusters by truth: for each label, which clusters have it, and the style of their markers."""
     other = view.other_calo & ~view.in_scluster
     return {

@@ -14,13 +14,12 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocator
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Floats
 from ecalwindows.plots.saving import Draw, Look, draw_all
 from ecalwindows.plots.style import LINES, MIN_ENTRIES, PLAIN, mark_panels
 from ecalwindows.studies.tables import Table, read_table, rows_where
 
-Floats = NDArray[np.float64]
 ET = r"seed raw $E_T$ [GeV]"
 ETA = r"seed $|\eta|$"
 THRESHOLD = "simFraction threshold"

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Bytes, Floats, Integers
 from ecalwindows.core.schema import SENTINEL, Level
 from ecalwindows.plots.style import group_look
 from ecalwindows.report.quantities import Quantity
@@ -22,7 +22,6 @@ from ecalwindows.report.rows import Rows
 from ecalwindows.studies.binning import Binning, binning_of
 from ecalwindows.studies.distributions import ALL, LABELS, UNMATCHED
 
-Codes = NDArray[np.uint8]
 Groups = list[tuple[int, int]]
 BELOW, ABOVE, NO_NUMBER = 253, 254, 255
 """Codes of values outside of all bins."""
@@ -31,7 +30,7 @@ LINES = 7
 """Kinds of lines, so that groups differ without colours."""
 
 
-def codes(values: NDArray[np.float64], edges: NDArray[np.float64]) -> Codes:
+def codes(values: Floats, edges: Floats) -> Bytes:
     """The bin of each value, uint8 (n,)."""
     place = np.searchsorted(edges, values, side="right") - 1
     place = np.where(values < edges[0], BELOW, np.where(values >= edges[-1], ABOVE, place))
@@ -47,10 +46,10 @@ def binnings(what: Sequence[Quantity], samples: Sequence[Rows]) -> list[Binning]
     return found
 
 
-def group_of(rows: Rows, level: Level) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def group_of(rows: Rows, level: Level) -> tuple[Integers, Integers]:
     """Flavour and label of each window or cluster; see `studies/distributions.py`."""
 
-    def of(name: str, default: int, n: int) -> NDArray[np.int64]:
+    def of(name: str, default: int, n: int) -> Integers:
         has = name in rows.window or name in rows.cluster
         return rows.column(name).astype(np.int64) if has else np.full(n, default, np.int64)
 
@@ -107,7 +106,7 @@ def table(
     """Everything packed, in this order: clusters of each window (two bytes), groups of windows and clusters, codes."""
     rows = sample if extra is None or not len(extra) else Rows.joined([sample, extra])
     pieces = [rows.sizes.astype("<u2").tobytes()]
-    place: dict[Level, NDArray[np.int64]] = {}
+    place: dict[Level, Integers] = {}
     for level in ("window", "cluster"):
         flavour, label = group_of(rows, level)
         place[level] = np.full(len(flavour), NO_NUMBER, np.int64)
@@ -124,7 +123,7 @@ def table(
     return Table(rows, len(sample), packed(b"".join(pieces)), statistics)
 
 
-def _statistics(values: NDArray[np.float64], place: NDArray[np.int64], n: int) -> dict[int, tuple[float, float]]:
+def _statistics(values: Floats, place: Integers, n: int) -> dict[int, tuple[float, float]]:
     known = values != SENTINEL
     found = {}
     for group in range(n):

@@ -6,16 +6,14 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Floats, Singles
 from ecalwindows.core.batch import WindowBatch, window_sum
 from ecalwindows.core.geometry import CRACK, Geometry
 from ecalwindows.core.schema import COLUMNS, SENTINEL, Level
 from ecalwindows.report.rows import Rows
 from ecalwindows.studies.distributions import is_drawn
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 Threshold = Callable[[Floats, Floats], Floats]
 """Raw Et [GeV] and abs(eta) of seeds in, the least score of a true cluster out."""
 
@@ -123,7 +121,7 @@ def _of_column(name: str, names: Collection[str], group: str) -> list[Quantity]:
 
 
 def derived(
-    batch: WindowBatch, geometry: Geometry, threshold: Threshold | None, scores: NDArray[np.float32] | None = None
+    batch: WindowBatch, geometry: Geometry, threshold: Threshold | None, scores: Singles | None = None
 ) -> dict[str, Floats]:
     """The derived quantities that the columns of a batch allow, float64 (n_windows,); the sentinel for no number.
 

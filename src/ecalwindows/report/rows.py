@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecalwindows.core.batch import Array
+from ecalwindows.core.arrays import Array, Flags, Integers
 
-Places = NDArray[np.int64]
 HASH, UNIT, ROW = "event hash", "unit", "row"
 """Columns of `Rows.window` beside those of a dataset: hash of the event, where the window is read again."""
 
@@ -33,13 +30,13 @@ class Rows:
 
     window: Mapping[str, Array]
     cluster: Mapping[str, Array]
-    sizes: NDArray[np.int64]
+    sizes: Integers
 
     def __len__(self) -> int:
         return len(self.sizes)
 
     @property
-    def owner(self) -> Places:
+    def owner(self) -> Integers:
         """The window of each cluster, int64 (n_clusters,)."""
         return np.repeat(np.arange(len(self)), self.sizes)
 
@@ -47,7 +44,7 @@ class Rows:
         """A column of windows or of clusters."""
         return self.window[name] if name in self.window else self.cluster[name]
 
-    def taken(self, keep: NDArray[np.bool_]) -> Rows:
+    def taken(self, keep: Flags) -> Rows:
         """Some of the windows, by a flag for each."""
         pairs = np.repeat(keep, self.sizes)
         return Rows(
@@ -113,7 +110,7 @@ class Sample:
         return self._parts[0]
 
 
-def _values(rows: Rows) -> NDArray[np.int64]:
+def _values(rows: Rows) -> Integers:
     """How many values are stored for each window."""
     return len(rows.window) + rows.sizes * len(rows.cluster)
 
@@ -138,7 +135,7 @@ class Notable:
         both = new if self._rows is None else Rows.joined([self._rows, new])
         self._rows = both.taken(self._any(both))
 
-    def _any(self, rows: Rows) -> NDArray[np.bool_]:
+    def _any(self, rows: Rows) -> Flags:
         keep = np.zeros(len(rows), np.bool_)
         for kind in self.kinds:
             keep[largest(rows, kind, self.most)] = True
@@ -150,11 +147,11 @@ class Notable:
         return self._rows
 
 
-def largest(rows: Rows, kind: str, most: int) -> Places:
+def largest(rows: Rows, kind: str, most: int) -> Integers:
     """The windows with the largest values of a column, largest first; equal ones by hash and by place."""
     if kind not in rows.window:
         return np.zeros(0, np.int64)
-    values: NDArray[Any] = rows.window[kind]
+    values: Array = rows.window[kind]
     found = np.flatnonzero(values > 0)
     keys = (rows.window[ROW][found], rows.window[UNIT][found], rows.window[HASH][found], -values[found])
     return found[np.lexsort(keys)[:most]]

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Integers
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.event_hash import hash_chain
 from ecalwindows.core.geometry import CRACK, Geometry
@@ -43,7 +43,7 @@ Chosen = dict[int, list[str]]
 """Kinds by row of a table."""
 
 
-def random_windows(sample: Rows) -> NDArray[np.int64]:
+def random_windows(sample: Rows) -> Integers:
     """Windows of the sample drawn by their hash, `PER_BIN` in each bin of seed Et and abs(eta) that has so many."""
     et = next((name for name in ("et_seed_calib", "et_seed") if name in sample.window), None)
     n = len(sample)
@@ -117,7 +117,7 @@ def view(batch: WindowBatch, number: int, geometry: Geometry, name: str) -> dict
     }
 
 
-def _crystals(batch: WindowBatch, clusters: NDArray[np.int64]) -> list[list[float]]:
+def _crystals(batch: WindowBatch, clusters: Integers) -> list[list[float]]:
     """ieta, iphi, iz and energy [GeV] of the crystals with energy, summed over the clusters that share one."""
     if not batch.hits.keys() >= HITS:
         return []

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ecalwindows.core.arrays import Array, Integers
 
 TYPES = {"int": np.int32, "Long64_t": np.int64, "float": np.float32, "double": np.float64}
 
@@ -35,8 +36,8 @@ class Nested:
     values : (sum of counts,), their values one after another
     """
 
-    counts: NDArray[np.int64]
-    values: NDArray[Any]
+    counts: Integers
+    values: Array
 
 
 def _all(depth: int, cpp: str, prefix: str, names: str) -> tuple[OutBranch, ...]:

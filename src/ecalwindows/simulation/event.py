@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Floats
 from ecalwindows.simulation.branches import NOISES, SHAPES, Nested
 from ecalwindows.simulation.conditions import Conditions
 from ecalwindows.simulation.detector import crystal_tables, min_quantile
@@ -71,26 +71,26 @@ class Detector:
         return material, np.array([c.material_way, c.material_share]), c.magnetic_field_tesla
 
     @property
-    def seed_limits(self) -> NDArray[np.float64]:
+    def seed_limits(self) -> Floats:
         """Minimum energy of a seed in the barrel, minimum energy and minimum Et in the endcaps [GeV], (3,)."""
         c = self.conditions
         return np.array([c.seed_barrel_gev, c.seed_endcap_gev, c.seed_endcap_et_gev])
 
     @property
-    def suppression(self) -> NDArray[np.float64]:
+    def suppression(self) -> Floats:
         """Limits of zero suppression in the barrel and in the endcaps [standard deviations of the noise], (2,)."""
         c = self.conditions
         return np.array([c.suppression_sigmas_barrel, c.suppression_sigmas_endcap])
 
     @property
-    def spectrum(self) -> NDArray[np.float64]:
+    def spectrum(self) -> Floats:
         """The argument `spectrum` of `kernels.pileup.parametrised_interaction`, (3, 5)."""
         c = self.conditions
         columns = (c.pileup_per_eta, c.pileup_eta_tilt, c.pileup_pt_scale_gev, c.pileup_pt_power, c.pileup_pt_tilt)
         return np.array(columns).T.copy()
 
 
-def calibrated(raw: NDArray[np.float64], eta: NDArray[np.float64]) -> NDArray[np.float64]:
+def calibrated(raw: Floats, eta: Floats) -> Floats:
     """Calibrated energies [GeV] of clusters with these raw energies [GeV] and eta.
 
     Thresholds remove a larger part of a cluster of low energy, and more in the endcaps. The correction vanishes at the

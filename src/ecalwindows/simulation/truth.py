@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.arrays import Floats, Integers
+from ecalwindows.core.arrays import Floats, Integers, Singles
 from ecalwindows.core.geometry import BARREL_END
 from ecalwindows.simulation.branches import Nested
 from ecalwindows.simulation.gun import Particles
@@ -125,7 +125,7 @@ def _ratio(numerator: Floats, denominator: Floats) -> Floats:
     return np.asarray(np.divide(numerator, denominator, out=np.full(numerator.shape, -1.0), where=denominator > 0))
 
 
-def _distance(found: Clusters, eta: Floats, phi: Floats) -> NDArray[np.float32]:
+def _distance(found: Clusters, eta: Floats, phi: Floats) -> Singles:
     """Distances in (eta, phi), float32 (n_clusters, n_particles): the precision in which positions are stored."""
     dphi = np.remainder(found.phi[:, None] - phi + np.pi, 2 * np.pi) - np.pi
     return np.asarray(np.hypot(found.eta[:, None] - eta, dphi).astype(np.float32))

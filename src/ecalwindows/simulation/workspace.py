@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Floats, Integers
 from ecalwindows.simulation.kernels.crystals import N_CRYSTALS, N_TOWERS, NONE
 
 
@@ -24,13 +25,13 @@ class Clusters:
     """
 
     seed: NDArray[np.int32]
-    offsets: NDArray[np.int64]
+    offsets: Integers
     cells: NDArray[np.int32]
-    fractions: NDArray[np.float64]
-    raw: NDArray[np.float64]
-    eta: NDArray[np.float64]
-    phi: NDArray[np.float64]
-    energy: NDArray[np.float64]
+    fractions: Floats
+    raw: Floats
+    eta: Floats
+    phi: Floats
+    energy: Floats
 
 
 class Workspace:

@@ -15,9 +15,9 @@ from typing import Any
 
 import boost_histogram as bh
 import numpy as np
-from numpy.typing import NDArray
 
-from ecalwindows.core.batch import Array, WindowBatch, window_sum
+from ecalwindows.core.arrays import Array, Flags, Floats, Integers
+from ecalwindows.core.batch import WindowBatch, window_sum
 from ecalwindows.core.schema import COLUMNS, SENTINEL, Level
 from ecalwindows.studies.binning import Binning, binning_of
 from ecalwindows.studies.working_points.caloparticles import ET_EDGES, ETA_EDGES
@@ -85,9 +85,9 @@ class Groups:
     rows : int64 indices of the windows or clusters for each (flavour, label) that occurs
     """
 
-    flavour: NDArray[np.int64]
-    label: NDArray[np.int64]
-    rows: dict[tuple[int, int], NDArray[np.int64]]
+    flavour: Integers
+    label: Integers
+    rows: dict[tuple[int, int], Integers]
 
     @classmethod
     def of(cls, batch: WindowBatch, level: Level) -> Groups:
@@ -104,7 +104,7 @@ class Groups:
         return cls(flavour, label, found)
 
 
-def _column(batch: WindowBatch, name: str, default: int, n: int | None = None) -> NDArray[np.int64]:
+def _column(batch: WindowBatch, name: str, default: int, n: int | None = None) -> Integers:
     """A column of integers, or the default value in all rows if the batch does not have the column."""
     has = name in batch.window or name in batch.pair or name in batch.cluster
     size = len(batch) if n is None else n
@@ -191,7 +191,7 @@ class Distributions:
                 self.responses[axis].fill(groups.flavour[rows], kind, values[rows], energy[rows] / true[rows])
 
 
-def _energies(batch: WindowBatch) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.bool_]]]:
+def _energies(batch: WindowBatch) -> Iterator[tuple[str, Floats, Flags]]:
     """Yield each kind of supercluster with its raw energy [GeV], (n_windows,), and whether it exists, (n_windows,)."""
     for kind, label in zip(SUPERCLUSTERS, ("in_scluster", "in_geom_mustache"), strict=False):
         if {"en_cluster", label} <= batch.pair.keys():
@@ -243,7 +243,7 @@ def _groups(histogram: Any) -> list[tuple[int, int, int, int]]:
     return sorted((int(f), -int(t), i, j) for i, f in enumerate(flavours) for j, t in enumerate(labels))
 
 
-def _histograms(found: Distributions) -> Iterator[tuple[str, int, int, NDArray[np.float64]]]:
+def _histograms(found: Distributions) -> Iterator[tuple[str, int, int, Floats]]:
     """Yield the counts of each column, flavour and label that occurs, with those below and above at the ends."""
     for name, histogram in found.columns.items():
         counts = histogram.values(flow=True)
@@ -272,7 +272,7 @@ def _satellite_rows(found: Distributions) -> Iterator[Row]:
             yield from _bins(found, name, flavour, -label, counts[:, i, j])
 
 
-def _bins(found: Distributions, name: str, flavour: int, label: int, counts: NDArray[np.float64]) -> Iterator[Row]:
+def _bins(found: Distributions, name: str, flavour: int, label: int, counts: Floats) -> Iterator[Row]:
     """Yield a row for each bin of a column; the first and the last count are of what lies outside the bins."""
     edges = [float(edge) for edge in found.binnings[name].edges]
     for (low, high), count in zip(pairwise(edges), counts[1:-1].tolist(), strict=True):

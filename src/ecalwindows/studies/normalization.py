@@ -13,9 +13,9 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecalwindows.core.batch import Array, WindowBatch
+from ecalwindows.core.arrays import Array, Integers
+from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.schema import SENTINEL
 from ecalwindows.studies.kernels.exact_sums import EXPONENTS, exact_sums
 from ecalwindows.training.factors import LEVELS, STATISTICS
@@ -73,7 +73,7 @@ class Moments:
         return float(Fraction(self.total, self.n * unit)), math.sqrt(variance), self.least, self.largest
 
 
-def _table_sum(table: NDArray[np.int64]) -> int:
+def _table_sum(table: Integers) -> int:
     """The sum in a table of `exact_sums`, in units of 2^-1074."""
     places = np.flatnonzero(table.any(axis=1))
     return sum(((int(high) << 26) + int(low)) << (int(e) - 1) for e, (high, low) in zip(places, table[places]))  # noqa: B905

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Array
 from ecalwindows.core.files.output import check_output, written_atomically
 
-Table = dict[str, NDArray[Any]]
+Table = dict[str, Array]
 """Columns by name, (n_rows,): int64, float64 or str."""
 
 Columns = Mapping[str, Sequence[Any]]
@@ -35,7 +35,7 @@ def read_table(path: Path) -> Table:
     return {name: _typed(column) for name, column in zip(names, columns, strict=True)}
 
 
-def _typed(column: Sequence[str]) -> NDArray[Any]:
+def _typed(column: Sequence[str]) -> Array:
     for kind in (np.int64, np.float64):
         try:
             return np.array([word or "nan" for word in column] if kind is np.float64 else column, dtype=kind)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ecalwindows.core.arrays import Flags, Integers
-from ecalwindows.core.batch import Array, Text, WindowBatch, partial_batch, text_at
+from ecalwindows.core.arrays import Array, Flags, Integers
+from ecalwindows.core.batch import Text, WindowBatch, partial_batch, text_at
 from ecalwindows.core.kernels.gather import gathered_rows
 from ecalwindows.core.schema import COLUMNS, HIT_NAMES, SENTINEL
 

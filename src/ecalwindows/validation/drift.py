@@ -7,9 +7,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecalwindows.core.batch import Array, WindowBatch
+from ecalwindows.core.arrays import Array, Floats, Words
+from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.event_hash import splitmix64
 from ecalwindows.core.schema import COLUMNS, SENTINEL
 
@@ -31,7 +31,7 @@ class Moments:
     squares: float = 0.0
     no_number: int = 0
 
-    def add(self, values: NDArray[np.float64]) -> None:
+    def add(self, values: Floats) -> None:
         """Take in values; the sentinel is counted apart."""
         known = values[values != SENTINEL]
         self.no_number += len(values) - len(known)
@@ -56,7 +56,7 @@ class Sample:
     most: int = MOST
     n_seen: int = 0
     bound: np.uint64 = np.uint64(2**64 - 1)  # noqa: RUF009 (a number)
-    hashes: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
+    hashes: Words = field(default_factory=lambda: np.empty(0, np.uint64))
     columns: dict[str, Array] = field(default_factory=dict)
 
     def add(self, columns: dict[str, Array], n: int) -> None:
@@ -93,7 +93,7 @@ class Distributions:
                 self.moments.setdefault(name, Moments()).add(column.astype(np.float64))
             self.samples[level].add(wanted, len(batch) if level == "window" else len(batch.pair_cluster))
 
-    def values(self, name: str) -> NDArray[np.float64]:
+    def values(self, name: str) -> Floats:
         """The sampled values of a column that are numbers, sorted."""
         column = self.samples[COLUMNS[name].level].columns.get(name, np.empty(0))
         values = column.astype(np.float64)
@@ -107,7 +107,7 @@ class Drift:
     name: str
     a: Moments
     b: Moments
-    quantiles: tuple[NDArray[np.float64], NDArray[np.float64]]
+    quantiles: tuple[Floats, Floats]
     ks: float
     noise: float
 
@@ -127,7 +127,7 @@ def _drift(name: str, a: Distributions, b: Distributions) -> Drift:
     return Drift(name, moments[0], moments[1], (quantiles[0], quantiles[1]), ks_distance(x, y), noise)
 
 
-def ks_distance(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+def ks_distance(x: Floats, y: Floats) -> float:
     """Largest distance of the cumulative distributions of two sorted samples; NaN where one is empty."""
     if not len(x) or not len(y):
         return math.nan

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Floats
 from ecalwindows.core.events import Events, Index
 from ecalwindows.windowing.kernels import association as kernels
 
@@ -20,9 +20,9 @@ class Association:
     """
 
     owner: Index
-    score: NDArray[np.float64]
+    score: Floats
     main_cluster: Index
-    is_main: NDArray[np.bool_]
+    is_main: Flags
 
 
 def association(events: Events, *, min_cluster_score: float) -> Association:
@@ -34,7 +34,7 @@ def association(events: Events, *, min_cluster_score: float) -> Association:
     return Association(owner, score, main, is_main)
 
 
-def score_with(events: Events, flat: NDArray[np.float64], cluster: Index, calo: Index) -> NDArray[np.float64]:
+def score_with(events: Events, flat: Floats, cluster: Index, calo: Index) -> Floats:
     """Entries [cluster][calo] of a cluster x caloparticle column, 0 where `calo` is -1. Shapes (n,)."""
     if not len(flat):
         return np.zeros(len(cluster))

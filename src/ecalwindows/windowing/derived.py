@@ -16,10 +16,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecalwindows.core.arrays import offsets_of
-from ecalwindows.core.batch import Array, Text, WindowBatch
+from ecalwindows.core.arrays import Array, Integers, offsets_of
+from ecalwindows.core.batch import Text, WindowBatch
 from ecalwindows.core.schema import COLUMNS, SENTINEL
 from ecalwindows.windowing.kernels import features as kernels
 from ecalwindows.windowing.kernels.mustache import in_mustache
@@ -86,12 +85,12 @@ class Values:
         return values
 
     @cached_property
-    def window_of_pair(self) -> NDArray[np.int64]:
+    def window_of_pair(self) -> Integers:
         """The window of each pair."""
         return np.repeat(np.arange(len(self.batch)), np.diff(self.batch.window_offsets))
 
     @cached_property
-    def seed_row(self) -> NDArray[np.int64]:
+    def seed_row(self) -> Integers:
         """The pair that is the seed of each window, -1 without."""
         rows = np.full(len(self.batch), -1, np.int64)
         seeds = np.flatnonzero(self["is_seed"])[::-1]

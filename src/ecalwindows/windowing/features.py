@@ -6,12 +6,10 @@ Everything is float64 here; `stored` rounds once and replaces what is not finite
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecalwindows.core.arrays import offsets_of
+from ecalwindows.core.arrays import Array, offsets_of
 from ecalwindows.core.batch import Text
 from ecalwindows.core.events import Events, Superclusters, float64
 from ecalwindows.core.kernels.gather import gathered_rows
@@ -22,7 +20,6 @@ from ecalwindows.windowing.kernels.windows import wrapped_differences
 from ecalwindows.windowing.labels import Labels, pileup_fraction
 from ecalwindows.windowing.windows import Members, seed_index
 
-Array = NDArray[Any]
 Columns = dict[str, Array]
 
 SHAPES = ("r9", "sigmaIetaIeta", "sigmaIetaIphi", "sigmaIphiIphi", "swissCross")

@@ -9,16 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Floats
 from ecalwindows.core.events import Events, Index, Superclusters, float64
 from ecalwindows.windowing.association import Association, score_with
 from ecalwindows.windowing.kernels import features as arithmetic
 from ecalwindows.windowing.kernels import mustache
-from ecalwindows.windowing.windows import Flags, Members
+from ecalwindows.windowing.windows import Members
 
-Numbers = NDArray[np.float64]
-Threshold = Callable[[Numbers, Numbers], Numbers]
+Threshold = Callable[[Floats, Floats], Floats]
 """Working points: (raw Et of the seed [GeV], abs(eta) of the seed) -> least score, shapes (n,)."""
 
 
@@ -45,8 +44,8 @@ class Labels:
     in_scluster: Flags
     in_geom_mustache: Flags
     in_mustache: Flags
-    signal: Numbers
-    pu_fraction: Numbers
+    signal: Floats
+    pu_fraction: Floats
     seed_is_main: Flags
     supercluster: Index
     second: Index
@@ -57,7 +56,7 @@ def cluster_labels(
     events: Events,
     association: Association,
     members: Members,
-    dphi: Numbers,
+    dphi: Floats,
     *,
     threshold: Threshold,
     use_pileup: bool,
@@ -95,7 +94,7 @@ def cluster_labels(
     )
 
 
-def pileup_fraction(events: Events, cluster: Index, signal: Numbers, matched: Flags, use_pileup: bool) -> Numbers:
+def pileup_fraction(events: Events, cluster: Index, signal: Floats, matched: Flags, use_pileup: bool) -> Floats:
     """Simulated pile-up over signal energy of matched clusters: -1 for others, inf for a denominator of 0 (section 6).
 
     Without pile-up 0 everywhere. Shapes (n,).
@@ -108,13 +107,13 @@ def pileup_fraction(events: Events, cluster: Index, signal: Numbers, matched: Fl
     return np.where(matched, ratio, -1.0)
 
 
-def seed_thresholds(events: Events, members: Members, threshold: Threshold) -> Numbers:
+def seed_thresholds(events: Events, members: Members, threshold: Threshold) -> Floats:
     """`thresholds_at` the seeds of windows."""
     raw, eta = (float64(events.cluster[name])[members.seed] for name in ("rawEnergy", "eta"))
     return thresholds_at(raw, eta, members.calo >= 0, threshold)
 
 
-def thresholds_at(raw: Numbers, eta: Numbers, matched: Flags, threshold: Threshold) -> Numbers:
+def thresholds_at(raw: Floats, eta: Floats, matched: Flags, threshold: Threshold) -> Floats:
     """The working point of each window; NaN, which nothing passes, if unmatched or its seed has no finite raw Et.
 
     raw, eta : of the seed [GeV], float64 (n_windows,); matched : whether it is matched, bool (n_windows,)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Integers
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.events import Events
 from ecalwindows.core.schema import TRUTH
@@ -57,7 +57,7 @@ class Made:
     counts: Counts
     association: Association
     seeds: Seeds
-    keep: NDArray[np.bool_]
+    keep: Flags
 
 
 @np.errstate(invalid="ignore", over="ignore", divide="ignore")  # infinities of the dump: stored as the sentinel
@@ -113,10 +113,10 @@ def make_windows(events: Events, settings: WindowSettings, threshold: Threshold,
     return Made(batch, _counts(events, seeds, keep, len(members.cluster)), owners, seeds, keep)
 
 
-def event_counts(events: Events, seeds: Seeds) -> dict[str, NDArray[np.int64]]:
+def event_counts(events: Events, seeds: Seeds) -> dict[str, Integers]:
     """The columns of `schema.EVENT_COLUMNS`, int64 (n_events,): of all windows made, before some are dropped."""
 
-    def by_event(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
+    def by_event(flags: Flags) -> Integers:
         return np.bincount(seeds.event[flags], minlength=len(events)).astype(np.int64)
 
     matched = by_event(seeds.is_matched)
@@ -132,7 +132,7 @@ def event_counts(events: Events, seeds: Seeds) -> dict[str, NDArray[np.int64]]:
     }
 
 
-def _counts(events: Events, seeds: Seeds, keep: NDArray[np.bool_], n_pairs: int) -> Counts:
+def _counts(events: Events, seeds: Seeds, keep: Flags, n_pairs: int) -> Counts:
     inside, without = int(seeds.inside_other.sum()), int(seeds.without_position.sum())
     matched, outside, kept = int(seeds.is_matched.sum()), int(seeds.bad_position.sum()), int(keep.sum())
     return Counts(

@@ -10,14 +10,12 @@ from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Floats, Integers
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.schema import SENTINEL
 from ecalwindows.windowing.derived import INSIDE, RULES, Values, as_stored
 from ecalwindows.windowing.labels import Threshold, thresholds_at
-
-Flags = NDArray[np.bool_]
 
 LABEL = "in_scluster"
 FOLLOWING = ("nclusters_insc", *INSIDE)
@@ -60,7 +58,7 @@ def relabelled(batch: WindowBatch, threshold: Threshold, *, pu_limit: float) -> 
     return replace(batch, pair=pair, window=dict(batch.window) | fresh)
 
 
-def in_supercluster(batch: WindowBatch, window: NDArray[np.int64], threshold: Threshold, pu_limit: float) -> Flags:
+def in_supercluster(batch: WindowBatch, window: Integers, threshold: Threshold, pu_limit: float) -> Flags:
     """The label `in_scluster` (windows.md section 5), bool (n_pairs,). `window` : the window of each pair."""
     fraction, score = batch.column("cluster_PUfrac"), batch.column("calo_score")
     passes = (fraction != SENTINEL) & (fraction < pu_limit)  # the sentinel is infinity, or no number
@@ -70,7 +68,7 @@ def in_supercluster(batch: WindowBatch, window: NDArray[np.int64], threshold: Th
     return flags
 
 
-def window_thresholds(batch: WindowBatch, threshold: Threshold) -> NDArray[np.float64]:
+def window_thresholds(batch: WindowBatch, threshold: Threshold) -> Floats:
     """`labels.thresholds_at` the seeds of windows; the sentinel is no raw energy."""
     raw, eta = (batch.column(name).astype(np.float64) for name in ("en_seed", "seed_eta"))
     return thresholds_at(raw, eta, batch.column("is_seed_calo_matched") & (raw != SENTINEL), threshold)

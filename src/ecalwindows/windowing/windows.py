@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Floats, Words
 from ecalwindows.core.event_hash import hash_chain, splitmix64
 from ecalwindows.core.events import Events, Index, float64
 from ecalwindows.core.geometry import Geometry
@@ -15,8 +15,6 @@ from ecalwindows.core.settings import Mode
 from ecalwindows.windowing.association import Association
 from ecalwindows.windowing.kernels import features as arithmetic
 from ecalwindows.windowing.kernels import windows as kernels
-
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -40,8 +38,8 @@ class Seeds:
     event: Index
     calo: Index
     bad_position: Flags
-    bounds: NDArray[np.float64]
-    et: NDArray[np.float64]
+    bounds: Floats
+    et: Floats
     order: Index
     is_used: Flags
     has_et: Flags
@@ -115,7 +113,7 @@ def used_clusters(events: Events, min_energy: float) -> Flags:
     return flags
 
 
-def gen_inside(events: Events, seed: Index, event: Index, calo: Index, bounds: NDArray[np.float64]) -> Flags:
+def gen_inside(events: Events, seed: Index, event: Index, calo: Index, bounds: Floats) -> Flags:
     """Whether the generated position of each window's caloparticle is in the window."""
     if not len(events.calo["genEta"]):
         return np.zeros(len(seed), dtype=np.bool_)
@@ -133,7 +131,7 @@ def gen_inside(events: Events, seed: Index, event: Index, calo: Index, bounds: N
     return inside
 
 
-def draw_keys(draw_seed: int, run: Index, lumi: Index, event: Index, seed_index: Index) -> NDArray[np.uint64]:
+def draw_keys(draw_seed: int, run: Index, lumi: Index, event: Index, seed_index: Index) -> Words:
     """A random integer for each window that depends only on its identity, uint64 (n_windows,)."""
     start = splitmix64(np.full(len(run), draw_seed % 2**64, dtype=np.uint64))
     return hash_chain(start, run, lumi, event, seed_index)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Floats, Words
 from ecalwindows.core.event_hash import event_hash, sample_key, splitmix64
 from ecalwindows.core.events import Events, Index, float64
 from ecalwindows.core.settings import WindowSettings
@@ -19,8 +19,8 @@ from ecalwindows.windowing import features
 from ecalwindows.windowing.association import Association, association
 from ecalwindows.windowing.features import Columns
 from ecalwindows.windowing.kernels import windows as kernels
-from ecalwindows.windowing.labels import Labels, Numbers, cluster_labels
-from ecalwindows.windowing.windows import Flags, Members, gen_inside
+from ecalwindows.windowing.labels import Labels, cluster_labels
+from ecalwindows.windowing.windows import Members, gen_inside
 
 
 @dataclass
@@ -116,20 +116,18 @@ def matched_groups(events: Events, owners: Association) -> Members:
     )
 
 
-def _none(seed_et: Numbers, _: Numbers) -> Numbers:
+def _none(seed_et: Floats, _: Floats) -> Floats:
     """No working point, because the table contains the scores."""
     return np.zeros(len(seed_et))
 
 
-def _identity(events: Events, groups: Members, sample: str) -> dict[str, NDArray[np.uint64] | Index]:
+def _identity(events: Events, groups: Members, sample: str) -> dict[str, Words | Index]:
     event = groups.event
     hashed = event_hash(sample_key(sample), events.run[event], events.lumi[event], events.event[event])
     return {"event_hash": hashed, "group_id": splitmix64(hashed ^ groups.calo.view(np.uint64)).view(np.int64)}
 
 
-def _is_matched_seed(
-    events: Events, groups: Members, seed: Columns, bounds: Numbers, settings: WindowSettings
-) -> Flags:
+def _is_matched_seed(events: Events, groups: Members, seed: Columns, bounds: Floats, settings: WindowSettings) -> Flags:
     """Whether the main cluster can be the seed of a matched window (docs/windows.md)."""
     matched: Flags = (seed["et_seed_calib"] >= settings.min_et_seed) & (seed["seed_score"] > settings.min_seed_score)
     if settings.require_gen_in_window:
@@ -138,7 +136,7 @@ def _is_matched_seed(
 
 
 def _pair_columns(
-    events: Events, groups: Members, difference: features.Differences, labels: Labels, bounds: Numbers
+    events: Events, groups: Members, difference: features.Differences, labels: Labels, bounds: Floats
 ) -> Columns:
     eta, phi, iz = (float64(events.cluster["eta"]), float64(events.cluster["phi"]), events.cluster["iz"])
     mine = groups.cluster

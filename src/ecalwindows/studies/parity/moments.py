@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ecalwindows.core.arrays import Floats, Integers
 
 MIN_EVENTS = 30
 """Events that must share in a width, so that its error is known."""
@@ -62,7 +63,7 @@ class EventMoments:
         self._products = np.zeros((3, 3))
         self._low, self._high = math.inf, -math.inf
 
-    def add(self, values: NDArray[np.float64], event: NDArray[np.int64]) -> None:
+    def add(self, values: Floats, event: Integers) -> None:
         """Add values. event : number of the event of each, from 0; what is not finite is left out"""
         kept = np.isfinite(values)
         if not kept.all():

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Floats, Integers
 from ecalwindows.studies.parity.forms import ABSOLUTE, ANGLES, FED, Name
 from ecalwindows.studies.parity.scalers import Stated
 
@@ -44,9 +44,9 @@ class BySize:
 
     def __init__(self, inputs: Sequence[Stated]) -> None:
         self._inputs = [each for each in inputs if is_angle(each)]
-        self._sums: dict[Key, NDArray[np.float64]] = {}
+        self._sums: dict[Key, Floats] = {}
 
-    def add(self, values: Mapping[Name, Mapping[str, NDArray[np.float64]]], sizes: NDArray[np.int64]) -> None:
+    def add(self, values: Mapping[Name, Mapping[str, Floats]], sizes: Integers) -> None:
         """Add the windows of a batch. sizes : clusters of each window, int64 (n_windows,)"""
         place = np.minimum(sizes, SIZES - 1)
         for each in self._inputs:

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.arrays import Array, Bytes, Flags, Floats, Integers, Words, offsets_of
+from ecalwindows.core.arrays import Array, Bytes, Flags, Floats, Integers, Singles, Words, offsets_of
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.core.geometry import CRACK
 from ecalwindows.core.names import some
@@ -114,7 +114,7 @@ class Sample:
     mustache: Floats
     n_mustache: Integers
     offsets: Integers
-    energy: NDArray[np.float32]
+    energy: Singles
     level: Bytes
     n_rows: int = 0
     dropped: Dropped = field(default_factory=Dropped)

@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Array
 from ecalwindows.studies.working_points.caloparticles import Bins
 from ecalwindows.studies.working_points.closure import WAYS, Closure, spread
 from ecalwindows.studies.working_points.threshold_map import ThresholdMap
@@ -18,7 +18,7 @@ Columns = dict[str, Sequence[Any]]
 EDGES = ("et_low", "et_high", "eta_low", "eta_high")
 
 
-def bin_columns(bins: Bins) -> dict[str, NDArray[Any]]:
+def bin_columns(bins: Bins) -> dict[str, Array]:
     """Edges of all bins, float64 (n_bins,) each: seed Et [GeV] and abs(seed eta)."""
     rows = [(*et, *eta) for et in pairwise(bins.et) for eta in pairwise(bins.eta)]
     return dict(zip(EDGES, np.array(rows, dtype=np.float64).T, strict=True))
@@ -69,7 +69,7 @@ def closure_table(bins: Bins, done: Closure) -> Columns:
     """Response, resolution and number of clusters for each way to select clusters, by bin; last row: all bins."""
     edges = bin_columns(bins)
     all_bins = {"et_low": bins.et[0], "et_high": bins.et[-1], "eta_low": bins.eta[0], "eta_high": bins.eta[-1]}
-    table: dict[str, NDArray[Any]] = {name: np.append(edges[name], all_bins[name]) for name in EDGES}
+    table: dict[str, Array] = {name: np.append(edges[name], all_bins[name]) for name in EDGES}
     table |= {"entries": done.entries, "with_mustache": done.n_mustache}
     for number, way in enumerate(WAYS):
         table |= {
@@ -82,7 +82,7 @@ def closure_table(bins: Bins, done: Closure) -> Columns:
     return _listed(table)
 
 
-def _listed(table: dict[str, NDArray[Any]]) -> Columns:
+def _listed(table: dict[str, Array]) -> Columns:
     """Columns as Python numbers, with an empty text instead of NaN."""
     return {
         name: ["" if value != value else value for value in column.tolist()]  # NaN

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.arrays import Flags, Integers
-from ecalwindows.core.batch import Array, WindowBatch
+from ecalwindows.core.arrays import Array, Flags, Integers
+from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.geometry import Geometry
 from ecalwindows.core.schema import COLUMNS, SENTINEL
 from ecalwindows.windowing.derived import ROUNDED, RULES, Rule, Values, held
