@@ -49,6 +49,11 @@ OF_SEED = {
 }  # fmt: skip
 """Columns of a window that are those of its seed among the clusters."""
 
+LOGS_OF_SEED = {
+    f"{name}_log": f"{same}_log" for name, same in OF_SEED.items() if name.startswith(("en_seed", "et_seed"))
+}
+"""The same for logarithms, which follow from columns of the window too."""
+
 
 class Values:
     """The columns of a batch in float64, NaN for -999, as they are stored or as they follow from others.
@@ -235,9 +240,7 @@ def _total(name: str) -> Rule:
 def _mustache(of: Values, dphi: Array) -> Array:
     rows = np.arange(len(of.window_of_pair))
     seeds = np.where(of.seed_row >= 0, of.seed_row, of.batch.window_offsets[:-1])
-    inside = in_mustache(
-        of.batch.window_offsets, seeds, rows, dphi, of["en_cluster"], of["cluster_eta"]
-    )  # fmt: skip
+    inside = in_mustache(of.batch.window_offsets, seeds, rows, dphi, of["en_cluster"], of["cluster_eta"])
     found: Array = inside & (of.seed_row >= 0)[of.window_of_pair]
     return found
 
@@ -281,8 +284,8 @@ def _rules() -> Iterator[tuple[str, Rule]]:
     yield "in_geom_mustache", Rule(kind, (*others, *positions), lambda of: _mustache(of, _dphi(of)), scale=known)
     kind = "geometric mustache of rounded angles"
     yield "in_geom_mustache", Rule(kind, (*others, "cluster_dphi"), lambda of: _mustache(of, of["cluster_dphi"]))
-    for name in ("en_seed_log", "en_seed_calib_log", "et_seed_log", "et_seed_calib_log"):
-        yield name, _of_seed(name.replace("seed", "cluster"))
+    for name, of_cluster in LOGS_OF_SEED.items():
+        yield name, _of_seed(of_cluster)
 
 
 RULES: dict[str, tuple[Rule, ...]] = {}

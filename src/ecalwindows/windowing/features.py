@@ -15,14 +15,14 @@ from ecalwindows.core.events import Events, Superclusters, float64
 from ecalwindows.core.kernels.gather import gathered_rows
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, SENTINEL
 from ecalwindows.windowing.association import Association, score_with
+from ecalwindows.windowing.derived import LOGS_OF_SEED, OF_SEED, SHAPES
 from ecalwindows.windowing.kernels import features as kernels
 from ecalwindows.windowing.kernels.windows import wrapped_differences
 from ecalwindows.windowing.labels import Labels, pileup_fraction
-from ecalwindows.windowing.windows import Members, seed_index
+from ecalwindows.windowing.windows import Members
 
 Columns = dict[str, Array]
 
-SHAPES = ("r9", "sigmaIetaIeta", "sigmaIetaIphi", "sigmaIphiIphi", "swissCross")
 NOISE = {
     "noise_en": "noise",
     "noise_en_uncal": "noiseUncalib",
@@ -112,23 +112,12 @@ def pair_columns(difference: Differences, labels: Labels) -> Columns:
 def seed_columns(events: Events, members: Members, cluster: Columns, *, use_pileup: bool) -> Columns:
     """The columns of the seed, (n_windows,)."""
     seed = members.seed_row
-    columns: Columns = {
-        f"seed_{name}": cluster[f"cluster_{name}"][seed] for name in ("eta", "phi", "ieta", "iphi", "iz")
-    }
-    for suffix in ("", "_calib", "_log", "_calib_log"):
-        for kind in ("en", "et"):
-            columns[f"{kind}_seed{suffix}"] = cluster[f"{kind}_cluster{suffix}"][seed]
-    for name in [f"{full}{shape}" for full in ("f5_", "") for shape in SHAPES] + ["nxtals", "etaWidth", "phiWidth"]:
-        columns[f"seed_{name}"] = cluster[f"cl_{name}"][seed]
     signal = score_with(events, events.shared_energy, members.seed, members.calo)
-    columns |= {
-        "seed_score": cluster["calo_score"][seed],
+    columns = {name: cluster[same][seed] for name, same in (OF_SEED | LOGS_OF_SEED).items() if same in cluster}
+    return columns | {
         "seed_simen_sig": signal,
-        "seed_simen_PU": cluster["calo_simen_PU"][seed],
-        "seed_recoen_PU": cluster["calo_recoen_PU"][seed],
         "seed_PUfrac": pileup_fraction(events, members.seed, signal, members.calo >= 0, use_pileup),
     }
-    return columns
 
 
 def truth_columns(events: Events, members: Members, labels: Labels, *, flavour: int | None) -> Columns:
@@ -192,7 +181,6 @@ def window_columns(
         "run_id": events.run[event],
         "lumi_id": events.lumi[event],
         "event_id": events.event[event],
-        "seed_index": seed_index(events, members.seed, event),
         "ncls": np.diff(members.offsets),
     }
     for name in ("nVtx", "rho", "obsPU", "truePU"):

@@ -53,15 +53,9 @@ class Labels:
 
 
 def cluster_labels(
-    events: Events,
-    association: Association,
-    members: Members,
-    dphi: Floats,
-    *,
-    threshold: Threshold,
-    use_pileup: bool,
-    pu_limit: float,
-) -> Labels:
+    events: Events, association: Association, members: Members, dphi: Floats, *, threshold: Threshold,
+    use_pileup: bool, pu_limit: float,
+) -> Labels:  # fmt: skip
     """All labels of section 5. `dphi` : float64 (n_pairs,) [rad], seed minus cluster."""
     calo, owner = members.calo[members.window], association.owner[members.cluster]
     is_seed = members.cluster == members.seed[members.window]
@@ -71,10 +65,10 @@ def cluster_labels(
     signal = score_with(events, events.shared_energy, members.cluster, np.where(belongs, calo, -1))
     pu_fraction = pileup_fraction(events, members.cluster, signal, belongs, use_pileup)
     passes = (pu_fraction < pu_limit) if use_pileup else np.ones(len(belongs), dtype=np.bool_)
-    least = seed_thresholds(events, members, threshold)[members.window]
+    raw, eta = float64(events.cluster["rawEnergy"]), float64(events.cluster["eta"])
+    least = thresholds_at(raw[members.seed], eta[members.seed], members.calo >= 0, threshold)[members.window]
     supercluster, in_mustache = superclusters_of(events, events.first, members)
     second, in_second = superclusters_of(events, events.second, members)
-    raw, eta = float64(events.cluster["rawEnergy"]), float64(events.cluster["eta"])
     return Labels(
         is_seed=is_seed,
         is_calo_matched=belongs,
@@ -107,12 +101,6 @@ def pileup_fraction(events: Events, cluster: Index, signal: Floats, matched: Fla
     return np.where(matched, ratio, -1.0)
 
 
-def seed_thresholds(events: Events, members: Members, threshold: Threshold) -> Floats:
-    """`thresholds_at` the seeds of windows."""
-    raw, eta = (float64(events.cluster[name])[members.seed] for name in ("rawEnergy", "eta"))
-    return thresholds_at(raw, eta, members.calo >= 0, threshold)
-
-
 def thresholds_at(raw: Floats, eta: Floats, matched: Flags, threshold: Threshold) -> Floats:
     """The working point of each window; NaN, which nothing passes, if unmatched or its seed has no finite raw Et.
 
@@ -131,11 +119,8 @@ def superclusters_of(events: Events, collection: Superclusters, members: Members
     supercluster: Index = arithmetic.first_superclusters(
         members.event, members.seed - first, collection.offsets, collection.columns["seedIndex"]
     )
+    cluster = members.cluster - first[members.window]
     inside: Flags = arithmetic.in_supercluster(
-        members.offsets,
-        members.cluster - first[members.window],
-        supercluster,
-        collection.member_offsets,
-        collection.member,
+        members.offsets, cluster, supercluster, collection.member_offsets, collection.member
     )
     return supercluster, inside

@@ -64,19 +64,8 @@ class Made:
 def make_windows(events: Events, settings: WindowSettings, threshold: Threshold, *, use_pileup: bool) -> Made:
     """All windows of the events that the settings keep (windows.md). Pure: the same events give the same bits."""
     owners = association(events, min_cluster_score=settings.min_cluster_score)
-    seeds = window_seeds(
-        events,
-        owners,
-        geometry=settings.shape,
-        min_et_seed=settings.min_et_seed,
-        min_seed_score=settings.min_seed_score,
-        require_gen_in_window=settings.require_gen_in_window,
-        mode=settings.mode,
-        min_cluster_energy=settings.min_cluster_energy,
-    )
-    keep = windows_kept(
-        events, seeds, keep_all=settings.keep == "all", maxnocalow=settings.maxnocalow, draw_seed=settings.draw_seed
-    )
+    seeds = window_seeds(events, owners, settings)
+    keep = windows_kept(events, seeds, settings)
     members = window_members(events, seeds, keep, settings.mode)
     cluster = features.cluster_columns(events, owners, members, use_pileup=use_pileup)
     difference = features.differences(members, cluster)

@@ -10,6 +10,7 @@ from ecalwindows.core.events import Events, float64
 from ecalwindows.windowing.kernels.features import transverse
 from ecalwindows.windowing.kernels.windows import points_inside
 from ecalwindows.windowing.pipeline import Made
+from ecalwindows.windowing.windows import positions
 
 
 def seed_lines(events: Events, made: Made) -> Iterator[str]:
@@ -59,7 +60,7 @@ def _match(made: Made, cluster: int, window: int) -> str:
 def _holder(events: Events, made: Made, cluster: int, event: int) -> int:
     """The seed of the first window of the event that holds the cluster."""
     seed = made.seeds.seed[made.seeds.event == event]
-    eta, phi, iz = float64(events.cluster["eta"]), float64(events.cluster["phi"]), events.cluster["iz"]
+    eta, phi, iz = places = positions(events)
     point = np.full(len(seed), cluster)
-    inside = points_inside(seed, eta, phi, iz, made.seeds.bounds, eta[point], phi[point], iz[point])
+    inside = points_inside(seed, *places, made.seeds.bounds, eta[point], phi[point], iz[point])
     return int(seed[np.argmax(inside)])

@@ -7,11 +7,10 @@ from functools import cached_property
 
 import numpy as np
 
-from ecalwindows.core.arrays import Flags, Floats, Words
+from ecalwindows.core.arrays import Array, Flags, Floats
 from ecalwindows.core.event_hash import hash_chain, splitmix64
 from ecalwindows.core.events import Events, Index, float64
-from ecalwindows.core.geometry import Geometry
-from ecalwindows.core.settings import Mode
+from ecalwindows.core.settings import Mode, WindowSettings
 from ecalwindows.windowing.association import Association
 from ecalwindows.windowing.kernels import features as arithmetic
 from ecalwindows.windowing.kernels import windows as kernels
@@ -56,38 +55,30 @@ class Seeds:
         return self.calo >= 0
 
 
-def window_seeds(
-    events: Events,
-    association: Association,
-    *,
-    geometry: Geometry,
-    min_et_seed: float,
-    min_seed_score: float,
-    require_gen_in_window: bool,
-    mode: Mode,
-    min_cluster_energy: float,
-) -> Seeds:
+def window_seeds(events: Events, association: Association, settings: WindowSettings) -> Seeds:
     """The windows made: candidates of Et >= `min_et_seed` [GeV], by decreasing Et, and their caloparticles.
 
     In mode cmssw candidates have Et > `min_et_seed`, hits, and a calibrated energy > `min_cluster_energy` [GeV].
     """
-    eta, phi, iz = (float64(events.cluster["eta"]), float64(events.cluster["phi"]), events.cluster["iz"])
+    eta, phi, iz = positions(events)
     et = arithmetic.transverse(float64(events.cluster["energy"]), eta)
-    has_et = et > min_et_seed if mode == "cmssw" else et >= min_et_seed
-    is_used = used_clusters(events, min_cluster_energy) if mode == "cmssw" else np.ones(len(et), dtype=np.bool_)
+    in_cmssw = settings.mode == "cmssw"
+    has_et = et > settings.min_et_seed if in_cmssw else et >= settings.min_et_seed
+    is_used = used_clusters(events, settings.min_cluster_energy) if in_cmssw else np.ones(len(et), dtype=np.bool_)
     candidate = has_et & is_used
     has_position = np.isfinite(eta) & np.isfinite(phi)
-    order = kernels.order_in_groups(events.cluster_offsets, et, has_et if mode == "cmssw" else is_used)
+    order = kernels.order_in_groups(events.cluster_offsets, et, has_et if in_cmssw else is_used)
     bounds = np.full((3, len(eta)), np.nan)
-    bounds[:, candidate] = geometry.bounds(eta[candidate])
+    bounds[:, candidate] = settings.shape.bounds(eta[candidate])
+    may_overlap = settings.mode != "non-overlapping"
     seed, made, inside_other = kernels.seeds(
-        events.cluster_offsets, order, candidate & has_position, eta, phi, iz, bounds, mode != "non-overlapping"
+        events.cluster_offsets, order, candidate & has_position, eta, phi, iz, bounds, may_overlap
     )
     event = np.repeat(np.arange(len(events), dtype=np.int64), made)
-    has_score = (association.owner[seed] >= 0) & (association.score[seed] > min_seed_score)
+    has_score = (association.owner[seed] >= 0) & (association.score[seed] > settings.min_seed_score)
     calo = np.where(has_score, association.owner[seed], -1)
     bad_position = np.zeros(len(seed), dtype=np.bool_)
-    if require_gen_in_window:
+    if settings.require_gen_in_window:
         bad_position = has_score & ~gen_inside(events, seed, event, calo, bounds)
         calo[bad_position] = -1
     without = np.bincount(events.cluster_event[candidate & ~has_position], minlength=len(events)).astype(np.int64)
@@ -109,8 +100,7 @@ def used_clusters(events: Events, min_energy: float) -> Flags:
     numpy.ndarray
         bool (n_clusters,).
     """
-    flags: Flags = (np.diff(events.hits_offsets) > 0) & (float64(events.cluster["energy"]) > min_energy)
-    return flags
+    return np.asarray((np.diff(events.hits_offsets) > 0) & (float64(events.cluster["energy"]) > min_energy))
 
 
 def gen_inside(events: Events, seed: Index, event: Index, calo: Index, bounds: Floats) -> Flags:
@@ -118,40 +108,29 @@ def gen_inside(events: Events, seed: Index, event: Index, calo: Index, bounds: F
     if not len(events.calo["genEta"]):
         return np.zeros(len(seed), dtype=np.bool_)
     row = np.where(calo >= 0, events.calo_offsets[event] + calo, 0)
-    inside: Flags = kernels.points_inside(
-        seed,
-        float64(events.cluster["eta"]),
-        float64(events.cluster["phi"]),
-        events.cluster["iz"],
-        bounds,
-        float64(events.calo["genEta"])[row],
-        float64(events.calo["genPhi"])[row],
-        events.calo["simIz"][row],
-    )
+    at = float64(events.calo["genEta"])[row], float64(events.calo["genPhi"])[row], events.calo["simIz"][row]
+    inside: Flags = kernels.points_inside(seed, *positions(events), bounds, *at)
     return inside
 
 
-def draw_keys(draw_seed: int, run: Index, lumi: Index, event: Index, seed_index: Index) -> Words:
-    """A random integer for each window that depends only on its identity, uint64 (n_windows,)."""
-    start = splitmix64(np.full(len(run), draw_seed % 2**64, dtype=np.uint64))
-    return hash_chain(start, run, lumi, event, seed_index)
+def positions(events: Events) -> tuple[Floats, Floats, Array]:
+    """Eta, phi [rad] and iz of all clusters, (n_clusters,) each."""
+    return float64(events.cluster["eta"]), float64(events.cluster["phi"]), events.cluster["iz"]
 
 
-def windows_kept(events: Events, seeds: Seeds, *, keep_all: bool, maxnocalow: int, draw_seed: int) -> Flags:
-    """Which windows are kept: all, or the matched ones and some of the others (section 8). bool (n_windows,)."""
-    if keep_all:
+def windows_kept(events: Events, seeds: Seeds, settings: WindowSettings) -> Flags:
+    """Which windows are kept: all, or the matched ones and some of the others (section 8). bool (n_windows,).
+
+    The others are drawn by random integers that depend only on the identities of the windows.
+    """
+    if settings.keep == "all":
         return np.ones(len(seeds), dtype=np.bool_)
     event = seeds.event
-    key = draw_keys(
-        draw_seed, events.run[event], events.lumi[event], events.event[event], seed_index(events, seeds.seed, event)
-    )
-    keep: Flags = kernels.kept(seeds.made, seeds.is_matched, key, maxnocalow)
+    start = splitmix64(np.full(len(event), settings.draw_seed % 2**64, dtype=np.uint64))
+    index = seeds.seed - events.cluster_offsets[event]
+    key = hash_chain(start, events.run[event], events.lumi[event], events.event[event], index)
+    keep: Flags = kernels.kept(seeds.made, seeds.is_matched, key, settings.maxnocalow)
     return keep
-
-
-def seed_index(events: Events, seed: Index, event: Index) -> Index:
-    """The seeds' indices within their events, int64 (n_windows,)."""
-    return seed - events.cluster_offsets[event]
 
 
 @dataclass(frozen=True)
@@ -199,7 +178,7 @@ class Members:
 def window_members(events: Events, seeds: Seeds, keep: Flags, mode: Mode) -> Members:
     """All clusters in the kept windows, whatever their energy; in mode cmssw the seed and the used ones after it."""
     seed, event = seeds.seed[keep], seeds.event[keep]
-    position = (float64(events.cluster["eta"]), float64(events.cluster["phi"]), events.cluster["iz"])
+    position = positions(events)
     if mode == "cmssw":
         offsets, cluster = kernels.members_after(
             events.cluster_offsets, seeds.et, seeds.is_used, *position, seeds.bounds, seed, event
