@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.batch import WindowBatch, empty_batch
 from ecalwindows.core.errors import BadFileError, OutputError, SettingsError
 from ecalwindows.core.files.file_state import refuse_changed
 from ecalwindows.core.files.output import is_replaced, is_special, no_empty_folders, written_atomically
@@ -27,7 +27,7 @@ from ecalwindows.core.threads import Threads
 from ecalwindows.core.version import revision, version
 from ecalwindows.dataset.copies import Print, Prints, refuse_copies
 from ecalwindows.dataset.finalizing.merging import join_tables
-from ecalwindows.dataset.inputs import input_files
+from ecalwindows.dataset.layout import input_files
 from ecalwindows.dataset.notes import summed_notes
 from ecalwindows.dataset.origins import (
     FLOAT32,
@@ -46,7 +46,6 @@ from ecalwindows.formats.ndjson.reader import ReadNotes, warning_of
 from ecalwindows.formats.ndjson.reader import in_order as in_order_of_reasons
 from ecalwindows.formats.ndjson.text_source import Limits
 from ecalwindows.formats.parquet.definition import FeaturesDefinition, features_definition
-from ecalwindows.formats.parquet.tables import empty_batch
 from ecalwindows.formats.readers import read_batches
 from ecalwindows.formats.writers import (
     OutputPlan,

@@ -28,7 +28,6 @@ from ecalwindows.dataset.finalizing.card import card
 from ecalwindows.dataset.finalizing.croissant import croissant_text
 from ecalwindows.dataset.finalizing.description import About, Form, described, stated_fields
 from ecalwindows.dataset.finalizing.identity import IDS, SeenEvents, has_identity, part_keys
-from ecalwindows.dataset.finalizing.laying_out import write_layout
 from ecalwindows.dataset.finalizing.parts import (
     MAX_LISTED,
     Part,
@@ -38,6 +37,7 @@ from ecalwindows.dataset.finalizing.parts import (
     parts_error,
     refuse_changed_parts,
 )
+from ecalwindows.dataset.finalizing.routing import write_layout
 from ecalwindows.dataset.folder_output import check_folder, folder_written_atomically, is_dataset
 from ecalwindows.dataset.input_warnings import record_warnings
 from ecalwindows.dataset.record import DataFile, DatasetRecord, read_record

@@ -20,13 +20,12 @@ from ecalwindows.core.progress import Steps
 from ecalwindows.core.schema import COLUMNS, HIT_NAMES, Level
 from ecalwindows.core.urls import is_remote
 from ecalwindows.core.working_points import PACKAGED, WorkingPoints, packaged_working_points, read_working_points
-from ecalwindows.dataset.digest import recorded_digest
 from ecalwindows.dataset.finalizing.identity import IDS, batch_keys
 from ecalwindows.dataset.layout import record_path
 from ecalwindows.dataset.reading.finding import texts
 from ecalwindows.dataset.reading.scan import Unit
 from ecalwindows.dataset.reading.sources import File
-from ecalwindows.dataset.record import DatasetRecord
+from ecalwindows.dataset.record import DatasetRecord, recorded_digest
 from ecalwindows.evaluation.score_tables import ScoreTable
 from ecalwindows.evaluation.separation import Roc, roc
 from ecalwindows.formats.manifest import Manifest, summed_counts

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ecalwindows.core.schema import COLUMNS, HIT_DTYPES
 
 Array = NDArray[Any]
 
@@ -103,6 +105,17 @@ def partial_batch(
         hits=hits,
         events={},
     )
+
+
+def empty_batch(names: Collection[str]) -> WindowBatch:
+    """A partial batch of no windows with the columns and hit components of these names."""
+    columns = [column for column in COLUMNS.values() if column.name in names and column.dtype != "str"]
+    window, pair = (
+        {column.name: np.zeros(0, column.dtype) for column in columns if column.level == level}
+        for level in ("window", "cluster")
+    )
+    hits = {name: np.zeros(0, dtype) for name, dtype in HIT_DTYPES.items() if name in names}
+    return partial_batch(window, pair, np.zeros(1, np.int64), np.zeros(1, np.int64), hits)
 
 
 def no_text(n: int) -> Text:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.batch import WindowBatch, empty_batch
 from ecalwindows.core.errors import BadFileError, InputError
 from ecalwindows.core.schema import COLUMNS, HIT_NAMES
 from ecalwindows.core.threads import Threads
@@ -21,7 +21,6 @@ from ecalwindows.formats.ndjson.writer import NdjsonWriter
 from ecalwindows.formats.parquet import reader as parquet_reader
 from ecalwindows.formats.parquet.definition import FeaturesDefinition, features_definition
 from ecalwindows.formats.parquet.shape import HITS, hit_components
-from ecalwindows.formats.parquet.tables import empty_batch
 from ecalwindows.formats.parquet.writer import ParquetWriter
 from ecalwindows.formats.readers import ReadNotes, kind_of, read_batches
 from ecalwindows.formats.suffixes import is_archive

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.files.recovery import recover
-from ecalwindows.dataset.digest import digest_of, record_checksum
 from ecalwindows.dataset.layout import record_path
+from ecalwindows.dataset.record import digest_of, record_checksum
 from ecalwindows.formats.manifest import FOLDER, file_record
 from ecalwindows.formats.suffixes import FORMATS, RECORD
 

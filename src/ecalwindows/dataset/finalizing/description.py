@@ -102,10 +102,8 @@ def stated_fields(about: About, place: Path, previous: DatasetRecord | None) -> 
 def _parent(text: str) -> str:
     """The name of a dataset, or of the dataset at a path."""
     recover(text)
-    if Path(text).exists():
-        path = record_path(text)
-        if path is not None:
-            return read_record(path).title
+    if Path(text).exists() and (path := record_path(text)) is not None:
+        return read_record(path).title
     if "/" in text or not text.strip():
         raise SettingsError(
             f"there is no dataset at '{text}'",

@@ -10,8 +10,10 @@ from os import PathLike, fspath
 from typing import Any, Self
 
 import awkward as ak
+import numpy as np
 import pyarrow as pa
 
+from ecalwindows.core.batch import WindowBatch, empty_batch
 from ecalwindows.core.errors import (
     EcalWindowsError,
     SettingsError,
@@ -27,7 +29,7 @@ from ecalwindows.dataset.reading.scan import Scan
 from ecalwindows.dataset.reading.sources import File, dataset_files, dataset_record, files_of_record
 from ecalwindows.dataset.record import DatasetRecord
 from ecalwindows.formats.parquet.definition import GROUPS, FeaturesDefinition, features_definition
-from ecalwindows.formats.parquet.tables import batch_table, empty_batch
+from ecalwindows.formats.parquet.writer import arrow_table
 
 log = logging.getLogger(__name__)
 
@@ -193,12 +195,20 @@ class Dataset:
 
     def to_arrow(self) -> Any:
         """All windows as one `pyarrow.Table`."""
-        return pa.concat_tables([batch_table(empty_batch(self._names), self.definition), *self._tables()])
+        return pa.concat_tables([self._table(empty_batch(self._names)), *self._tables()])
 
     def _tables(self) -> Iterator[Any]:
         for batch, kept in self.scan.pieces(self.scan.units(), self._names):
-            table = batch_table(batch, self.definition)
+            table = self._table(batch)
             yield table if len(kept) == len(batch) else table.take(kept)
+
+    def _table(self, batch: WindowBatch) -> Any:
+        """The selected columns as a `pyarrow.Table`; without `cl_h` where no hit component is selected."""
+        if self.definition.hits:
+            return arrow_table(batch, self.definition)
+        name = HIT_NAMES[0]
+        nothing = replace(batch, hits=empty_batch([name]).hits, hits_offsets=np.zeros_like(batch.hits_offsets))
+        return arrow_table(nothing, replace(self.definition, hits=(0,))).drop_columns(["cl_h"])
 
     @property
     def _names(self) -> frozenset[str]:

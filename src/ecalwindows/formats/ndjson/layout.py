@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -118,7 +119,7 @@ def file_layout(text: bytes) -> Layout | None:
     A field counts when more than half of these lines have it; so one damaged line changes nothing. How many numbers a
     hit has is seen in the first hits, however late in the text they come.
     """
-    windows = _first_windows(first_lines(text))
+    windows = _first_windows(BytesIO(text))
     if not windows:
         return None
     clusters = [window["clusters"][0] for window in windows if window["clusters"]]
@@ -142,15 +143,6 @@ def _first_hit_length(text: bytes) -> int:
     """How many numbers the first hit in a text has; as many as there are components where there is none."""
     found = FIRST_HIT.search(text)
     return 1 + found[1].count(b",") if found else len(HIT_NAMES)
-
-
-def first_lines(text: bytes) -> Iterator[bytes]:
-    """The lines of a text, one by one."""
-    first = 0
-    while first < len(text):
-        last = text.index(b"\n", first)
-        yield text[first:last]
-        first = last + 1
 
 
 def _first_windows(lines: Iterable[bytes]) -> list[dict[str, Any]]:
