@@ -111,3 +111,12 @@ def test_a_table_of_another_layout_is_refused_and_leaves_no_footer(tmp_path: Pat
     with pytest.raises(ValueError, match="schema"):
         written(path, [pa.table({"x": [1, 2]}), pa.table({"x": ["a", "b"]})], threads, row_group=1)
     assert not path.read_bytes().endswith(b"PAR1")
+
+
+def test_row_groups_that_are_encoded_side_by_side_have_memory_of_malloc() -> None:
+    table = pa.table({"x": pa.chunked_array([list(map(float, range(first, first + 4000))) for first in (0, 4000)])})
+    pools = pa.default_memory_pool(), pa.system_memory_pool()
+    before = [pool.bytes_allocated() for pool in pools]
+    group = encoded(table, table.schema, {})
+    grown = [pool.bytes_allocated() - held for pool, held in zip(pools, before, strict=True)]
+    assert len(group.chunks) > 40000 and grown[0] == 0 and grown[1] >= len(group.chunks)

@@ -83,6 +83,7 @@ def iter_encoded(
     reading: Reading,
     report: Report,
     observer: Observer | None = None,
+    threads: Threads | None = None,
 ) -> Iterator[tuple[Made, T]]:
     """The steps of `iter_made`, and what `encode` makes of their batches, in any thread."""
 
@@ -92,7 +93,8 @@ def iter_encoded(
 
     empty = make_windows(no_events(), settings, threshold, use_pileup=False)
     yield empty, encode(empty.batch)
-    for _, events, (made, encoded) in iter_results(inputs, settings, work, reading=reading, report=report):
+    steps = iter_results(inputs, settings, work, reading=reading, report=report, threads=threads)
+    for _, events, (made, encoded) in steps:
         report.counts += made.counts
         if observer:
             observer(events, made)
@@ -199,7 +201,14 @@ def write_outputs(
                 later = stack.enter_context(Later(3 * threads.n if threads.n > 1 else 0))
                 encode = encoder(writers, threads=threads.n)
                 for _, pieces in iter_encoded(
-                    checked, settings, threshold, encode, reading=reading, report=report, observer=observer
+                    checked,
+                    settings,
+                    threshold,
+                    encode,
+                    reading=reading,
+                    report=report,
+                    observer=observer,
+                    threads=threads,
                 ):
                     for writer, piece in pieces:
                         later(writer.put, piece)

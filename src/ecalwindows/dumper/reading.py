@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, fields
 from functools import partial
 from itertools import pairwise
@@ -56,8 +57,7 @@ class Reading:
     @property
     def piece_bytes(self) -> float:
         """Budget of the events of which something is made at once: threads share it, also for what waits."""
-        n_threads = number_of_threads(self.jobs)
-        return self.step_bytes / (2 * n_threads if n_threads > 1 else 1)
+        return self.step_bytes / number_of_threads(self.jobs)
 
 
 def reading_of(given: Reading | Mapping[str, Any] | None) -> Reading:
@@ -116,6 +116,7 @@ def iter_results(
     *,
     reading: Reading,
     report: ReadReport,
+    threads: Threads | None = None,
 ) -> Iterator[tuple[Input, Events, T]]:
     """The file, the events and what `work` makes of them for each step of all inputs, in order; fills the report.
 
@@ -125,7 +126,8 @@ def iter_results(
     report.pileup_files = sum(file.use_pileup for file in inputs.files)
     seen = SeenEvents([file.path for file in inputs.files], keep_first=reading.keep_first_duplicates)
     bad = dict[int, BadFileError]()
-    with Threads(reading.jobs) as threads:
+    with ExitStack() as stack:
+        threads = threads or stack.enter_context(Threads(reading.jobs))
         for number, found in threads.results(_calls(inputs, settings, work, reading, threads)):
             file = inputs.files[number]
             if isinstance(found, BadFileError):
@@ -173,7 +175,7 @@ def _calls(
             if reading.skip_bad_files:
                 for _ in steps(file):
                     pass
-            for events in steps(file):
+            for events in threads.ahead(steps(file)):
                 for start, stop in _pieces(events, reading.piece_bytes):
                     yield partial(done, number, file, events_between(events, start, stop))
                 del events

@@ -136,6 +136,7 @@ class _Alone:
 
     def put(self, table: pa.Table) -> None:
         """Encode and write a row group."""
+        table = table.combine_chunks()
         self._writer.write_table(table, row_group_size=max(1, len(table)))
 
     def close(self) -> None:
@@ -220,7 +221,7 @@ class TableWriter(Closing):
     def _write_group(self, n_rows: int) -> None:
         table = pa.concat_tables(self._waiting)
         assert self._groups is not None
-        self._groups.put(table.slice(0, n_rows).combine_chunks())
+        self._groups.put(table.slice(0, n_rows))
         rest = table.slice(n_rows)
         self._waiting = [rest] if len(rest) else []
         self._has_group = True
