@@ -56,10 +56,7 @@ class WrongCorrectionError(ValueError):
 
 
 class MissingCorrectionError(WrongCorrectionError):
-    """The file has other corrections than the one that is needed. has : these, with their inputs, the nearest first."""
-
-    def __init__(self, needed: str, has: str) -> None:
-        super().__init__(f"the file has no correction '{needed}'; it has {has}")
+    """The file has other corrections than the one that is needed."""
 
 
 @dataclass(frozen=True)
@@ -151,12 +148,11 @@ def correction_data(content: bytes) -> dict[str, Any]:
 
     Raises WrongCorrectionError for anything that is not a correction set, or nested too deeply.
     """
+    text = _decompressed(content)
     try:
-        data = json.loads(_decompressed(content))
+        data = json.loads(text)
     except RecursionError as error:
         raise _too_deep() from error
-    except WrongCorrectionError:
-        raise
     except ValueError as error:
         raise WrongCorrectionError(f"it is no JSON: {one_line(error)}") from error
     _check_nesting(data)
@@ -205,17 +201,9 @@ def nodes(data: Any) -> Iterator[dict[str, Any]]:
         waiting += [child for child in _children(node) if isinstance(child, (dict, list))]
 
 
-@dataclass(frozen=True)
-class Histogram:
-    """A TH2: contents (n_x, n_y), edges (n_x + 1,) and (n_y + 1,), all float64."""
-
-    values: Floats
-    x: Floats
-    y: Floats
-
-
-def read_histogram(path: str | Path, name: str, limits: Limits) -> Histogram:
-    """The TH2 of that name in a ROOT file, every bin checked.
+def read_histogram(path: str | Path, name: str, limits: Limits) -> tuple[Floats, Floats, Floats]:
+    """The TH2 of that name in a ROOT file, every bin checked: contents (n_x, n_y), edges (n_x + 1,) and (n_y + 1,), all
+    float64.
 
     Raises WrongCorrectionError, and whatever uproot raises for a damaged file.
     """
@@ -241,7 +229,7 @@ def read_histogram(path: str | Path, name: str, limits: Limits) -> Histogram:
             f"{int(wrong.sum()):,} of {values.size:,} bins of '{name}' hold no {limits.what}: {_number(values[i, j])}"
             f" at x {x[i]:g} to {x[i + 1]:g}, y {y[j]:g} to {y[j + 1]:g}"
         )
-    return Histogram(values, x, y)
+    return values, x, y
 
 
 # Checking
@@ -267,9 +255,8 @@ def checked_correction(
     plain = {each.name: each for each in model.corrections}
     found: schema.Correction | schema.CompoundCorrection | None = compounds.get(name) or plain.get(name)
     if found is None:
-        raise MissingCorrectionError(
-            f"{name}({', '.join(domains)})", _signatures(name, [*compounds.values(), *plain.values()])
-        )
+        has = _signatures(name, [*compounds.values(), *plain.values()])
+        raise MissingCorrectionError(f"the file has no correction '{name}({', '.join(domains)})'; it has {has}")
     _check_inputs(found, domains, all_inputs)
     members = [found] if isinstance(found, schema.Correction) else _stack(found, plain)
     is_product = isinstance(found, schema.Correction) or found.output_op == "*"
@@ -493,26 +480,21 @@ def _points(
 
 def _usual(name: str, members: Sequence[schema.Correction], domain: Domain) -> Floats:
     """Usual values of an input, and all edges and keys of it with their neighbours, within its range."""
-    special: list[float] = []
+    special, found = list[float](), list[Any]()
     for member in members:
-        for node in _bins(member.data):
-            if isinstance(node, schema.Binning) and node.input == name:
-                special += _edges(node.edges, name)
-            elif isinstance(node, schema.MultiBinning) and name in node.inputs:
-                special += _edges(node.edges[node.inputs.index(name)], name)
-            elif isinstance(node, schema.Category) and node.input == name:
-                special += [float(item.key) for item in node.content if isinstance(item.key, int)]
+        schema.walk_content(member.data, found.append)
+    for node in found:
+        if isinstance(node, schema.Binning) and node.input == name:
+            special += _edges(node.edges, name)
+        elif isinstance(node, schema.MultiBinning) and name in node.inputs:
+            special += _edges(node.edges[node.inputs.index(name)], name)
+        elif isinstance(node, schema.Category) and node.input == name:
+            special += [float(item.key) for item in node.content if isinstance(item.key, int)]
     at = np.array(special)
     at = at[np.isfinite(at)]
     values = np.unique(np.concatenate([domain.points, at, np.nextafter(at, -np.inf)]))
     inside = (values >= domain.points[0]) & (values <= domain.points[-1])
     return np.asarray(values[inside])
-
-
-def _bins(content: Any) -> Iterator[Any]:
-    found: list[Any] = []
-    schema.walk_content(content, found.append)
-    return iter(found)
 
 
 def _inside(usual: Floats, limits: tuple[float, float] | None, domain: Domain, count: int) -> Floats:

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 SHORT = {"-o": "output", "-j": "jobs", "-w": "weights"}
 """Arguments that short options in errors stand for."""
@@ -45,7 +46,7 @@ class EcalWindowsError(Exception):
         return _four_lines(self.found, self.expected, self.where, todo)
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
-        return _rebuild, (type(self), self.found, self.expected, self.where, self.todo)
+        return partial(type(self), expected=self.expected, where=self.where, todo=self.todo), (self.found,)
 
 
 def _four_lines(found: str, expected: str, where: str, todo: str) -> str:
@@ -57,23 +58,16 @@ def _names_other(text: str, options: Collection[str]) -> bool:
     return any(option[0] not in options for option in OPTION.finditer(text))
 
 
-def _argument(option: re.Match[str]) -> str:
-    """The name of the argument that an option stands for."""
-    return SHORT.get(option[0]) or option[1].replace("-", "_")
-
-
 def _in_python(text: str) -> str:
     """The text with arguments in place of options: `skip_bad_files` for --skip-bad-files.
 
     Commands in backticks remain as they are: they are for a shell.
     """
     pieces = re.split("(`[^`]*`)", text)
-    pieces[::2] = [OPTION.sub(_argument, piece) for piece in pieces[::2]]
+    pieces[::2] = [
+        OPTION.sub(lambda option: SHORT.get(option[0]) or option[1].replace("-", "_"), piece) for piece in pieces[::2]
+    ]
     return "".join(pieces)
-
-
-def _rebuild(kind: type[EcalWindowsError], found: str, expected: str, where: str, todo: str) -> EcalWindowsError:
-    return kind(found, expected=expected, where=where, todo=todo)
 
 
 class InputError(EcalWindowsError):
@@ -152,22 +146,17 @@ def needs_extra(library: str, extra: str, purpose: str) -> Iterator[None]:
 
 def missing_extra(library: str, extra: str, purpose: str) -> MissingExtraError:
     """The error for an optional library that is not installed."""
-    return MissingExtraError(
-        f"the library '{library}' is not installed",
-        expected=f"it, to {purpose}",
-        where="this Python environment",
-        todo=f'pip install "ecalwindows[{extra}]"',
-    )
+    return _extra_error(f"the library '{library}' is not installed", purpose, f'pip install "ecalwindows[{extra}]"')
 
 
 def broken_extra(library: str, extra: str, purpose: str, error: ImportError) -> MissingExtraError:
     """The error for an optional library that is installed, but cannot be imported."""
-    return MissingExtraError(
-        f"the library '{library}' cannot be imported: {error}",
-        expected=f"it, to {purpose}",
-        where="this Python environment",
-        todo=f'pip install --force-reinstall "ecalwindows[{extra}]", or correct what is named above',
-    )
+    todo = f'pip install --force-reinstall "ecalwindows[{extra}]", or correct what is named above'
+    return _extra_error(f"the library '{library}' cannot be imported: {error}", purpose, todo)
+
+
+def _extra_error(found: str, purpose: str, todo: str) -> MissingExtraError:
+    return MissingExtraError(found, expected=f"it, to {purpose}", where="this Python environment", todo=todo)
 
 
 def unknown_column(name: str, known: Iterable[str], where: str, what: str = "column") -> UnknownColumnError:

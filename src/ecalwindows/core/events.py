@@ -87,88 +87,62 @@ def float64(column: Column) -> NDArray[np.float64]:
 
 def events_between(events: Events, start: int, stop: int) -> Events:
     """The events [start, stop) and all that belongs to them. Columns are views, not copies."""
-    event = slice(start, stop)
-    cluster_offsets, clusters = _between(events.cluster_offsets, event)
-    calo_offsets, calos = _between(events.calo_offsets, event)
-    score_offsets, scores = _between(events.score_offsets, clusters)
-    hits_offsets, hits = _between(events.hits_offsets, clusters)
-    simhits_offsets, simhits = (
-        (None, None) if events.simhits_offsets is None else _between(events.simhits_offsets, calos)
-    )
-    return Events(
-        run=events.run[event],
-        lumi=events.lumi[event],
-        event=events.event[event],
-        scalars=_rows(events.scalars, event),
-        cluster_offsets=cluster_offsets,
-        cluster=_rows(events.cluster, clusters),
-        calo_offsets=calo_offsets,
-        calo=_rows(events.calo, calos),
-        score_offsets=score_offsets,
-        score=events.score[scores],
-        shared_energy=events.shared_energy[scores],
-        first=_superclusters_between(events.first, event),
-        second=_superclusters_between(events.second, event),
-        hits_offsets=hits_offsets,
-        hits=_rows(events.hits, hits),
-        simhits_offsets=simhits_offsets,
-        simhits=None if simhits is None or events.simhits is None else _rows(events.simhits, simhits),
-    )
-
-
-def _superclusters_between(collection: Superclusters, event: slice) -> Superclusters:
-    offsets, rows = _between(collection.offsets, event)
-    member_offsets, members = _between(collection.member_offsets, rows)
-    return Superclusters(offsets, _rows(collection.columns, rows), member_offsets, collection.member[members])
-
-
-def _between(offsets: Index, rows: slice) -> tuple[Index, slice]:
-    """Offsets of a range of rows, from 0 on, and the range of their items."""
-    first, last = int(offsets[rows.start]), int(offsets[rows.stop])
-    return offsets[rows.start : rows.stop + 1] - first, slice(first, last)
+    return _taken(events, slice(start, stop))
 
 
 def selected_events(events: Events, keep: NDArray[np.bool_]) -> Events:
     """The events with `keep`, bool (n_events,), and all that belongs to them."""
-    clusters = np.repeat(keep, np.diff(events.cluster_offsets))
-    calos = np.repeat(keep, np.diff(events.calo_offsets))
-    scores = np.repeat(clusters, np.diff(events.score_offsets))
-    hits = np.repeat(clusters, np.diff(events.hits_offsets))
-    simhits = None if events.simhits_offsets is None else np.repeat(calos, np.diff(events.simhits_offsets))
+    return _taken(events, keep)
+
+
+Rows = slice | NDArray[np.bool_]
+"""Rows that are taken: a range, or those with True."""
+
+
+def _taken(events: Events, rows: Rows) -> Events:
+    cluster_offsets, clusters = _items(events.cluster_offsets, rows)
+    calo_offsets, calos = _items(events.calo_offsets, rows)
+    score_offsets, scores = _items(events.score_offsets, clusters)
+    hits_offsets, hits = _items(events.hits_offsets, clusters)
+    simhits_offsets = simhits = None
+    if events.simhits_offsets is not None and events.simhits is not None:
+        simhits_offsets, of_calos = _items(events.simhits_offsets, calos)
+        simhits = _columns(events.simhits, of_calos)
     return Events(
-        run=events.run[keep],
-        lumi=events.lumi[keep],
-        event=events.event[keep],
-        scalars=_rows(events.scalars, keep),
-        cluster_offsets=_offsets(events.cluster_offsets, keep),
-        cluster=_rows(events.cluster, clusters),
-        calo_offsets=_offsets(events.calo_offsets, keep),
-        calo=_rows(events.calo, calos),
-        score_offsets=_offsets(events.score_offsets, clusters),
+        run=events.run[rows],
+        lumi=events.lumi[rows],
+        event=events.event[rows],
+        scalars=_columns(events.scalars, rows),
+        cluster_offsets=cluster_offsets,
+        cluster=_columns(events.cluster, clusters),
+        calo_offsets=calo_offsets,
+        calo=_columns(events.calo, calos),
+        score_offsets=score_offsets,
         score=events.score[scores],
         shared_energy=events.shared_energy[scores],
-        first=_selected(events.first, keep),
-        second=_selected(events.second, keep),
-        hits_offsets=_offsets(events.hits_offsets, clusters),
-        hits=_rows(events.hits, hits),
-        simhits_offsets=None if events.simhits_offsets is None else _offsets(events.simhits_offsets, calos),
-        simhits=None if simhits is None or events.simhits is None else _rows(events.simhits, simhits),
+        first=_superclusters(events.first, rows),
+        second=_superclusters(events.second, rows),
+        hits_offsets=hits_offsets,
+        hits=_columns(events.hits, hits),
+        simhits_offsets=simhits_offsets,
+        simhits=simhits,
     )
 
 
-def _selected(collection: Superclusters, keep: NDArray[np.bool_]) -> Superclusters:
-    rows = np.repeat(keep, np.diff(collection.offsets))
-    return Superclusters(
-        _offsets(collection.offsets, keep),
-        _rows(collection.columns, rows),
-        _offsets(collection.member_offsets, rows),
-        collection.member[np.repeat(rows, np.diff(collection.member_offsets))],
-    )
+def _superclusters(collection: Superclusters, events: Rows) -> Superclusters:
+    offsets, rows = _items(collection.offsets, events)
+    member_offsets, members = _items(collection.member_offsets, rows)
+    return Superclusters(offsets, _columns(collection.columns, rows), member_offsets, collection.member[members])
 
 
-def _rows(columns: Mapping[str, Column], keep: NDArray[np.bool_] | slice) -> dict[str, Column]:
-    return {name: column[keep] for name, column in columns.items()}
+def _columns(columns: Mapping[str, Column], rows: Rows) -> dict[str, Column]:
+    return {name: column[rows] for name, column in columns.items()}
 
 
-def _offsets(offsets: Index, keep: NDArray[np.bool_]) -> Index:
-    return np.concatenate([[0], np.cumsum(np.diff(offsets)[keep])])
+def _items(offsets: Index, rows: Rows) -> tuple[Index, Rows]:
+    """Offsets of the rows that are taken, from 0 on, and which items are theirs."""
+    if isinstance(rows, slice):
+        first, last = int(offsets[rows.start]), int(offsets[rows.stop])
+        return offsets[rows.start : rows.stop + 1] - first, slice(first, last)
+    counts = np.diff(offsets)
+    return np.concatenate([[0], np.cumsum(counts[rows])]), np.repeat(rows, counts)

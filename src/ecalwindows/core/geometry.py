@@ -40,15 +40,6 @@ class Piece(Frozen):
         return total
 
 
-def _in_order(pieces: Sequence[Piece]) -> Sequence[Piece]:
-    edges = [piece.below for piece in pieces]
-    if edges[-1] is not None or None in edges[:-1]:
-        raise ValueError("every piece but the last needs `below`, the last has none")
-    if any(left >= right for left, right in pairwise(edges[:-1])):  # type: ignore[operator]
-        raise ValueError("the pieces must be ordered by increasing `below`")
-    return pieces
-
-
 class Geometry(Frozen):
     """Bounds of a window: down <= deta <= up and abs(dphi) <= width, each piecewise polynomial in abs(seed eta)."""
 
@@ -59,7 +50,11 @@ class Geometry(Frozen):
     @model_validator(mode="after")
     def _pieces_in_order(self) -> Geometry:
         for pieces in (self.up, self.down, self.width):
-            _in_order(pieces)
+            edges = [piece.below for piece in pieces]
+            if edges[-1] is not None or None in edges[:-1]:
+                raise ValueError("every piece but the last needs `below`, the last has none")
+            if any(left >= right for left, right in pairwise(edges[:-1])):  # type: ignore[operator]
+                raise ValueError("the pieces must be ordered by increasing `below`")
         return self
 
     def bounds(self, seed_eta: Floats) -> Floats:

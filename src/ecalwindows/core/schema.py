@@ -141,15 +141,9 @@ def _truth() -> list[Column]:
     ]
     good = "simEnergyGoodStatus (or what the setting true_energy names)"
     for name, what in (("sim", "simEnergy"), ("gen", "genEnergy"), ("sim_good", good)):
-        columns.append(_w("window_metadata", f"en_true_{name}", "GeV", f"{what} of the caloparticle, 0 if unmatched"))
-        columns.append(
-            _w(
-                "window_metadata",
-                f"et_true_{name}",
-                "GeV",
-                f"{what} / cosh(genEta) of the caloparticle, 0 if unmatched",
-            )
-        )
+        for size, meaning in (("en", what), ("et", f"{what} / cosh(genEta)")):
+            meaning = f"{meaning} of the caloparticle, 0 if unmatched"
+            columns.append(_w("window_metadata", f"{size}_true_{name}", "GeV", meaning))
     return columns
 
 

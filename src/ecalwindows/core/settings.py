@@ -208,31 +208,22 @@ def read_settings(path: str | Path, what: str = "settings file") -> dict[str, An
     """The mapping in a YAML file (an empty file is an empty mapping); nothing is checked but its form."""
     from ecalwindows.core.yaml_text import yaml_value
 
+    def wrong(found: str, expected: str, todo: str) -> SettingsError:
+        return SettingsError(f"the {what} {found}", expected=expected, where=str(path), todo=todo)
+
     try:
         content = yaml_value(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"the {what} cannot be read: {getattr(error, 'strerror', None) or error}",
-            expected="a YAML file",
-            where=str(path),
-            todo="check the path",
-        ) from error
+        reason = getattr(error, "strerror", None) or error
+        raise wrong(f"cannot be read: {reason}", "a YAML file", "check the path") from error
     except yaml.YAMLError as error:
-        raise SettingsError(
-            f"the {what} is not YAML: {' '.join(str(error).split())}",
-            expected="lines `name: value`",
-            where=str(path),
-            todo="correct the line named above",
-        ) from error
+        reason = " ".join(str(error).split())
+        raise wrong(f"is not YAML: {reason}", "lines `name: value`", "correct the line named above") from error
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise SettingsError(
-            f"the {what} holds a {type(content).__name__}",
-            expected="a mapping, lines `name: value`",
-            where=str(path),
-            todo="write one setting per line, such as `overlap: true`",
-        )
+        todo = "write one setting per line, such as `overlap: true`"
+        raise wrong(f"holds a {type(content).__name__}", "a mapping, lines `name: value`", todo)
     return content
 
 
@@ -240,12 +231,8 @@ def window_settings(values: Mapping[str, Any], *, where: str = "the settings") -
     """Settings from plain values; unknown names and wrong values give a SettingsError that lists the near names."""
     unknown = [str(name) for name in values if name not in NAMES]
     if unknown:
-        raise SettingsError(
-            f"unknown setting '{unknown[0]}'",
-            expected=near(unknown[0], NAMES),
-            where=where,
-            todo="correct or remove it",
-        )
+        found, known = f"unknown setting '{unknown[0]}'", near(unknown[0], NAMES)
+        raise SettingsError(found, expected=known, where=where, todo="correct or remove it")
     try:
         values = with_mode(values)
     except ValueError as error:
@@ -305,11 +292,9 @@ def _settings_error(error: ValidationError, where: str) -> SettingsError:
     first = main_problem(error)
     name = str(first["loc"][0])
     place = ".".join(str(part) for part in first["loc"] if "[" not in str(part))
-    description = WindowSettings.model_fields[name].description or ""
-    reason = reason_of_problem(first)
     return SettingsError(
-        f"setting '{name}' cannot be {shown_value(first['input'])}: {reason}",
-        expected=description,
+        f"setting '{name}' cannot be {shown_value(first['input'])}: {reason_of_problem(first)}",
+        expected=WindowSettings.model_fields[name].description or "",
         where=where if place == name else f"{where}, {place}",
         todo="correct it (`ecalwindows windows --help` lists the settings)",
     )

@@ -23,7 +23,6 @@ def refuse_without_truth(columns: Collection[str], needs: str, where: str) -> No
     if TRUTH.isdisjoint(columns):
         raise InputError(
             "the windows have no truth: none of their columns comes from caloparticles",
-            expected=f"windows with truth, which {needs}",
-            where=where,
+            expected=f"windows with truth, which {needs}", where=where,
             todo="make the windows from a dump with caloparticles (`ecalwindows windows --truth require`)",
-        )
+        )  # fmt: skip

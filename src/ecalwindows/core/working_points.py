@@ -145,17 +145,12 @@ def read_working_points(path: str | Path | None, strategy: str | None = SHARES[0
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:  # of the system, not of uproot
-            raise _not_readable(path, error) from error
+            raise WorkingPointError(
+                f"the working-point file cannot be read: {error.strerror or error}", where=str(path),
+                expected=f"a correctionlib JSON file, a ROOT file, or one of {', '.join(PACKAGED)}",
+                todo="check the path given with --wp-file",
+            ) from error  # fmt: skip
         raise _wrong(f"the working-point file is broken: {one_line(error)}", str(path), limits) from error
-
-
-def _not_readable(path: Path, error: OSError) -> WorkingPointError:
-    return WorkingPointError(
-        f"the working-point file cannot be read: {error.strerror or error}",
-        expected=f"a correctionlib JSON file, a ROOT file, or one of {', '.join(PACKAGED)}",
-        where=str(path),
-        todo="check the path given with --wp-file",
-    )
 
 
 def _wrong(found: str, where: str, limits: Limits) -> WorkingPointError:
@@ -196,8 +191,7 @@ def correction_json(values: Floats, et_edges: Floats, eta_edges: Floats, descrip
 
 
 def _from_root(path: Path, limits: Limits) -> WorkingPoints:
-    found = read_histogram(path, HISTOGRAM, limits)
-    return BinnedWorkingPoints(found.values, found.x, found.y, f"{HISTOGRAM} of {path.name}", limits)
+    return BinnedWorkingPoints(*read_histogram(path, HISTOGRAM, limits), f"{HISTOGRAM} of {path.name}", limits)
 
 
 def _from_json(content: bytes, path: Path, limits: Limits) -> WorkingPoints:

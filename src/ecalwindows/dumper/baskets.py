@@ -80,24 +80,15 @@ class _Basket:
         return len(self.byte_offsets) - 1
 
 
+@dataclass(unsafe_hash=True)
 class FlatVectors(uproot.interpretation.Interpretation):  # type: ignore[misc]
     """Interpretation of a vector<T> or vector<vector<T>> branch as `Ragged`, for `TTree.arrays(library="np")`.
 
     The result is None when the baskets hold a form of vector that only uproot's own interpretation can read.
     """
 
-    def __init__(self, name: str, kind: ColumnType) -> None:
-        self.name = name
-        self.kind = kind
-
-    def __repr__(self) -> str:
-        return f"FlatVectors({self.name!r}, {self.kind})"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, FlatVectors) and (self.name, self.kind) == (other.name, other.kind)
-
-    def __hash__(self) -> int:
-        return hash((self.name, self.kind))
+    name: str
+    kind: ColumnType
 
     @property
     def cache_key(self) -> str:

@@ -22,8 +22,7 @@ from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.interrupts import interrupts_kept
 from ecalwindows.core.threads import Threads
 from ecalwindows.dumper.baskets import ColumnType, FlatNumbers, FlatVectors, Ragged, check_basket, is_vector_of_numbers
-from ecalwindows.dumper.coverage import check_coverage
-from ecalwindows.dumper.coverage import is_rntuple as _is_rntuple
+from ecalwindows.dumper.coverage import check_coverage, is_rntuple
 from ecalwindows.dumper.errors import bad_file
 from ecalwindows.dumper.local_baskets import basket_places, forget_pages, mapped, read_baskets
 from ecalwindows.dumper.ntuples import read_ntuple
@@ -38,14 +37,14 @@ __all__ = [
 
 def column_names(tree: Any) -> list[str]:
     """Names of the top-level branches of a TTree, or fields of an RNTuple, in the order of the file."""
-    return [str(branch.name) for branch in (tree.fields if _is_rntuple(tree) else tree.branches)]
+    return [str(branch.name) for branch in (tree.fields if is_rntuple(tree) else tree.branches)]
 
 
 def column_type(tree: Any, name: str) -> ColumnType | None:
     """Type of the column, or None when it is absent or not made of numbers at most two vectors deep."""
     try:
         with interrupts_kept():
-            if _is_rntuple(tree):
+            if is_rntuple(tree):
                 form = tree.to_akform(filter_name=name)[0].content(name)
             else:
                 way = tree[name].interpretation
@@ -60,7 +59,7 @@ def column_type(tree: Any, name: str) -> ColumnType | None:
 def column_types(tree: Any, names: Iterable[str]) -> dict[str, ColumnType | None]:
     """`column_type` of several columns; of an RNTuple in one go."""
     names = list(names)
-    if _is_rntuple(tree) and names:
+    if is_rntuple(tree) and names:
         try:
             with interrupts_kept():
                 form = tree.to_akform(filter_name=names)[0]
@@ -97,7 +96,7 @@ def read_columns(
     entry_stop = max(min(entry_stop, tree.num_entries), 0)
     entry_start = min(max(entry_start, 0), entry_stop)
     columns: dict[str, Ragged] = {}
-    if fast and not _is_rntuple(tree):
+    if fast and not is_rntuple(tree):
         ways = _flat_ways(tree, types)
         columns = _read_local(tree, ways, threads or Threads(), entry_start, entry_stop)
         columns |= _read_flat(tree, [each for each in ways if each[0] not in columns], types, entry_start, entry_stop)
@@ -138,7 +137,7 @@ def _wrong_lengths(tree: Any, name: str, found: str, n: int) -> BadFileError:
 def bytes_per_entry(tree: Any, names: Iterable[str]) -> float:
     """Mean uncompressed bytes an entry of these columns, from the file's own tables (no data is read)."""
     names = list(names)
-    if not _is_rntuple(tree):
+    if not is_rntuple(tree):
         total = sum(int(tree[name].uncompressed_bytes) for name in names)
     else:
         keys = set(_form_keys(tree.to_akform(filter_name=names)[0])) if names else set()
@@ -157,13 +156,11 @@ def bytes_per_entry(tree: Any, names: Iterable[str]) -> float:
 def cluster_boundaries(tree: Any, names: Iterable[str]) -> list[int]:
     """Entries where baskets (RNTuple: clusters) of all these columns start together; with 0 and the tree's end."""
     n_entries = int(tree.num_entries)
-    if _is_rntuple(tree):
-        common = {int(cluster.num_first_entry) for cluster in tree.cluster_summaries}
+    if is_rntuple(tree):
+        starts = [{int(cluster.num_first_entry) for cluster in tree.cluster_summaries}]
     else:
-        common = set()
-        for i, name in enumerate(names):
-            starts = set(tree[name].entry_offsets)
-            common = starts if i == 0 else common & starts
+        starts = [set(tree[name].entry_offsets) for name in names]
+    common = set.intersection(*starts) if starts else set[int]()
     return sorted({entry for entry in common if 0 < entry < n_entries} | {0, n_entries})
 
 
@@ -329,7 +326,7 @@ def _read_flat(tree: Any, ways: Ways, types: Mapping[str, ColumnType], start: in
 
 
 def _read_plain(tree: Any, types: Mapping[str, ColumnType], start: int, stop: int) -> dict[str, Ragged]:
-    if _is_rntuple(tree):
+    if is_rntuple(tree):
         arrays = read_ntuple(tree, list(types), start, stop)
     else:
         for name in types:

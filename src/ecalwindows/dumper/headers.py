@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import uproot
 
 from ecalwindows.core.errors import BadFileError, EcalWindowsError, InputError, SettingsError, near
 from ecalwindows.core.files.file_state import FileState, file_state
 from ecalwindows.core.interrupts import interrupts_kept
+from ecalwindows.core.names import some
 from ecalwindows.core.settings import PileUpUse, WindowSettings
 from ecalwindows.core.urls import is_remote, remote_filesystem
 from ecalwindows.dumper import columns as dump
@@ -128,9 +130,8 @@ def _ranges(files: list[Input], start: int | None, stop: int | None) -> list[Inp
         raise SettingsError(
             f"the range of events {'' if start is None else start}:{'' if stop is None else stop} means nothing",
             expected="START:STOP with 0 <= START <= STOP, counted over all inputs; either may be left out",
-            where="--events",
-            todo="correct it, for example --events 0:1000",
-        )
+            where="--events", todo="correct it, for example --events 0:1000",
+        )  # fmt: skip
     chosen, before = [], 0
     for file in files:
         begin, end = (min(max(edge - before, 0), file.n_events) for edge in (first, last))
@@ -152,26 +153,27 @@ def settings_for(inputs: Inputs, settings: WindowSettings) -> WindowSettings:
         return settings
     if len(found) > 1:
         raise InputError(
-            f"it has no branches of caloparticles, and {found[True]} has them",
+            f"it has no branches of caloparticles, and {found[True]} has them", where=found[False],
             expected="inputs that all have truth, or none of them",
-            where=found[False],
             todo="make datasets of their own, or take all without truth: --truth none",
-        )
+        )  # fmt: skip
     return settings.model_copy(update={"truth": "require"}) if True in found else settings.without_truth
 
 
 @contextmanager
 def open_tree(path: str, tree_name: str) -> Iterator[Any]:
     """The TTree or RNTuple of a file; whatever goes wrong with it, now or while it is read, is a BadFileError."""
-    import uproot
-
     if not is_remote(path) and not os.path.isfile(path):
         raise bad_file(path, "it is not a file", "an existing ROOT file", "check the path")
     if path.startswith("root://"):
         remote_filesystem(path)
     handler = {} if is_remote(path) else {"handler": uproot.MemmapSource}
     with reading_errors(path), uproot.open({path: None}, **handler) as file:
-        _refuse_cut(path, file)
+        if (there := int(file.file.source.num_bytes)) < (said := int(file.file.fEND)):
+            raise bad_file(
+                path, f"it is cut off: {there:,} bytes of {said:,}", "a complete ROOT file",
+                "copy or make it again, or go on without it: --skip-bad-files",
+            )  # fmt: skip
         yield _tree(path, file, tree_name)
 
 
@@ -200,39 +202,23 @@ def reading_errors(path: str) -> Iterator[None]:
         there = "check the URL, the server and your credentials" if is_remote(path) else "copy or make it again"
         if path.endswith(OF_WINDOWS):
             there = "`ecalwindows convert`, `validate` and others read windows that are made already"
+        said = " ".join(str(error).split()).replace(" ".join(path.split()), "the file")  # the same wherever the file is
         raise bad_file(
-            path,
-            f"it cannot be read as a ROOT file: {_one_line(error, path)}",
-            "a complete ROOT file",
+            path, f"it cannot be read as a ROOT file: {said[:200] or type(error).__name__}", "a complete ROOT file",
             f"{there}, or go on without it: --skip-bad-files",
-        ) from error
-
-
-def _refuse_cut(path: str, file: Any) -> None:
-    """Raise BadFileError when the file is shorter than its header says."""
-    there, said = int(file.file.source.num_bytes), int(file.file.fEND)
-    if there < said:
-        raise bad_file(
-            path,
-            f"it is cut off: {there:,} bytes of {said:,}",
-            "a complete ROOT file",
-            "copy or make it again, or go on without it: --skip-bad-files",
-        )
+        ) from error  # fmt: skip
 
 
 def _tree(path: str, file: Any, name: str) -> Any:
-    import uproot
-
     try:
         tree = file[name]
     except uproot.KeyInFileError:
         found = [f"{key} ({kind})" for key, kind in file.classnames(cycle=False).items()]
         raise bad_file(
-            path,
-            f"it has no tree '{name}'; it holds: {', '.join(found[:8]) or 'nothing'}",
+            path, f"it has no tree '{name}'; it holds: {', '.join(found[:8]) or 'nothing'}",
             "the tree of RecoSimDumper",
             "give its path as the setting `tree`, or go on without the file: --skip-bad-files",
-        ) from None
+        ) from None  # fmt: skip
     if not isinstance(tree, uproot.TTree) and not hasattr(tree, "to_akform"):
         raise bad_file(
             path, f"'{name}' is a {tree.classname}", "a TTree or RNTuple", "give another `tree` in the settings"
@@ -276,9 +262,7 @@ def check_branches(path: str, tree: Any, needed: Sequence[Branch]) -> tuple[Bran
 def _missing(path: str, first: Branch, missing: Sequence[Branch], names: Collection[str]) -> BadFileError:
     """The error of required branches that are missing, in which the first is described."""
     others = [f"'{branch.name}'" for branch in missing if branch is not first]
-    more = f", and so {'are' if others[1:] else 'is'} {', '.join(others[:9])}" if others else ""
-    if others[9:]:
-        more += f" and {len(others) - 9} more"
+    more = f", and so {'are' if others[1:] else 'is'} {some(others, 9)}" if others else ""
     option = (
         f"; {first.without} does without it" if all(each.without == first.without != "" for each in missing) else ""
     )
@@ -299,11 +283,9 @@ def _pileup(path: str, names: set[str], settings: WindowSettings) -> PileUpUse:
     missing = [branch.name for branch in PILEUP_BRANCHES if branch.name not in names]
     if settings.pileup == "on" and missing:
         raise bad_file(
-            path,
-            f"the pile-up branch '{missing[0]}' is missing",
-            "the pile-up branches, since `pileup` is on",
+            path, f"the pile-up branch '{missing[0]}' is missing", "the pile-up branches, since `pileup` is on",
             "--pileup auto uses them where they are, --pileup off does without",
-        )
+        )  # fmt: skip
     return "off" if settings.pileup == "off" else pileup_found(names)
 
 
@@ -318,14 +300,5 @@ def _check_type(path: str, tree: Any, branch: Branch, found: dump.ColumnType | N
     kinds = "iu" if branch.kind == "int" else "fiu"
     if found is None or found.depth != branch.depth or found.dtype.kind not in kinds:
         said = str(found) if found else getattr(tree[branch.name], "typename", "unknown")
-        raise bad_file(
-            path,
-            f"branch '{branch.name}' has type {said}",
-            "vector<" * branch.depth + branch.kind + ">" * branch.depth,
-        )
-
-
-def _one_line(error: Exception, path: str) -> str:
-    """What a library says, in a line that is the same wherever the file is."""
-    said = " ".join(str(error).split()).replace(" ".join(path.split()), "the file")
-    return said[:200] or type(error).__name__
+        expected = "vector<" * branch.depth + branch.kind + ">" * branch.depth
+        raise bad_file(path, f"branch '{branch.name}' has type {said}", expected)

@@ -63,11 +63,10 @@ def _remote_files(given: str) -> list[str]:
             return [given]
     except OSError as error:
         raise InputError(
-            f"the server cannot list it: {' '.join(str(error).split())}",
+            f"the server cannot list it: {' '.join(str(error).split())}", where=given,
             expected="a folder or glob that the server lists",
-            where=given,
             todo="check the URL and your credentials (voms-proxy-info, klist)",
-        ) from error
+        ) from error  # fmt: skip
     urls = [f"{server_of(given)}//{name.lstrip('/')}" for name in sorted(found)]
     return _some(urls, given, "a folder with *.root files in it, or a glob that matches files")
 

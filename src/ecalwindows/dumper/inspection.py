@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ecalwindows.core.errors import BadFileError
+from ecalwindows.core.names import some
 from ecalwindows.core.settings import STRATEGIES
 from ecalwindows.dumper import columns as dump
 from ecalwindows.dumper.branches import BRANCHES, PILEUP_BRANCHES, PILEUP_TOTAL, Branch, is_of_truth, truth_found
@@ -194,11 +196,9 @@ def _known() -> tuple[Branch, ...]:
 
 
 def _present(names: Collection[str]) -> dict[str, tuple[int, int]]:
-    found: dict[str, tuple[int, int]] = {}
-    for branch in _known():
-        there, known = found.get(purpose(branch), (0, 0))
-        found[purpose(branch)] = (there + (branch.name in names), known + 1)
-    return found
+    known = Counter(map(purpose, _known()))
+    there = Counter(purpose(branch) for branch in _known() if branch.name in names)
+    return {what: (there[what], n) for what, n in known.items()}
 
 
 def _missing(names: Collection[str]) -> list[Missing]:
@@ -220,8 +220,7 @@ def _is_for_columns(branch: Branch) -> bool:
 
 
 def _cost(branch: Branch, names: Collection[str]) -> str:
-    feeds = sorted(branch.feeds)
-    columns = f"{', '.join(feeds[:4])}{f' and {len(feeds) - 4} more' if feeds[4:] else ''}"
+    columns = some(sorted(branch.feeds), 4)
     if branch in PILEUP_BRANCHES:
         return "pile-up is not used: its columns are 0, and no cluster fails the pile-up limit"
     if branch.part == "simhits":

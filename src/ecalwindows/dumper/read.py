@@ -132,17 +132,11 @@ class _Parts:
 
     def numbers(self, part: Part, offsets: Index) -> dict[str, NDArray[Any]]:
         """The columns of one number per row; integers as int32 but for the ids."""
-        read, found = self._read(part), {}
-        first = next((branch.name for branch in read.values()), "")
-        for key, branch in _DEFAULTS[part].items():
-            if key in read:
-                column = self._column(read[key])
-                if column.offsets:
-                    self._same(read[key], column.offsets[0], offsets, None, f"'{first}' has")
-                found[key] = self._values(read[key], column)
-            else:
-                found[key] = _default(branch, offsets[-1])
-        return found
+        read = self._read(part)
+        for branch in read.values():
+            if found := self._column(branch).offsets:
+                self._same(branch, found[0], offsets, None, f"'{next(iter(read.values())).name}' has")
+        return self._values(part, offsets[-1])
 
     def nested(self, part: Part, outer: Index) -> tuple[Index, dict[str, NDArray[Any]]]:
         """The inner offsets and the columns of a part with vectors of vectors; empty where nothing was read."""
@@ -154,12 +148,7 @@ class _Parts:
             self._same(branch, column.offsets[0], outer, None, f"the event has {OUTER[part]}:")
             inner = column.offsets[1] if place == 0 else inner
             self._same(branch, column.offsets[1], inner, outer, f"'{first}' has")
-        found = {}
-        for key, branch in _DEFAULTS[part].items():
-            if key in read:
-                found[key] = self._values(read[key], self._column(read[key]))
-            else:
-                found[key] = _default(branch, inner[-1])
+        found = self._values(part, inner[-1])
         if part == "score":
             found["score"] = self._column(read["score"]).content if read else np.empty(0, np.float64)
         return inner, found
@@ -188,8 +177,16 @@ class _Parts:
             )
         return column
 
-    def _values(self, branch: Branch, column: Ragged) -> NDArray[Any]:
-        return column.content if branch.kind == "float" else integers(branch, column.content, self.file.path)
+    def _values(self, part: Part, n: int) -> dict[str, NDArray[Any]]:
+        """The values of the columns of a part; n defaults for each that was not read."""
+        read, found = self._read(part), {}
+        for key, usual in _DEFAULTS[part].items():
+            if key not in read:
+                found[key] = np.full(n, usual.default or 0, dtype=np.float32 if usual.kind == "float" else np.int32)
+            else:
+                content = self._column(read[key]).content
+                found[key] = content if usual.kind == "float" else integers(read[key], content, self.file.path)
+        return found
 
     def _same(self, branch: Branch, found: Index, expected: Index, event_rows: Index | None, other: str) -> None:
         """Raise unless the offsets are the same. `other` : what has as many values as it should, for the error.
@@ -214,7 +211,3 @@ class _Parts:
 OUTER: dict[Part, str] = {"score": "clusters", "hits": "clusters", "member": "superclusters",
                           "second member": "superclusters", "simhits": "caloparticles"}  # fmt: skip
 """What has vectors of vectors: one inner vector for each."""
-
-
-def _default(branch: Branch, n: int) -> NDArray[Any]:
-    return np.full(n, branch.default or 0, dtype=np.float32 if branch.kind == "float" else np.int32)

@@ -100,8 +100,7 @@ def read_weights(path: str | Path) -> Weights:
 
 
 def _from_root(path: str | Path) -> Weights:
-    found = read_histogram(path, HISTOGRAM, LIMITS)
-    return from_histogram(found.values, found.x, found.y, f"{HISTOGRAM} of {Path(path).name}")
+    return from_histogram(*read_histogram(path, HISTOGRAM, LIMITS), f"{HISTOGRAM} of {Path(path).name}")
 
 
 def from_histogram(values: Numbers, et_edges: Numbers, ncls_edges: Numbers, description: str) -> Weights:

@@ -9,22 +9,13 @@ from ecalwindows.core.files.recovery import recover
 from ecalwindows.dataset.layout import record_path
 from ecalwindows.dataset.record import digest_of, record_checksum
 from ecalwindows.formats.manifest import FOLDER, file_record
-from ecalwindows.formats.suffixes import FORMATS, RECORD
+from ecalwindows.formats.suffixes import FORMATS
 
 
 def dataset_digest(folder: str | Path) -> str:
     """The hash of a finished dataset. Raises InputError where there is none."""
     folder = Path(folder).absolute()
     recover(folder)
-    return digest_of({path.relative_to(folder).as_posix(): _checksum(path, folder) for path in _files(folder)})
-
-
-def _checksum(path: Path, folder: Path) -> str:
-    is_record = path in (folder / RECORD, folder / FOLDER / RECORD)
-    return record_checksum(path) if is_record else file_record(path, folder).sha256
-
-
-def _files(folder: Path) -> list[Path]:
     record = record_path(folder) if folder.is_dir() else None
     below = [folder / name for name in FORMATS if (folder / name).is_dir()]
     if record is None:
@@ -34,4 +25,6 @@ def _files(folder: Path) -> list[Path]:
         )  # fmt: skip
     flat = record.parent.name == FOLDER
     found = [path for place in ([folder] if flat else below) for path in place.rglob("*") if path.is_file()]
-    return sorted({*(path for path in found if FOLDER not in path.relative_to(folder).parts), record})
+    names = {path.relative_to(folder) for path in found}
+    sums = {name.as_posix(): file_record(folder / name, folder).sha256 for name in names if FOLDER not in name.parts}
+    return digest_of(sums | {record.relative_to(folder).as_posix(): record_checksum(record)})

@@ -14,7 +14,6 @@ from ecalwindows.dumper.reading import Reading
 from ecalwindows.formats.parquet.definition import features_definition
 from ecalwindows.formats.writers import Format
 from ecalwindows.production.plan import Plan
-from ecalwindows.windowing.pipeline import Counts
 
 EVENTS = 500
 """Events that are made."""
@@ -47,22 +46,16 @@ def _estimate(plan: Plan, name: str, events: int) -> Estimate:
     probe = sorted(entries, key=lambda entry: entry.bytes or 0)[len(entries) // 2]
     settings = plan.production.settings_of(plan.production.sample(name))
     probes = [_probe(plan, probe.path, settings, format, events) for format in plan.production.formats]
-    counts = probes[0].counts
-    share = max(counts.events, 1) / max(events_in(probe.path, settings.tree), 1)
+    counts = probes[0][0].counts
+    n_events = check_inputs([probe.path], WindowSettings(tree=settings.tree), frozenset()).n_events  # from its header
+    share = max(counts.events, 1) / max(n_events, 1)
     scale = sum(entry.bytes or 0 for entry in entries) / (probe.bytes or 1) / share
-    seconds, size = sum(each.seconds for each in probes), sum(each.bytes for each in probes)
+    seconds, size = sum(report.seconds for report, _ in probes), sum(size for _, size in probes)
     return Estimate(name, counts.events * scale, counts.windows_kept * scale, seconds * scale, size * scale)
 
 
-@dataclass(frozen=True)
-class _Probe:
-    counts: Counts
-    seconds: float
-    bytes: int
-
-
-def _probe(plan: Plan, path: str, settings: WindowSettings, format: Format, events: int) -> _Probe:
-    """The first events in one format; before that one event is made, so that compiling is not timed."""
+def _probe(plan: Plan, path: str, settings: WindowSettings, format: Format, events: int) -> tuple[Report, int]:
+    """The first events in one format, and bytes of output; one event is made before, so that compiling is not timed."""
 
     def written(folder: str, n: int) -> Report:
         out = Path(folder) / f"{n}{plan.production.suffix(format)}"
@@ -72,9 +65,4 @@ def _probe(plan: Plan, path: str, settings: WindowSettings, format: Format, even
     with tempfile.TemporaryDirectory(prefix="ecalwindows-estimate-") as folder:
         written(folder, 1)
         report = written(folder, events)
-        return _Probe(report.counts, report.seconds, sum(file.stat().st_size for file in report.outputs))
-
-
-def events_in(path: str, tree: str) -> int:
-    """Number of events of a file, from its header."""
-    return check_inputs([path], WindowSettings(tree=tree), frozenset()).n_events
+        return report, sum(file.stat().st_size for file in report.outputs)

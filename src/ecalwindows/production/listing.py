@@ -81,11 +81,10 @@ def _refuse_twice(paths: dict[str, list[str]]) -> None:
             other = seen.setdefault(real, (sample, path))
             if other != (sample, path):
                 raise InputError(
-                    f"the same file is in the samples '{other[0]}' and '{sample}'",
+                    f"the same file is in the samples '{other[0]}' and '{sample}'", where=path,
                     expected="every input once: its events would be twice in the dataset",
-                    where=path,
                     todo="leave it out of one of them",
-                )
+                )  # fmt: skip
 
 
 def read_sources(production: Production) -> list[Source]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from ecalwindows.core.errors import EcalWindowsError, SettingsError
 from ecalwindows.dataset.finalizing.merging import merged_manifest, write_merged
 from ecalwindows.dataset.finalizing.parts import checked_parts, part_of
-from ecalwindows.formats.manifest import FOLDER, Manifest, problems, read_manifest, write_manifest
+from ecalwindows.formats.manifest import FOLDER, problems, read_manifest, write_manifest
 from ecalwindows.formats.writers import Format
 from ecalwindows.production.delivery import deliver
 from ecalwindows.production.job import scratch_folder
@@ -68,12 +68,7 @@ def _is_of(place: Place, plan: Plan, wanted: Merge, format: Format) -> bool:
         parts = [read_manifest(place.manifest(format, plan.jobs[number].part)) for number in wanted.jobs]
     except EcalWindowsError:
         return False
-    return there == _expected(parts, there) and not problems(there, folder)
-
-
-def _expected(parts: Sequence[Manifest], there: Manifest) -> Manifest:
-    """What its manifest must state; its files are compared with themselves."""
-    return merged_manifest(parts, there.files)
+    return there == merged_manifest(parts, there.files) and not problems(there, folder)
 
 
 def merge_rest(place: Place, plan: Plan, format: Format) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -33,6 +33,7 @@ from ecalwindows.production.kinds.table import KINDS, kind_problem
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
 Name = Annotated[str, Field(pattern=NAME)]
+Block = TypeVar("Block", bound=Frozen)
 
 
 def _as_list(value: Any) -> Any:
@@ -244,25 +245,26 @@ def absolute(production: Production) -> Production:
     def local(text: str) -> str:
         return text if is_remote(text) else str(Path(text).absolute())
 
-    def path(given: Path | None) -> Path | None:
-        return given if given is None else given.absolute()
-
     def moved(text: str) -> str:
         is_name = is_packaged(text) and text != production.features_def
         return text if is_name else str(Path(at_home(text)).absolute())
 
     changed = with_paths(production, moved)
     samples = (sample.model_copy(update={"inputs": tuple(map(local, sample.inputs))}) for sample in changed.samples)
-    condor = {name: path(getattr(production.htcondor, name)) for name in ("x509_proxy", "venv", "view")}
     return changed.model_copy(
         update={
             "samples": tuple(samples),
-            "htcondor": production.htcondor.model_copy(update=condor),
-            "dask": production.dask.model_copy(update={"log_folder": path(production.dask.log_folder)}),
+            "htcondor": _with_absolute_paths(production.htcondor),
+            "dask": _with_absolute_paths(production.dask),
             "output": local(production.output),
             "work_folder": None if production.work_folder is None else str(Path(production.work_folder).absolute()),
         }
     )
+
+
+def _with_absolute_paths(block: Block) -> Block:
+    """The same block of settings with its paths absolute."""
+    return block.model_copy(update={name: value.absolute() for name, value in block if isinstance(value, Path)})
 
 
 def with_paths(production: Production, moved: Callable[[str], str]) -> Production:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ecalwindows.core.errors import EcalWindowsError
 from ecalwindows.core.files.hidden_names import PARTIAL
-from ecalwindows.formats.manifest import FOLDER, Manifest, file_problem, file_record, problems, read_manifest
+from ecalwindows.formats.manifest import FOLDER, file_problem, file_record, read_manifest
 from ecalwindows.formats.suffixes import MATCHED, UNMATCHED
 from ecalwindows.formats.writers import Format
 from ecalwindows.production.job_state import JobState, read_state
@@ -71,13 +71,8 @@ def _broken(place: Place, format: Format, part: str, state: JobState, deep: bool
         manifest = read_manifest(path)
     except EcalWindowsError as error:
         return error.found
-    wrong = problems(manifest, place.parts(format)) if deep else _wrong_sizes(manifest, place.parts(format))
-    return wrong[0] if wrong else ""
-
-
-def _wrong_sizes(manifest: Manifest, base: Path) -> list[str]:
-    found = (file_problem(record, base, "its manifest", checksum=False) for record in manifest.files)
-    return [problem for problem in found if problem]
+    found = (file_problem(each, place.parts(format), "its manifest", checksum=deep) for each in manifest.files)
+    return next((problem for problem in found if problem), "")
 
 
 def clear_untracked(place: Place, plan: Plan) -> None:

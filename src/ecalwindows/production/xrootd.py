@@ -98,8 +98,7 @@ class FarFolder:
             job = self._client.CopyProcess()
             job.add_job(source, target, force=True, mkdir=True)
             job.prepare()
-            status, results = job.run()
-            return status, results
+            return job.run()  # type: ignore[no-any-return]
 
         return self._try(copy)[0]
 

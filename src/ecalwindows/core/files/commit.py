@@ -154,7 +154,8 @@ def _commit_together(steps: Sequence[Step], new: Collection[Path]) -> None:
                 os.unlink(journal)
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(step.path))
         try:
-            _write(file, steps, base)
+            os.truncate(file, 0)
+            _write(file, steps, f"{BEGUN} {_listed(steps, base)}\n")
             for step in steps:
                 if step.has_old:
                     keep(step.path, step.old)
@@ -163,7 +164,7 @@ def _commit_together(steps: Sequence[Step], new: Collection[Path]) -> None:
                     rename_new(step.place, step.path)
                 else:
                     os.replace(step.place, step.path)
-            _mark_done(file, steps)
+            _write(file, steps, DONE)
         except BaseException:
             with suppress(OSError):
                 os.pwrite(file, BEGUN.encode(), 0)
@@ -217,7 +218,14 @@ def _is_at(file: int, path: Path) -> bool:
         return False
 
 
-def _write(file: int, steps: Sequence[Step], base: Path) -> None:
+def _write(file: int, steps: Sequence[Step], text: str) -> None:
+    """Write at the beginning of a list."""
+    os.pwrite(file, text.encode(), 0)
+    if any(step.has_old for step in steps):
+        os.fsync(file)
+
+
+def _listed(steps: Sequence[Step], base: Path) -> str:
     files = [
         {
             "name": step.path.relative_to(base).as_posix(), "bytes": step.bytes, "mtime_ns": step.mtime_ns,
@@ -225,17 +233,7 @@ def _write(file: int, steps: Sequence[Step], base: Path) -> None:
         }
         for step in steps
     ]  # fmt: skip
-    content = BEGUN + " " + json.dumps({**asdict(steps[0].writer), "files": files}) + "\n"
-    os.truncate(file, 0)
-    os.pwrite(file, content.encode(), 0)
-    if any(step.has_old for step in steps):
-        os.fsync(file)
-
-
-def _mark_done(file: int, steps: Sequence[Step]) -> None:
-    os.pwrite(file, DONE.encode(), 0)
-    if any(step.has_old for step in steps):
-        os.fsync(file)
+    return json.dumps({**asdict(steps[0].writer), "files": files})
 
 
 def _read(content: bytes, base: Path) -> tuple[bool, list[Step]] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -145,7 +145,7 @@ def outputs_together() -> Iterator[Together]:
             group.waiting.clear()
     finally:
         _TOGETHER.reset(token)
-        _remove([temporary_name(path) for path in group.waiting])
+        _remove(map(temporary_name, group.waiting))
 
 
 @contextmanager
@@ -167,27 +167,27 @@ def written_atomically(paths: Sequence[Path], *, new: Collection[Path] = ()) -> 
     new : of the paths, those that must not be there yet, also not when the block ends
     An OSError in the block (disk full, folder gone) becomes an OutputError.
     """
-    targets = [path if is_special(path) or is_unnamed(path) else followed(path.absolute()) for path in paths]
-    places = [path if is_special(path) or is_unnamed(path) else temporary_name(path) for path in targets]
-    named = [target for target, place in zip(targets, places, strict=True) if target != place]
+    targets = [path if _is_direct(path) else followed(path.absolute()) for path in paths]
+    places = [path if _is_direct(path) else temporary_name(path) for path in targets]
+    hidden = {target: place for target, place in zip(targets, places, strict=True) if target != place}
     group = _TOGETHER.get()
     is_over = False
     try:
         try:
-            for target, place in zip(targets, places, strict=True):
-                if place != target and place.is_symlink():  # somebody has prepared it, to have it written through
+            for place in hidden.values():
+                if place.is_symlink():  # somebody has prepared it, to have it written through
                     place.unlink()
             yield places
         except OSError as error:
             raise cannot_write(paths[-1], error) from error
         if group is not None:
-            group.waiting |= dict.fromkeys(named)
-        elif named:
-            _commit(named, [target for path, target in zip(paths, targets, strict=True) if path in new])
+            group.waiting |= dict.fromkeys(hidden)
+        elif hidden:
+            _commit(list(hidden), [target for path, target in zip(paths, targets, strict=True) if path in new])
         is_over = True
     finally:
         if not is_over:
-            _remove([place for target, place in zip(targets, places, strict=True) if place != target])
+            _remove(hidden.values())
 
 
 def write_text_atomically(path: Path, text: str) -> None:
@@ -205,10 +205,15 @@ def _commit(paths: Sequence[Path], new: Collection[Path]) -> None:
         raise cannot_write(paths[-1], error) from error
 
 
-def _remove(places: Sequence[Path]) -> None:
+def _remove(places: Iterable[Path]) -> None:
     for place in places:
         with suppress(OSError):
             place.unlink(missing_ok=True)
+
+
+def _is_direct(path: Path) -> bool:
+    """Whether a path is written under its own name."""
+    return is_special(path) or is_unnamed(path)
 
 
 def is_unnamed(path: Path) -> bool:
@@ -228,9 +233,8 @@ def unnamed_folder(folder: Path) -> Iterator[None]:
 
 def already_there(path: Path) -> OutputError:
     """The error of an output that may not be replaced."""
-    return output_error(
-        "the output is there already", "no such file, since --no-overwrite", path, "remove it or name another"
-    )
+    expected = "no such file, since --no-overwrite"
+    return output_error("the output is there already", expected, path, "remove it or name another")
 
 
 def cannot_write(path: Path, error: OSError) -> OutputError:
@@ -242,11 +246,9 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
     else:
         state = "" if is_special(path) else "; nothing has changed under the output's name"
     return output_error(
-        f"the output cannot be written: {error.strerror or error}",
-        "a place that you may write to, with space left",
-        path,
-        f"free space or name another place with -o{state}",
-    )
+        f"the output cannot be written: {error.strerror or error}", "a place that you may write to, with space left",
+        path, f"free space or name another place with -o{state}",
+    )  # fmt: skip
 
 
 def output_error(found: str, expected: str, path: Path, todo: str) -> OutputError:

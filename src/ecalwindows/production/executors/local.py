@@ -58,18 +58,10 @@ class Worker:
 def start_worker(place: Place, executor: str = "local") -> Worker:
     """A new worker, which waits for jobs."""
     environment = os.environ | ONE_THREAD | {"NUMBA_CACHE_DIR": str(kernel_cache(place))}
-    words = [
-        sys.executable,
-        "-P",
-        "-m",
-        "ecalwindows.production.executors.worker",
-        str(place.plan),
-        str(os.getpid()),
-        executor,
-    ]
-    return Worker(
-        subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, encoding="utf-8")
-    )
+    arguments = [str(place.plan), str(os.getpid()), executor]
+    words = [sys.executable, "-P", "-m", "ecalwindows.production.executors.worker", *arguments]
+    pipe = subprocess.PIPE
+    return Worker(subprocess.Popen(words, stdin=pipe, stdout=pipe, env=environment, encoding="utf-8"))
 
 
 def dismiss(pool: Sequence[Worker]) -> None:

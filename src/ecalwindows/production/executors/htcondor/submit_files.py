@@ -169,18 +169,13 @@ def site_lines(settings: HTCondor) -> dict[str, str]:
     if settings.send_credential:
         lines["MY.SendCredential"] = "True"
     if settings.x509_proxy:
-        lines["x509userproxy"] = _of_one_line("x509_proxy", str(settings.x509_proxy))
+        lines["x509userproxy"] = proxy = str(settings.x509_proxy)
+        if problem := line_problem(proxy):  # a folder may have been put in front of it
+            raise SettingsError(
+                f"setting 'htcondor.x509_proxy' cannot be {proxy!r}: {problem}", expected="one line without '$'",
+                where="the production", todo="name another place",
+            )  # fmt: skip
     return lines
-
-
-def _of_one_line(name: str, value: str) -> str:
-    """A value as a submit file can hold it: a folder may have been put in front of it. Raises SettingsError."""
-    if problem := line_problem(value):
-        raise SettingsError(
-            f"setting 'htcondor.{name}' cannot be {value!r}: {problem}", expected="one line without '$'",
-            where="the production", todo="name another place",
-        )  # fmt: skip
-    return value
 
 
 def _script(settings: HTCondor, words: Sequence[str], output: str | None = None) -> str:
