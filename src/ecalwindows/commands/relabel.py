@@ -149,7 +149,7 @@ class _Run:
         if format_of(path.name) == "tfrecord":
             raise _rounded(path, "a TFRecord holds scores in float32")
         origin = file_origin(path)
-        if origin.is_rounded:
+        if origin.source.is_rounded:
             raise _rounded(path, "these windows came through TFRecord, which holds scores in float32")
         held = origin.source.columns
         if held is not None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Array
 from ecalwindows.core.errors import InputError, near
 from ecalwindows.core.files.file_state import unchanged
 from ecalwindows.core.threads import Threads
@@ -19,7 +19,7 @@ from ecalwindows.formats.parquet.checked_file import CheckedFile
 from ecalwindows.formats.parquet.footer import bad_file
 from ecalwindows.formats.parquet.writer import TableWriter, column_field
 
-Columns = dict[str, NDArray[Any]]
+Columns = dict[str, Array]
 
 ROW_GROUP = 1 << 17
 """Rows in a row group: some 20 MB of a table of 50 columns."""
@@ -59,7 +59,7 @@ class FlatWriter(TableWriter):
         super().__init__(path, metadata=metadata, row_group=ROW_GROUP, threads=threads)
         self._columns = columns
 
-    def write(self, values: Mapping[str, NDArray[Any]]) -> None:
+    def write(self, values: Mapping[str, Array]) -> None:
         """Append rows; `values` has all columns in their stored dtypes, (n,) each."""
         arrays = [pa.array(values[column.name]) for column in self._columns]
         fields = [column_field(column, array.type) for column, array in zip(self._columns, arrays, strict=True)]

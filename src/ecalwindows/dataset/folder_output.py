@@ -15,7 +15,6 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from ecalwindows.core.errors import OutputError
 from ecalwindows.core.files.commit import named
 from ecalwindows.core.files.hidden_names import OLD, PARTIAL, hidden_name
 from ecalwindows.core.files.output import cannot_write, check_name, followed, is_unnamed, output_error, unnamed_folder
@@ -61,13 +60,6 @@ def check_folder(
         raise cannot_write(path, error) from error
 
 
-def _already_there(path: Path, is_own: Callable[[Path], bool], ours: str) -> OutputError:
-    return output_error(
-        "the output is there already", f"no such folder, or with --overwrite {ours}", path,
-        "add --overwrite, or name another with -o" if is_own(path) else "name another with -o",
-    )  # fmt: skip
-
-
 @contextmanager
 def folder_written_atomically(
     path: Path,
@@ -111,8 +103,12 @@ def _make_new(folder: Path) -> None:
 
 def _refuse_other(path: Path, overwrite: bool, is_own: Callable[[Path], bool], ours: str) -> None:
     """Raise OutputError for a folder that may not be replaced."""
-    if not overwrite or not is_own(path):
-        raise _already_there(path, is_own, ours)
+    may_be_replaced = is_own(path)
+    if not overwrite or not may_be_replaced:
+        raise output_error(
+            "the output is there already", f"no such folder, or with --overwrite {ours}", path,
+            "add --overwrite, or name another with -o" if may_be_replaced else "name another with -o",
+        )  # fmt: skip
 
 
 def _take_name(temporary: Path, path: Path, refuse_other: Callable[[], None]) -> None:

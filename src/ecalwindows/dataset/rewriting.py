@@ -39,16 +39,6 @@ class Origin:
         """The settings with which the windows were made, as far as they are known."""
         return dict((self.source.origin or {}).get("settings") or {})
 
-    @property
-    def notes(self) -> dict[str, Any]:
-        """What manifest and file note."""
-        return self.source.notes
-
-    @property
-    def is_rounded(self) -> bool:
-        """Whether the scores came through TFRecord."""
-        return self.source.is_rounded
-
 
 def file_origin(path: Path) -> Origin:
     """What is known of a file. Raises InputError for one of another format or layout."""

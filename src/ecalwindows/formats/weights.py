@@ -14,8 +14,8 @@ from typing import Any
 
 import correctionlib
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Array, Floats
 from ecalwindows.core.corrections import (
     LARGEST_FLOAT32,
     Domain,
@@ -47,8 +47,6 @@ DOMAINS = {
 }
 """The inputs, and the values at which formulas are evaluated."""
 
-Numbers = NDArray[Any]
-
 
 class Weights:
     """A weight map. Call it with flavour, seed_eta, seed_et [GeV] and ncls, (n,), for weights float64 (n,).
@@ -62,7 +60,7 @@ class Weights:
         known = corrections.compound if CORRECTION in list(corrections.compound) else corrections
         self._correction = known[CORRECTION]
 
-    def __call__(self, flavour: Numbers, seed_eta: Numbers, seed_et: Numbers, ncls: Numbers) -> NDArray[np.float64]:
+    def __call__(self, flavour: Array, seed_eta: Array, seed_et: Array, ncls: Array) -> Floats:
         """The weights. Raises SettingsError for one that is negative or not finite."""
         given = dict(zip(INPUTS, (flavour, np.abs(seed_eta), seed_et, ncls), strict=True))
         types = {"int": np.int64, "real": np.float64}
@@ -103,7 +101,7 @@ def _from_root(path: str | Path) -> Weights:
     return from_histogram(*read_histogram(path, HISTOGRAM, LIMITS), f"{HISTOGRAM} of {Path(path).name}")
 
 
-def from_histogram(values: Numbers, et_edges: Numbers, ncls_edges: Numbers, description: str) -> Weights:
+def from_histogram(values: Array, et_edges: Array, ncls_edges: Array, description: str) -> Weights:
     """Weights from the bin contents of a TH2, values shape (n_et, n_ncls)."""
     inputs = [{"name": name, "type": "real"} for name in HISTOGRAM_INPUTS]
     return Weights(binned_map(CORRECTION, description, inputs, "weight", (et_edges, ncls_edges), values))

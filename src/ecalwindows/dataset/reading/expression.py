@@ -15,8 +15,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Array, Flags
 from ecalwindows.core.errors import SettingsError
 from ecalwindows.core.schema import COLUMNS, SENTINEL
 
@@ -66,7 +66,7 @@ class Condition:
         names = (node for node in ast.walk(self._tree) if isinstance(node, ast.Name) and id(node) not in calls)
         return frozenset(node.id for node in names)
 
-    def passing(self, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
+    def passing(self, columns: Mapping[str, Array]) -> Flags:
         """Whether each window passes, bool (n_windows,); numbers are compared in float64, whole numbers exactly."""
         n = len(next(iter(columns.values())))
         return np.broadcast_to(np.asarray(_value(self._tree, columns), dtype=bool), n)

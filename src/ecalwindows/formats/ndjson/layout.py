@@ -11,8 +11,8 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Integers, Words
 from ecalwindows.core.schema import COLUMNS, HIT_NAMES
 from ecalwindows.formats.kernels import json_values as kinds
 
@@ -38,14 +38,14 @@ LEVELS = ("window", "cluster")
 class Keys:
     """The keys as `kernels.json_windows` takes them."""
 
-    kinds: NDArray[np.int64]
-    columns: NDArray[np.int64]
-    words: NDArray[np.uint64]
-    masks: NDArray[np.uint64]
-    levels: NDArray[np.int64]
-    expected: NDArray[np.int64]
-    after: NDArray[np.int64]
-    seen: NDArray[np.int64]
+    kinds: Integers
+    columns: Integers
+    words: Words
+    masks: Words
+    levels: Integers
+    expected: Integers
+    after: Integers
+    seen: Integers
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _read(names: Sequence[str]) -> Iterator[tuple[str, int]]:
     return ((name, KINDS[COLUMNS[name].dtype]) for name in names)
 
 
-def _packed(names: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+def _packed(names: Sequence[str]) -> tuple[Words, Words]:
     """Names with their closing quotes as numbers of eight bytes, and which bytes count, uint64 (n, 4)."""
     texts = [name.encode() + b'"' for name in names]
     width = LONGEST_NAME + 1

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecalwindows.core.arrays import Array, Bytes, Integers, offsets_of
+from ecalwindows.core.arrays import Array, Bytes, Integers, Words, offsets_of
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.schema import COLUMNS, EVENT_COLUMNS, HIT_DTYPES
 from ecalwindows.formats.batch_writer import Writer
@@ -35,11 +34,11 @@ class Table:
 
     names: tuple[str, ...]
     columns: Integers
-    keys: NDArray[np.uint64]
+    keys: Words
     widest: int
 
     @property
-    def arrays(self) -> tuple[Integers, NDArray[np.uint64]]:
+    def arrays(self) -> tuple[Integers, Words]:
         """What the kernels take."""
         return self.columns, self.keys
 

@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from ecalwindows.core.batch import Array, WindowBatch, partial_batch
+from ecalwindows.core.arrays import Array, Integers
+from ecalwindows.core.batch import WindowBatch, partial_batch
 from ecalwindows.core.names import is_storable
 from ecalwindows.core.schema import COLUMNS, HIT_DTYPES, HIT_NAMES
 from ecalwindows.core.urls import is_remote, remote_filesystem
@@ -324,9 +324,7 @@ def _batch(table: Any, n_windows: int, layout: Layout, wanted: Collection[str] |
     return partial_batch(window, pair, offsets, hits_offsets, hits, text=text, is_seed=is_seed)
 
 
-def _columns(
-    table: Table, layout: Layout, path: Any
-) -> tuple[dict[str, Any], dict[str, Array], NDArray[np.int64] | None]:
+def _columns(table: Table, layout: Layout, path: Any) -> tuple[dict[str, Any], dict[str, Array], Integers | None]:
     """Columns of windows and of pairs in their stored dtypes, and the pairs' offsets (None without such columns)."""
     window: dict[str, Any] = {}
     pair: dict[str, Array] = {}
@@ -356,8 +354,8 @@ def _values(values: Any, name: str, path: Any) -> Any:
 
 
 def _hits(
-    table: Table, offsets: NDArray[np.int64] | None, layout: Layout, energy: Array | None, path: Any
-) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[str, Array]]:
+    table: Table, offsets: Integers | None, layout: Layout, energy: Array | None, path: Any
+) -> tuple[Integers, Integers, dict[str, Array]]:
     """Offsets of the pairs, offsets of their hits, and the components of the hits in their stored dtypes."""
     if layout.hits:
         (by_window, hits_offsets), lengths, numbers = hit_numbers(table, layout.hits)
@@ -405,9 +403,7 @@ def _numbers(values: Any, path: Any) -> Array:
         raise bad_file(f"'{HITS}' holds what is no number: {error}", path) from error
 
 
-def _component_names(
-    lengths: NDArray[np.int64], recorded: tuple[str, ...] | None, leaf: Leaf, path: Any
-) -> tuple[str, ...]:
+def _component_names(lengths: Integers, recorded: tuple[str, ...] | None, leaf: Leaf, path: Any) -> tuple[str, ...]:
     """Names of the components from the metadata of the file, or else by their number."""
     by_number = {len(DEFAULT_HITS): tuple(HIT_NAMES[i] for i in DEFAULT_HITS), len(HIT_NAMES): HIT_NAMES}
     if leaf.name == OTHER_HITS:

@@ -21,9 +21,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from ecalwindows.core.batch import Array
+from ecalwindows.core.arrays import Array, Integers
 from ecalwindows.core.schema import COLUMNS, HIT_NAMES
 from ecalwindows.formats.parquet.definition import DEFAULT_HITS
 from ecalwindows.formats.parquet.footer import bad_file
@@ -239,14 +238,14 @@ class Table:
     """Some columns of a few windows, from which the values of leaves are taken; shared ways are gone once."""
 
     def __init__(self, table: Any) -> None:
-        self._found: dict[Steps, tuple[list[NDArray[np.int64]], Any]] = {
+        self._found: dict[Steps, tuple[list[Integers], Any]] = {
             (name,): ([], storage(table[name])) for name in table.column_names
         }
 
     def __contains__(self, leaf: Leaf) -> bool:
         return self._at(leaf.steps) is not None
 
-    def values(self, leaf: Leaf) -> tuple[list[NDArray[np.int64]], Any]:
+    def values(self, leaf: Leaf) -> tuple[list[Integers], Any]:
         """Offsets of the lists on the way, int64 (n + 1,) each, the outermost first, and the values as Arrow array.
 
         Raises ValueError where the data are not what the schema says.
@@ -256,11 +255,11 @@ class Table:
             raise ValueError(f"there is no {leaf.title}")
         return found
 
-    def get(self, leaf: Leaf) -> tuple[list[NDArray[np.int64]], Any] | None:
+    def get(self, leaf: Leaf) -> tuple[list[Integers], Any] | None:
         """As `values`; None for a leaf that is not there."""
         return self._at(leaf.steps)
 
-    def _at(self, steps: Steps) -> tuple[list[NDArray[np.int64]], Any] | None:
+    def _at(self, steps: Steps) -> tuple[list[Integers], Any] | None:
         if steps in self._found or len(steps) == 1:
             return self._found.get(steps)
         above = self._at(steps[:-1])
@@ -277,7 +276,7 @@ class Table:
         return self._found.get(steps)
 
 
-def hit_numbers(table: Table, leaf: Leaf) -> tuple[list[NDArray[np.int64]], NDArray[np.int64], Any]:
+def hit_numbers(table: Table, leaf: Leaf) -> tuple[list[Integers], Integers, Any]:
     """Offsets of clusters and hits, the different lengths of hits, and the numbers of all hits one after the other."""
     offsets, numbers = table.values(leaf)
     while len(offsets) < 3:  # lists of which the writer never saw an item
@@ -287,7 +286,7 @@ def hit_numbers(table: Table, leaf: Leaf) -> tuple[list[NDArray[np.int64]], NDAr
     return offsets[:2], lengths[:1] if equal else np.unique(lengths), numbers
 
 
-def do_not_fit(hits: Mapping[str, Array], hits_offsets: NDArray[np.int64], energy: Array | None) -> str | None:
+def do_not_fit(hits: Mapping[str, Array], hits_offsets: Integers, energy: Array | None) -> str | None:
     """Why numbers of hits cannot be the assumed components; None where they can.
 
     hits : by component, as float32; energy : raw energy of each cluster (`en_cluster`) [GeV], float32 (n_clusters,)

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from ecalwindows.core.arrays import offsets_of
-from ecalwindows.core.batch import Array, Text, no_text
+from ecalwindows.core.arrays import Array, Integers, offsets_of
+from ecalwindows.core.batch import Text, no_text
 from ecalwindows.core.schema import SENTINEL
 
 
@@ -25,16 +24,15 @@ def storage(array: Any) -> Any:
 
 def is_list(kind: Any) -> bool:
     """Whether an Arrow type is one of lists, of any kind."""
-    return bool(
-        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind) or _is_view(kind)
-    )
+    plain = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return _is_view(kind) or any(is_kind(kind) for is_kind in plain)
 
 
 def _is_view(kind: Any) -> bool:
     return bool(pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind))
 
 
-def ragged(array: Any) -> tuple[NDArray[np.int64], Any]:
+def ragged(array: Any) -> tuple[Integers, Any]:
     """Offsets int64 (n + 1,), from 0, and the values of an array of lists; an absent list (null) is an empty one.
 
     Raises ValueError for an array of something else.

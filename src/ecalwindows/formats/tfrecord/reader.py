@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecalwindows.core.arrays import Array, Flags, Integers, offsets_of
+from ecalwindows.core.arrays import Array, Flags, Integers, Singles, offsets_of
 from ecalwindows.core.batch import Text, WindowBatch, partial_batch
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.schema import COLUMNS, HIT_DTYPES, SENTINEL, TRUTH
@@ -167,7 +166,7 @@ def columns_of(found: Found, wanted: frozenset[str]) -> dict[str, Array]:
     }
 
 
-def float_table(found: Found) -> NDArray[np.float32]:
+def float_table(found: Found) -> Singles:
     """The numbers of a feature, one row per value."""
     numbers, counts = floats(found)
     width = len(found.feature.columns)
@@ -175,7 +174,7 @@ def float_table(found: Found) -> NDArray[np.float32]:
     return numbers.reshape(len(counts), width)
 
 
-def floats(found: Found) -> tuple[NDArray[np.float32], Integers]:
+def floats(found: Found) -> tuple[Singles, Integers]:
     """The numbers of a feature, one after the other, and how many each value has."""
     out = np.empty(int((np.diff(found.spans) // 4).sum()), dtype=np.uint32)
     counts = kernels.read_floats(found.block.data, np.ascontiguousarray(found.spans), out)

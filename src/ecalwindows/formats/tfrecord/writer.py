@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecalwindows.core.arrays import Array, Bytes, Integers
+from ecalwindows.core.arrays import Array, Bytes, Integers, Singles
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.schema import COLUMNS, SENTINEL, TRUTH
@@ -82,7 +81,7 @@ def columns_in(batch: WindowBatch) -> frozenset[str]:
     return batch.held if len(batch) else batch.names | {"window_index"}
 
 
-def as_float32(column: Array) -> NDArray[np.float32]:
+def as_float32(column: Array) -> Singles:
     """A column as float32; what is too large for it becomes the sentinel."""
     with np.errstate(over="ignore"):
         small = column.astype(np.float32, copy=False)
