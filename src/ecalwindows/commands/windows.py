@@ -7,10 +7,12 @@ import json
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -91,10 +93,16 @@ def iter_encoded(
         made = make_windows(events, settings, threshold, use_pileup=file.use_pileup)
         return made, encode(made.batch)
 
-    empty = make_windows(no_events(), settings, threshold, use_pileup=False)
-    yield empty, encode(empty.batch)
+    def work_on_none() -> tuple[Made, T]:
+        made = make_windows(no_events(), settings, threshold, use_pileup=False)
+        return made, encode(made.batch)
+
+    empty = (threads or Threads()).begin(work_on_none)  # loads compiled code, with threads while the first step is read
     steps = iter_results(inputs, settings, work, reading=reading, report=report, threads=threads)
-    for _, events, (made, encoded) in steps:
+    first = deque(islice(steps, 1 if threads and threads.n > 1 else 0))
+    yield empty.result()
+    del empty
+    for _, events, (made, encoded) in chain((first.popleft() for _ in range(len(first))), steps):
         report.counts += made.counts
         if observer:
             observer(events, made)
@@ -216,7 +224,7 @@ def write_outputs(
                         progress(report.counts.events, checked.n_events, report.counts.windows_kept)
             refuse_changed_inputs(checked, report)
             described = [output for output in outputs if not is_special(output.plan.path)]
-            files = [threads.begin(partial(output.files, place)) for output in described]
+            files = [threads.begin(partial(output.files, place, threads)) for output in described]
             records = input_records(checked, report, threads=threads) if described else []
             for output, own_files in zip(described, files, strict=True):
                 own = _with_own_absent(records, output.plan, checked, report, settings)

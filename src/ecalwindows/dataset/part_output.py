@@ -116,10 +116,10 @@ class PartOutput:
             return writers[0]
         return [stack.enter_context(DividingWriter(self, writers, places[self.keys_path], sample))]
 
-    def files(self, places: Mapping[Path, Path]) -> list[FileRecord]:
-        """The files for the manifest."""
+    def files(self, places: Mapping[Path, Path], threads: Threads) -> list[FileRecord]:
+        """The files for the manifest, whose checksums `threads` make side by side."""
         paths = [*self.data, *([self.keys_path] if self.has_keys else [])]
-        return [file_record(path, self.plan.base, places[path]) for path in paths]
+        return threads.together([partial(file_record, path, self.plan.base, places[path]) for path in paths])
 
 
 def part_output(plan: OutputPlan, splits: Splits | None) -> PartOutput:
