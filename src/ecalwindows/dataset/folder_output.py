@@ -62,11 +62,7 @@ def check_folder(
 
 @contextmanager
 def folder_written_atomically(
-    path: Path,
-    *,
-    overwrite: bool,
-    is_own: Callable[[Path], bool] = is_dataset,
-    ours: str = "a finished dataset",
+    path: Path, *, overwrite: bool, is_own: Callable[[Path], bool] = is_dataset, ours: str = "a finished dataset"
 ) -> Iterator[Path]:
     """A new folder to write to.
 

@@ -35,8 +35,11 @@ RESERVED = ("calo_matched", "no_calo_matched")
 EXAMPLE = "train=0.8,validation=0.1,test=0.1"
 
 
-SHARE = re.compile(r"[0-9.]{1,40}([eE]-?[0-9]{1,2})?|[0-9]{1,40} */ *[0-9]{1,40}|-[0-9.]{1,40}")
-"""A share as text: bounded, since a fraction is exact, and 1e999999999 would be worked out to the last digit."""
+SHARE = re.compile(r"[0-9.]{1,40}([eE]-?[0-9]{1,2})?|[0-9]{1,40} */ *(?!0+$)[0-9]{1,40}|-[0-9.]{1,40}")
+"""A share as text: no division by zero, and bounded.
+
+A fraction is exact, and 1e999999999 would be worked out to the last digit.
+"""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def parse_split(text: str) -> Splits:
 
 
 def exact_share(text: str) -> Fraction:
-    """The share that a text holds. Raises ValueError, ZeroDivisionError."""
+    """The share that a text holds. Raises ValueError."""
     if not SHARE.fullmatch(text):
         raise ValueError(f"'{text[:60]}' is no share")
     return Fraction(text)
@@ -105,7 +108,7 @@ def exact_share(text: str) -> Fraction:
 def _share(name: str, text: str) -> Fraction:
     try:
         share = exact_share(text)
-    except (ValueError, ZeroDivisionError):
+    except ValueError:
         raise _wrong(f"the share of '{name}' is '{text[:60]}'", "a number like 0.8 or 1/3") from None
     if share <= 0:
         raise _wrong(f"the share of '{name}' is {text}", "a share above 0")

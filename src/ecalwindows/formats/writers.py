@@ -216,11 +216,7 @@ def encoder(writers: Sequence[Writer], *, threads: int) -> Callable[[WindowBatch
 
 
 def open_writers(
-    plan: OutputPlan,
-    places: list[Path],
-    metadata: dict[str, str],
-    stack: ExitStack,
-    threads: Threads | None = None,
+    plan: OutputPlan, places: list[Path], metadata: dict[str, str], stack: ExitStack, threads: Threads | None = None
 ) -> list[Writer]:
     """The writers of an output, on the places given for `plan.paths`; the stack closes them. `threads` help them"""
     if plan.format == "parquet":
