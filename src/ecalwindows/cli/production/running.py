@@ -155,13 +155,18 @@ def run_file(
     wanted = read_production(file)
     if strict:
         wanted = wanted.model_copy(update={"strict": True})
-    pool = _dask_pool(wanted, scheduler, allow_insecure) if executor == "dask" else None
-    if executor != "dask" and (scheduler or allow_insecure):
+    pool = None
+    if executor == "dask":
+        from ecalwindows.production.executors.dask.pool import dask_pool
+
+        update = {"scheduler": scheduler, "cluster": None} if scheduler else {}
+        pool = dask_pool(wanted.dask.model_copy(update=update), notify, allow_insecure=allow_insecure)
+        if workers is not None:
+            raise click.UsageError(
+                "-j is for this machine; with dask, workers are set in the block dask: or with its scheduler"
+            )
+    elif scheduler or allow_insecure:
         raise click.UsageError("--scheduler and --allow-insecure are for --executor dask")
-    if executor == "dask" and workers is not None:
-        raise click.UsageError(
-            "-j is for this machine; with dask, workers are set in the block dask: or with its scheduler"
-        )
     try:
         with warnings_shown(), progress(shown=not quiet, noun="jobs", lines=_lines()) as job_done:
             done = run_production(
@@ -184,14 +189,6 @@ def run_file(
 def notify(line: str) -> None:
     """A line for whoever watches."""
     say(line, err=True)
-
-
-def _dask_pool(wanted: Any, scheduler: str | None, allow_insecure: bool) -> Any:
-    """The pool of dask workers that options and settings speak of."""
-    from ecalwindows.production.executors.dask.pool import dask_pool
-
-    update = {"scheduler": scheduler, "cluster": None} if scheduler else {}
-    return dask_pool(wanted.dask.model_copy(update=update), notify, allow_insecure=allow_insecure)
 
 
 def _lines() -> Callable[[int, int, int], None]:
