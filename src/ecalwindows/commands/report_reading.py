@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from ecalwindows.dataset.reading.scan import Unit
 from ecalwindows.dataset.reading.sources import File
 from ecalwindows.dataset.record import DatasetRecord, recorded_digest
 from ecalwindows.evaluation.score_tables import ScoreTable
-from ecalwindows.evaluation.separation import Roc, roc
+from ecalwindows.evaluation.separation import roc
 from ecalwindows.formats.manifest import Manifest, summed_counts
 from ecalwindows.formats.readers import file_manifest
 from ecalwindows.report import binned, views
@@ -92,7 +91,7 @@ class Source:
             columns[COLUMNS[name].level].append(name)
         groups: dict[Level, Counter[tuple[int, int]]] = {level: Counter() for level in LEVELS}
         wanted = self.names | (self.scan.names & {"window_index"}) | {*(self.scores.columns if self.scores else ())}
-        distributions, satellites = Distributions(), _Satellites()
+        distributions, scored = Distributions(), list[tuple[Any, Any]]()
         for number, unit in enumerate(self.units):
             row = 0
             for batch, _ in self.scan.pieces([unit], wanted):
@@ -102,21 +101,24 @@ class Source:
                 rows = self._rows(batch, number, row, factors.windows - len(batch))
                 row += len(batch)
                 sample.add(rows)
-                satellites.add(rows)
+                if self.scores is not None:  # satellites of matched windows, of which the ROC is made: 5 bytes for each
+                    chosen = rows.window["is_seed_calo_matched"][rows.owner] & ~rows.cluster["is_seed"]
+                    scored.append((rows.cluster["score"][chosen], rows.cluster["in_scluster"][chosen]))
                 notable.add(rows)
                 for level in LEVELS:
                     groups[level].update(binned.group_counts(rows, level))
             steps.windows, steps.clusters = factors.windows, factors.clusters
             steps.done()
-        chosen, extreme = sample.rows, notable.rows
-        if chosen is None or extreme is None or not len(chosen):
+        drawn, extreme = sample.rows, notable.rows
+        if drawn is None or extreme is None or not len(drawn):
             raise no_windows(self.path)
+        curve = roc(*(np.concatenate(column) for column in zip(*scored, strict=True))) if scored else None
         title = self.record.title if self.record else Path(self.path.rstrip("/")).name
         place = None if self.record is None or is_remote(self.path) else record_path(Path(self.path))
         return Side(
             label, self.path, title, self.record, self.stated, len(self.scan.files),
-            sum(file.bytes or 0 for file in self.scan.files), self.notes, chosen, extreme, factors, groups,
-            distributions, satellites.roc, self.split, None if place is None else recorded_digest(place),
+            sum(file.bytes or 0 for file in self.scan.files), self.notes, drawn, extreme, factors, groups,
+            distributions, curve, self.split, None if place is None else recorded_digest(place),
         )  # fmt: skip
 
     def _rows(self, batch: WindowBatch, unit: int, row: int, before: int) -> Rows:
@@ -154,26 +156,6 @@ class Source:
                     yield found | {"row": row, "kinds": chosen[row]}
                 first += len(batch)
             steps.done()
-
-
-@dataclass
-class _Satellites:
-    """Scores and labels of the satellites of matched windows, of which the ROC is made: 5 bytes for each."""
-
-    scores: list[Any] = field(default_factory=list)
-    labels: list[Any] = field(default_factory=list)
-
-    def add(self, rows: Rows) -> None:
-        """Add the satellites of windows, where they have scores."""
-        if "score" in rows.cluster:
-            chosen = rows.window["is_seed_calo_matched"][rows.owner] & ~rows.cluster["is_seed"]
-            self.scores.append(rows.cluster["score"][chosen])
-            self.labels.append(rows.cluster["in_scluster"][chosen])
-
-    @property
-    def roc(self) -> Roc | None:
-        """The curve; None without scores."""
-        return roc(np.concatenate(self.scores), np.concatenate(self.labels)) if self.scores else None
 
 
 def _manifests(files: Sequence[File]) -> Iterator[Manifest]:

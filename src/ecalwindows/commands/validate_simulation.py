@@ -235,16 +235,19 @@ class Comparison:
 
 def table(title: str, rows: Sequence[Comparison]) -> str:
     """A Markdown table with one line per comparison."""
-    lines = [f"## {title}", "", "| quantity | simulation | published | tolerance | within |", "|---|---|---|---|---|"]
+    cells = []
     for row in rows:
         tolerance = f"{row.tolerance:.3g}" if row.absolute else f"{100 * row.tolerance:.0f} %"
         verdict = "yes" if row.agrees else "**no**"
-        lines.append(f"| {row.name} | {row.simulated:.4g} | {row.published:.4g} | {tolerance} | {verdict} |")
-    return "\n".join(lines) + "\n"
+        cells.append([row.name, f"{row.simulated:.4g}", f"{row.published:.4g}", tolerance, verdict])
+    return _markdown_table(title, ("quantity", "simulation", "published", "tolerance", "within"), cells)
 
 
 def plain_table(title: str, header: Sequence[str], rows: Sequence[Sequence[float]]) -> str:
     """A Markdown table of numbers."""
-    lines = [f"## {title}", "", "| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    lines += ["| " + " | ".join(f"{value:.4g}" for value in row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
+    return _markdown_table(title, header, [[f"{value:.4g}" for value in row] for row in rows])
+
+
+def _markdown_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(row) + " |" for row in (header, *rows)]
+    return "\n".join([f"## {title}", "", lines[0], "|" + "---|" * len(header), *lines[1:]]) + "\n"
