@@ -1,4 +1,4 @@
-"""`ecalwindows export cmssw`: the files of a model for CMSSW's supercluster producer."""
+"""`ecalwindows export`: models and their inputs as files for other programs; today for CMSSW."""
 
 from __future__ import annotations
 
@@ -6,16 +6,29 @@ from typing import Any
 
 import click
 
+from ecalwindows.cli.groups import SuggestingGroup
 from ecalwindows.cli.printing import say
 
 
-@click.command(
+@click.group(
+    cls=SuggestingGroup,
+    epilog="""\b
+Examples:
+  ecalwindows export cmssw inputs.yaml --model model.pb -o my_model/
+""",
+)
+def export() -> None:
+    """Write a model and what it is fed as files for other programs."""
+
+
+@export.command(
+    short_help="Write the files that CMS's reconstruction reads.",
     epilog="""\b
 Examples:
   ecalwindows export cmssw inputs.yaml -o my_model/
   ecalwindows export cmssw inputs.yaml --model model.pb --strategy CascadeHighest -o my_model/
   ecalwindows export cmssw inputs.yaml --model model.onnx --dataset electrons_cmssw/ -o my_model/
-"""
+""",
 )
 @click.argument("inputs", metavar="INPUTS.yaml")
 @click.option("--model", metavar="FILE", help="The model: a frozen graph (.pb) or an ONNX file (.onnx).")
