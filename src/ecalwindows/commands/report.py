@@ -2,28 +2,50 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from ecalwindows.commands.report_reading import Source
-from ecalwindows.core.errors import OutputError
+import numpy as np
+
+from ecalwindows.commands.validate import known_settings
+from ecalwindows.core.batch import WindowBatch
+from ecalwindows.core.errors import InputError, OutputError, UnknownColumnError, no_windows, refuse_missing
+from ecalwindows.core.event_hash import splitmix64
 from ecalwindows.core.files.output import check_output, write_text_atomically
+from ecalwindows.core.geometry import Geometry, geometry_of
 from ecalwindows.core.progress import Progress, Steps
-from ecalwindows.core.schema import COLUMNS, Level
-from ecalwindows.evaluation.score_tables import read_score_table
+from ecalwindows.core.schema import COLUMNS, HIT_NAMES, Level
+from ecalwindows.core.urls import is_remote
+from ecalwindows.core.working_points import PACKAGED, WorkingPoints, packaged_working_points, read_working_points
+from ecalwindows.dataset.finalizing.identity import IDS, batch_keys
+from ecalwindows.dataset.layout import record_path
+from ecalwindows.dataset.reading.finding import texts
+from ecalwindows.dataset.reading.scan import Unit
+from ecalwindows.dataset.reading.sources import File
+from ecalwindows.dataset.record import DatasetRecord, recorded_digest
+from ecalwindows.evaluation.score_tables import ScoreTable, read_score_table
+from ecalwindows.evaluation.separation import roc
+from ecalwindows.formats.manifest import Manifest, summed_counts
+from ecalwindows.formats.readers import file_manifest
 from ecalwindows.plots.window import HITS
 from ecalwindows.plots.window import NEEDED as NEEDED_OF_VIEWS
 from ecalwindows.report import binned, content, views
 from ecalwindows.report.content import KINDS, Side
 from ecalwindows.report.overview import overview, rendered
 from ecalwindows.report.page import MAX_BYTES, page
-from ecalwindows.report.quantities import quantities
-from ecalwindows.report.rows import HASH, ROW, UNIT
-from ecalwindows.studies.distributions import LEVELS
+from ecalwindows.report.quantities import NOTABLE, derived, quantities
+from ecalwindows.report.rows import HASH, ROW, UNIT, Notable, Rows, Sample
+from ecalwindows.studies.distributions import LEVELS, is_drawn
+from ecalwindows.studies.normalization import Factors
+from ecalwindows.training.opened import open_dataset
+from ecalwindows.validation.comparison import taken
+from ecalwindows.validation.drift import Distributions
 
 MAX_WINDOWS = 50_000
 MAX_VALUES = 9_000_000
@@ -155,3 +177,165 @@ def _shown(
     if len(shown) < len(drawn):
         side.notes.append(f"{len(drawn) - len(shown)} windows are left out, to limit the size of the page.")
     return shown
+
+
+SCORED = ("is_seed_calo_matched", "is_seed", "in_scluster", "en_cluster")
+"""Columns with which scores are judged."""
+
+
+class Source:
+    """A dataset and how it is read.
+
+    units : what is read at a time; names : columns that have distributions; geometry : shape of the windows
+    threshold : working points of the labels, None where they are not known
+    notes : what is not known, and what follows
+    """
+
+    def __init__(
+        self, path: str, split: str | None = None, wp_file: str | None = None, scores: ScoreTable | None = None
+    ) -> None:
+        self.path, self.split, self.scores, self.notes = path, split, scores, list[str]()
+        dataset = open_dataset(path).filter(split=split)
+        self.scan, self.record = dataset.scan, dataset.record
+        self.units: list[Unit] = list(self.scan.units())
+        self.names = frozenset(name for name in self.scan.names if is_drawn(name))
+        refuse_missing(
+            {*scores.columns, *SCORED} if scores else (), self.scan.names, path, kind=UnknownColumnError,
+            found="scores need {}, which the dataset does not have",
+            expected="columns that name windows and clusters, and the labels",
+            todo="make the dataset with these columns, or leave out --scores",
+        )  # fmt: skip
+        manifests = list(_manifests(self.scan.files))
+        self.stated = _stated(manifests)
+        self.sample_name, shape = _first_settings(self.scan.files[0], self.record)
+        self.geometry = shape or geometry_of("v3")
+        if shape is None:
+            self.notes.append("The shape of the windows is not recorded: that of v3 is used.")
+        digests = {each.working_points_sha256 for each in manifests if each.working_points_sha256}
+        if self.record:
+            digests = {each.working_points.sha256 or "" for each in self.record.samples if each.working_points}
+        self.threshold = read_working_points(wp_file) if wp_file is not None else _packaged(digests)
+        if self.threshold is None:
+            self.notes.append("Working points are not known (--wp-file): windows with labels near them are not found.")
+
+    def collected(
+        self, steps: Steps, max_windows: int, max_values: int, *, label: str = "A", compared: Collection[str] = ()
+    ) -> Side:
+        """Everything that is known of all windows. Raises InputError where there are none.
+
+        compared : columns whose distributions are compared with those of another dataset
+        """
+        sample, notable, factors = Sample(max_windows, max_values), Notable(tuple(NOTABLE), views.PER_KIND), Factors()
+        columns: dict[str, list[str]] = {level: [] for level in LEVELS}
+        for name in (name for name in COLUMNS if name in self.names):
+            columns[COLUMNS[name].level].append(name)
+        groups: dict[Level, Counter[tuple[int, int]]] = {level: Counter() for level in LEVELS}
+        wanted = self.names | (self.scan.names & {"window_index"}) | {*(self.scores.columns if self.scores else ())}
+        distributions, scored = Distributions(), list[tuple[Any, Any]]()
+        for number, unit in enumerate(self.units):
+            row = 0
+            for batch, _ in self.scan.pieces([unit], wanted):
+                factors.add(batch, {level: {name: batch.column(name) for name in of} for level, of in columns.items()})
+                if compared:
+                    distributions.add(batch, compared)
+                rows = self._rows(batch, number, row, factors.windows - len(batch))
+                row += len(batch)
+                sample.add(rows)
+                if self.scores is not None:  # satellites of matched windows, of which the ROC is made: 5 bytes for each
+                    chosen = rows.window["is_seed_calo_matched"][rows.owner] & ~rows.cluster["is_seed"]
+                    scored.append((rows.cluster["score"][chosen], rows.cluster["in_scluster"][chosen]))
+                notable.add(rows)
+                for level in LEVELS:
+                    groups[level].update(binned.group_counts(rows, level))
+            steps.windows, steps.clusters = factors.windows, factors.clusters
+            steps.done()
+        drawn, extreme = sample.rows, notable.rows
+        if drawn is None or extreme is None or not len(drawn):
+            raise no_windows(self.path)
+        curve = roc(*(np.concatenate(column) for column in zip(*scored, strict=True))) if scored else None
+        title = self.record.title if self.record else Path(self.path.rstrip("/")).name
+        place = None if self.record is None or is_remote(self.path) else record_path(Path(self.path))
+        return Side(
+            label, self.path, title, self.record, self.stated, len(self.scan.files),
+            sum(file.bytes or 0 for file in self.scan.files), self.notes, drawn, extreme, factors, groups,
+            distributions, curve, self.split, None if place is None else recorded_digest(place),
+        )  # fmt: skip
+
+    def _rows(self, batch: WindowBatch, unit: int, row: int, before: int) -> Rows:
+        """The windows of a batch with derived quantities. before : windows read before"""
+        n = len(batch)
+        if set(IDS) <= batch.window.keys():
+            hashes = batch_keys(batch, self.sample_name)
+        else:  # windows that do not name their event are drawn by their number
+            hashes = splitmix64(np.arange(before, before + n, dtype=np.uint64))
+        window = {name: batch.window[name] for name in self.names if name in batch.window}
+        scores = None if self.scores is None else self.scores.scores(batch)
+        window |= derived(batch, self.geometry, self.threshold, scores)
+        window |= {HASH: hashes, UNIT: np.full(n, unit), ROW: np.arange(row, row + n)}
+        cluster = {name: batch.column(name) for name in self.names if COLUMNS[name].level == "cluster"}
+        if scores is not None:
+            cluster["score"] = scores
+        return Rows(window, cluster, np.diff(batch.window_offsets).astype(np.int64))
+
+    def views(self, rows: Rows, chosen: views.Chosen, steps: Steps) -> Iterator[dict[str, Any]]:
+        """What is drawn of the chosen windows; only what contains one of them is read again."""
+        wanted = (frozenset((*COLUMNS, *HIT_NAMES))) & self.scan.names
+        places: dict[int, dict[int, int]] = {}
+        for row in chosen:
+            places.setdefault(int(rows.window[UNIT][row]), {})[int(rows.window[ROW][row])] = row
+        for number, unit in enumerate(self.units):
+            inside, first = places.get(number, {}), 0
+            for batch, _ in self.scan.pieces([unit], wanted) if inside else ():
+                for place in sorted(place - first for place in inside if first <= place < first + len(batch)):
+                    row = inside[first + place]
+                    one = taken(batch, np.array([place]))
+                    found = views.view(one, 0, self.geometry, texts(one)[0])
+                    if self.scores is not None:
+                        found["clusters"]["score"] = views.short(self.scores.scores(one).tolist())
+                        found["wrong"] = float(rows.window["wrong_energy"][row])
+                    yield found | {"row": row, "kinds": chosen[row]}
+                first += len(batch)
+            steps.done()
+
+
+def _manifests(files: Sequence[File]) -> Iterator[Manifest]:
+    """The manifests of local files, each once."""
+    seen = set[str]()
+    for file in files:
+        try:
+            manifest = None if is_remote(file.path) else file_manifest(Path(file.path))
+        except OutputError:  # `validate` reports it
+            continue
+        if manifest is not None and (text := manifest.text()) not in seen:
+            seen.add(text)
+            yield manifest
+
+
+def _stated(manifests: Sequence[Manifest]) -> dict[str, Any]:
+    """What manifests state together: counts, settings, inputs."""
+    if not manifests:
+        return {}
+    return {
+        "counts": summed_counts(manifests),
+        "settings": manifests[0].settings,
+        "inputs": [(one.name, one.events) for each in manifests for one in each.inputs],
+        "bad_inputs": [one for each in manifests for one in each.bad_inputs],
+    }
+
+
+def _first_settings(file: File, record: DatasetRecord | None) -> tuple[str, Geometry | None]:
+    """Name of the sample and shape of the windows, as far as they are recorded."""
+    try:
+        settings, sample = known_settings(Path(file.path), record)
+    except (InputError, OutputError):
+        return "", None
+    return sample, settings["geometry"]
+
+
+def _packaged(digests: Collection[str]) -> WorkingPoints | None:
+    """The packaged working points with this checksum, where it is one and is that of such ones."""
+    for name in PACKAGED:
+        points = packaged_working_points(name)
+        if set(digests) == {hashlib.sha256(points.text.encode()).hexdigest()}:
+            return points
+    return None
