@@ -82,9 +82,8 @@ class Relabelled:
         self.clusters += len(before.pair_cluster)
         if LABEL in before.pair:
             old, new = before.pair[LABEL], after.pair[LABEL]
-            window = np.repeat(np.arange(len(before)), np.diff(before.window_offsets))
             self.gained, self.lost = self.gained + int((new & ~old).sum()), self.lost + int((old & ~new).sum())
-            self.changed += len(np.unique(window[old != new]))
+            self.changed += len(np.unique(before.window_of_pair[old != new]))
 
 
 def relabel_dataset(

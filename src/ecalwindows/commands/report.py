@@ -29,6 +29,7 @@ from ecalwindows.dataset.reading.finding import texts
 from ecalwindows.dataset.reading.scan import Unit
 from ecalwindows.dataset.reading.sources import File
 from ecalwindows.dataset.record import DatasetRecord, recorded_digest
+from ecalwindows.evaluation.events import Windows
 from ecalwindows.evaluation.score_tables import ScoreTable, read_score_table
 from ecalwindows.evaluation.separation import roc
 from ecalwindows.formats.manifest import Manifest, summed_counts
@@ -40,7 +41,7 @@ from ecalwindows.report.content import KINDS, Side
 from ecalwindows.report.overview import overview, rendered
 from ecalwindows.report.page import MAX_BYTES, page
 from ecalwindows.report.quantities import NOTABLE, derived, quantities
-from ecalwindows.report.rows import HASH, ROW, UNIT, Notable, Rows, Sample
+from ecalwindows.report.rows import ROW, UNIT, Notable, Sample
 from ecalwindows.studies.distributions import LEVELS, is_drawn
 from ecalwindows.studies.normalization import Factors
 from ecalwindows.training.opened import open_dataset
@@ -132,7 +133,7 @@ def write_report(
 def page_of(source: Source, sides: Sequence[Side], compared: Sequence[str], model: str, steps: Steps) -> str:
     """The text of the page. compared : columns of which distances are computed; model : name of the scores"""
     first, samples = sides[0], [side.sample for side in sides]
-    names = set.intersection(*({*rows.window, *rows.cluster} for rows in samples)) - {HASH, UNIT, ROW}
+    names = set.intersection(*(rows.names for rows in samples)) - {UNIT, ROW}
     what = quantities(names)
     distances = content.distances(sides[0], sides[1], what, compared) if len(sides) > 1 else {}
     what.sort(key=lambda each: -distances.get(each.key, (0.0, 0.0))[0])
@@ -242,8 +243,8 @@ class Source:
                 row += len(batch)
                 sample.add(rows)
                 if self.scores is not None:  # satellites of matched windows, of which the ROC is made: 5 bytes for each
-                    chosen = rows.window["is_seed_calo_matched"][rows.owner] & ~rows.cluster["is_seed"]
-                    scored.append((rows.cluster["score"][chosen], rows.cluster["in_scluster"][chosen]))
+                    chosen = rows.window["is_seed_calo_matched"][rows.owner] & ~rows.pair["is_seed"]
+                    scored.append((rows.pair["score"][chosen], rows.pair["in_scluster"][chosen]))
                 notable.add(rows)
                 for level in LEVELS:
                     groups[level].update(binned.group_counts(rows, level))
@@ -261,7 +262,7 @@ class Source:
             distributions, curve, self.split, None if place is None else recorded_digest(place),
         )  # fmt: skip
 
-    def _rows(self, batch: WindowBatch, unit: int, row: int, before: int) -> Rows:
+    def _rows(self, batch: WindowBatch, unit: int, row: int, before: int) -> Windows:
         """The windows of a batch with derived quantities. before : windows read before"""
         n = len(batch)
         if set(IDS) <= batch.window.keys():
@@ -271,13 +272,13 @@ class Source:
         window = {name: batch.window[name] for name in self.names if name in batch.window}
         scores = None if self.scores is None else self.scores.scores(batch)
         window |= derived(batch, self.geometry, self.threshold, scores)
-        window |= {HASH: hashes, UNIT: np.full(n, unit), ROW: np.arange(row, row + n)}
+        window |= {UNIT: np.full(n, unit), ROW: np.arange(row, row + n)}
         cluster = {name: batch.column(name) for name in self.names if COLUMNS[name].level == "cluster"}
         if scores is not None:
             cluster["score"] = scores
-        return Rows(window, cluster, np.diff(batch.window_offsets).astype(np.int64))
+        return Windows(hashes, window, cluster, batch.window_offsets - batch.window_offsets[0])
 
-    def views(self, rows: Rows, chosen: views.Chosen, steps: Steps) -> Iterator[dict[str, Any]]:
+    def views(self, rows: Windows, chosen: views.Chosen, steps: Steps) -> Iterator[dict[str, Any]]:
         """What is drawn of the chosen windows; only what contains one of them is read again."""
         wanted = (frozenset((*COLUMNS, *HIT_NAMES))) & self.scan.names
         places: dict[int, dict[int, int]] = {}

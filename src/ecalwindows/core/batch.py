@@ -65,6 +65,11 @@ class WindowBatch:
         """`names`, and window_index unless it is empty in all windows."""
         return self.names | ({"window_index"} if len(self.window_index.data) else frozenset[str]())
 
+    @property
+    def window_of_pair(self) -> NDArray[np.int64]:
+        """The window of each (window, cluster) pair, int64 (n_pairs,)."""
+        return np.repeat(np.arange(len(self)), np.diff(self.window_offsets))
+
     def column(self, name: str) -> Array:
         """A column by name: shape (n_windows,) or, for clusters, (n_pairs,)."""
         if name in self.window:
@@ -130,5 +135,4 @@ def text_at(text: Text, row: int) -> str:
 
 def window_sum(batch: WindowBatch, values: NDArray[Any]) -> NDArray[np.float64]:
     """Sum over the clusters of each window: from (n_pairs,) to (n_windows,)."""
-    window = np.repeat(np.arange(len(batch)), np.diff(batch.window_offsets))
-    return np.bincount(window, values.astype(np.float64), minlength=len(batch)).astype(np.float64)
+    return np.bincount(batch.window_of_pair, values.astype(np.float64), minlength=len(batch)).astype(np.float64)

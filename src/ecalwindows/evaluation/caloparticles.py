@@ -188,7 +188,9 @@ def collection(events: Events, made: Superclusters) -> Collection:
         "n_out_of_reach": numbers[2],
         "energy_out_of_reach": parts[3],
     }
-    table = _supercluster_table(events, made, energies)
+    table = {name: window[name][made.window] for name in (*EVENT_NAMES, "seed_index", "calo_index")}
+    table |= {"event_key": events.windows.key[made.window], "fake": ~window["is_seed_calo_matched"][made.window]}
+    table |= energies
     return Collection(table, calo, _fakes(table, made))
 
 
@@ -204,14 +206,3 @@ def _fakes(table: Table, made: Superclusters) -> Array:
 def or_nan(energy: Array) -> Array:
     """Energies as float64, NaN where they are not above 0."""
     return np.where(energy > 0, energy, np.nan).astype(np.float64)
-
-
-def _supercluster_table(events: Events, made: Superclusters, energies: Table) -> Table:
-    window = events.windows.window
-    names = (*EVENT_NAMES, "seed_index", "calo_index")
-    return {
-        **{name: window[name][made.window] for name in names},
-        "event_key": events.windows.key[made.window],
-        "fake": ~window["is_seed_calo_matched"][made.window],
-        **energies,
-    }

@@ -139,15 +139,14 @@ class Collected:
             self._files[name] = TableFile(self._folder / name, self._stack, **how)
         return self._files[name]
 
-    def _write_cms(self, table: Table, name: str) -> None:
-        folder = self._folder if len(self._models) == 1 else self._folder / f"cms_{name}"
+    def _write_cms(self, table: Table, model: str) -> None:
+        folder = self._folder if len(self._models) == 1 else self._folder / f"cms_{model}"
         folder.mkdir(exist_ok=True)
         for flavour, file in CMS_CSV.items():
             rows = np.flatnonzero(table["flavour"] == flavour)
-            key = str((folder / file).relative_to(self._folder))
-            if key not in self._files:
-                self._files[key] = TableFile(folder / file, self._stack, delimiter=";", parquet=False)
-            self._files[key].take({each: values[rows] for each, values in table.items()})
+            name = str((folder / file).relative_to(self._folder))
+            found = self._file(name, delimiter=";", parquet=False)
+            found.take({each: values[rows] for each, values in table.items()})
 
     def finish(self, where: str) -> None:
         """Write the table of caloparticles. Raises InputError for no windows, and for an event in two places."""

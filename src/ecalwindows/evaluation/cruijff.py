@@ -43,8 +43,7 @@ def density(x: Floats, mean: float, left: float, right: float, tail_left: float,
     away = (x - mean) ** 2
     below = x < mean
     width, tail = np.where(below, left, right), np.where(below, tail_left, tail_right)
-    value: Floats = np.exp(-away / (2 * width**2 + tail * away))
-    return value
+    return np.asarray(np.exp(-away / (2 * width**2 + tail * away)))
 
 
 def fitted(response: Floats, median: float, half: float) -> Cruijff:
@@ -65,8 +64,7 @@ def fitted(response: Floats, median: float, half: float) -> Cruijff:
     step = edges[1] - edges[0]
 
     def expected(x: Floats, n: float, mean: float, left: float, right: float, low: float, high: float) -> Floats:
-        value: Floats = n / step * density(x, mean, left, right, low, high)
-        return value
+        return np.asarray(n / step * density(x, mean, left, right, low, high))
 
     cost = ExtendedBinnedNLL(counts, edges, expected, use_pdf="approximate")
     minuit = Minuit(cost, n=float(counts.max()), mean=median, left=half, right=half, low=0.1, high=0.1)

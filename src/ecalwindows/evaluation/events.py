@@ -36,6 +36,25 @@ class Windows:
     def __len__(self) -> int:
         return len(self.key)
 
+    @property
+    def names(self) -> set[str]:
+        """All columns."""
+        return {*self.window, *self.pair}
+
+    @property
+    def sizes(self) -> Integers:
+        """Clusters of each window, int64 (n_windows,)."""
+        return np.diff(self.offsets)
+
+    @property
+    def owner(self) -> Integers:
+        """The window of each row of `pair`, int64 (n_pairs,)."""
+        return np.repeat(np.arange(len(self)), self.sizes)
+
+    def column(self, name: str) -> Array:
+        """A column of windows or of their clusters."""
+        return self.window[name] if name in self.window else self.pair[name]
+
     def rows(self, rows: Array) -> Windows:
         """The windows in these rows, in their order."""
         offsets, pairs = gathered_rows(self.offsets, np.asarray(rows, np.int64))
@@ -78,7 +97,7 @@ class Events:
 
 def joined(pieces: Sequence[Windows]) -> Windows:
     """Windows of several pieces, one after the other."""
-    sizes = np.concatenate([np.diff(piece.offsets) for piece in pieces])
+    sizes = np.concatenate([piece.sizes for piece in pieces])
     return Windows(
         np.concatenate([piece.key for piece in pieces]),
         {name: np.concatenate([piece.window[name] for piece in pieces]) for name in pieces[0].window},

@@ -196,7 +196,11 @@ def _read_onnx(path: Path, threads: int) -> ModelFile:
 
 
 def _read_graph(path: Path, threads: int) -> ModelFile:
-    tf = _tensorflow()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        raise _missing("tensorflow", "tensorflow", error) from error
     content, graph = tf.compat.v1.GraphDef(), tf.Graph()
     try:
         content.ParseFromString(path.read_bytes())
@@ -216,15 +220,6 @@ def _read_graph(path: Path, threads: int) -> ModelFile:
         return session.run(f"{output}:0", {f"{each}:0": tensors[each] for each in inputs})
 
     return ModelFile(path, inputs, tuple(outputs), feed)
-
-
-def _tensorflow() -> Any:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    try:
-        import tensorflow
-    except ImportError as error:
-        raise _missing("tensorflow", "tensorflow", error) from error
-    return tensorflow
 
 
 def shapes_of(definition: InputDefinition) -> dict[str, Shape]:

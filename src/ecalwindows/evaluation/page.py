@@ -73,15 +73,12 @@ def _events(summary: Mapping[str, Any], measured: Sequence[Measured]) -> Iterato
     names = summary["collections"]
     if not names:
         return
-    yield "## Superclusters"
-    yield ""
-    yield "All collections are measured on the same caloparticles, with errors by bootstrap over events."
-    yield ""
+    yield "## Superclusters\n"
+    yield "All collections are measured on the same caloparticles, with errors by bootstrap over events.\n"
     yield from _table(measured, EVENT_MEASURES, names)
     for other in REFERENCES:
         if other in names and len(names) > 1:
-            yield f"Differences to {other}, with their own errors:"
-            yield ""
+            yield f"Differences to {other}, with their own errors:\n"
             yield from _table(measured, EVENT_MEASURES, [name for name in names if name != other], minus=other)
     yield from (markdown("- {}: {}", name, MEANING[name]) for name in EVENT_MEASURES)
     yield ""
@@ -91,13 +88,9 @@ def _windows(summary: Mapping[str, Any], measured: Sequence[Measured]) -> Iterat
     names = list(dict.fromkeys(each.collection for each in measured if each.measure == "area under ROC"))
     if not names:
         return
-    yield "## Satellites"
-    yield ""
-    yield markdown(
-        "Clusters of matched windows that are not the seed; true: in_scluster; selected: score of at least {}.",
-        f"{summary['threshold']:g}",
-    )
-    yield ""
+    yield "## Satellites\n"
+    words = "Clusters of matched windows that are not the seed; true: in_scluster; selected: score of at least {}.\n"
+    yield markdown(words, f"{summary['threshold']:g}")
     yield from _table(measured, WINDOW_MEASURES, names)
 
 
@@ -142,8 +135,7 @@ def _bins(summary: Mapping[str, Any], measured: Sequence[Measured]) -> Iterator[
                     worse = sum(value > SIGNIFICANT * error for value, error in found)
                     rows.append([name, other, region, len(found), better, worse])
     if rows:
-        yield f"## Resolution in bins of Et and eta with at least {MIN_ENTRIES} caloparticles"
-        yield ""
+        yield f"## Resolution in bins of Et and eta with at least {MIN_ENTRIES} caloparticles\n"
         head = ["", "against", "", "bins", "better by 3 errors", "worse by 3 errors"]
         yield from table(head, [[str(cell) for cell in row] for row in rows], numbers=(3, 4, 5))
 
@@ -155,8 +147,7 @@ def _region(low: float, high: float) -> str:
 
 def _left_out(summary: Mapping[str, Any]) -> Iterator[str]:
     if summary["left_out"] or summary["failed_fits"]:
-        yield "## What was left out"
-        yield ""
+        yield "## What was left out\n"
         yield from (markdown("- {}", each) for each in summary["left_out"])
         if summary["failed_fits"]:
             yield markdown("- {} fits of the response, see fits.csv", f"{len(summary['failed_fits']):,}")
@@ -164,8 +155,7 @@ def _left_out(summary: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _files(files: Sequence[str]) -> Iterator[str]:
-    yield "## Files"
-    yield ""
+    yield "## Files\n"
     pictures = [name for name in files if name.endswith(".png")]
     yield from (markdown("- {}", code(name)) for name in files if not name.endswith((".png", ".pdf")))
     yield ""

@@ -38,7 +38,7 @@ def satellites(windows: Windows, scores: Mapping[str, Singles]) -> dict[str, Arr
     dict of arrays (n_satellites,)
         `event_key`, columns of the window as float32, `is_true`, `energy` [GeV], and `score NAME` of each collection.
     """
-    owner = np.repeat(np.arange(len(windows)), np.diff(windows.offsets))
+    owner = windows.owner
     chosen = np.flatnonzero(windows.window["is_seed_calo_matched"][owner] & ~windows.pair["is_seed"])
     rows = owner[chosen]
     columns = {

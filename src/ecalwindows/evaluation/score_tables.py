@@ -76,7 +76,7 @@ class ScoreTable:
         keys = _window_names(batch, self.by_index)
         place = np.minimum(np.searchsorted(self.windows, keys), max(len(self.windows) - 1, 0))
         known = (self.windows[place] == keys) if len(self.windows) else np.zeros(len(keys), np.bool_)
-        owner = np.repeat(np.arange(len(batch)), np.diff(batch.window_offsets))
+        owner = batch.window_of_pair
         wanted = (place[owner].astype(np.int64) << 32) + batch.column("cl_index")
         row = np.minimum(np.searchsorted(self.cluster, wanted), max(len(self.cluster) - 1, 0))
         found = known[owner]
@@ -222,7 +222,7 @@ class ScoreWriter:
 
     def write(self, batch: WindowBatch, score: Scores) -> None:
         """Take the scores of the clusters of a batch, float32 (n_pairs,)."""
-        owner = np.repeat(np.arange(len(batch)), np.diff(batch.window_offsets))
+        owner = batch.window_of_pair
         columns = {name: pa.array(batch.column(column)[owner]) for name, column in EVENT.items()}
         if len(batch.window_index) == len(batch):
             text = batch.window_index

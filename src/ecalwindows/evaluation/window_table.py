@@ -51,7 +51,7 @@ def window_table(windows: Windows, score: Singles, mustache: Flags, threshold: f
         "tot": np.ones(len(true), bool), "true": true, "sel": selected, "sel_true": selected & true,
         "sel_must": mustache, "sel_must_true": mustache & true,
     }  # fmt: skip
-    owner = np.repeat(np.arange(len(windows)), np.diff(windows.offsets))
+    owner = windows.owner
     table: Table = {name: windows.window[name] for name in (*IDENTITY, *ABOUT) if name in windows.window}
     for name, chosen in groups.items():
         table[f"ncls_{name}"] = np.bincount(owner[chosen], minlength=len(windows))

@@ -14,7 +14,7 @@ from ecalwindows.core.arrays import Floats
 from ecalwindows.core.schema import COLUMNS
 from ecalwindows.plots import overview
 from ecalwindows.plots.saving import Draw
-from ecalwindows.plots.style import TOP, around, group_look, legend_above, new_figure, steps, with_unit
+from ecalwindows.plots.style import TOP, around, band, group_look, legend_above, new_figure, steps, with_unit
 from ecalwindows.plots.ticks import draw_ticks
 from ecalwindows.studies.tables import Table, read_table, rows_where
 
@@ -61,7 +61,7 @@ def draw_column(name: str, columns: Table, histograms: Table) -> Figure:
             share = rows["count"] / n
             edges = np.append(rows["low"], rows["high"][-1])
             error = np.sqrt(share * (1 - share) / n)
-            steps(axes, share + error, edges, baseline=share - error, fill=True, color=colour, alpha=0.25, lw=0)
+            band(axes, share, error, edges, colour)
             steps(axes, share, edges, edgecolor=colour, fill=False, ls=DASHES[int(label)], lw=2,
                   label=f"{words} ({n:,})", gid=f"{flavour}/{label}")  # fmt: skip
             heights.append(share[share > 0])
@@ -76,7 +76,9 @@ def draw_column(name: str, columns: Table, histograms: Table) -> Figure:
         axes.xaxis.set_minor_locator(NullLocator())
     if len(heights) == 1:
         axes.text(0.5, 0.5, "no values (all are -999)", transform=axes.transAxes, ha="center")
-    _legend(axes, columns)
+    if note := _not_drawn(columns):
+        axes.text(1, 1.012, note, transform=axes.transAxes, ha="right", va="bottom", size="x-small", color="0.35")
+    legend_above(axes)
     draw_ticks(axes)
     return figure
 
@@ -92,13 +94,6 @@ def _scale(axes: Axes, columns: Table, heights: Floats, *, is_integer: bool) -> 
         axes.set_ylim(heights.min() * 0.5, heights.max() * 1.6)
     elif len(heights):
         axes.set_ylim(0, heights.max() * 1.08)
-
-
-def _legend(axes: Axes, columns: Table) -> None:
-    """Write above the axes what the lines are, where nothing is drawn, and what is not drawn."""
-    if note := _not_drawn(columns):
-        axes.text(1, 1.012, note, transform=axes.transAxes, ha="right", va="bottom", size="x-small", color="0.35")
-    legend_above(axes)
 
 
 def _not_drawn(columns: Table) -> str:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ecalwindows.core.arrays import Floats
 from ecalwindows.core.schema import COLUMNS
 from ecalwindows.plots.saving import Draw
-from ecalwindows.plots.style import COLOURS, around, new_figure, steps, with_unit
+from ecalwindows.plots.style import COLOURS, around, band, new_figure, steps, with_unit
 from ecalwindows.plots.ticks import draw_ticks
 from ecalwindows.studies.binning import Binning, binning_of
 from ecalwindows.validation.drift import Drift
@@ -52,7 +52,7 @@ def draw_drift(drift: Drift, binning: Binning, counts: Sequence[Floats], labels:
         n = max(int(number.sum()), 1)
         share = number / n
         error = np.sqrt(share * (1 - share) / n)
-        steps(axes, share + error, edges, baseline=share - error, fill=True, color=colour, alpha=0.25, lw=0)
+        band(axes, share, error, edges, colour)
         steps(axes, share, edges, edgecolor=colour, fill=False, ls=line, lw=2, label=label)
         highest = max(highest, float((share + error).max()))
     if binning.is_log:

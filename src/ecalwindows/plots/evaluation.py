@@ -4,46 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import cycle
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ecalwindows.core.arrays import Floats
 from ecalwindows.evaluation.collecting import SCORE
 from ecalwindows.evaluation.measuring import MIN_ENTRIES, Measured, Table
 from ecalwindows.evaluation.separation import Calibration, roc
+from ecalwindows.plots import style
 from ecalwindows.plots.saving import Draw
-from ecalwindows.plots.style import (
-    COLOURS,
-    LINES,
-    TOP,
-    legend_above,
-    mark,
-    new_figure,
-    plain_numbers,
-    share_error,
-    steps,
-    with_unit,
-)
 
 LOOKS = {"truth": ("#717581", "s"), "mustache": ("#ffa90e", "^")}
 """Colour and marker of the references; models have the other colours."""
 
 MARKERS = ("o", "D", "v", "P", "X")
+Look = tuple[str, str, Any]
+Looks = Mapping[str, Look]
+"""Colour, marker and line of each collection."""
+
 LABELS = {
-    "et_seed": with_unit(r"raw $E_T$ of the seed", "GeV"),
+    "et_seed": style.with_unit(r"raw $E_T$ of the seed", "GeV"),
     "seed_eta": r"$|\eta|$ of the seed",
     "nVtx": "reconstructed vertices",
     "ncls": "clusters in the window",
-    "et of the supercluster": with_unit(r"raw $E_T$ of the supercluster", "GeV"),
+    "et of the supercluster": style.with_unit(r"raw $E_T$ of the supercluster", "GeV"),
 }
 LOGARITHMIC = ("et_seed", "ncls")
-WORDS = {
-    "resolution": "effective resolution",
-    "completeness": "completeness",
-    "purity": "purity",
-}
+WORDS = {"resolution": "effective resolution", "completeness": "completeness", "purity": "purity"}
 MAX_RATIO = 30.0
 """An axis is logarithmic where the largest value exceeds the median by this factor."""
 
@@ -69,9 +60,8 @@ def evaluation_figures(
     dict of functions
     """
     looks = _looks(list(dict.fromkeys(each.collection for each in measured)), models)
-    draw: dict[str, Draw] = {
-        "roc": partial(_roc, satellites, looks), "calibration": partial(_calibration, calibrations, looks)
-    }  # fmt: skip
+    draw: dict[str, Draw] = {"roc": partial(_roc, satellites, looks)}
+    draw["calibration"] = partial(_calibration, calibrations, looks)
     if caloparticles:
         draw["response"] = partial(_response, caloparticles, looks)
         for by in ("et_seed", "seed_eta", "nVtx", "ncls"):
@@ -83,78 +73,69 @@ def evaluation_figures(
     return draw
 
 
-def _looks(names: Sequence[str], models: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Colour and marker of each collection."""
-    colours = [colour for colour in COLOURS if colour not in {used for used, _ in LOOKS.values()}]
-    own = [name for name in [*models, *names] if name not in LOOKS]
-    order = {name: place for place, name in enumerate(dict.fromkeys(own))}
-    return {
-        name: LOOKS.get(name) or (colours[order[name] % len(colours)], MARKERS[order[name] % len(MARKERS)])
-        for name in [*models, *names]
-    }
+def _looks(names: Sequence[str], models: Sequence[str]) -> Looks:
+    """Colour, marker and line of each collection; all lines differ, so that curves differ without colours."""
+    colours = [colour for colour in style.COLOURS if colour not in {used for used, _ in LOOKS.values()}]
+    own = zip(cycle(colours), cycle(MARKERS), strict=False)
+    lines = zip(dict.fromkeys([*models, *names]), cycle(style.LINES), strict=False)
+    return {name: (*(LOOKS.get(name) or next(own)), line) for name, line in lines}
 
 
-def _roc(satellites: Table, looks: Mapping[str, tuple[str, str]]) -> Figure | None:
+def _roc(satellites: Table, looks: Looks) -> Figure | None:
     """Draw the ROC curve of each collection; labels have one point."""
     names = [name.removeprefix(SCORE) for name in satellites if name.startswith(SCORE)]
     if not names or len(set(satellites["is_true"].tolist())) < 2:
         return None
-    figure, axes = new_figure(meaning="satellites of matched windows", top=TOP)
+    figure, axes = style.new_figure(meaning="satellites of matched windows", top=style.TOP)
     for name in names:
         curve = roc(satellites[SCORE + name], satellites["is_true"])
-        colour, marker = looks[name]
+        colour, marker, line = looks[name]
         if len(curve.threshold) <= 3:
             axes.plot(curve.false_rate[1:2], curve.true_rate[1:2], marker, color=colour, ms=9, label=name)
             continue
         step = max(1, len(curve.threshold) // POINTS)
         label = f"{name} (area {curve.area:.4f})"
-        line = _line(name, looks)
         axes.plot(curve.false_rate[::step], curve.true_rate[::step], color=colour, ls=line, lw=2, label=label)
     axes.set(
         xlabel="share of other clusters selected", ylabel="share of true clusters selected", xlim=(0, 1), ylim=(0, 1.02)
     )
-    legend_above(axes)
+    style.legend_above(axes)
     return figure
 
 
-def _line(name: str, looks: Mapping[str, tuple[str, str]]) -> Any:
-    """Line style of a collection, another one for each, so that lines differ without colours."""
-    return LINES[list(looks).index(name) % len(LINES)]
-
-
-def _calibration(calibrations: Mapping[str, Calibration], looks: Mapping[str, tuple[str, str]]) -> Figure | None:
+def _calibration(calibrations: Mapping[str, Calibration], looks: Looks) -> Figure | None:
     """Draw the share of true satellites against the mean score, in tenths of the satellites; labels are left out."""
     drawn = {name: each for name, each in calibrations.items() if np.isfinite(each.score).sum() > 2}
     if not drawn:
         return None
-    figure, axes = new_figure(meaning="satellites of matched windows, in ten groups by score", top=TOP)
+    figure, axes = style.new_figure(meaning="satellites of matched windows, in ten groups by score", top=style.TOP)
     axes.plot([0, 1], [0, 1], color="0.6", lw=1)
     for name, each in drawn.items():
-        colour, marker = looks[name]
-        error = share_error(each.true_share, np.maximum(each.n, 1))
+        colour, marker, _ = looks[name]
+        error = style.share_error(each.true_share, np.maximum(each.n, 1))
         axes.errorbar(each.score, each.true_share, error, fmt=marker, color=colour, ms=6, lw=1.3, label=name)
     axes.set(xlabel="mean score", ylabel="share of true clusters", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    legend_above(axes)
+    style.legend_above(axes)
     return figure
 
 
-def _response(caloparticles: Mapping[str, Table], looks: Mapping[str, tuple[str, str]]) -> Figure:
+def _response(caloparticles: Mapping[str, Table], looks: Looks) -> Figure:
     """Draw the distribution of the response of the caloparticles that all collections found."""
     common = np.all([np.isfinite(table["response"]) for table in caloparticles.values()], axis=0)
     words = f"{int(common.sum()):,} caloparticles that all collections found; both ends: all beyond"
-    figure, axes = new_figure(meaning=words, top=TOP)
+    figure, axes = style.new_figure(meaning=words, top=style.TOP)
     edges = np.linspace(0.6, 1.2, 61)
     for name, table in caloparticles.items():
         response = np.clip(table["response"][common], edges[0], edges[-1] - 1e-9)
         counts = np.histogram(response, edges)[0]
-        colour, error = looks[name][0], np.sqrt(counts)
-        steps(axes, counts + error, edges, baseline=counts - error, fill=True, color=colour, alpha=0.15, lw=0)
-        axes.stairs(counts, edges, color=colour, ls=_line(name, looks), lw=2, label=name)
+        (colour, _, line), error = looks[name], np.sqrt(counts)
+        style.band(axes, counts, error, edges, colour, alpha=0.15)
+        axes.stairs(counts, edges, color=colour, ls=line, lw=2, label=name)
     axes.set(
         xlabel="raw energy / true energy", ylabel="caloparticles per bin", yscale="log", xlim=(edges[0], edges[-1])
     )
-    plain_numbers(axes.yaxis)
-    legend_above(axes)
+    style.plain_numbers(axes.yaxis)
+    style.legend_above(axes)
     return figure
 
 
@@ -180,7 +161,7 @@ def _places(points: Sequence[Measured], by: str, shift: float) -> tuple[Floats, 
     return middle, [middle - low, high - middle]
 
 
-def _by(measured: Sequence[Measured], what: str, by: str, looks: Mapping[str, tuple[str, str]]) -> Figure | None:
+def _by(measured: Sequence[Measured], what: str, by: str, looks: Looks) -> Figure | None:
     """Draw a number in bins."""
     found = _points(measured, what, by)
     if not found:
@@ -188,60 +169,57 @@ def _by(measured: Sequence[Measured], what: str, by: str, looks: Mapping[str, tu
     values = np.array([each.value for points in found.values() for each in points])
     is_log = bool(values.min() >= 0) and values.max() > MAX_RATIO * np.median(values)
     empty = "bins with 0 have no place on a logarithmic axis" if is_log and values.min() == 0 else ""
-    figure, axes = new_figure(top=TOP, meaning=empty)
+    figure, axes = style.new_figure(top=style.TOP, meaning=empty)
     _draw_points(axes, found, by, looks)
     axes.set(xlabel=LABELS[by], ylabel=WORDS.get(what, what))
     if is_log and values.max() > 0:
         axes.set_yscale("log")
-        plain_numbers(axes.yaxis)
+        style.plain_numbers(axes.yaxis)
         axes.set_ylim(0.3 * values[values > 0].min(), 3 * values.max())
-    legend_above(axes)
+    style.legend_above(axes)
     return figure
 
 
-def _draw_points(
-    axes: Any, found: Mapping[str, Sequence[Measured]], by: str, looks: Mapping[str, tuple[str, str]]
-) -> None:
+def _draw_points(axes: Axes, found: Mapping[str, Sequence[Measured]], by: str, looks: Looks) -> None:
     for place, (name, points) in enumerate(found.items()):
-        colour, marker = looks[name]
-        x, width = _places(points, by, place - (len(found) - 1) / 2)
-        value = np.array([each.value for each in points])
-        error = np.nan_to_num([each.error for each in points])
-        axes.errorbar(x, value, error, fmt=marker, color=colour, ms=6, lw=1.3, label=name)
-        axes.hlines(value, x - width[0], x + width[1], color=colour, lw=1.3)
+        value, error = np.array([(each.value, each.error) for each in points]).T
+        _draw_bins(axes, *_places(points, by, place - (len(found) - 1) / 2), value, error, looks[name], name)
+    _scale_bins(axes, by)
+
+
+def _draw_bins(axes: Axes, x: Floats, width: list[Floats], value: Floats, error: Floats, look: Look, name: str) -> None:
+    """Draw numbers with errors at x, and lines to both edges of their bins."""
+    axes.errorbar(x, value, np.nan_to_num(error), fmt=look[1], color=look[0], ms=6, lw=1.3, label=name)
+    axes.hlines(value, x - width[0], x + width[1], color=look[0], lw=1.3)
+
+
+def _scale_bins(axes: Axes, by: str) -> None:
     if by in LOGARITHMIC:
         axes.set_xscale("log")
-        plain_numbers(axes.xaxis)
+        style.plain_numbers(axes.xaxis)
 
 
-def _with_ratio(
-    measured: Sequence[Measured], what: str, by: str, looks: Mapping[str, tuple[str, str]]
-) -> Figure | None:
+def _with_ratio(measured: Sequence[Measured], what: str, by: str, looks: Looks) -> Figure | None:
     """Draw a number in bins, and below its ratio to Mustache with the error of the difference."""
     found = _points(measured, what, by)
     if not found:
         return None
     figure = Figure(figsize=(8, 8), dpi=80)
     top, bottom = figure.add_axes((0.15, 0.4, 0.815, 0.45)), figure.add_axes((0.15, 0.1, 0.815, 0.27))
-    mark(top)
+    style.mark(top)
     _draw_points(top, found, by, looks)
     top.set(ylabel=WORDS.get(what, what), ylim=(0, top.get_ylim()[1]))
     top.tick_params(axis="x", which="both", labelbottom=False)
-    legend_above(top)
+    style.legend_above(top)
     bottom.axhline(1, color="0.6", lw=1)
     for place, (name, points) in enumerate(found.items()):
         kept = [each for each in points if "mustache" in each.differences]
         if not kept:
             continue
-        x, width = _places(kept, by, place - (len(found) - 1) / 2)
-        minus = np.array([each.differences["mustache"] for each in kept])
-        reference = np.array([each.value for each in kept]) - minus[:, 0]
-        colour, marker = looks[name]
-        ratio, error = 1 + minus[:, 0] / reference, np.nan_to_num(minus[:, 1] / reference)
-        bottom.errorbar(x, ratio, error, fmt=marker, color=colour, ms=6, lw=1.3)
-        bottom.hlines(ratio, x - width[0], x + width[1], color=colour, lw=1.3)
-    if by in LOGARITHMIC:
-        bottom.set_xscale("log")
-        plain_numbers(bottom.xaxis)
+        minus, error = np.array([each.differences["mustache"] for each in kept]).T
+        reference = np.array([each.value for each in kept]) - minus
+        places = _places(kept, by, place - (len(found) - 1) / 2)
+        _draw_bins(bottom, *places, 1 + minus / reference, error / reference, looks[name], name)
+    _scale_bins(bottom, by)
     bottom.set(xlabel=LABELS[by], ylabel="over Mustache", xlim=top.get_xlim())
     return figure

@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from ecalwindows.core.arrays import Flags, Floats
+from ecalwindows.core.arrays import Flags
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.geometry import BARREL_END, Geometry
 from ecalwindows.plots.shapes import window_edge
 from ecalwindows.plots.style import cms_style, save_figure
-from ecalwindows.plots.window import GENERATED, HALO, OTHER_CALO, SEED, TRUE, UNRELATED, marker_area, seed_et
+from ecalwindows.plots.window import GENERATED, HALO, OTHER_CALO, STAR, TRUE, UNRELATED, marker_area, pair_flag, seed_et
 
 MAX_LABELS = 12
 """Maximum number of seeds with their Et beside them: matched seeds first, then by decreasing Et."""
@@ -39,7 +39,7 @@ def draw_event(batch: WindowBatch, geometry: Geometry, title: str, path: Path | 
     with cms_style(13):
         figure = Figure(figsize=(9, 8), dpi=110)
         axes = figure.add_axes((0.09, 0.08, 0.88, 0.755))
-        matched = _flag(batch, "is_seed_calo_matched", len(batch))
+        matched = batch.window.get("is_seed_calo_matched", np.zeros(len(batch))).astype(np.bool_)
         _draw_edges(axes, batch, geometry, matched)
         _draw_clusters(axes, batch, matched)
         _draw_seeds(axes, batch, matched)
@@ -62,18 +62,6 @@ def has_generated(batch: WindowBatch) -> bool:
     return {"gen_true_eta", "gen_true_phi", "is_seed_calo_matched"} <= batch.window.keys()
 
 
-def _flag(batch: WindowBatch, name: str, n: int) -> Flags:
-    """A flag of the windows or pairs, False if the batch does not have this column."""
-    columns = batch.window if name in batch.window else batch.pair
-    return columns[name].astype(np.bool_) if name in columns else np.zeros(n, np.bool_)
-
-
-def _seed_et(batch: WindowBatch) -> Floats:
-    """Et of the seeds [GeV], NaN if it is unknown."""
-    found = seed_et(batch.window)
-    return found[1].astype(np.float64) if found else np.full(len(batch), np.nan)
-
-
 def _draw_edges(axes: Axes, batch: WindowBatch, geometry: Geometry, matched: Flags) -> None:
     """Draw the edges of the windows; a window across phi = pi is drawn at both ends."""
     for index in range(len(batch)):  # one event has few windows
@@ -90,9 +78,8 @@ def _draw_edges(axes: Axes, batch: WindowBatch, geometry: Geometry, matched: Fla
 
 
 def _draw_clusters(axes: Axes, batch: WindowBatch, matched: Flags) -> None:
-    n = len(batch.pair_cluster)
-    true = _flag(batch, "in_scluster", n) & np.repeat(matched, np.diff(batch.window_offsets))
-    other = _flag(batch, "is_calo_matched_diffcalo", n) & ~true
+    true = pair_flag(batch, "in_scluster") & np.repeat(matched, np.diff(batch.window_offsets))
+    other = pair_flag(batch, "is_calo_matched_diffcalo") & ~true
     eta, phi, et = (batch.column(name).astype(np.float64) for name in ("cluster_eta", "cluster_phi", "et_cluster"))
     for which, colour, marker, gid in (
         (~(true | other), UNRELATED, "o", "others"),
@@ -106,8 +93,9 @@ def _draw_clusters(axes: Axes, batch: WindowBatch, matched: Flags) -> None:
 
 
 def _draw_seeds(axes: Axes, batch: WindowBatch, matched: Flags) -> None:
-    eta, phi, et = batch.window["seed_eta"], batch.window["seed_phi"], _seed_et(batch)
-    axes.plot(eta, phi, ls="", marker="*", ms=9, mfc=SEED, mec="black", mew=0.7, gid="seeds", zorder=6)
+    eta, phi, found = batch.window["seed_eta"], batch.window["seed_phi"], seed_et(batch.window)
+    et = found[1].astype(np.float64) if found else np.full(len(batch), np.nan)
+    axes.plot(eta, phi, ms=9, mew=0.7, gid="seeds", zorder=6, **STAR)
     for index in np.lexsort((-et, ~matched))[:MAX_LABELS].tolist():
         if np.isfinite(et[index]):
             axes.annotate(
@@ -120,7 +108,7 @@ def _draw_seeds(axes: Axes, batch: WindowBatch, matched: Flags) -> None:
 def _handles(matched: Flags, batch: WindowBatch) -> list[Line2D]:
     """Entries of the legend."""
     words = f"seed, with its {found[0]} $E_T$" if (found := seed_et(batch.window)) else "seed"
-    rows = [Line2D([], [], ls="", marker="*", ms=9, mfc=SEED, mec="black", mew=0.7, label=words)]
+    rows = [Line2D([], [], ms=9, mew=0.7, label=words, **STAR)]
     if has_generated(batch):
         rows.append(Line2D([], [], label="generated position", **GENERATED | {"ms": 12, "mew": 1.3}))
     if "is_seed_calo_matched" in batch.window:

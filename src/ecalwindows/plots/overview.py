@@ -13,23 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from ecalwindows.core.schema import COLUMNS
+from ecalwindows.plots import style
 from ecalwindows.plots.response import draw_response, draw_response_by
-from ecalwindows.plots.style import (  # fmt: skip
-    COLOURS,
-    LINES,
-    MIN_ENTRIES,
-    PLAIN,
-    TOP,
-    flavour_look,
-    group_look,
-    legend,
-    legend_above,
-    mark,
-    new_figure,
-    share_error,
-    steps,
-    with_unit,
-)
 from ecalwindows.plots.ticks import draw_ticks
 from ecalwindows.studies.tables import Table, read_table, rows_where
 
@@ -82,7 +67,7 @@ def _by_group(what: str, table: Table, draw: Callable[[Table], Figure]) -> Figur
     found: Figures = {}
     groups = sorted(set(zip(table["flavour"].tolist(), table["label"].tolist(), strict=True)))
     for flavour, label in groups:
-        words = group_look("window", flavour, label)[0].replace(",", "").replace(" ", "_")
+        words = style.group_look("window", flavour, label)[0].replace(",", "").replace(" ", "_")
         found[f"{what}_{words}"] = partial(draw, rows_where(table, flavour=flavour, label=label))
     if len(found) < len(groups):
         raise ValueError(f"{len(groups)} groups of windows have only {len(found)} names: {', '.join(found)}")
@@ -94,7 +79,7 @@ def draw_seeds(rows: Table) -> Figure:
     eta, et = (np.unique(np.concatenate([rows[f"{axis}_low"], rows[f"{axis}_high"]])) for axis in ("eta", "et"))
     counts = np.zeros((len(et) - 1, len(eta) - 1))
     counts[np.searchsorted(et, rows["et_low"]), np.searchsorted(eta, rows["eta_low"])] = rows["count"]
-    figure, axes = new_figure(right=0.8)
+    figure, axes = style.new_figure(right=0.8)
     mesh = axes.pcolormesh(
         eta, et, np.ma.masked_equal(counts, 0), norm=LogNorm(1, max(counts.max(), 2)), cmap="viridis", gid="seeds",
         rasterized=True,
@@ -102,10 +87,10 @@ def draw_seeds(rows: Table) -> Figure:
     bar = figure.colorbar(mesh, cax=figure.add_axes((0.815, 0.125, 0.03, 0.81)))
     bar.set_label("windows per bin")
     bar.ax.yaxis.set(major_locator=LogLocator(subs=(1.0, 2.0, 5.0)), minor_locator=NullLocator())
-    bar.ax.yaxis.set_major_formatter(PLAIN)
+    bar.ax.yaxis.set_major_formatter(style.PLAIN)
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(PLAIN)
-    axes.set(xlim=(-3, 3), xlabel=r"seed $\eta$", ylabel=with_unit(r"seed $E_T$", "GeV"))
+    axes.yaxis.set_major_formatter(style.PLAIN)
+    axes.set(xlim=(-3, 3), xlabel=r"seed $\eta$", ylabel=style.with_unit(r"seed $E_T$", "GeV"))
     _title(axes, rows, int(counts.sum()))
     draw_ticks(axes)
     return figure
@@ -113,28 +98,28 @@ def draw_seeds(rows: Table) -> Figure:
 
 def _title(axes: Axes, rows: Table, n: int) -> None:
     """Write the name of the group of windows and their number above the axes."""
-    who = group_look("window", int(rows["flavour"][0]), int(rows["label"][0]))[0]
+    who = style.group_look("window", int(rows["flavour"][0]), int(rows["label"][0]))[0]
     axes.set_title(f"{who}: {n:,} windows", loc="right", size="x-small", pad=5)
 
 
 def draw_clusters(table: Table) -> Figure:
     """Draw the windows of one flavour and label by number of clusters: all clusters, and those with each label."""
-    figure, axes = new_figure(top=TOP)
+    figure, axes = style.new_figure(top=style.TOP)
     last, n = 1, 0
-    for (kind, words), line, colour in zip(KINDS.items(), LINES, COLOURS, strict=False):
+    for (kind, words), line, colour in zip(KINDS.items(), style.LINES, style.COLOURS, strict=False):
         rows = rows_where(table, kind=kind)
         if len(rows["windows"]):
             counts = np.bincount(rows["clusters"], rows["windows"])
             edges, mean = np.arange(len(counts) + 1) - 0.5, np.average(rows["clusters"], weights=rows["windows"])
             error = np.sqrt(counts)
-            steps(axes, counts + error, edges, baseline=counts - error, fill=True, color=colour, alpha=0.25, lw=0)
+            style.band(axes, counts, error, edges, colour)
             axes.stairs(counts, edges, color=colour, ls=line, lw=2.5, label=f"{words} (mean {mean:.1f})", gid=kind)
             last, n = max(last, len(counts)), max(n, int(rows["windows"].sum()))
     axes.set(xlim=(-0.5, last - 0.5), yscale="log", xlabel="clusters per window", ylabel="windows")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _title(axes, table, n)
     axes.set_ylim(0.5, 1.6 * axes.get_ylim()[1])
-    legend_above(axes)
+    style.legend_above(axes)
     draw_ticks(axes)
     return figure
 
@@ -147,7 +132,7 @@ def draw_labels(columns: Table) -> Figure:
     figure = Figure(figsize=(8, 2.3 + 0.28 * len(names) * (len(series) + 0.6)), dpi=80)
     inch = 1 / figure.get_figheight()
     axes = figure.add_axes((0.36, 0.85 * inch, 0.585, 1 - 1.7 * inch))
-    mark(axes)
+    style.mark(axes)
     height = 0.8 / len(series)
     for index, ((who, colour), shares) in enumerate(series.items()):
         places = np.arange(len(names)) + (index - (len(series) - 1) / 2) * height
@@ -180,7 +165,7 @@ def _series(columns: Table, names: list[str]) -> dict[tuple[str, str], list[floa
 def _owner(column: str, flavour: int, label: int) -> tuple[str, str]:
     """Name and colour of the group of windows to which a group of windows or clusters belongs."""
     is_unmatched = label == (0 if COLUMNS[column].level == "window" else 2)
-    return group_look("window", flavour, 0 if is_unmatched else -1 if label == -1 else 1)
+    return style.group_look("window", flavour, 0 if is_unmatched else -1 if label == -1 else 1)
 
 
 def _mean(rows: Table) -> float:
@@ -194,18 +179,18 @@ def draw_share(name: str, rows: Table, columns: Table, *, has_seeds: bool) -> Fi
 
     has_seeds : whether the seed of each window is counted too, because nothing says which cluster it is
     """
-    figure, axes = new_figure(meaning=COLUMNS[name].meaning)
+    figure, axes = style.new_figure(meaning=COLUMNS[name].meaning)
     for place, flavour in enumerate(sorted(set(rows["flavour"].tolist()))):
         inside, outside = (rows_where(rows, flavour=flavour, label=label) for label in (1, 0))
         if not len(inside["count"]) or not len(outside["count"]):
             continue
-        who, colour = flavour_look(flavour)
+        who, colour = style.flavour_look(flavour)
         n = inside["count"] + outside["count"]
-        enough = n >= MIN_ENTRIES
+        enough = n >= style.MIN_ENTRIES
         if not enough.any():
             continue
         share = inside["count"][enough] / n[enough]
-        error = share_error(share, n[enough])
+        error = style.share_error(share, n[enough])
         low, high = inside["low"][enough], inside["high"][enough]
         middle = (low + high) / 2
         half = np.stack([middle - low, high - middle])
@@ -213,9 +198,9 @@ def draw_share(name: str, rows: Table, columns: Table, *, has_seeds: bool) -> Fi
         axes.errorbar(middle, share, error, half, ls="", marker=mark, ms=size, c=colour, mfc="none", label=who)
     if (rows_where(columns, column=name)["bins"] == "log").any():
         axes.set_xscale("log")
-    axes.set(ylim=(0, 1.15), xlabel=with_unit(name, COLUMNS[name].unit), ylabel="share in the true supercluster")
+    axes.set(ylim=(0, 1.15), xlabel=style.with_unit(name, COLUMNS[name].unit), ylabel="share in the true supercluster")
     note = "all clusters, seeds too" if has_seeds else "clusters other than the seed"
     axes.set_title(note, loc="right", size="x-small", pad=5)
-    legend(axes, fontsize="small", ncol=2)
+    style.legend(axes, fontsize="small", ncol=2)
     draw_ticks(axes)
     return figure

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from ecalwindows.plots.style import cms_style, save_figure
 
 
+@cms_style(14)
 def jobs_figure(ends: Sequence[float], seconds: Sequence[float], events: Sequence[int]) -> Any:
     """Draw the number of events over time, and the durations of the jobs.
 
@@ -21,11 +22,6 @@ def jobs_figure(ends: Sequence[float], seconds: Sequence[float], events: Sequenc
     seconds : duration of each job [s], (n,)
     events : number of events that each job read, (n,)
     """
-    with cms_style(14):
-        return _jobs_figure(ends, seconds, events)
-
-
-def _jobs_figure(ends: Sequence[float], seconds: Sequence[float], events: Sequence[int]) -> Any:
     order = np.argsort(np.asarray(ends, dtype=np.float64), kind="stable")
     time, done = np.asarray(ends, dtype=np.float64)[order], np.cumsum(np.asarray(events, dtype=np.int64)[order])
     figure = Figure(figsize=(9, 3.6), layout="constrained")
@@ -37,7 +33,7 @@ def _jobs_figure(ends: Sequence[float], seconds: Sequence[float], events: Sequen
     return figure
 
 
+@cms_style(14)
 def save(figure: Any, path: str | Path) -> None:
     """Write the figure in the format of the suffix. Raises OutputError if this is not possible."""
-    with cms_style(14):
-        save_figure(figure, Path(path))
+    save_figure(figure, Path(path))

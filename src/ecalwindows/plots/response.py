@@ -9,18 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ecalwindows.core.arrays import Floats
-from ecalwindows.plots.style import (
-    LINES,
-    MIN_ENTRIES,
-    flavour_look,
-    legend,
-    mark,
-    new_figure,
-    plain_numbers,
-    room_for_legend,
-    steps,
-    with_unit,
-)
+from ecalwindows.plots import style
 from ecalwindows.plots.ticks import draw_ticks
 from ecalwindows.studies.tables import Table, rows_where
 
@@ -41,20 +30,22 @@ def _by_kind(rows: Table) -> Iterator[tuple[int, str, int, Table]]:
 
 def draw_response(rows: Table) -> Figure:
     """Draw the energy over that of the caloparticle, for each kind of supercluster."""
-    figure, axes = new_figure()
+    figure, axes = style.new_figure()
     for flavour, kind, index, subset in _by_kind(rows):
-        who, colour = flavour_look(flavour)
+        who, colour = style.flavour_look(flavour)
         fine, edges = response_counts(subset)
         counts = fine[: len(fine) // REBIN * REBIN].reshape(-1, REBIN).sum(axis=1) / max(fine.sum(), 1)
         _, middle, width = median_and_width(fine, edges)
         label = f"{who}, {kind}: {middle:.3f}, {width / middle:.3f}"
         error = np.sqrt(counts / max(fine.sum(), 1))
-        steps(axes, counts + error, edges[::REBIN], baseline=counts - error, fill=True, color=colour, alpha=0.2, lw=0)
-        axes.stairs(counts, edges[::REBIN], color=colour, ls=LINES[index], lw=2, label=label, gid=f"{flavour}/{kind}")
+        style.band(axes, counts, error, edges[::REBIN], colour, alpha=0.2)
+        axes.stairs(
+            counts, edges[::REBIN], color=colour, ls=style.LINES[index], lw=2, label=label, gid=f"{flavour}/{kind}"
+        )
     axes.set(xlim=(0.5, 1.2), yscale="log")
     axes.set(xlabel="energy / energy of the caloparticle", ylabel="share of caloparticles per bin")
     axes.set_ylim(top=3 * axes.get_ylim()[1])
-    legend(axes, loc="upper left", fontsize=12, borderpad=0.2, labelspacing=0.3, title="median, width",
+    style.legend(axes, loc="upper left", fontsize=12, borderpad=0.2, labelspacing=0.3, title="median, width",
            title_fontsize=12, alignment="left")  # fmt: skip
     draw_ticks(axes)
     return figure
@@ -81,34 +72,32 @@ def draw_response_by(by: str, rows: Table) -> Figure:
     """Draw median and resolution of the response in bins of abs(seed eta) or of the caloparticle's Et."""
     figure = Figure(figsize=(8, 8.5), dpi=80)
     top, bottom = figure.add_axes((0.15, 0.51, 0.815, 0.435)), figure.add_axes((0.15, 0.1, 0.815, 0.39))
-    mark(top)
+    style.mark(top)
     flavours, kinds = sorted(set(rows["flavour"].tolist())), len(set(rows["kind"].tolist()))
     for flavour, kind, index, subset in _by_kind(rows):
-        who, colour = flavour_look(flavour)
+        who, colour = style.flavour_look(flavour)
         shift = (flavours.index(flavour) * kinds + index + 0.5) / (len(flavours) * kinds) - 0.5
         points = np.array(list(_points(subset, shift * 0.5))).reshape(-1, 5)
         if len(points):
             x, n, median, width, half = points.T
             spread = width / median
-            style: dict[str, Any] = {
-                "ls": "",
-                "marker": MARKERS[index],
-                "ms": 7,
-                "c": colour,
-                "mfc": colour if index == 0 else "none",
-            }
-            top.errorbar(x, median, 1.25 * width / np.sqrt(n), half, label=f"{who}: {kind}", **style)
-            bottom.errorbar(x, spread, spread / np.sqrt(2 * n), half, **style)
-    label = {"seed_eta": r"$|\eta|$ of the seed", "et_true": with_unit(r"$E_T$ of the caloparticle", "GeV")}[by]
+            filled = colour if index == 0 else "none"
+            look: dict[str, Any] = {"ls": "", "marker": MARKERS[index], "ms": 7, "c": colour, "mfc": filled}
+            top.errorbar(x, median, 1.25 * width / np.sqrt(n), half, label=f"{who}: {kind}", **look)
+            bottom.errorbar(x, spread, spread / np.sqrt(2 * n), half, **look)
+    label = {"seed_eta": r"$|\eta|$ of the seed", "et_true": style.with_unit(r"$E_T$ of the caloparticle", "GeV")}[by]
     if by == "et_true":
         for axes in (top, bottom):
             axes.set_xscale("log")
-            plain_numbers(axes.xaxis)
+            style.plain_numbers(axes.xaxis)
     top.tick_params(axis="x", which="both", labelbottom=False)
     top.set(ylabel="median response")
     bottom.set(xlabel=label, ylabel="effective resolution", xlim=top.get_xlim())
     bottom.set_ylim(bottom=0)
-    room_for_legend(top, 0.08 + 0.07 * len(flavours) * kinds)
+    low, high = top.get_ylim()
+    room = 0.08 + 0.07 * len(flavours) * kinds  # for the legend, as a fraction of the height
+    top.set_ylim(low, low + (high - low) / (1 - room))
+    style.legend(top, fontsize=13, borderpad=0.2, labelspacing=0.3)
     return figure
 
 
@@ -116,5 +105,5 @@ def _points(rows: Table, shift: float) -> Iterator[tuple[float, float, float, fl
     """Yield x, number, median, width (half from 16 to 84 %) and 0 (no error of x) of each bin with enough entries."""
     for low, high in sorted(set(zip(rows["low"].tolist(), rows["high"].tolist(), strict=True))):
         n, median, width = median_and_width(*response_counts(rows_where(rows, low=low)))
-        if n >= MIN_ENTRIES:
+        if n >= style.MIN_ENTRIES:
             yield (low + high) / 2 + shift * (high - low), n, median, width, 0.0

@@ -11,16 +11,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from ecalwindows.core.arrays import Floats
 from ecalwindows.plots.saving import Draw, Look, draw_all
-from ecalwindows.plots.style import mark
+from ecalwindows.plots.style import PLAIN, mark
 from ecalwindows.studies.tables import Table, read_table, rows_where
 
 LABELS = {"et": r"seed $E_T$ [GeV]", "ncls": "clusters in the window"}
 ETA = r"seed $|\eta|$"
-COLOUR_MAP = "RdBu_r"
+WHEN = ("before", "after")
 FEW = 0.7
 """Cells below this ratio have a dot: printed in grey, both ends of the colours are dark."""
 
@@ -39,11 +39,16 @@ def draw_reweighting(tables: Mapping[str, Path], folder: Path) -> list[Path]:
     """
     check = read_table(tables["check_et_eta"])
     ncls = read_table(tables["check_ncls_eta"])
-    figures: dict[str, Draw] = {
-        f"et_eta_{flavour}s": partial(_flatness, rows_where(check, flavour=flavour))
-        for flavour in ("electron", "photon")
-    }
-    figures["ncls_eta"] = partial(_agreement, ncls)
+    figures: dict[str, Draw] = {}
+    for flavour in ("electron", "photon"):
+        rows = rows_where(check, flavour=flavour)
+        titles = [f"{flavour}s, {when}" for when in WHEN]
+        figures[f"et_eta_{flavour}s"] = partial(
+            _before_and_after, rows, "et", [rows["flat"]] * 2, titles, "windows / flat"
+        )
+    photons, electrons = (rows_where(ncls, flavour=flavour) for flavour in ("photon", "electron"))
+    over = [np.where(electrons[when] > 0, electrons[when], np.nan) for when in WHEN]
+    figures["ncls_eta"] = partial(_before_and_after, photons, "ncls", over, WHEN, "photons / electrons")
     figures["ncls"] = partial(_projections, ncls)
     figures["weights"] = partial(_weights, read_table(tables["flattening"]), read_table(tables["photon_to_electron"]))
     return draw_all(figures, folder, Look(font_size=16))
@@ -78,7 +83,7 @@ def _ratio_look(values: Sequence[Floats]) -> dict[str, Any]:
     """Colours for ratios, symmetric around 1."""
     finite = np.concatenate([each[np.isfinite(each) & (each > 0)] for each in values])
     limit = min(max(float(np.exp(np.quantile(np.abs(np.log(finite)), 0.98))), 1.5), 5.0) if len(finite) else 2.0
-    return {"cmap": COLOUR_MAP, "norm": LogNorm(1 / limit, limit)}
+    return {"cmap": "RdBu_r", "norm": LogNorm(1 / limit, limit)}
 
 
 def _bar(figure: Figure, mesh: Any, axes: Any, label: str) -> None:
@@ -87,30 +92,21 @@ def _bar(figure: Figure, mesh: Any, axes: Any, label: str) -> None:
     low, high = mesh.norm.vmin, mesh.norm.vmax
     ticks = [tick for tick in (0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5) if low <= tick <= high]
     bar.ax.yaxis.set(major_locator=FixedLocator(ticks), minor_locator=NullLocator())
-    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    bar.ax.yaxis.set_major_formatter(PLAIN)
 
 
-def _flatness(table: Table) -> Figure:
-    """Draw the share of each bin of Et and eta over that of a flat distribution, before and after."""
-    flavour = table["flavour"][0]
-    figure, axes = _panels(2)
-    values = [table[when] / table["flat"] for when in ("before", "after")]
-    look = _ratio_look(values)
-    titles = (f"{flavour}s, before", f"{flavour}s, after")
-    meshes = [_map(*each, **look) for each in zip(axes, [table] * 2, ["et"] * 2, values, titles, strict=True)]
-    _bar(figure, meshes[-1], axes, "windows / flat")
-    return figure
+def _before_and_after(table: Table, y: str, over: Sequence[Floats], titles: Sequence[str], label: str) -> Figure:
+    """Draw the share of each bin of `y` and eta over another share, before and after."""
+    values = [table[when] / other for when, other in zip(WHEN, over, strict=True)]
+    return _maps([(table, y, ratio, title) for ratio, title in zip(values, titles, strict=True)], label)
 
 
-def _agreement(table: Table) -> Figure:
-    """Draw the share of photons over that of electrons in bins of ncls and eta, before and after."""
-    photons, electrons = (rows_where(table, flavour=flavour) for flavour in ("photon", "electron"))
-    figure, axes = _panels(2)
-    values = [photons[when] / np.where(electrons[when] > 0, electrons[when], np.nan) for when in ("before", "after")]
-    look = _ratio_look(values)
-    titles = ("before", "after")
-    meshes = [_map(*each, **look) for each in zip(axes, [photons] * 2, ["ncls"] * 2, values, titles, strict=True)]
-    _bar(figure, meshes[-1], axes, "photons / electrons")
+def _maps(maps: Sequence[tuple[Table, str, Floats, str]], label: str) -> Figure:
+    """Draw maps side by side in the same colours: table, vertical axis, values and title of each."""
+    figure, axes = _panels(len(maps))
+    look = _ratio_look([values for _, _, values, _ in maps])
+    meshes = [_map(panel, *each, **look) for panel, each in zip(axes, maps, strict=True)]
+    _bar(figure, meshes[-1], axes, label)
     return figure
 
 
@@ -153,13 +149,6 @@ def _percent(rows: Table, when: str) -> Floats:
 
 def _weights(flattening: Table, ratio_map: Table) -> Figure:
     """Draw the three maps of weights."""
-    figure, axes = _panels(3)
     maps = [(rows_where(flattening, flavour=name), "et", f"flattening, {name}s") for name in ("electron", "photon")]
     maps.append((ratio_map, "ncls", "photons to electrons"))
-    look = _ratio_look([table["weight"] for table, *_ in maps])
-    meshes = [
-        _map(each, table, along, table["weight"], title, **look)
-        for each, (table, along, title) in zip(axes, maps, strict=True)
-    ]
-    _bar(figure, meshes[-1], axes, "weight")
-    return figure
+    return _maps([(table, y, table["weight"], title) for table, y, title in maps], "weight")

@@ -50,10 +50,7 @@ def crystal_corners(ieta: Ints, iphi: Ints, iz: Ints) -> Floats:
     endcap_phi = unwrapped(np.arctan2(y + across, x + along), np.arctan2(y, x))
     in_barrel = side == 0
     return np.stack(
-        [
-            np.where(in_barrel, eta, np.sign(side) * np.arcsinh(ENDCAP_Z / radius)),
-            np.where(in_barrel, phi, endcap_phi),
-        ],
+        [np.where(in_barrel, eta, np.sign(side) * np.arcsinh(ENDCAP_Z / radius)), np.where(in_barrel, phi, endcap_phi)],
         axis=-1,
     )
 

@@ -75,6 +75,11 @@ def steps(axes: Axes, values: Any, edges: Any, **look: Any) -> None:
     axes.add_artist(StepPatch(values, edges, **look))
 
 
+def band(axes: Axes, values: Any, error: Any, edges: Any, colour: str, *, alpha: float = 0.25) -> None:
+    """Draw the statistical errors of a histogram as a band."""
+    steps(axes, values + error, edges, baseline=values - error, fill=True, color=colour, alpha=alpha, lw=0)
+
+
 def around(low: float, high: float, *, is_log: bool) -> tuple[float, float]:
     """Limits of an axis with some room around low and high."""
     if is_log:
@@ -127,16 +132,6 @@ def _paler(colour: str) -> str:
 def with_unit(name: str, unit: str) -> str:
     """The label of an axis: the name and, if there is one, the unit."""
     return f"{name} [{unit}]" if unit else name
-
-
-def room_for_legend(axes: Axes, room: float) -> None:
-    """Add free space at the top, `room` as a fraction of the height of the axes, and put the legend there."""
-    low, high = axes.get_ylim()
-    if axes.get_yscale() == "log":
-        axes.set_ylim(low, low * (high / low) ** (1 / (1 - room)))
-    else:
-        axes.set_ylim(low, low + (high - low) / (1 - room))
-    legend(axes, fontsize=13, borderpad=0.2, labelspacing=0.3)
 
 
 def legend_above(axes: Axes) -> None:

@@ -32,6 +32,8 @@ MUSTACHE_ET = 1.0
 TRUE, OTHER_CALO, UNRELATED, MUSTACHE, SEED, EDGE = "#D55E00", "#CC79A7", "0.2", "#009E73", "#F0E442", "black"
 ENERGIES = LinearSegmentedColormap.from_list("ecal_energies", ["#e8eef7", "#a9c4e4", "#5b8fc9", "#27559b", "#0b2352"])
 FONT_SIZE = 12
+STAR: dict[str, Any] = {"ls": "", "marker": "*", "mfc": SEED, "mec": "black"}
+"""Marker of the seed, a star; its size depends on the figure."""
 GENERATED: dict[str, Any] = {"ls": "", "marker": "+", "ms": 22, "mew": 1.8, "c": TRUE}
 """Marker of the generated position: its arms are longer than the star of the seed, which may lie on it."""
 HALO = [withStroke(linewidth=3.5, foreground="white")]
@@ -111,14 +113,15 @@ class _View:
             raise IndexError(f"the batch has {len(batch)} windows, but no window with the index {number}")
         window = {name: column[number].item() for name, column in batch.window.items()}
         pairs = slice(*batch.window_offsets[number : number + 2])
-        clusters = batch.pair_cluster[pairs]
         seed_phi, is_matched = window["seed_phi"], window.get("is_seed_calo_matched", False)
-        nothing = np.zeros(len(clusters), np.bool_)
 
         def flag(name: str) -> Flags:
-            return batch.pair[name][pairs].astype(np.bool_) if name in batch.pair else nothing
+            return pair_flag(batch, name)[pairs]
 
-        crystals, energy = _crystals(batch, clusters, seed_phi)
+        cells, energy = crystal_energies(batch, batch.pair_cluster[pairs])
+        crystals = crystal_corners(*cells.T)
+        centre = crystals[..., 1].mean(axis=1, keepdims=True)
+        crystals[..., 1] += unwrapped(centre, seed_phi) - centre
         return cls(
             window=window,
             is_matched=is_matched,
@@ -134,19 +137,24 @@ class _View:
         )
 
 
-def _crystals(batch: WindowBatch, clusters: Integers, seed_phi: float) -> tuple[Floats, Floats]:
-    """Corners and energies of the crystals with energy; energies of a crystal in several clusters are summed."""
+def pair_flag(batch: WindowBatch, name: str) -> Flags:
+    """A flag of clusters, bool (n_pairs,); False if the batch does not have this column."""
+    return batch.pair[name].astype(np.bool_) if name in batch.pair else np.zeros(len(batch.pair_cluster), np.bool_)
+
+
+def crystal_energies(batch: WindowBatch, clusters: Integers) -> tuple[Integers, Floats]:
+    """Crystals of clusters with energy, (n, 3): ieta, iphi and iz; and their energies [GeV], summed over the clusters.
+
+    There are none if the batch does not have `HITS`.
+    """
     if not batch.hits.keys() >= HITS:
-        return np.zeros((0, 4, 2)), np.zeros(0)
+        return np.zeros((0, 3), np.int64), np.zeros(0)
     rows = np.concatenate([np.arange(*batch.hits_offsets[c : c + 2]) for c in clusters] or [np.arange(0)])
-    cells = np.stack([batch.hits[name][rows] for name in ("ieta", "iphi", "iz")], axis=1)
+    cells = np.stack([batch.hits[name][rows].astype(np.int64) for name in ("ieta", "iphi", "iz")], axis=1)
     cells, place = np.unique(cells, axis=0, return_inverse=True)
     weights = batch.hits["energy_fraction"][rows].astype(np.float64)
     energy: Floats = np.bincount(place.reshape(-1), weights, minlength=len(cells)).astype(np.float64)
-    corners = crystal_corners(*cells[energy > 0].T)
-    centre = corners[..., 1].mean(axis=1, keepdims=True)
-    corners[..., 1] += unwrapped(centre, seed_phi) - centre
-    return corners, energy[energy > 0]
+    return cells[energy > 0], energy[energy > 0]
 
 
 def _draw_crystals(figure: Figure, axes: Axes, view: _View) -> None:
@@ -198,10 +206,7 @@ def _draw_clusters(axes: Axes, view: _View) -> None:
                 path_effects=HALO, **style,
             )  # fmt: skip
     seed = view.is_seed
-    axes.plot(
-        view.eta[seed], view.phi[seed], ls="", marker="*", ms=10, mfc=SEED, mec="black", mew=0.8, gid="seed",
-        zorder=7,
-    )  # fmt: skip
+    axes.plot(view.eta[seed], view.phi[seed], ms=10, mew=0.8, gid="seed", zorder=7, **STAR)
 
 
 def _draw_truth(axes: Axes, view: _View) -> None:
@@ -213,12 +218,13 @@ def _draw_truth(axes: Axes, view: _View) -> None:
 def _finish(figure: Figure, axes: Axes, view: _View) -> None:
     """Add limits, labels, title and legend."""
     (left, low), width, height = view.edge
-    axes.set_xlim(left - 0.06 * width, left + 1.06 * width)
-    axes.set_ylim(low - 0.03 * height, low + 1.03 * height)
     boundary = math.copysign(math.pi, view.window["seed_phi"])
     beyond = low < boundary < low + height
-    axes.set_xlabel(r"$\eta$")
-    axes.set_ylabel(rf"$\phi$ [{COLUMNS['seed_phi'].unit}]" + (r", continued beyond $\pm\pi$" if beyond else ""))
+    axes.set(
+        xlim=(left - 0.06 * width, left + 1.06 * width), ylim=(low - 0.03 * height, low + 1.03 * height),
+        xlabel=r"$\eta$",
+        ylabel=rf"$\phi$ [{COLUMNS['seed_phi'].unit}]" + (r", continued beyond $\pm\pi$" if beyond else ""),
+    )  # fmt: skip
     if beyond:
         axes.axhline(boundary, c="0.5", lw=0.8, ls=":", gid="turn", zorder=2)
     axes.grid(c="0.92", lw=0.6)
@@ -266,7 +272,7 @@ def _found_words(window: dict[str, Any]) -> str:
 def _handles(view: _View) -> list[Any]:
     """Entries of the legend: the kinds of objects in the figure, and three marker sizes."""
     empty: dict[str, Any] = {"ls": "", "mfc": "none"}
-    handles: list[Any] = [Line2D([], [], ls="", marker="*", ms=10, mfc=SEED, mec="black", mew=0.8, label="seed")]
+    handles: list[Any] = [Line2D([], [], ms=10, mew=0.8, label="seed", **STAR)]
     for label, (which, style) in _kinds(view).items():
         if which.any():
             look = {"marker": style["marker"], "mec": style["edgecolors"], "mew": style["linewidths"]}

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from ecalwindows.core.geometry import GEOMETRIES
 from ecalwindows.plots.saving import Draw, draw_all
-from ecalwindows.plots.style import COLOURS, LINES, TOP, legend_above, new_figure
+from ecalwindows.plots.style import COLOURS, LINES, PLAIN, TOP, legend_above, new_figure
 from ecalwindows.studies.tables import Table, read_table, rows_where
 
 BOUNDS = {"up": r"largest $\Delta\eta$", "down": r"smallest $\Delta\eta$", "width": r"largest $|\Delta\phi|$ [rad]"}
@@ -78,7 +77,7 @@ def _contained(table: Table) -> Figure:
     axes.set(xlabel=ETA, ylabel="energy outside [%]", yscale="log", xlim=(0, table["eta_high"].max()))
     low, high = axes.get_ylim()
     axes.set_ylim(max(low, 0.003), high * 1.3)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_major_formatter(PLAIN)
     legend_above(axes)
     return figure
 

@@ -31,6 +31,9 @@ WAYS = {
 }
 """Label, colour and marker of each way to select clusters."""
 
+THIN: dict[str, Any] = {"fill": False, "hatch": "////", "ec": "0.35", "lw": 0}
+"""Look of bins with too few caloparticles."""
+
 
 def draw_working_points(tables: Mapping[str, Path], folder: Path) -> list[Path]:
     """Draw all figures as PNG and PDF.
@@ -45,6 +48,7 @@ def draw_working_points(tables: Mapping[str, Path], folder: Path) -> list[Path]:
     Paths of the figures.
     """
     scan, made, closure = (read_table(tables[name]) for name in ("scan", "map", "closure"))
+    closure = {name: column[:-1] for name, column in closure.items()}  # the last row is for all bins together
     draw: dict[str, Draw] = {
         "resolution_by_threshold": partial(_scan, scan, made, "resolution", r"$\sigma_{eff}$ / minimum"),
         "response_by_threshold": partial(_scan, scan, made, "response", r"$E_{reco}/E_{true}$ / maximum"),
@@ -57,15 +61,15 @@ def draw_working_points(tables: Mapping[str, Path], folder: Path) -> list[Path]:
 
 
 def _eta_bins(table: Table) -> list[tuple[float, float]]:
-    return sorted({(low, high) for low, high in zip(table["eta_low"], table["eta_high"], strict=True)})
+    return sorted(set(zip(table["eta_low"].tolist(), table["eta_high"].tolist(), strict=True)))
 
 
-def _panels(n: int, *, sharey: bool) -> tuple[Figure, list[Axes]]:
+def _panels(n: int) -> tuple[Figure, list[Axes]]:
     """A figure with one panel for each of n eta bins."""
     columns = min(4, n)
     rows = -(-n // columns)
     figure = Figure(figsize=(3.7 * columns + 1.2, 3.1 * rows + 1.3), dpi=100, layout="constrained")
-    axes = figure.subplots(rows, columns, sharex=True, sharey=sharey, squeeze=False).ravel().tolist()
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
     for spare in axes[n:]:
         spare.remove()
     mark_panels(figure)
@@ -85,7 +89,7 @@ def _scan(scan: Table, made: Table, what: str, label: str) -> Figure:
     A point on each line marks the threshold of the map.
     """
     bins = _eta_bins(scan)
-    figure, panels = _panels(len(bins), sharey=True)
+    figure, panels = _panels(len(bins))
     ets = [et for et in sorted(set(made["et_low"].tolist())) if _has_enough(rows_where(scan, et_low=et))]
     colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.93, len(ets)))
     styles = [LINES[place % len(LINES)] for place in range(len(ets))]
@@ -131,37 +135,27 @@ def _map(made: Table) -> Figure:
     low, high = made["threshold"].min(), made["threshold"].max()
     middle = np.sqrt(low * high)
     norm = LogNorm(min(low, middle / 2), max(high, middle * 2))
-    _cells(figure, left, made, made["threshold"], r"{:.2g}", THRESHOLD + r" [$10^{-3}$ in the cells]", 1e3, norm)
+    _cells(figure, left, made, made["threshold"], THRESHOLD + r" [$10^{-3}$ in the cells]", 1e3, norm)
     limits = LogNorm(1.0, max(3.0, float(factor.max())))
-    _cells(figure, right, made, factor, "{:.2g}", "error (a factor)", 1.0, limits)
+    _cells(figure, right, made, factor, "error (a factor)", 1.0, limits)
     left.set_ylabel(ETA)
-    thin = Rectangle((0, 0), 1, 1, fill=False, hatch="////", ec="0.35", lw=0)
-    figure.legend(
-        [thin], ["too few caloparticles: value of the smooth surface"], loc="outside upper right", fontsize="small"
-    )
+    words = "too few caloparticles: value of the smooth surface"
+    figure.legend([Rectangle((0, 0), 1, 1, **THIN)], [words], loc="outside upper right", fontsize="small")
     return figure
 
 
-def _cells(
-    figure: Figure, axes: Axes, made: Table, values: Floats, text: str, label: str, scale: float, norm: LogNorm
-) -> None:
+def _cells(figure: Figure, axes: Axes, made: Table, values: Floats, label: str, scale: float, norm: LogNorm) -> None:
     """Draw cells of equal size (bins of Et and eta have different sizes), with a number in each."""
     ets, etas = (sorted(set(made[name].tolist())) for name in ("et_low", "eta_low"))
     grid = values.reshape(len(ets), len(etas)).T
     mesh = axes.pcolormesh(np.arange(len(ets) + 1), np.arange(len(etas) + 1), grid, norm=norm, cmap="YlGnBu")
     for place, (value, is_thin) in enumerate(zip(values, made["is_thin"], strict=True)):
         x, y = divmod(place, len(etas))
-        is_dark = norm(value) > 0.6
-        axes.text(
-            x + 0.5, y + 0.5, text.format(value * scale), ha="center", va="center", fontsize="x-small",
-            color="white" if is_dark else "black",
-        )  # fmt: skip
+        colour = "white" if norm(value) > 0.6 else "black"
+        axes.text(x + 0.5, y + 0.5, f"{value * scale:.2g}", ha="center", va="center", fontsize="x-small", color=colour)
         if is_thin:
-            axes.add_patch(Rectangle((x, y), 1, 1, fill=False, hatch="////", ec="0.35", lw=0))
-    for axis, edges in (
-        (axes.xaxis, [*ets, made["et_high"].max()]),
-        (axes.yaxis, [*etas, made["eta_high"].max()]),
-    ):
+            axes.add_patch(Rectangle((x, y), 1, 1, **THIN))
+    for axis, edges in ((axes.xaxis, [*ets, made["et_high"].max()]), (axes.yaxis, [*etas, made["eta_high"].max()])):
         axis.set_major_locator(FixedLocator(range(len(edges))))
         axis.set_minor_locator(NullLocator())
         axis.set_ticklabels([f"{edge:g}" for edge in edges], fontsize="small")
@@ -174,6 +168,12 @@ def _cells(
     bar.ax.tick_params(labelsize="x-small", which="both")
 
 
+def _filled(closure: Table, eta_low: float) -> Table:
+    """The bins of an eta bin with enough entries."""
+    rows = rows_where(closure, eta_low=eta_low)
+    return {name: column[rows["entries"] >= MIN_ENTRIES] for name, column in rows.items()}
+
+
 def _bins_of_et(rows: Table) -> tuple[Floats, Any]:
     """Geometric centres of the Et bins, and their distances from the edges."""
     middle = np.sqrt(rows["et_low"] * rows["et_high"])
@@ -182,7 +182,7 @@ def _bins_of_et(rows: Table) -> tuple[Floats, Any]:
 
 def _log_et(panels: list[Axes], rows: Table) -> None:
     """Et is logarithmic, and reaches over the bins that are drawn."""
-    drawn = rows["entries"] >= MIN_ENTRIES if (rows["entries"] >= MIN_ENTRIES).any() else rows["entries"] >= 0
+    drawn = rows["entries"] >= (MIN_ENTRIES if _has_enough(rows) else 0)
     limits = 0.9 * rows["et_low"][drawn].min(), 1.1 * rows["et_high"][drawn].max()
     for axes in panels:
         axes.set(xscale="log", xlim=limits)
@@ -195,18 +195,16 @@ def _log_et(panels: list[Axes], rows: Table) -> None:
 
 def _closure(closure: Table, what: str, label: str) -> Figure:
     """Draw resolution or number of clusters against Et for each way to select clusters, one panel per eta bin."""
-    rows = {name: column[:-1] for name, column in closure.items()}  # the last row is for all bins together
-    bins = _eta_bins(rows)
-    figure, panels = _panels(len(bins), sharey=True)
+    bins = _eta_bins(closure)
+    figure, panels = _panels(len(bins))
     for axes, (low, high) in zip(panels, bins, strict=True):
+        rows = _filled(closure, low)
         for index, (way, (text, colour, marker)) in enumerate(WAYS.items()):
-            subset = rows_where(rows, eta_low=low)
-            subset = {name: column[subset["entries"] >= MIN_ENTRIES] for name, column in subset.items()}
-            x = _bins_of_et(subset)[0] * 1.06 ** (index - 1.5)
-            error = subset.get(f"{what}_{way}_error")
+            x = _bins_of_et(rows)[0] * 1.06 ** (index - 1.5)
+            error = np.nan_to_num(rows[f"{what}_{way}_error"]) if f"{what}_{way}_error" in rows else None
             axes.errorbar(
-                x, subset[f"{what}_{way}"], _errors(error), fmt=marker, color=colour, ms=5, lw=1.2, capsize=0,
-                label=text, alpha=0.95,
+                x, rows[f"{what}_{way}"], error, fmt=marker, color=colour, ms=5, lw=1.2, capsize=0, label=text,
+                alpha=0.95,
             )  # fmt: skip
         _name_panel(axes, low, high)
         if what == "resolution":
@@ -214,7 +212,7 @@ def _closure(closure: Table, what: str, label: str) -> Figure:
             axes.yaxis.set_minor_formatter(NullFormatter())
     if what == "clusters":
         panels[0].set_ylim(0.8, 1.12 * panels[0].get_ylim()[1])
-    _log_et(panels, rows)
+    _log_et(panels, closure)
     figure.supxlabel(ET, fontsize="large")
     figure.supylabel(label, fontsize="large")
     handles, labels = panels[0].get_legend_handles_labels()
@@ -222,29 +220,20 @@ def _closure(closure: Table, what: str, label: str) -> Figure:
     return figure
 
 
-def _errors(error: Floats | None) -> Floats | None:
-    """Errors that can be drawn: 0 instead of NaN."""
-    return None if error is None else np.nan_to_num(error)
-
-
 def _change(closure: Table) -> Figure:
     """Draw the resolution with the map over that with flat 1e-3, by bin."""
-    rows = {name: column[:-1] for name, column in closure.items()}
-    bins = _eta_bins(rows)
-    figure, panels = _panels(len(bins), sharey=True)
+    bins = _eta_bins(closure)
+    figure, panels = _panels(len(bins))
     for axes, (low, high) in zip(panels, bins, strict=True):
-        subset = rows_where(rows, eta_low=low)
-        subset = {name: column[subset["entries"] >= MIN_ENTRIES] for name, column in subset.items()}
-        x, width = _bins_of_et(subset)
+        rows = _filled(closure, low)
+        x, width = _bins_of_et(rows)
         axes.axhline(0, color="0.5", lw=1)
-        band = 100 * subset["resolution_map_error"] / subset["resolution_map"]
-        axes.bar(
-            subset["et_low"], 2 * band, subset["et_high"] - subset["et_low"], -band, align="edge", color="0.9", zorder=0
-        )
-        axes.errorbar(x, 100 * subset["change"], 100 * np.nan_to_num(subset["change_error"]), width, fmt="o",
+        band = 100 * rows["resolution_map_error"] / rows["resolution_map"]
+        axes.bar(rows["et_low"], 2 * band, rows["et_high"] - rows["et_low"], -band, align="edge", color="0.9", zorder=0)
+        axes.errorbar(x, 100 * rows["change"], 100 * np.nan_to_num(rows["change_error"]), width, fmt="o",
                       color=WAYS["map"][1], ms=4, lw=1.2)  # fmt: skip
         _name_panel(axes, low, high)
-    _log_et(panels, rows)
+    _log_et(panels, closure)
     panels[0].set_ylim(-20, 20)
     figure.supxlabel(ET + "   (grey: error of the resolution itself)", fontsize="large")
     figure.supylabel(r"$\sigma_{eff}$: map over flat $10^{-3}$, change [%]", fontsize="large")

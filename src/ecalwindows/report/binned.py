@@ -16,11 +16,11 @@ import numpy as np
 
 from ecalwindows.core.arrays import Bytes, Floats, Integers
 from ecalwindows.core.schema import SENTINEL, Level
+from ecalwindows.evaluation.events import Windows, joined
 from ecalwindows.plots.style import group_look
 from ecalwindows.report.quantities import Quantity
-from ecalwindows.report.rows import Rows
 from ecalwindows.studies.binning import Binning, binning_of
-from ecalwindows.studies.distributions import ALL, LABELS, UNMATCHED
+from ecalwindows.studies.distributions import ALL, UNMATCHED, group_of
 
 Groups = list[tuple[int, int]]
 BELOW, ABOVE, NO_NUMBER = 253, 254, 255
@@ -37,7 +37,7 @@ def codes(values: Floats, edges: Floats) -> Bytes:
     return np.where(values == SENTINEL, NO_NUMBER, place).astype(np.uint8)
 
 
-def binnings(what: Sequence[Quantity], samples: Sequence[Rows]) -> list[Binning]:
+def binnings(what: Sequence[Quantity], samples: Sequence[Windows]) -> list[Binning]:
     """The bins of each quantity, chosen from the samples of all datasets together."""
     found = []
     for each in what:
@@ -46,19 +46,8 @@ def binnings(what: Sequence[Quantity], samples: Sequence[Rows]) -> list[Binning]
     return found
 
 
-def group_of(rows: Rows, level: Level) -> tuple[Integers, Integers]:
-    """Flavour and label of each window or cluster; see `studies/distributions.py`."""
-
-    def of(name: str, default: int, n: int) -> Integers:
-        has = name in rows.window or name in rows.cluster
-        return rows.column(name).astype(np.int64) if has else np.full(n, default, np.int64)
-
-    n, clusters = len(rows), int(rows.sizes.sum())
-    flavour, matched = of("flavour", 0, n), of(LABELS["window"], ALL, n)
-    if level == "window":
-        return flavour, matched
-    label, matched = of(LABELS["cluster"], ALL, clusters), matched[rows.owner]
-    return flavour[rows.owner], np.where((matched == 0) & (label != ALL), UNMATCHED, label)
+def _group_of(rows: Windows, level: Level) -> tuple[Integers, Integers]:
+    return group_of(level, rows.names, rows.column, rows.owner, len(rows))
 
 
 @dataclass(frozen=True)
@@ -72,15 +61,15 @@ class Table:
     statistics : mean and standard deviation of each quantity in each group of the sample, by index of the quantity
     """
 
-    rows: Rows
+    rows: Windows
     n_sample: int
     text: str
     statistics: list[dict[int, tuple[float, float]]] = field(default_factory=list)
 
 
-def group_counts(rows: Rows, level: Level) -> dict[tuple[int, int], int]:
+def group_counts(rows: Windows, level: Level) -> dict[tuple[int, int], int]:
     """How many windows or clusters each group has."""
-    flavour, label = group_of(rows, level)
+    flavour, label = _group_of(rows, level)
     keys, numbers = np.unique(4 * flavour + label - ALL, return_counts=True)
     pairs = zip((keys // 4).tolist(), (keys % 4 + ALL).tolist(), strict=True)
     return dict(zip(pairs, numbers.tolist(), strict=True))
@@ -101,14 +90,18 @@ def group_names(level: Level, groups: Groups) -> list[dict[str, Any]]:
 
 
 def table(
-    what: Sequence[Quantity], bins: Sequence[Binning], groups: dict[Level, Groups], sample: Rows, extra: Rows | None
+    what: Sequence[Quantity],
+    bins: Sequence[Binning],
+    groups: dict[Level, Groups],
+    sample: Windows,
+    extra: Windows | None,
 ) -> Table:
     """Everything packed, in this order: clusters of each window (two bytes), groups of windows and clusters, codes."""
-    rows = sample if extra is None or not len(extra) else Rows.joined([sample, extra])
+    rows = sample if extra is None or not len(extra) else joined([sample, extra])
     pieces = [rows.sizes.astype("<u2").tobytes()]
     place: dict[Level, Integers] = {}
     for level in ("window", "cluster"):
-        flavour, label = group_of(rows, level)
+        flavour, label = _group_of(rows, level)
         place[level] = np.full(len(flavour), NO_NUMBER, np.int64)
         for index, (wanted, marked) in enumerate(groups[level]):
             place[level][(flavour == wanted) & (label == marked)] = index

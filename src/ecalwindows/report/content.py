@@ -11,12 +11,12 @@ import numpy as np
 from ecalwindows.core.markup import code, html, markdown, table
 from ecalwindows.core.schema import COLUMNS, SENTINEL, Level
 from ecalwindows.dataset.record import DatasetRecord
+from ecalwindows.evaluation.events import Windows
 from ecalwindows.evaluation.separation import Roc
 from ecalwindows.plots.gallery import HEADS
 from ecalwindows.plots.style import group_look
 from ecalwindows.report import binned, views
 from ecalwindows.report.quantities import NOTABLE, SUMMARY, Quantity
-from ecalwindows.report.rows import Rows
 from ecalwindows.studies.binning import Binning
 from ecalwindows.studies.distributions import LEVELS
 from ecalwindows.studies.normalization import Factors
@@ -55,8 +55,8 @@ class Side:
     files: int
     bytes: int
     notes: list[str]
-    sample: Rows
-    notable: Rows
+    sample: Windows
+    notable: Windows
     factors: Factors
     groups: Mapping[Level, Mapping[tuple[int, int], int]]
     distributions: Distributions = field(default_factory=Distributions)

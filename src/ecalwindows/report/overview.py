@@ -124,9 +124,5 @@ def _made(path: str, record: DatasetRecord | None, settings: Mapping[str, Any]) 
 
 def _block(language: str, lines: Sequence[str]) -> Iterator[str]:
     fence = "`" * 6
-    yield from (f"{fence}{language}", *(one_line_kept(line) for line in lines), fence, "")
-
-
-def one_line_kept(line: str) -> Markdown:
-    """A line of a block of code; it cannot end the block."""
-    return Markdown(line.replace("``````", "` ` ` ` ` `"))
+    kept = (Markdown(line.replace(fence, "` ` ` ` ` `")) for line in lines)  # no line can end the block
+    yield from (f"{fence}{language}", *kept, fence, "")

@@ -11,7 +11,7 @@ from ecalwindows.core.arrays import Flags, Floats, Singles
 from ecalwindows.core.batch import WindowBatch, window_sum
 from ecalwindows.core.geometry import CRACK, Geometry
 from ecalwindows.core.schema import COLUMNS, SENTINEL, Level
-from ecalwindows.report.rows import Rows
+from ecalwindows.evaluation.events import Windows
 from ecalwindows.studies.distributions import is_drawn
 
 Threshold = Callable[[Floats, Floats], Floats]
@@ -47,7 +47,7 @@ class Quantity:
     condition: str | None = None
     region: str | None = None
 
-    def values(self, rows: Rows) -> Floats:
+    def values(self, rows: Windows) -> Floats:
         """Its values, float64 (n_windows,) or (n_clusters,); the sentinel where there is none."""
         values = rows.column(self.column).astype(np.float64)
         if self.region is None:
@@ -59,25 +59,20 @@ class Quantity:
 DERIVED: dict[str, tuple[str, str]] = {
     "clusters": ("", "clusters in the window"),
     "response_true": ("", "raw energy of the true supercluster over the true energy, windows of main clusters"),
-    "response_geom_mustache": (
-        "",
-        "raw energy of the clusters in the geometric mustache over the true energy, windows of main clusters",
-    ),
-    "response_mustache": (
-        "",
-        "raw energy of the reconstructed supercluster over the true energy, windows of main clusters",
-    ),
+    "response_geom_mustache":
+        ("", "raw energy of the clusters in the geometric mustache over the true energy, windows of main clusters"),
+    "response_mustache":
+        ("", "raw energy of the reconstructed supercluster over the true energy, windows of main clusters"),
     "outside_mustache": ("GeV", "raw energy of the true supercluster outside the geometric mustache"),
     "edge_nearness": ("", "largest distance of a true cluster from the middle of the window: 1 is at its edge"),
     "label_closeness": ("", "1 - |score / threshold - 1| of the cluster whose label is nearest to the threshold"),
     "other_energy": ("GeV", "raw energy of clusters of other particles in the window"),
     "response_score": (
-        "",
-        "raw energy of the seed and of clusters with a score of at least 0.5, over the true energy, main clusters",
+        "", "raw energy of the seed and of clusters with a score of at least 0.5, over the true energy, main clusters"
     ),
     "wrong_energy": ("GeV", "raw energy of satellites x |score - label|, matched windows"),
     "crack_nearness": ("", "1 in the middle of the gap between barrel and endcap, 0 at its ends"),
-}
+}  # fmt: skip
 """Quantities of windows that follow from columns: unit and meaning."""
 
 NOTABLE = {
@@ -96,9 +91,7 @@ def quantities(names: Collection[str]) -> list[Quantity]:
     """All quantities of a dataset with these columns, those that are shown first at the beginning."""
     chosen = [FIRST[0] if FIRST[0] in names else FIRST[1], *FIRST[2:]]
     first = [each for name in chosen if name in names for each in _of_column(name, names, SUMMARY)]
-    derived = [
-        Quantity(name, name, "window", SUMMARY, *about) for name, about in DERIVED.items() if name in names
-    ]  # fmt: skip
+    derived = [Quantity(name, name, "window", SUMMARY, *about) for name, about in DERIVED.items() if name in names]
     if SCORE in names:
         derived.append(Quantity(SCORE, SCORE, "cluster", SUMMARY, "", "score of the model"))
     rest = [
@@ -127,7 +120,7 @@ def derived(
 
     scores : of the clusters, float32 (n_clusters,)
     """
-    held = {*batch.window, *batch.pair, *batch.cluster}
+    held = batch.names
     n, matched = len(batch), batch.window.get("is_seed_calo_matched")
     found = {"clusters": np.diff(batch.window_offsets).astype(np.float64)}
     if "seed_eta" in held:

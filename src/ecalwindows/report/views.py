@@ -11,10 +11,11 @@ from ecalwindows.core.arrays import Integers
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.event_hash import hash_chain
 from ecalwindows.core.geometry import CRACK, Geometry
+from ecalwindows.evaluation.events import Windows
 from ecalwindows.plots import shapes
-from ecalwindows.plots.window import HITS, MUSTACHE_ET
+from ecalwindows.plots.window import MUSTACHE_ET, crystal_energies
 from ecalwindows.report.quantities import NOTABLE
-from ecalwindows.report.rows import HASH, ROW, UNIT, Rows, largest
+from ecalwindows.report.rows import ROW, UNIT, largest
 
 RANDOM = "random, in bins of Et and eta"
 PER_BIN, PER_KIND = 6, 15
@@ -43,11 +44,11 @@ Chosen = dict[int, list[str]]
 """Kinds by row of a table."""
 
 
-def random_windows(sample: Rows) -> Integers:
+def random_windows(sample: Windows) -> Integers:
     """Windows of the sample drawn by their hash, `PER_BIN` in each bin of seed Et and abs(eta) that has so many."""
     et = next((name for name in ("et_seed_calib", "et_seed") if name in sample.window), None)
     n = len(sample)
-    key = hash_chain(sample.window[HASH], sample.window.get("seed_index", sample.window[ROW]))
+    key = hash_chain(sample.key, sample.window.get("seed_index", sample.window[ROW]))
     place = np.zeros(n, np.int64)
     for name, edges in ((et, ET_BINS), ("seed_eta", ETA_BINS)):
         if name is not None and name in sample.window:
@@ -58,7 +59,7 @@ def random_windows(sample: Rows) -> Integers:
     return np.sort(order[np.arange(n) - first < PER_BIN])
 
 
-def chosen_windows(sample: Rows, notable: Rows) -> tuple[Chosen, Rows]:
+def chosen_windows(sample: Windows, notable: Windows) -> tuple[Chosen, Windows]:
     """What is in the browser of windows: kinds by row, and those of the notable windows that are not in the sample.
 
     Rows count through the sample, then through these windows.
@@ -73,13 +74,13 @@ def chosen_windows(sample: Rows, notable: Rows) -> tuple[Chosen, Rows]:
                 extra[where] = row
                 known[where] = -1
             found.setdefault(known[where] if known[where] >= 0 else -1 - extra[where], []).append(words)
-    keep = np.zeros(len(notable), np.bool_)
-    keep[list(extra.values())] = True
-    place = len(sample) + np.cumsum(keep) - 1
-    return {row if row >= 0 else int(place[-1 - row]): kinds for row, kinds in found.items()}, notable.taken(keep)
+    taken = sorted(extra.values())
+    place = {row: len(sample) + number for number, row in enumerate(taken)}
+    kinds = {row if row >= 0 else place[-1 - row]: words for row, words in found.items()}
+    return kinds, notable.rows(np.array(taken, np.int64))
 
 
-def _where(rows: Rows, row: int) -> tuple[int, int]:
+def _where(rows: Windows, row: int) -> tuple[int, int]:
     return int(rows.window[UNIT][row]), int(rows.window[ROW][row])
 
 
@@ -87,7 +88,7 @@ def view(batch: WindowBatch, number: int, geometry: Geometry, name: str) -> dict
     """What is drawn of a window: shape, clusters, crystals, and columns of it with their values."""
     window = {key: column[number].item() for key, column in batch.window.items()}
     pairs = slice(*batch.window_offsets[number : number + 2])
-    held = {*batch.window, *batch.pair, *batch.cluster}
+    held = batch.names
     seed_eta, seed_phi = window["seed_eta"], window["seed_phi"]
     matched = bool(window.get("is_seed_calo_matched", False))
     columns = {each: batch.column(each)[pairs] for each in (*NUMBERS, *FLAGS) if each in held}
@@ -119,13 +120,8 @@ def view(batch: WindowBatch, number: int, geometry: Geometry, name: str) -> dict
 
 def _crystals(batch: WindowBatch, clusters: Integers) -> list[list[float]]:
     """ieta, iphi, iz and energy [GeV] of the crystals with energy, summed over the clusters that share one."""
-    if not batch.hits.keys() >= HITS:
-        return []
-    rows = np.concatenate([np.arange(*batch.hits_offsets[c : c + 2]) for c in clusters] or [np.arange(0)])
-    cells = np.stack([batch.hits[name][rows].astype(np.int64) for name in ("ieta", "iphi", "iz")], axis=1)
-    cells, place = np.unique(cells, axis=0, return_inverse=True)
-    energy = np.bincount(place.reshape(-1), batch.hits["energy_fraction"][rows].astype(float), minlength=len(cells))
-    return [[*cell, *short([e])] for cell, e in zip(cells.tolist(), energy.tolist(), strict=True) if e > 0]
+    cells, energy = crystal_energies(batch, clusters)
+    return [[*cell, *short([e])] for cell, e in zip(cells.tolist(), energy.tolist(), strict=True)]
 
 
 def short(values: Sequence[Any]) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.arrays import Flags, Floats
+from ecalwindows.core.arrays import Floats
 from ecalwindows.simulation.conditions import Conditions
 from ecalwindows.simulation.kernels.crystals import (
     ENDCAP_FOCUS,
@@ -32,7 +32,8 @@ def crystal_tables(conditions: Conditions) -> Crystals:
     """The tables of all crystals for these conditions."""
     ieta, iphi, iz = _indices()
     position, axis = _positions(ieta, iphi, iz)
-    exists = _exists(ieta, iphi, iz)
+    radius = np.hypot(ieta - ENDCAP_CENTRE, iphi - ENDCAP_CENTRE)
+    exists = (iz == 0) | ((radius > ENDCAP_INNER) & (radius < ENDCAP_OUTER))
     eta = np.arcsinh(position[:, 2] / np.hypot(position[:, 0], position[:, 1]))
     neighbours = np.full((N_CRYSTALS, 8), NONE, np.int32)
     neighbour_table(exists, neighbours)
@@ -63,11 +64,6 @@ def _indices() -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
     iphi = np.where(in_barrel, crystal % 360 + 1, inside % 100 + 1)
     iz = np.where(in_barrel, 0, np.where(crystal < N_BARREL + 10000, -1, 1))
     return ieta.astype(np.int32), iphi.astype(np.int32), iz.astype(np.int32)
-
-
-def _exists(ieta: Any, iphi: Any, iz: Any) -> Flags:
-    radius = np.hypot(ieta - ENDCAP_CENTRE, iphi - ENDCAP_CENTRE)
-    return np.asarray((iz == 0) | ((radius > ENDCAP_INNER) & (radius < ENDCAP_OUTER)))
 
 
 def _positions(ieta: Any, iphi: Any, iz: Any) -> tuple[Floats, Floats]:

@@ -8,7 +8,7 @@ data have no label.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise, product
 from typing import Any
@@ -91,24 +91,33 @@ class Groups:
 
     @classmethod
     def of(cls, batch: WindowBatch, level: Level) -> Groups:
-        n = len(batch) if level == "window" else len(batch.pair_cluster)
-        flavour = _column(batch, "flavour", 0)
-        label = _column(batch, LABELS[level], ALL, n)
-        if level == "cluster":
-            sizes = np.diff(batch.window_offsets)
-            flavour = np.repeat(flavour, sizes)
-            matched = np.repeat(_column(batch, LABELS["window"], 1), sizes)
-            label = np.where((matched == 1) | (label == ALL), label, UNMATCHED)
+        flavour, label = group_of(level, batch.names, batch.column, batch.window_of_pair, len(batch))
         pairs, number = np.unique(np.stack([flavour, label], axis=1), axis=0, return_inverse=True)
         found = {(int(f), int(t)): np.flatnonzero(number.reshape(-1) == i) for i, (f, t) in enumerate(pairs)}
         return cls(flavour, label, found)
 
 
-def _column(batch: WindowBatch, name: str, default: int, n: int | None = None) -> Integers:
-    """A column of integers, or the default value in all rows if the batch does not have the column."""
-    has = name in batch.window or name in batch.pair or name in batch.cluster
-    size = len(batch) if n is None else n
-    return batch.column(name).astype(np.int64) if has else np.full(size, default, np.int64)
+def group_of(
+    level: Level, names: Collection[str], column: Callable[[str], Array], owner: Integers, n: int
+) -> tuple[Integers, Integers]:
+    """Flavour and label of each window or cluster.
+
+    Parameters
+    ----------
+    level : of windows or of clusters
+    names, column : the columns that there are, and what gives one of them
+    owner : int64 (n_clusters,), the window of each cluster
+    n : number of windows
+    """
+
+    def of(name: str, default: int, n: int) -> Integers:
+        return column(name).astype(np.int64) if name in names else np.full(n, default, np.int64)
+
+    flavour, matched = of("flavour", 0, n), of(LABELS["window"], ALL, n)
+    if level == "window":
+        return flavour, matched
+    label = of(LABELS["cluster"], ALL, len(owner))
+    return flavour[owner], np.where((matched[owner] == 0) & (label != ALL), UNMATCHED, label)
 
 
 @dataclass
@@ -209,6 +218,8 @@ NEEDED = frozenset({
 """Columns that the other tables need, besides the distributions of single columns."""
 
 Row = tuple[Any, ...]
+Counted = tuple[str, int, int, Floats]
+"""Column, flavour, label and counts of bins; the first and the last are of what lies outside the bins."""
 
 
 def tables(found: Distributions) -> dict[str, tuple[tuple[str, ...], list[Row]]]:
@@ -218,17 +229,16 @@ def tables(found: Distributions) -> dict[str, tuple[tuple[str, ...], list[Row]]]
     -------
     For each name of a table, the names of its columns and its rows.
     """
+    counted = [each for each in _counts(found.columns) if each[:3] in found.moments]
+    names = ("column", "flavour", "label")
     return {
         "columns": (
-            ("column", "flavour", "label", "bins", "values", "no_number", "mean", "std", "below", "above"),
-            list(_column_rows(found)),
+            (*names, "bins", "values", "no_number", "mean", "std", "below", "above"),
+            list(_column_rows(found, counted)),
         ),
-        "histograms": (("column", "flavour", "label", "low", "high", "count"), list(_histogram_rows(found))),
-        "satellites": (("column", "flavour", "label", "low", "high", "count"), list(_satellite_rows(found))),
-        "seeds": (
-            ("flavour", "label", "eta_low", "eta_high", "et_low", "et_high", "count"),
-            list(_cells(found.seeds)),
-        ),
+        "histograms": ((*names, "low", "high", "count"), list(_bin_rows(found, counted))),
+        "satellites": ((*names, "low", "high", "count"), list(_bin_rows(found, _counts(found.satellites)))),
+        "seeds": (("flavour", "label", "eta_low", "eta_high", "et_low", "et_high", "count"), list(_cells(found.seeds))),
         "clusters": (("flavour", "label", "kind", "clusters", "windows"), list(_cluster_rows(found))),
         "response": (
             ("by", "flavour", "kind", "low", "high", "response_low", "response_high", "count"),
@@ -237,46 +247,29 @@ def tables(found: Distributions) -> dict[str, tuple[tuple[str, ...], list[Row]]]
     }
 
 
-def _groups(histogram: Any) -> list[tuple[int, int, int, int]]:
-    """Flavours and negative labels with their indices, sorted, so that the order of the data does not matter."""
-    flavours, labels = list(histogram.axes[1]), list(histogram.axes[2])
-    return sorted((int(f), -int(t), i, j) for i, f in enumerate(flavours) for j, t in enumerate(labels))
-
-
-def _histograms(found: Distributions) -> Iterator[tuple[str, int, int, Floats]]:
-    """Yield the counts of each column, flavour and label that occurs, with those below and above at the ends."""
-    for name, histogram in found.columns.items():
+def _counts(histograms: Mapping[str, Any]) -> Iterator[Counted]:
+    """Yield the counts of each column, flavour and label; the order of the data does not matter."""
+    for name, histogram in histograms.items():
+        _, flavours, labels = histogram.axes
         counts = histogram.values(flow=True)
-        for flavour, label, i, j in _groups(histogram):
-            if (name, flavour, -label) in found.moments:
-                yield name, flavour, -label, counts[:, i, j]
+        groups = ((int(f), -int(t), i, j) for i, f in enumerate(flavours) for j, t in enumerate(labels))
+        for flavour, label, i, j in sorted(groups):
+            yield name, flavour, -label, counts[:, i, j]
 
 
-def _column_rows(found: Distributions) -> Iterator[Row]:
-    for name, flavour, label, counts in _histograms(found):
+def _column_rows(found: Distributions, counted: Iterable[Counted]) -> Iterator[Row]:
+    for name, flavour, label, counts in counted:
         moments = found.moments[name, flavour, label]
         bins = "log" if found.binnings[name].is_log else "even"
         texts = (f"{moments.mean:.9g}", f"{moments.std:.9g}") if moments.n else ("", "")
         yield name, flavour, label, bins, moments.n, moments.no_number, *texts, int(counts[0]), int(counts[-1])
 
 
-def _histogram_rows(found: Distributions) -> Iterator[Row]:
-    for name, flavour, label, counts in _histograms(found):
-        yield from _bins(found, name, flavour, label, counts)
-
-
-def _satellite_rows(found: Distributions) -> Iterator[Row]:
-    for name, histogram in found.satellites.items():
-        counts = histogram.values(flow=True)
-        for flavour, label, i, j in _groups(histogram):
-            yield from _bins(found, name, flavour, -label, counts[:, i, j])
-
-
-def _bins(found: Distributions, name: str, flavour: int, label: int, counts: Floats) -> Iterator[Row]:
-    """Yield a row for each bin of a column; the first and the last count are of what lies outside the bins."""
-    edges = [float(edge) for edge in found.binnings[name].edges]
-    for (low, high), count in zip(pairwise(edges), counts[1:-1].tolist(), strict=True):
-        yield name, flavour, label, low, high, int(count)
+def _bin_rows(found: Distributions, counted: Iterable[Counted]) -> Iterator[Row]:
+    for name, flavour, label, counts in counted:
+        edges = found.binnings[name].edges.tolist()
+        for (low, high), count in zip(pairwise(edges), counts[1:-1].tolist(), strict=True):
+            yield name, flavour, label, low, high, int(count)
 
 
 def _cells(histogram: Any) -> Iterator[Row]:

@@ -72,6 +72,12 @@ class Moments:
         variance = Fraction(max(self.n * self.squares * unit - self.total**2, 0), self.n**2 * unit**2)
         return float(Fraction(self.total, self.n * unit)), math.sqrt(variance), self.least, self.largest
 
+    @property
+    def sums(self) -> dict[str, Any]:
+        """The exact sums, as they are written."""
+        texts = {"sum": exact_text(self.total), "sum_of_squares": exact_text(self.squares)}
+        return {"n": self.n, "no_number": self.no_number} | texts
+
 
 def _table_sum(table: Integers) -> int:
     """The sum in a table of `exact_sums`, in units of 2^-1074."""
@@ -125,16 +131,7 @@ class Factors:
     def sums(self) -> dict[str, dict[str, dict[str, Any]]]:
         """The exact sums by level and name, for `from_sums`."""
         return {
-            level: {
-                name: {
-                    "n": moments.n,
-                    "no_number": moments.no_number,
-                    "sum": exact_text(moments.total),
-                    "sum_of_squares": exact_text(moments.squares),
-                }
-                for name, moments in columns.items()
-            }
-            for level, columns in self.levels.items()
+            level: {name: moments.sums for name, moments in columns.items()} for level, columns in self.levels.items()
         }
 
 
@@ -163,14 +160,9 @@ def from_sums(sums: Mapping[str, Any], factors: Mapping[str, Any], **about: Any)
 
 def _moments(name: str, known: Mapping[str, Any], factors: Mapping[str, Any], n: int) -> Moments:
     """The moments of a column from a file, in which everything agrees. Raises ValueError, KeyError, TypeError."""
-    found = Moments(
-        int(known["n"]),
-        int(known["no_number"]),
-        exact_number(known["sum"]),
-        exact_number(known["sum_of_squares"]),
-        float(factors["min"][name]) if known["n"] else math.inf,
-        float(factors["max"][name]) if known["n"] else -math.inf,
-    )
+    least, largest = (factors["min"][name], factors["max"][name]) if known["n"] else (math.inf, -math.inf)
+    total, squares = exact_number(known["sum"]), exact_number(known["sum_of_squares"])
+    found = Moments(int(known["n"]), int(known["no_number"]), total, squares, float(least), float(largest))
     if min(found.n, found.no_number) < 0 or found.n + found.no_number != n:
         raise ValueError(f"'{name}' has {found.n} values and {found.no_number} others, of {n} in the file")
     if found.n and found.n * (found.squares + found.n) < found.total**2 >> UNIT_BITS:

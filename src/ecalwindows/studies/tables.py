@@ -15,8 +15,8 @@ from ecalwindows.core.files.output import check_output, written_atomically
 Table = dict[str, Array]
 """Columns by name, (n_rows,): int64, float64 or str."""
 
-Columns = Mapping[str, Sequence[Any]]
-"""Columns of the same length, by name, to be written."""
+Columns = Mapping[str, Iterable[Any]]
+"""Columns of the same length, by name, to be written: lists or arrays."""
 
 
 def write_table(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -50,6 +50,12 @@ def rows_where(table: Table, **values: Any) -> Table:
     for name, value in values.items():
         keep &= table[name] == value
     return {name: column[keep] for name, column in table.items()}
+
+
+def from_rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Columns:
+    """The columns of rows, by name."""
+    rows = list(rows)
+    return {name: [row[i] for row in rows] for i, name in enumerate(names)}
 
 
 def joined(parts: Sequence[Columns]) -> Columns:

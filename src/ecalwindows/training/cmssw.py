@@ -76,7 +76,7 @@ def cmssw_features(batch: WindowBatch, *, windows: bool = True) -> tuple[dict[st
 
 def seed_rows(batch: WindowBatch) -> NDArray[np.int64]:
     """The row of the seed of each window among the (window, cluster) pairs, int64 (n_windows,)."""
-    owner = np.repeat(np.arange(len(batch)), np.diff(batch.window_offsets))
+    owner = batch.window_of_pair
     found = np.flatnonzero(batch.pair_cluster == batch.window_seed[owner])
     rows = batch.window_offsets[:-1].copy()
     rows[owner[found]] = found

@@ -148,7 +148,7 @@ class Comparison:
 
     def _clusters(self, a: WindowBatch, b: WindowBatch, names: set[str]) -> Flags:
         left, right = same_clusters(a, b)
-        window = window_of_pairs(a)
+        window = a.window_of_pair
         wrong = self._unpaired(a, b, left, right)
         for name in COLUMNS:
             if name in names and name in a.pair:
@@ -165,10 +165,10 @@ class Comparison:
             alone = np.ones(len(batch.pair_cluster), dtype=np.bool_)
             alone[rows] = False
             self.clusters_only[side] += int(alone.sum())
-            wrong[window_of_pairs(batch)[alone]] = True
+            wrong[batch.window_of_pair[alone]] = True
         moved = np.zeros(len(a), dtype=np.bool_)
         falls = np.flatnonzero(np.diff(right) < 0)  # left is in order
-        window = window_of_pairs(a)[left]
+        window = a.window_of_pair[left]
         same = window[falls] == window[np.minimum(falls + 1, len(window) - 1)] if len(falls) else falls
         moved[window[falls[same]]] = True
         self.reordered += int(moved.sum())
@@ -177,7 +177,7 @@ class Comparison:
     def _hits(self, a: WindowBatch, b: WindowBatch, left: Integers, right: Integers, names: list[str]) -> Flags:
         """Hits of common clusters, in their order."""
         wrong = np.zeros(len(a), dtype=np.bool_)
-        window = window_of_pairs(a)[left]
+        window = a.window_of_pair[left]
         n_left, n_right = np.diff(a.hits_offsets)[left], np.diff(b.hits_offsets)[right]
         same = n_left == n_right
         self.hits_differ += int((~same).sum())
@@ -199,16 +199,11 @@ def _fitting(name: str, a: WindowBatch, b: WindowBatch, rules: Rules) -> Array:
     return column
 
 
-def window_of_pairs(batch: WindowBatch) -> Integers:
-    """The window of each pair, int64 (n_pairs,)."""
-    return np.repeat(np.arange(len(batch)), np.diff(batch.window_offsets))
-
-
 def same_clusters(a: WindowBatch, b: WindowBatch) -> tuple[Integers, Integers]:
     """Rows of pairs that are the same cluster, in the order of `a`: by cl_index where both have it, else by place."""
     keys = []
     for batch in (a, b):
-        window = window_of_pairs(batch)
+        window = batch.window_of_pair
         within = np.arange(len(window)) - batch.window_offsets[window]
         both = "cl_index" in a.pair and "cl_index" in b.pair
         number = batch.pair["cl_index"].astype(np.int64) if both else within

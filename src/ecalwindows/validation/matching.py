@@ -11,18 +11,11 @@ import numpy as np
 from ecalwindows.core.arrays import Integers, Words
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.event_hash import event_hash
-from ecalwindows.dataset.reading.sources import (
-    File,
-    dataset_files,
-    dataset_record,
-    file_batches,
-    file_index,
-    files_of_record,
-)
+from ecalwindows.dataset.reading import sources
 from ecalwindows.validation.comparison import taken
 from ecalwindows.validation.seen_windows import text_keys
 
-Done = Callable[[File], None]
+Done = Callable[[sources.File], None]
 """Called when a file is read."""
 
 PHYSICS = ("run_id", "lumi_id", "event_id", "seed_eta", "seed_phi")
@@ -38,12 +31,12 @@ class Side:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.files = files_of_record(path, dataset_files(path), dataset_record(path))
+        self.files = sources.files_of_record(path, sources.dataset_files(path), sources.dataset_record(path))
 
     @cached_property
     def by_file(self) -> dict[str, frozenset[str]]:
         """What each file holds; files without windows hold nothing."""
-        return {file.path: file_index(file).names for file in self.files}
+        return {file.path: sources.file_index(file).names for file in self.files}
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -59,7 +52,7 @@ class Side:
     def batches(self, columns: Collection[str], done: Done) -> Iterator[WindowBatch]:
         """All windows, file by file."""
         for file in self.files:
-            yield from file_batches(file, self.by_file[file.path] & frozenset(columns))
+            yield from sources.file_batches(file, self.by_file[file.path] & frozenset(columns))
             done(file)
 
 

@@ -92,7 +92,7 @@ class Values:
     @cached_property
     def window_of_pair(self) -> Integers:
         """The window of each pair."""
-        return np.repeat(np.arange(len(self.batch)), np.diff(self.batch.window_offsets))
+        return self.batch.window_of_pair
 
     @cached_property
     def seed_row(self) -> Integers:
@@ -106,8 +106,7 @@ class Values:
         """A column of clusters, of the seed of each window: NaN or -1 (flags: false) where there is none."""
         column, rows = self[name], self.seed_row
         nothing = {"f": np.nan, "b": False}.get(column.dtype.kind, -1)
-        found: Array = np.where(rows >= 0, column[rows] if len(column) else nothing, nothing)
-        return found
+        return np.asarray(np.where(rows >= 0, column[rows] if len(column) else nothing, nothing))
 
     def on_pairs(self, name: str) -> Array:
         """A column of windows, for each pair."""
@@ -185,8 +184,7 @@ def _deta(of: Values) -> Array:
 
 
 def _dphi(of: Values) -> Array:
-    found: Array = wrapped_differences(of.on_pairs("seed_phi"), of["cluster_phi"])
-    return found
+    return np.asarray(wrapped_differences(of.on_pairs("seed_phi"), of["cluster_phi"]))
 
 
 def _sizes(of: Values, name: str) -> Array:
@@ -200,8 +198,7 @@ def _summary(name: str, how: str) -> Rule:
     def summarised(of: Values) -> Array:
         with np.errstate(invalid="ignore", divide="ignore"):
             found = kernels.summaries(of.batch.window_offsets, _sizes(of, name))[place]
-            values: Array = found / np.diff(of.batch.window_offsets) if how == "mean" else found
-            return values
+            return np.asarray(found / np.diff(of.batch.window_offsets) if how == "mean" else found)
 
     def scale(of: Values) -> Array:
         high, _, total = kernels.summaries(of.batch.window_offsets, np.abs(of[name]))
@@ -241,8 +238,7 @@ def _mustache(of: Values, dphi: Array) -> Array:
     rows = np.arange(len(of.window_of_pair))
     seeds = np.where(of.seed_row >= 0, of.seed_row, of.batch.window_offsets[:-1])
     inside = in_mustache(of.batch.window_offsets, seeds, rows, dphi, of["en_cluster"], of["cluster_eta"])
-    found: Array = inside & (of.seed_row >= 0)[of.window_of_pair]
-    return found
+    return np.asarray(inside & (of.seed_row >= 0)[of.window_of_pair])
 
 
 def _rules() -> Iterator[tuple[str, Rule]]:

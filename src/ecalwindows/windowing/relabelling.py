@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ecalwindows.core.arrays import Flags, Floats, Integers
+from ecalwindows.core.arrays import Flags
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.schema import SENTINEL
 from ecalwindows.windowing.derived import INSIDE, RULES, Values, as_stored
@@ -49,8 +49,7 @@ def relabelled(batch: WindowBatch, threshold: Threshold, *, pu_limit: float) -> 
         Largest pile-up over signal energy of a true cluster, above 0. Without pile-up the fraction is 0 everywhere,
         which passes every limit.
     """
-    window = np.repeat(np.arange(len(batch)), np.diff(batch.window_offsets))
-    inside = in_supercluster(batch, window, threshold, pu_limit)
+    inside = in_supercluster(batch, threshold, pu_limit)
     values = Values(replace(batch, pair=dict(batch.pair) | {LABEL: inside}), as_stored=True)
     names = [name for name in FOLLOWING if name in batch.window]
     fresh = {name: as_stored(RULES[name][0].values(values), batch.window[name].dtype.str) for name in names}
@@ -58,17 +57,12 @@ def relabelled(batch: WindowBatch, threshold: Threshold, *, pu_limit: float) -> 
     return replace(batch, pair=pair, window=dict(batch.window) | fresh)
 
 
-def in_supercluster(batch: WindowBatch, window: Integers, threshold: Threshold, pu_limit: float) -> Flags:
-    """The label `in_scluster` (windows.md section 5), bool (n_pairs,). `window` : the window of each pair."""
+def in_supercluster(batch: WindowBatch, threshold: Threshold, pu_limit: float) -> Flags:
+    """The label `in_scluster` (windows.md section 5), bool (n_pairs,)."""
     fraction, score = batch.column("cluster_PUfrac"), batch.column("calo_score")
     passes = (fraction != SENTINEL) & (fraction < pu_limit)  # the sentinel is infinity, or no number
-    lowest = window_thresholds(batch, threshold)[window]
-    reaches = (score >= lowest) | ((score == SENTINEL) & ~np.isnan(lowest))  # the sentinel is an infinite score
-    flags: Flags = batch.column("is_seed") | (batch.column("is_calo_matched") & passes & reaches)
-    return flags
-
-
-def window_thresholds(batch: WindowBatch, threshold: Threshold) -> Floats:
-    """`labels.thresholds_at` the seeds of windows; the sentinel is no raw energy."""
     raw, eta = (batch.column(name).astype(np.float64) for name in ("en_seed", "seed_eta"))
-    return thresholds_at(raw, eta, batch.column("is_seed_calo_matched") & (raw != SENTINEL), threshold)
+    matched = batch.column("is_seed_calo_matched") & (raw != SENTINEL)  # the sentinel is no raw energy
+    lowest = thresholds_at(raw, eta, matched, threshold)[batch.window_of_pair]
+    reaches = (score >= lowest) | ((score == SENTINEL) & ~np.isnan(lowest))  # the sentinel is an infinite score
+    return np.asarray(batch.column("is_seed") | (batch.column("is_calo_matched") & passes & reaches))

@@ -60,7 +60,6 @@ def _match(made: Made, cluster: int, window: int) -> str:
 def _holder(events: Events, made: Made, cluster: int, event: int) -> int:
     """The seed of the first window of the event that holds the cluster."""
     seed = made.seeds.seed[made.seeds.event == event]
-    eta, phi, iz = places = positions(events)
-    point = np.full(len(seed), cluster)
-    inside = points_inside(seed, *places, made.seeds.bounds, eta[point], phi[point], iz[point])
+    places, point = positions(events), np.full(len(seed), cluster)
+    inside = points_inside(seed, *places, made.seeds.bounds, *(each[point] for each in places))
     return int(seed[np.argmax(inside)])

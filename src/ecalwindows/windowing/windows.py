@@ -109,8 +109,7 @@ def gen_inside(events: Events, seed: Index, event: Index, calo: Index, bounds: F
         return np.zeros(len(seed), dtype=np.bool_)
     row = np.where(calo >= 0, events.calo_offsets[event] + calo, 0)
     at = float64(events.calo["genEta"])[row], float64(events.calo["genPhi"])[row], events.calo["simIz"][row]
-    inside: Flags = kernels.points_inside(seed, *positions(events), bounds, *at)
-    return inside
+    return np.asarray(kernels.points_inside(seed, *positions(events), bounds, *at))
 
 
 def positions(events: Events) -> tuple[Floats, Floats, Array]:
@@ -129,8 +128,7 @@ def windows_kept(events: Events, seeds: Seeds, settings: WindowSettings) -> Flag
     start = splitmix64(np.full(len(event), settings.draw_seed % 2**64, dtype=np.uint64))
     index = seeds.seed - events.cluster_offsets[event]
     key = hash_chain(start, events.run[event], events.lumi[event], events.event[event], index)
-    keep: Flags = kernels.kept(seeds.made, seeds.is_matched, key, settings.maxnocalow)
-    return keep
+    return np.asarray(kernels.kept(seeds.made, seeds.is_matched, key, settings.maxnocalow))
 
 
 @dataclass(frozen=True)
@@ -165,14 +163,12 @@ class Members:
     @cached_property
     def seed_row(self) -> Index:
         """The row of each seed in columns of clusters, int64 (n_windows,)."""
-        rows: Index = (np.cumsum(self._is_used) - 1)[self.seed]
-        return rows
+        return np.asarray((np.cumsum(self._is_used) - 1)[self.seed])
 
     @cached_property
     def pair_row(self) -> Index:
         """The row of the cluster of each pair in columns of clusters, int64 (n_pairs,)."""
-        rows: Index = (np.cumsum(self._is_used) - 1)[self.cluster]
-        return rows
+        return np.asarray((np.cumsum(self._is_used) - 1)[self.cluster])
 
 
 def window_members(events: Events, seeds: Seeds, keep: Flags, mode: Mode) -> Members:

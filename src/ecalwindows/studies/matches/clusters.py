@@ -20,7 +20,7 @@ from ecalwindows.windowing.association import Association, association
 from ecalwindows.windowing.features import Columns
 from ecalwindows.windowing.kernels import windows as kernels
 from ecalwindows.windowing.labels import Labels, cluster_labels
-from ecalwindows.windowing.windows import Members, gen_inside
+from ecalwindows.windowing.windows import Members, gen_inside, positions
 
 
 @dataclass
@@ -138,9 +138,8 @@ def _is_matched_seed(events: Events, groups: Members, seed: Columns, bounds: Flo
 def _pair_columns(
     events: Events, groups: Members, difference: features.Differences, labels: Labels, bounds: Floats
 ) -> Columns:
-    eta, phi, iz = (float64(events.cluster["eta"]), float64(events.cluster["phi"]), events.cluster["iz"])
-    mine = groups.cluster
-    inside = kernels.points_inside(groups.seed[groups.window], eta, phi, iz, bounds, eta[mine], phi[mine], iz[mine])
+    places, mine = positions(events), groups.cluster
+    inside = kernels.points_inside(groups.seed[groups.window], *places, bounds, *(each[mine] for each in places))
     return features.pair_columns(difference, labels) | {"in_window": inside | labels.is_seed}
 
 

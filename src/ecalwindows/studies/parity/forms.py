@@ -85,7 +85,7 @@ def forms_of(batch: WindowBatch, names: Sequence[Name]) -> dict[Name, dict[str, 
 
 def _column(batch: WindowBatch, name: str) -> dict[str, Floats]:
     """A column of the dataset, NaN where it has no number."""
-    if name not in {*batch.window, *batch.pair, *batch.cluster}:
+    if name not in batch.names:
         return {}
     values = batch.column(name).astype(np.float64)
     return {COLUMN: np.where(values == SENTINEL, np.nan, values)}
@@ -95,7 +95,7 @@ def _of_clusters(batch: WindowBatch, seed: Integers, values: Floats) -> dict[str
     found = {name: {FED: values[:, i]} for i, name in enumerate(CMSSW_CLUSTER)}
     for name in ANGLES:
         found[name][ABSOLUTE] = np.abs(found[name][FED])
-    calibrated = _calibrated(batch, np.repeat(seed, np.diff(batch.window_offsets)))
+    calibrated = _calibrated(batch, seed[batch.window_of_pair])
     for name in ENERGIES:
         found[name][LOG] = log_one_plus(found[name][FED])
         if calibrated:
@@ -105,7 +105,7 @@ def _of_clusters(batch: WindowBatch, seed: Integers, values: Floats) -> dict[str
 
 def _calibrated(batch: WindowBatch, of_seed: Integers) -> dict[str, Floats]:
     """The four energies of clusters, calibrated; none where the dataset does not have them."""
-    if CALIBRATED_COLUMNS[0] not in {*batch.cluster, *batch.pair}:
+    if CALIBRATED_COLUMNS[0] not in batch.names:
         return {}
     energy = batch.column(CALIBRATED_COLUMNS[0]).astype(np.float64)
     et = transverse(energy, batch.column("cluster_eta").astype(np.float64))
@@ -148,13 +148,13 @@ def left_out_by_cmssw(batch: WindowBatch) -> tuple[Flags, Flags]:
     outside : bool (n_pairs,), clusters outside CMSSW's geometry, v1
     """
     seed = seed_rows(batch)
-    of_seed = np.repeat(seed, np.diff(batch.window_offsets))
+    of_seed = seed[batch.window_of_pair]
     values = cluster_values(batch, seed)
     deta, dphi = (values[:, CMSSW_CLUSTER.index(name)] for name in ANGLES)
     seed_eta = batch.column("cluster_eta").astype(np.float64)[seed]
     up, down, width = np.repeat(CMSSW_V1.bounds(seed_eta), np.diff(batch.window_offsets), axis=1)
     outside = (deta > up) | (deta < down) | (np.abs(dphi) > width)
-    if CALIBRATED_COLUMNS[1] not in {*batch.cluster, *batch.pair}:
+    if CALIBRATED_COLUMNS[1] not in batch.names:
         return np.zeros(len(outside), np.bool_), outside
     et = batch.column(CALIBRATED_COLUMNS[1])
     return et > et[of_seed], outside

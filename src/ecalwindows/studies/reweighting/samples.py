@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecalwindows.core.arrays import Flags, Floats, Integers, Words
+from ecalwindows.core.arrays import Array, Flags, Floats, Integers, Words
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, refuse_missing
 from ecalwindows.core.progress import Progress, Steps
@@ -25,11 +25,14 @@ log = logging.getLogger(__name__)
 
 NEEDED = ("flavour", "et_seed", "seed_eta", "ncls")
 NAMES = {flavour: f"{name}s" for flavour, name in PARTICLES.items()}
+PIECES = {"flavour": np.int64, "et": np.float64, "eta": np.float64, "ncls": np.float64, "key": np.uint64}
+"""Columns of a sample."""
+
 HALVES = parse_split("derive=1/2,check=1/2")
 """The half of an event depends only on its sample (if window_index contains it), run, lumi and event."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Sample:
     """Windows of a part of the data.
 
@@ -112,38 +115,25 @@ def read_windows(inputs: Sequence[str], split: str | None, progress: Progress | 
         refuse_without_truth(dataset.scan.names, "weights by flavour need", dataset.path)
         refuse_missing(NEEDED, dataset.scan.names, dataset.path, expected=f"the columns {', '.join(NEEDED)}")
     has_keys = all(set(IDS) <= each.scan.names for each in datasets)
-    steps, pieces = Steps(progress, sum(len(each.scan.files) for each in datasets)), [_no_windows(has_keys)]
+    steps, skipped = Steps(progress, sum(len(each.scan.files) for each in datasets)), 0
+    pieces = {name: [np.empty(0, dtype)] for name, dtype in PIECES.items()}
     for dataset in datasets:
         wanted = {*NEEDED, "is_seed_calo_matched", *((*IDS, "window_index") if has_keys else ())} & dataset.scan.names
         for file in dataset.scan.files:
             one = Print()
             for batch, _ in dataset.scan.pieces([(file, None)], frozenset(wanted)):
                 one.add(batch)
-                pieces.append(_sample(batch, has_keys))
+                for name, column in _columns(batch, has_keys).items():
+                    pieces[name].append(column)
+                skipped += len(batch) - len(pieces["key"][-1])
             prints.take(file.path, one)
-            steps.windows = sum(len(piece.flavour) for piece in pieces)
+            steps.windows = sum(map(len, pieces["key"]))
             steps.done()
-    return _joined(pieces)
+    return Sample(**{name: np.concatenate(parts) for name, parts in pieces.items()}, has_keys=has_keys, skipped=skipped)
 
 
-def _no_windows(has_keys: bool) -> Sample:
-    numbers = np.empty(0)
-    return Sample(np.empty(0, np.int64), numbers, numbers, numbers, np.empty(0, np.uint64), has_keys)
-
-
-def _joined(pieces: Sequence[Sample]) -> Sample:
-    return Sample(
-        np.concatenate([piece.flavour for piece in pieces]),
-        np.concatenate([piece.et for piece in pieces]),
-        np.concatenate([piece.eta for piece in pieces]),
-        np.concatenate([piece.ncls for piece in pieces]),
-        np.concatenate([piece.key for piece in pieces]),
-        pieces[0].has_keys,
-        sum(piece.skipped for piece in pieces),
-    )
-
-
-def _sample(batch: WindowBatch, has_keys: bool) -> Sample:
+def _columns(batch: WindowBatch, has_keys: bool) -> dict[str, Array]:
+    """The columns of a sample, of the windows whose Et and eta are numbers."""
     window = batch.window
     flavour = np.abs(window["flavour"].astype(np.int64))
     if "is_seed_calo_matched" in window:
@@ -151,6 +141,5 @@ def _sample(batch: WindowBatch, has_keys: bool) -> Sample:
     et, eta, ncls = (window[name].astype(np.float64) for name in ("et_seed", "seed_eta", "ncls"))
     usable = (et != SENTINEL) & (eta != SENTINEL)
     key = batch_keys(batch, "") if has_keys else np.zeros(len(et), np.uint64)
-    found = Sample(flavour, et, np.abs(eta), ncls, key, has_keys).rows(usable)
-    found.skipped = int((~usable).sum())
-    return found
+    columns = {"flavour": flavour, "et": et, "eta": np.abs(eta), "ncls": ncls, "key": key}
+    return {name: column[usable] for name, column in columns.items()}

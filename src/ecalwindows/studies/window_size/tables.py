@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from ecalwindows.core.arrays import Floats, Integers
-from ecalwindows.studies.tables import Columns, joined
-from ecalwindows.studies.window_size.boxes import Boxes, Line, mean_shares
+import numpy as np
+
+from ecalwindows.core.arrays import Array, Floats, Integers
+from ecalwindows.studies.tables import Columns, from_rows, joined
+from ecalwindows.studies.window_size.boxes import BOUNDS, Boxes, Line, mean_shares
 from ecalwindows.studies.window_size.containment import UNIT, Containment
 
 
@@ -27,17 +28,17 @@ def window_size_tables(
     return {"boxes": _boxes(edges, boxes), "lines": _lines(lines), "contained": _contained(found, inside)}
 
 
-def _bins(edges: Floats) -> dict[str, list[float]]:
-    return {"eta_low": edges[:-1].tolist(), "eta_high": edges[1:].tolist()}
+def _bins(edges: Floats) -> dict[str, Floats]:
+    return {"eta_low": edges[:-1], "eta_high": edges[1:]}
 
 
 def _boxes(edges: Floats, boxes: Sequence[Boxes]) -> Columns:
     parts = []
     for each in boxes:
-        part: dict[str, Sequence[Any]] = {"share": [each.share] * len(each.eta), **_bins(edges)}
-        part |= {"eta": each.eta.tolist(), "caloparticles": each.n.tolist()}
-        for name, values, errors in zip(("up", "down", "width"), each.bounds, each.errors, strict=True):
-            part |= {name: values.tolist(), f"{name}_error": errors.tolist()}
+        part: dict[str, Array] = {"share": np.full(len(each.eta), each.share), **_bins(edges)}
+        part |= {"eta": each.eta, "caloparticles": each.n}
+        for name, values, errors in zip(BOUNDS, each.bounds, each.errors, strict=True):
+            part |= {name: values, f"{name}_error": errors}
         parts.append(part)
     return joined(parts)
 
@@ -49,29 +50,18 @@ def _lines(lines: Mapping[float, Sequence[Line]]) -> Columns:
         for line in found
         for knot, height in zip(line.knots.tolist(), line.heights.tolist(), strict=True)
     ]
-    names = ("share", "bound", "eta", "height", "chi2", "dof")
-    return {name: [row[i] for row in rows] for i, name in enumerate(names)}
+    return from_rows(("share", "bound", "eta", "height", "chi2", "dof"), rows)
 
 
 def _contained(found: Containment, inside: Mapping[str, Integers]) -> Columns:
     """Shares by geometry; `seed_side` is the energy on the side of the seed, the maximum for any window."""
-    parts = []
+    n, edges, parts = found.n, found.eta_edges, list[Columns]()
     for name, sums in {**inside, "seed_side": found.same_side}.items():
-        share, error = mean_shares(sums, found.n)
-        parts.append(
-            {"geometry": [name] * len(share)}
-            | _bins(found.eta_edges)
-            | {"caloparticles": found.n.sum(axis=1).tolist(), "share": share.tolist(), "error": error.tolist()}
-        )
-        total = float(sums.sum() / UNIT / max(int(found.n.sum()), 1))
-        parts.append(
-            {
-                "geometry": [name],
-                "eta_low": [float(found.eta_edges[0])],
-                "eta_high": [float(found.eta_edges[-1])],
-                "caloparticles": [int(found.n.sum())],
-                "share": [total],
-                "error": [float(mean_shares(sums.sum(axis=0)[None], found.n.sum(axis=0)[None])[1][0])],
-            }
-        )
+        share, error = mean_shares(sums, n)
+        columns = {"caloparticles": n.sum(axis=1), "share": share, "error": error}
+        parts.append({"geometry": [name] * len(share)} | _bins(edges) | columns)
+        total = np.array([sums.sum() / UNIT / max(int(n.sum()), 1)])
+        _, error = mean_shares(sums.sum(axis=0)[None], n.sum(axis=0)[None])
+        columns = {"caloparticles": np.array([n.sum()]), "share": total, "error": error}
+        parts.append({"geometry": [name]} | _bins(edges[[0, -1]]) | columns)
     return joined(parts)

@@ -124,12 +124,7 @@ class Sample:
 
 
 def read_sample(
-    paths: Paths,
-    bins: Bins,
-    thresholds: Floats,
-    *,
-    flavour: int | None = None,
-    seeds_only: bool = False,
+    paths: Paths, bins: Bins, thresholds: Floats, *, flavour: int | None = None, seeds_only: bool = False
 ) -> Sample:
     """Read the caloparticles of tables of matched clusters.
 
@@ -161,12 +156,7 @@ def read_sample(
 
 
 def _piece(
-    table: dict[str, Array],
-    bins: Bins,
-    thresholds: Floats,
-    flavour: int | None,
-    seeds_only: bool,
-    dropped: Dropped,
+    table: dict[str, Array], bins: Bins, thresholds: Floats, flavour: int | None, seeds_only: bool, dropped: Dropped
 ) -> dict[str, Array]:
     """The columns of a sample from a part of the table."""
     first = np.flatnonzero(table["is_seed"])

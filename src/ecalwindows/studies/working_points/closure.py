@@ -43,14 +43,16 @@ class Closure:
 
         Both resolutions use the same bootstrap rounds.
         """
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = self.resolution[WAYS.index("map")] / self.resolution[WAYS.index("flat")] - 1
+        ratio = self._changes()
         return ratio[:, 0], spread(ratio)
+
+    def _changes(self) -> Floats:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(self.resolution[WAYS.index("map")] / self.resolution[WAYS.index("flat")] - 1)
 
     def mean_change(self) -> tuple[float, float]:
         """Mean of the change of the resolution over all bins, weighted by entries, and its error."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = (self.resolution[WAYS.index("map")] / self.resolution[WAYS.index("flat")] - 1)[:-1]
+        ratio = self._changes()[:-1]
         usable = np.isfinite(ratio).all(axis=1) & (self.entries[:-1] > 1)
         weight = self.entries[:-1][usable]
         means = weight @ ratio[usable] / max(weight.sum(), 1)

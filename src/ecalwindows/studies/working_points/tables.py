@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from ecalwindows.core.arrays import Array
+from ecalwindows.studies.tables import Columns
 from ecalwindows.studies.working_points.caloparticles import Bins
 from ecalwindows.studies.working_points.closure import WAYS, Closure, spread
 from ecalwindows.studies.working_points.threshold_map import ThresholdMap
 from ecalwindows.studies.working_points.threshold_scan import Scan
 
-Columns = dict[str, Sequence[Any]]
-EDGES = ("et_low", "et_high", "eta_low", "eta_high")
-
 
 def bin_columns(bins: Bins) -> dict[str, Array]:
     """Edges of all bins, float64 (n_bins,) each: seed Et [GeV] and abs(seed eta)."""
     rows = [(*et, *eta) for et in pairwise(bins.et) for eta in pairwise(bins.eta)]
-    return dict(zip(EDGES, np.array(rows, dtype=np.float64).T, strict=True))
+    names = ("et_low", "et_high", "eta_low", "eta_high")
+    return dict(zip(names, np.array(rows, dtype=np.float64).T, strict=True))
 
 
 def scan_table(scan: Scan) -> Columns:
@@ -67,9 +64,8 @@ def map_table(scan: Scan, made: ThresholdMap) -> Columns:
 
 def closure_table(bins: Bins, done: Closure) -> Columns:
     """Response, resolution and number of clusters for each way to select clusters, by bin; last row: all bins."""
-    edges = bin_columns(bins)
-    all_bins = {"et_low": bins.et[0], "et_high": bins.et[-1], "eta_low": bins.eta[0], "eta_high": bins.eta[-1]}
-    table: dict[str, Array] = {name: np.append(edges[name], all_bins[name]) for name in EDGES}
+    ends = (bins.et[0], bins.et[-1], bins.eta[0], bins.eta[-1])
+    table = {name: np.append(edges, end) for (name, edges), end in zip(bin_columns(bins).items(), ends, strict=True)}
     table |= {"entries": done.entries, "with_mustache": done.n_mustache}
     for number, way in enumerate(WAYS):
         table |= {
@@ -83,8 +79,5 @@ def closure_table(bins: Bins, done: Closure) -> Columns:
 
 
 def _listed(table: dict[str, Array]) -> Columns:
-    """Columns as Python numbers, with an empty text instead of NaN."""
-    return {
-        name: ["" if value != value else value for value in column.tolist()]  # NaN
-        for name, column in table.items()
-    }
+    """Columns as Python numbers, with an empty text instead of NaN, which is no number like itself."""
+    return {name: ["" if value != value else value for value in column.tolist()] for name, column in table.items()}

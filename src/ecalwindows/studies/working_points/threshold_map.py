@@ -123,8 +123,7 @@ def _cost(resolution: Floats, spread: Floats, is_thin: Flags) -> Floats:
     """Cost of the resolution of each threshold, float64 (n_bins, n_thresholds); 0 in thin bins."""
     usable = np.where(np.isnan(resolution), np.inf, resolution)
     usable[is_thin] = 0.0
-    apart: Floats = np.minimum((usable - usable.min(axis=1, keepdims=True)) / spread, 1e6) ** 2
-    return apart
+    return np.asarray(np.minimum((usable - usable.min(axis=1, keepdims=True)) / spread, 1e6) ** 2)
 
 
 def _solved(scan: Scan, is_thin: Flags, spread: Floats, number: int) -> Integers:
@@ -141,8 +140,7 @@ def _solved(scan: Scan, is_thin: Flags, spread: Floats, number: int) -> Integers
 
 def _pull(thresholds: Floats) -> Floats:
     """Cost of the difference from the flat 1e-3, float64 (n_thresholds,)."""
-    pull: Floats = (np.log10(thresholds / FLAT) / REACH) ** 2
-    return pull
+    return np.asarray((np.log10(thresholds / FLAT) / REACH) ** 2)
 
 
 def _springs(scan: Scan) -> tuple[float, int]:

@@ -121,5 +121,4 @@ def best_levels(resolution: Floats) -> Integers:
     place = np.arange(len(filled)).reshape(-1, *[1] * first.ndim)
     breaks = (filled != least) & (place > first)
     last = np.where(breaks.any(axis=0), np.argmax(breaks, axis=0), len(filled)) - 1
-    middle: Integers = (first + last) // 2
-    return middle
+    return np.asarray((first + last) // 2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,7 @@ def _only_with(flag: str, *others: str) -> Part:
     def holds(seen: Seen) -> Flags:
         return seen.all_of(~seen.of(flag) | np.any([seen.of(other) for other in others], axis=0))
 
-    return part((flag, *others), holds)
+    return part(holds, flag, *others)
 
 
 def _unmatched(name: str, *values: Any) -> Part:
@@ -45,7 +44,7 @@ def _unmatched(name: str, *values: Any) -> Part:
         right = np.isin(seen.of(name), values)
         return flags(np.logical_or(seen.of(MATCHED), seen.by_window(name, right)))
 
-    return part((MATCHED, name), holds)
+    return part(holds, MATCHED, name)
 
 
 def _alone(seen: Seen) -> Flags:
@@ -60,7 +59,7 @@ def _seed_has(flag: str, *, matched: bool) -> Part:
         needed = has_one & seen.of(MATCHED) if matched else has_one
         return flags(np.logical_or(value, ~needed))
 
-    return part({flag, "is_seed"} | ({MATCHED} if matched else set()), holds)
+    return part(holds, flag, "is_seed", *([MATCHED] if matched else []))
 
 
 def _other_calo(seen: Seen) -> Flags:
@@ -83,7 +82,7 @@ def _above(flag: str, score: str, setting: str) -> Part:
         right = ~seen.of(flag) | (value > seen.settings[setting]) | (value == SENTINEL)
         return seen.by_window(flag, right)
 
-    return part((flag, score, SETTING + setting), holds)
+    return part(holds, flag, score, SETTING + setting)
 
 
 def _fraction(seen: Seen) -> Flags:
@@ -104,7 +103,7 @@ def _within_limit(flag: str, *unless: str) -> Part:
         passes = (ratio != SENTINEL) & (ratio < seen.settings["pu_limit"])
         return seen.all_of(np.any([~seen.of(flag), passes, *(seen.of(other) for other in unless)], axis=0))
 
-    return part((flag, *unless, "cluster_PUfrac", "setting pu_limit"), holds)
+    return part(holds, flag, *unless, "cluster_PUfrac", "setting pu_limit")
 
 
 def _without(flag: str, name: str) -> Part:
@@ -114,7 +113,7 @@ def _without(flag: str, name: str) -> Part:
         nothing = seen.by_window(name, seen.of(name) == 0)
         return flags(np.logical_or(seen.of(flag), nothing))
 
-    return part((name, flag), holds)
+    return part(holds, name, flag)
 
 
 def _fixed_flavour(seen: Seen) -> Flags:
@@ -144,22 +143,17 @@ def _identity_text(seen: Seen) -> Flags:
     return flags(np.logical_or(fits & ~wrong & begins, underscores < 3))
 
 
-def _when(holds: Callable[[Seen], Flags], *needs: str) -> Part:
-    """A part that is checked when its needs are there."""
-    return part(needs, holds)
-
-
 LABELS: tuple[Invariant, ...] = (
     invariant(
         "matched window", "is_seed_calo_matched goes with a calo_index; only then can the seed be the main cluster",
         *follows("matched window"),
-        _when(lambda seen: seen.of("calo_index") >= -1, "calo_index"),
-        _when(lambda seen: ~seen.of("is_seed_calo_seed") | seen.of(MATCHED), MATCHED, "is_seed_calo_seed"),
+        part(lambda seen: seen.of("calo_index") >= -1, "calo_index"),
+        part(lambda seen: ~seen.of("is_seed_calo_seed") | seen.of(MATCHED), MATCHED, "is_seed_calo_seed"),
     ),
     invariant(
         "unmatched labels", "without a caloparticle there are no calo labels, and only the seed is in_scluster",
         *(_unmatched(name, False) for name in FLAGS), _unmatched("other_calo_index", -1),
-        _when(_alone, MATCHED, "in_scluster", "is_seed"),
+        part(_alone, MATCHED, "in_scluster", "is_seed"),
     ),
     invariant(
         "unmatched truth", "without a caloparticle truth values are 0 and PU fractions -1 (0 without pile-up)",
@@ -177,20 +171,20 @@ LABELS: tuple[Invariant, ...] = (
     ),
     invariant(
         "one caloparticle", "is_calo_matched and is_calo_matched_diffcalo exclude each other",
-        _when(lambda seen: seen.all_of(~(seen.of(FLAGS[0]) & seen.of(FLAGS[1]))), *FLAGS[:2]),
+        part(lambda seen: seen.all_of(~(seen.of(FLAGS[0]) & seen.of(FLAGS[1]))), *FLAGS[:2]),
     ),
     invariant(
         "calo seed",
         "at most one is_calo_seed: matched, the seed if is_seed_calo_seed; is_any_calo_seed are it and other main ones",
-        _when(lambda seen: seen.count(seen.of("is_calo_seed")) <= 1, "is_calo_seed"),
+        part(lambda seen: seen.count(seen.of("is_calo_seed")) <= 1, "is_calo_seed"),
         _only_with("is_calo_seed", "is_calo_matched"),
-        _when(_main_cluster, "is_calo_seed", "is_seed", "is_seed_calo_seed"), *follows("calo seed"),
+        part(_main_cluster, "is_calo_seed", "is_seed", "is_seed_calo_seed"), *follows("calo seed"),
     ),
     invariant(
         "other caloparticle", "other_calo_index goes only with is_calo_matched_diffcalo, and is not the window's",
-        _when(lambda seen: seen.all_of((seen.of("other_calo_index") < 0) | seen.of(FLAGS[1])),
-                  "other_calo_index", FLAGS[1]),
-        _when(_other_calo, "other_calo_index", "calo_index"),
+        part(lambda seen: seen.all_of((seen.of("other_calo_index") < 0) | seen.of(FLAGS[1])),
+             "other_calo_index", FLAGS[1]),
+        part(_other_calo, "other_calo_index", "calo_index"),
     ),
     invariant(
         "scores", "what is matched has a score above the limit",
@@ -199,12 +193,12 @@ LABELS: tuple[Invariant, ...] = (
     ),
     invariant(
         "simulated energy", "calo_simen_sig is 0 unless is_calo_matched",
-        _when(lambda seen: seen.all_of(seen.of(FLAGS[0]) | (seen.of("calo_simen_sig") == 0)),
-                  FLAGS[0], "calo_simen_sig"),
+        part(lambda seen: seen.all_of(seen.of(FLAGS[0]) | (seen.of("calo_simen_sig") == 0)),
+             FLAGS[0], "calo_simen_sig"),
     ),
     invariant(
         "PU fraction", "cluster_PUfrac is pile-up over signal if is_calo_matched, else -1; 0 without pile-up",
-        _when(_fraction, "calo_simen_PU", "calo_simen_sig", "cluster_PUfrac", "is_calo_matched"),
+        part(_fraction, "calo_simen_PU", "calo_simen_sig", "cluster_PUfrac", "is_calo_matched"),
     ),
     invariant(
         "PU limit", "in_scluster (but for the seed) and is_calo_seed clusters pass the pile-up limit",
@@ -232,14 +226,14 @@ LABELS: tuple[Invariant, ...] = (
     ),
     invariant(
         "flavour", "the flavour is that of the settings, 0 in unmatched windows if auto",
-        _when(_fixed_flavour, "flavour", MATCHED, "setting flavour"),
+        part(_fixed_flavour, "flavour", MATCHED, "setting flavour"),
     ),
     invariant(
         "selection", "with maxnocalow 0 every window is matched, unless keep is all",
-        _when(_kept, MATCHED, "setting maxnocalow"),
+        part(_kept, MATCHED, "setting maxnocalow"),
     ),
     invariant(
         "identity", "window_index names run, lumi, event and seed_index",
-        _when(_identity_text, "window_index", *IDENTITY),
+        part(_identity_text, "window_index", *IDENTITY),
     ),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -142,8 +142,8 @@ class Invariant:
         return frozenset().union(*(part.needs for part in self.parts))
 
 
-def part(needs: Iterable[str], holds: Holds) -> Part:
-    """A part; the needs as names."""
+def part(holds: Holds, *needs: str) -> Part:
+    """A part, which is checked when its needs are there."""
     return Part(frozenset(needs), holds)
 
 
@@ -165,4 +165,4 @@ def _follows(name: str, rule: Rule) -> Part:
         right = seen.by_window(name, close(seen.values[name], rule.values(seen.values), scale) | np.isinf(scale))
         return right | ~seen.seed[0] if "is_seed" in rule.needs else right
 
-    return part((name, *rule.needs), holds)
+    return part(holds, name, *rule.needs)

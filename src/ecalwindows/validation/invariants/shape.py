@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from ecalwindows.core.arrays import Flags
 from ecalwindows.core.schema import COLUMNS, SENTINEL
-from ecalwindows.validation.invariants.seen import Invariant, Part, Seen, flags, follows, invariant, part
+from ecalwindows.validation.invariants.seen import Holds, Invariant, Part, Seen, flags, follows, invariant, part
 from ecalwindows.windowing.derived import ROUNDED, RULES
 from ecalwindows.windowing.kernels import features as arithmetic
 from ecalwindows.windowing.kernels.windows import wrapped_differences
@@ -19,14 +17,6 @@ def _inside(seen: Seen) -> Flags:
     deta, dphi = seen.batch.column("cluster_deta"), np.abs(seen.batch.column("cluster_dphi"))
     inside = (down <= deta) & (deta <= up) & (dphi <= width)
     return seen.all_of(inside | seen.of("is_seed"))  # for an impossible eta the bounds may leave nothing but the seed
-
-
-def _at_iz(other: str) -> Part:
-    return part((other, "cluster_iz"), lambda seen: seen.all_of(seen.of("cluster_iz") == seen.each(other)))
-
-
-def _one_iz(seen: Seen) -> Flags:
-    return seen.all_of(np.isin(seen.of("cluster_iz"), (-1, 0, 1)))
 
 
 def _dphi(seen: Seen) -> Flags:
@@ -50,13 +40,13 @@ def _once(seen: Seen) -> Flags:
     return seen.all_of(~again & (index >= 0))
 
 
-def _in_mode_cmssw(needs: set[str], holds: Callable[[Seen], Flags]) -> Part:
+def _in_mode_cmssw(holds: Holds, *needs: str) -> Part:
     """A part for windows of mode cmssw; it holds for all others."""
 
     def holds_in_mode(seen: Seen) -> Flags:
         return holds(seen) if seen.settings["mode"] == "cmssw" else np.ones(len(seen.batch), dtype=np.bool_)
 
-    return part({"is_seed", "setting mode"} | needs, holds_in_mode)
+    return part(holds_in_mode, "is_seed", "setting mode", *needs)
 
 
 def _seed_first(seen: Seen) -> Flags:
@@ -92,35 +82,36 @@ def _hard_seed(seen: Seen) -> Flags:
 SHAPE: tuple[Invariant, ...] = (
     invariant(
         "one seed", "exactly one cluster of a window is its seed",
-        part({"is_seed"}, lambda seen: seen.count(seen.of("is_seed")) == 1),
+        part(lambda seen: seen.count(seen.of("is_seed")) == 1, "is_seed"),
     ),
     invariant("seed columns", "the seed's columns are those of its cluster", *follows("seed columns")),
     invariant(
         "inside", "every cluster is in the window around the seed",
-        part({"seed_eta", "cluster_deta", "cluster_dphi", "is_seed", "setting geometry"}, _inside),
+        part(_inside, "seed_eta", "cluster_deta", "cluster_dphi", "is_seed", "setting geometry"),
     ),
     invariant(
         "same iz", "every cluster is in the part of the detector that the seed is in",
-        part({"cluster_iz"}, _one_iz), _at_iz("seed_iz"),
+        part(lambda seen: seen.all_of(np.isin(seen.of("cluster_iz"), (-1, 0, 1))), "cluster_iz"),
+        part(lambda seen: seen.all_of(seen.of("cluster_iz") == seen.each("seed_iz")), "cluster_iz", "seed_iz"),
     ),
     invariant(
         "differences", "deta, dphi, den and det are those of seed and cluster",
-        *follows("differences"), part({"cluster_dphi", "seed_phi", "cluster_phi"}, _dphi),
+        *follows("differences"), part(_dphi, "cluster_dphi", "seed_phi", "cluster_phi"),
     ),
-    invariant("order", "clusters are in the order of decreasing calibrated Et", part({"et_cluster_calib"}, _order)),
+    invariant("order", "clusters are in the order of decreasing calibrated Et", part(_order, "et_cluster_calib")),
     invariant(
         "after the seed", "in mode cmssw the seed is first; the others come after it in Et and have energy",
-        _in_mode_cmssw(set(), _seed_first),
-        _in_mode_cmssw({"et_cluster_calib", "et_seed_calib"}, _not_above),
+        _in_mode_cmssw(_seed_first),
+        _in_mode_cmssw(_not_above, "et_cluster_calib", "et_seed_calib"),
         _in_mode_cmssw(
-            {"en_cluster_calib", "cluster_eta", "en_seed_calib", "seed_eta", "cl_index", "seed_index"}, _after_seed
+            _after_seed, "en_cluster_calib", "cluster_eta", "en_seed_calib", "seed_eta", "cl_index", "seed_index"
         ),
-        _in_mode_cmssw({"en_cluster_calib", "setting min_cluster_energy"}, _with_energy),
+        _in_mode_cmssw(_with_energy, "en_cluster_calib", "setting min_cluster_energy"),
     ),
-    invariant("each cluster once", "no cluster is twice in a window", part({"cl_index"}, _once)),
+    invariant("each cluster once", "no cluster is twice in a window", part(_once, "cl_index")),
     invariant(
         "seed Et", "the calibrated Et of the seed is at least that of a seed",
-        part({"et_seed_calib", "setting min_et_seed"}, _hard_seed),
+        part(_hard_seed, "et_seed_calib", "setting min_et_seed"),
     ),
 )  # fmt: skip
 
@@ -138,7 +129,7 @@ def _no_fill(name: str) -> Part:
     def holds(seen: Seen) -> Flags:
         return seen.by_window(name, ~np.isin(seen.of(name), fills))
 
-    return part({name}, holds)
+    return part(holds, name)
 
 
 NUMBERS: tuple[Invariant, ...] = (
