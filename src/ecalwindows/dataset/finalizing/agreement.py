@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ecalwindows.core.names import some
+from ecalwindows.core.names import counted, some
 from ecalwindows.dataset.finalizing.parts import MAX_LISTED, Part, fields_of, parts_error
 
 BY_SAMPLE = ("flavour", "wp_file")
@@ -25,9 +25,9 @@ def check_agreement(parts: Sequence[Part]) -> None:
     """
     table = differences(parts)
     if table:
-        n = len({name for name, _, _ in table})
+        different = counted(len({name for name, _, _ in table}), "thing")
         raise parts_error(
-            f"the parts differ in {n} {'thing' if n == 1 else 'things'}{_text(table)}",
+            f"the parts differ in {different}{_text(table)}",
             "parts of one format, schema, data-model version and settings", parts[0].base,
             "make the parts that differ again, or finalize them separately",
         )  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ecalwindows.core.markup import code, markdown, table
+from ecalwindows.core.names import counted
 from ecalwindows.core.schema import COLUMNS
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.core.working_points import packaged_name
@@ -289,8 +290,7 @@ def _files(record: DatasetRecord) -> Iterator[str]:
 def _origin(record: DatasetRecord) -> Iterator[str]:
     yield "## Origin\n"
     for each in record.software:
-        parts = f"{each.parts:,} {'part' if each.parts == 1 else 'parts'}"
-        yield markdown("- {} made by ecalwindows {} ({})", parts, each.version, each.revision)
+        yield markdown("- {} made by ecalwindows {} ({})", counted(each.parts, "part"), each.version, each.revision)
     versions = ", ".join(f"{name} {version}" for name, version in record.finalised_with.items())
     yield markdown("- finalised with {}", versions)
     yield "- `dataset.json` holds all of this for programs, `croissant.json` the same as Croissant (MLCommons)\n"

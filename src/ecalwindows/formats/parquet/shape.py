@@ -23,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from ecalwindows.core.arrays import Array, Integers
+from ecalwindows.core.names import some
 from ecalwindows.core.schema import COLUMNS, HIT_NAMES
 from ecalwindows.formats.parquet.definition import DEFAULT_HITS
 from ecalwindows.formats.parquet.footer import bad_file
@@ -211,10 +212,8 @@ def _refuse_clusters_unknown(leaves: Mapping[str, Leaf], unknown: list[Leaf], pa
     """A file of which all lists are unknown would be read as windows without clusters."""
     lists = [leaf.title for leaf in unknown if leaf.lists and not pa.types.is_null(leaf.kind)]
     if lists and not any(COLUMNS[name].level == "cluster" for name in leaves):
-        more = len(lists) - MAX_NAMED
         raise bad_file(
-            f"none of its lists has the name of a column of clusters: {', '.join(lists[:MAX_NAMED])}"
-            + (f" and {more} more" if more > 0 else ""),
+            f"none of its lists has the name of a column of clusters: {some(lists, MAX_NAMED)}",
             path, expected="the names of docs/columns.md", todo="give the columns of clusters these names",
         )  # fmt: skip
 
