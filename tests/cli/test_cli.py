@@ -131,7 +131,9 @@ def test_a_geometry_of_ones_own(tmp_path: Path) -> None:
     assert sum(w["ncls"] for w in narrow) < sum(w["ncls"] for w in named)
 
 
-@pytest.mark.parametrize("suffix", [".ndjson.zst", ".ndjson.gz", ".ndjson", ".parquet"])
+@pytest.mark.parametrize(
+    "suffix", [".ndjson.zst", ".parquet", *(pytest.param(x, marks=pytest.mark.slow) for x in (".ndjson", ".ndjson.gz"))]
+)
 def test_step_size_does_not_change_a_byte(tmp_path: Path, suffix: str) -> None:
     options = ["windows", ELECTRONS, str(GOLDEN / "edge.root"), "--overlap", "--maxnocalow", "1"]
     sizes = ("1", "7") if suffix in (".ndjson", ".parquet") else ("7",)

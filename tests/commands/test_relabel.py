@@ -36,7 +36,13 @@ def relabel(dataset: Path, output: Path, *more: str) -> Any:
 
 @pytest.mark.parametrize(
     ("name", "suffix"),
-    [*((name, ".ndjson.zst") for name in CONFIGS), *((name, ".parquet") for name in ("edge.B", "edge.G", "photons.C"))],
+    [
+        *(
+            pytest.param(name, ".ndjson.zst", marks=() if name.startswith("edge.") else pytest.mark.slow)
+            for name in CONFIGS
+        ),
+        *((name, ".parquet") for name in ("edge.B", "edge.G", "photons.C")),
+    ],
 )
 def test_files_are_those_of_a_fresh_production(name: str, suffix: str, tmp_path: Path) -> None:
     """With and without pile-up, other limits on it, overlap, unmatched windows."""

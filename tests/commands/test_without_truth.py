@@ -145,7 +145,17 @@ def test_by_default_a_dump_without_truth_is_an_error_that_names_the_option(made:
         assert name in ran.err
 
 
-@pytest.mark.parametrize("missing", [b.name for b in BRANCHES if is_of_truth(b) and b.default is None])
+QUICK = ("caloParticle_genEta", "pfCluster_simEnergy_sharedXtals")
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        pytest.param(b.name, marks=() if b.name in QUICK else pytest.mark.slow)
+        for b in BRANCHES
+        if is_of_truth(b) and b.default is None
+    ],
+)
 def test_auto_takes_no_dump_with_some_of_the_branches_for_one_without_truth(missing: str, tmp_path: Path) -> None:
     """A mistyped branch must not become a dataset without truth."""
     dump = str(without(tmp_path / "some.root", missing))

@@ -67,7 +67,7 @@ def without_name(found: dict[str, str]) -> dict[str, str]:
     return {name: digest for name, digest in found.items() if "/" in name}
 
 
-@pytest.mark.parametrize("wanted", RULES)
+@pytest.mark.parametrize("wanted", ["splits", *(pytest.param(x, marks=pytest.mark.slow) for x in ("none", "other"))])
 @pytest.mark.parametrize("format", NAMES)
 def test_a_dataset_has_the_same_bytes_however_its_parts_are_divided(
     format: str, wanted: str, folders: Callable[[str, str], Path], tmp_path: Path

@@ -49,7 +49,7 @@ def check_resumed(file: Path, digest: str, work: Path | None = None) -> None:
     assert not list(((work or file.parent / "dataset.production") / "scratch").iterdir())
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", ["0", pytest.param("2", marks=pytest.mark.slow)])
 def test_files_that_may_not_grow_as_on_a_full_disk(workers: str, dumps: Path, digest: str, tmp_path: Path) -> None:
     file = begun(tmp_path, dumps)
     with small_files(20_000):
@@ -108,6 +108,7 @@ def run_until(file: Path, event: Callable[[], object], action: Callable[[], obje
     return ran
 
 
+@pytest.mark.slow  # one folder that vanishes is in the test below
 def test_a_work_folder_that_vanishes_in_the_middle(dumps: Path, digest: str, tmp_path: Path) -> None:
     file, work = begun(tmp_path, dumps), tmp_path / "dataset.production"
     ran = run_until(file, (work / "jobs" / "ele-00001.json").exists, lambda: work.rename(tmp_path / "moved"))

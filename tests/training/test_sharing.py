@@ -51,7 +51,15 @@ def written_over(batch: Any) -> str:
     return found
 
 
-@pytest.mark.parametrize("settings", [{}, {"layout": "flat"}, {"pad_clusters": "batch", "pad_hits": "batch"}], ids=str)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        pytest.param({"layout": "flat"}, marks=pytest.mark.slow),
+        pytest.param({"pad_clusters": "batch", "pad_hits": "batch"}, marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
 def test_what_a_training_writes_to_a_batch_is_in_no_later_one(folder: Path, settings: dict[str, Any]) -> None:
     plain = made(folder, **settings)
     stream = made(folder, workers=1, prefetch=1, **settings)

@@ -108,9 +108,10 @@ def read_baskets(file: Bytes, tree: Any, places: NDArray[np.int64]) -> Iterator[
         if edge == size:
             yield Basket(basket, n, raw, None)
             continue
-        offsets = raw[edge:].view(">i4")[1:] - np.int32(header)
-        if len(offsets) != n + 1:
+        stored = raw[edge:].view(">i4")[1:]
+        if len(stored) != n + 1:  # before anything is computed: a damaged header may tell of gigabytes
             raise ValueError("the offsets of a basket are not one for each entry")
+        offsets = stored - np.int32(header)
         offsets[-1] = edge
         yield Basket(basket, n, raw[:edge], offsets)
 

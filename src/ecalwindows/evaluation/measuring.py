@@ -197,7 +197,7 @@ def _measured(
     for kind in kinds if where.by in ("all", "flavour") else kinds[:1]:
         response = np.stack([table[kind][rows] for table in tables]).astype(np.float64)
         common = np.isfinite(response).all(axis=0)
-        found = kernels.responses(response[:, common], key[common], keys)
+        found = kernels.responses(np.compress(common, response, axis=1), key[common], keys)
         for number, name in enumerate(WIDTHS):
             label = name if kind == "response" else f"{name} ({kind})"
             yield from rows_of(where, label, int(common.sum()), names, found[:, number], references)

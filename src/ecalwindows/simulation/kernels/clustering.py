@@ -57,7 +57,7 @@ def seeds_among(hits: Any, measured: Any, limits: Any, crystals: Crystals, role:
 
 
 @kernel
-def grow_topological_cluster(seed: int, label: int, is_hit: Any, labels: Any, crystals: Crystals, members: Any) -> Any:
+def grow_topological_cluster(seed: int, label: Any, is_hit: Any, labels: Any, crystals: Crystals, members: Any) -> Any:
     """Fill `members` with the crystals of the topological cluster of a seed, and their `labels`; returns its size."""
     members[0], n, at = seed, 1, 0
     labels[seed] = label
@@ -182,7 +182,7 @@ def clusters(
         is_hit[crystal] = True
     for crystal in seeds:
         role[crystal] = SEED
-    members, n_groups = np.empty(len(hits) + 1, np.int32), 0
+    members, n_groups = np.empty(len(hits) + 1, np.int32), np.int64(0)
     cluster_seeds, offsets = np.empty(len(seeds), np.int32), np.zeros(len(seeds) + 1, np.int64)
     cells, fractions, n_entries, n_clusters = np.empty(4 * len(hits) + 64, np.int32), np.empty(4 * len(hits) + 64), 0, 0
     for crystal in seeds:

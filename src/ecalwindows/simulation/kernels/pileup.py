@@ -100,7 +100,7 @@ def new_scratch() -> Any:
 @kernel
 def deposit_electromagnetic(
     state: Any, first: Any, material: Any, material_path: Any, field: float, points: float, exists: Any,
-    deposit: Any, touched: Any, n_touched: int, scratch: Scratch,
+    deposit: Any, touched: Any, n_touched: Any, scratch: Scratch,
 ) -> Any:  # fmt: skip
     """Track an electron or photon to the crystals and deposit its showers; returns the new n_touched.
 
@@ -127,7 +127,7 @@ def deposit_electromagnetic(
 @kernel
 def deposit_soft_particle(
     state: Any, row: Any, z: float, threshold_scale: float, material: Any, material_path: Any, field: float,
-    exists: Any, deposit: Any, touched: Any, n_touched: int, scratch: Scratch,
+    exists: Any, deposit: Any, touched: Any, n_touched: Any, scratch: Scratch,
 ) -> Any:  # fmt: skip
     """Deposit the energy of a particle of another interaction; returns the new n_touched.
 
@@ -251,7 +251,7 @@ def pileup_deposits(
     sum_pt : sum of pt of the particles with abs(eta) < 3 [GeV]
     """
     scratch, rows = new_scratch(), np.zeros((MAX_PARTICLES, 5))
-    n_touched, sum_pt = 0, 0.0
+    n_touched, sum_pt = np.int64(0), 0.0  # not 0: callees would be compiled once more, for this very number
     for _ in range(n_interactions):
         z = vertex_width * normal(state)
         if len(library.particles) > 0:
@@ -299,7 +299,7 @@ def particle_deposits(
 ) -> Any:  # fmt: skip
     """Deposit the energy of one electron or photon `first` (COLUMNS,); returns the number of crystals with deposits."""
     return deposit_electromagnetic(
-        state, first, material, material_path, field, points, exists, deposit, touched, 0, new_scratch()
+        state, first, material, material_path, field, points, exists, deposit, touched, np.int64(0), new_scratch()
     )
 
 
