@@ -270,7 +270,9 @@ def killed_at_first_rename(output: Path) -> bool:
 # --- files beside the data ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["a dataset", "a flat folder", "a relabelled dataset"])
+@pytest.mark.parametrize(
+    "kind", ["a dataset", "a flat folder", pytest.param("a relabelled dataset", marks=pytest.mark.slow)]
+)
 def test_damage_to_any_file_that_readers_use_is_found_by_validate(mine, kind):
     if kind == "a flat folder":
         finalize_dataset(mine / "parquet")

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from reference.labels import binned_threshold
@@ -17,6 +18,11 @@ from reference.pipeline import Settings
 from reference.windows import Geometry, bounds
 
 few = settings(max_examples=settings().max_examples // 2)
+many = settings(max_examples=settings().max_examples * 2)
+few_or_many = pytest.mark.parametrize(
+    "examples", [pytest.param(few, id="few"), pytest.param(many, id="many", marks=pytest.mark.slow)]
+)
+"""For tests whose examples take long: half as many as others have, and in a slow test twice as many."""
 """Half as many examples as usual, for further tests of the same events: they cost some 30 ms each."""
 
 Event = dict[str, Any]

@@ -70,10 +70,16 @@ def assert_same_hits(batch: WindowBatch, clusters: np.ndarray[Any, Any], expecte
             assert_same(name, batch.hits[name][rows], [hit[place] for hit in hits], dtype)
 
 
-@given(strategies.cases())
-def test_equals_the_slow_reference(case: Any) -> None:
-    events, settings = case
-    assert_equals_reference(made_of(events, settings), *reference.windows(events, settings, strategies.threshold))
+@strategies.few_or_many
+@pytest.mark.parametrize("broken", [False, True], ids=["numbers", "nan and infinities"])
+def test_equals_the_slow_reference(broken: bool, examples: Any) -> None:
+    @examples
+    @given(strategies.cases(broken=broken))
+    def compare(case: Any) -> None:
+        events, settings = case
+        assert_equals_reference(made_of(events, settings), *reference.windows(events, settings, strategies.threshold))
+
+    compare()
 
 
 def test_equals_the_slow_reference_for_pairs_of_particles_close_to_each_other() -> None:
@@ -154,13 +160,6 @@ def test_simulated_events_with_particles_in_common_windows_equal_the_slow_refere
 def test_absent_optional_branches_take_their_defaults(case: Any) -> None:
     events, settings = case
     assert_equals_reference(made_of(events, settings), *reference.windows(events, settings, strategies.threshold))
-
-
-@given(strategies.cases(broken=True))
-def test_equals_the_slow_reference_with_nan_and_infinities(case: Any) -> None:
-    events, settings = case
-    made = made_of(events, settings)
-    assert_equals_reference(made, *reference.windows(events, settings, strategies.threshold))
 
 
 @strategies.few

@@ -109,7 +109,7 @@ def read_baskets(file: Bytes, tree: Any, places: NDArray[np.int64]) -> Iterator[
             yield Basket(basket, n, raw, None)
             continue
         stored = raw[edge:].view(">i4")[1:]
-        if len(stored) != n + 1:  # before anything is computed: a damaged header may tell of gigabytes
+        if len(stored) != n + 1:  # before anything is computed: a damaged header may state gigabytes
             raise ValueError("the offsets of a basket are not one for each entry")
         offsets = stored - np.int32(header)
         offsets[-1] = edge
