@@ -206,7 +206,7 @@ def write_outputs(
                     for output in outputs
                     for writer in output.open(place, metadata, settings.sample, stack, threads)
                 ]
-                later = stack.enter_context(Later(3 * threads.n if threads.n > 1 else 0))
+                later = stack.enter_context(Later(threads.n if threads.n > 1 else 0))
                 encode = encoder(writers, threads=threads.n)
                 for _, pieces in iter_encoded(
                     checked,

@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 from ecalwindows.core.errors import SettingsError
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 def usual_workers() -> int:
@@ -90,15 +91,25 @@ class Threads:
 
     def ahead(self, items: Iterator[T]) -> Iterator[T]:
         """The same items; each is made, one at a time, while the one before is used."""
+        return self.parts_ahead(items, lambda item: (item,))
+
+    def parts_ahead(self, items: Iterator[T], parts: Callable[[T], Iterable[U]]) -> Iterator[U]:
+        """The parts of items, of which each has some. An item is made while the last part of the one before is used."""
         if self._pool is None:
-            yield from items
+            for item in items:
+                yield from parts(item)
+                del item
             return
         end: Any = object()
         coming: Future[T] = self._pool.submit(next, items, end)
         try:
             while (item := coming.result()) is not end:
+                *others, last = parts(item)
+                del item
+                yield from others
                 coming = self._pool.submit(next, items, end)
-                yield item
+                yield last
+                del others, last
         finally:
             if not coming.cancel():
                 wait([coming])

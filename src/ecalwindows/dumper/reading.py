@@ -57,7 +57,8 @@ class Reading:
     @property
     def piece_bytes(self) -> float:
         """Budget of the events of which something is made at once: threads share it, also for what waits."""
-        return self.step_bytes / number_of_threads(self.jobs)
+        n_threads = number_of_threads(self.jobs)
+        return self.step_bytes / (1.5 * n_threads if n_threads > 1 else 1)
 
 
 def reading_of(given: Reading | Mapping[str, Any] | None) -> Reading:
@@ -175,21 +176,20 @@ def _calls(
             if reading.skip_bad_files:
                 for _ in steps(file):
                     pass
-            for events in threads.ahead(steps(file)):
-                for start, stop in _pieces(events, reading.piece_bytes):
-                    yield partial(done, number, file, events_between(events, start, stop))
-                del events
+            for piece in threads.parts_ahead(steps(file), partial(_pieces, most=reading.piece_bytes)):
+                yield partial(done, number, file, piece)
+                del piece
         except BadFileError as error:
             if not reading.skip_bad_files:
                 raise
             yield partial(_left_out, number, error)
 
 
-def _pieces(events: Events, most: float) -> Iterator[tuple[int, int]]:
-    """First event, and the one after the last, of equal pieces of about so many bytes."""
+def _pieces(events: Events, most: float) -> Iterator[Events]:
+    """Equal pieces of about so many bytes."""
     n_pieces = min(max(1, math.ceil(events.n_bytes / max(most, 1))), len(events))
     bounds = [len(events) * number // n_pieces for number in range(n_pieces + 1)]
-    return pairwise(bounds)
+    return (events_between(events, start, stop) for start, stop in pairwise(bounds))
 
 
 def _left_out(number: int, error: BadFileError) -> Step[Any]:
