@@ -26,7 +26,7 @@ def events_of_dicts(rows: Sequence[dict[str, Any]], settings: WindowSettings, *,
     """`Events` from events as dicts branch -> value; branches that a row lacks take their defaults."""
     needed = branches_needed(EVERYTHING, settings, use_pileup=use_pileup)
     present = [branch for branch in needed if not rows or branch.name in rows[0]]
-    file = Input("made", len(rows), tuple(present), (), use_pileup, 0, len(rows))
+    file = Input("made", len(rows), tuple(present), (), 0, len(rows))
     columns = {branch.name: ragged([row[branch.name] for row in rows], branch) for branch in present}
     return events_of(file, columns, 0, len(rows))
 

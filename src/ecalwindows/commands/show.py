@@ -33,7 +33,7 @@ from ecalwindows.dataset.reading.finding import (  # fmt: skip
 from ecalwindows.dataset.reading.opened import Dataset
 from ecalwindows.dataset.record import read_record
 from ecalwindows.dumper.branches import EVERYTHING
-from ecalwindows.dumper.finding import event_ids
+from ecalwindows.dumper.inspection import event_ids
 from ecalwindows.dumper.reading import Reading
 from ecalwindows.plots.event import draw_event
 from ecalwindows.plots.style import Figure, check_picture

@@ -46,6 +46,9 @@ MAX_BRACKETS = 100
 MAX_POINTS = 200_000
 """Number of points at which formulas are evaluated."""
 
+MAX_INDEX = 10**9
+"""Index of a parameter, which correctionlib reads as 32 bits: longer ones count as this."""
+
 LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 Box = Mapping[str, tuple[float, float]]
@@ -263,10 +266,10 @@ def checked_correction(
     anything = Limits("number", -np.inf, np.inf)
     boxes: list[Box] = []
     for member in members:
-        for leaf in _leaves(member):
-            _check_leaf(leaf, member, limits if leaf.is_result and is_product else anything)
-            if not isinstance(leaf.content, float):
-                boxes.append(leaf.box)
+        for leaf, box, is_result in _leaves(member):
+            _check_leaf(leaf, box, member, limits if is_result and is_product else anything)
+            if not isinstance(leaf, float):
+                boxes.append(box)
     text = json.dumps(data)
     try:
         evaluator = correctionlib.CorrectionSet.from_string(text)
@@ -354,20 +357,12 @@ def _stack(compound: schema.CompoundCorrection, plain: Mapping[str, schema.Corre
     return [plain[name] for name in compound.stack]
 
 
-@dataclass(frozen=True)
-class Leaf:
-    """A node of a correction that gives a number.
+def _leaves(correction: schema.Correction) -> Iterator[tuple[Any, Box, bool]]:
+    """All nodes of a correction that give a number, the limits of the inputs for which each is reached, and whether it
+    gives a result, and not the argument of a transform.
 
-    box : limits of the inputs for which it is reached; is_result : it gives a result, not the argument of a transform
+    Raises WrongCorrectionError for nodes that cannot be evaluated for all inputs.
     """
-
-    content: Any
-    box: Box
-    is_result: bool
-
-
-def _leaves(correction: schema.Correction) -> Iterator[Leaf]:
-    """All leaves of a correction. Raises WrongCorrectionError for nodes that cannot be evaluated for all inputs."""
     waiting: list[tuple[Any, dict[str, tuple[float, float]], bool]] = [(correction.data, {}, True)]
     while waiting:
         node, box, is_result = waiting.pop()
@@ -401,7 +396,7 @@ def _leaves(correction: schema.Correction) -> Iterator[Leaf]:
             rest = {name: limits for name, limits in box.items() if name != node.input}
             waiting.append((node.content, rest, is_result))
         else:
-            yield Leaf(node, box, is_result)
+            yield node, box, is_result
 
 
 def _edges(edges: Any, name: str) -> list[float]:
@@ -418,18 +413,19 @@ def _bin(edges: list[float], place: int) -> tuple[float, float]:
     return edges[place], math.nextafter(edges[place + 1], -math.inf)
 
 
-def _check_leaf(leaf: Leaf, correction: schema.Correction, limits: Limits) -> None:
-    node, where = leaf.content, f"in '{correction.name}'"
+def _check_leaf(node: Any, box: Box, correction: schema.Correction, limits: Limits) -> None:
+    where = f"in '{correction.name}'"
     if isinstance(node, float):
         if not math.isfinite(node) or not limits.low <= node <= limits.high:
-            place = ", ".join(f"{name} from {low:g}" for name, (low, _) in leaf.box.items())
+            place = ", ".join(f"{name} from {low:g}" for name, (low, _) in box.items())
             raise WrongCorrectionError(f"{_number(node)} is no {limits.what} {where}{f' ({place})' if place else ''}")
     elif type(node).__name__ == "LWTNN":  # a node of correctionlib 2.9 and later
         raise WrongCorrectionError(f"there is a neural network {where}: what it gives cannot be checked")
     elif isinstance(node, (schema.Formula, schema.FormulaRef)):
         formula = _formula(node, correction)
         given = len(node.parameters or [])
-        needed = max((_index(each) for each in re.findall(r"\[\s*(\d+)\s*\]", formula.expression)), default=-1) + 1
+        indices = re.findall(r"\[\s*(\d+)\s*\]", formula.expression)
+        needed = 1 + max((int(each) if len(each) < 9 else MAX_INDEX for each in indices), default=-1)
         if needed > given:
             raise WrongCorrectionError(f"a formula {where} uses {needed} parameters, and {given} are given")
         if not all(math.isfinite(each) for each in node.parameters or []):
@@ -443,11 +439,6 @@ def _formula(node: schema.Formula | schema.FormulaRef, correction: schema.Correc
     if node.index >= len(generic):
         raise WrongCorrectionError(f"'{correction.name}' uses formula {node.index} of {len(generic)} (the first is 0)")
     return generic[node.index]
-
-
-def _index(digits: str) -> int:
-    """The number of a parameter, which correctionlib reads as 32 bits."""
-    return int(digits) if len(digits) < 9 else 10**9
 
 
 # Points

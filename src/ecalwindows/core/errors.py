@@ -105,11 +105,10 @@ MAX_COMPARED = 5000, 100
 """Names that are compared, and characters of each: comparing takes time."""
 
 
-def near(name: str, known: Iterable[str], *, most: int = 5) -> str:
+def near(name: str, known: Iterable[str]) -> str:
     """The known names, nearest first: for the `expected` part of an error about an unknown name."""
     names = sorted(set(known))
-    close = difflib.get_close_matches(name, names[: MAX_COMPARED[0]], n=most, cutoff=0.5)
-    if close:
+    if close := difflib.get_close_matches(name, names[: MAX_COMPARED[0]], n=5, cutoff=0.5):
         return "one of the known names; nearest: " + ", ".join(close)
     return "one of: " + listed(name, names)
 

@@ -111,7 +111,15 @@ def read_columns(
 def checked_types(tree: Any, names: Iterable[str]) -> dict[str, ColumnType]:
     """The types of columns, which have as many entries as the tree; raises as `read_columns`."""
     names = list(dict.fromkeys(names))
-    types = {name: _known_type(tree, name, kind) for name, kind in column_types(tree, names).items()}
+    types: dict[str, ColumnType] = {}
+    for name, kind in column_types(tree, names).items():
+        if kind is None:
+            found = tree[name].typename  # the KeyInFileError of a missing name lists the nearest names
+            raise bad_file(
+                tree, f"branch '{name}' has type {found}", "a number, a vector or a vector of vectors of numbers",
+                "read another branch, or make the file again",
+            )  # fmt: skip
+        types[name] = kind
     check_coverage(tree, names)
     return types
 
@@ -223,16 +231,6 @@ def type_of_interpretation(way: Any) -> ColumnType | None:
     if depth > 2 or not isinstance(dtype, np.dtype) or dtype.kind not in "iufb":
         return None
     return ColumnType(depth, dtype.newbyteorder("="))
-
-
-def _known_type(tree: Any, name: str, kind: ColumnType | None) -> ColumnType:
-    if kind is None:
-        column = tree[name]  # its KeyInFileError lists the nearest names
-        raise bad_file(
-            tree, f"branch '{name}' has type {column.typename}", "a number, a vector or a vector of vectors of numbers",
-            "read another branch, or make the file again",
-        )  # fmt: skip
-    return kind
 
 
 def _form_keys(form: Any) -> list[str]:

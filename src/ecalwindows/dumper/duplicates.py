@@ -34,20 +34,18 @@ class SeenEvents:
             earlier[hit] = files[hit]
             again |= hit
         if again.any() and not self.keep_first:
-            row = int(np.argmax(again))
-            self._refuse(events, int(order[row]), int(earlier[row]), file)
+            first = int(np.argmax(again))
+            row, paths = order[first], (self.paths[earlier[first]], self.paths[file])
+            raise InputError(
+                f"event {events.event[row]} (run {events.run[row]}, lumi {events.lumi[row]}) is there twice",
+                expected="every event once in a sample (event numbers repeat between samples, not within one)",
+                where=" and ".join(dict.fromkeys(paths)),
+                todo="leave one of the files out, or keep the first of such events with --keep-first-duplicates",
+            )
         self._blocks.add(keys[~again], np.full(int((~again).sum()), file, dtype=np.int32))
-        first = np.empty(len(events), dtype=np.bool_)
-        first[order] = ~again
-        return first
-
-    def _refuse(self, events: Events, row: int, earlier: int, file: int) -> None:
-        raise InputError(
-            f"event {events.event[row]} (run {events.run[row]}, lumi {events.lumi[row]}) is there twice",
-            expected="every event once in a sample (event numbers repeat between samples, not within one)",
-            where=" and ".join(dict.fromkeys((self.paths[earlier], self.paths[file]))),
-            todo="leave one of the files out, or keep the first of such events with --keep-first-duplicates",
-        )
+        is_first = np.empty(len(events), dtype=np.bool_)
+        is_first[order] = ~again
+        return is_first
 
 
 def identity_keys(events: Events) -> Keys:

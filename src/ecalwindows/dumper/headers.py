@@ -51,7 +51,6 @@ class Input:
     n_events: int
     branches: tuple[Branch, ...]
     absent: tuple[Branch, ...]
-    use_pileup: bool
     start: int = 0
     stop: int = 0
     n_bytes: int = 0
@@ -59,6 +58,11 @@ class Input:
     state: FileState | None = None
     has_truth: bool = True
     opened: OpenTree | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def use_pileup(self) -> bool:
+        """Whether the branches of pile-up are read."""
+        return self.pileup == "used"
 
     @property
     def defaults(self) -> dict[str, float]:
@@ -237,9 +241,7 @@ def _checked(path: str, tree: Any, settings: WindowSettings, wanted: Collection[
     missed = PILEUP_BRANCHES if pileup == "incomplete" else ()
     absent = tuple(branch for branch in (*needed, *missed) if branch.name not in names)
     n_bytes = int(tree.file.source.num_bytes)
-    return Input(
-        path, n_events, present, absent, pileup == "used", 0, n_events, n_bytes, pileup, has_truth=settings.has_truth
-    )
+    return Input(path, n_events, present, absent, 0, n_events, n_bytes, pileup, has_truth=settings.has_truth)
 
 
 def check_branches(path: str, tree: Any, needed: Sequence[Branch]) -> tuple[Branch, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.names import some
@@ -15,6 +16,7 @@ from ecalwindows.core.settings import STRATEGIES
 from ecalwindows.dumper import columns as dump
 from ecalwindows.dumper.branches import BRANCHES, PILEUP_BRANCHES, PILEUP_TOTAL, Branch, is_of_truth, truth_found
 from ecalwindows.dumper.headers import check_branches, open_tree, pileup_found
+from ecalwindows.dumper.values import integers
 
 Truth = Literal["complete", "incomplete", "absent"]
 
@@ -146,6 +148,15 @@ def dump_facts(path: str, tree_name: str) -> DumpFacts:
             names=names,
             fault=_fault(path, tree, names),
         )
+
+
+def event_ids(path: str, tree_name: str) -> NDArray[np.int64]:
+    """Run, luminosity section and event of every entry, (3, n_entries). Raises BadFileError."""
+    ids = [branch for branch in BRANCHES if branch.part == "event" and branch.key in ("run", "lumi", "event")]
+    with open_tree(path, tree_name) as tree:
+        check_branches(path, tree, ids)
+        columns = dump.read_columns(tree, [branch.name for branch in ids], 0, int(tree.num_entries))
+        return np.stack([integers(branch, columns[branch.name].content, path) for branch in ids])
 
 
 def _fault(path: str, tree: Any, names: Collection[str]) -> str:

@@ -27,15 +27,9 @@ from numpy.typing import NDArray
 Bytes = NDArray[np.uint8]
 
 KEY = np.dtype(
-    [
-        ("n_bytes", ">i4"),
-        ("version", ">i2"),
-        ("n_object", ">i4"),
-        ("date", ">i4"),
-        ("n_header", ">i2"),
-        ("cycle", ">i2"),
-    ]
-)
+    [("n_bytes", ">i4"), ("version", ">i2"), ("n_object", ">i4"), ("date", ">i4"), ("n_header", ">i2"),
+     ("cycle", ">i2")]
+)  # fmt: skip
 TAIL = np.dtype(
     [("version", ">u2"), ("n_buffer", ">i4"), ("n_sizes", ">i4"), ("n_entries", ">i4"), ("end", ">i4"), ("flag", "u1")]
 )

@@ -96,7 +96,7 @@ def events_of(file: Input, columns: Mapping[str, Ragged], start: int, stop: int)
 
 def no_events() -> Events:
     """Events of an input without any: all columns, no rows."""
-    return events_of(Input("", 0, (), (), False), {}, 0, 0)
+    return events_of(Input("", 0, (), ()), {}, 0, 0)
 
 
 _DEFAULTS = {

@@ -53,27 +53,24 @@ def status_of(place: Place, *, is_run: bool = True) -> Status:
     plan = read_plan(place.plan)
     status = Status(plan.production.name, {sample.name: Counter() for sample in plan.production.samples})
     for job in plan.jobs:
-        _add(status, place, job, read_state(place.state(job.part)), is_run)
+        state = read_state(place.state(job.part))
+        job_is = job_status(job, state, is_run=is_run)
+        status.counts[job.sample][job_is] += 1
+        if state is None or job_is == "waiting":
+            continue
+        status.windows += state.windows
+        status.bad += [(bad.path, bad.reason) for bad in state.bad]
+        if job_is == "failed":
+            reason = state.error or f"its process ended silently on {state.attempts[-1].host}"
+            status.failures.append(Failure(job.part, _to_blame(job, state), reason, place.log(job.part)))
     status.finalized = place.finalized.is_file()
     return status
-
-
-def _add(status: Status, place: Place, job: Job, state: JobState | None, is_run: bool) -> None:
-    job_is = job_status(job, state, is_run=is_run)
-    status.counts[job.sample][job_is] += 1
-    if state is None or job_is == "waiting":
-        return
-    status.windows += state.windows
-    status.bad += [(bad.path, bad.reason) for bad in state.bad]
-    if job_is == "failed":
-        reason = state.error or f"its process ended silently on {state.attempts[-1].host}"
-        status.failures.append(Failure(job.part, _to_blame(job, state), reason, place.log(job.part)))
 
 
 def _to_blame(job: Job, state: JobState) -> tuple[str, ...]:
     """The inputs that the error of a job is about; all of them where that is unknown."""
     paths = tuple(entry.path for entry in job.inputs)
-    where = (state.attempts[-1].where if state.attempts else None) or ""
+    where = state.attempts[-1].where or ""
     return (where,) if where in paths else tuple(path for path in paths if path in where.split(" and ")) or paths
 
 

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import IO
 
 from ecalwindows.core.errors import EcalWindowsError
 from ecalwindows.core.interrupts import INTERRUPTED
@@ -30,23 +31,23 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 
 @dataclass
 class Worker:
-    """A worker process and the job that it has."""
+    """A worker process, its standard input and output, and the job that it has."""
 
     process: subprocess.Popen[str]
+    numbers: IO[str]
+    answers: IO[str]
     number: int | None = None
 
     def give(self, number: int) -> None:
         """Give it a job."""
-        assert self.process.stdin is not None
         self.number = number
         with suppress(BrokenPipeError):  # that it died is seen when its answers end
-            self.process.stdin.write(f"{number}\n")
-            self.process.stdin.flush()
+            self.numbers.write(f"{number}\n")
+            self.numbers.flush()
 
     def answer(self) -> Answer:
         """Its answer when there is one to read; that it died is one, too."""
-        assert self.process.stdout is not None
-        if line := self.process.stdout.readline():
+        if line := self.answers.readline():
             return Answer(**json.loads(line))
         code = self.process.wait()
         if code == INTERRUPTED:
@@ -61,7 +62,9 @@ def start_worker(place: Place, executor: str = "local") -> Worker:
     arguments = [str(place.plan), str(os.getpid()), executor]
     words = [sys.executable, "-P", "-m", "ecalwindows.production.executors.worker", *arguments]
     pipe = subprocess.PIPE
-    return Worker(subprocess.Popen(words, stdin=pipe, stdout=pipe, env=environment, encoding="utf-8"))
+    process = subprocess.Popen(words, stdin=pipe, stdout=pipe, env=environment, encoding="utf-8")
+    assert process.stdin and process.stdout
+    return Worker(process, process.stdin, process.stdout)
 
 
 def dismiss(pool: Sequence[Worker]) -> None:
@@ -69,9 +72,9 @@ def dismiss(pool: Sequence[Worker]) -> None:
     for worker in pool:
         if worker.number is not None:
             worker.process.terminate()
-        elif worker.process.stdin:
+        else:
             with suppress(BrokenPipeError):
-                worker.process.stdin.close()
+                worker.numbers.close()
     deadline = time.monotonic() + PATIENCE
     for worker in pool:
         try:
@@ -79,10 +82,9 @@ def dismiss(pool: Sequence[Worker]) -> None:
         except subprocess.TimeoutExpired:
             worker.process.kill()
             worker.process.wait()
-        for pipe in (worker.process.stdin, worker.process.stdout):
-            if pipe:
-                with suppress(BrokenPipeError):
-                    pipe.close()
+        for pipe in (worker.numbers, worker.answers):
+            with suppress(BrokenPipeError):
+                pipe.close()
 
 
 @dataclass
@@ -103,9 +105,8 @@ class LocalPool:
         worker = next((each for each in self.workers if each.number is None), None)
         if worker is None:
             worker = start_worker(self.place)
-            assert worker.process.stdout is not None
             self.workers.append(worker)
-            self.selector.register(worker.process.stdout, selectors.EVENT_READ, worker)
+            self.selector.register(worker.answers, selectors.EVENT_READ, worker)
         worker.give(number)
 
     def ended(self) -> Iterator[tuple[int, Answer]]:

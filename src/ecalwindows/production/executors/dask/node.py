@@ -56,8 +56,7 @@ def _ends_wanted(worker: Worker) -> bool:
     """Wait until a worker process has an answer, or nobody wants it any more."""
     is_wanted = _wanted_by_dask()
     with selectors.DefaultSelector() as selector:
-        assert worker.process.stdout is not None
-        selector.register(worker.process.stdout, selectors.EVENT_READ)
+        selector.register(worker.answers, selectors.EVENT_READ)
         while not selector.select(timeout=LOOK_EVERY):
             if not is_wanted():
                 return False
