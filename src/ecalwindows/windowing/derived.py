@@ -68,7 +68,7 @@ class Values:
 
     def __init__(self, batch: WindowBatch, *, as_stored: bool = False) -> None:
         self.batch = batch
-        self.has = held(batch)
+        self.has = batch.held
         self.as_stored = as_stored
         self._known: dict[str, Array] = {}
 
@@ -287,12 +287,6 @@ def _rules() -> Iterator[tuple[str, Rule]]:
 RULES: dict[str, tuple[Rule, ...]] = {}
 for _name, _rule in _rules():
     RULES[_name] = (*RULES.get(_name, ()), _rule)
-
-
-def held(batch: WindowBatch) -> frozenset[str]:
-    """Names of the columns that a batch has; `window_index` only where it is not empty."""
-    names = {*batch.window, *batch.cluster, *batch.pair}
-    return frozenset(names | ({"window_index"} if len(batch.window_index.data) else set()))
 
 
 def can_have(name: str, names: Collection[str], asked: frozenset[str] = frozenset()) -> bool:

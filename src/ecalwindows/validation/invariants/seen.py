@@ -13,7 +13,7 @@ from ecalwindows.core.arrays import Array, Flags, Integers
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.geometry import Geometry
 from ecalwindows.core.schema import COLUMNS, SENTINEL
-from ecalwindows.windowing.derived import ROUNDED, RULES, Rule, Values, held
+from ecalwindows.windowing.derived import ROUNDED, RULES, Rule, Values
 
 SMALLEST = float(np.finfo(np.float32).tiny)
 """Below it float32 loses digits, down to 0."""
@@ -42,7 +42,7 @@ class Seen:
     def held(self) -> frozenset[str]:
         """Columns of the batch, and settings that are known."""
         settings = {SETTING + name for name, value in self.settings.items() if value is not None}
-        return held(self.batch) | settings
+        return self.batch.held | settings
 
     @property
     def window(self) -> Integers:
