@@ -12,6 +12,7 @@ from ecalwindows.core.arrays import Array, Floats
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.core.geometry import CRACK
 from ecalwindows.evaluation.kernels import bootstrap as kernels
+from ecalwindows.studies.binning import place_in
 from ecalwindows.studies.working_points.threshold_scan import in_threads, round_keys
 
 Edges = tuple[float, ...]
@@ -116,9 +117,7 @@ def bins_of(table: Table, edges: Mapping[str, Edges]) -> Iterator[tuple[Bin, Arr
 
 def _places(table: Table, name: str, edges: Edges) -> Array:
     """The bin of each entry, -1 outside."""
-    values = np.abs(table[name]) if name.endswith("_eta") else table[name]
-    place = np.searchsorted(np.array(edges), values, side="right") - 1
-    return np.where((place >= 0) & (place < len(edges) - 1), place, -1)
+    return place_in(edges, np.abs(table[name]) if name.endswith("_eta") else table[name])
 
 
 def measure(

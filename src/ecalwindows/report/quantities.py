@@ -12,7 +12,7 @@ from ecalwindows.core.batch import WindowBatch, window_sum
 from ecalwindows.core.geometry import CRACK, Geometry
 from ecalwindows.core.schema import COLUMNS, SENTINEL, Level
 from ecalwindows.evaluation.events import Windows
-from ecalwindows.studies.distributions import is_drawn
+from ecalwindows.studies.distributions import SUPERCLUSTERS, energies, is_drawn, response_of, true_energy
 
 Threshold = Callable[[Floats, Floats], Floats]
 """Raw Et [GeV] and abs(eta) of seeds in, the least score of a true cluster out."""
@@ -75,6 +75,9 @@ DERIVED: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 """Quantities of windows that follow from columns: unit and meaning."""
 
+RESPONSES = dict(zip(SUPERCLUSTERS, ("response_true", "response_geom_mustache", "response_mustache"), strict=True))
+"""The response of each kind of supercluster."""
+
 NOTABLE = {
     "outside_mustache": "most energy outside the mustache",
     "edge_nearness": "true clusters nearest to the edge of the window",
@@ -135,11 +138,8 @@ def derived(
     if "in_geom_mustache" in held:
         geometric = batch.column("in_geom_mustache").astype(np.bool_)
         found["outside_mustache"] = np.where(matched, window_sum(batch, energy * (inside & ~geometric)), SENTINEL)
-        found |= _response(batch, "response_geom_mustache", window_sum(batch, energy * geometric))
-    found |= _response(batch, "response_true", window_sum(batch, energy * inside))
-    if {"en_mustache_raw", "is_seed_mustache_matched"} <= held:
-        raw = batch.window["en_mustache_raw"].astype(np.float64)
-        found |= _response(batch, "response_mustache", raw, batch.window["is_seed_mustache_matched"].astype(np.bool_))
+    for kind, raw, exists in energies(batch) if true_energy(batch) else ():
+        found[RESPONSES[kind]], _ = response_of(batch, raw, exists)
     if "is_calo_matched_diffcalo" in held:
         found["other_energy"] = window_sum(batch, energy * batch.column("is_calo_matched_diffcalo"))
     if {"cluster_deta", "cluster_dphi", "seed_eta"} <= held:
@@ -148,24 +148,12 @@ def derived(
         seed = batch.column("is_seed").astype(np.bool_)
         wrong = window_sum(batch, energy * np.abs(scores.astype(np.float64) - inside) * ~seed)
         found["wrong_energy"] = np.where(matched, wrong, SENTINEL)
-        found |= _response(batch, "response_score", window_sum(batch, energy * (seed | (scores >= SELECTED))))
+        if true_energy(batch):
+            selected = window_sum(batch, energy * (seed | (scores >= SELECTED)))
+            found["response_score"], _ = response_of(batch, selected, np.ones(n, np.bool_))
     if threshold is not None and {"calo_score", "is_calo_matched", "is_seed", "et_seed", "seed_eta"} <= held:
         found["label_closeness"] = _label_closeness(batch, threshold)
     return {name: found[name] for name in DERIVED if name in found and len(found[name]) == n}
-
-
-def _response(batch: WindowBatch, name: str, energy: Floats, exists: Flags | None = None) -> dict[str, Floats]:
-    """Energy over true energy, for matched windows of main clusters: at most one window for each caloparticle."""
-    good = next((each for each in ("en_true_sim_good", "en_true_sim") if each in batch.window), None)
-    if good is None:
-        return {}
-    true = batch.window[good].astype(np.float64)
-    used = batch.window["is_seed_calo_matched"].astype(np.bool_) & (true > 0)
-    if "is_seed_calo_seed" in batch.window:
-        used &= batch.window["is_seed_calo_seed"].astype(np.bool_)
-    if exists is not None:
-        used &= exists
-    return {name: np.where(used, energy / np.where(used, true, 1.0), SENTINEL)}
 
 
 def _nearness(batch: WindowBatch, geometry: Geometry) -> Floats:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ecalwindows.core.arrays import Floats
+from ecalwindows.core.arrays import Array, Floats, Integers
 
 BINS = 60
 ENDS = (0.001, 0.999)
@@ -22,6 +23,11 @@ DIGITS = 6
 """Number of digits of the edges, so that tables are short and the same on every machine."""
 
 
+def shortened(values: Floats, digits: int = DIGITS) -> Floats:
+    """The numbers with so many significant digits."""
+    return np.array([float(f"{value:.{digits}g}") for value in values.tolist()])
+
+
 @dataclass(frozen=True)
 class Binning:
     """Bins of a column.
@@ -34,6 +40,12 @@ class Binning:
 
     edges: Floats
     is_log: bool = False
+
+
+def place_in(edges: Sequence[float] | Floats, values: Array) -> Integers:
+    """The bin of each value, int64 (n,), -1 outside; bins include their lower edge."""
+    place = np.searchsorted(edges, values, side="right") - 1
+    return np.where(place < len(edges) - 1, place, -1)
 
 
 def binning_of(values: Floats) -> Binning:
@@ -75,5 +87,5 @@ def _ends(values: Floats) -> tuple[float, float]:
 
 def _short(edges: Floats) -> Floats:
     """The edges rounded to DIGITS digits, or unchanged if they would not increase any more."""
-    short = np.array([float(f"{edge:.{DIGITS}g}") for edge in edges.tolist()])
+    short = shortened(edges)
     return short if (np.diff(short) > 0).all() else edges

@@ -19,7 +19,7 @@ import numpy as np
 from ecalwindows.core.arrays import Array, Flags, Floats, Integers
 from ecalwindows.core.batch import WindowBatch, window_sum
 from ecalwindows.core.schema import COLUMNS, SENTINEL, Level
-from ecalwindows.studies.binning import Binning, binning_of
+from ecalwindows.studies.binning import Binning, binning_of, shortened
 from ecalwindows.studies.working_points.caloparticles import ET_EDGES, ETA_EDGES
 from ecalwindows.validation.drift import Moments, Sample
 
@@ -32,7 +32,7 @@ LABELS: dict[Level, str] = {"window": "is_seed_calo_matched", "cluster": "in_scl
 
 ALL, UNMATCHED = -1, 2
 SEED_ETA = np.linspace(-3, 3, 61).round(6)
-SEED_ET = np.array([float(f"{edge:.4g}") for edge in np.geomspace(1, 500, 41)])
+SEED_ET = shortened(np.geomspace(1, 500, 41), 4)
 SHARE_COLUMNS = ("et_cluster_calib", "et_cluster", "cluster_deta", "cluster_dphi")
 """Columns over which clusters that are not the seed of their window are counted too."""
 
@@ -184,23 +184,34 @@ class Distributions:
 
     def _add_responses(self, batch: WindowBatch, groups: Groups) -> None:
         """Energy over that of the caloparticle, from windows of main clusters: at most one window per caloparticle."""
-        good = next((name for name in ("sim_good", "sim") if f"en_true_{name}" in batch.window), None)
+        good = true_energy(batch)
         if good is None or "seed_eta" not in batch.window:
             return
-        true = batch.window[f"en_true_{good}"].astype(np.float64)
-        is_used = (groups.label == 1) & (true > 0)
-        if "is_seed_calo_seed" in batch.window:
-            is_used &= batch.window["is_seed_calo_seed"]
         by = {"seed_eta": np.abs(batch.window["seed_eta"].astype(np.float64))}
         if f"et_true_{good}" in batch.window:
             by["et_true"] = batch.window[f"et_true_{good}"].astype(np.float64)
-        for kind, energy, found in _energies(batch):
-            rows = is_used & found
+        for kind, energy, exists in energies(batch):
+            response, rows = response_of(batch, energy, exists)
             for axis, values in by.items():
-                self.responses[axis].fill(groups.flavour[rows], kind, values[rows], energy[rows] / true[rows])
+                self.responses[axis].fill(groups.flavour[rows], kind, values[rows], response[rows])
 
 
-def _energies(batch: WindowBatch) -> Iterator[tuple[str, Floats, Flags]]:
+def true_energy(batch: WindowBatch) -> str | None:
+    """The kind of true energy of caloparticles with which energies are compared; None if there is none."""
+    return next((name for name in ("sim_good", "sim") if f"en_true_{name}" in batch.window), None)
+
+
+def response_of(batch: WindowBatch, energy: Floats, exists: Flags) -> tuple[Floats, Flags]:
+    """Energy over true energy, (n_windows,), and where there is one: in matched windows of main clusters.
+
+    So there is at most one for each caloparticle. exists : bool (n_windows,), whether there is such an energy
+    """
+    true = batch.window[f"en_true_{true_energy(batch)}"].astype(np.float64)
+    used = (true > 0) & exists & batch.window.get(LABELS["window"], False) & batch.window.get("is_seed_calo_seed", True)
+    return np.where(used, energy / np.where(used, true, 1.0), SENTINEL), used
+
+
+def energies(batch: WindowBatch) -> Iterator[tuple[str, Floats, Flags]]:
     """Yield each kind of supercluster with its raw energy [GeV], (n_windows,), and whether it exists, (n_windows,)."""
     for kind, label in zip(SUPERCLUSTERS, ("in_scluster", "in_geom_mustache"), strict=False):
         if {"en_cluster", label} <= batch.pair.keys():
@@ -275,7 +286,7 @@ def _bin_rows(found: Distributions, counted: Iterable[Counted]) -> Iterator[Row]
 def _cells(histogram: Any) -> Iterator[Row]:
     """Yield the filled cells of a histogram over two categories and two axes of numbers, sorted."""
     first, second, x, y = histogram.axes
-    edges = [[float(f"{edge:.9g}") for edge in axis.edges] for axis in (x, y)]
+    edges = [shortened(axis.edges, 9).tolist() for axis in (x, y)]
     counts = histogram.values()
     groups = sorted((f, s, i, j) for i, f in enumerate(first) for j, s in enumerate(second))
     for f, s, i, j in groups:

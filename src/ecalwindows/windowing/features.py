@@ -229,14 +229,7 @@ def hit_columns(events: Events, members: Members) -> tuple[Array, Columns]:
     offsets, rows = gathered_rows(events.hits_offsets, members.used)
     hits = {name: column[rows] for name, column in events.hits.items()}
     energy = hits["rechitEnergy"]
-    columns = {
-        "ieta": hits["ieta"],
-        "iphi": hits["iphi"],
-        "iz": hits["iz"],
-        "energy": energy,
-        "energy_fraction": float64(energy) * float64(hits["fraction"]),
-        "fraction": hits["fraction"],
-    }
+    columns = hits | {"energy": energy, "energy_fraction": float64(energy) * float64(hits["fraction"])}
     return offsets, {name: rounded(columns[name], dtype) for name, dtype, _, _ in HIT_COMPONENTS}
 
 

@@ -1,4 +1,7 @@
-"""Bins in which weights are derived, given by the user or chosen from the windows."""
+"""Bins in which weights are derived, given by the user or chosen from the windows.
+
+Edges that are chosen have few digits, so that they are the same in JSON, tables and memory.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import numpy as np
 
 from ecalwindows.core.arrays import Floats
 from ecalwindows.core.errors import SettingsError
+from ecalwindows.studies.binning import shortened
 from ecalwindows.studies.reweighting.fit import Bins, Windows
 
 ENDS = (0.001, 0.999)
@@ -57,12 +61,12 @@ def equal_width(values: Floats, n: int) -> Floats:
     low, high = (float(end) for end in np.quantile(values, ENDS))
     step = 10.0 ** (math.floor(math.log10(high)) - 1) if high > 0 else 1.0
     low = 0.0 if 0 <= low < 0.05 * high else math.floor(low / step) * step
-    return _short(np.linspace(low, max(math.ceil(high / step) * step, low + step), n + 1))
+    return shortened(np.linspace(low, max(math.ceil(high / step) * step, low + step), n + 1))
 
 
 def equal_contents(values: Floats, n: int) -> Floats:
     """Edges of at most n bins with about equal numbers of values."""
-    edges = np.unique(_short(np.quantile(values, np.linspace(0, 1, n + 1))))
+    edges = np.unique(shortened(np.quantile(values, np.linspace(0, 1, n + 1))))
     return edges if len(edges) > 1 else np.array([edges[0], edges[0] + 1])
 
 
@@ -72,11 +76,6 @@ def integer_edges(values: Floats, n: int) -> Floats:
     if high - low <= max(MAX_SINGLE, n):
         return np.arange(low, high + 2, dtype=np.float64)
     return np.unique(np.concatenate([[low], np.ceil(np.quantile(values, np.linspace(0, 1, n + 1)[1:-1])), [high + 1]]))
-
-
-def _short(edges: Floats) -> Floats:
-    """Edges rounded to six digits, so that they are the same in JSON, tables and memory."""
-    return np.array([float(f"{edge:.6g}") for edge in edges.tolist()])
 
 
 def _wrong(found: str, option: str) -> SettingsError:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ecalwindows.core.arrays import Floats
+from ecalwindows.studies.binning import shortened
 from ecalwindows.studies.reweighting.fit import ELECTRON, PHOTON, Fit
 
 FLATTENING, TO_ELECTRONS, TOTAL = "flattening_seed_et_eta", "photon_to_electron_weight", "total_reweighting"
@@ -31,7 +32,7 @@ def weights_json(fit: Fit, description: str) -> dict[str, Any]:
             "nodetype": "multibinning",
             "inputs": list(names),
             "edges": [edges[name].tolist() for name in names],
-            "content": [float(f"{value:.10g}") for value in values.T.ravel().tolist()],
+            "content": shortened(values.T.ravel(), 10).tolist(),
             "flow": "clamp",
         }
 

@@ -17,6 +17,7 @@ from ecalwindows.core.events import Events, float64
 from ecalwindows.core.geometry import Geometry
 from ecalwindows.core.kernels.gather import gathered_rows
 from ecalwindows.core.settings import WindowSettings
+from ecalwindows.studies.binning import place_in
 from ecalwindows.studies.kernels import containment as kernels
 from ecalwindows.studies.matches.clusters import matched_clusters, matched_groups
 from ecalwindows.windowing.association import association
@@ -168,8 +169,8 @@ class Containment:
     def add(self, points: Points, without_seed: int) -> None:
         """Add caloparticles and the number of those without a seed."""
         a = np.abs(points.seed_eta)
-        number = np.searchsorted(self.eta_edges, a, side="right") - 1
-        here = (number >= 0) & (number < len(self.n))
+        number = place_in(self.eta_edges, a)
+        here = number >= 0
         self.without_seed += without_seed
         self.beyond += int((~here).sum())
         place = np.where(here, number * BLOCKS + points.block, 0)

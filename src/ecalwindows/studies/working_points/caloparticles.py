@@ -17,6 +17,7 @@ from ecalwindows.core.arrays import Array, Bytes, Flags, Floats, Integers, Singl
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.core.geometry import CRACK
 from ecalwindows.core.names import some
+from ecalwindows.studies.binning import place_in
 from ecalwindows.studies.matches.reading import MADE_BY, Paths, read_matches
 
 ET_EDGES = (1.0, 4.0, 10.0, 15.0, 25.0, 40.0, 50.0, 70.0, 100.0, 150.0, 200.0, 300.0, 500.0)
@@ -65,10 +66,8 @@ class Bins:
         -------
         int64 (n,): index of the Et bin * number of eta bins + index of the eta bin; -1 outside the bins
         """
-        i = np.searchsorted(self.et, et, side="right") - 1
-        j = np.searchsorted(self.eta, eta, side="right") - 1
-        inside = (i >= 0) & (i < self.shape[0]) & (j >= 0) & (j < self.shape[1])
-        return np.where(inside, i * self.shape[1] + j, -1)
+        i, j = place_in(self.et, et), place_in(self.eta, eta)
+        return np.where((i >= 0) & (j >= 0), i * self.shape[1] + j, -1)
 
 
 def scan_thresholds(per_decade: int) -> Floats:
