@@ -70,7 +70,7 @@ def test_gathered_rows(lengths: list[int], data: Any) -> None:
 @given(st.binary(max_size=5), st.lists(st.tuples(*[st.integers(-(2**63), 2**63 - 1)] * 3), max_size=5))
 def test_joined_numbers(first: bytes, rows: list[tuple[int, int, int]]) -> None:
     numbers = np.array(rows, dtype=np.int64).reshape(len(rows), 3)
-    offsets, data = features.joined_numbers(np.frombuffer(first, dtype=np.uint8), numbers)
+    offsets, data = features.joined_numbers(np.frombuffer(first, dtype=np.uint8).copy(), numbers)
     texts = [bytes(data[a:b]) for a, b in itertools.pairwise(offsets)]
     assert texts == [first + "_".join(map(str, row)).encode() for row in rows]
 
@@ -79,7 +79,7 @@ def test_joined_numbers(first: bytes, rows: list[tuple[int, int, int]]) -> None:
 def test_hashes_of_texts(texts: list[bytes], start: int) -> None:
     """FNV-1a, mixed at the end as SplitMix64 does (which adds its constant before)."""
     offsets = np.cumsum([0, *map(len, texts)], dtype=np.int64)
-    data = np.frombuffer(b"".join(texts), dtype=np.uint8)
+    data = np.frombuffer(b"".join(texts), dtype=np.uint8).copy()
     with np.errstate(over="ignore"):  # NumPy warns where the kernel is run without compilation
         found = hashing.text_hashes(offsets, data, np.uint64(start))
     for text, result in zip(texts, found.tolist(), strict=True):
@@ -226,9 +226,9 @@ def test_main_clusters_stay_within_their_caloparticles() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 2])
 def test_numbers_of_records_stay_within_their_arrays(size: int) -> None:
-    floats = np.frombuffer(b"\x12\x0e\x0a\x0c" + bytes(12), dtype=np.uint8)  # a FloatList of three packed numbers
-    ints = np.frombuffer(b"\x1a\x05\x0a\x03\x01\x02\x03", dtype=np.uint8)
-    lists = np.frombuffer(b"\x0a\x00\x0a\x00\x0a\x00", dtype=np.uint8)
+    floats = np.frombuffer(b"\x12\x0e\x0a\x0c" + bytes(12), np.uint8).copy()  # a FloatList of three packed numbers
+    ints = np.frombuffer(b"\x1a\x05\x0a\x03\x01\x02\x03", np.uint8).copy()
+    lists = np.frombuffer(b"\x0a\x00\x0a\x00\x0a\x00", np.uint8).copy()
     out, complete = guarded(size, np.uint32)
     assert tfrecord_reader.read_floats(floats, np.array([[0, len(floats)]]), out).tolist() == [-1]
     assert unspoilt(complete, size)

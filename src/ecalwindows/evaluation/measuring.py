@@ -206,7 +206,7 @@ def _measured(
                 continue
             values = np.stack([table[name][rows] for table in tables]).astype(np.float64)
             chosen = np.isfinite(values).all(axis=0) if only_common else np.ones(len(rows), bool)
-            means = kernels.means(values[:, chosen], key[chosen], keys)
+            means = kernels.means(np.compress(chosen, values, axis=1), key[chosen], keys)
             yield from rows_of(where, name, int(chosen.sum()), names, means, references)
 
 

@@ -220,7 +220,7 @@ def _supercluster_columns(members: Members, values: Columns, labels: Labels) -> 
 def window_indices(sample: str, columns: Columns) -> Text:
     """The text `<sample>_<run>_<lumi>_<event>_<seed_index>` of each window (no first part without a sample)."""
     numbers = np.stack([columns[name] for name in ("run_id", "lumi_id", "event_id", "seed_index")], axis=1)
-    first = np.frombuffer(f"{sample}_".encode() if sample else b"", dtype=np.uint8)
+    first = np.frombuffer(f"{sample}_".encode() if sample else b"", dtype=np.uint8).copy()  # else compiled once more
     return Text(*kernels.joined_numbers(first, np.ascontiguousarray(numbers, dtype=np.int64)))
 
 

@@ -108,7 +108,7 @@ def closure(
             there = np.isfinite(response)
             counts[way, rows[there]] = n_clusters[there]
             if there.any():
-                numbers[way, number] = kernels.resolutions(response[there], weights[:, there])
+                numbers[way, number] = kernels.resolutions(response[there], np.compress(there, weights, axis=1))
                 kept[way, number] = n_clusters[there].mean()
                 relative[way, rows[there]] = response[there] / numbers[way, number, 0, 0]
 
@@ -119,7 +119,7 @@ def closure(
         for way in range(len(WAYS)):
             there = np.isfinite(relative[way, rows])
             if there.any():
-                numbers[way, -1] = kernels.resolutions(relative[way, rows][there], weights[:, there])
+                numbers[way, -1] = kernels.resolutions(relative[way, rows][there], np.compress(there, weights, axis=1))
                 kept[way, -1] = counts[way, rows][there].mean()
     entries = np.array([len(each) for each in by_bin] + [len(rows)], dtype=np.int64)
     with_mustache = [int(np.isfinite(sample.mustache[each]).sum()) for each in [*by_bin, rows]]
