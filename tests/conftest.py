@@ -39,14 +39,12 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault("NUMBA_CACHE_DIR", os.path.join(base, "ecalwindows", "numba"))
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_collection(session: pytest.Session) -> Generator[None, Any, Any]:
-    """Python looks for unused objects less often, and never among libraries and the list of tests: those are used."""
+def pytest_collection() -> None:
+    """Python looks for unused objects less often: libraries and the list of tests are many objects that are used.
+
+    Nothing is frozen: Hypothesis 6.122 asks the garbage collector for referrers.
+    """
     gc.set_threshold(20_000, 20, 20)
-    found = yield
-    gc.collect()
-    gc.freeze()
-    return found
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

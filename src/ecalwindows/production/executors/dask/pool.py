@@ -183,10 +183,8 @@ class DaskPool:
         """One job for each thread of a worker: one that only waits there would be lost with the worker, too."""
         if self.client.status != "running":
             raise self._lost()
-        try:
+        with self._asked():
             threads: int = sum(self.client.nthreads().values())
-        except OSError as error:
-            raise self._lost() from error
         now = time.monotonic()
         if threads:
             self.last_seen = now
@@ -197,7 +195,8 @@ class DaskPool:
 
     def begin(self, number: int) -> None:
         """Send a job, as the path of the plan and a number."""
-        future = self.client.submit(run_on_node, str(self.place.plan), number, version, pure=False)
+        with self._asked():
+            future = self.client.submit(run_on_node, str(self.place.plan), number, version, pure=False)
         self.futures[number] = future
         future.add_done_callback(lambda _: self.over.put(number))
 
@@ -212,14 +211,23 @@ class DaskPool:
             return
 
     def _answer(self, future: Any) -> Answer:
-        if future.status == "finished":
-            return Answer(**future.result())
-        if future.status != "error":
-            raise self._lost()
-        error = future.exception()
+        with self._asked():
+            if future.status == "finished":
+                return Answer(**future.result())
+            if future.status != "error":
+                raise self._lost()
+            error = future.exception()
         if type(error).__name__ == "KilledWorker":
             return Answer(error="its dask worker died", again=True, lost=True)
         return Answer(error=one_line(error), again=True, fatal=isinstance(error, ImportError))
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        """Raise ProductionError where the scheduler is lost while it is asked."""
+        try:
+            yield
+        except OSError as error:
+            raise self._lost() from error
 
     def _lost(self) -> ProductionError:
         return ProductionError(
@@ -232,7 +240,8 @@ class DaskPool:
         """Stop what still runs, and wait until it has ended."""
         if not self.futures or self.client.status != "running":  # jobs end by themselves without a scheduler
             return
-        self.client.cancel(list(self.futures.values()), force=True)
         until = time.monotonic() + PATIENCE
-        while time.monotonic() < until and sum(self.client.run(jobs_running, str(self.place.plan)).values()):
-            time.sleep(0.2)
+        with suppress(OSError):  # the scheduler is lost meanwhile
+            self.client.cancel(list(self.futures.values()), force=True)
+            while time.monotonic() < until and sum(self.client.run(jobs_running, str(self.place.plan)).values()):
+                time.sleep(0.2)
