@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ecalwindows.commands.parity_inputs import Difference, Given
-from ecalwindows.core.arrays import offsets_of
-from ecalwindows.core.batch import Array, WindowBatch
+from ecalwindows.core.arrays import Array, offsets_of
+from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import UnknownColumnError, refuse_missing
 from ecalwindows.core.progress import Steps
 from ecalwindows.dataset.reading.opened import Dataset

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ecalwindows.commands.parity_data import Reading
-from ecalwindows.core.batch import Array, WindowBatch, window_sum
+from ecalwindows.core.arrays import Array, Singles
+from ecalwindows.core.batch import WindowBatch, window_sum
 from ecalwindows.core.progress import Steps
 from ecalwindows.dataset.finalizing.identity import batch_keys
 from ecalwindows.evaluation.measuring import MIN_ENTRIES, measure
@@ -147,7 +147,7 @@ def _rescaled(definition: InputDefinition, scalers: Mapping[Name, tuple[float, f
     return definition.model_copy(update=parts)
 
 
-def _scores(model: Model, batch: WindowBatch, trained: Mapping[Name, str], way: Change) -> NDArray[np.float32]:
+def _scores(model: Model, batch: WindowBatch, trained: Mapping[Name, str], way: Change) -> Singles:
     """The scores of all clusters; 0 for those that are left out."""
     kept = np.ones(len(batch.pair_cluster), np.bool_)
     if way.membership or way.geometry:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.batch import Array
+from ecalwindows.core.arrays import Array
 from ecalwindows.dataset.finalizing.identity import sample_counts
 from ecalwindows.training.opened import open_dataset
 from ecalwindows.training.padding import PaddedBatch

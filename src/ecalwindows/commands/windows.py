@@ -7,12 +7,10 @@ import json
 import logging
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -65,10 +63,9 @@ def iter_made(
     *,
     reading: Reading,
     report: Report,
-    observer: Observer | None = None,
 ) -> Iterator[Made]:
     """Windows of all inputs, step by step, in order; fills the report. At least one step, empty if need be."""
-    steps = iter_encoded(inputs, settings, threshold, _as_made, reading=reading, report=report, observer=observer)
+    steps = iter_encoded(inputs, settings, threshold, _as_made, reading=reading, report=report)
     return (made for made, _ in steps)
 
 
@@ -99,15 +96,17 @@ def iter_encoded(
 
     empty = (threads or Threads()).begin(work_on_none)  # loads compiled code, with threads while the first step is read
     steps = iter_results(inputs, settings, work, reading=reading, report=report, threads=threads)
-    first = deque(islice(steps, 1 if threads and threads.n > 1 else 0))
+    step = next(steps, None)
     yield empty.result()
     del empty
-    for _, events, (made, encoded) in chain((first.popleft() for _ in range(len(first))), steps):
+    while step is not None:
+        _, events, (made, encoded) = step
         report.counts += made.counts
         if observer:
             observer(events, made)
         yield made, encoded
-        del events, made, encoded
+        del step, events, made, encoded  # they are free before the next ones are read
+        step = next(steps, None)
 
 
 def prepared(

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecalwindows.core.batch import Array, WindowBatch
-from ecalwindows.training.inputs import CMSSW_CLUSTER, Floats, InputDefinition, Tensor
+from ecalwindows.core.arrays import Array, Floats, Integers, Singles
+from ecalwindows.core.batch import WindowBatch
+from ecalwindows.training.inputs import CMSSW_CLUSTER, InputDefinition, Tensor
 from ecalwindows.training.kernels.cmssw import window_summaries
 from ecalwindows.windowing.kernels.features import transverse
 from ecalwindows.windowing.kernels.windows import wrapped_differences
@@ -24,8 +24,6 @@ SOURCES = {
 """Columns of a dataset of which the features are made."""
 
 HIT_SOURCES = {"ieta": "ieta", "iphi": "iphi", "iz": "iz", "en_withfrac": "energy_fraction"}
-
-Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class CmsswInputs:
         hits = [HIT_SOURCES[name] for name in self.definition.hits.names] if self.definition.hits else []
         return frozenset((*SOURCES.values(), "is_seed", *hits))
 
-    def __call__(self, batch: WindowBatch) -> tuple[Floats, Floats, Floats]:
+    def __call__(self, batch: WindowBatch) -> tuple[Singles, Singles, Singles]:
         """Inputs of clusters (n_pairs, n), windows (n_windows, n) and hits (n_hits, n), float32, as they are fed."""
         clusters, windows = cmssw_features(batch, windows=self.definition.windows is not None)
         hits = self.definition.hits
@@ -74,7 +72,7 @@ def cmssw_features(batch: WindowBatch, *, windows: bool = True) -> tuple[dict[st
     return {name: values[:, i] for i, name in enumerate(CMSSW_CLUSTER)}, of_windows
 
 
-def seed_rows(batch: WindowBatch) -> NDArray[np.int64]:
+def seed_rows(batch: WindowBatch) -> Integers:
     """The row of the seed of each window among the (window, cluster) pairs, int64 (n_windows,)."""
     owner = batch.window_of_pair
     found = np.flatnonzero(batch.pair_cluster == batch.window_seed[owner])
@@ -83,7 +81,7 @@ def seed_rows(batch: WindowBatch) -> NDArray[np.int64]:
     return rows
 
 
-def cluster_values(batch: WindowBatch, seed: NDArray[np.int64]) -> Numbers:
+def cluster_values(batch: WindowBatch, seed: Integers) -> Floats:
     """What CMSSW knows of each cluster, in the order of `CMSSW_CLUSTER`, float64 (n_pairs, 12)."""
     columns = {name: batch.column(source).astype(np.float64) for name, source in SOURCES.items()}
     columns["cl_et"] = transverse(columns["cl_energy"], columns["cl_eta"])
@@ -95,12 +93,12 @@ def cluster_values(batch: WindowBatch, seed: NDArray[np.int64]) -> Numbers:
     return np.stack([columns[name] for name in CMSSW_CLUSTER], axis=1)
 
 
-def scaled(part: Tensor | None, columns: dict[str, Array], n: int) -> Floats:
+def scaled(part: Tensor | None, columns: dict[str, Array], n: int) -> Singles:
     """The inputs of a part side by side, float32 (n, inputs); no inputs without a part."""
     if part is None:
         return np.zeros((n, 0), np.float32)
     values = np.stack([columns[name].astype(np.float64) for name in part.names], axis=1)
     shift, width = part.cmssw_scales
     with np.errstate(over="ignore"):
-        result: Floats = ((values - shift) / width).astype(np.float32)
+        result: Singles = ((values - shift) / width).astype(np.float32)
     return result

@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecalwindows.core.arrays import offsets_of
-from ecalwindows.core.batch import Array
+from ecalwindows.core.arrays import Array, Flags, Integers, Singles, offsets_of
 from ecalwindows.training.kernels.gather import fill_flat, fill_flat_hits
 from ecalwindows.training.padding import (
-    Integers,
     NamedArrays,
     Padding,
     Pieces,
@@ -37,13 +34,13 @@ class FlatBatch(NamedArrays):
     """
 
     names: Padding
-    cl_features: NDArray[np.float32]
-    cl_labels: NDArray[np.bool_]
+    cl_features: Singles
+    cl_labels: Flags
     cl_offsets: Integers
-    cl_hits: NDArray[np.float32]
+    cl_hits: Singles
     hit_offsets: Integers
-    seed_features: NDArray[np.float32]
-    window_features: NDArray[np.float32]
+    seed_features: Singles
+    window_features: Singles
     metadata: Mapping[str, Array]
 
     def __len__(self) -> int:

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from ecalwindows.core.arrays import Singles
 from ecalwindows.core.errors import SettingsError, near
 from ecalwindows.core.files.output import check_output, written_atomically
 from ecalwindows.core.schema import COLUMNS, DATA_MODEL_VERSION, HIT_COMPONENTS
@@ -61,7 +61,6 @@ NAMES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """Names of the inputs that there are, by convention and level."""
 
-Floats = NDArray[np.float32]
 TensorName = Annotated[str, Field(min_length=1)]
 Places = Annotated[Int, Field(ge=1, le=10_000)]
 WIDTHS = "numbers below 3.4e38, and a width above 1e-45"
@@ -155,14 +154,14 @@ class Tensor(Part):
         return tuple(each.name for each in self.features)
 
     @property
-    def scales(self) -> tuple[Floats, Floats]:
+    def scales(self) -> tuple[Singles, Singles]:
         """What is subtracted from each input, and what it is divided by: float32 (n,) each."""
         with np.errstate(over="ignore"):
             shift, width = np.array([each.scale for each in self.features], dtype=np.float64).T.astype(np.float32)
         return shift, width
 
     @property
-    def cmssw_scales(self) -> tuple[Floats, Floats]:
+    def cmssw_scales(self) -> tuple[Singles, Singles]:
         """The same as CMSSW has them: its two numbers are float32, and so is the difference of them."""
         shift, width = self.scales
         for i, each in enumerate(self.features):

@@ -7,13 +7,13 @@ from itertools import islice
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ecalwindows.core.arrays import Integers
 
 POOL = 4
 """Pieces (row groups) among whose windows a shuffle draws at a time: bounds the memory."""
 
 S = TypeVar("S")
-Integers = NDArray[np.int64]
 Gather = list[tuple[S, Integers, Integers]]
 """What a batch takes of each source: its rows, and their places in the batch."""
 

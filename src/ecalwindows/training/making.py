@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ecalwindows.core.arrays import offsets_of
+from ecalwindows.core.arrays import Integers, offsets_of
 from ecalwindows.core.errors import InputError
 from ecalwindows.training.flat import FlatBatch, flat_batch, lengths, max_hits
-from ecalwindows.training.order import Integers, MixedOrder, Order, pieces
+from ecalwindows.training.order import MixedOrder, Order, pieces
 from ecalwindows.training.padding import (
     PaddedBatch,
     Padding,

@@ -20,10 +20,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.arrays import offsets_of
+from ecalwindows.core.arrays import Integers, offsets_of
 from ecalwindows.core.event_hash import hash_chain
-
-Integers = NDArray[np.int64]
 
 BLOCKS, WINDOWS, BUCKETS = 1, 2, 3
 """Purposes of random orders."""

@@ -8,18 +8,15 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecalwindows.core.arrays import offsets_of
-from ecalwindows.core.batch import Array, Text, WindowBatch
+from ecalwindows.core.arrays import Array, Flags, Integers, Singles, offsets_of
+from ecalwindows.core.batch import Text, WindowBatch
 from ecalwindows.core.errors import unknown_column
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.core.schema import COLUMNS, HIT_NAMES
 from ecalwindows.formats.parquet.definition import DEFAULT_HITS, GROUPS, FeaturesDefinition
 from ecalwindows.formats.parquet.stored import text_array
 from ecalwindows.training.kernels.gather import clear_padded, fill_padded, fill_texts, fill_windows
 from ecalwindows.training.sharing import empty, room
-
-Integers = NDArray[np.int64]
 
 KINDS = ("float32", "float64", "int32", "int64", "bool")
 """Stored dtypes of columns of numbers, in the order in which `fill_windows` takes them."""
@@ -97,7 +94,7 @@ def padding_of(definition: FeaturesDefinition, clusters: int, hits: int, feature
         seed_features=of("seed_"),
         window_features=of("window_"),
         metadata=groups["seed_metadata"] + groups["window_metadata"],
-        components=tuple(HIT_COMPONENTS[i][0] for i in DEFAULT_HITS if hits and i in definition.hits),
+        components=tuple(HIT_NAMES[i] for i in DEFAULT_HITS if hits and i in definition.hits),
     )
 
 
@@ -172,13 +169,13 @@ class PaddedBatch(NamedArrays):
     """
 
     names: Padding
-    cl_features: NDArray[np.float32]
-    cl_labels: NDArray[np.bool_]
-    cl_mask: NDArray[np.bool_]
-    cl_hits: NDArray[np.float32]
-    hit_mask: NDArray[np.bool_]
-    seed_features: NDArray[np.float32]
-    window_features: NDArray[np.float32]
+    cl_features: Singles
+    cl_labels: Flags
+    cl_mask: Flags
+    cl_hits: Singles
+    hit_mask: Flags
+    seed_features: Singles
+    window_features: Singles
     metadata: Mapping[str, Array]
     n_clusters_cut: int
     n_hits_cut: int
@@ -250,7 +247,7 @@ def _stacked(columns: Sequence[Array], n_rows: int, dtype: type = np.float32) ->
     return matrix
 
 
-def float32_column(column: Array) -> NDArray[np.float32]:
+def float32_column(column: Array) -> Singles:
     """A column as float32; what it cannot hold takes its largest value."""
     most = np.finfo(np.float32).max
     limited = np.clip(column, -most, most) if column.dtype == np.float64 else column
@@ -355,7 +352,7 @@ def placed_pairs(
     return window, _seed_kept(place, is_seed, window, places), pair
 
 
-def _seed_kept(place: Integers, is_seed: NDArray[np.bool_], window: Integers, most: int) -> Integers:
+def _seed_kept(place: Integers, is_seed: Flags, window: Integers, most: int) -> Integers:
     """Places in which a seed that would be cut off has the last place, and the cluster that had it is cut off."""
     late = is_seed & (place >= most)
     if not late.any():

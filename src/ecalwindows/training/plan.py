@@ -11,6 +11,7 @@ from pathlib import PurePath
 import numpy as np
 from numpy.typing import NDArray
 
+from ecalwindows.core.arrays import Flags, Integers
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.core.event_hash import splitmix64
@@ -19,7 +20,6 @@ from ecalwindows.dataset.finalizing.identity import IDS, batch_keys
 from ecalwindows.dataset.reading.opened import Dataset
 from ecalwindows.dataset.reading.scan import Unit
 
-Integers = NDArray[np.int64]
 Fold = tuple[int, int]
 """Number of a fold, and how many folds there are."""
 
@@ -37,9 +37,9 @@ class FoldChoice:
     def __str__(self) -> str:
         return f"{'fold' if self.inside else 'except_fold'}={self.fold}"
 
-    def passing(self, batch: WindowBatch) -> NDArray[np.bool_]:
+    def passing(self, batch: WindowBatch) -> Flags:
         """Which windows are chosen, bool (n,)."""
-        chosen: NDArray[np.bool_] = (folds(batch, self.fold[1]) == self.fold[0]) == self.inside
+        chosen: Flags = (folds(batch, self.fold[1]) == self.fold[0]) == self.inside
         return chosen
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.batch import Array
+from ecalwindows.core.arrays import Array
 
 ALIGNED = 64
 """Bytes to which arrays are aligned."""

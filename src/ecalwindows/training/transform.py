@@ -9,21 +9,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.batch import Array, WindowBatch
+from ecalwindows.core.arrays import Array, Flags, Integers, Singles
+from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.schema import SENTINEL
 from ecalwindows.formats.weights import Weights
 from ecalwindows.training.cmssw import CmsswInputs
 from ecalwindows.training.flat import FlatBatch
-from ecalwindows.training.inputs import Floats, InputDefinition, Tensor
+from ecalwindows.training.inputs import InputDefinition, Tensor
 from ecalwindows.training.kernels.gather import fill_scaled
-from ecalwindows.training.padding import Integers, PaddedBatch, Padding, float32_column, shapes_text
+from ecalwindows.training.padding import PaddedBatch, Padding, float32_column, shapes_text
 from ecalwindows.training.sharing import empty, zeros
 
 WEIGHT_COLUMNS = ("is_seed_calo_matched", "flavour", "seed_eta", "et_seed", "ncls")
 """Columns of windows that weights depend on."""
 
 
-class InputBatch(dict[str, Floats]):
+class InputBatch(dict[str, Singles]):
     """The tensors of a model by name, float32: exactly those of its input definition.
 
     cl_labels, metadata : as in `PaddedBatch`, or in `FlatBatch` for `layout="flat"`
@@ -32,11 +33,11 @@ class InputBatch(dict[str, Floats]):
     cl_offsets, hit_offsets : as in `FlatBatch`, None for padded batches
     """
 
-    def __init__(self, tensors: Mapping[str, Floats], batch: PaddedBatch | FlatBatch, weights: Floats | None) -> None:
+    def __init__(self, tensors: Mapping[str, Singles], batch: PaddedBatch | FlatBatch, weights: Singles | None) -> None:
         super().__init__(tensors)
         self.label_names = batch.names.cl_labels
         self.cl_labels, self.metadata, self.weights = batch.cl_labels, batch.metadata, weights
-        self.cl_mask: NDArray[np.bool_] | None = None
+        self.cl_mask: Flags | None = None
         self.cl_offsets: Integers | None = None
         self.hit_offsets: Integers | None = None
         self.n_clusters_cut = self.n_hits_cut = 0
@@ -45,9 +46,9 @@ class InputBatch(dict[str, Floats]):
         else:
             self.cl_offsets, self.hit_offsets = batch.cl_offsets, batch.hit_offsets
 
-    def label(self, name: str) -> NDArray[np.bool_]:
+    def label(self, name: str) -> Flags:
         """A label of clusters by name, (n, c); (c,) if flat. Raises ValueError if there is none of this name."""
-        labels: NDArray[np.bool_] = self.cl_labels[..., self.label_names.index(name)]
+        labels: Flags = self.cl_labels[..., self.label_names.index(name)]
         return labels
 
     def __repr__(self) -> str:
@@ -59,7 +60,7 @@ class InputBatch(dict[str, Floats]):
         return _rebuilt, (dict(self), self.__dict__)
 
 
-def _rebuilt(tensors: dict[str, Floats], attributes: dict[str, object]) -> InputBatch:
+def _rebuilt(tensors: dict[str, Singles], attributes: dict[str, object]) -> InputBatch:
     batch = InputBatch.__new__(InputBatch)
     batch.update(tensors)
     batch.__dict__.update(attributes)
@@ -99,7 +100,7 @@ class ModelInputs:
         more = (("is_seed", definition.is_seed), ("ncls", definition.n_clusters))
         return names | {name for name, wanted in more if wanted} | {*(WEIGHT_COLUMNS if self.weights else ())}
 
-    def scaled(self, batch: WindowBatch) -> tuple[Floats, Floats, Floats]:
+    def scaled(self, batch: WindowBatch) -> tuple[Singles, Singles, Singles]:
         """The inputs of what was read, as they are fed.
 
         Returns
@@ -118,7 +119,7 @@ class ModelInputs:
             more.append(self._weights(batch))
         return _beside(clusters, [batch.column("is_seed")] if definition.is_seed else []), _beside(windows, more), hits
 
-    def _of_columns(self, part: Tensor | None, batch: WindowBatch, n: int) -> Floats:
+    def _of_columns(self, part: Tensor | None, batch: WindowBatch, n: int) -> Singles:
         """The inputs of a part, and what is missing in them, of columns of the dataset."""
         if part is None:
             return np.zeros((n, 0), np.float32)
@@ -132,7 +133,7 @@ class ModelInputs:
             )  # fmt: skip
         return values
 
-    def _weights(self, batch: WindowBatch) -> Floats:
+    def _weights(self, batch: WindowBatch) -> Singles:
         """As weights are written into TFRecord: the flavour of an unmatched window is 0."""
         assert self.weights is not None
         matched, flavour, *others = (batch.window[name] for name in WEIGHT_COLUMNS)
@@ -142,7 +143,7 @@ class ModelInputs:
         """The tensors, and what a loss needs beside them."""
         definition = self.definition
         arrays = {"clusters": batch.cl_features, "windows": batch.window_features, "hits": batch.cl_hits}
-        tensors: dict[str, Floats] = {}
+        tensors: dict[str, Singles] = {}
         for level, part in definition.parts.items():
             k = len(part.names)
             tensors[part.tensor] = _part(arrays[level], 0, k)
@@ -190,25 +191,25 @@ class ModelInputs:
         return sorted(self.columns - names)
 
 
-def _beside(inputs: Floats, columns: Sequence[Array]) -> Floats:
+def _beside(inputs: Singles, columns: Sequence[Array]) -> Singles:
     """Inputs, and more columns after them."""
     return np.column_stack([inputs, *(column.astype(np.float32) for column in columns)]) if columns else inputs
 
 
-def _part(array: Floats, first: int, last: int | None) -> Floats:
+def _part(array: Singles, first: int, last: int | None) -> Singles:
     """Some of the columns on the last axis; a copy, unless they are all."""
     part = array[..., first:last]
     if part.shape == array.shape:
         return array
-    copy: Floats = empty(part.shape, np.float32)
+    copy: Singles = empty(part.shape, np.float32)
     copy[...] = part
     return copy
 
 
-def _ones(mask: NDArray[Any]) -> Floats:
+def _ones(mask: NDArray[Any]) -> Singles:
     """A mask as float32, as it is filled for `has_hit_mask`."""
     if mask.dtype == np.float32:
         return mask
-    ones: Floats = zeros(mask.shape, np.float32)
+    ones: Singles = zeros(mask.shape, np.float32)
     ones.reshape(-1)[np.flatnonzero(mask)] = 1
     return ones

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.arrays import offsets_of
-from ecalwindows.core.batch import Array, Text
+from ecalwindows.core.arrays import Array, offsets_of
+from ecalwindows.core.batch import Text
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, SENTINEL
 from ecalwindows.formats.kernels import json_values as at
 from ecalwindows.formats.kernels.json_windows import DONE, read_windows

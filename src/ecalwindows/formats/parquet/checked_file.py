@@ -74,10 +74,11 @@ class CheckedFile(pq.ParquetFile):  # type: ignore[misc]
     """`pyarrow.parquet.ParquetFile` of a local file, with its end. Raises BadFileError where it reads damaged bytes."""
 
     def __init__(self, path: str | Path, **options: Any) -> None:
-        state = file_state(Path(path))
-        known = _ends.get(Path(path), state)
+        path = Path(path)
+        state = file_state(path)
+        known = _ends.get(path, state)
         if known is None:
-            with open(path, "rb") as file:
+            with path.open("rb") as file:
                 proof = read_proof(file, os.fstat(file.fileno()).st_size, path)
         else:
             proof = known.proof
@@ -92,7 +93,7 @@ class CheckedFile(pq.ParquetFile):  # type: ignore[misc]
             raise
         self.end = known or End(self.metadata, proof)
         if known is None:
-            _ends.add(Path(path), state, self.end)
+            _ends.add(path, state, self.end)
 
     def close(self, force: bool = False) -> None:
         """As of `ParquetFile`."""

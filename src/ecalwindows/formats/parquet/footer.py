@@ -110,7 +110,7 @@ class CheckedBytes(io.RawIOBase):
     def __init__(self, path: str | PathLike[str], proof: Proof) -> None:
         self._file = open(path, "rb")  # noqa: SIM115  closed by `close`
         self._size, self._proof, self._at = os.fstat(self._file.fileno()).st_size, proof, 0
-        self._block, self._data = -1, memoryview(b"")  # the last block that was checked: columns share blocks
+        self._begin, self._data = 0, memoryview(b"")  # what was read last, in blocks: columns share blocks
 
     def readable(self) -> bool:
         return True
@@ -131,16 +131,13 @@ class CheckedBytes(io.RawIOBase):
         self._at = last
         if first >= last or last > self._proof.n_bytes:  # the seal and the footer, which `read_proof` checks
             return memoryview(_between(self._file, first, last))
-        block = first // BLOCK
-        if block != self._block or last > (block + 1) * BLOCK:
-            end = min(-(-last // BLOCK) * BLOCK, self._proof.n_bytes)
-            data = memoryview(_between(self._file, block * BLOCK, end))
-            for start in range(0, end - block * BLOCK, BLOCK):
-                self._proof.check(block + start // BLOCK, data[start : start + BLOCK])
-            at = (last - 1) // BLOCK
-            self._block, self._data = at, data[(at - block) * BLOCK :]
-            return data[first - block * BLOCK : last - block * BLOCK]
-        return self._data[first - block * BLOCK : last - block * BLOCK]
+        if not self._begin <= first <= last <= self._begin + len(self._data):
+            begin, end = first // BLOCK * BLOCK, min(-(-last // BLOCK) * BLOCK, self._proof.n_bytes)
+            data = memoryview(_between(self._file, begin, end))
+            for place in range(begin, end, BLOCK):
+                self._proof.check(place // BLOCK, data[place - begin :][:BLOCK])
+            self._begin, self._data = begin, data
+        return self._data[first - self._begin : last - self._begin]
 
     def close(self) -> None:
         self._file.close()

@@ -315,7 +315,7 @@ def _batch(table: Any, n_windows: int, layout: Layout, wanted: Collection[str] |
     window, pair, known_offsets = _columns(columns, layout, path)
     offsets = np.zeros(n_windows + 1, np.int64) if known_offsets is None else known_offsets
     hits_offsets, hits = np.zeros(int(offsets[-1]) + 1, np.int64), dict[str, Array]()
-    if layout.hit_leaves and layout.hit_leaves[0] in columns:
+    if layout.hit_leaves and columns.get(layout.hit_leaves[0]) is not None:
         offsets, hits_offsets, hits = _hits(columns, known_offsets, layout, pair.get(ENERGY), path)
     is_seed = pair.get("is_seed")
     if wanted is not None:

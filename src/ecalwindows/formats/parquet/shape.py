@@ -241,9 +241,6 @@ class Table:
             (name,): ([], storage(table[name])) for name in table.column_names
         }
 
-    def __contains__(self, leaf: Leaf) -> bool:
-        return self._at(leaf.steps) is not None
-
     def values(self, leaf: Leaf) -> tuple[list[Integers], Any]:
         """Offsets of the lists on the way, int64 (n + 1,) each, the outermost first, and the values as Arrow array.
 
