@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from helpers.cli import command
 
-from ecalwindows.core.interrupts import interrupts_kept
+from ecalwindows.core.interrupts import interrupt_on, interrupts_kept
 from ecalwindows.dumper.columns import column_type
 from ecalwindows.dumper.headers import reading_errors
 
@@ -33,6 +35,29 @@ def test_an_error_that_came_from_an_interrupt_is_one(interrupted: Callable[[], N
         interrupted()
 
 
+class PanicException(BaseException):
+    """What PyO3 raises for a fault in Rust."""
+
+
+def after_a_dropped_signal(error: type[BaseException]) -> type[BaseException]:
+    with suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGTERM)
+    return error
+
+
+def test_an_error_after_a_signal_is_an_interrupt_also_where_a_library_dropped_it() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    interrupt_on(signal.SIGTERM)
+    try:
+        for error in (PanicException, ImportError):
+            with pytest.raises(KeyboardInterrupt), interrupts_kept():
+                raise after_a_dropped_signal(error)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    with pytest.raises(PanicException), interrupts_kept():  # the signals before the block are not its own
+        raise PanicException
+
+
 def test_another_error_stays_as_it_is() -> None:
     with pytest.raises(ValueError, match="as it was"), interrupts_kept():
         raise ValueError("as it was")
@@ -54,6 +79,21 @@ def test_a_column_is_not_called_absent_for_an_interrupt_while_its_type_was_found
 
 def test_a_command_that_is_interrupted_in_an_import_says_interrupted(tmp_path: Path) -> None:
     lines = "try:\n    raise KeyboardInterrupt\nexcept BaseException as e:\n    raise ImportError('failed') from e\n"
+    (tmp_path / "uproot.py").write_text(lines)
+    ran = command("inspect", str(tmp_path / "uproot.py"), PYTHONPATH=str(tmp_path))
+    assert ran.returncode == 130 and ran.stderr == "interrupted: nothing has changed under the output's name\n"
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_a_command_is_interrupted_also_where_an_import_drops_the_signal(number: str, tmp_path: Path) -> None:
+    lines = f"""
+import signal
+try:
+    signal.raise_signal(signal.{number})
+except KeyboardInterrupt:
+    pass
+raise BaseException("failed to import `datetime` C API")
+"""
     (tmp_path / "uproot.py").write_text(lines)
     ran = command("inspect", str(tmp_path / "uproot.py"), PYTHONPATH=str(tmp_path))
     assert ran.returncode == 130 and ran.stderr == "interrupted: nothing has changed under the output's name\n"

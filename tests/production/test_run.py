@@ -471,8 +471,9 @@ def test_a_worker_that_the_batch_system_ends_says_so_wherever_it_was(finished: P
     status = Path(f"/proc/{worker.process.pid}/status")
     wait_for(lambda: int(re.findall(r"SigCgt:\s*(\w+)", status.read_text())[0], 16) >> signal.SIGTERM - 1 & 1)
     worker.process.terminate()  # it imports libraries, or waits for a job
-    assert worker.answer() == Answer(error="it was stopped", again=True, lost=True)
+    answer = worker.answer()
     dismiss([worker])
+    assert answer == Answer(error="it was stopped", again=True, lost=True)
 
 
 def test_a_full_disk_and_a_vanished_folder_are_reported(dumps: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import click
 
 from ecalwindows.cli.groups import LazyGroup
 from ecalwindows.cli.printing import say
-from ecalwindows.core.interrupts import INTERRUPTED, interrupts_kept
+from ecalwindows.core.interrupts import INTERRUPTED, interrupt_on, interrupts_kept
 
 SECTIONS = {
     "First look": {
@@ -128,8 +128,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _named().clear()
     words = None if arguments is None else list(arguments)
     try:
-        with contextlib.suppress(ValueError):  # signals belong to the main thread
-            signal.signal(signal.SIGTERM, _stop)
+        interrupt_on(signal.SIGTERM)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it is ignored in the background
+            interrupt_on(signal.SIGINT)
         _show_all_names()
         with interrupts_kept():
             code = cli.main(args=words, prog_name="ecalwindows", standalone_mode=False)
@@ -226,11 +227,6 @@ def _escaped(error: UnicodeError) -> tuple[str | bytes, int]:
     shown = (f"\\x{ord(each) - 0xDC00:02x}" if 0xDC80 <= ord(each) <= 0xDCFF else
              each.encode("ascii", "backslashreplace").decode("ascii") for each in text)  # fmt: skip
     return "".join(shown), error.end
-
-
-def _stop(*_: object) -> None:
-    """A batch system's SIGTERM ends the run as Ctrl-C does: temporary files are removed."""
-    raise KeyboardInterrupt
 
 
 def open_standard_streams() -> None:

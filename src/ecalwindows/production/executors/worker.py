@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ecalwindows.core.interrupts import INTERRUPTED, interrupts_kept
+from ecalwindows.core.interrupts import INTERRUPTED, interrupt_on, interrupts_kept
 
 PR_SET_PDEATHSIG = 1
 
@@ -36,17 +36,13 @@ def main(plan_file: str, parent: int, executor: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of the group: the parent decides
     numbers: queue.Queue[int] = queue.Queue()
     try:
-        signal.signal(signal.SIGTERM, _stop)
+        interrupt_on(signal.SIGTERM)
         answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
         threading.Thread(target=_listen, args=(numbers,), daemon=True).start()
         with interrupts_kept():
             _serve(Path(plan_file), executor, numbers, answers)
     except KeyboardInterrupt:
         os._exit(INTERRUPTED)  # temporary files are removed
-
-
-def _stop(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _listen(numbers: queue.Queue[int]) -> None:
