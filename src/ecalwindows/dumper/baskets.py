@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.dumper.errors import COPY_AGAIN, bad_file
-from ecalwindows.dumper.kernels.decode import count_items, fill_items
+from ecalwindows.dumper.kernels.decode import count_items, fill_items, swap_bytes
 from ecalwindows.dumper.local_baskets import Basket
 
 HEADER_BYTES = 10
@@ -157,7 +157,10 @@ class FlatVectors(uproot.interpretation.Interpretation):  # type: ignore[misc]
             if bad >= 0:
                 raise self._damaged(branch, begin + bad)
         if sys.byteorder == "little":
-            content.byteswap(inplace=True)
+            if itemsize == 4:
+                swap_bytes(content.view(np.uint32))
+            else:
+                content.byteswap(inplace=True)
         return Ragged((item_offsets,) if depth == 1 else (list_offsets, item_offsets), content)
 
     def _damaged(self, branch: Any, entry: int) -> BadFileError:

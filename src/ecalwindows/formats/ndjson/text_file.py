@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol
 
+import numpy as np
 import zstandard
 
 from ecalwindows.core.arrays import Bytes
@@ -30,7 +31,7 @@ MEMBER = "output.ndjson"
 class Encoder(Protocol):
     """What the compressors of zlib and zstandard have in common."""
 
-    def compress(self, data: Any, /) -> bytes: ...
+    def compress(self, data: Any, /) -> Any: ...
 
     def flush(self) -> bytes: ...
 
@@ -38,8 +39,8 @@ class Encoder(Protocol):
 class Plain:
     """The encoder that changes nothing."""
 
-    def compress(self, data: Any, /) -> bytes:
-        return bytes(data)
+    def compress(self, data: Any, /) -> Any:
+        return data
 
     def flush(self) -> bytes:
         return b""
@@ -55,11 +56,15 @@ def encoder(compression: Literal["zst", "gz", "none"]) -> Encoder:
 
 
 class TextFile(Closing):
-    """A file that text is written to, without seeking; nothing stays open after an OSError."""
+    """A file that text is written to, without seeking; nothing stays open after an OSError.
+
+    Text is copied to a piece by NumPy, so that other threads can run meanwhile. What is not compressed needs no pieces.
+    """
 
     def __init__(self, path: Path, compression: Literal["zst", "gz", "none"] = "none") -> None:
         self._encoder = encoder(compression)
-        self._piece = bytearray(PIECE)
+        self._is_plain = compression == "none"
+        self._piece = np.empty(PIECE, np.uint8)
         self._filled = 0
         self._file = open(path, "wb", buffering=0)  # noqa: SIM115 (closed by `close`)
 
@@ -67,12 +72,16 @@ class TextFile(Closing):
         """Write all of `text`, bytes or uint8 (n_bytes,). Raises OSError; ValueError when the file is closed."""
         if self._file.closed:
             raise ValueError("write to a closed file")
-        view = memoryview(text)  # type: ignore[arg-type]  # both are buffers
-        while len(view):
-            part = view[: PIECE - self._filled]
+        rest = np.frombuffer(text, np.uint8) if len(text) else self._piece[:0]
+        if self._is_plain and self._filled + len(rest) >= PIECE:
+            self._put(self._piece[: self._filled])
+            self._put(rest)
+            self._filled, rest = 0, rest[:0]
+        while len(rest):
+            part = rest[: PIECE - self._filled]
             self._piece[self._filled : self._filled + len(part)] = part
             self._filled += len(part)
-            view = view[len(part) :]
+            rest = rest[len(part) :]
             if self._filled == PIECE:
                 self._put(self._encoder.compress(self._piece))
                 self._filled = 0
@@ -80,15 +89,16 @@ class TextFile(Closing):
     def close(self) -> None:
         """Write what is left and close; a second call does nothing. Raises OSError (disk full)."""
         if not self._file.closed:
-            self._put(self._encoder.compress(memoryview(self._piece)[: self._filled]) + self._encoder.flush())
+            self._put(self._encoder.compress(self._piece[: self._filled]))
+            self._put(self._encoder.flush())
             self._file.close()
 
     def discard(self) -> None:
         """Close without writing the rest: the file is cut."""
         self._file.close()
 
-    def _put(self, data: bytes) -> None:
-        view = memoryview(data)
+    def _put(self, data: Bytes | bytes) -> None:
+        view = memoryview(data)  # type: ignore[arg-type]  # both are buffers
         try:
             while len(view):
                 view = view[self._file.write(view) :]
