@@ -206,6 +206,14 @@ def test_decoded_items_stay_within_their_arrays(n_lists: int, n_items: int) -> N
     assert decode.fill_items(data, byte_offsets, 0, 2, 4, 2, offsets, n_lists + 1, content) == 0
 
 
+@pytest.mark.parametrize("n", [0, 1, 7, 100])
+def test_bytes_of_words_are_swapped_as_numpy_does_it(n: int) -> None:
+    words = np.random.default_rng(n).integers(0, 2**32, n, dtype=np.uint32)
+    swapped = words.copy()
+    decode.swap_bytes(swapped)
+    assert swapped.tolist() == words.byteswap().tolist()
+
+
 @pytest.mark.parametrize("n_entries", [0, 1, 5])
 def test_counted_lists_stay_within_their_array(n_entries: int) -> None:
     entry = decode_reference.entry_bytes([1, 2], 1, "int32")
