@@ -42,6 +42,17 @@ def test_an_error_is_raised_at_its_place_and_later_results_are_not_given(jobs: i
     assert not [each for each in threading.enumerate() if each.name.startswith("ecalwindows_")]
 
 
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_one_of_the_threads_may_ask_for_results_also_where_no_other_is_free(jobs: int) -> None:
+    def asked(threads: Threads, first: int) -> list[int]:
+        calls = (partial(int, first + number) for number in range(20))
+        return list(threads.results(calls, is_nested=True))
+
+    with Threads(jobs) as threads:
+        found = threads.results(partial(asked, threads, first) for first in range(0, 200, 20))
+        assert [number for numbers in found for number in numbers] == list(range(200))
+
+
 def test_calls_are_taken_no_further_ahead_than_the_number_of_threads() -> None:
     taken = []
 

@@ -24,10 +24,11 @@ from reference.json_text import ndjson
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS
+from ecalwindows.core.threads import Threads
 from ecalwindows.formats.ndjson.layout import file_layout
-from ecalwindows.formats.ndjson.reader import ReadNotes, read_batches
+from ecalwindows.formats.ndjson.reader import Reader, ReadNotes, read_batches
 from ecalwindows.formats.ndjson.tables import Tables
-from ecalwindows.formats.ndjson.text_source import Limits
+from ecalwindows.formats.ndjson.text_source import Chunk, Limits
 
 
 def rows_of(batch: WindowBatch) -> list[dict[str, Any]]:
@@ -500,6 +501,28 @@ def test_all_of_the_text_is_bounded(tmp_path: Path, suffix: str) -> None:
         read(path, limits=Limits(max_decompressed_gb=0.003))
 
 
+# Side by side: the same as with one thread
+
+STRANGE = [window_with(**{name: 1}).encode() + b"\n" for name in ("strange", "flavour", "other")]
+PARTS = st.sampled_from([*(line + b"\n" for line in [*LINES[:2], LINES[0][:50], b"?", b"\xff", b""]), *STRANGE])
+
+
+def found_in(chunks: list[Chunk], threads: Threads) -> tuple[list[dict[str, Any]], ReadNotes]:
+    notes = ReadNotes()
+    reader = Reader("w.ndjson", 2, None, notes, threads)
+    return [row for batch in reader.batches(iter(chunks)) for row in rows_of(batch)], notes
+
+
+@given(st.lists(st.tuples(st.lists(PARTS, min_size=1, max_size=4), st.booleans()), max_size=6))
+def test_windows_and_notes_do_not_depend_on_the_number_of_threads(parts: list[tuple[list[bytes], bool]]) -> None:
+    """Also where a text begins anew, as the next member of an archive does, or its last line is cut."""
+    chunks = [Chunk(b"".join(lines), "", is_first, not is_first) for lines, is_first in parts]
+    expected = found_in(chunks, Threads(1))
+    for jobs in (2, 3):
+        with Threads(jobs) as threads:
+            assert found_in(chunks, threads) == expected
+
+
 # Anything else: equal to the reference implementation
 
 
@@ -508,13 +531,13 @@ def both(text: bytes) -> None:
     layout = file_layout(b"\n".join([*LINES[:3], b""]))
     assert layout is not None
     tables = Tables(layout, 100)
-    tables.load(text if text.endswith(b"\n") else text + b"\n", 0)
+    tables.load(text if text.endswith(b"\n") else text + b"\n")
     rows, bad = [], 0
     done = False
     while not done:
         done = tables.read()
         bad += len(tables.take_bad())
-        list(tables.take_strange())
+        tables.take_strange()
         rows += rows_from(tables)
         tables.clear()
     expected, unusable = reference.windows(text, layout)

@@ -278,7 +278,9 @@ class _Run:
         def made(batch: WindowBatch) -> tuple[WindowBatch, Iterable[tuple[Writer, Any]]]:
             return batch, encode(with_columns(filled_batch(batch, plan.wanted, flavour=task.flavour), plan))
 
-        batches = threads.ahead(read_batches(each.path, columns=columns, limits=task.limits, notes=notes))
+        batches = threads.ahead(
+            read_batches(each.path, columns=columns, limits=task.limits, notes=notes, threads=threads)
+        )
         # a file without windows does not show its columns; the first batch of an output decides TFRecord's features
         calls = (partial(made, batch) for batch in batches if len(batch))
         try:

@@ -241,7 +241,7 @@ class _Run:
                 after = relabelled(batch, self.threshold, pu_limit=limit)
                 return batch, after, encode(after)
 
-            batches = self.threads.ahead(source_batches(path, origin))
+            batches = self.threads.ahead(source_batches(path, origin, self.threads))
             for batch, after, pieces in self.threads.results(partial(made, batch) for batch in batches):
                 if counts:
                     self.done.count(batch, after)

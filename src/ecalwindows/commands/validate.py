@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -102,6 +102,7 @@ class Walk:
         settings, sample = settings_of(path, _manifest_or_none(path), self.record)
         notes, counted = ReadNotes(), Found(0, 0, 0)
         file.refuse_changed()
+        stored_wrong = self.threads.begin(lambda: list(not_finite(path)))
 
         def checked(batch: WindowBatch, first: int) -> tuple[WindowBatch, list[Outcome]]:
             found = outcomes()
@@ -110,7 +111,8 @@ class Walk:
 
         def calls() -> Iterator[Callable[[], tuple[WindowBatch, list[Outcome]]]]:
             first = 0
-            for batch in self.threads.ahead(read_batches(path, columns=frozenset(COLUMNS), notes=notes)):
+            batches = read_batches(path, columns=frozenset(COLUMNS), notes=notes, threads=self.threads)
+            for batch in self.threads.ahead(batches):
                 yield partial(checked, batch, first)
                 first += len(batch)
 
@@ -119,7 +121,7 @@ class Walk:
                 outcome.take(more)
             self._rows(batch, sample, file, counted.windows)
             counted = _counted(counted, batch)
-        self._text(path, notes, counted.windows)
+        self._text(path, notes, counted.windows, stored_wrong.result())
         self.found[path.absolute()] = counted
         self.validation.windows += counted.windows
         self.validation.clusters += counted.clusters
@@ -142,15 +144,15 @@ class Walk:
             right = self.splits.of_hash(batch_keys(batch, sample)) == self.splits.names.index(file.split)
             split.count(right, names, where, first)
 
-    def _text(self, path: Path, notes: ReadNotes, n: int) -> None:
-        """Lines that are no windows, and numbers that are none, of a file with n windows."""
+    def _text(self, path: Path, notes: ReadNotes, n: int, stored_wrong: Sequence[tuple[str, int]]) -> None:
+        """Lines that are no windows, and numbers that are not finite as they are stored, of a file with n windows."""
         readable, finite = self.more["readable"], self.more["finite"]
         readable.checked += n + notes.unusable + notes.cut
         for line in notes.reported:
             readable.fail(line.removeprefix(str(path.parent) + "/"))
         readable.failed += max(notes.unusable + notes.cut - len(notes.reported), 0)
         finite.checked += n
-        for place, number in not_finite(path):
+        for place, number in stored_wrong:
             finite.fail(f"{path.name}, {place}: {number:,}", number)
 
 

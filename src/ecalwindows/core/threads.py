@@ -52,12 +52,15 @@ class Threads:
         self.n = number_of_threads(jobs)
         self._pool = ThreadPoolExecutor(self.n, "ecalwindows") if self.n > 1 else None
 
-    def results(self, calls: Iterable[Callable[[], T]], *, first_alone: bool = False) -> Iterator[T]:
+    def results(
+        self, calls: Iterable[Callable[[], T]], *, first_alone: bool = False, is_nested: bool = False
+    ) -> Iterator[T]:
         """What the calls return, in their order; an error of one, or of the iterable, is raised at its place.
 
         At most so many results as there are threads, and one more, are made before they are taken. Calls are taken
         from the iterable by the thread that asks, which may therefore decide what follows.
         first_alone : the first call is made before the others begin, since it prepares what they share
+        is_nested : one of the threads asks: it does not wait for a call that none has begun, but makes it
         """
         if self._pool is None:
             for call in calls:
@@ -66,27 +69,32 @@ class Threads:
                 yield result
                 del result
             return
-        waiting: deque[Future[T]] = deque()
+        waiting: deque[tuple[Future[T], Callable[[], T]]] = deque()
         rest = _with_error(calls)
+
+        def first() -> T:
+            coming, call = waiting.popleft()
+            return call() if is_nested and coming.cancel() else coming.result()
+
         try:
             if first_alone:
                 yield from (call() for call in islice(rest, 1))
             for call in rest:
-                waiting.append(self._pool.submit(call))
+                waiting.append((self._pool.submit(call), call))
                 if len(waiting) > self.n:
-                    yield waiting.popleft().result()
+                    yield first()
             while waiting:
-                yield waiting.popleft().result()
+                yield first()
         finally:
-            for each in waiting:
-                each.cancel()
+            for coming, _ in waiting:
+                coming.cancel()
 
     def begin(self, call: Callable[[], T]) -> Future[T]:
-        """Have a call made by a thread, if there are several; its result is asked for later."""
+        """Have a call made by a thread, or at once where there is one; its result, or error, is asked for later."""
         if self._pool is not None:
             return self._pool.submit(call)
         done: Future[T] = Future()
-        done.set_result(call())
+        _make(call, done)
         return done
 
     def ahead(self, items: Iterator[T]) -> Iterator[T]:
@@ -124,10 +132,7 @@ class Threads:
 
         def help_out() -> None:
             for number in numbers:
-                try:
-                    done[number].set_result(calls[number]())
-                except Exception as error:
-                    done[number].set_exception(error)
+                _make(calls[number], done[number])
 
         helpers = [self._pool.submit(help_out) for _ in range(min(self.n, len(calls)) - 1)] if self._pool else []
         try:
@@ -143,6 +148,14 @@ class Threads:
         """Wait for what is being done, also after an error: nothing goes on behind the caller's back."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
+
+
+def _make(call: Callable[[], T], done: Future[T]) -> None:
+    """Make a call, and keep its result or its error."""
+    try:
+        done.set_result(call())
+    except Exception as error:
+        done.set_exception(error)
 
 
 def _with_error(calls: Iterable[Callable[[], T]]) -> Iterator[Callable[[], T]]:

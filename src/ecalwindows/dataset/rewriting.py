@@ -71,12 +71,15 @@ def schema_definition(schema: Any, path: Path) -> FeaturesDefinition:
     return FeaturesDefinition(groups, hits)
 
 
-def source_batches(path: Path, origin: Origin) -> Iterator[WindowBatch]:
-    """All windows of a file, an empty batch first. Raises BadFileError, also for a line that is no window."""
+def source_batches(path: Path, origin: Origin, threads: Threads | None = None) -> Iterator[WindowBatch]:
+    """All windows of a file, an empty batch first. Raises BadFileError, also for a line that is no window.
+
+    threads : that read text side by side
+    """
     wanted = origin.definition.wanted if origin.format == "parquet" else origin.source.columns
     yield empty_batch(wanted or {*COLUMNS, *HIT_NAMES})
     notes = ReadNotes()
-    yield from read_batches(path, notes=notes)
+    yield from read_batches(path, notes=notes, threads=threads)
     if notes.unusable or notes.cut:
         raise BadFileError(
             f"{notes.unusable + notes.cut} lines are no windows: {notes.reported[0]}", expected="one window per line",

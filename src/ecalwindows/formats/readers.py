@@ -11,6 +11,7 @@ from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.files.file_state import unchanged
 from ecalwindows.core.files.json_files import UnreadableError, parsed_model, parsed_object
+from ecalwindows.core.threads import Threads
 from ecalwindows.core.urls import is_remote
 from ecalwindows.formats.known_values import OwnWords
 from ecalwindows.formats.manifest import FOLDER, Manifest, manifest_path, read_manifest
@@ -31,16 +32,17 @@ def read_batches(
     columns: Collection[str] | None = None,
     limits: Limits | None = None,
     notes: ReadNotes | None = None,
+    threads: Threads | None = None,
 ) -> Iterator[WindowBatch]:
     """Windows of a data file as partial batches of at most `rows`: all its columns, or those of `columns` that it has.
 
-    limits, notes : for text (`ndjson.reader.read_batches`); for Parquet, the unknown columns are added to notes
+    limits, notes, threads : for text (`ndjson.reader.read_batches`); for Parquet, notes get the unknown columns
     Raises BadFileError for a file that is cut or damaged, InputError for a name without a known format and for a file
     that changes while it is read.
     """
     kind, name, notes = kind_of(path), fspath(path), notes or ReadNotes()
     if kind == "ndjson":
-        text = ndjson_reader.read_batches(name, rows=rows, columns=columns, limits=limits, notes=notes)
+        text = ndjson_reader.read_batches(name, rows=rows, columns=columns, limits=limits, notes=notes, threads=threads)
         batches = _not_empty(name, text)
     elif kind == "parquet":
         batches = parquet_reader.read_batches(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,7 @@ class OutputPlan:
             return self.path / FOLDER / "manifests" / f"{self.part}.proto.json"
         return manifest_path(self.path)
 
-    @property
+    @cached_property
     def wanted(self) -> frozenset[str]:
         """Dataset columns and hit components in the output."""
         if self.format == "parquet":

@@ -18,9 +18,9 @@ from ecalwindows.formats.readers import kind_of
 from ecalwindows.formats.tfrecord import frames as tfrecord_frames
 from ecalwindows.formats.tfrecord import reader as tfrecord_reader
 from ecalwindows.formats.tfrecord.layout import CONTEXT, LISTS
+from ecalwindows.validation.kernels.raw_text import lines_and_suspicion
 
 ROWS = 8192
-WORDS = (b"NaN", b"nan", b"inf", b"Inf")
 NO_NUMBER = re.compile(rb"[:,\[][ \t]*(-?(?:NaN|Infinity|nan|inf))\b")
 LARGE = re.compile(rb"[0-9][eE]\+?[0-9]{2,}")
 NUMBER = re.compile(rb"-?[0-9.]+[eE]\+?[0-9]+\Z")
@@ -72,16 +72,17 @@ def _leaves(name: str, column: Any) -> Iterator[tuple[str, Any]]:
 def _in_text(path: Path) -> Iterator[tuple[str, int]]:
     line = 1
     for chunk in text_chunks(path, Limits(), []):
-        places = [*_words(chunk.text), *_too_large(chunk.text)]
-        found = Counter(line + chunk.text.count(b"\n", 0, place) for place in places)
-        yield from ((f"line {number}", n) for number, n in sorted(found.items()))
-        line += chunk.text.count(b"\n")
+        n_lines, is_suspicious = lines_and_suspicion(np.frombuffer(chunk.text, np.uint8))
+        if is_suspicious:
+            places = [*_words(chunk.text), *_too_large(chunk.text)]
+            found = Counter(line + chunk.text.count(b"\n", 0, place) for place in places)
+            yield from ((f"line {number}", n) for number, n in sorted(found.items()))
+        line += n_lines
 
 
 def _words(text: bytes) -> Iterator[int]:
     """Where a value is a word for what is no number."""
-    if any(word in text for word in WORDS):
-        yield from (match.start() for match in NO_NUMBER.finditer(text))
+    yield from (match.start() for match in NO_NUMBER.finditer(text))
 
 
 def _too_large(text: bytes) -> Iterator[int]:

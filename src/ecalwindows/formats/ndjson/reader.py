@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from typing import Any
 
 from ecalwindows.core.batch import WindowBatch, partial_batch
 from ecalwindows.core.schema import COLUMNS, HIT_NAMES
+from ecalwindows.core.threads import Threads
 from ecalwindows.formats.ndjson.layout import LEVELS, Layout, file_layout, parsed, unknown_fields
 from ecalwindows.formats.ndjson.tables import Tables
 from ecalwindows.formats.ndjson.text_source import Chunk, Limits, bad_text, text_chunks
@@ -74,75 +75,124 @@ def read_batches(
     columns: Collection[str] | None = None,
     limits: Limits | None = None,
     notes: ReadNotes | None = None,
+    threads: Threads | None = None,
 ) -> Iterator[WindowBatch]:
     """Windows of an NDJSON file as partial batches of at most `rows`.
 
     path : .ndjson, .ndjson.gz, .ndjson.zst, or a tar archive of such text (.tar, .tar.gz, .tgz)
     columns : names of columns and hit components wanted, of those that the file has; all by default
     notes : gets everything else to report
+    threads : that read side by side; what is read, and the notes, do not depend on them
     The first lines decide which columns a file has; a later line that lacks one is unusable, even if the column is not
     requested: the number of windows does not depend on `columns`.
     Raises BadFileError for a file that is cut, damaged, beyond the limits or without a window; batches of all
     complete lines before that come first.
     """
     notes = ReadNotes() if notes is None else notes
-    reader, reasons_before = Reader(fspath(path), rows, columns, notes), Counter(notes.reasons)
-    for chunk in text_chunks(path, limits or Limits(), notes.skipped):
-        yield from reader.batches(chunk)
+    reader, reasons_before = Reader(fspath(path), rows, columns, notes, threads or Threads()), Counter(notes.reasons)
+    yield from reader.batches(text_chunks(path, limits or Limits(), notes.skipped))
     if reader.n_refused and not reader.n_windows:
         reasons = described(notes.reasons - reasons_before)
         raise bad_text(f"none of its lines is a window: {reasons}", fspath(path))
 
 
+@dataclass(frozen=True)
+class Piece:
+    """Some windows of a chunk.
+
+    batch : the windows, None where there are none; bad : line in the chunk (from 0), first and last place of unusable
+    lines; strange : level and name of fields that were not known before; layout : with these
+    n_lines : of the chunk that are read by now
+    """
+
+    batch: WindowBatch | None
+    bad: Sequence[Sequence[int]]
+    strange: Sequence[tuple[int, str]]
+    layout: Layout
+    n_lines: int
+
+
 class Reader:
     """Makes batches from the chunks of one file."""
 
-    def __init__(self, path: str, rows: int, wanted: Collection[str] | None, notes: ReadNotes) -> None:
-        self.path, self.rows, self.wanted, self.notes = path, rows, wanted, notes
+    def __init__(
+        self, path: str, rows: int, wanted: Collection[str] | None, notes: ReadNotes, threads: Threads
+    ) -> None:
+        self.path, self.rows, self.wanted, self.notes, self.threads = path, rows, wanted, notes, threads
         self.layout: Layout | None = None
         self.n_lines = 0
-        self._tables: Tables | None = None
+        self._unused: list[Tables] = []
         self.n_refused = self.n_windows = 0
 
-    def batches(self, chunk: Chunk) -> Iterator[WindowBatch]:
-        """The windows of a chunk."""
-        if chunk.is_first:
-            self.n_lines = 0
-        if self.layout is None:
+    def batches(self, chunks: Iterator[Chunk]) -> Iterator[WindowBatch]:
+        """The windows of the chunks, which are read side by side from the first one on that shows the layout."""
+        for chunk in chunks:
             self.layout = file_layout(chunk.text)
-        if self.layout is None:
+            if self.layout is not None:
+                yield from self._reported(chunk, self._pieces(self.layout, chunk))
+                break
             self._refuse_all(chunk)
-            return
-        tables = self._tables = self._tables or Tables(self.layout, self.rows)
-        tables.load(chunk.text, self.n_lines)
+        for chunk, layout, pieces in self.threads.results(map(self._call, chunks), is_nested=True):
+            is_known = layout == self.layout  # else fields were met that were not known when the chunk was read
+            yield from self._reported(chunk, pieces if is_known else self._pieces(self.layout or layout, chunk))
+
+    def _call(self, chunk: Chunk) -> Callable[[], tuple[Chunk, Layout, Iterable[Piece]]]:
+        layout = self.layout
+        assert layout is not None  # the first chunks have shown it
+
+        def read() -> tuple[Chunk, Layout, Iterable[Piece]]:
+            pieces = self._pieces(layout, chunk)
+            return chunk, layout, list(pieces) if self.threads.n > 1 else pieces
+
+        return read
+
+    def _pieces(self, layout: Layout, chunk: Chunk) -> Iterator[Piece]:
+        """What is in a chunk, read with tables that nobody else uses meanwhile."""
+        try:
+            tables = self._unused.pop()
+        except IndexError:
+            tables = Tables(layout, self.rows)
+        if tables.layout != layout:
+            tables = Tables(layout, self.rows)
+        tables.load(chunk.text)
         done = False
         while not done:
             done = tables.read()
-            self._report(tables, chunk)
-            if tables.n_windows:
-                self.n_windows += tables.n_windows
-                self.notes.windows += tables.n_windows
-                yield batch_of(tables, self.wanted)
-                tables.clear()
-        self.layout, self.n_lines = tables.layout, tables.n_lines
-        self.notes.unknown.update(unknown_fields(self.layout))
+            bad, strange = tables.take_bad(), tables.take_strange()
+            batch = batch_of(tables, self.wanted) if tables.n_windows else None
+            yield Piece(batch, bad, strange, tables.layout, tables.n_lines)
+            tables.clear()
+        self._unused.append(tables)
+
+    def _reported(self, chunk: Chunk, pieces: Iterable[Piece]) -> Iterator[WindowBatch]:
+        """The windows of a chunk, whose unusable lines are counted; fields that only later lines have are recorded."""
+        if chunk.is_first:
+            self.n_lines = 0
+        n_lines = 0
+        for piece in pieces:
+            for number, first, last in piece.bad:
+                is_cut = not chunk.has_end and last == len(chunk.text) - 1
+                self._refuse(self.n_lines + number, chunk.text[first:last], is_cut, chunk.member)
+            for level, name in piece.strange:
+                if name in COLUMNS and COLUMNS[name].level == LEVELS[level]:
+                    self.notes.missing.add(name)
+            self.layout, n_lines = piece.layout, piece.n_lines
+            if piece.batch is not None:
+                self.n_windows += len(piece.batch)
+                self.notes.windows += len(piece.batch)
+                yield piece.batch
+        self.n_lines += n_lines
+        if self.layout:
+            self.notes.unknown.update(unknown_fields(self.layout))
 
     def _refuse_all(self, chunk: Chunk) -> None:
+        if chunk.is_first:
+            self.n_lines = 0
         lines = chunk.text.split(b"\n")[:-1]
         for number, line in enumerate(lines):
             if line.strip():
                 self._refuse(self.n_lines + number, line, not chunk.has_end and number == len(lines) - 1, chunk.member)
         self.n_lines += len(lines)
-
-    def _report(self, tables: Tables, chunk: Chunk) -> None:
-        """Count the unusable lines, and record the fields that only later lines have."""
-        text = chunk.text
-        for number, first, last in tables.take_bad():
-            is_cut = not chunk.has_end and last == len(text) - 1
-            self._refuse(number, text[first:last], is_cut, chunk.member)
-        for level, name in tables.take_strange():
-            if name in COLUMNS and COLUMNS[name].level == LEVELS[level]:
-                self.notes.missing.add(name)
 
     def _refuse(self, number: int, line: bytes, is_cut: bool, member: str) -> None:
         self.notes.cut += is_cut

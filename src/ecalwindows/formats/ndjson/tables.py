@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.arrays import Array, offsets_of
+from ecalwindows.core.arrays import Array, Bytes, offsets_of
 from ecalwindows.core.batch import Text
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, SENTINEL
 from ecalwindows.formats.kernels import json_values as at
@@ -64,6 +63,7 @@ class Tables:
         self.state = np.zeros(at.N_COUNTERS, dtype=np.int64)
         self.state[at.COMPONENTS] = layout.components
         self.renamed: dict[int, bytes] = {}
+        self._space = self.name_bytes = np.empty(0, dtype=np.uint8)
         self._grow(PAIRS, HITS, HARD)
 
     def _grow(self, n_pairs: int, n_hits: int, n_hard: int) -> None:
@@ -84,15 +84,17 @@ class Tables:
 
     @property
     def n_lines(self) -> int:
-        """Number of lines read, including earlier texts of the same file."""
+        """Number of lines of the text that are read."""
         return int(self.state[at.LINE])
 
-    def load(self, text: bytes, n_lines: int) -> None:
-        """Start with a text of complete lines, after `n_lines` lines of its file."""
+    def load(self, text: bytes) -> None:
+        """Start with a text of complete lines."""
         self.text = text
-        self.padded = np.frombuffer(valid_text(text) + bytes(SLACK), dtype=np.uint8)
-        self.name_bytes = np.empty(len(text), dtype=np.uint8)
-        self.state[at.AT], self.state[at.LINE] = 0, n_lines
+        if len(self._space) < len(text) + SLACK:
+            self._space = np.empty(len(text) + SLACK, dtype=np.uint8)
+            self.name_bytes = np.empty(len(text), dtype=np.uint8)
+        self.padded = padded(valid_text(text), self._space)
+        self.state[[at.AT, at.LINE]] = 0
         self.clear()
 
     def clear(self) -> None:
@@ -143,9 +145,10 @@ class Tables:
         last = self.text.index(b"\n", first)
         plain, name = rewritten(self.text[first:last], self.layout)
         row = self.n_windows
-        padded = np.frombuffer(plain + bytes(SLACK), dtype=np.uint8)
         self.state[at.AT] = 0
-        status = self._run(padded, len(plain)) if plain else int(at.REWRITE)
+        status = (
+            self._run(padded(plain, np.empty(len(plain) + SLACK, np.uint8)), len(plain)) if plain else int(at.REWRITE)
+        )
         self.state[at.AT], self.state[at.LINE] = first, line_number
         if status == at.FULL:
             return status
@@ -164,16 +167,16 @@ class Tables:
         self.state[at.N_BAD] = 0
         return found
 
-    def take_strange(self) -> Iterator[tuple[int, str]]:
+    def take_strange(self) -> list[tuple[int, str]]:
         """Level and name of the unknown keys; they are skipped from now on."""
         found = self.strange[: self.state[at.N_STRANGE]].tolist()
         self.state[at.N_STRANGE] = 0
-        names = {(level, self.text[first:last].decode("utf-8", "replace")) for level, first, last in found}
-        for level, name in sorted(names):
+        names = sorted({(level, self.text[first:last].decode("utf-8", "replace")) for level, first, last in found})
+        for level, name in names:
             if len(self.layout.passed_over[level]) < MAX_PASSED_OVER and len(name.encode()) <= LONGEST_NAME:
                 self.layout = self.layout.passing_over(level, [name])
                 self.keys = self.layout.keys()
-            yield level, name
+        return names
 
     def hit_column(self, place: int) -> Array:
         """A component of the hits in its stored dtype."""
@@ -196,6 +199,14 @@ def renamed(text: Text, names: dict[int, bytes]) -> Text:
         lengths[row], last = len(name), row + 1
     pieces.append(data[text.offsets[last] :])
     return Text(offsets_of(lengths), np.frombuffer(b"".join(pieces), dtype=np.uint8))
+
+
+def padded(text: bytes, space: Bytes) -> Bytes:
+    """The text and `SLACK` zeros at the start of `space`; copied by NumPy, so that other threads can run meanwhile."""
+    if text:
+        space[: len(text)] = np.frombuffer(text, dtype=np.uint8)
+    space[len(text) : len(text) + SLACK] = 0
+    return space[: len(text) + SLACK]
 
 
 def valid_text(text: bytes) -> bytes:

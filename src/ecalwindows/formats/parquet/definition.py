@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.resources import files
 from itertools import chain
 from pathlib import Path
@@ -28,7 +29,7 @@ class FeaturesDefinition:
     groups: dict[str, tuple[str, ...]]
     hits: tuple[int, ...] = DEFAULT_HITS
 
-    @property
+    @cached_property
     def wanted(self) -> frozenset[str]:
         """Names of the columns and hit components that it needs."""
         return frozenset(chain(*self.groups.values(), (HIT_NAMES[i] for i in self.hits)))
