@@ -1,4 +1,4 @@
-"""What a call of `windows` imports, and how its process ends: nearly all of the time of a small file is that."""
+"""What a call of a command imports, and how its process ends: nearly all of the time of a small file is that."""
 
 from __future__ import annotations
 
@@ -42,11 +42,17 @@ def test_windows_of_a_local_file_import_no_heavy_module_that_they_do_not_need(tm
     assert {name for name in imported if any(name == each or name.startswith(f"{each}.") for each in NEVER)} == set()
 
 
-@pytest.mark.parametrize("command", ["convert", "validate"])
-def test_commands_on_datasets_import_neither_extensions_nor_what_no_command_uses(command: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["convert", "validate", "relabel", "truth match"])
+def test_other_commands_import_neither_extensions_nor_what_no_command_uses(command: str, tmp_path: Path) -> None:
     windows, output = str(tmp_path / "in.ndjson"), ["-o", str(tmp_path / "out.parquet")]
     run("windows", str(GOLDEN / "electrons.root"), "-o", windows, "-q")
-    imported = called(command, windows, *(output if command == "convert" else []))["modules"]
+    words = {
+        "convert": [windows, *output],
+        "validate": [windows],
+        "relabel": [windows, "-o", str(tmp_path / "out.ndjson"), "--wp-file", "flat"],
+        "truth match": [str(GOLDEN / "electrons.root"), *output],
+    }
+    imported = called(*command.split(), *words[command])["modules"]
     assert "numba" in imported
     assert {"awkward._connect.numba.arrayview", "cffi", "matplotlib", "pycparser"} & {*imported} == set()
 

@@ -33,8 +33,11 @@ def relabel(dataset: str, wp_file: str, output: str, quiet: bool, **options: Any
     DATASET is a Parquet or NDJSON file, a folder of parts or a finished dataset. in_scluster, nclusters_insc and
     max_*_insc are made again; the data files are bit for bit those of a new production with that file.
     """
-    from ecalwindows.cli.progress import finished
-    from ecalwindows.cli.texts.relabel import relabelled_summary
-    from ecalwindows.commands.relabel import relabel_dataset
+    from ecalwindows.core.lazy import quick_imports
+
+    with quick_imports():
+        from ecalwindows.cli.progress import finished
+        from ecalwindows.cli.texts.relabel import relabelled_summary
+        from ecalwindows.commands.relabel import relabel_dataset
 
     finished(relabel_dataset, dataset, output, wp_file, quiet=quiet, text=relabelled_summary, noun="files", **options)

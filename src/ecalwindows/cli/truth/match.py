@@ -46,9 +46,12 @@ def match(inputs: tuple[str, ...], output: str, **options: Any) -> None:
 
     INPUT is a file, a folder (its *.root at any depth), a glob or a root:// URL. The output is written atomically.
     """
-    from ecalwindows.cli.progress import finished
-    from ecalwindows.cli.texts.match import match_text
-    from ecalwindows.commands.truth.match import write_matches
+    from ecalwindows.core.lazy import quick_imports
+
+    with quick_imports():
+        from ecalwindows.cli.progress import finished
+        from ecalwindows.cli.texts.match import match_text
+        from ecalwindows.commands.truth.match import write_matches
 
     settings = chosen_settings(options)
     finished(
