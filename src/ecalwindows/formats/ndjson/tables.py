@@ -146,9 +146,9 @@ class Tables:
         plain, name = rewritten(self.text[first:last], self.layout)
         row = self.n_windows
         self.state[at.AT] = 0
-        status = (
-            self._run(padded(plain, np.empty(len(plain) + SLACK, np.uint8)), len(plain)) if plain else int(at.REWRITE)
-        )
+        status = int(at.REWRITE)
+        if plain:
+            status = self._run(padded(plain, np.empty(len(plain) + SLACK, np.uint8)), len(plain))
         self.state[at.AT], self.state[at.LINE] = first, line_number
         if status == at.FULL:
             return status
