@@ -105,6 +105,25 @@ def test_a_setting_without_an_effect_is_named_in_python_too(caplog: pytest.LogCa
     assert "the setting 'maxnocalow' has no effect, since all windows are kept" in caplog.text
 
 
+@pytest.mark.parametrize("command", ["windows", "convert"])
+@pytest.mark.parametrize(
+    ("option", "output", "message"),
+    [
+        (("-f", "seed"), ("w.ndjson",), "chooses columns of Parquet, and this is ndjson"),
+        (("-f", "seed"), ("w.parquet", "--format", "tfrecord"), "chooses columns of Parquet, and this is tfrecord"),
+        (("-w", "w.json"), ("w.ndjson.gz",), "weights go into TFRecord, and this is ndjson"),
+        (("-w", "w.json"), ("w.parquet",), "weights go into TFRecord, and this is parquet"),
+    ],
+)
+def test_an_option_that_the_format_does_not_use_is_an_error(
+    command: str, option: tuple[str, str], output: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    """Before the file that it names, and the input, are read."""
+    (tmp_path / "input.parquet").touch()
+    ran = attempt(command, str(tmp_path / "input.parquet"), "-o", str(tmp_path / output[0]), *output[1:], *option)
+    assert ran.code == 2 and message in ran.err and f"next:     leave out {option[0]}, or write" in ran.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "option"),
     [

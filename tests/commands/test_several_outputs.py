@@ -17,7 +17,6 @@ from helpers.weights import weights_file
 from ecalwindows.commands.windows import write_outputs
 from ecalwindows.dataset.record import read_record
 from ecalwindows.formats.manifest import read_manifest
-from ecalwindows.formats.parquet.definition import features_definition
 from ecalwindows.formats.writers import OutputPlan, output_plan
 
 ABSENT = {"superCluster_pfClustersIndex", "truePU"}
@@ -39,7 +38,7 @@ def dump(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def plan_of(format: str, folder: Path) -> OutputPlan:
-    return output_plan(folder / format / NAMES[format], format, features_definition("seed"), part="p")
+    return output_plan(folder / format / NAMES[format], format, "seed" if format == "parquet" else None, part="p")
 
 
 def bytes_of(folder: Path) -> dict[str, str]:
@@ -101,7 +100,15 @@ def test_an_output_option_that_is_repeated_gives_the_bytes_of_a_command_for_each
         (["-o", "w.ndjson", "-o", "w.ndjson.zst"], "two outputs have this file"),
         (["-o", "w.parquet", "-o", "./w.parquet"], "two outputs have this file"),
         (["-o", "w.parquet", "-o", "records"], "does not show a format"),
-        (["-o", "w.parquet", "-o", "w.ndjson", "-w", "weights.json"], "weights go into TFRecord"),
+        (
+            ["-o", "w.parquet", "-o", "w.ndjson", "-w", "weights.json"],
+            "weights go into TFRecord, and this is parquet and ndjson",
+        ),
+        (
+            ["-o", "w.ndjson", "-o", "tf", "--format", "tfrecord", "-f", "seed"],
+            "columns of Parquet, and this is ndjson and tfrecord",
+        ),
+        (["-o", "w.parquet", "-o", "w.ndjson", "--format", "tfrecord"], "--format tfrecord has no effect"),
     ],
 )
 def test_outputs_that_do_not_fit_together_are_refused_before_anything_is_read(

@@ -23,7 +23,6 @@ from ecalwindows.dataset.finalizing.parts import checked_parts, find_parts
 from ecalwindows.dataset.part_output import load_keys, save_keys
 from ecalwindows.dataset.splits import Splits, parse_split
 from ecalwindows.formats.manifest import FOLDER, file_record, read_manifest, write_manifest
-from ecalwindows.formats.parquet.definition import features_definition
 from ecalwindows.formats.writers import Format, output_plan
 
 SPLITS, OTHER = parse_split("train=0.6,test.b=0.3,rest=0.1"), parse_split("half=1/2,other=1/2")
@@ -33,7 +32,7 @@ EVENTS = {"a": (0, 9), "b": (9, 24)}
 
 
 def write_part(folder: Path, format: str, name: str, splits: Splits | None, *, as_part: bool = True) -> None:
-    plan = output_plan(folder / NAMES[format].format(name), format, features_definition(), part=name)
+    plan = output_plan(folder / NAMES[format].format(name), format, part=name)
     reading = {"events": EVENTS[name], "step_events": 4}
     write_outputs(GOLDEN / "electrons.root", [plan], {"sample": "ele"}, reading=reading, as_part=as_part, splits=splits)
 

@@ -66,7 +66,8 @@ class FormatContract:
     # how it is written and read
 
     def plan(self, folder: Path) -> OutputPlan:
-        return output_plan(folder / self.name, self.format, ALL_HITS).with_second(SECOND)
+        definition = ALL_HITS if self.name.endswith(".parquet") else None
+        return output_plan(folder / self.name, self.format, definition).with_second(SECOND)
 
     def data(self, plan: OutputPlan) -> list[Path]:
         return plan.paths if self.format else plan.paths[-1:]

@@ -464,8 +464,3 @@ def test_an_output_that_is_a_file(tmp_path: Path) -> None:
     ran = attempt("windows", str(GOLDEN / "electrons.root"), "-o", str(tmp_path / "file"), "--format", "tfrecord")
     assert ran.code == 2 and "the output cannot be written" in ran.err
     assert (tmp_path / "file").read_text() == "mine"
-
-
-def test_weights_go_into_tfrecord_only(tmp_path: Path) -> None:
-    ran = attempt("windows", str(GOLDEN / "electrons.root"), "-o", str(tmp_path / "w.parquet"), "-w", "weights.json")
-    assert ran.code == 2 and "weights go into TFRecord" in ran.err

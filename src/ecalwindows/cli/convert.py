@@ -61,11 +61,9 @@ def convert(
         from ecalwindows.cli.texts.convert import summary
         from ecalwindows.commands.convert import Task, convert_files
         from ecalwindows.formats.ndjson.text_source import Limits
-        from ecalwindows.formats.parquet.definition import features_definition
 
     task = Task(
-        definition=features_definition(features_def), is_own=features_def is not None,
-        limits=Limits(max_line_mb, max_decompressed_gb), **options,
+        definition=features_def, limits=Limits(max_line_mb, max_decompressed_gb), **options,
     )  # fmt: skip
     err = to_stdout(output)
     finished(convert_files, list(inputs), output, task, quiet=quiet, text=summary, err=err, noun="files")

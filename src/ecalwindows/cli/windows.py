@@ -58,7 +58,6 @@ def windows(inputs: tuple[str, ...], outputs: tuple[str, ...], **options: Any) -
     with quick_imports():
         from ecalwindows.cli.texts.windows import summary
         from ecalwindows.commands.windows import write_windows
-        from ecalwindows.formats.parquet.definition import features_definition
         from ecalwindows.windowing.seed_reasons import seed_lines
 
         if any(output.endswith(".parquet") for output in outputs):
@@ -76,7 +75,7 @@ def windows(inputs: tuple[str, ...], outputs: tuple[str, ...], **options: Any) -
             outputs,
             chosen_settings(options),
             format=options["format_name"],
-            definition=features_definition(options["features_def"]),
+            definition=options["features_def"],
             weights=options["weights"],
             reading=reading_of(options),
             overwrite=options["overwrite"],

@@ -45,7 +45,7 @@ from ecalwindows.formats.manifest import Manifest
 from ecalwindows.formats.ndjson.reader import ReadNotes, warning_of
 from ecalwindows.formats.ndjson.reader import in_order as in_order_of_reasons
 from ecalwindows.formats.ndjson.text_source import Limits
-from ecalwindows.formats.parquet.definition import FeaturesDefinition, features_definition
+from ecalwindows.formats.parquet.definition import FeaturesDefinition
 from ecalwindows.formats.readers import read_batches
 from ecalwindows.formats.writers import (
     OutputPlan,
@@ -74,7 +74,8 @@ IN_LINES = frozenset({"ieta", "iphi", "iz", "energy_fraction"})
 class Task:
     """What is asked for.
 
-    files_per_output : None for one output; definition, is_own : of Parquet, and whether the user gave it
+    files_per_output : None for one output; definition : of Parquet, or its name or file; None is the default,
+        without the columns that the input does not have
     part : name of the part, which TFRecord has in its file names; with files_per_output its number
     all_may_be_bad : inputs of which none can be read give no output, and no error
     jobs : threads; 0 for as many as there are processors
@@ -83,8 +84,7 @@ class Task:
     format: str | None = None
     files_per_output: int | None = None
     flavour: int | None = None
-    definition: FeaturesDefinition = field(default_factory=features_definition)
-    is_own: bool = False
+    definition: FeaturesDefinition | str | Path | None = None
     weights: Path | None = None
     limits: Limits = field(default_factory=Limits)
     skip_bad_files: bool = False
@@ -200,9 +200,9 @@ class _Run:
         if not sources:
             return
         origin = shared_origin(sources, task.flavour, names_windows="window_index" in plan.wanted)
-        if plan.format != "parquet" or not task.is_own:
+        if plan.format != "parquet" or task.definition is None:
             plan = plan.with_second(second_in(each.columns for each in sources if each.columns is not None))
-        plan, absent = fitted(plan, sources, strict=task.is_own)
+        plan, absent = fitted(plan, sources, strict=task.definition is not None)
         if plan.events_path and (any(each.events is None for each in sources) or _of_many_samples(sources)):
             plan = replace(plan, events_path=None)
         notes: dict[str, Any] = {LEGACY: True} if any(each.is_legacy for each in sources) else {}

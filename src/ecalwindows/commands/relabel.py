@@ -188,7 +188,7 @@ class _Run:
     def relabel_file(self, path: Path, output: Path) -> None:
         """Relabel a single file, with its manifest and table of events where they are."""
         origin, done = self.origin(path), self.done
-        plan = output_plan(output, None, origin.definition)
+        plan = output_plan(output)
         if plan.format != origin.format:
             raise SettingsError(
                 f"the output would be {plan.format}, the input is {origin.format}", expected="the same format",
@@ -290,7 +290,7 @@ class _Run:
                     if name not in origins:
                         shutil.copyfile(folder / name, target)
                         continue
-                    compression = output_plan(target, None, origins[name].definition).compression
+                    compression = output_plan(target).compression
                     counts = manifest.format == main
                     self.rewrite(folder / name, target, origins[name], compression, counts=counts)
                 files = [file_record(temporary / each.name, temporary) for each in manifest.files]

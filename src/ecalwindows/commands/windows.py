@@ -34,7 +34,7 @@ from ecalwindows.dumper.headers import Input, Inputs, settings_for
 from ecalwindows.dumper.read import no_events
 from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_results, reading_of
 from ecalwindows.formats.manifest import FileRecord, InputRecord, Manifest, adler32
-from ecalwindows.formats.parquet.definition import FeaturesDefinition, features_definition
+from ecalwindows.formats.parquet.definition import FeaturesDefinition
 from ecalwindows.formats.writers import OutputPlan, check_outputs, encoder, output_plans
 from ecalwindows.windowing.pipeline import Counts, Made, make_windows
 
@@ -129,7 +129,7 @@ def write_windows(
     settings: GivenSettings = None,
     *,
     format: str | None = None,
-    definition: FeaturesDefinition | None = None,
+    definition: FeaturesDefinition | str | Path | None = None,
     weights: str | Path | None = None,
     part: str = "0",
     reading: Reading | Mapping[str, Any] | None = None,
@@ -144,12 +144,13 @@ def write_windows(
     reading : `Reading`, or a dictionary of its fields
     output : file name; its suffix (or `format`) chooses between Parquet and NDJSON; a folder for TFRecord (by `format`)
         or a list of them, where `format` is that of the names that show none
+    definition : what Parquet holds, or its name ("default", "seed") or JSON file
     weights : file of weights for TFRecord; none: all windows weigh 1
     part : name of the part, which TFRecord has in its file names
     Raises an EcalWindowsError for anything that a user can correct; then nothing has changed under the output's name.
     """
     paths = [Path(path) for path in ([output] if isinstance(output, str | Path) else output)]
-    plans = output_plans(paths, format, definition or features_definition(), part=part, weights=weights)
+    plans = output_plans(paths, format, definition, part=part, weights=weights)
     return write_outputs(inputs, plans, settings, reading=reading, overwrite=overwrite, progress=progress,
                          observer=observer)  # fmt: skip
 

@@ -19,7 +19,7 @@ from ecalwindows.formats.batch_writer import Writer as Writer
 from ecalwindows.formats.manifest import FOLDER, FileRecord, file_record, manifest_path, refuse_linked_manifest
 from ecalwindows.formats.manifest import Format as Format
 from ecalwindows.formats.ndjson.text_file import Compression
-from ecalwindows.formats.parquet.definition import FeaturesDefinition
+from ecalwindows.formats.parquet.definition import FeaturesDefinition, features_definition
 from ecalwindows.formats.suffixes import EVENTS_SUFFIX, SUFFIXES, WINDOW_FORMATS, WRITTEN, real_file, suffix_of
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ class OutputPlan:
     path: Path
     format: Format
     compression: Compression
-    definition: FeaturesDefinition
     events_path: Path | None
+    definition: FeaturesDefinition
     part: str = "0"
     weights: Weights | None = None
     leave_out: frozenset[str] = frozenset()
@@ -105,79 +105,96 @@ class OutputPlan:
 
 def output_plan(
     path: Path,
-    format_name: str | None,
-    definition: FeaturesDefinition,
+    format_name: str | None = None,
+    definition: FeaturesDefinition | str | Path | None = None,
     *,
     part: str = "0",
     weights: str | Path | None = None,
 ) -> OutputPlan:
-    """Format by name, else by suffix; raises SettingsError when neither is known, and for weights that cannot be used.
+    """The plan of a single output, as `output_plans` makes it."""
+    return output_plans([path], format_name, definition, part=part, weights=weights)[0]
 
-    path : a link is followed, so that the manifest is beside the file itself
+
+def output_plans(
+    paths: Sequence[Path],
+    format_name: str | None,
+    definition: FeaturesDefinition | str | Path | None,
+    *,
+    part: str = "0",
+    weights: str | Path | None = None,
+) -> list[OutputPlan]:
+    """The plans of outputs that are made together.
+
+    paths : links are followed, so that a manifest is beside the file itself
+    format_name : the format of a single output; of several, that of those whose names show none
+    definition : what Parquet holds, or its name or file; None is the default
     part, weights : of TFRecord, the name of the part and the file of weights
+    Raises SettingsError where there is no output, for one of unknown format, for what none of them would use, and for
+    a definition or weights that cannot be used.
     """
-    path = real_file(path)
-    suffix = suffix_of(path.name) if path.name.endswith(tuple(WRITTEN)) else ""
-    if format_name is not None and format_name not in WINDOW_FORMATS:
+    if not paths:
+        raise SettingsError("no output is named", expected="a name", where="-o", todo="name an output")
+    paths = [real_file(path) for path in paths]
+    names = [None if len(paths) > 1 and _shows_format(path) else format_name for path in paths]
+    if format_name not in names:
         raise SettingsError(
-            f"unknown format '{format_name}'",
-            expected=near(format_name, WINDOW_FORMATS),
-            where="--format",
-            todo="name a known one",
+            f"the names of all outputs show their formats, and --format {format_name} has no effect",
+            expected="an output whose name does not show a format", where="--format", todo="leave out --format",
+        )  # fmt: skip
+    formats = [_format(path, name) for path, name in zip(paths, names, strict=True)]
+    _refuse_unused("-f", "a features definition chooses columns of Parquet", definition, "parquet", formats)
+    _refuse_unused("-w", "weights go into TFRecord", weights, "tfrecord", formats)
+    if not isinstance(definition, FeaturesDefinition):
+        definition = features_definition(definition)
+    return [
+        OutputPlan(path, format, *_text_and_events(path, format), definition, part, _weights(format, weights))
+        for path, format in zip(paths, formats, strict=True)
+    ]
+
+
+def _shows_format(path: Path) -> bool:
+    return path.name.endswith(tuple(WRITTEN))
+
+
+def _format(path: Path, name: str | None) -> Format:
+    """Format by name, else by suffix; raises SettingsError when neither is known."""
+    if name is not None and name not in WINDOW_FORMATS:
+        raise SettingsError(
+            f"unknown format '{name}'", expected=near(name, WINDOW_FORMATS), where="--format", todo="name a known one"
         )
-    if not suffix and format_name is None:
+    if name is None and not _shows_format(path):
         raise SettingsError(
             f"the name '{path.name}' does not show a format",
             expected=f"a name that ends in {', '.join(WRITTEN)}, or --format {'|'.join(WINDOW_FORMATS)}",
             where="-o",
             todo="change the name or give --format",
         )
-    meaning = SUFFIXES[suffix] if suffix else None
-    chosen: Format = format_name or SUFFIXES[suffix].format
-    if chosen == "tfrecord":
-        return OutputPlan(path, "tfrecord", "none", definition, None, part, _weights(weights))
-    if weights is not None:
+    chosen: Format = name or SUFFIXES[suffix_of(path.name)].format
+    return chosen
+
+
+def _refuse_unused(option: str, use: str, given: Any, format: Format, formats: Sequence[Format]) -> None:
+    """Raise SettingsError for an option that only one format uses, where there is no such output."""
+    if given is not None and format not in formats:
         raise SettingsError(
-            f"weights go into TFRecord, and this is {chosen}",
-            expected="--format tfrecord",
-            where="-w",
-            todo="leave out -w, or write TFRecord",
-        )
-    if chosen == "parquet":
-        return OutputPlan(path, "parquet", "none", definition, None)
-    compression: Compression = "none" if is_special(path) else "zst"
-    if meaning and meaning.format == "ndjson":
-        compression = meaning.compression
+            f"{use}, and this is {' and '.join(dict.fromkeys(formats))}", expected=f"an output of format {format}",
+            where=option, todo=f"leave out {option}, or write {format}",
+        )  # fmt: skip
+
+
+def _text_and_events(path: Path, format: Format) -> tuple[Compression, Path | None]:
+    """The compression of an output, and the table of events beside it."""
+    if format != "ndjson":
+        return "none", None
+    suffix = suffix_of(path.name) if _shows_format(path) else ""
     events = None if is_special(path) else path.with_name(path.name.removesuffix(suffix) + EVENTS_SUFFIX)
-    return OutputPlan(path, "ndjson", compression, definition, events)
+    if suffix and SUFFIXES[suffix].format == "ndjson":
+        return SUFFIXES[suffix].compression, events
+    return "none" if is_special(path) else "zst", events
 
 
-def output_plans(
-    paths: Sequence[Path],
-    format_name: str | None,
-    definition: FeaturesDefinition,
-    *,
-    part: str = "0",
-    weights: str | Path | None = None,
-) -> list[OutputPlan]:
-    """The plans of outputs that are made together; raises SettingsError as `output_plan`, and where there is none.
-
-    Of several, `format_name` is the format of those whose names show none, and the weights go into those of TFRecord.
-    """
-    if not paths:
-        raise SettingsError("no output is named", expected="a name", where="-o", todo="name an output")
-    names = [
-        None if len(paths) > 1 and real_file(path).name.endswith(tuple(WRITTEN)) else format_name for path in paths
-    ]
-    return [
-        output_plan(path, name, definition, part=part,
-                    weights=weights if name == "tfrecord" or "tfrecord" not in names else None)
-        for path, name in zip(paths, names, strict=True)
-    ]  # fmt: skip
-
-
-def _weights(path: str | Path | None) -> Weights | None:
-    if path is None:
+def _weights(format: Format, path: str | Path | None) -> Weights | None:
+    if path is None or format != "tfrecord":
         return None
     from ecalwindows.formats.weights import read_weights
 

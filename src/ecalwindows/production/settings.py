@@ -133,6 +133,8 @@ class Production(Frozen):
             raise ValueError(problem)
         if self.weights and "tfrecord" not in self.formats:
             raise ValueError("weights go into TFRecord only: add tfrecord to formats, or leave weights out")
+        if self.features_def and "parquet" not in self.formats:
+            raise ValueError("features_def is for Parquet only: add parquet to formats, or leave features_def out")
         if self.report and self.kind == "matches":
             raise ValueError("report is a page of windows: leave it out for matches")
         if "sample" in self.windows:

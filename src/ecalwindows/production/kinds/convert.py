@@ -16,7 +16,6 @@ from ecalwindows.dataset.finalizing.identity import IDS
 from ecalwindows.dataset.layout import input_files
 from ecalwindows.dataset.reading.sources import dataset_files
 from ecalwindows.formats.manifest import FOLDER, Manifest, write_manifest
-from ecalwindows.formats.parquet.definition import features_definition
 from ecalwindows.formats.writers import Format
 from ecalwindows.production.job_state import BadInput
 from ecalwindows.production.kinds.parts import MadePart
@@ -36,8 +35,7 @@ class ConvertedParts:
         task = Task(
             format=format,
             flavour=production.settings_of(production.sample(job.sample)).fixed_flavour,
-            definition=features_definition(production.features_def),
-            is_own=production.features_def is not None,
+            definition=production.features_def if format == "parquet" else None,
             weights=production.weights if format == "tfrecord" else None,
             skip_bad_files=not production.strict,
             all_may_be_bad=not production.strict,

@@ -12,7 +12,6 @@ from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.events import Events
 from ecalwindows.dumper.inputs import input_files
 from ecalwindows.dumper.reading import Reading
-from ecalwindows.formats.parquet.definition import features_definition
 from ecalwindows.formats.writers import Format, output_plan
 from ecalwindows.production.job_state import BadInput
 from ecalwindows.production.kinds.parts import MadePart
@@ -36,11 +35,11 @@ class WindowParts(DumperFiles):
     def make(self, plan: Plan, job: Job, folders: Mapping[Format, Path]) -> MadePart:
         """The windows of the job's inputs, read once for all formats."""
         production = plan.production
-        definition = features_definition(production.features_def)
         plans = [
             output_plan(
                 folder if format == "tfrecord" else folder / f"{job.part}{production.suffix(format)}",
-                format, definition, part=job.part, weights=production.weights if format == "tfrecord" else None,
+                format, production.features_def if format == "parquet" else None, part=job.part,
+                weights=production.weights if format == "tfrecord" else None,
             )
             for format, folder in folders.items()
         ]  # fmt: skip
