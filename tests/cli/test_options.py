@@ -132,6 +132,14 @@ def test_an_option_that_the_format_does_not_use_is_an_error(
         (("stream", "w.parquet", "--dry-run", "--no-hits", "--pad-hits", "3"), "--pad-hits"),
         (("show", "w.parquet", "--list", "-o", "w.png"), "--output"),
         (("simulate", "--validate", "v", "--eta", "0:1"), "--eta"),
+        (("simulate", "-o", "s.root", "--pileup", "off", "--pileup-source", "pythia8"), "--pileup-source"),
+        (("show", "w.parquet", "--list", "-s", "settings.yaml"), "--settings"),
+        (("inspect", str(GOLDEN / "electrons.A.ndjson.gz"), "--tree", "a/b"), "--tree"),
+        (("evaluate", "w.parquet", "-o", "e", "--save-scores"), "--save-scores"),
+        (("evaluate", "w.parquet", "-o", "e", "--label", "x", "--no-figures"), "--label"),
+        (("evaluate", "w.parquet", "-o", "e", "--no-figures", "--label", "x"), "--label"),
+        (("compare", "a", "b", "--label", "x"), "--label"),
+        (("production", "status", "p.yaml", "--every", "3"), "--every"),
     ],
 )
 def test_an_option_that_would_not_be_used_is_an_error(arguments: tuple[str, ...], option: str) -> None:

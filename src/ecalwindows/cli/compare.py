@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ecalwindows.cli.options import label_option
+from ecalwindows.cli.options import label_is_used, label_option
 
 
 @click.command(
@@ -23,7 +23,8 @@ Exit code: 0 equal, 1 different, 2 could not compare. The last line is `equal: N
 @click.option("--rtol", type=click.FloatRange(min=0), default=0.0, metavar="X", help="Relative tolerance [0: exact].")
 @click.option("--atol", type=click.FloatRange(min=0), default=0.0, metavar="X", help="Absolute tolerance [0: exact].")
 @click.option("--drift", is_flag=True, help="Also compare distributions [only where no windows are common].")
-@click.option("--plots", metavar="FOLDER", help="Draw the distributions of all columns into FOLDER (implies --drift).")
+@click.option("--plots", metavar="FOLDER", callback=label_is_used,
+              help="Draw the distributions of all columns into FOLDER (implies --drift).")  # fmt: skip
 @label_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and only the last line.")
 def compare(a: str, b: str, quiet: bool, **options: Any) -> None:

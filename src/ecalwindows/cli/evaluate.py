@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ecalwindows.cli.options import label_option
+from ecalwindows.cli.options import figure_options, refuse_unused
 
 Source = tuple[str | None, str]
 """Name, if it is given, and where scores come from."""
@@ -50,9 +50,8 @@ Examples:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the bootstrap.")
 @click.option("--save-scores", is_flag=True, help="Write the scores of the models as tables.")
 @click.option("--cms-csv", is_flag=True, help="Write the tables that CMS's plotting scripts read.")
-@click.option("--figures/--no-figures", default=True, help="Draw the figures [drawn].")
+@figure_options
 @click.option("--overwrite", is_flag=True, help="Replace the folder of an earlier evaluation, atomically.")
-@label_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 def evaluate(
     datasets: tuple[str, ...], output: str, model: Source | None, compare: tuple[Source, ...], inputs: str | None,
@@ -77,6 +76,8 @@ def evaluate(
     if inputs:
         takers = [name for name, what in models.items() if _takes_inputs(what)] or list(models)[:1]
         definitions = dict.fromkeys(takers, inputs) | definitions
+    if not models:
+        refuse_unused("there are no scores to save without --model or --compare", "save_scores")
     chosen = EvaluationOptions(strategy or ("Cascade",), **options)
     finished(
         evaluated, list(datasets), models, output, chosen, inputs=definitions, overwrite=overwrite, quiet=quiet,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ecalwindows.cli.options import setting_option
+from ecalwindows.cli.options import refuse_unused, setting_option
 from ecalwindows.cli.printing import say
 from ecalwindows.core.window_fields import WINDOW_FIELDS
 
@@ -28,9 +28,12 @@ def inspect(sources: tuple[str, ...], tree: str, as_json: bool) -> None:
     from the rest.
     """
     from ecalwindows.cli.texts.inspect import facts_json, facts_text
+    from ecalwindows.commands.inspect import DataFacts
     from ecalwindows.commands.inspect import inspect as look
 
     facts = [look(source, tree=tree) for source in sources]
+    if all(isinstance(each, DataFacts) for each in facts):
+        refuse_unused("windows are in no tree, and none of these is a dumper file", "tree")
     if as_json:
         say(facts_json(facts))
         return

@@ -129,10 +129,24 @@ def _set_label(context: click.Context, option: click.Parameter, text: str) -> No
 
 
 label_option = click.option(
-    "--label", default="", metavar="TEXT", expose_value=False, callback=_set_label,
+    "--label", default="", metavar="TEXT", expose_value=False, is_eager=True, callback=_set_label,
     help="Text above the figures, as 'Private work (CMS simulation)' [none].",
 )  # fmt: skip
 """The option of all commands that draw figures."""
+
+
+def label_is_used(_: click.Context, option: click.Parameter, drawn: Any) -> Any:
+    """The callback of the option that chooses whether figures are drawn: without them a label is a usage error."""
+    if not drawn:
+        refuse_unused("no figures are drawn", "label")
+    return drawn
+
+
+figure_options = with_options(
+    click.option("--figures/--no-figures", default=True, callback=label_is_used, help="Draw the figures [drawn]."),
+    label_option,
+)
+"""The options of commands that can do without their figures."""
 
 reading_options = with_options(
     click.option(

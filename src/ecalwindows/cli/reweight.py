@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ecalwindows.cli.options import label_option
+from ecalwindows.cli.options import figure_options
 
 
 @click.command(
@@ -35,8 +35,7 @@ Exit code: 0 the weights are written, 1 they are not (too few windows for the bi
               help="Bins in ncls with fewer windows are merged.")  # fmt: skip
 @click.option("--cap", type=float, metavar="X", help="No weight of either correction above X (their mean is 1).")
 @click.option("--study", metavar="FOLDER", help="Folder of tables and figures [<FILE without .json>_study].")
-@click.option("--figures/--no-figures", default=True, help="Draw figures [drawn].")
-@label_option
+@figure_options
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 def reweight(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     """Derive weights that make seed Et - eta flat, and photons' number of clusters as electrons'.

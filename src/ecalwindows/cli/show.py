@@ -37,10 +37,12 @@ def show(
     """
     from ecalwindows.cli.progress import finished, warnings_shown
     from ecalwindows.cli.texts.show import shown_text
-    from ecalwindows.commands.show import listing
+    from ecalwindows.commands.show import is_dumper, listing
     from ecalwindows.commands.show import show as draw
     from ecalwindows.core.settings import read_settings, window_settings
 
+    if not is_dumper(source):
+        refuse_unused("the windows are made already, and settings are for a ROOT file", "settings_file")
     settings = window_settings(read_settings(settings_file), where=settings_file) if settings_file else None
     if wants_list:
         if window is not None:

@@ -79,6 +79,8 @@ def simulate(output: str | None, validate: str | None, quiet: bool, **options: A
         raise click.UsageError(
             both + "give the file to write (-o FILE) or the folder for a validation (--validate FOLDER)"
         )
+    if options["pileup"] == "off":
+        refuse_unused("--pileup off has no interactions", "pileup_source")
     if validate is not None:
         refuse_unused("--validate defines its own samples", *UNUSED)
         from ecalwindows.commands.validate_simulation import write_validation

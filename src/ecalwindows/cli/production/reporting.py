@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from ecalwindows.cli.options import refuse_unused
 from ecalwindows.cli.printing import say
 
 
@@ -64,6 +65,8 @@ def status(file: str, watch: bool, every: float) -> None:
     from ecalwindows.production.status import status_of
     from ecalwindows.production.work_folder import find_place
 
+    if not watch:
+        refuse_unused("the state is printed once without --watch", "every")
     place = find_place(file)
     while True:
         queued, is_queued = queue_lines(place)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ecalwindows.cli.options import label_option, numbers
+from ecalwindows.cli.options import figure_options, numbers
 
 
 @click.command(
@@ -27,16 +27,15 @@ Examples:
 @click.option(
     "--eta-bins",
     "eta_edges",
-    type=numbers("98,99,99.5"),
+    type=numbers("0,1.5,3"),
     metavar="EDGES",
     help="Bins of abs(seed eta) [0 .. 3 in 12 bins].",
 )
 @click.option(
-    "--knots", type=numbers("98,99,99.5"), metavar="ETA,...", help="Where fitted lines meet [1,1.5,2]; v3 has 1.5."
+    "--knots", type=numbers("1,1.5,2"), metavar="ETA,...", help="Where fitted lines meet [1,1.5,2]; v3 has 1.5."
 )
 @click.option("--skip-bad-files", is_flag=True, help="Go on without dumper files that cannot be read.")
-@click.option("--figures/--no-figures", default=True, help="Draw the figures [drawn].")
-@label_option
+@figure_options
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 def window_size(
     inputs: tuple[str, ...], output: str, skip_bad_files: bool, figures: bool, quiet: bool, **options: Any

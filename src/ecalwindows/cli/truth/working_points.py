@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ecalwindows.cli.options import label_option, numbers
+from ecalwindows.cli.options import figure_options, numbers
 
 
 @click.command(
@@ -40,8 +40,7 @@ Exit code: 0 the map is written, 1 it is not (most bins have too few entries), 2
 )  # fmt: skip
 @click.option("--bootstrap", "rounds", type=int, default=100, show_default=True, help="Rounds of the bootstrap.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the bootstrap.")
-@click.option("--figures/--no-figures", default=True, help="Draw the figures [drawn].")
-@label_option
+@figure_options
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 def working_points(
     tables: tuple[str, ...], output: str, folder: str | None, test: tuple[str, ...], figures: bool, quiet: bool,
