@@ -282,6 +282,9 @@ def test_output_that_is_an_input(tmp_path: Path) -> None:
     copy.write_bytes(ELECTRONS.read_bytes())
     assert "one of the inputs" in refused(tmp_path, str(copy), output="in.parquet").err
     assert copy.read_bytes() == ELECTRONS.read_bytes()
+    copy.write_text("an input that is left out")
+    ran = refused(tmp_path, str(ELECTRONS), str(copy), "--skip-bad-files", output="in.parquet")
+    assert "one of the inputs" in ran.err and copy.read_text() == "an input that is left out"
 
 
 @pytest.mark.parametrize("name", ["w.parquet", "w.ndjson", "w.ndjson.zst", "w.ndjson.gz"])
@@ -386,23 +389,26 @@ def test_internal_errors_show_no_traceback_but_say_how_to_get_one(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "suffixes"),
+    ("arguments", "name", "ours"),
     [
-        (("simulate", "-n", "1", "--pileup", "off", "-o"), ".root"),
-        (("report", str(ELECTRONS), "-o"), ".html"),
-        (("normalize", str(ELECTRONS), "-o"), ".json"),
-        (("normalize", str(ELECTRONS), "--inputs"), ".yaml"),
-        (("reweight", str(ELECTRONS), "-o"), ".json"),
-        (("truth", "working-points", str(ELECTRONS), "-o"), ".json"),
+        (("simulate", "-n", "1", "--pileup", "off", "-o"), "x.root", "file of `ecalwindows simulate`"),
+        (("report", str(ELECTRONS), "-o"), "x.html", "page of `ecalwindows report`"),
+        (("normalize", str(ELECTRONS), "-o"), "x.json", "factors of `ecalwindows normalize`"),
+        (("normalize", str(ELECTRONS), "--inputs"), "x.yaml", "input definition of `ecalwindows normalize`"),
+        (("reweight", str(ELECTRONS), "-o"), "x.json", "weights of `ecalwindows reweight`"),
+        (("truth", "working-points", str(ELECTRONS), "-o"), "x.json", "map of `ecalwindows truth working-points`"),
     ],
 )
-def test_a_file_of_another_kind_is_never_replaced(arguments: tuple[str, ...], suffixes: str, tmp_path: Path) -> None:
-    """Commands that replace their own earlier output without being asked."""
-    place = tmp_path / "windows.parquet"
-    place.write_text("not to be lost")
+@pytest.mark.parametrize("of_dumper", [False, True])
+def test_a_file_that_a_command_did_not_make_is_never_replaced(
+    arguments: tuple[str, ...], name: str, ours: str, of_dumper: bool, tmp_path: Path
+) -> None:
+    """Commands that replace their own earlier output without being asked; `tests/commands/test_faults.py` lets them."""
+    place, content = tmp_path / name, ELECTRONS.read_bytes() if of_dumper else b"not to be lost"
+    place.write_bytes(content)
     ran = attempt(*arguments, str(place))
-    assert ran.code == 2 and "a file of another kind is there already" in ran.err and suffixes in ran.err
-    assert place.read_text() == "not to be lost" and list(tmp_path.iterdir()) == [place]
+    assert ran.code == 2 and "another file is there already" in ran.err and ours in ran.err
+    assert place.read_bytes() == content and list(tmp_path.iterdir()) == [place]
 
 
 def test_an_error_advises_no_option_that_the_command_lacks(tmp_path: Path) -> None:

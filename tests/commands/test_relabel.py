@@ -212,7 +212,7 @@ def test_an_output_of_another_format_is_refused(windows: Path) -> None:
 
 def test_the_input_is_never_the_output(windows: Path) -> None:
     before = windows.read_bytes()
-    refused(relabel(windows, windows, "--overwrite"), "the output is the input")
+    refused(relabel(windows, windows, "--overwrite"), "the output is one of the inputs")
     folder = flat_folder(windows.parent / "parts")
     refused(relabel(folder, folder / "inside"), "the output lies in the dataset")
     assert windows.read_bytes() == before

@@ -130,6 +130,8 @@ def test_ten_merged_parts_are_one_pass_to_the_last_byte(tmp_path: Path) -> None:
     run("normalize", *results[:5], *names[5:8], "-o", str(tmp_path / "some.json"), "-q")
     run("normalize", *results[8:], str(tmp_path / "some.json"), "-o", str(tmp_path / "in_steps.json"), "-q")
     one = (tmp_path / "one.json").read_bytes()
+    ran = attempt("normalize", *results, "-o", results[0], "-q")
+    assert ran.code == 2 and "the output is one of the inputs" in ran.err
     assert (tmp_path / "merged.json").read_bytes() == one
     assert (tmp_path / "in_steps.json").read_bytes() == one
 
@@ -322,6 +324,7 @@ def test_older_files_of_factors_are_checked_too(tmp_path: Path, complete: str) -
     """Those of other programs have no sums."""
     nothing: Callable[[dict[str, Any]], Any] = lambda _: None  # noqa: E731
     for change, is_right in ((nothing, True), *((each, False) for each in CHANGES.values())):
+        (tmp_path / "f.json").unlink(missing_ok=True)
         run("normalize", complete, "-o", str(tmp_path / "f.json"), "-q")
         changed_factors(tmp_path / "f.json", lambda f: f.pop("ecalwindows"))
         changed_factors(tmp_path / "f.json", change)

@@ -288,10 +288,10 @@ def test_weights_from_too_few_windows_are_not_written(
     assert ran.code == 1 and not (tmp_path / "w.json").exists() and (tmp_path / "w_study" / "closure.csv").exists()
     assert ran.err.count("warning: no weights are written: ") == 1 and words in ran.err
     assert "wrote" not in ran.out
-    (tmp_path / "w.json").write_text("of before")
-    ran = attempt(*command, *options, "-q")
-    assert ran.code == 1 and "is that of an earlier run" in ran.err and (tmp_path / "w.json").read_text() == "of before"
     assert "wrote" in run(*command, "--et-bins", "2", "--eta-bins", "2", "--ncls-bins", "3").out
+    before = (tmp_path / "w.json").read_text()
+    ran = attempt(*command, *options, "-q")
+    assert ran.code == 1 and "is that of an earlier run" in ran.err and (tmp_path / "w.json").read_text() == before
 
 
 def test_one_bin_of_clusters_may_be_asked_for(tmp_path: Path) -> None:

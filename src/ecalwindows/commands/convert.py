@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -18,7 +17,7 @@ import numpy as np
 from ecalwindows.core.batch import WindowBatch, empty_batch
 from ecalwindows.core.errors import BadFileError, OutputError, SettingsError
 from ecalwindows.core.files.file_state import refuse_changed
-from ecalwindows.core.files.output import is_replaced, is_special, no_empty_folders, written_atomically
+from ecalwindows.core.files.output import is_replaced, is_special, no_empty_folders, refuse_inputs, written_atomically
 from ecalwindows.core.names import storable
 from ecalwindows.core.progress import Progress
 from ecalwindows.core.schema import COLUMNS, HIT_NAMES, SENTINEL, in_order, second_in
@@ -136,7 +135,7 @@ def convert_files(
     with no_empty_folders([path for plan, _ in jobs for path in plan.all_paths]):
         for plan, _ in jobs:
             check_outputs(plan, overwrite=task.overwrite)
-        _refuse_input_as_output(jobs)
+        refuse_inputs((path for plan, _ in jobs for path in plan.paths), files)
         with Threads(task.jobs) as threads:
             run = _Run(task, done, threads, progress)
             for plan, group in jobs:
@@ -171,16 +170,6 @@ def planned(files: Sequence[Path], output: Path, task: Task) -> Iterator[tuple[O
         path = output / NAMES[kind].format(number) if kind in NAMES else output
         plan = output_plan(path, kind, task.definition, part=str(number), weights=task.weights)
         yield plan, list(files[first : first + n])
-
-
-def _refuse_input_as_output(jobs: Sequence[tuple[OutputPlan, list[Path]]]) -> None:
-    files = {os.path.realpath(file) for _, group in jobs for file in group}
-    for path in (path for plan, _ in jobs for path in plan.paths):
-        if os.path.realpath(path) in files:
-            raise OutputError(
-                "the output is one of the inputs", expected="another file", where=str(path),
-                todo="name another output with -o",
-            )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from ecalwindows.core.errors import InputError, SettingsError, listed, refuse_missing
 from ecalwindows.core.files.json_files import UnreadableError, read_object, reason_of
-from ecalwindows.core.files.output import check_output, outputs_together, write_text_atomically
+from ecalwindows.core.files.output import check_output, holds, outputs_together, refuse_inputs, write_text_atomically
 from ecalwindows.core.names import storable
 from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.schema import COLUMNS
@@ -26,7 +26,7 @@ from ecalwindows.studies.normalization import Factors, from_sums
 from ecalwindows.training.cmssw import SOURCES, cmssw_features
 from ecalwindows.training.factors import LEVELS, Scaler, inputs_with_factors
 from ecalwindows.training.factors import read_factors as training_factors
-from ecalwindows.training.inputs import Convention, write_inputs
+from ecalwindows.training.inputs import Convention, check_definition, write_inputs
 from ecalwindows.training.opened import open_dataset
 
 log = logging.getLogger(__name__)
@@ -262,9 +262,12 @@ def normalize_datasets(
             "there is no output", expected="a file of factors (-o), an input definition (--inputs), or both",
             where="the options", todo="give -o factors.json or --inputs inputs.yaml",
         )  # fmt: skip
-    for each, suffixes in ((output, (".json",)), (definition, (".yaml", ".yml"))):
-        if each is not None:
-            check_output(Path(each), overwrite=True, replaces=suffixes)
+    if output is not None:
+        is_own = holds(f'"kind": "{KIND}"')
+        check_output(Path(output), overwrite=True, is_own=is_own, ours="factors of `ecalwindows normalize`")
+        refuse_inputs([Path(output)], inputs)
+    if definition is not None:
+        check_definition(Path(definition))
     done = normalise(inputs, convention=convention, **options)
     with outputs_together():
         if output is not None:

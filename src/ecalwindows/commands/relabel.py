@@ -20,7 +20,7 @@ from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, OutputError, SettingsError, refuse_missing
 from ecalwindows.core.files.file_state import file_states, refuse_changed
 from ecalwindows.core.files.inside import refuse_links
-from ecalwindows.core.files.output import check_output, is_replaced, written_atomically
+from ecalwindows.core.files.output import check_output, is_replaced, refuse_inputs, written_atomically
 from ecalwindows.core.files.recovery import recover
 from ecalwindows.core.names import storable
 from ecalwindows.core.progress import Progress
@@ -196,11 +196,8 @@ class _Run:
             )  # fmt: skip
         events, manifest = origin.source.events, origin.source.manifest
         targets = [plan.path] if events is None or plan.events_path is None else [plan.events_path, plan.path]
+        refuse_inputs(targets, [path])
         for target in targets:
-            if target.exists() and target.samefile(path):
-                raise OutputError(
-                    "the output is the input", expected="another file", where=str(path), todo="name another"
-                )
             check_output(target, overwrite=self.overwrite)
         done.replaced = is_replaced(plan.path)
         own = [] if manifest is None else [plan.manifest]

@@ -17,7 +17,7 @@ from ecalwindows.commands.validate import known_settings
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, OutputError, UnknownColumnError, no_windows, refuse_missing
 from ecalwindows.core.event_hash import splitmix64
-from ecalwindows.core.files.output import check_output, write_text_atomically
+from ecalwindows.core.files.output import check_output, holds, write_text_atomically
 from ecalwindows.core.geometry import Geometry, geometry_of
 from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.schema import COLUMNS, HIT_NAMES, Level
@@ -39,7 +39,7 @@ from ecalwindows.plots.window import NEEDED as NEEDED_OF_VIEWS
 from ecalwindows.report import binned, content, views
 from ecalwindows.report.content import KINDS, Side
 from ecalwindows.report.overview import overview, rendered
-from ecalwindows.report.page import MAX_BYTES, page
+from ecalwindows.report.page import MARK, MAX_BYTES, page
 from ecalwindows.report.quantities import NOTABLE, derived, quantities
 from ecalwindows.report.rows import ROW, UNIT, Notable, Sample
 from ecalwindows.studies.distributions import LEVELS, is_drawn
@@ -102,7 +102,7 @@ def write_report(
     EcalWindowsError : for everything that a user can correct; then nothing is written
     """
     began, target = time.monotonic(), Path(output)
-    check_output(target, overwrite=True, replaces=(".html", ".htm"))
+    check_output(target, overwrite=True, is_own=holds(MARK), ours="a page of `ecalwindows report`")
     table = None if scores is None else read_score_table(scores)
     sources = [Source(dataset, split, wp_file, table)]
     sources += [Source(against, split, wp_file)] if against is not None else []

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from ecalwindows.core.errors import InputError, SettingsError
-from ecalwindows.core.files.output import check_output, outputs_together, written_atomically
+from ecalwindows.core.files.output import check_output, holds, outputs_together, written_atomically
 from ecalwindows.core.progress import Progress
 from ecalwindows.studies.reweighting.bins import Choice, chosen_bins
 from ecalwindows.studies.reweighting.closure import Closure, closure_tests
@@ -27,6 +27,9 @@ from ecalwindows.studies.tables import write_columns
 
 log = logging.getLogger(__name__)
 
+
+DESCRIPTION = "Weights of windows for training, derived by ecalwindows reweight"
+"""What the file of weights says of itself."""
 
 STATE_FLAVOURS = (
     "add a dataset, or state the flavour of one: `ecalwindows windows` and `convert` have --flavour 11 and 22"
@@ -89,7 +92,7 @@ def reweight_datasets(
     """
     began, output = time.monotonic(), Path(output)
     folder = Path(study) if study is not None else output.with_name(f"{output.stem}_study")
-    check_output(output, overwrite=True, replaces=(".json",))
+    check_output(output, overwrite=True, is_own=holds(DESCRIPTION), ours="weights of `ecalwindows reweight`")
     derive, other = halves(inputs, check, split, progress)
     done, tables = derived(derive, other, options or Options())
     with outputs_together() as group:
@@ -101,8 +104,7 @@ def reweight_datasets(
             done.outputs += draw_reweighting(group.places(paths), folder)
         if done.problem is None:
             with written_atomically([output]) as (place,):
-                text = "Weights of windows for training, derived by ecalwindows reweight"
-                place.write_text(json.dumps(weights_json(done.fit, text), indent=1) + "\n", encoding="utf-8")
+                place.write_text(json.dumps(weights_json(done.fit, DESCRIPTION), indent=1) + "\n", encoding="utf-8")
     if done.problem is not None:
         before = f", and {output} is that of an earlier run" if output.exists() else ""
         log.warning("no weights are written%s: %s", before, done.problem)

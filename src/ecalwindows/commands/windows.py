@@ -18,7 +18,14 @@ from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import OutputError
 from ecalwindows.core.events import Events
 from ecalwindows.core.files.file_state import refuse_changed
-from ecalwindows.core.files.output import check_output, is_replaced, is_special, no_empty_folders, written_atomically
+from ecalwindows.core.files.output import (
+    check_output,
+    is_replaced,
+    is_special,
+    no_empty_folders,
+    refuse_inputs,
+    written_atomically,
+)
 from ecalwindows.core.names import storable
 from ecalwindows.core.progress import Progress
 from ecalwindows.core.schema import DATA_MODEL_VERSION, TRUTH
@@ -191,9 +198,8 @@ def write_outputs(
         checked, threshold, settings = prepared(inputs, settings, wanted, reading)
         if not settings.has_truth:
             outputs = [replace(output, plan=output.plan.without(TRUTH)) for output in outputs]
-        for output in outputs:
-            refuse_input_as_output(output.plan.path, checked)
         data = [path for output in outputs for path in output.paths]
+        refuse_inputs(data, checked.paths)
         report = Report(outputs=data, replaced=frozenset(filter(is_replaced, data)), has_truth=settings.has_truth)
         origin = data_origin(settings, threshold)
         metadata = {"ecalwindows": json.dumps(origin, sort_keys=True)}
@@ -247,18 +253,6 @@ def refuse_shared(paths: Sequence[Path]) -> None:
                 todo="give them other names or folders with -o",
             )
         seen.add(real)
-
-
-def refuse_input_as_output(path: Path, inputs: Inputs) -> None:
-    """Raise OutputError when an output is one of the inputs."""
-    for file in inputs.files:
-        if not is_remote(file.path) and path.exists() and path.samefile(file.path):
-            raise OutputError(
-                "the output is one of the inputs",
-                expected="another file",
-                where=str(path),
-                todo="name another output with -o",
-            )
 
 
 def data_origin(settings: WindowSettings, threshold: WorkingPoints | None) -> dict[str, Any]:

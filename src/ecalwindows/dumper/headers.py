@@ -84,6 +84,11 @@ class Inputs:
     bad: list[BadFileError] = field(default_factory=list)
 
     @property
+    def paths(self) -> list[str]:
+        """Those of all inputs."""
+        return [*(file.path for file in self.files), *(error.where for error in self.bad)]
+
+    @property
     def n_events(self) -> int:
         """Events that the run takes."""
         return sum(file.stop - file.start for file in self.files)

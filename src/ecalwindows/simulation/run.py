@@ -6,16 +6,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from ecalwindows.core.errors import SettingsError
+from ecalwindows.core.errors import EcalWindowsError, SettingsError
 from ecalwindows.core.files.output import check_output, written_atomically
 from ecalwindows.core.progress import Progress
 from ecalwindows.core.threads import usual_workers
+from ecalwindows.dumper.headers import open_tree
 from ecalwindows.simulation.branches import branches
 from ecalwindows.simulation.chunks import simulated_chunks
 from ecalwindows.simulation.conditions import Conditions, read_conditions
 from ecalwindows.simulation.event import Detector
 from ecalwindows.simulation.gun import Gun
-from ecalwindows.simulation.writers import Format, has_root, open_writer
+from ecalwindows.simulation.writers import FOLDER, TREE, Format, has_root, open_writer
 
 CHUNK = 100
 """Number of events that are simulated and written together; the events do not depend on it."""
@@ -79,7 +80,7 @@ def simulate_file(path: str | Path, settings: SimulationSettings, *, progress: P
     settings = checked(settings)
     path, format = Path(path), settings.format or ("ttree" if has_root() else "rntuple")
     out = branches(with_pileup=settings.pileup is not None)
-    check_output(path, overwrite=True, replaces=(".root",))
+    check_output(path, overwrite=True, is_own=is_simulated, ours="a file of `ecalwindows simulate`")
     detector = detector_of(settings)
     done = clusters = 0
     with written_atomically([path]) as (temporary,):
@@ -97,6 +98,16 @@ def simulate_file(path: str | Path, settings: SimulationSettings, *, progress: P
         finally:
             writer.close()
     return Simulated(path, format, done, clusters)
+
+
+def is_simulated(path: Path) -> bool:
+    """Whether a file has just the branches that `simulate_file` writes; those of CMS's dumper have more."""
+    try:
+        with open_tree(str(path), f"{FOLDER}/{TREE}") as tree:
+            names = set(tree.keys())
+    except EcalWindowsError:
+        return False
+    return any(names == {each.name for each in branches(with_pileup=has)} for has in (False, True))
 
 
 def detector_of(settings: SimulationSettings) -> Detector:

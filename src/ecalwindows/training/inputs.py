@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from ecalwindows.core.arrays import Singles
 from ecalwindows.core.errors import SettingsError, near
-from ecalwindows.core.files.output import check_output, written_atomically
+from ecalwindows.core.files.output import check_output, holds, written_atomically
 from ecalwindows.core.schema import COLUMNS, DATA_MODEL_VERSION, HIT_COMPONENTS
 from ecalwindows.core.setting_types import Float, Frozen, Int, main_problem, reason_of_problem, shown_value
 from ecalwindows.core.settings import read_settings
@@ -333,9 +333,14 @@ def read_inputs(given: GivenInputs) -> InputDefinition:
     return input_definition(read_settings(path, "input definition"), where=str(path))
 
 
+def check_definition(path: Path) -> None:
+    """Raise OutputError where an input definition cannot be written: only another one is replaced."""
+    check_output(path, overwrite=True, is_own=holds(HEADER), ours="an input definition of `ecalwindows normalize`")
+
+
 def write_inputs(definition: InputDefinition, path: str | Path) -> None:
     """Write an input definition as YAML, atomically. Raises OutputError."""
-    check_output(Path(path), overwrite=True, replaces=(".yaml", ".yml"))
+    check_definition(Path(path))
     with written_atomically([Path(path)]) as (place,):
         place.write_text(definition.text, encoding="utf-8")
 

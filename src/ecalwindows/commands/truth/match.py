@@ -13,12 +13,18 @@ from ecalwindows.commands.windows import (
     data_origin,
     input_records,
     refuse_changed_inputs,
-    refuse_input_as_output,
     warn_of_inputs,
 )
 from ecalwindows.core.errors import SettingsError
 from ecalwindows.core.events import Events
-from ecalwindows.core.files.output import check_output, is_replaced, is_special, no_empty_folders, written_atomically
+from ecalwindows.core.files.output import (
+    check_output,
+    is_replaced,
+    is_special,
+    no_empty_folders,
+    refuse_inputs,
+    written_atomically,
+)
 from ecalwindows.core.progress import Progress
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.core.threads import Threads
@@ -65,7 +71,7 @@ def write_matches(
         for each in paths:
             check_output(each, overwrite=overwrite or each != path)
         checked = checked_inputs(inputs, chosen, list(MATCH_COLUMNS), reading)
-        refuse_input_as_output(path, checked)
+        refuse_inputs([path], checked.paths)
         report = MatchReport(output=path, replaced=is_replaced(path))
         origin = data_origin(chosen, None)
         new = () if overwrite else [path]

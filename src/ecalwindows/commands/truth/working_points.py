@@ -15,7 +15,7 @@ import numpy as np
 from ecalwindows.core.arrays import Flags, Floats
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.core.files.file_state import file_states, refuse_changed
-from ecalwindows.core.files.output import Together, check_output, outputs_together, written_atomically
+from ecalwindows.core.files.output import Together, check_output, holds, outputs_together, written_atomically
 from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.schema import PARTICLES
 from ecalwindows.core.version import revision, version
@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 
 HALVES = parse_split("derive=1/2,close=1/2")
 """Which half an event falls in follows from its sample, run, lumi and event alone."""
+
+DERIVED = "thresholds of best effective resolution, derived by ecalwindows"
+"""What a map says of itself."""
 
 SAME = ("assoc_strategy", "min_cluster_score", "geometry", "pileup")
 """Settings that all tables must share."""
@@ -101,7 +104,7 @@ def derive_working_points(
     place = Path(folder) if folder is not None else path.with_suffix("")
     if place == path:
         raise SettingsError("the map has no suffix", expected="a name like wp.json", where=str(path), todo="add .json")
-    check_output(path, overwrite=True, replaces=(".json",))
+    check_output(path, overwrite=True, is_own=holds(DERIVED), ours="a map of `ecalwindows truth working-points`")
     thresholds, files = scan_thresholds(options.per_decade), match_files(tables)
     others = match_files(test) if test else []
     states = file_states([*files, *others])
@@ -230,7 +233,4 @@ def description(recorded: dict[str, Any]) -> str:
     counts = recorded["flavours"].items()
     flavours = " and ".join(f"{n:,} {names.get(flavour, f'of flavour {flavour}')}" for flavour, n in counts)
     strategy = recorded["settings"].get("assoc_strategy", "sim_fraction")
-    return (
-        f"{strategy} thresholds of best effective resolution, derived by ecalwindows {recorded['version']} from"
-        f" {flavours} (half of the events; regularised)"
-    )
+    return f"{strategy} {DERIVED} {recorded['version']} from {flavours} (half of the events; regularised)"

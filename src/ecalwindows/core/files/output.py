@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -23,6 +23,9 @@ OPEN_FILES = re.compile(r"/dev|/dev/fd|/proc/\d+/(task/\d+/)?fd")
 
 MAX_LINKS = 40
 """Maximum number of links that are followed, as in Linux."""
+
+MAX_TEXT = 100_000_000
+"""Bytes of a text file: no command writes a larger one."""
 
 
 def is_special(path: Path) -> bool:
@@ -47,12 +50,12 @@ def is_replaced(path: Path) -> bool:
     return path.is_file() and not is_special(path)
 
 
-def check_output(path: Path, *, overwrite: bool, replaces: Sequence[str] = ()) -> None:
+def check_output(path: Path, *, overwrite: bool, is_own: Callable[[Path], bool] | None = None, ours: str = "") -> None:
     """Raise OutputError when the output can't be written there; makes missing folders.
 
     What a killed run left half renamed there is repaired first.
 
-    replaces : suffixes of files that may be replaced; none: all
+    is_own, ours : what may be replaced, as a test and in words; None: every file
     """
     check_name(path)
     if path.is_dir():
@@ -65,12 +68,12 @@ def check_output(path: Path, *, overwrite: bool, replaces: Sequence[str] = ()) -
     warn_of_partials(path)
     if path.exists() and not overwrite:
         raise already_there(path)
-    if replaces and path.exists() and path.suffix.lower() not in replaces:
-        raise output_error(
-            "a file of another kind is there already", f"a new name, or one that ends in {' or '.join(replaces)}", path,
-            "name another output; this file is not replaced",
-        )  # fmt: skip
     try:
+        if is_own is not None and path.exists() and not is_own(path):
+            raise output_error(
+                "another file is there already", f"a new name, or {ours}", path,
+                "name another output, or remove this file: it is not replaced",
+            )  # fmt: skip
         path = followed(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         probe = hidden_name(path, ".probing")  # not shorter than what follows
@@ -78,6 +81,28 @@ def check_output(path: Path, *, overwrite: bool, replaces: Sequence[str] = ()) -
         probe.unlink()
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def holds(text: str) -> Callable[[Path], bool]:
+    """The test for `check_output` whether a file holds a text that a command writes."""
+    return lambda path: path.stat().st_size <= MAX_TEXT and text.encode() in path.read_bytes()
+
+
+def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[str | Path]) -> None:
+    """Raise OutputError when an output is one of the inputs, under whatever name."""
+    known = {identity for path in inputs if (identity := _identity(path)) is not None}
+    for path in outputs:
+        if _identity(path) in known:
+            raise output_error("the output is one of the inputs", "another file", path, "name another output with -o")
+
+
+def _identity(path: str | Path) -> tuple[int, int] | None:
+    """What a file is whatever its name, None for one that is not there."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def check_name(path: Path) -> None:
