@@ -19,6 +19,7 @@ from ecalwindows.commands.evaluate import Evaluated, EvaluationOptions, evaluate
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import EcalWindowsError, InputError, SettingsError
 from ecalwindows.evaluation.measuring import measured_table
+from ecalwindows.evaluation.page import MARK, PAGE
 
 SAMPLE = Path(ecalwindows.__file__).parent / "data" / "samples" / "electrons.root"
 REMOVED = 0.3
@@ -273,6 +274,16 @@ def test_a_folder_of_something_else_is_not_replaced(place: Path) -> None:
     ran = attempt("evaluate", str(place / "all.parquet"), "-o", str(place / "mine"), "--overwrite")
     assert ran.code == 2
     assert (place / "mine" / "thesis.txt").read_text() == "mine"
+
+
+def test_scores_in_the_folder_of_an_earlier_evaluation_are_not_lost(place: Path) -> None:
+    (place / "before").mkdir()
+    (place / "before" / PAGE).write_text(MARK)
+    (place / "before" / "scores_a.parquet").touch()
+    words = ("evaluate", str(place / "all.parquet"), "--compare", f"a={place}/before/scores_a.parquet")
+    ran = attempt(*words, "-o", str(place / "before"), "--overwrite")
+    assert ran.code == 2 and "scores_a.parquet is in the output, which would be replaced" in ran.err
+    assert (place / "before" / "scores_a.parquet").exists()
 
 
 def test_an_unknown_name_of_settings_is_a_settings_error() -> None:

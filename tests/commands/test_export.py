@@ -174,6 +174,9 @@ def test_only_an_earlier_export_is_replaced(tmp_path: Path, dataset: str) -> Non
     run(*arguments, str(tmp_path / "new"), "-q")
     assert "add --overwrite" in attempt(*arguments, str(tmp_path / "new")).err
     run(*arguments, str(tmp_path / "new"), "--overwrite", "-q")
+    shutil.copy(inputs, tmp_path / "new" / "i.yaml")
+    ran = attempt("export", "cmssw", str(tmp_path / "new" / "i.yaml"), "-o", str(tmp_path / "new"), "--overwrite")
+    assert ran.code == 2 and "i.yaml is in the output" in ran.err and (tmp_path / "new" / "i.yaml").exists()
 
 
 @pytest.mark.parametrize(("more", "reason"), [

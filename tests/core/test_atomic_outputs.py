@@ -453,3 +453,15 @@ def test_a_link_to_an_output_stays_a_link(tmp_path):
     (tmp_path / "ds").symlink_to("real/ds")
     write_folder(tmp_path, "new")
     assert (tmp_path / "ds").is_symlink() and (tmp_path / "real" / "ds" / "record").read_text() == "new record"
+
+
+def test_a_folder_with_an_input_in_it_is_not_replaced(tmp_path):
+    write_folder(tmp_path, "old")
+    (tmp_path / "link").symlink_to("ds/record")
+    (tmp_path / "there").symlink_to("ds")
+    for given in ("ds", "ds/record", "link", "there/data"):
+        for place in ("ds", "there"):
+            with pytest.raises(OutputError, match="is in the output, which would be replaced"):
+                check_folder(tmp_path / place, overwrite=True, is_own=lambda _: True, inputs=[str(tmp_path / given)])
+    inputs = [None, {"no": "path"}, "truth", tmp_path / "ds" / "absent", tmp_path, __file__]
+    check_folder(tmp_path / "ds", overwrite=True, is_own=lambda _: True, inputs=inputs)

@@ -137,7 +137,8 @@ def evaluate(
     """
     began, options, target = time.monotonic(), checked(options or EvaluationOptions()), Path(folder)
     _check_names(models)
-    check_folder(target, overwrite=overwrite, **OWN)
+    given = [*datasets, *models.values(), *(inputs or {}).values()]
+    check_folder(target, overwrite=overwrite, inputs=given, **OWN)
     if unknown := sorted(set(inputs or {}) - set(models)):
         raise SettingsError(
             f"an input definition is given for '{unknown[0]}', and no scores have this name",

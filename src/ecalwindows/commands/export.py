@@ -103,7 +103,7 @@ def export_cmssw(
     """
     target = Path(output)
     check_strategy(strategy)
-    check_folder(target, overwrite=overwrite, **OWN)
+    check_folder(target, overwrite=overwrite, inputs=[inputs, model, dataset], **OWN)
     definition = read_inputs(inputs)
     where = "the input definition" if isinstance(inputs, InputDefinition) else str(inputs)
     columns = renamed(definition)

@@ -89,7 +89,7 @@ def finalize_dataset(
     began, started = time.monotonic(), datetime.now(UTC)
     folder, target = Path(folder), Path(output if output is not None else folder)
     if output is not None:
-        _check_output(folder, target, overwrite, target / FOLDER if flat else target)
+        _check_output([folder, *copies], target, overwrite, target / FOLDER if flat else target)
     elif splits or copies:
         what = "splits" if splits else "several formats"
         raise SettingsError(
@@ -172,13 +172,14 @@ def _proven(found: Sequence[Sequence[Part]], one_more: Callable[[], None]) -> li
     return forms
 
 
-def _check_output(folder: Path, target: Path, overwrite: bool, home: Path) -> None:
+def _check_output(folders: Sequence[str | Path], target: Path, overwrite: bool, home: Path) -> None:
+    folder = Path(folders[0])
     if target.absolute() == folder.absolute() or folder.absolute() in target.absolute().parents:
         raise SettingsError(
             "the output lies in the folder of the parts", expected="a folder of its own", where=str(target),
             todo="name another with -o, or leave -o out to finalize the folder as it is",
         )  # fmt: skip
-    check_folder(target, overwrite=overwrite, is_own=partial(is_dataset, home=home))
+    check_folder(target, overwrite=overwrite, is_own=partial(is_dataset, home=home), inputs=folders)
 
 
 def _events(forms: Sequence[Sequence[Part]], splits: Splits | None) -> Words | None:

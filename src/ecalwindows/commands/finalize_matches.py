@@ -35,7 +35,7 @@ def finalize_matches(
             "the output is the folder of the parts", expected="a folder of its own", where=str(target),
             todo="name another",
         )  # fmt: skip
-    check_folder(target, overwrite=overwrite)
+    check_folder(target, overwrite=overwrite, inputs=[folder])
     parts = _parts(folder)
     _refuse_differences(parts)
     _refuse_twice(parts)

@@ -69,7 +69,7 @@ def plot_datasets(
     Memory does not grow with the data. Raises an EcalWindowsError for anything that a user can correct.
     """
     began, target = time.monotonic(), Path(folder)
-    check_folder(target, overwrite=overwrite, **OWN)
+    check_folder(target, overwrite=overwrite, inputs=inputs, **OWN)
     reading = Reading(inputs, split, only)
     steps = Steps(progress, 2 * len(reading.units) + len(reading.drawn))
     found, plotted = _counted(reading, steps, inputs), Plotted(target, files=len(reading.names))

@@ -270,7 +270,7 @@ class _Run:
             raise OutputError(
                 "the output lies in the dataset", expected="a folder of its own", where=str(output), todo="name another"
             )
-        check_folder(output, overwrite=self.overwrite)
+        check_folder(output, overwrite=self.overwrite, inputs=[folder])
         states = file_states(path for path in folder.rglob("*") if path.is_file())
         manifests, done = list(_manifests(folder)), self.done
         main = manifests[0][1].format if manifests else ""

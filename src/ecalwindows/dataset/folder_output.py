@@ -10,10 +10,11 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ecalwindows.core.files.commit import named
 from ecalwindows.core.files.hidden_names import OLD, PARTIAL, hidden_name
@@ -39,25 +40,39 @@ def has_page(folder: Path, *, page: str, mark: str) -> bool:
 
 
 def check_folder(
-    path: Path, *, overwrite: bool, is_own: Callable[[Path], bool] = is_dataset, ours: str = "a finished dataset"
-) -> None:
+    path: Path, *, overwrite: bool, is_own: Callable[[Path], bool] = is_dataset, ours: str = "a finished dataset",
+    inputs: Iterable[Any] = (),
+) -> None:  # fmt: skip
     """Raise OutputError when a folder can't be written there; makes missing parents.
 
     Only an empty folder, or with `overwrite` one that ecalwindows wrote, may be there already. What a killed run left
     there is repaired first.
     is_own, ours : what may be replaced, as a test and in words
+    inputs : paths (what else is among them is left out), which may not be in a folder that is replaced
     """
     check_name(path.absolute())
     recover(path)
     warn_of_partials(path)
     if path.is_dir() and any(path.iterdir()):
         _refuse_other(path, overwrite, is_own, ours)
+        for each in inputs:
+            if isinstance(each, str | Path) and os.path.exists(each) and path.resolve() in _and_above(each):
+                raise output_error(
+                    f"{each} is in the output, which would be replaced", "inputs elsewhere", path,
+                    "name another with -o",
+                )  # fmt: skip
     elif path.exists() and not path.is_dir():
         raise output_error("the output is a file", "the name of a folder", path, "name a folder with -o")
     try:
         path.absolute().parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def _and_above(path: str | Path) -> list[Path]:
+    """A path and the folders in which it is, without links."""
+    real = Path(path).resolve()
+    return [real, *real.parents]
 
 
 @contextmanager
