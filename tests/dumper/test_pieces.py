@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import pytest
 import uproot
 from helpers.golden_files import GOLDEN
 
-from ecalwindows.commands.windows import write_windows
+from ecalwindows.commands.windows import Report, iter_encoded, prepared, write_windows
+from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.events import Events, events_between, selected_events
 from ecalwindows.core.settings import WindowSettings
+from ecalwindows.core.threads import Threads
 from ecalwindows.dumper.columns import bytes_per_entry
 from ecalwindows.dumper.headers import check_inputs, open_tree
 from ecalwindows.dumper.read import event_steps
@@ -101,3 +104,21 @@ def test_a_single_file_is_opened_once_and_closed_when_it_is_read_or_no_longer_wa
     assert opened[-1].closed
     check_inputs([PHOTONS, PHOTONS], settings, WANTED)
     assert len(opened) == 5 and all(each.closed for each in opened)
+
+
+def test_with_threads_the_first_step_is_read_while_the_code_for_windows_is_loaded() -> None:
+    """The windows of no events, for which the code is loaded, wait here until those of the first step are made."""
+    is_read, waited = threading.Event(), list[bool]()
+
+    def encode(batch: WindowBatch) -> None:
+        if len(batch):
+            is_read.set()
+        else:
+            waited.append(is_read.wait(60))
+
+    reading, settings = Reading(jobs=2), WindowSettings()
+    inputs, threshold, settings = prepared([PHOTONS], settings, WANTED, reading)
+    with Threads(2) as threads:
+        steps = iter_encoded(inputs, settings, threshold, encode, reading=reading, report=Report(), threads=threads)
+        sizes = [len(made.batch) for made, _ in steps]
+    assert waited == [True] and sizes[0] == 0 and min(sizes[1:]) > 0

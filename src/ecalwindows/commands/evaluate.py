@@ -298,8 +298,8 @@ class Reading:
                 scores = {source.name: source.scores(batch) for source in self.sources}
                 for name, writer in writers.items():
                     writer.write(batch, scores[name])
-                pair = {name: batch.column(name) for name in self.columns & {*batch.pair, *batch.cluster}}
-                window = {name: batch.window[name] for name in self.columns & batch.window.keys()}
+                pair = {name: batch.column(name) for name in sorted(self.columns & {*batch.pair, *batch.cluster})}
+                window = {name: batch.window[name] for name in sorted(self.columns & batch.window.keys())}
                 pair |= {SCORE + name: score for name, score in scores.items()}
                 made = Windows(batch_keys(batch, ""), window, pair, batch.window_offsets)
                 steps.windows += len(kept)

@@ -102,7 +102,7 @@ def data_files(path: str | Path, *, linked: list[str] | None = None) -> list[Pat
         return []
     formats = sorted({str(format_of(file.name)) for file in found})
     if not found:
-        if dumps := next(path.rglob("*.root"), None):
+        if dumps := min(path.rglob("*.root"), default=None):
             raise root_file(dumps)
         raise _no_data("there are no data in the folder", path)
     if len(formats) > 1:

@@ -187,7 +187,7 @@ def _calls(
 
 def _pieces(events: Events, most: float) -> Iterator[Events]:
     """Equal pieces of about so many bytes."""
-    n_pieces = min(max(1, math.ceil(events.n_bytes / max(most, 1))), len(events))
+    n_pieces = max(1, min(math.ceil(events.n_bytes / max(most, 1)), len(events)))
     bounds = [len(events) * number // n_pieces for number in range(n_pieces + 1)]
     return (events_between(events, start, stop) for start, stop in pairwise(bounds))
 

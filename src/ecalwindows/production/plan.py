@@ -159,8 +159,9 @@ def setting_changes(old: Plan, production: Production, sources: Sequence[Source]
     """Lines `name: was x, is y` for settings that decide the content of parts."""
     before, after = _decisive(old.production), _decisive(production)
     was, now_is = ({sample.name for sample in each.samples} for each in (old.production, production))
-    lines = [f"sample '{name}': it is {'new' if name in now_is else 'gone'}" for name in sorted(was ^ now_is)]
-    reported = tuple(f"sample '{name}', " for name in was ^ now_is)
+    apart = sorted(was ^ now_is)
+    lines = [f"sample '{name}': it is {'new' if name in now_is else 'gone'}" for name in apart]
+    reported = tuple(f"sample '{name}', " for name in apart)
     lines += [
         f"{name}: was {json.dumps(before.get(name))}, is {json.dumps(after.get(name))}"
         for name in sorted(before.keys() | after.keys())
