@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -235,6 +236,15 @@ class Killed:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Dropped:
+    """As a compiled library whose import is interrupted: it drops the error of the signal, and raises another."""
+
+    def __call__(self, batch: Any) -> Any:
+        with contextlib.suppress(BaseException):
+            signal.raise_signal(signal.SIGTERM)
+        raise ImportError("initialization failed")
+
+
 class Shapes:
     def __call__(self, batch: Any) -> Any:
         return batch.cl_features.shape
@@ -249,9 +259,10 @@ def test_an_exception_in_a_worker_comes_with_its_traceback(folder: Path) -> None
         next(iter(made(folder, workers=1, transform=Failing())))
 
 
-def test_a_worker_that_is_killed_is_an_error(folder: Path) -> None:
-    with pytest.raises(InputError, match="ended by signal 9"):
-        next(iter(made(folder, workers=1, transform=Killed())))
+@pytest.mark.parametrize(("transform", "number"), [(Killed(), 9), (Dropped(), 15)])
+def test_a_worker_that_is_ended_by_a_signal_is_an_error(folder: Path, transform: Any, number: int) -> None:
+    with pytest.raises(InputError, match=f"ended by signal {number}"):
+        next(iter(made(folder, workers=1, transform=transform)))
 
 
 INTERRUPTED = """

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ecalwindows.core.errors import EcalWindowsError, InputError, SettingsError
+from ecalwindows.core.interrupts import interrupt_on, interrupts_kept
 from ecalwindows.training.making import Maker
 from ecalwindows.training.sharing import Arena, Arenas, Mapped, SharedBlocks, remove_blocks
 
@@ -173,17 +174,18 @@ def _work(end: Any, packed: bytes, folder: str, number: int) -> None:
     """The life of a worker: make what is requested until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        signal.signal(signal.SIGTERM, _end)
+        interrupt_on(signal.SIGTERM)  # of the stream, or of a batch system for all processes
         maker, arenas = None, Arenas()
         while True:
             job, dropped, gone = end.recv()
             arenas.release(dropped)
             try:
-                if maker is None:
-                    maker = pickle.loads(packed)  # noqa: S301  made by our own process
-                    maker.shared = SharedBlocks(folder, number)
-                maker.forget(gone)  # others write to their memory
-                made, arena = arenas.made(partial(maker.batch, *job))
+                with interrupts_kept():
+                    if maker is None:
+                        maker = pickle.loads(packed)  # noqa: S301  made by our own process
+                        maker.shared = SharedBlocks(folder, number)
+                    maker.forget(gone)  # others write to their memory
+                    made, arena = arenas.made(partial(maker.batch, *job))
             except Exception as error:
                 _send(end, ("error", (_sendable(error), traceback.format_exc())), None)
                 continue
@@ -191,18 +193,10 @@ def _work(end: Any, packed: bytes, folder: str, number: int) -> None:
             del made, arena
     except (EOFError, OSError):
         shutil.rmtree(folder, ignore_errors=True)
-    except _EndedError:
+    except KeyboardInterrupt:
         shutil.rmtree(folder, ignore_errors=True)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTERM)
-
-
-class _EndedError(BaseException):
-    """The process was asked to end: by the stream, or together with it, as a batch system does."""
-
-
-def _end(*_: object) -> None:
-    raise _EndedError
 
 
 def _sendable(error: Exception) -> Exception | None:
