@@ -15,11 +15,13 @@ import pytest
 from helpers.cli import attempt, run
 
 import ecalwindows
+from ecalwindows.commands.convert import Task, convert_files
 from ecalwindows.commands.evaluate import Evaluated, EvaluationOptions, evaluate
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import EcalWindowsError, InputError, SettingsError
 from ecalwindows.evaluation.measuring import measured_table
 from ecalwindows.evaluation.page import MARK, PAGE
+from ecalwindows.formats.parquet.definition import features_definition
 
 SAMPLE = Path(ecalwindows.__file__).parent / "data" / "samples" / "electrons.root"
 REMOVED = 0.3
@@ -274,6 +276,24 @@ def test_a_folder_of_something_else_is_not_replaced(place: Path) -> None:
     ran = attempt("evaluate", str(place / "all.parquet"), "-o", str(place / "mine"), "--overwrite")
     assert ran.code == 2
     assert (place / "mine" / "thesis.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("en_cluster", ()),
+        ("is_seed", ()),
+        ("et_cluster_calib", ("--compare", "a=truth")),
+        ("flavour", ("--compare", "a=truth", "--cms-csv")),
+    ],
+)
+def test_a_column_without_which_nothing_can_be_measured_is_named(
+    place: Path, tmp_path: Path, name: str, options: tuple[str, ...]
+) -> None:
+    definition = features_definition().without(frozenset({name}))
+    convert_files(place / "all.parquet", tmp_path / "w.parquet", Task(definition=definition))
+    ran = attempt("evaluate", str(tmp_path / "w.parquet"), "-o", str(tmp_path / "e"), *options)
+    assert ran.code == 2 and f"an evaluation needs {name}, which the dataset does not have" in ran.err
 
 
 def test_scores_in_the_folder_of_an_earlier_evaluation_are_not_lost(place: Path) -> None:

@@ -321,3 +321,12 @@ def test_the_page_of_the_documentation_is_true(folder: Path, tmp_path: Path, mon
         assert is_printed(shown, run(*arguments).out), arguments
     text = (DOCS / "report.md").read_text()
     assert all(f"`{name}`" in text for name in DERIVED)
+
+
+def test_windows_without_a_name_are_called_by_their_number(tmp_path: Path) -> None:
+    run("windows", str(GOLDEN / "electrons.root"), "-o", str(tmp_path / "w.parquet"), "-q")
+    pq.write_table(pq.read_table(tmp_path / "w.parquet").drop_columns(["window_metadata"]), tmp_path / "x.parquet")
+    run("report", str(tmp_path / "x.parquet"), "-o", str(tmp_path / "r.html"), "-q")
+    page = Page.read(tmp_path / "r.html")
+    assert len({view["link"] for view in page.views}) == len(page.views) > 50
+    assert {view["name"] for view in page.views} == {f"number-{view['row']}" for view in page.views}

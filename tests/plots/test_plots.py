@@ -167,6 +167,7 @@ def test_the_outline_of_the_mustache_agrees_with_the_reference(seed_eta: float) 
 
 def test_an_empty_mustache_has_no_outline() -> None:
     assert mustache_outline(0.0, 1e-4).shape == (0, 2)
+    assert mustache_outline(-999.0, 1.0).shape == (0, 2)
 
 
 @pytest.mark.parametrize(("seed_eta", "left"), [(1.0, 0.9), (-1.0, -1 - 1 / 6)], ids=["outward", "mirrored"])

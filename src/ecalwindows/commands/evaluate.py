@@ -271,9 +271,12 @@ class Reading:
                 todo="make the dataset with a features definition that contains these columns", kind=UnknownColumnError,
             )  # fmt: skip
         needed = {"run_id", "lumi_id", "event_id", "seed_index", "et_seed_calib", "cl_index"}
+        if self.has_truth:
+            needed |= {*satellites.PAIR_COLUMNS, *(window_table.PAIR_COLUMNS if self.models else ())}
+            needed |= {"flavour"} if self.models and self._options.cms_csv else set()
         refuse_missing(
             needed, self.names, self.where, found="an evaluation needs {}, which the dataset does not have",
-            expected="the identity of windows and clusters", kind=UnknownColumnError,
+            expected="the identity and the energies of windows and clusters", kind=UnknownColumnError,
         )  # fmt: skip
 
     def collected(self, folder: Path, stack: ExitStack) -> Collected:

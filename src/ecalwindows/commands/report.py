@@ -290,7 +290,7 @@ class Source:
                 for place in sorted(place - first for place in inside if first <= place < first + len(batch)):
                     row = inside[first + place]
                     one = taken(batch, np.array([place]))
-                    found = views.view(one, 0, self.geometry, texts(one)[0])
+                    found = views.view(one, 0, self.geometry, texts(one)[0] or f"number-{row}")
                     if self.scores is not None:
                         found["clusters"]["score"] = views.short(self.scores.scores(one).tolist())
                         found["wrong"] = float(rows.window["wrong_energy"][row])

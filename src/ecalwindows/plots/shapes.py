@@ -89,5 +89,7 @@ def _in_mustache(seed_eta: float, et: float, dphi: Floats, deta: Floats) -> Flag
     grid_phi, grid_eta = (grid.ravel() for grid in np.meshgrid(dphi, deta, indexing="ij"))
     n = len(grid_eta)
     eta = np.append(seed_eta + grid_eta, seed_eta)
-    inside = in_mustache(np.array([0, n]), np.array([n]), np.arange(n), grid_phi, et * np.cosh(eta), eta)
+    with np.errstate(over="ignore"):  # a seed without a position, at -999, has no mustache
+        energy = et * np.cosh(eta)
+    inside = in_mustache(np.array([0, n]), np.array([n]), np.arange(n), grid_phi, energy, eta)
     return np.asarray(inside).reshape(len(dphi), len(deta))

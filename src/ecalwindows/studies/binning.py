@@ -19,6 +19,9 @@ LONG_TAIL = 25.0
 MIN_RATIO = 1e-6
 """Minimum ratio of the lower end to the upper end of logarithmic bins."""
 
+HALVES = 2.0**52
+"""From this number on there are no halves between integers in double precision."""
+
 DIGITS = 6
 """Number of digits of the edges, so that tables are short and the same on every machine."""
 
@@ -52,7 +55,7 @@ def binning_of(values: Floats) -> Binning:
     """Bins for values, float64 (n,) without the sentinel; for integers, every bin has the same number of integers."""
     if not len(values):
         return Binning(np.array([0.0, 1.0]))
-    if (values == np.floor(values)).all():
+    if (values == np.floor(values)).all() and np.abs(values).max() < HALVES:
         low, high = (float(end) for end in np.quantile(values, ENDS))
         width = int(max(np.ceil((high - low + 1) / BINS), 1))
         return Binning(np.arange(np.floor(low) - 0.5, np.ceil(high) + width, width))
@@ -80,7 +83,8 @@ def _ends(values: Floats) -> tuple[float, float]:
     minimum, maximum = float(values.min()), float(values.max())
     low, high = (minimum if minimum >= low - near else low), (maximum if maximum <= high + near else high)
     if low == high:
-        return low - 0.5, high + 0.5
+        half = max(0.5, BINS * float(np.spacing(abs(low))))
+        return low - half, high + half
     step = 10.0 ** np.floor(np.log10(high - low) - 3)
     return float(np.floor(low / step) * step), float((np.floor(high / step) + 1) * step)
 

@@ -69,8 +69,8 @@ def _is_number(word: str) -> bool:
 
 
 def texts(batch: WindowBatch) -> list[str]:
-    """What the windows of a batch are called: window_index, or without it the numbers that it is made of."""
-    if len(batch.window_index.data):
+    """What the windows of a batch are called: window_index, or the numbers that it is made of; without both nothing."""
+    if len(batch.window_index.data) or not set(NUMBERS) <= batch.window.keys():
         return list(text_array(batch.window_index))
     return ["_".join(map(str, row)) for row in window_numbers(batch).T.tolist()]
 
