@@ -119,6 +119,7 @@ def test_the_calibration_is_that_of_the_scores(place: Path, found: Evaluated) ->
     assert max(row["score"] for row in ours if row["n"]) == 1
 
 
+@pytest.mark.usefixtures("found")
 def test_windows_are_summed_with_the_names_of_cms(place: Path) -> None:
     windows = pq.read_table(place / "out" / "windows_planted.parquet").to_pydict()
     batches = ecalwindows.open_dataset(place / "all.parquet").to_awkward()
