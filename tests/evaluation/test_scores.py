@@ -124,6 +124,10 @@ WRONG_TABLES: dict[str, tuple[Any, str]] = {
     "a negative cluster": (lambda t: t | {"cl_index": -1 - t["cl_index"]}, "cl_index is not the index"),
     "scores as text": (lambda t: t | {"score": t["score"].astype(str)}, "scores have the type"),
     "a run that is no integer": (lambda t: t | {"run": t["run"] + 0.5}, "the column 'run' is no integer: double"),
+    "names that are no text": (
+        lambda t: t | {"window_index": t["run"] + 0.5},
+        "the column 'window_index' is no text: double",
+    ),
     "no rows": (lambda t: {k: v[:0] for k, v in t.items()}, "have no score"),
 }
 

@@ -152,7 +152,10 @@ def _piece(rows: Any, by_index: bool, path: str | Path) -> tuple[Keys, Any, Any,
         raise _wrong(path, "a window without a name (null)", "a name for each window")
     if by_index:
         texts = columns[INDEX].dictionary_encode()
-        named = _text_names(arrow_text(texts.dictionary))[texts.indices.to_numpy()]
+        try:
+            named = _text_names(arrow_text(texts.dictionary))[texts.indices.to_numpy()]
+        except ValueError as error:
+            raise _wrong(path, f"the column '{INDEX}' is no text: {columns[INDEX].type}", "names of windows") from error
     else:
         numbers = [np.asarray(columns[name].to_numpy(zero_copy_only=False)) for name in names]
         if bad := [name for name, each in zip(names, numbers, strict=True) if each.dtype.kind not in "iu"]:
