@@ -23,6 +23,13 @@ def load_ahead(values: Any, first: int, last: int) -> float:
 
 
 @kernel
+def copy_numbers(values: Any, out: Any) -> None:
+    """`out[:] = values` for equal lengths; numba also compiles, for a second, what that says of other lengths."""
+    for k in range(min(len(out), len(values))):
+        out[k] = values[k]
+
+
+@kernel
 def place_of(place: int, seed: int, places: int, seed_first: bool) -> int:
     """The place of a cluster of a window, -1 where it finds none. seed : place of the seed in the window, -1 for none.
 
@@ -85,7 +92,9 @@ def fill_padded(
                 n = n_hit_places
             out_hit_mask[target, at, :n] = True
             to = (target * n_places + at) * n_hit_places * n_components
-            to_hits[to : to + n * n_components] = in_hits[begin * n_components : (begin + n) * n_components]
+            copy_numbers(
+                in_hits[begin * n_components : (begin + n) * n_components], to_hits[to : to + n * n_components]
+            )
     return clusters_cut, hits_cut, ahead
 
 
@@ -140,8 +149,10 @@ def fill_flat(
             ahead += load_ahead(hits_offsets, begin, begin + 1)
         first, end, at = offsets[rows[i]], offsets[rows[i] + 1], cl_offsets[targets[i]]
         last = at + end - first
-        to_features[at * n_features : last * n_features] = in_features[first * n_features : end * n_features]
-        to_labels[at * n_labels : last * n_labels] = in_labels[first * n_labels : end * n_labels]
+        copy_numbers(
+            in_features[first * n_features : end * n_features], to_features[at * n_features : last * n_features]
+        )
+        copy_numbers(in_labels[first * n_labels : end * n_labels], to_labels[at * n_labels : last * n_labels])
         for j in range(end - first):
             hit_counts[at + j] = hits_offsets[first + j + 1] - hits_offsets[first + j]
     return ahead
@@ -161,7 +172,9 @@ def fill_flat_hits(
         first, end = hits_offsets[offsets[rows[i]]], hits_offsets[offsets[rows[i] + 1]]
         at = hit_offsets[cl_offsets[targets[i]]]
         last = at + end - first
-        to_hits[at * n_components : last * n_components] = in_hits[first * n_components : end * n_components]
+        copy_numbers(
+            in_hits[first * n_components : end * n_components], to_hits[at * n_components : last * n_components]
+        )
     return ahead
 
 
