@@ -16,27 +16,29 @@ from helpers.golden_files import CONFIGS, GOLDEN, command_line, differences, rea
 from ecalwindows.core.schema import EVENT_COLUMNS
 from ecalwindows.formats.parquet.definition import features_definition
 
+Made = tuple[str, Path, list[dict[str, Any]]]
+
 
 @pytest.fixture(scope="module", params=CONFIGS)
-def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    """A golden configuration, and the folder in which it was made in both formats."""
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A golden configuration, the folder in which it was made in both formats, and the windows in NDJSON."""
     folder = tmp_path_factory.mktemp(request.param)
     for name in ("windows.ndjson.zst", "windows.parquet"):
         run("windows", *command_line(request.param), "-o", str(folder / name))
-    return request.param, folder
+    return request.param, folder, read_ndjson(folder / "windows.ndjson.zst")
 
 
-def test_windows_equal_the_golden_ones(made: tuple[str, Path]) -> None:
-    name, folder = made
-    ours, gold = read_ndjson(folder / "windows.ndjson.zst"), read_ndjson(GOLDEN / f"{name}.ndjson.gz")
+def test_windows_equal_the_golden_ones(made: Made) -> None:
+    name, _, ours = made
+    gold = read_ndjson(GOLDEN / f"{name}.ndjson.gz")
     assert [window["window_index"] for window in ours] == [window["window_index"] for window in gold]
     assert sorted(set(differences(ours, gold))) == []
     assert len(ours) == CONFIGS[name]["n_windows"]
     assert sum(window["ncls"] for window in ours) == CONFIGS[name]["n_cluster_rows"]
 
 
-def test_event_counts_equal_the_golden_ones(made: tuple[str, Path]) -> None:
-    name, folder = made
+def test_event_counts_equal_the_golden_ones(made: Made) -> None:
+    name, folder, _ = made
     ours, gold = read_counts(folder / "windows.events.csv"), read_counts(GOLDEN / f"{name}.events.csv")
     assert list(ours[0]) == list(EVENT_COLUMNS)
     assert [{column: row[column] for column in gold[0]} for row in ours] == gold
@@ -47,9 +49,9 @@ def read_counts(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter=";"))
 
 
-def test_parquet_holds_the_numbers_of_ndjson(made: tuple[str, Path]) -> None:
-    folder = made[1]
-    array, rows = ak.from_parquet(folder / "windows.parquet"), read_ndjson(folder / "windows.ndjson.zst")
+def test_parquet_holds_the_numbers_of_ndjson(made: Made) -> None:
+    _, folder, rows = made
+    array = ak.from_parquet(folder / "windows.parquet")
     assert len(array) == len(rows)
     for group, names in features_definition().groups.items():
         for column in names:
@@ -75,7 +77,7 @@ def assert_exactly_hits(stored: Any, rows: list[dict[str, Any]]) -> None:
     assert_exactly(ak.flatten(stored, axis=None), [number for one in hits for hit in one for number in hit])
 
 
-def test_all_columns_are_in_ndjson(made: tuple[str, Path]) -> None:
-    for window in read_ndjson(made[1] / "windows.ndjson.zst"):
+def test_all_columns_are_in_ndjson(made: Made) -> None:
+    for window in made[2]:
         names = {*window, *(name for cluster in window["clusters"] for name in cluster)}
         assert names == {*USUAL_COLUMNS, "clusters", "seed_hits", "cl_hits"}

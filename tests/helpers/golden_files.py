@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import zstandard
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -17,6 +18,9 @@ CONFIGS: dict[str, dict[str, Any]] = json.loads((GOLDEN / "configs.json").read_t
 
 OF_EACH_KIND = [*(name for name in CONFIGS if name.startswith("edge")), "electrons.E", "photons.C"]
 """Every combination of settings once, and one golden file each of electrons and of photons: for tests of formats."""
+
+REST_IS_SLOW = [name if name in OF_EACH_KIND else pytest.param(name, marks=pytest.mark.slow) for name in CONFIGS]
+"""All golden files, as parameters of a test: those that are not `OF_EACH_KIND` are for `make test-systems`."""
 
 
 def command_line(name: str) -> list[str]:

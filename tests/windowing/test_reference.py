@@ -7,20 +7,18 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 import uproot
 from helpers import strategies
+from helpers.golden_files import CONFIGS, GOLDEN, REST_IS_SLOW
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from reference import association, labels, mustache, pipeline, windows
 from reference.pipeline import Settings
 from reference.windows import Bounds, Point
 
-GOLDEN = Path(__file__).parents[1] / "golden"
-CONFIGS = json.loads((GOLDEN / "configs.json").read_text())
 NOT_GOLDEN = {"flavour"}  # fields that the golden files lack
 NOT_GOLDEN_CLUSTER = {"in_mustache", "is_any_calo_seed"}
 
@@ -55,7 +53,7 @@ def differences(ours: Any, gold: Any, where: str = "") -> Iterator[str]:
         yield where
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", REST_IS_SLOW)
 def test_reference_reproduces_the_golden_windows(name: str) -> None:
     threshold = labels.read_threshold(GOLDEN / CONFIGS[name]["wp_file"])
     ours, counts = pipeline.windows(golden_events(CONFIGS[name]["input"]), golden_settings(name), threshold)
