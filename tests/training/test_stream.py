@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from helpers.streams import KILLED_RUN, SIZES, N, digest, made, sample_batch, wr
 import ecalwindows
 from ecalwindows import open_dataset
 from ecalwindows.core.errors import EcalWindowsError, InputError, SettingsError
+from ecalwindows.training.sharing import Arenas
 from ecalwindows.training.workers import WorkerError
 
 
@@ -46,6 +48,18 @@ def test_an_epoch_holds_each_window_once_and_the_next_has_another_order(folder: 
     first, second = events(stream), events(stream)
     assert sorted(first) == sorted(second) == list(range(N)) and first != second
     assert stream.epoch == 2 and len(stream) == -(-N // 7)
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="the system has no files without a name")
+def test_a_batch_in_the_memory_of_the_one_before_is_that_of_new_memory(folder: Path) -> None:
+    """As a worker makes them. The loop that clears the memory is compiled here, not in each worker of later tests."""
+    maker, arenas = made(folder)._maker, Arenas()
+    for number, plain in enumerate(made(folder)):
+        batch, arena = arenas.made(partial(maker.batch, 0, 7 * number, 7 * number + 7))
+        assert digest([batch]) == digest([plain])
+        assert arena is not None and arena.number == 0
+        del batch
+        arenas.release([0])
 
 
 def test_a_shuffle_draws_from_all_files_where_they_fit_in_memory(folder: Path) -> None:
