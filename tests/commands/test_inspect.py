@@ -142,9 +142,10 @@ def test_a_file_without_the_tree_lists_what_it_holds(tmp_path: Path) -> None:
     assert "3, runs 0 to 2" in run("inspect", str(path), "--tree", "other/tree").out
 
 
-def test_a_tree_with_900_branches(tmp_path: Path) -> None:
-    facts = dump(as_tree(tmp_path / "wide.root", {f"b{n}": np.zeros(2, np.float32) for n in range(900)}))
-    assert facts.n_branches == 900 and facts.events == 2 and not facts.makes_windows and facts.strategies == ()
+@pytest.mark.parametrize("number", [300, pytest.param(900, marks=pytest.mark.slow)])
+def test_a_tree_with_many_branches(number: int, tmp_path: Path) -> None:
+    facts = dump(as_tree(tmp_path / "wide.root", {f"b{n}": np.zeros(2, np.float32) for n in range(number)}))
+    assert facts.n_branches == number and facts.events == 2 and not facts.makes_windows and facts.strategies == ()
     assert (facts.first_run, facts.clusters_per_event) == (None, None)
 
 
