@@ -24,8 +24,10 @@ def load_ahead(values: Any, first: int, last: int) -> float:
 
 @kernel
 def copy_numbers(values: Any, out: Any) -> None:
-    """`out[:] = values` for equal lengths; numba also compiles, for a second, what that says of other lengths."""
-    for k in range(min(len(out), len(values))):
+    """`out[:] = values`, for which numba takes a second to compile the text of its error."""
+    if len(out) != len(values):
+        raise ValueError("the numbers of a window are not as many as its offsets say")
+    for k in range(len(values)):
         out[k] = values[k]
 
 
