@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference import working_points as slow
 
-from ecalwindows.commands.truth.working_points import Study, StudyOptions, derive_working_points
+from ecalwindows.commands.truth.working_points import DERIVED, Study, StudyOptions, derive_working_points
 from ecalwindows.core.errors import EcalWindowsError, InputError, SettingsError
 from ecalwindows.core.working_points import read_working_points
 from ecalwindows.studies.kernels import resolution, smoothing
@@ -194,9 +194,9 @@ def test_a_map_with_mainly_thin_bins_is_not_written(tmp_path: Path) -> None:
     assert re.search(r"warning: no map is written: 13\d of 144 bins have fewer than 50 entries", ran.err)
     assert ran.err.count("warning") == 1 and "use the packaged map" in ran.err
     assert "--wp-file" not in ran.out and "wp.json" not in ran.out
-    wp.write_text("of before")
+    wp.write_text(f"of before: {DERIVED}")
     ran = attempt(*command, "-q")
-    assert ran.code == 1 and wp.read_text() == "of before" and f"{wp} is that of an earlier run" in ran.err
+    assert ran.code == 1 and wp.read_text() == f"of before: {DERIVED}" and f"{wp} is that of an earlier run" in ran.err
     fewer = run(*command, "--et-bins", "10,12,15", "--eta-bins", "0,1,2,3")
     assert "next: " in fewer.out and read_working_points(wp)(np.array([11.0]), np.array([0.5]))[0] > 0
 
