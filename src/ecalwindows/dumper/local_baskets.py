@@ -112,7 +112,7 @@ def read_baskets(file: Bytes, tree: Any, places: NDArray[np.int64]) -> Iterator[
 
 def _gathered(file: Bytes, begin: NDArray[np.int64], kind: np.dtype[Any]) -> NDArray[Any]:
     """The records of one kind at these places, (n,)."""
-    found: NDArray[Any] = file[begin[:, None] + np.arange(kind.itemsize)].view(kind)
+    found: NDArray[Any] = file.take(begin[:, None] + np.arange(kind.itemsize)).view(kind)
     return found[:, 0]
 
 
