@@ -50,10 +50,11 @@ simulation-page: $(TEST) ## bring the tables of docs/simulation.md up to date (m
 test: $(TEST) ## all tests that need no other system
 	@$(RUN) pytest -n $(JOBS) --dist loadfile -m "not slow" --ignore=tests/systems
 
-lint: $(DEV) ## ruff and mypy
+lint: $(DEV) ## ruff, mypy and words that readers would stumble over
 	@$(RUN) ruff check
 	@$(RUN) ruff format --check
 	@$(RUN) mypy
+	@$(VENV)/bin/python tools/odd_words.py
 
 coverage: $(TEST) ## at least 95 % of the lines of the pure middle and its kernels are tested
 	@rm -f .coverage .coverage.*

@@ -78,8 +78,12 @@ PHRASES: dict[str, str] = {
 _METHOD = "the name of a method of files in Python"
 JUSTIFIED: list[tuple[str, str, str]] = [
     ("src/ecalwindows/formats/ndjson/text_file.py", "text.tell()", _METHOD),
+    ("src/ecalwindows/formats/parquet/footer.py", "def seek(self", _METHOD),
+    ("src/ecalwindows/formats/parquet/footer.py", "[whence]", _METHOD),
+    ("src/ecalwindows/formats/parquet/footer.py", "def tell(self)", _METHOD),
     ("src/ecalwindows/formats/parquet/writer.py", "def tell(self)", _METHOD),
     ("src/ecalwindows/training/sharing.py", "file.tell()", _METHOD),
+    ("tests/formats/test_parquet_reader.py", "ours.tell() == plain.tell()", _METHOD),
 ]
 """Single lines: file, a piece of the line, and why the word is right there."""
 

@@ -515,7 +515,7 @@ def found_in(chunks: list[Chunk], threads: Threads) -> tuple[list[dict[str, Any]
 
 @given(st.lists(st.tuples(st.lists(PARTS, min_size=1, max_size=4), st.booleans()), max_size=6))
 def test_windows_and_notes_do_not_depend_on_the_number_of_threads(parts: list[tuple[list[bytes], bool]]) -> None:
-    """Also where a text begins anew, as the next member of an archive does, or its last line is cut."""
+    """Also where another text begins, as the next member of an archive does, or its last line is cut."""
     chunks = [Chunk(b"".join(lines), "", is_first, not is_first) for lines, is_first in parts]
     expected = found_in(chunks, Threads(1))
     for jobs in (2, 3):

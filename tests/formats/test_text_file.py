@@ -23,13 +23,13 @@ def test_text_is_the_same_however_it_is_divided(
     compression: Literal["none", "zst"], sizes: list[int], are_arrays: bool, tmp_path: Path
 ) -> None:
     text = np.random.default_rng(1).integers(0, 20, sum(sizes), dtype=np.uint8)
-    divided, whole = tmp_path / "divided", tmp_path / "whole"
+    divided, at_once = tmp_path / "divided", tmp_path / "at_once"
     with TextFile(divided, compression) as file:
         for part in np.split(text, np.cumsum(sizes)[:-1]) if sizes else []:
             file.write(part if are_arrays else part.tobytes())
-    with TextFile(whole, compression) as file:
+    with TextFile(at_once, compression) as file:
         file.write(text.tobytes())
     content = divided.read_bytes()
-    assert content == whole.read_bytes()
+    assert content == at_once.read_bytes()
     found = content if compression == "none" else zstandard.ZstdDecompressor().decompressobj().decompress(content)
     assert found == text.tobytes()

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.jit import kernel
 
-ODD_BYTES = np.uint32(0x00FF00FF)
+ALTERNATE_BYTES = np.uint32(0x00FF00FF)
 
 
 @kernel
@@ -134,4 +134,4 @@ def swap_bytes(words: NDArray[np.uint32]) -> None:
     """Reverse the bytes of each word. NumPy's `byteswap` does not let other threads run meanwhile."""
     for place in range(len(words)):
         halves = (words[place] >> np.uint32(16)) | (words[place] << np.uint32(16))
-        words[place] = ((halves >> np.uint32(8)) & ODD_BYTES) | ((halves & ODD_BYTES) << np.uint32(8))
+        words[place] = ((halves >> np.uint32(8)) & ALTERNATE_BYTES) | ((halves & ALTERNATE_BYTES) << np.uint32(8))

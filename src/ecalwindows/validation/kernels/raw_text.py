@@ -10,7 +10,7 @@ from ecalwindows.core.jit import kernel
 A, E, F, I, N = (ord(letter) for letter in "aefin")  # noqa: E741  letters
 NEWLINE, MINUS, ZERO, NINE = (ord(sign) for sign in "\n-09")
 LOWER = 32
-"""The bit that makes a letter a small one."""
+"""The bit in which small letters differ from capitals."""
 
 
 @kernel
