@@ -56,7 +56,9 @@ def check_folder(
     if path.is_dir() and any(path.iterdir()):
         _refuse_other(path, overwrite, is_own, ours)
         for each in inputs:
-            if isinstance(each, str | Path) and os.path.exists(each) and path.resolve() in _and_above(each):
+            if not isinstance(each, str | Path) or not os.path.exists(each):
+                continue
+            if Path(each).resolve().is_relative_to(path.resolve()):
                 raise output_error(
                     f"{each} is in the output, which would be replaced", "inputs elsewhere", path,
                     "name another with -o",
@@ -67,12 +69,6 @@ def check_folder(
         path.absolute().parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(path, error) from error
-
-
-def _and_above(path: str | Path) -> list[Path]:
-    """A path and the folders in which it is, without links."""
-    real = Path(path).resolve()
-    return [real, *real.parents]
 
 
 @contextmanager

@@ -63,7 +63,6 @@ class TextFile(Closing):
 
     def __init__(self, path: Path, compression: Literal["zst", "gz", "none"] = "none") -> None:
         self._encoder = encoder(compression)
-        self._is_plain = compression == "none"
         self._piece = np.empty(PIECE, np.uint8)
         self._filled = 0
         self._file = open(path, "wb", buffering=0)  # noqa: SIM115 (closed by `close`)
@@ -73,10 +72,11 @@ class TextFile(Closing):
         if self._file.closed:
             raise ValueError("write to a closed file")
         rest = np.frombuffer(text, np.uint8) if len(text) else self._piece[:0]
-        if self._is_plain and self._filled + len(rest) >= PIECE:
+        if isinstance(self._encoder, Plain) and self._filled + len(rest) >= PIECE:
             self._put(self._piece[: self._filled])
             self._put(rest)
-            self._filled, rest = 0, rest[:0]
+            self._filled = 0
+            return
         while len(rest):
             part = rest[: PIECE - self._filled]
             self._piece[self._filled : self._filled + len(part)] = part
