@@ -20,7 +20,7 @@ FILES = (
     "studies/test_window_size.py", "simulation/test_simulate_events.py", "simulation/test_simulate_physics.py",
     "simulation/test_simulate_properties.py", "evaluation/test_strategies.py",
     "evaluation/test_events.py", "evaluation/test_measuring.py", "training/test_cmssw.py", "training/test_gather.py",
-    "training/test_transform.py", "validation/test_raw_text.py",
+    "training/test_transform.py", "validation/test_raw_text.py", "formats/test_splicing.py",
 )  # fmt: skip
 """The tests that call kernels, and together all of them."""
 

@@ -19,9 +19,10 @@ from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.files.output import written_atomically
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, SENTINEL
+from ecalwindows.formats.batch_writer import file_records
 from ecalwindows.formats.manifest import Manifest, file_problem, manifest_path, read_manifest, write_manifest
 from ecalwindows.formats.readers import file_columns, read_batches
-from ecalwindows.formats.writers import OutputPlan, check_outputs, open_writers, output_files, output_plan
+from ecalwindows.formats.writers import OutputPlan, Writer, check_outputs, open_writers, output_plan
 
 DTYPES = {name: column.dtype for name, column in COLUMNS.items()} | {name: kind for name, kind, *_ in HIT_COMPONENTS}
 SECOND = "deepSuperCluster"
@@ -72,12 +73,13 @@ class FormatContract:
     def data(self, plan: OutputPlan) -> list[Path]:
         return plan.paths if self.format else plan.paths[-1:]
 
-    def write(self, plan: OutputPlan, places: list[Path], batches: Iterable[WindowBatch]) -> None:
+    def write(self, plan: OutputPlan, places: list[Path], batches: Iterable[WindowBatch]) -> list[Writer]:
         with ExitStack() as stack:
             writers = open_writers(plan, places, {}, stack)
             for batch in batches:
                 for writer in writers:
                     writer.write(batch)
+        return writers
 
     def written(self, folder: Path, *batches: WindowBatch) -> list[Path]:
         plan = self.plan(folder)
@@ -192,8 +194,10 @@ class FormatContract:
     def test_the_manifest_records_size_and_checksum_of_all_files(self, tmp_path: Path) -> None:
         plan = self.plan(tmp_path)
         with written_atomically(plan.paths) as places:
-            self.write(plan, list(places), [tame_batch(9)])
-            files = output_files(plan, places)
+            writers = self.write(plan, list(places), [tame_batch(9)])
+            files = file_records(plan.paths, plan.base, places, writers)
+            assert files == file_records(plan.paths, plan.base, places, [])  # of the files as they are read
+            assert {file.path for writer in writers for file in writer.files} == set(places)
         manifest = Manifest(
             format=plan.format, files=files, rows=9, data_model_version=1, version="1", revision="", settings={},
             columns=plan.columns, inputs=[], counts={},

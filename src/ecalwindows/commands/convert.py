@@ -40,6 +40,7 @@ from ecalwindows.dataset.origins import (
     summed_counts,
 )
 from ecalwindows.dataset.stated import check_size, check_stated, check_windows, stated_file
+from ecalwindows.formats.batch_writer import file_records
 from ecalwindows.formats.manifest import Manifest
 from ecalwindows.formats.ndjson.reader import ReadNotes, warning_of
 from ecalwindows.formats.ndjson.reader import in_order as in_order_of_reasons
@@ -52,7 +53,6 @@ from ecalwindows.formats.writers import (
     check_outputs,
     encoder,
     open_writers,
-    output_files,
     output_plan,
 )
 from ecalwindows.windowing.derived import can_have, filled_batch, needed
@@ -201,12 +201,12 @@ class _Run:
         with written_atomically(plan.all_paths, new=() if task.overwrite else plan.paths) as places:
             data = places[-len(plan.paths) :]
             with ExitStack() as stack:
-                writers = open_writers(replace(plan, events_path=None), data, metadata, stack, self.threads)
+                written = open_writers(replace(plan, events_path=None), data, metadata, stack, self.threads)
                 if plan.events_path:
                     join_tables([each.events for each in sources if each.events], data[0])
-                writers[0].write(with_columns(empty_batch(plan.wanted), plan))
+                written[0].write(with_columns(empty_batch(plan.wanted), plan))
                 for each in sources:
-                    self.file(each, plan, writers[0], met)
+                    self.file(each, plan, written[0], met)
             notes |= {
                 "converted_from": [storable(each.path.name) for each in sources],
                 "converted_with": {"version": version, "revision": revision},
@@ -220,7 +220,7 @@ class _Run:
                 rows = done.windows - before
                 manifest = Manifest(
                     format=plan.format,
-                    files=output_files(plan, data),
+                    files=file_records(plan.paths, plan.base, data, written),
                     rows=rows,
                     columns=plan.columns,
                     inputs=input_records(sources),

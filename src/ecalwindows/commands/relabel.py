@@ -7,7 +7,7 @@ import json
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from ecalwindows.dataset.folder_output import check_folder, folder_written_atomi
 from ecalwindows.dataset.layout import data_files
 from ecalwindows.dataset.record import DataFile, DatasetRecord, Digest, read_record
 from ecalwindows.dataset.rewriting import Origin, file_origin, rewriter, source_batches
+from ecalwindows.formats.batch_writer import file_records
 from ecalwindows.formats.manifest import (
     FOLDER,
     FileRecord,
@@ -209,10 +210,10 @@ class _Run:
             data = places[len(own) :]
             if events is not None and len(targets) > 1:
                 shutil.copyfile(events, data[0])
-            self.rewrite(path, data[-1], origin, plan.compression)
+            written = self.rewrite(path, data[-1], origin, plan.compression)
             refuse_changed(origin.source.states)
             if manifest is not None:
-                files = [file_record(target, plan.base, place) for target, place in zip(targets, data, strict=True)]
+                files = file_records(targets, plan.base, data, [written])
                 after = self.manifest(manifest, files, done.changes)
                 if len(_data(manifest)) > 1:  # the file of one split: the counts were those of the complete part
                     after = after.model_copy(update={"rows": done.windows, "counts": {}})
@@ -223,8 +224,8 @@ class _Run:
 
     def rewrite(
         self, path: Path, place: Path, origin: Origin, compression: Compression, *, counts: bool = True
-    ) -> None:
-        """Write the windows of a file with new labels to a place.
+    ) -> Writer:
+        """Write the windows of a file with new labels to a place; the writer knows its checksum.
 
         counts : whether they are counted, not a copy of windows that are
         """
@@ -245,6 +246,7 @@ class _Run:
                 for _, piece in pieces:
                     writer.put(piece)
         self.done.n_files += 1
+        return writer
 
     def manifest(self, manifest: Manifest, files: list[FileRecord], changes: Counter[str]) -> Manifest:
         """The manifest of a part after new working points; what it was made by stays.
@@ -278,9 +280,10 @@ class _Run:
         manifests = [(path, each) for path, each in manifests if each.format not in done.left_out]
         origins = {name: self.origin(folder / name) for _, manifest in manifests for name in _data(manifest)}
         done.replaced = output.is_dir() and any(output.iterdir())
+        made: dict[str, FileRecord] = {}
         with folder_written_atomically(output, overwrite=self.overwrite) as temporary:
             for path, manifest in manifests:
-                before = done.changes
+                before, written = done.changes, list[Writer]()
                 for name in (each.name for each in manifest.files):
                     target = temporary / name
                     target.parent.mkdir(parents=True, exist_ok=True)
@@ -289,8 +292,10 @@ class _Run:
                         continue
                     compression = output_plan(target).compression
                     counts = manifest.format == main
-                    self.rewrite(folder / name, target, origins[name], compression, counts=counts)
-                files = [file_record(temporary / each.name, temporary) for each in manifest.files]
+                    written.append(self.rewrite(folder / name, target, origins[name], compression, counts=counts))
+                targets = [temporary / each.name for each in manifest.files]
+                files = file_records(targets, temporary, targets, written)
+                made |= {file.name: file for file in files}
                 changes = done.changes
                 changes.subtract(before)
                 write_manifest(self.manifest(manifest, files, changes), temporary / path.relative_to(folder))
@@ -302,26 +307,30 @@ class _Run:
                 beside += write_parquet_index(place, sorted(path.name for path in place.glob("*.parquet")), temporary)
             for record_file in (Path(RECORD), Path(FOLDER) / RECORD):
                 if (folder / record_file).is_file():
-                    record = self.record(read_record(folder / record_file), temporary, output, beside)
+                    record = self.record(read_record(folder / record_file), made, output, beside)
                     write_record(record, (temporary / record_file).parent)
             refuse_changed(states, "the dataset has changed while it was relabelled")
         done.outputs = [output]
 
-    def record(self, record: DatasetRecord, temporary: Path, output: Path, beside: list[FileRecord]) -> DatasetRecord:
-        """The record of a dataset after new working points: another dataset, derived from the first."""
+    def record(
+        self, record: DatasetRecord, made: Mapping[str, FileRecord], output: Path, beside: list[FileRecord]
+    ) -> DatasetRecord:
+        """The record of a dataset after new working points: another dataset, derived from the first.
+
+        made : the files of the manifests, by their names
+        """
         digest = Digest(name=self.wp_name, sha256=self.digest)
         copies = [copy for copy in record.copies if copy.format not in self.done.left_out]
 
         def renewed(files: list[DataFile]) -> list[DataFile]:
-            if unknown := [file.name for file in files if not (temporary / file.name).is_file()]:
+            if unknown := [file.name for file in files if file.name not in made]:
                 raise InputError(
                     f"the record names {unknown[0]}, which no manifest has", expected="the files of the manifests",
                     where=record.title, todo="finalize the dataset again (`ecalwindows validate` lists what is wrong)",
                 )  # fmt: skip
-            made = [file_record(temporary / file.name, temporary) for file in files]
             return [
-                file.model_copy(update={"bytes": own.bytes, "sha256": own.sha256})
-                for file, own in zip(files, made, strict=True)
+                file.model_copy(update={"bytes": made[file.name].bytes, "sha256": made[file.name].sha256})
+                for file in files
             ]
 
         return record.model_copy(

@@ -8,6 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -42,7 +43,7 @@ from ecalwindows.dumper.read import no_events
 from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_results, reading_of
 from ecalwindows.formats.manifest import FileRecord, InputRecord, Manifest, adler32
 from ecalwindows.formats.parquet.definition import FeaturesDefinition
-from ecalwindows.formats.writers import OutputPlan, check_outputs, encoder, output_plans
+from ecalwindows.formats.writers import OutputPlan, check_outputs, encoder, output_plans, put_all
 from ecalwindows.windowing.pipeline import Counts, Made, make_windows
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ def iter_encoded(
     report: Report,
     observer: Observer | None = None,
     threads: Threads | None = None,
+    when_read: Callable[[Input], None] | None = None,
 ) -> Iterator[tuple[Made, T]]:
     """The steps of `iter_made`, and what `encode` makes of their batches, in any thread."""
 
@@ -102,7 +104,7 @@ def iter_encoded(
         return made, encode(made.batch)
 
     empty = (threads or Threads()).begin(work_on_none)  # loads compiled code, with threads while the first step is read
-    steps = iter_results(inputs, settings, work, reading=reading, report=report, threads=threads)
+    steps = iter_results(inputs, settings, work, reading=reading, report=report, threads=threads, when_read=when_read)
     step = next(steps, None)
     yield empty.result()
     del empty
@@ -206,13 +208,15 @@ def write_outputs(
         new = () if overwrite else data
         with written_atomically(every, new=new) as given, Threads(reading.jobs) as threads:
             place = dict(zip(every, given, strict=True))
+            described = [output for output in outputs if not is_special(output.plan.path)]
+            sums = Checksums(threads)
             with ExitStack() as stack:
                 writers = [
                     writer
                     for output in outputs
                     for writer in output.open(place, metadata, settings.sample, stack, threads)
                 ]
-                later = stack.enter_context(Later(threads.n if threads.n > 1 else 0))
+                later = stack.enter_context(Later(1 if threads.n > 1 else 0))
                 encode = encoder(writers, threads=threads.n)
                 for _, pieces in iter_encoded(
                     checked,
@@ -223,18 +227,16 @@ def write_outputs(
                     report=report,
                     observer=observer,
                     threads=threads,
+                    when_read=sums.begin if described else None,
                 ):
-                    for writer, piece in pieces:
-                        later(writer.put, piece)
+                    later(put_all, pieces)
                     if progress and report.counts.events:
                         progress(report.counts.events, checked.n_events, report.counts.windows_kept)
             refuse_changed_inputs(checked, report)
-            described = [output for output in outputs if not is_special(output.plan.path)]
-            files = [threads.begin(partial(output.files, place, threads)) for output in described]
-            records = input_records(checked, report, threads=threads) if described else []
-            for output, own_files in zip(described, files, strict=True):
+            records = input_records(checked, report, sums) if described else []
+            for output in described:
                 own = _with_own_absent(records, output.plan, checked, report, settings)
-                manifest = _manifest(output, own_files.result(), origin, own, report)
+                manifest = _manifest(output, output.files(place, writers), origin, own, report)
                 place[output.plan.manifest].write_text(manifest.text(), encoding="utf-8")
     warn_of_inputs(checked, report, reading)
     report.seconds = time.monotonic() - began
@@ -308,17 +310,32 @@ def _counts(report: Report) -> dict[str, int]:
 
 def warn_of_inputs(inputs: Inputs, report: ReadReport, reading: Reading) -> None:
     """Warn of what a user of the data must know of their inputs (absent branches, use of pile-up, duplicates, ...)."""
-    found = input_records(inputs, report, checksums=False)
+    found = input_records(inputs, report)
     is_range_wanted = reading.events != (None, None)
     report.warnings = input_warnings(found, bad_records(report), is_range_wanted=is_range_wanted)
     for line in report.warnings if reading.warns else ():
         log.warning("%s", line)
 
 
-def input_records(
-    inputs: Inputs, report: ReadReport, *, checksums: bool = True, threads: Threads | None = None
-) -> list[InputRecord]:
-    """The inputs that were taken, for the manifest.
+class Checksums:
+    """Checksums of inputs, which threads make as soon as a file has been read: then it is still in memory."""
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+        self._coming: dict[str, Future[str]] = {}
+
+    def begin(self, file: Input) -> None:
+        """Begin with that of a file; remote files have none."""
+        if not is_remote(file.path):
+            self._coming[file.path] = self._threads.begin(partial(adler32, file.path, self._threads))
+
+    def of(self, file: Input) -> str | None:
+        """The Adler-32 of a file; None for remote files. Raises OSError."""
+        return self._coming[file.path].result() if file.path in self._coming else None
+
+
+def input_records(inputs: Inputs, report: ReadReport, sums: Checksums | None = None) -> list[InputRecord]:
+    """The inputs that were taken, for the manifest, with their checksums if these are given.
 
     Raises InputError when one has changed between its header and its checksum.
     """
@@ -334,11 +351,11 @@ def input_records(
             duplicates=report.duplicates.get(file.path, 0),
             absent=dict(sorted(file.defaults.items())),
             pileup=file.pileup,
-            adler32=adler32(file.path, threads) if checksums and not is_remote(file.path) else None,
+            adler32=sums.of(file) if sums else None,
         )
         for name, file in zip(names, taken, strict=True)
     ]
-    if checksums:
+    if sums:
         refuse_changed_inputs(inputs, report)
     return records
 

@@ -21,7 +21,8 @@ from ecalwindows.core.batch import Text, WindowBatch
 from ecalwindows.core.event_hash import event_hash, sample_key
 from ecalwindows.core.threads import Threads
 from ecalwindows.dataset.splits import Splits
-from ecalwindows.formats.manifest import FOLDER, FileRecord, file_record
+from ecalwindows.formats.batch_writer import file_records
+from ecalwindows.formats.manifest import FOLDER, FileRecord
 from ecalwindows.formats.suffixes import EVENTS_SUFFIX, MATCHED, UNMATCHED, suffix_of
 from ecalwindows.formats.writers import Format, OutputPlan, Writer, open_writers
 
@@ -116,10 +117,10 @@ class PartOutput:
             return writers[0]
         return [stack.enter_context(DividingWriter(self, writers, places[self.keys_path], sample))]
 
-    def files(self, places: Mapping[Path, Path], threads: Threads) -> list[FileRecord]:
-        """The files for the manifest, whose checksums `threads` make side by side."""
+    def files(self, places: Mapping[Path, Path], writers: Sequence[Writer]) -> list[FileRecord]:
+        """The files for the manifest, which `writers` have finished."""
         paths = [*self.data, *([self.keys_path] if self.has_keys else [])]
-        return threads.together([partial(file_record, path, self.plan.base, places[path]) for path in paths])
+        return file_records(paths, self.plan.base, [places[path] for path in paths], writers)
 
 
 def part_output(plan: OutputPlan, splits: Splits | None) -> PartOutput:
@@ -143,6 +144,7 @@ class DividingWriter(Writer):
 
     def __init__(self, output: PartOutput, writers: Sequence[Sequence[Writer]], place: Path, sample: str) -> None:
         self._splits, self._writers, self._place = output.splits, writers, place
+        self.files = [file for own in writers for writer in own for file in writer.files]
         self._sample = sample_key(sample)
         self._format = output.plan.format
         self._keys: dict[str, list[Words]] = {kind: [] for kind in KINDS[self._format]}

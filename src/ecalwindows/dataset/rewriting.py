@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from ecalwindows.core.threads import Threads
 from ecalwindows.dataset.finalizing.parts import fields_of
 from ecalwindows.dataset.origins import Source, source
 from ecalwindows.dataset.stated import check_stated, stated_file
+from ecalwindows.formats.batch_writer import Writer
 from ecalwindows.formats.ndjson.text_file import Compression
 from ecalwindows.formats.ndjson.text_source import Limits
 from ecalwindows.formats.ndjson.writer import NdjsonWriter
@@ -89,7 +89,7 @@ def source_batches(path: Path, origin: Origin, threads: Threads | None = None) -
 
 def rewriter(
     place: Path, origin: Origin, compression: Compression, metadata: Mapping[str, str], threads: Threads | None = None
-) -> AbstractContextManager[Any]:
+) -> Writer:
     """The writer of the same layout, to be opened with `with`; `threads` help it."""
     if origin.format == "parquet":
         return ParquetWriter(place, origin.definition, metadata=metadata, threads=threads)

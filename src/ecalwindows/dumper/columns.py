@@ -260,7 +260,7 @@ def _read_local(tree: Any, ways: Ways, threads: Threads, start: int, stop: int) 
     if file is None or start == stop:
         return {}
     columns = [_Local(name, way, tree[name], start, stop) for name, way in ways]
-    columns = [each for each in columns if each.places is not None]
+    columns = sorted((each for each in columns if each.places is not None), key=lambda each: -each.n_bytes)
     found: dict[str, Ragged] = {}
     for each, error in threads.together([partial(_decoded, file, tree, group) for group in _groups(columns)]):
         found |= each
@@ -281,13 +281,18 @@ class _Local:
         self.edges = np.asarray(branch.entry_offsets, dtype=np.int64)
         self.places: Any = basket_places(branch, self.edges, start, stop)
 
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the baskets in the file."""
+        return int(np.sum(self.places[:, 2] - self.places[:, 1]))
+
 
 GROUPS = 16
 """Parts of about the same number of bytes in which the columns of a step are decoded, for any number of threads."""
 
 
 def _groups(columns: Sequence[_Local]) -> list[list[_Local]]:
-    sizes = np.cumsum([np.sum(each.places[:, 2] - each.places[:, 1]) for each in columns])
+    sizes = np.cumsum([each.n_bytes for each in columns])
     ends = np.searchsorted(sizes, np.arange(1, GROUPS) * (sizes[-1] if len(sizes) else 0) / GROUPS, "right")
     bounds = [0, *np.unique(ends).tolist(), len(columns)]
     return [list(columns[first:last]) for first, last in pairwise(bounds) if first < last]

@@ -118,10 +118,12 @@ def iter_results(
     reading: Reading,
     report: ReadReport,
     threads: Threads | None = None,
+    when_read: Callable[[Input], None] | None = None,
 ) -> Iterator[tuple[Input, Events, T]]:
     """The file, the events and what `work` makes of them for each step of all inputs, in order; fills the report.
 
     work : is called in any thread, and again for steps with events that were there before: without them
+    when_read : is called when a file has been read to its end, while work on its last events goes on
     """
     report.n_files, report.bad = len(inputs.files), list(inputs.bad)
     report.pileup_files = sum(file.use_pileup for file in inputs.files)
@@ -129,7 +131,7 @@ def iter_results(
     bad = dict[int, BadFileError]()
     with ExitStack() as stack:
         threads = threads or stack.enter_context(Threads(reading.jobs))
-        for number, found in threads.results(_calls(inputs, settings, work, reading, threads)):
+        for number, found in threads.results(_calls(inputs, settings, work, reading, threads, when_read)):
             file = inputs.files[number]
             if isinstance(found, BadFileError):
                 bad.setdefault(number, found)
@@ -156,6 +158,7 @@ def _calls(
     work: Callable[[Input, Events], T],
     reading: Reading,
     threads: Threads,
+    when_read: Callable[[Input], None] | None,
 ) -> Iterator[Callable[[], Step[T]]]:
     """The steps of all files, as calls, each for a piece of what is read at once.
 
@@ -179,6 +182,8 @@ def _calls(
             for piece in threads.parts_ahead(steps(file), partial(_pieces, most=reading.piece_bytes)):
                 yield partial(done, number, file, piece)
                 del piece
+            if when_read:
+                when_read(file)
         except BadFileError as error:
             if not reading.skip_bad_files:
                 raise

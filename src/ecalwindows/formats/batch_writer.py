@@ -1,16 +1,24 @@
-"""What all writers have in common: how they write a batch, and how they finish a file or leave it."""
+"""What all writers have in common: how they write a batch, how they finish a file or leave it, and its record."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 from ecalwindows.core.batch import WindowBatch
+from ecalwindows.formats.manifest import FileRecord, file_record
+from ecalwindows.formats.summed_file import SummedFile
 
 
 class Closing(ABC):
-    """What is finished when its block ends well, and left as it is when it does not."""
+    """What is finished when its block ends well, and left as it is when it does not.
+
+    files : those that are written, with their checksums when they are finished
+    """
+
+    files: Sequence[SummedFile]
 
     @abstractmethod
     def close(self) -> None:
@@ -45,3 +53,17 @@ class Writer(Closing):
     @abstractmethod
     def put(self, piece: Any) -> None:
         """Append a piece."""
+
+
+def file_records(
+    paths: Sequence[Path], base: Path, places: Sequence[Path], writers: Sequence[Closing]
+) -> list[FileRecord]:
+    """The files of an output below `base` for its manifest. `places` : where they are until they have their names
+
+    Those that `writers` have finished are not read again for their checksums.
+    """
+    written = {file.path: file for writer in writers for file in writer.files}
+    return [
+        written[place].record(base, path) if place in written else file_record(path, base, place)
+        for path, place in zip(paths, places, strict=True)
+    ]

@@ -16,7 +16,7 @@ from ecalwindows.core.files.output import check_output, is_special
 from ecalwindows.core.schema import COLUMNS, HIT_NAMES, absent_second
 from ecalwindows.core.threads import Threads
 from ecalwindows.formats.batch_writer import Writer as Writer
-from ecalwindows.formats.manifest import FOLDER, FileRecord, file_record, manifest_path, refuse_linked_manifest
+from ecalwindows.formats.manifest import FOLDER, manifest_path, refuse_linked_manifest
 from ecalwindows.formats.manifest import Format as Format
 from ecalwindows.formats.ndjson.text_file import Compression
 from ecalwindows.formats.parquet.definition import FeaturesDefinition, features_definition
@@ -218,11 +218,6 @@ def _below(path: Path, base: Path) -> list[Path]:
     return [path, *(above for above in path.parents if above != base and above.is_relative_to(base))]
 
 
-def output_files(plan: OutputPlan, places: Sequence[Path]) -> list[FileRecord]:
-    """The files of an output for its manifest. `places` : where they are until they have their names"""
-    return [file_record(path, plan.base, place) for path, place in zip(plan.paths, places, strict=True)]
-
-
 def encoder(writers: Sequence[Writer], *, threads: int) -> Callable[[WindowBatch], Iterable[tuple[Writer, Any]]]:
     """What makes the pieces of a batch for all writers: with one thread one after the other, when they are put."""
 
@@ -231,6 +226,12 @@ def encoder(writers: Sequence[Writer], *, threads: int) -> Callable[[WindowBatch
         return list(found) if threads > 1 else found
 
     return pieces
+
+
+def put_all(pieces: Iterable[tuple[Writer, Any]]) -> None:
+    """Append the pieces of a batch. Raises OSError."""
+    for writer, piece in pieces:
+        writer.put(piece)
 
 
 def open_writers(

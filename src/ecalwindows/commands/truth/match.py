@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ecalwindows.commands.windows import (
+    Checksums,
     bad_records,
     data_origin,
     input_records,
@@ -32,7 +33,8 @@ from ecalwindows.dataset.flat_tables import FlatWriter
 from ecalwindows.dumper.headers import Input
 from ecalwindows.dumper.read import no_events
 from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_results
-from ecalwindows.formats.manifest import Manifest, file_record, manifest_path, refuse_linked_manifest
+from ecalwindows.formats.batch_writer import file_records
+from ecalwindows.formats.manifest import Manifest, manifest_path, refuse_linked_manifest
 from ecalwindows.studies.matches.clusters import MatchCounts, Matches, matched_clusters
 from ecalwindows.studies.matches.columns import MATCH_COLUMNS
 from ecalwindows.studies.matches.reading import FORMAT
@@ -82,9 +84,13 @@ def write_matches(
         with written_atomically(paths, new=new) as places, Threads(reading.jobs) as threads:
             metadata = {"ecalwindows": json.dumps(origin, sort_keys=True)}
             columns = list(MATCH_COLUMNS.values())
+            sums = Checksums(threads)
             with FlatWriter(places[-1], columns, metadata=metadata, threads=threads) as writer:
                 writer.write(matched_clusters(no_events(), chosen, use_pileup=False).columns)
-                for _, _, made in iter_results(checked, chosen, work, reading=reading, report=report):
+                steps = iter_results(
+                    checked, chosen, work, reading=reading, report=report, threads=threads, when_read=sums.begin
+                )
+                for _, _, made in steps:
                     writer.write(made.columns)
                     report.counts += made.counts
                     if progress:
@@ -93,10 +99,10 @@ def write_matches(
             if not is_special(path):
                 manifest = Manifest(
                     format=FORMAT,
-                    files=[file_record(path, path.parent, places[-1])],
+                    files=file_records([path], path.parent, places[-1:], [writer]),
                     rows=report.counts.matched,
                     columns=list(MATCH_COLUMNS),
-                    inputs=input_records(checked, report, threads=threads),
+                    inputs=input_records(checked, report, sums),
                     counts=asdict(report.counts) | {"duplicates": report.n_duplicates},
                     bad_inputs=bad_records(report),
                     **origin,

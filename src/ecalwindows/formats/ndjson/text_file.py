@@ -14,6 +14,7 @@ import zstandard
 
 from ecalwindows.core.arrays import Bytes
 from ecalwindows.formats.batch_writer import Closing
+from ecalwindows.formats.summed_file import SummedFile
 
 Compression = Literal["zst", "gz", "tar.gz", "none"]
 
@@ -65,7 +66,8 @@ class TextFile(Closing):
         self._encoder = encoder(compression)
         self._piece = np.empty(PIECE, np.uint8)
         self._filled = 0
-        self._file = open(path, "wb", buffering=0)  # noqa: SIM115 (closed by `close`)
+        self._file = SummedFile(path)
+        self.files = [self._file]
 
     def write(self, text: Bytes | bytes) -> None:
         """Write all of `text`, bytes or uint8 (n_bytes,). Raises OSError; ValueError when the file is closed."""
@@ -73,8 +75,8 @@ class TextFile(Closing):
             raise ValueError("write to a closed file")
         rest = np.frombuffer(text, np.uint8) if len(text) else self._piece[:0]
         if isinstance(self._encoder, Plain) and self._filled + len(rest) >= PIECE:
-            self._put(self._piece[: self._filled])
-            self._put(rest)
+            self._file.write(self._piece[: self._filled])
+            self._file.write(rest)
             self._filled = 0
             return
         while len(rest):
@@ -83,28 +85,19 @@ class TextFile(Closing):
             self._filled += len(part)
             rest = rest[len(part) :]
             if self._filled == PIECE:
-                self._put(self._encoder.compress(self._piece))
+                self._file.write(self._encoder.compress(self._piece))
                 self._filled = 0
 
     def close(self) -> None:
         """Write what is left and close; a second call does nothing. Raises OSError (disk full)."""
         if not self._file.closed:
-            self._put(self._encoder.compress(self._piece[: self._filled]))
-            self._put(self._encoder.flush())
+            self._file.write(self._encoder.compress(self._piece[: self._filled]))
+            self._file.write(self._encoder.flush())
             self._file.close()
 
     def discard(self) -> None:
         """Close without writing the rest: the file is cut."""
         self._file.close()
-
-    def _put(self, data: Bytes | bytes) -> None:
-        view = memoryview(data)  # type: ignore[arg-type]  # both are buffers
-        try:
-            while len(view):
-                view = view[self._file.write(view) :]
-        except BaseException:
-            self._file.close()
-            raise
 
 
 class TarFile(TextFile):
@@ -129,8 +122,8 @@ class TarFile(TextFile):
         with self._text:
             compressor = encoder("gz")
             for piece in _archive(self._text):
-                self._put(compressor.compress(piece))
-            self._put(compressor.flush())
+                self._file.write(compressor.compress(piece))
+            self._file.write(compressor.flush())
         super().close()
 
     def discard(self) -> None:

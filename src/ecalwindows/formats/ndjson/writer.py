@@ -207,6 +207,7 @@ class TextWriter(Writer):
 
     def __init__(self, path: Path, compression: Compression) -> None:
         self._file = TarFile(path) if compression == "tar.gz" else TextFile(path, compression)
+        self.files = self._file.files
 
     def put(self, piece: Bytes) -> None:
         """Append text."""

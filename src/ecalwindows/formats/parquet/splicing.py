@@ -7,18 +7,17 @@ places in the file, the ordinal of the row group and the number of rows change; 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecalwindows.core.errors import OutputError
+from ecalwindows.formats.kernels.thrift import BEGIN, END, INSIDE, NUMBER, SKIP, STRUCT, places
 from ecalwindows.formats.parquet.footer import MAGIC
-
-BOOLEANS, BYTE, INTEGERS, DOUBLE, BINARY, LIST, STRUCT = (1, 2), 3, (4, 5, 6), 7, 8, 9, 12
-"""Types of the compact protocol; maps and sets are not in footers."""
 
 N_ROWS, ROW_GROUPS = 3, 4
 """Fields of the footer."""
@@ -26,81 +25,20 @@ N_ROWS, ROW_GROUPS = 3, 4
 SIZE, ORDINAL = 6, 7
 """Fields of a row group: total_compressed_size and ordinal."""
 
-PLACE: Mapping[int, Any] = {}
-CHANGING: Mapping[int, Any] = {1: {2: PLACE, 3: {9: PLACE, 10: PLACE, 11: PLACE}}, 5: PLACE, ORDINAL: PLACE}
-"""Numbers of a row group that depend on what is before it, by field: in its columns (file_offset; of their metadata
-data_page_offset, index_page_offset, dictionary_page_offset), its file_offset and its ordinal."""
+WANTED: Sequence[Mapping[int, int]] = (
+    {N_ROWS: NUMBER, ROW_GROUPS: INSIDE},
+    {1: INSIDE, 5: NUMBER, SIZE: NUMBER, ORDINAL: NUMBER},
+    {2: NUMBER, 3: INSIDE},
+    {9: NUMBER, 10: NUMBER, 11: NUMBER},
+)
+"""What is noted of a footer; then of its row groups, where all numbers but SIZE depend on what is before the group
+(columns, file_offset, ordinal), of their columns (file_offset, metadata), and of the metadata of these
+(data_page_offset, index_page_offset, dictionary_page_offset)."""
 
+ACTIONS = np.array([[wanted.get(field, SKIP) for field in range(16)] for wanted in WANTED])
 
-class Walk:
-    """Goes through values of the compact protocol, from byte `at` of `data`."""
-
-    def __init__(self, data: bytes, at: int = 0) -> None:
-        self.data, self.at = data, at
-
-    def unsigned(self) -> int:
-        """A number of any length."""
-        value = shift = 0
-        while True:
-            byte = self.data[self.at]
-            self.at += 1
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value
-            shift += 7
-
-    def signed(self) -> int:
-        """A number with a sign."""
-        value = self.unsigned()
-        return (value >> 1) ^ -(value & 1)
-
-    def fields(self) -> Iterator[tuple[int, int]]:
-        """Number and type of each field of a struct; whoever asks goes through its value before the next one."""
-        number = 0
-        while head := self.data[self.at]:
-            self.at += 1
-            number = number + (head >> 4) if head >> 4 else self.signed()
-            yield number, head & 15
-        self.at += 1
-
-    def elements(self) -> tuple[int, int]:
-        """Number and type of the elements of a list, which follow."""
-        head = self.data[self.at]
-        self.at += 1
-        return (head >> 4 if head >> 4 < 15 else self.unsigned()), head & 15
-
-    def skip(self, kind: int) -> None:
-        """Go to the end of a value of a field. Raises ValueError for a type that is not known."""
-        if kind in INTEGERS:
-            self.unsigned()
-        elif kind == BINARY:
-            length = self.unsigned()
-            self.at += length
-        elif kind == STRUCT:
-            for _, inner in self.fields():
-                self.skip(inner)
-        elif kind == LIST:
-            n, inner = self.elements()
-            for _ in range(n):
-                self.skip(inner)
-        elif kind in (BYTE, DOUBLE):
-            self.at += 1 if kind == BYTE else 8
-        elif kind not in BOOLEANS:
-            raise ValueError(f"a footer with the Thrift type {kind}")
-
-    def numbers(self, wanted: Mapping[int, Any]) -> Iterator[tuple[int, int, int, int]]:
-        """Go through a struct: field, first byte, byte after the last and value of the numbers that are wanted."""
-        for number, kind in self.fields():
-            inside = wanted.get(number)
-            if inside is None:
-                self.skip(kind)
-            elif kind in INTEGERS:
-                first = self.at
-                value = self.signed()
-                yield number, first, self.at, value
-            else:
-                for _ in range(self.elements()[0] if kind == LIST else 1):
-                    yield from self.numbers(inside)
+SPARE = 1 << 20
+"""Bytes for a footer, and more."""
 
 
 def signed(value: int) -> bytes:
@@ -144,50 +82,55 @@ class Group:
         return b"".join(out)
 
 
-def encoded(table: pa.Table, schema: pa.Schema, options: Mapping[str, Any]) -> Group:
+def encoded(table: pa.Table, schema: pa.Schema, options: Mapping[str, Any], *, room: int | None = None) -> Group:
     """A table as one row group. `options` : of pyarrow's writer, without page index and bloom filters
 
     Its memory comes from malloc: Arrow's own gives pages that another thread leaves back to the system at once, and
     then zeroing new ones takes a tenth of the time of all threads.
+    room : bytes that are set aside, so that no buffer has to grow, which copies it each time; by default more than
+        a table takes. Where they are not enough, it is encoded again into a buffer that grows.
     """
     pool = pa.system_memory_pool()
-    table, stream = table.combine_chunks(pool), pa.BufferOutputStream(pool)
+    table = table.combine_chunks(pool)
+    space = pa.allocate_buffer(table.nbytes + SPARE if room is None else room, memory_pool=pool)
+    stream = pa.FixedSizeBufferWriter(space)
+    try:
+        _encode(table, schema, options, stream, pool)
+        return taken_apart(memoryview(space)[: stream.tell()])
+    except OSError:  # "Write out of bounds"
+        grown = pa.BufferOutputStream(pool)
+        _encode(table, schema, options, grown, pool)
+        return taken_apart(memoryview(grown.getvalue()))
+
+
+def _encode(table: pa.Table, schema: pa.Schema, options: Mapping[str, Any], stream: Any, pool: pa.MemoryPool) -> None:
     with pq.ParquetWriter(stream, schema, **options, memory_pool=pool) as writer:
         writer.write_table(table, row_group_size=max(1, len(table)))
-    return taken_apart(memoryview(stream.getvalue()))
 
 
 def taken_apart(file: memoryview) -> Group:
     """The row group of a file that has one. Raises OutputError where there is more than its columns and a footer."""
     start = len(file) - 8 - int.from_bytes(file[-8:-4], "little")
-    walk, n_rows, at, found = Walk(bytes(file[start:-8])), 0, [], list[tuple[int, int, int, int]]()
-    for number, kind in walk.fields():
-        first = walk.at
-        if number == N_ROWS:
-            n_rows = walk.signed()
-            at += [first, walk.at]
-        elif number == ROW_GROUPS:
-            walk.elements()
-            at += [first, walk.at]
-            found = list(walk.numbers({**CHANGING, SIZE: PLACE}))
-            at += [walk.at]
-        else:
-            walk.skip(kind)
-    if [value for number, *_, value in found if number == SIZE] != [start - len(MAGIC)]:
+    data = bytes(file[start:-8])
+    noted = np.empty((len(data), 5), np.int64)
+    found = noted[: max(places(np.frombuffer(data, np.uint8), ACTIONS, noted), 0)].tolist()
+    if [value for _, field, *_, value in found if field == SIZE] != [start - len(MAGIC)]:
         raise OutputError(
             f"pyarrow {pa.__version__} writes more into a row group than its columns",
             expected="columns alone, which can be put together", where="the Parquet output", todo="give -j 1",
         )  # fmt: skip
-    found = [each for each in found if each[0] != SIZE]
-    rows, after_rows, groups, group, end = at
-    data = walk.data
-    firsts, lasts = [group, *(each[2] for each in found)], [*(each[1] for each in found), end]
+    outer = {(depth, field): row for depth, field, *row in found}
+    rows, after_rows, n_rows = outer[0, N_ROWS]
+    groups, group, _ = outer[BEGIN, ROW_GROUPS]
+    end, *_ = outer[END, ROW_GROUPS]
+    changing = [row for depth, field, *row in found if depth > 0 and field != SIZE]
+    firsts, lasts = [group, *(last for _, last, _ in changing)], [*(first for first, _, _ in changing), end]
     return Group(
         chunks=file[len(MAGIC) : start],
         n_rows=n_rows,
         texts=[data[first:last] for first, last in zip(firsts, lasts, strict=True)],
-        numbers=[value for *_, value in found],
-        are_places=[number != ORDINAL for number, *_ in found],
+        numbers=[value for *_, value in changing],
+        are_places=[field != ORDINAL for depth, field, *_ in found if depth > 0 and field != SIZE],
         around=(data[:rows], data[after_rows:groups], data[end:]),
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,7 @@ from ecalwindows.formats.batch_writer import Closing, Writer
 from ecalwindows.formats.parquet.definition import CLUSTER_GROUPS, FeaturesDefinition
 from ecalwindows.formats.parquet.footer import BlockSums, sealed
 from ecalwindows.formats.parquet.splicing import Group, Splicing, encoded
+from ecalwindows.formats.summed_file import SummedFile
 
 ROW_GROUP = 8192
 """Windows in a row group: some MB, a few hundred batches of a training loader's size at most."""
@@ -98,7 +99,7 @@ def _integer_leaves(path: str, kind: pa.DataType) -> list[str]:
 class _Sink(io.RawIOBase):
     """A file to write to, until `is_open` is false: then bytes vanish. What is written after `hold` waits in `end`."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: SummedFile) -> None:
         self.file = file
         self.is_open = True
         self.place = 0
@@ -199,7 +200,8 @@ class TableWriter(Closing):
         self._waiting: list[pa.Table] = []
         self._n_waiting = 0
         self._has_group = False
-        self._file = open(path, "wb")  # noqa: SIM115 - closed in close()
+        self._file = SummedFile(path)
+        self.files = [self._file]
         self._sink = _Sink(self._file)
         self._groups: _Alone | _SideBySide | None = None
 

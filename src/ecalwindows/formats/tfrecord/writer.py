@@ -108,14 +108,15 @@ class TFRecordWriter(Writer):
     ) -> None:
         self._where, self._weights, self._max_windows = folder, weights, max_windows
         self._layout: Layout | None = None
-        self._files: list[TextFile] = []
+        self._texts: list[TextFile] = []
         try:
             for path in places or part_paths(folder, part):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self._files.append(TextFile(path, "none"))
+                self._texts.append(TextFile(path))
         except BaseException:
             self.discard()
             raise
+        self.files = [file for text in self._texts for file in text.files]
 
     def pieces(self, batch: WindowBatch) -> Iterator[tuple[int, Bytes]]:
         """The records of a batch, each time with the number of the file."""
@@ -127,17 +128,19 @@ class TFRecordWriter(Writer):
             self._layout = layout_of(self._checked(columns_in(batch)))
         columns = numbers_of(self._layout, batch, self._weights)
         hits = np.stack([batch.hits[name].astype(np.float32) for name in HITS]).view(np.uint8)
+        n_hits = np.diff(batch.hits_offsets, append=batch.hits_offsets[-1])  # a seed of -1 has none
         for first, last in slices(batch.window_offsets, self._max_windows):
             tables = slice_tables(columns, batch, first, last)
+            size = max_bytes(self._layout, tables, n_hits)
             for number, matched in enumerate((True, False)):
                 rows = first + np.flatnonzero((batch.window["is_seed_calo_matched"][first:last] == 1) == matched)
                 if len(rows):
-                    yield number, records(self._layout, tables, batch.hits_offsets, hits, rows - first)
+                    yield number, records(self._layout, tables, size, batch.hits_offsets, hits, rows - first)
 
     def put(self, piece: tuple[int, Bytes]) -> None:
         """Append records to one of the files."""
         number, text = piece
-        self._files[number].write(text)
+        self._texts[number].write(text)
 
     def _checked(self, has: frozenset[str]) -> frozenset[str]:
         if missing := sorted(REQUIRED - has):
@@ -153,16 +156,16 @@ class TFRecordWriter(Writer):
     def close(self) -> None:
         """Finish the files. Raises OSError."""
         try:
-            for file in self._files:
-                file.close()
+            for text in self._texts:
+                text.close()
         except BaseException:
             self.discard()
             raise
 
     def discard(self) -> None:
         """Leave the files as they are."""
-        for file in self._files:
-            file.discard()
+        for text in self._texts:
+            text.discard()
 
 
 def with_no_truth(batch: WindowBatch) -> WindowBatch:
@@ -248,10 +251,9 @@ def slice_tables(columns: Numbers, batch: WindowBatch, first: int, last: int) ->
     )
 
 
-def records(layout: Layout, tables: Tables, hits_offsets: Integers, hits: Array, rows: Integers) -> Bytes:
-    """The records of the windows `rows` of the tables, uint8 (n_bytes,)."""
-    t = tables
-    out = np.empty(max_bytes(layout, len(t.text), t.window_seed, t.pair_cluster, hits_offsets), dtype=np.uint8)
+def records(layout: Layout, tables: Tables, size: int, hits_offsets: Integers, hits: Array, rows: Integers) -> Bytes:
+    """The records of the windows `rows` of the tables, uint8 (n_bytes,), which take at most `size` bytes."""
+    t, out = tables, np.empty(size, dtype=np.uint8)
     begin = kernels.write_records(
         out, rows, layout.items, layout.n_context, layout.keys, layout.key_offsets, t.floats, t.ints, t.text,
         t.text_offsets, t.window_seed, t.window_offsets, t.pair_floats, t.pair_ints, t.pair_cluster, hits_offsets, hits,
@@ -259,14 +261,14 @@ def records(layout: Layout, tables: Tables, hits_offsets: Integers, hits: Array,
     return out[begin:]
 
 
-def max_bytes(layout: Layout, n_text: int, window_seed: Integers, clusters: Integers, hits_offsets: Integers) -> int:
-    """Upper limit of the bytes of the records of windows with these seeds and clusters."""
-    n_hits = np.diff(hits_offsets, append=hits_offsets[-1])  # a seed of -1 has none
+def max_bytes(layout: Layout, tables: Tables, n_hits: Integers) -> int:
+    """Upper limit of the bytes of the records of all windows of the tables. `n_hits` : of each cluster, then of none"""
     around, widest = kernels.MAX_BYTES, kernels.WIDEST_INT
     window = around * (len(layout.items) + 2) + 4 * len(layout.window_floats) + widest * len(layout.window_ints)
     pair = around * len(LISTS) + 4 * len(layout.pair_floats) + widest * len(layout.pair_ints)
-    hits = 4 * len(HITS) * int(n_hits[window_seed].sum() + n_hits[clusters].sum())
-    return n_text + hits + window * len(window_seed) + pair * len(clusters)
+    seeds, clusters = tables.window_seed, tables.pair_cluster
+    hits = 4 * len(HITS) * int(n_hits.take(seeds).sum() + n_hits.take(clusters).sum())
+    return len(tables.text) + hits + window * len(seeds) + pair * len(clusters)
 
 
 def table(columns: list[Array], n_rows: int, dtype: Any) -> Array:
