@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from helpers.cli import attempt, run
 from helpers.golden_files import GOLDEN
+from helpers.limits import small_files
 from helpers.production_maker import write_inputs, write_yaml
 from helpers.tar_files import unpack
 
@@ -80,6 +81,19 @@ def test_jobs_without_results_are_reported(ours: Path) -> None:
     ran = attempt("production", "take", str(place.plan), "0", "nothing.tar", "--code", "-9")
     assert ran.code == 1 and "the job ended with -9 and nothing came back" in ran.err
     assert "failed: ele-00000" in run("production", "status", str(ours / "p.yaml")).out
+
+
+def test_a_full_disk_at_home_is_reported_and_what_came_back_is_kept(ours: Path, tmp_path: Path) -> None:
+    place = begun(ours)
+    scratch = transferred(place, 0, tmp_path / "job")
+    run("production", "carried", str(scratch))
+    words = ("production", "take", str(place.plan), "0", str(scratch / "result.tar"))
+    with small_files(2_000):
+        ran = attempt(*words)
+    assert ran.code == 2 and "what came back from ele-00000 cannot be unpacked: File too large" in ran.err
+    state = read_state(place.state("ele-00000"))
+    assert state is not None and state.outcome == "failed" and "cannot be unpacked" in (state.error or "")
+    assert run(*words).out.startswith("taken: ele-00000: ")
 
 
 def test_a_job_that_fails_reports_why_at_home(ours: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from ecalwindows.dataset.record import read_record
 from ecalwindows.production import xrootd as far
 from ecalwindows.production.digest import dataset_digest
 from ecalwindows.production.errors import ServerError
+from ecalwindows.production.remote_inputs import fetched
 
 pytestmark = pytest.mark.xrootd
 
@@ -249,6 +250,23 @@ def test_another_dataset_on_the_server_is_not_replaced(server: Server, tmp_path:
     on_server(server, "precious/thesis.tex").write_text("x")
     ran = attempt("production", "run", str(begun(server, tmp_path, f"{server.url}/precious")), "-j", "1")
     assert ran.code == 2 and "the output holds something else" in ran.err
+
+
+def test_folders_whose_names_differ_after_a_number_sign_are_two(server: Server, tmp_path: Path) -> None:
+    for number, name in enumerate(("out/sharp", "out/sharp#2")):
+        (tmp_path / "dataset.json").write_text(f'{{"name": "set{number}"}}')
+        far.publish(tmp_path, f"{server.url}/{name}")
+    assert [far.far_name(f"{server.url}/{name}") for name in ("out/sharp", "out/sharp#2")] == ["set0", "set1"]
+    copy = fetched(f"{server.url}/out/sharp#2/dataset.json", tmp_path / "copy")
+    assert copy.read_text() == '{"name": "set1"}'
+
+
+def test_a_record_on_the_server_that_cannot_be_read_is_reported(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "dataset.json").write_text('{"name": "set"}')
+    far.publish(tmp_path, f"{server.url}/out/closed")
+    on_server(server, "out/closed/dataset.json").chmod(0)
+    with pytest.raises(OutputError, match=r"it cannot be read: .*permission denied"):
+        far.far_name(f"{server.url}/out/closed")
 
 
 def test_a_server_that_is_not_there_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,11 @@ def server_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def path_of(url: str) -> str:
+    """The path of a URL on its server. A "#" in it is a character like others, as XRootD has it."""
+    return urlsplit(url, allow_fragments=False).path
+
+
 def remote_filesystem(url: str) -> tuple[Any, str]:
     """fsspec's file system for the URL, and the path on it. Raises MissingExtraError without fsspec-xrootd."""
     import fsspec

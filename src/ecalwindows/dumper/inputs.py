@@ -6,10 +6,9 @@ import glob
 import os
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import urlsplit
 
 from ecalwindows.core.errors import InputError
-from ecalwindows.core.urls import is_remote, refuse_twice, remote_filesystem, server_of
+from ecalwindows.core.urls import is_remote, path_of, refuse_twice, remote_filesystem, server_of
 
 GLOB_CHARACTERS = frozenset("*?[")
 
@@ -48,7 +47,7 @@ def _local_files(given: str) -> list[str]:
 
 
 def _remote_files(given: str) -> list[str]:
-    path = urlsplit(given).path
+    path = path_of(given)
     if not GLOB_CHARACTERS & set(path) and path.endswith(".root"):
         return [given]  # whether it exists is seen when it is opened
     filesystem, root = remote_filesystem(given)

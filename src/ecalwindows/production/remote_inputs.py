@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from ecalwindows.core.errors import BadFileError
-from ecalwindows.core.urls import is_remote, remote_filesystem, server_of
+from ecalwindows.core.urls import is_remote, path_of, remote_filesystem, server_of
 from ecalwindows.dumper.reading import ReadReport
 from ecalwindows.formats.readers import manifest_places
 from ecalwindows.formats.suffixes import RECORD
@@ -74,7 +73,7 @@ def fetched(url: str, folder: Path) -> Path:
     server that does not answer.
     """
     server = FarFolder(f"{server_of(url)}/")
-    name = PurePosixPath(urlsplit(url).path.strip("/"))
+    name = PurePosixPath(path_of(url).strip("/"))
     server.get(str(name), folder / name)
     records = [folder / base / RECORD for base in name.parents[:4]]
     for place in (*manifest_places(folder / name), *records):

@@ -137,6 +137,8 @@ class Production(Frozen):
             raise ValueError("features_def is for Parquet only: add parquet to formats, or leave features_def out")
         if self.report and self.kind == "matches":
             raise ValueError("report is a page of windows: leave it out for matches")
+        if is_remote(self.output) and "?" in self.output:
+            raise ValueError("output is the URL of a folder, and what follows a '?' is no part of one: leave it out")
         if "sample" in self.windows:
             raise ValueError("'sample' is the name of a sample, no setting of windows")
         return self

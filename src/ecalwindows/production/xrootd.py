@@ -8,13 +8,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
 from ecalwindows.core.errors import BadFileError, OutputError, needs_extra
 from ecalwindows.core.files.hidden_names import OLD, PARTIAL, hidden_name, left_by_others, taken_apart, this_writer
 from ecalwindows.core.files.inside import escape_problem
 from ecalwindows.core.files.json_files import UnreadableError, parsed_object
-from ecalwindows.core.urls import server_of
+from ecalwindows.core.urls import path_of, server_of
 from ecalwindows.formats.manifest import FOLDER, adler32
 from ecalwindows.production.errors import ServerError
 
@@ -46,7 +45,7 @@ class FarFolder:
     """A folder on a server, by its URL (root://host//path)."""
 
     def __init__(self, url: str) -> None:
-        self.path, self.server = "/" + urlsplit(url).path.strip("/"), server_of(url)
+        self.path, self.server = "/" + path_of(url).strip("/"), server_of(url)
         with needs_extra("xrootd", "xrootd", "write to root:// URLs"):
             from XRootD import client
         self._client: Any = client
@@ -91,6 +90,19 @@ class FarFolder:
                 todo="check the URL, the server and your credentials (voms-proxy-info, klist)",
             ) from error  # fmt: skip
 
+    def read(self, name: str) -> bytes:
+        """The content of a file."""
+
+        def read() -> tuple[Any, Any]:
+            with self._client.File() as file:
+                status, _ = file.open(f"{self.server}/{self._at(name)}", timeout=TIMEOUT)
+                return file.read(timeout=TIMEOUT) if status.ok else (status, None)
+
+        status, content = self._try(read)
+        if not status.ok:
+            raise self._error(f"it cannot be read: {status.message}", name)
+        return bytes(content)
+
     def _copied(self, source: str, target: str) -> Any:
         """The status of a copy."""
 
@@ -105,8 +117,8 @@ class FarFolder:
     def check(self, source: Path, name: str) -> None:
         """Raise OutputError when a file differs from a local one in size or checksum."""
         size, ours = source.stat().st_size, adler32(source)
-        if self.bytes_of(name) != size:
-            raise self._error(f"it has {self.bytes_of(name)} bytes there, {size} here", name)
+        if (there := self.bytes_of(name)) != size:
+            raise self._error(f"it has {there} bytes there, {size} here", name)
         theirs = self.checksum(name)
         if theirs != ours:
             raise self._error(f"its checksum at the far end is {theirs}, here it is {ours} (adler32)", name)
@@ -243,9 +255,7 @@ def far_name(url: str) -> str | None:
     record = next((name for name in ("dataset.json", f"{FOLDER}/dataset.json") if far.bytes_of(name) is not None), None)
     if record is None:
         return ""
-    with far._client.File() as file:
-        file.open(f"{far.server}/{far.path}/{record}")
-        try:
-            return str(parsed_object(file.read()[1]).get("name", ""))
-        except UnreadableError:
-            return ""
+    try:
+        return str(parsed_object(far.read(record)).get("name", ""))
+    except UnreadableError:
+        return ""

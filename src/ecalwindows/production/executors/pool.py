@@ -71,9 +71,10 @@ class JobsRun:
 def run_jobs(pool: Pool, place: Place, plan: Plan, numbers: Sequence[int], progress: Progress | None = None) -> JobsRun:
     """Run jobs of the plan; one that may go well another time is tried again, as often as the production says.
 
-    After an output that cannot be written no further job is begun.
+    After a fatal answer, such as that of an output that cannot be written, no further job is begun.
     """
     waiting, running, tries, result = deque(numbers), set[int](), Counter[int](), JobsRun()
+    may_begin = True
     while waiting or running:
         for _ in range(min(len(waiting), pool.room() - len(running))):
             number = waiting.popleft()
@@ -84,7 +85,10 @@ def run_jobs(pool: Pool, place: Place, plan: Plan, numbers: Sequence[int], progr
             running.discard(number)
             if answer.error is not None:
                 note_end(place, plan.jobs[number].part, answer.error)
-            _note(answer, number, waiting, result, tries[number] <= plan.production.max_retries)
+            if answer.fatal:
+                may_begin = False
+                waiting.clear()
+            _note(answer, number, waiting, result, may_begin and tries[number] <= plan.production.max_retries)
             if progress:
                 progress(result.done + len(result.failed), len(numbers), result.windows)
     return result
@@ -99,8 +103,6 @@ def _note(answer: Answer, number: int, waiting: deque[int], result: JobsRun, may
         waiting.append(number)
     else:
         result.failed[number] = answer.error
-    if answer.fatal:
-        waiting.clear()
 
 
 def note_end(place: Place, part: str, reason: str) -> None:

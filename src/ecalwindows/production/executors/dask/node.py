@@ -25,8 +25,8 @@ def run_on_node(plan_file: str, number: int, runner_version: str) -> dict[str, A
     """Do a job of a plan here; its Answer as plain values. It ends when nobody wants it any more."""
     if problem := _problem(Path(plan_file), runner_version):
         return asdict(Answer(error=problem, fatal=True))
-    running.add((plan_file, number))
     worker = start_worker(Place(Path(plan_file).parent), "dask")
+    running.add((plan_file, number))
     try:
         worker.give(number)
         if not _ends_wanted(worker):

@@ -61,13 +61,20 @@ def owned_names(plan: Plan, job: Job) -> set[str]:
 def _returned(archive: Path, folder: Path, plan: Plan, job: Job) -> JobState | None:
     """What a job packed, in a folder, and its state; None when there is nothing that can be read, or of another job.
 
-    Raises OutputError for an archive that holds anything else: then nothing is taken from it.
+    Raises OutputError for an archive that holds anything else, and where it cannot be unpacked, for example on a full
+    disk: then nothing is taken from it.
     """
     try:
         with tarfile.open(archive, "r:") as packed:
             _unpack(packed, folder, owned_names(plan, job), job.part)
-    except (OSError, EOFError, ValueError, tarfile.TarError):
+    except (FileNotFoundError, EOFError, ValueError, tarfile.TarError):
         return None
+    except OSError as error:
+        raise OutputError(
+            f"what came back from {job.part} cannot be unpacked: {error.strerror}",
+            expected="a folder that you may write to, with space left", where=str(folder),
+            todo="correct that; `ecalwindows production submit FILE --resume` does the job again",
+        ) from error  # fmt: skip
     state = read_state(Place(folder).state(job.part))
     is_of_job = state is not None and (state.part, state.digest) == (job.part, job.digest)
     return state if state is not None and is_of_job and state.outcome != "running" else None
