@@ -327,6 +327,13 @@ def test_unmatched_windows_do_not_count(tmp_path: Path) -> None:
     assert "there are 0 windows of electrons" in wrong(tmp_path, unmatched)
 
 
+def test_windows_without_eta_are_counted(tmp_path: Path) -> None:
+    table = joined(toy(ELECTRON, 4000, 1), toy(PHOTON, 4000, 2))
+    table["seed_eta"][:7] = -999
+    derive, check = halves([dataset(tmp_path / "m.parquet", table)], [], None)
+    assert len(derive.et) + len(check.et) == 7993 and derive.skipped + check.skipped == 7
+
+
 @pytest.mark.parametrize("name", ["ncls", "et_seed", "flavour"])
 def test_a_column_is_not_there(tmp_path: Path, name: str) -> None:
     missing = dataset(tmp_path / "l.parquet", toy(ELECTRON, 100, 1), missing=(name,))
@@ -359,6 +366,8 @@ def test_halves_that_share_events(tmp_path: Path) -> None:
         pytest.param(("--et-bins", "10,5"), "'10,5' gives no bins", id="falling"),
         pytest.param(("--eta-bins", "a,b"), "'a,b' is no list of numbers", id="words"),
         pytest.param(("--ncls-bins", "2.5"), "'2.5' gives no bins", id="half a bin"),
+        pytest.param(("--et-bins", "inf"), "'inf' gives no bins", id="infinite"),
+        pytest.param(("--et-bins", "nan"), "'nan' gives no bins", id="no number"),
         pytest.param(("--cap", "0.5"), "the cap is 0.5", id="cap"),
         pytest.param(("--cap", "nan"), "nan is no number", id="cap is no number"),
     ],

@@ -121,6 +121,18 @@ def test_bins_with_few_caloparticles_have_no_box() -> None:
     assert not boxes.found.any(), "10 in each bin"
 
 
+def test_caloparticles_of_one_event_have_no_box_as_its_errors_would_be_by_chance() -> None:
+    points = toy(np.random.default_rng(4), 600, box(0.1, -0.1, 0.3), held=0.9)
+    (boxes,) = smallest_boxes(found_in(replace(points, block=np.zeros(600, np.int64))), [0.8])
+    assert not boxes.found.any(), "a third of the draws is empty"
+
+
+def test_a_seed_without_a_position_is_beyond_the_bins() -> None:
+    points = toy(np.random.default_rng(5), 3, box(0.1, -0.1, 0.3), held=0.9)
+    found = found_in(replace(points, seed_eta=np.array([np.inf, np.nan, 0.25])), {})
+    assert found.beyond == 2 and found.n.sum() == 1 and found.sum_eta.sum() == round(0.25 * UNIT)
+
+
 FINE = np.array([0.0, 0.4, 0.8, 1.2, 1.4442, 1.566, 1.8, 2.4, 3.0])
 
 

@@ -23,6 +23,7 @@ from ecalwindows.core.errors import EcalWindowsError, InputError, SettingsError
 from ecalwindows.core.working_points import read_working_points
 from ecalwindows.studies.kernels import resolution, smoothing
 from ecalwindows.studies.working_points.caloparticles import Bins, read_sample, scan_thresholds
+from ecalwindows.studies.working_points.closure import Closure
 from ecalwindows.studies.working_points.threshold_map import MAX_FACTOR, largest_step, smooth_map
 from ecalwindows.studies.working_points.threshold_scan import Scan, best_levels, scanned
 
@@ -152,6 +153,17 @@ def test_events_that_did_not_choose_get_better_and_as_good_as_can_be(tmp_path: P
     change, own = done.change()
     there = done.entries >= 50
     assert (change[there] < own[there]).all()
+
+
+def test_the_mean_change_is_unknown_where_no_bin_has_one() -> None:
+    numbers = np.full((4, 3, 6), np.nan)
+    known = np.ones_like(numbers)
+    known[2] = 0.9
+    for rounds, expected in ((numbers, np.nan), (known[..., :1], -0.1), (known, -0.1)):
+        done = Closure(np.array([5, 5, 10]), np.zeros(3, np.int64), rounds, rounds, np.ones((4, 3)))
+        mean, error = done.mean_change()
+        assert mean == pytest.approx(expected, nan_ok=True)
+        assert error == pytest.approx(0.0 if rounds.shape[2] > 1 and expected < 0 else np.nan, nan_ok=True)
 
 
 def test_without_a_best_threshold_the_map_stays_flat(tmp_path: Path) -> None:

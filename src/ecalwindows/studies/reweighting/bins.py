@@ -31,7 +31,7 @@ def parse_bins(text: str, option: str) -> Choice:
         numbers = [float(word) for word in text.split(",")]
     except ValueError:
         raise _wrong(f"'{text}' is no list of numbers", option) from None
-    if len(numbers) == 1 and numbers[0] == int(numbers[0]) and 1 <= numbers[0] <= 1000:
+    if len(numbers) == 1 and 1 <= numbers[0] <= 1000 and numbers[0].is_integer():
         return int(numbers[0])
     if len(numbers) < 2 or not all(map(math.isfinite, numbers)) or (np.diff(numbers) <= 0).any():
         raise _wrong(f"'{text}' gives no bins", option)

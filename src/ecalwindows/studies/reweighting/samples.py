@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class Sample:
     et, eta, ncls : float64 (n,), raw seed Et [GeV], abs(seed eta), number of clusters
     key : uint64 (n,), hash of the event
     has_keys : whether the data have run, lumi and event
-    skipped : number of windows that are left out because Et or eta is -999
+    skipped : number of windows that are left out because Et or eta is -999; of two halves of a sample the first has it
     """
 
     flavour: Integers
@@ -54,8 +54,8 @@ class Sample:
     skipped: int = 0
 
     def rows(self, keep: Flags) -> Sample:
-        """The windows for which `keep`, bool (n,), is True."""
-        return Sample(self.flavour[keep], self.et[keep], self.eta[keep], self.ncls[keep], self.key[keep], self.has_keys)
+        """The windows for which `keep`, bool (n,), is True; `skipped` stays the number of all of them."""
+        return replace(self, **{name: getattr(self, name)[keep] for name in PIECES})
 
     def windows(self, flavour: int) -> Windows:
         """The windows of a flavour."""
@@ -90,7 +90,7 @@ def halves(
                 todo="make the dataset with the default features definition, or name others for the check with --check",
             )
         side = HALVES.of_hash(found.key)
-        return found.rows(side == 0), found.rows(side == 1)
+        return found.rows(side == 0), replace(found.rows(side == 1), skipped=0)
     other = read_windows(check, split, progress)
     if not (found.has_keys and other.has_keys):
         log.warning("whether the halves share events is not known: there are no columns %s", ", ".join(IDS))

@@ -115,9 +115,11 @@ def block_draws() -> Floats:
 
 
 def _box(below: Floats, wanted: float) -> tuple[float, float, float]:
-    """Up, down and width; NaN if no box contains the wanted energy, or only one that reaches the end of the grid."""
+    """Up, down and width; NaN if no box contains the wanted energy, or only one that reaches the end of the grid, and
+    where no energy is wanted: a draw of blocks without caloparticles.
+    """
     first, last, width = smallest_box(below, ZERO, wanted)
-    if first <= 0 or last == CELLS[0] or width == CELLS[1]:
+    if not wanted or first <= 0 or last == CELLS[0] or width == CELLS[1]:
         return (math.nan, math.nan, math.nan)
     return (round(LOW + last * STEPS[0], 6), round(LOW + first * STEPS[0], 6), round(width * STEPS[1], 6))
 

@@ -179,7 +179,7 @@ class Containment:
             flat = self.grid.reshape(-1, *CELLS)
             kernels.add_points(place, *around, points.same_side, LOW, np.array(STEPS), flat)
         self._sum(self.n, place, here.astype(np.int64))
-        self._sum(self.sum_eta, place, np.round(a * here * UNIT).astype(np.int64))
+        self._sum(self.sum_eta, place, np.round(np.where(here, a, 0.0) * UNIT).astype(np.int64))
         every = np.tile([[np.inf], [-np.inf], [np.inf]], len(points))
         self._sum(self.same_side, place, kernels.shares_inside(*around, points.same_side, every))
         for name, geometry in self.geometries.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,12 +52,14 @@ class Closure:
             return np.asarray(self.resolution[WAYS.index("map")] / self.resolution[WAYS.index("flat")] - 1)
 
     def mean_change(self) -> tuple[float, float]:
-        """Mean of the change of the resolution over all bins, weighted by entries, and its error."""
+        """Mean of the change of the resolution over all bins, weighted by entries, and its error; NaN if unknown."""
         ratio = self._changes()[:-1]
         usable = np.isfinite(ratio).all(axis=1) & (self.entries[:-1] > 1)
         weight = self.entries[:-1][usable]
-        means = weight @ ratio[usable] / max(weight.sum(), 1)
-        return float(means[0]), float(np.std(means[1:])) if len(means) > 1 else 0.0
+        if not len(weight):
+            return math.nan, math.nan
+        means = weight @ ratio[usable] / weight.sum()
+        return float(means[0]), float(np.std(means[1:])) if len(means) > 1 else math.nan
 
 
 def spread(rounds: Floats) -> Floats:
