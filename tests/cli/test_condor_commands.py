@@ -277,7 +277,7 @@ def test_new_inputs_get_new_numbers_and_the_rest_is_kept(tmp_path: Path) -> None
     assert dataset_digest(tmp_path / "out/x") == digest
     write_inputs(tmp_path / "more", 3)
     (tmp_path / "more/dump_002.root").rename(tmp_path / "dumps/a_new_one.root")
-    assert condor_run(tmp_path, "windows", words).startswith("1 jobs,")
+    assert condor_run(tmp_path, "windows", words).startswith("1 job,")
     assert sorted(path.name for path in (tmp_path / "out/x").glob("*.ndjson")) == [
         f"clusters_data_{number}.ndjson" for number in (1, 2, 3)
     ]

@@ -165,6 +165,17 @@ def test_of_a_folder_the_files_that_differ_are_listed(tmp_path: Path) -> None:
 
 
 @pytest.mark.compiled
+def test_the_commands_of_a_folder_do_not_depend_on_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "show 2"
+    folder.mkdir()
+    for name in ("a", "b"):
+        shutil.copy(ELECTRONS, folder / f"{name}.root")
+    lines = run("inspect", str(folder)).out.splitlines()
+    commands = lines[lines.index("commands") + 1 :]
+    assert f"  ecalwindows truth match '{folder}' -o matches.parquet" in commands and len(commands) > 2
+    assert not any("--list" in line for line in commands), "a folder cannot be shown"
+
+
 def test_parts_and_datasets_are_described_by_their_records(tmp_path: Path) -> None:
     parts = tmp_path / "parts"
     run("windows", str(ELECTRONS), "-o", str(parts / "a.parquet"), "--mode", "cmssw", "--keep", "all", "-q")

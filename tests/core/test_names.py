@@ -12,7 +12,7 @@ from helpers.cli import attempt, command, run
 from helpers.golden_files import GOLDEN
 from helpers.production_maker import write_input
 
-from ecalwindows.core.names import is_storable, storable
+from ecalwindows.core.names import counted, is_storable, storable
 from ecalwindows.formats.manifest import read_manifest
 
 LATIN = os.fsdecode(b"dump_\xe9.root")
@@ -99,3 +99,11 @@ def test_an_output_of_such_a_name_is_refused_before_the_work(words: list[str], t
 def test_texts_that_no_record_can_hold_are_refused(option: str, tmp_path: Path) -> None:
     ran = attempt("finalize", str(tmp_path), option, os.fsdecode(b"caf\xe9"))
     assert ran.code == 2 and r"'caf\xe9' is not UTF-8" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("n", "noun", "text"),
+    [(0, "file", "0 files"), (1, "batch", "1 batch"), (2, "batch", "2 batches"), (1200, "file", "1,200 files")],
+)
+def test_numbers_of_things(n: int, noun: str, text: str) -> None:
+    assert counted(n, noun) == text

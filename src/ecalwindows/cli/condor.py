@@ -9,6 +9,7 @@ import click
 from ecalwindows.cli.groups import SuggestingGroup
 from ecalwindows.cli.options import setting_option, with_options
 from ecalwindows.cli.printing import say
+from ecalwindows.core.names import counted
 from ecalwindows.core.window_fields import WINDOW_FIELDS
 
 
@@ -137,7 +138,7 @@ def _prepare(values: dict[str, Any], options: dict[str, Any]) -> None:
             notify=lambda line: say(line, err=True),
         )
     path = shown(write_yaml(production))
-    say(f"{n_jobs:,} jobs, output {shown(production.output)}")
+    say(f"{counted(n_jobs, 'job')}, output {shown(production.output)}")
     say(f"submit files: {shown(folder)}")
     if done is not None:
         say(f"submitted: DAG {done.cluster} of {done.schedd}")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,7 +153,7 @@ def _name(window: str | None, event: str | None, source: str) -> Name:
 
 
 def _listing(source: str) -> str:
-    return f"list what there is with `ecalwindows show {source} --list`"
+    return f"list what there is with `ecalwindows show {quote(source)} --list`"
 
 
 def _of_dataset(source: str, name: Name, progress: Done | None) -> _Found:

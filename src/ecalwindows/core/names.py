@@ -44,5 +44,5 @@ def some(names: Sequence[str], most: int = 6) -> str:
 
 
 def counted(n: int, noun: str) -> str:
-    """A number of things: "1 file", "1,200 files"."""
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+    """A number of things: "1 file", "1,200 files", "2 batches"."""
+    return f"{n:,} {noun}{'' if n == 1 else 'es' if noun.endswith('ch') else 's'}"

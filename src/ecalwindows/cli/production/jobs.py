@@ -13,6 +13,7 @@ import click
 
 from ecalwindows.cli.options import with_options
 from ecalwindows.cli.printing import say
+from ecalwindows.core.names import counted
 
 if TYPE_CHECKING:
     from ecalwindows.production.job_state import JobState
@@ -61,8 +62,8 @@ def task(plan_file: str, number: int, executor: str, scratch: Path | None) -> No
 
 
 def _summary(state: JobState) -> str:
-    left_out = f", {len(state.bad)} inputs left out" if state.bad else ""
-    return f"{state.part}: {state.windows:,} windows of {state.events:,} events{left_out}"
+    left_out = f", {counted(len(state.bad), 'input')} left out" if state.bad else ""
+    return f"{state.part}: {counted(state.windows, 'window')} of {counted(state.events, 'event')}{left_out}"
 
 
 @click.command(hidden=True)
@@ -73,7 +74,7 @@ def merge(plan_file: str, number: int, scratch: Path | None) -> None:
     from ecalwindows.production.merge import merge
 
     made = merge(*_opened(plan_file), number, scratch=scratch)
-    say(f"{made.part}: {len(made.jobs)} parts")
+    say(f"{made.part}: {counted(len(made.jobs), 'part')}")
 
 
 @click.command(hidden=True)

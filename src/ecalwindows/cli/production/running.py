@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from shlex import quote
 from typing import Any
 
 import click
 
 from ecalwindows.cli.options import with_options
 from ecalwindows.cli.printing import say
+from ecalwindows.core.names import counted
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -126,10 +128,10 @@ def submit(
             **options,
         )
     if done is None:
-        say(f"{n_jobs:,} jobs; nothing was submitted; read {folder}")
+        say(f"{counted(n_jobs, 'job')}; nothing was submitted; read {folder}")
     else:
-        say(f"{n_jobs:,} jobs submitted: DAG {done.cluster} of {done.schedd}, in {folder}")
-        say(f"watch it: ecalwindows production status {file} --watch")
+        say(f"{counted(n_jobs, 'job')} submitted: DAG {done.cluster} of {done.schedd}, in {folder}")
+        say(f"watch it: ecalwindows production status {quote(file)} --watch")
 
 
 def run_file(
@@ -203,6 +205,6 @@ def _lines() -> Callable[[int, int, int], None]:
             last, took = now, now - began
             left = duration(took / done * (of - done))
             rate = 60 * done / max(took, 1e-3)
-            say(f"{done:,} of {of:,} jobs, {rate:,.1f} a minute, {windows:,} windows, {left} left", err=True)
+            say(f"{done:,} of {of:,} jobs, {rate:,.1f} a minute, {counted(windows, 'window')}, {left} left", err=True)
 
     return job_done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ecalwindows.commands.finalize import Finalized
+from ecalwindows.core.names import counted
 from ecalwindows.dataset.finalizing.card import COUNTS
 
 
@@ -13,7 +14,7 @@ def finalized_summary(done: Finalized) -> str:
     rows += [(name, record.counts[key], words) for key, name, words in COUNTS if record.counts.get(key)]
     if "windows_kept" not in record.counts:
         rows.append(("windows", record.windows, ""))
-    rows += [(f"  {split.name}", split.windows, f"of {split.events:,} events") for split in record.splits]
+    rows += [(f"  {split.name}", split.windows, f"of {counted(split.events, 'event')}") for split in record.splits]
     lines = [f"{name:<24}{number:>13,}  {words}".rstrip() for name, number, words in rows]
     lines += [f"known issue: {issue.text}" for issue in record.known_issues]
     lines += [f"left out: {bad.get('name', '')}: {bad.get('reason', '')}" for bad in record.bad_inputs]

@@ -102,7 +102,7 @@ def _missing(missing: Sequence[Missing]) -> Iterator[str]:
     for cost, branches in list(by_cost.items())[:MAX_LINES]:
         yield f"  {some(branches, 4)}: {cost}"
     if len(by_cost) > MAX_LINES:
-        yield f"  and {len(by_cost) - MAX_LINES} more lines (--json lists all)"
+        yield f"  and {counted(len(by_cost) - MAX_LINES, 'more line')} (--json lists all)"
 
 
 def _commands(facts: DumpFacts, source: str) -> Iterator[str]:
@@ -164,14 +164,14 @@ def _folder(facts: FolderFacts, source: str) -> Iterator[str]:
         yield f"  and {len(lines) - MAX_LINES} more (--json lists all)"
     if facts.usual is not None:
         yield "commands"
-        yield from (f"  {line}" for line in _commands(facts.usual, source) if "show" not in line)
+        yield from (f"  {line}" for line in _commands(facts.usual, source) if not line.startswith("ecalwindows show "))
 
 
 def _data(facts: DataFacts, source: str) -> Iterator[str]:
     yield f"{source}: {facts.what}"
     yield _row("format", f"{facts.format}, {counted(facts.files, 'file')}, {_size(facts.bytes)}")
     windows = "unknown without reading all" if facts.windows is None else f"{facts.windows:,}"
-    yield _row("windows", windows + (f" of {facts.events:,} events" if facts.events is not None else ""))
+    yield _row("windows", windows + (f" of {counted(facts.events, 'event')}" if facts.events is not None else ""))
     if facts.splits:
         yield _row("splits", ", ".join(facts.splits))
     if facts.data_model_version is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ecalwindows.commands.log import Entry
 from ecalwindows.core.markup import markdown
+from ecalwindows.core.names import counted
 from ecalwindows.dataset.finalizing.card import changed_settings, points
 from ecalwindows.dataset.finalizing.croissant import issue_text
 
@@ -56,10 +57,10 @@ def _lines(entry: Entry, folder: Path) -> Iterator[str]:
     """A dataset in a few lines."""
     record = entry.record
     day = record.day or entry.made
-    events = f" of {record.counts['events']:,} events" if "events" in record.counts else ""
+    events = f" of {counted(record.counts['events'], 'event')}" if "events" in record.counts else ""
     title = markdown("**{}** version {} ({})", record.name, record.version, day.isoformat())
     forms = ", ".join(form.format for form in record.forms)
-    yield markdown("- {}: {}", title, f"{record.windows:,} windows{events}, {forms}")
+    yield markdown("- {}: {}", title, f"{counted(record.windows, 'window')}{events}, {forms}")
     yield markdown("   - in {}", _place(entry.path, folder))
     changed = changed_settings(record.settings)
     if changed:

@@ -1,6 +1,8 @@
-"""What the truth studies say when they are done."""
+"""The summary of `ecalwindows truth match`."""
 
 from __future__ import annotations
+
+from shlex import quote
 
 from ecalwindows.cli.texts.windows import reading_notes
 from ecalwindows.commands.truth.match import MatchReport
@@ -22,5 +24,5 @@ def match_text(report: MatchReport) -> str:
     lines = [f"{name:<24}{count:>13,}  {words}".rstrip() for name, count, words in rows]
     lines += reading_notes(report)
     lines.append(f"{'replaced' if report.replaced else 'written'}: {report.output}")
-    lines.append(f"next: ecalwindows truth working-points {report.output} -o wp.json")
+    lines.append(f"next: ecalwindows truth working-points {quote(str(report.output))} -o wp.json")
     return "\n".join(lines)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from ecalwindows.commands.normalize import Normalisation
 
 
@@ -20,7 +22,7 @@ def normalisation_summary(done: Normalisation, output: str | None, definition: s
     if definition:
         lines.append(f"wrote {definition}: what a model is fed, for `stream(inputs=...)` (docs/training.md)")
     if output:
-        lines.append(f"wrote {output}: record it with `ecalwindows finalize ... --normalisation {output}`")
+        lines.append(f"wrote {output}: record it with `ecalwindows finalize ... --normalisation {quote(output)}`")
     return "\n".join(lines)
 
 

@@ -75,12 +75,13 @@ def parity_text(found: Parity) -> str:
 
 def _head(found: Parity) -> Iterator[str]:
     levels = [each.input.level for each in found.verdicts]
-    numbers = ", ".join(f"{levels.count(level)} of {level}" for level in dict.fromkeys(levels))
-    yield f"inputs   {found.inputs}: {found.convention}; {numbers}"
+    by_level = ", ".join(f"{levels.count(level)} of {level}" for level in dict.fromkeys(levels))
+    yield f"inputs   {found.inputs}: {found.convention}; {by_level}"
     counts, settings = found.counts, [(name, found.dataset.get(name)) for name in ("mode", "geometry")]
     known = [f"{name} {value if isinstance(value, str) else 'of its own'}" for name, value in settings if value]
     yield f"dataset  {found.dataset['path']}: {', '.join(known) or 'mode and geometry unknown'}"
-    yield f"         {counts.windows:,} windows, {counts.clusters:,} clusters, {counts.events:,} events"
+    numbers = {"window": counts.windows, "cluster": counts.clusters, "event": counts.events}
+    yield f"         {', '.join(counted(n, noun) for noun, n in numbers.items())}"
 
 
 def _scalers(bad: list[Verdict], of: int) -> Iterator[str]:
@@ -132,6 +133,6 @@ def _number(value: float | None, width: int, sign: str = "") -> str:
 
 def _last(found: Parity) -> str:
     if found.agrees:
-        return f"agree: {len(found.verdicts)} inputs, {found.counts.windows:,} windows"
+        return f"agree: {counted(len(found.verdicts), 'input')}, {counted(found.counts.windows, 'window')}"
     kinds = list(dict.fromkeys(TITLES[each.kind] for each in found.differences))
     return f"DIFFERENT: {counted(len(found.differences), 'difference')}: {', '.join(kinds)}"

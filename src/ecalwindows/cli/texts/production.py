@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ecalwindows.core.names import counted
+
 if TYPE_CHECKING:
     from ecalwindows.production.driver import Done
     from ecalwindows.production.estimate import Estimate
@@ -77,7 +79,8 @@ def status_text(status: Status) -> str:
     lines = [f"{status.name:<24}" + "".join(f"{name:>10}" for name in JOB_STATUSES)]
     for name, counts in [*status.counts.items(), ("all", status.total)]:
         lines.append(f"{name:<24}" + "".join(f"{counts[status_name]:>10,}" for status_name in JOB_STATUSES))
-    lines.append(f"{status.windows:,} windows; {'the dataset is finished' if status.finalized else 'no dataset yet'}")
+    outcome = "the dataset is finished" if status.finalized else "no dataset yet"
+    lines.append(f"{counted(status.windows, 'window')}; {outcome}")
     for each in status.failures[:MAX_LISTED]:
         lines += [f"failed: {each.part}: {each.error}", *_input_lines(each.inputs), f"  log:   {shown(each.log)}"]
     if len(status.failures) > MAX_LISTED:
@@ -102,9 +105,9 @@ def quarantine_lines(bad: Sequence[tuple[str, str]]) -> list[str]:
 def done_text(done: Done) -> str:
     """The summary of a run."""
     plan = done.plan
-    lines = [f"{len(plan.jobs):,} parts, {done.n_todo:,} of them made now; {done.windows:,} windows"]
+    lines = [f"{counted(len(plan.jobs), 'part')}, {done.n_todo:,} of them made now; {counted(done.windows, 'window')}"]
     n_bad = len(done.bad)
-    lines.append(f"{plan.n_inputs:,} inputs, {n_bad:,} left out" if n_bad else f"{plan.n_inputs:,} inputs")
+    lines.append(counted(plan.n_inputs, "input") + (f", {n_bad:,} left out" if n_bad else ""))
     lines += quarantine_lines(done.bad)
     as_it_was = "nothing to do" if not done.n_todo else "the dataset stays as it was"
     lines.append(f"{'finalized' if done.finalized else as_it_was}: {shown(plan.production.output)}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from ecalwindows.commands.show import Shown
 
 MAX_LINES = 20
@@ -16,9 +18,9 @@ def shown_text(shown: Shown, source: str) -> str:
         f"{name:<{width}}  {et_words} {et:8.2f} GeV  {words[matched]}".rstrip()
         for name, et, matched in shown.windows[:MAX_LINES]
     ]
-    if more := len(shown.windows) - MAX_LINES:
-        lines += [f"and {more} more"] if more > 0 else []
+    if (more := len(shown.windows) - MAX_LINES) > 0:
+        lines.append(f"and {more} more")
     lines += shown.notes
     if len(shown.windows) > 1:
-        lines.append(f"draw one of them with `ecalwindows show {source} --window {shown.windows[0][0]}`")
+        lines.append(f"draw one of them with `ecalwindows show {quote(source)} --window {shown.windows[0][0]}`")
     return "\n".join([*lines, f"wrote {shown.picture}"])

@@ -25,9 +25,10 @@ def stream_text(facts: StreamFacts) -> str:
 
 def _lines(facts: StreamFacts) -> Iterator[str]:
     left = f", {facts.dropped:,} left out" if facts.dropped else ""
-    yield _row("an epoch", f"{counted(facts.windows, 'window')} in {facts.batches:,} batches{left}")
+    yield _row("an epoch", f"{counted(facts.windows, 'window')} in {counted(facts.batches, 'batch')}{left}")
     yield _row("order", facts.order)
-    yield f"in the first {facts.read_batches:,} batches ({counted(facts.read_windows, 'window')})"
+    first = counted(facts.read_batches, "batch").removeprefix("1 ")
+    yield f"in the first {first} ({counted(facts.read_windows, 'window')})"
     yield from _shares("samples", facts.samples)
     yield from _shares("flavours", facts.flavours)
     n = facts.read_windows

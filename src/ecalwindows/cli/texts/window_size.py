@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from shlex import quote
 
 from ecalwindows.commands.truth.window_size import Study
 from ecalwindows.studies.window_size.boxes import LEAST
@@ -31,6 +32,6 @@ def window_size_text(study: Study) -> str:
     lines.append(f"{study.seconds:.1f} s")
     words = "tables and figures" if len(study.outputs) > 3 + len(study.settings) else "tables"
     lines.append(f"{words}: {study.outputs[0].parent}")
-    lines += [f"wrote {path}: use it with `ecalwindows windows -s {path}`" for path in study.settings[:1]]
+    lines += [f"wrote {path}: use it with `ecalwindows windows -s {quote(str(path))}`" for path in study.settings[:1]]
     lines += [f"wrote {path}" for path in study.settings[1:]]
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from shlex import quote
 
 import numpy as np
 
@@ -12,7 +13,6 @@ from ecalwindows.core.schema import PARTICLES
 from ecalwindows.studies.working_points.closure import WAYS
 from ecalwindows.studies.working_points.threshold_map import MAX_FACTOR, largest_step
 
-NAMES = {flavour: f"{name}s" for flavour, name in PARTICLES.items()} | {0: "of unknown flavour"}
 TAKEN = {
     "all": "all matched clusters",
     "flat": "flat 1e-3",
@@ -35,15 +35,21 @@ def _counts(study: Study) -> list[str]:
         ("  no true energy", -dropped.no_energy, "simEnergyGoodStatus is not above 0"),
         ("  other flavour", -dropped.other_flavour, "than --flavour"),
         ("  no seed", -dropped.not_a_seed, "of a matched window"),
-        ("in the study", len(sample), ", ".join(f"{n:,} {NAMES.get(key, f'of {key}')}" for key, n in found.items())),
+        ("in the study", len(sample), ", ".join(_of_flavour(key, n) for key, n in found.items())),
         ("  derive the map", study.n_derive, ""),
         ("  close it", study.n_close, "chose nothing"),
     ]
     optional = {"  no true energy", "  other flavour", "  no seed"}
     lines = [f"{name:<24}{n:>13,}  {words}".rstrip() for name, n, words in rows if n or name not in optional]
-    if study.options.flavour is None and (missing := [name for key, name in NAMES.items() if key and key not in found]):
+    missing = [f"{name}s" for key, name in PARTICLES.items() if key not in found]
+    if study.options.flavour is None and missing:
         lines.append(f"note: there are no {' and no '.join(missing)}: the map is not theirs")
     return lines
+
+
+def _of_flavour(flavour: int, n: int) -> str:
+    """A number of caloparticles of a flavour."""
+    return counted(n, PARTICLES[flavour]) if flavour in PARTICLES else f"{n:,} of {flavour or 'unknown flavour'}"
 
 
 def _map(study: Study) -> list[str]:
@@ -57,14 +63,14 @@ def _map(study: Study) -> list[str]:
     at_end = int(((made.level == 0) | (made.level == len(thresholds) - 1)).sum())
     if at_end:
         lines.append(
-            f"note: {counted(at_end, 'bin')} lie at an end of the scan ({thresholds[0]:g}, {thresholds[-1]:g}): the"
-            " best may be beyond"
+            f"note: {counted(at_end, 'bin')} {'lies' if at_end == 1 else 'lie'} at an end of the scan"
+            f" ({thresholds[0]:g}, {thresholds[-1]:g}): the best may be beyond"
         )
     thin = made.is_thin.reshape(bins.shape)
-    if thin.any():
+    if n_thin := int(thin.sum()):
         lines.append(
-            f"{counted(int(thin.sum()), 'bin')} of {thin.size} with fewer than {study.options.min_entries} entries take"
-            " the value of the surface:"
+            f"{counted(n_thin, 'bin')} of {thin.size} with fewer than {study.options.min_entries} entries"
+            f" {'takes' if n_thin == 1 else 'take'} the value of the surface:"
         )
         eta = [f"{low:g}-{high:g}" for low, high in pairwise(bins.eta)]
         for (low, high), row in zip(pairwise(bins.et), thin, strict=True):
@@ -103,5 +109,5 @@ def _outputs(study: Study) -> list[str]:
     lines.append(f"written: {study.folder}/ (scan.csv, map.csv, closure.csv, study.json{figures})")
     if not study.problem:
         lines.append(f"written: {study.path}")
-        lines.append(f"next: ecalwindows windows dump.root -o windows.parquet --wp-file {study.path}")
+        lines.append(f"next: ecalwindows windows dump.root -o windows.parquet --wp-file {quote(str(study.path))}")
     return lines
