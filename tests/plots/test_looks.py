@@ -7,14 +7,17 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib.cbook import is_math_text
 from matplotlib.figure import Figure
 
 from ecalwindows.evaluation.collecting import SCORE
 from ecalwindows.evaluation.measuring import Bin, Measured
 from ecalwindows.evaluation.separation import calibration
+from ecalwindows.plots.drift import drift_figure
 from ecalwindows.plots.evaluation import evaluation_figures
 from ecalwindows.plots.style import LINES, cms_style, new_figure, share_error
 from ecalwindows.plots.ticks import draw_ticks
+from ecalwindows.validation.drift import Drift, Moments
 
 MODELS = [f"model {number}" for number in range(3)]
 NAMES = [*MODELS, "mustache", "truth"]
@@ -96,6 +99,19 @@ def test_a_logarithmic_axis_has_two_numbers_or_more(limits: tuple[float, float])
         figure.savefig(there, format="svg")
     numbers = {float(text) for text in re.findall(r"<!-- ([0-9.]+) -->", there.getvalue())}
     assert len([number for number in numbers if limits[0] <= number <= limits[1]]) >= 2
+
+
+@pytest.mark.parametrize("name", ["_old.parquet", "a$b$c.parquet", f"{'x' * 20}_{'y' * 39}", "plain.parquet"])
+def test_the_legend_shows_every_dataset_by_its_name(name: str) -> None:
+    values = np.arange(50.0)
+    drift = Drift("rho", Moments(), Moments(), (values[:3], values[:3]), 0.1, 0.2)
+    figure = drift_figure(drift, values, values, (name, "other"))()
+    assert figure is not None
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert [text.replace(r"\$", "$").strip() for text in texts] == [f"{name[-40:]} (50)", "other (50)"]
+    assert not any(map(is_math_text, texts))
 
 
 def test_shares_of_0_and_1_have_errors_too() -> None:

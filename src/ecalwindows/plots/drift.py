@@ -31,8 +31,14 @@ def drift_figure(drift: Drift, a: Floats, b: Floats, labels: tuple[str, str]) ->
     """
     binning = binning_of(np.concatenate([a, b]))
     counts = [np.histogram(np.clip(values, binning.edges[0], binning.edges[-1]), binning.edges)[0] for values in (a, b)]
-    words = [f"{label[-MAX_NAME_LENGTH:]} ({len(values):,})" for values, label in zip((a, b), labels, strict=True)]
+    words = [f"{_as_it_is(label)} ({len(values):,})" for values, label in zip((a, b), labels, strict=True)]
     return partial(draw_drift, drift, binning, counts, words)
+
+
+def _as_it_is(label: str) -> str:
+    """The end of a name for a legend, which leaves out names that begin with "_", and takes $...$ for a formula."""
+    text = label[-MAX_NAME_LENGTH:].replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
 
 
 def draw_drift(drift: Drift, binning: Binning, counts: Sequence[Floats], labels: Sequence[str]) -> Figure:
