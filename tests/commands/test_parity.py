@@ -16,6 +16,7 @@ from helpers.cli import attempt, run
 
 from ecalwindows import open_dataset
 from ecalwindows.commands.parity import Parity, parity
+from ecalwindows.commands.parity_data import Counts, of_dataset
 from ecalwindows.core.errors import InputError, SettingsError
 from ecalwindows.training.cmssw import CmsswInputs
 from ecalwindows.training.inputs import CMSSW_CLUSTER, CMSSW_NAMES, input_definition
@@ -339,3 +340,9 @@ def test_the_text_files_of_2018_have_constant_inputs_and_signed_values(
     assert "absolute" not in kinds and "names" not in kinds and "missing" not in kinds
     other = parity(RELEASED / "EOY_2018", windows(tmp_path / "w.parquet", golden))
     assert {"geometry", "membership", "zero"} <= found_in(other).keys()
+
+
+def test_seeds_below_the_threshold_are_named_also_where_no_threshold_is_stated() -> None:
+    counts = Counts(clusters=9, low_seeds=3)
+    for settings, found in (({}, "seeds, 3 of"), ({"min_et_seed": 0.5}, "seeds from 0.5 GeV, 3 of")):
+        assert [each.found for each in of_dataset(settings, counts)] == [f"{found} them up to 1 GeV"]

@@ -280,7 +280,8 @@ def of_dataset(settings: Mapping[str, Any], counts: Counts) -> Iterator[Differen
             "geometry v1; clusters of v1 that are not in the dataset cannot be counted", "made without --mode cmssw",
         )  # fmt: skip
     if settings.get("min_et_seed", 1.0) != 1.0 or counts.low_seeds:
-        found = f"seeds from {settings.get('min_et_seed', 'an unknown')} GeV, {counts.low_seeds:,} of them up to 1 GeV"
+        least = f" from {settings['min_et_seed']} GeV" if "min_et_seed" in settings else ""
+        found = f"seeds{least}, {counts.low_seeds:,} of them up to 1 GeV"
         yield Difference("membership", "dataset", (), found, "seeds with a calibrated Et above 1 GeV")
     if settings.get("min_cluster_energy", 0.0) != 0.0:
         found = f"clusters from {settings['min_cluster_energy']} GeV"

@@ -24,14 +24,8 @@ ROUNDS = 100
 """Rounds of the bootstrap."""
 
 TRUTH = (
-    "is_seed_calo_matched",
-    "is_seed_calo_seed",
-    "en_true_sim_good",
-    "window_index",
-    "run_id",
-    "lumi_id",
-    "event_id",
-)
+    "is_seed_calo_matched", "is_seed_calo_seed", "en_true_sim_good", "window_index", "run_id", "lumi_id", "event_id",
+)  # fmt: skip
 """Columns that the resolution needs."""
 
 

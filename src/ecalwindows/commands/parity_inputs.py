@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -96,7 +96,7 @@ class Given:
     places: int
     hits: int
     definition: InputDefinition | None
-    differences: tuple[Difference, ...] = field(default=())
+    differences: tuple[Difference, ...]
 
 
 def read_given(inputs: str | Path | InputDefinition, model: ModelFile | None) -> Given:

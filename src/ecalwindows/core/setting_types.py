@@ -45,6 +45,7 @@ Float = Annotated[float, BeforeValidator(_no_switch), Field(allow_inf_nan=False)
 Count = Annotated[Int, Field(ge=0, lt=INT32)]
 Flavour = Annotated[Int, Field(ge=0, lt=INT32)]
 Day = Annotated[date, BeforeValidator(_no_number)]
+Size = Annotated[str, Field(pattern=r"^[1-9][0-9]*(\.[0-9]+)? ?(MB|GB)$")]
 HomePath = Annotated[Path, AfterValidator(_path_at_home)]
 HomeText = Annotated[str, AfterValidator(at_home)]
 

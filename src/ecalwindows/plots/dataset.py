@@ -36,7 +36,7 @@ def figures(folder: Path) -> dict[str, Draw]:
     For each name of a figure (a path without suffix), the function that draws it, for `draw_all`.
     """
     columns, histograms = read_table(folder / "columns.csv"), read_table(folder / "histograms.csv")
-    found: dict[str, Draw] = {**overview.figures(folder, columns, histograms)}
+    found = overview.figures(folder, columns, histograms)
     for name in dict.fromkeys(columns["column"].tolist()):
         rows = rows_where(columns, column=name), rows_where(histograms, column=name)
         found[f"columns/{name}"] = partial(draw_column, name, *rows)

@@ -15,10 +15,9 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from ecalwindows.core.schema import COLUMNS
 from ecalwindows.plots import style
 from ecalwindows.plots.response import draw_response, draw_response_by
+from ecalwindows.plots.saving import Draw
 from ecalwindows.plots.ticks import draw_ticks
 from ecalwindows.studies.tables import Table, read_table, rows_where
-
-Figures = dict[str, Callable[[], Figure]]
 
 SHARE_COLUMNS = (("et_cluster_calib", "et_cluster"), ("cluster_deta",), ("cluster_dphi",))
 """Columns over which the share of clusters in the supercluster is drawn: the first available one of each tuple."""
@@ -37,9 +36,9 @@ KINDS = {
 }
 
 
-def figures(folder: Path, columns: Table, histograms: Table) -> Figures:
+def figures(folder: Path, columns: Table, histograms: Table) -> dict[str, Draw]:
     """The figures for which the tables have entries: for each name, the function that draws it."""
-    found: Figures = {}
+    found: dict[str, Draw] = {}
     seeds, clusters, response, satellites = (
         read_table(folder / f"{name}.csv") for name in ("seeds", "clusters", "response", "satellites")
     )
@@ -62,9 +61,9 @@ def figures(folder: Path, columns: Table, histograms: Table) -> Figures:
     return found
 
 
-def _by_group(what: str, table: Table, draw: Callable[[Table], Figure]) -> Figures:
+def _by_group(what: str, table: Table, draw: Callable[[Table], Figure]) -> dict[str, Draw]:
     """One figure for each flavour and label of the table. Raises ValueError if two would have the same name."""
-    found: Figures = {}
+    found: dict[str, Draw] = {}
     groups = sorted(set(zip(table["flavour"].tolist(), table["label"].tolist(), strict=True)))
     for flavour, label in groups:
         words = style.group_look("window", flavour, label)[0].replace(",", "").replace(" ", "_")

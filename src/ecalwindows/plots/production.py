@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,7 +12,7 @@ from ecalwindows.plots.style import cms_style, save_figure
 
 
 @cms_style(14)
-def jobs_figure(ends: Sequence[float], seconds: Sequence[float], events: Sequence[int]) -> Any:
+def draw_jobs(ends: Sequence[float], seconds: Sequence[float], events: Sequence[int], path: Path) -> None:
     """Draw the number of events over time, and the durations of the jobs.
 
     Parameters
@@ -21,6 +20,11 @@ def jobs_figure(ends: Sequence[float], seconds: Sequence[float], events: Sequenc
     ends : time at which each job ended [s since the start of the first job], (n,)
     seconds : duration of each job [s], (n,)
     events : number of events that each job read, (n,)
+    path : of the picture
+
+    Raises
+    ------
+    OutputError : if the figure cannot be saved
     """
     order = np.argsort(np.asarray(ends, dtype=np.float64), kind="stable")
     time, done = np.asarray(ends, dtype=np.float64)[order], np.cumsum(np.asarray(events, dtype=np.int64)[order])
@@ -30,10 +34,4 @@ def jobs_figure(ends: Sequence[float], seconds: Sequence[float], events: Sequenc
     left.set(xlabel="time [s]", ylabel="events of finished jobs", ylim=(0, None))
     right.hist(np.asarray(seconds, dtype=np.float64), bins=min(40, max(5, len(time))))
     right.set(xlabel="time of a job [s]", ylabel="jobs")
-    return figure
-
-
-@cms_style(14)
-def save(figure: Any, path: str | Path) -> None:
-    """Write the figure in the format of the suffix. Raises OutputError if this is not possible."""
-    save_figure(figure, Path(path))
+    save_figure(figure, path)

@@ -71,7 +71,7 @@ def draw_window(batch: WindowBatch, number: int, geometry: Geometry, path: Path 
         _draw_truth(axes, view)
         _finish(figure, axes, view)
         if path is not None:
-            save_figure(figure, Path(path))
+            save_figure(figure, path)
     return figure
 
 

@@ -95,5 +95,6 @@ def times_of(states: list[JobState]) -> tuple[list[float], list[float], list[int
     done = [(state, state.attempts[-1]) for state in states if state.outcome == "done"]
     began = [datetime.fromisoformat(attempt.started).timestamp() for _, attempt in done]
     seconds = [attempt.seconds for _, attempt in done]
-    ends = [start + took - min(began) for start, took in zip(began, seconds, strict=True)]
+    first = min(began, default=0.0)
+    ends = [start + took - first for start, took in zip(began, seconds, strict=True)]
     return ends, seconds, [state.events for state, _ in done]

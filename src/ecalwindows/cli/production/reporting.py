@@ -104,8 +104,8 @@ def report(file: str, plot: str | None) -> None:
     states = states_of(place, read_plan(place.plan))
     say(fared_text(states))
     if plot:
-        from ecalwindows.plots.production import jobs_figure, save
+        from ecalwindows.plots.production import draw_jobs
         from ecalwindows.production.status import times_of
 
-        save(jobs_figure(*times_of(states)), plot)
+        draw_jobs(*times_of(states), Path(plot))
         say(f"written: {plot}")

@@ -26,8 +26,7 @@ def _numbers(found: Evaluated) -> list[str]:
         cells = []
         for name in names:
             each = known.get((what, name))
-            is_number = each is not None and math.isfinite(each.value)
-            cells.append(f"{each.value:.5f} +- {each.error:.5f}" if each and is_number else "")
+            cells.append(f"{each.value:.5f} +- {each.error:.5f}" if each and math.isfinite(each.value) else "")
         if any(cells):
             lines.append(f"{what:<18}" + "".join(f"{cell:>24}" for cell in cells))
     return lines

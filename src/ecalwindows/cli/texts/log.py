@@ -79,7 +79,4 @@ def _lines(entry: Entry, folder: Path) -> Iterator[str]:
 
 
 def _place(path: Path, folder: Path) -> str:
-    try:
-        return path.relative_to(folder).as_posix()
-    except ValueError:
-        return str(path)
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)

@@ -22,7 +22,7 @@ from ecalwindows.core.settings import WindowSettings
 from ecalwindows.dumper.branches import SIMHITS
 from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_events
 from ecalwindows.studies.matches.clusters import matched_clusters
-from ecalwindows.studies.matches.reading import match_files, n_matches, read_matches
+from ecalwindows.studies.matches.reading import n_matches, read_matches
 from ecalwindows.studies.tables import write_columns
 from ecalwindows.studies.window_size.boxes import (
     Boxes,
@@ -224,9 +224,8 @@ def _is_table(name: str) -> bool:
 
 
 def _table_points(inputs: Sequence[str], progress: Progress | None) -> Iterator[tuple[str, tuple[Points, int]]]:
-    match_files(list(inputs))
-    of, done, calos = n_matches(list(inputs)), 0, 0
-    for table in read_matches(list(inputs), COLUMNS):
+    of, done, calos = n_matches(inputs), 0, 0
+    for table in read_matches(inputs, COLUMNS):
         done, calos = done + len(table["is_seed"]), calos + int(table["is_seed"].sum())
         yield CLUSTER, cluster_points(table)
         if progress:

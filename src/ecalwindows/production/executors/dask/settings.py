@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from ecalwindows.core.errors import SettingsError
-from ecalwindows.core.setting_types import Count, Frozen, HomePath
+from ecalwindows.core.setting_types import Count, Frozen, HomePath, Size
 
 Cluster = Literal["slurm", "htcondor", "pbs", "lsf", "sge", "oar", "moab"]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9@._:,/=+-]+$")]
@@ -32,9 +32,7 @@ class Dask(Frozen):
     cores: Annotated[Count, Field(ge=1)] = Field(
         1, description="Processors of a batch job, which runs as many jobs at once."
     )
-    memory: Annotated[str, Field(pattern=r"^[1-9][0-9]*(\.[0-9]+)? ?(MB|GB)$")] = Field(
-        "2 GB", description="Memory of a batch job."
-    )
+    memory: Size = Field("2 GB", description="Memory of a batch job.")
     queue: Word | None = Field(None, description="Its queue or partition.")
     account: Word | None = Field(None, description="Whom it is accounted to.")
     walltime: Word | None = Field(None, description="The longest that it runs, such as 04:00:00.")

@@ -8,10 +8,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from ecalwindows.core.names import at_home
-from ecalwindows.core.setting_types import Frozen, HomePath
+from ecalwindows.core.setting_types import Frozen, HomePath, Size
 
 Flavour = Literal["espresso", "microcentury", "longlunch", "workday", "tomorrow", "testmatch", "nextweek"]
-Size = Annotated[str, Field(pattern=r"^[1-9][0-9]*(\.[0-9]+)? ?(MB|GB)$")]
 
 
 def line_problem(text: str) -> str | None:

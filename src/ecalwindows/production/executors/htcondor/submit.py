@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +72,7 @@ def submit(plan: Plan, place: Place, folder: Path) -> Submitted:
     """Submit the DAG of a folder. Raises ProductionError when HTCondor refuses."""
     htcondor2 = bindings()
     try:
-        with _inside(folder):
+        with chdir(folder):  # DAGMan takes names relative to the current folder
             dag = htcondor2.Submit.from_dag(DAG, {"force": True})
             for name, value in site_lines(plan.production.htcondor).items():
                 dag[name] = value
@@ -91,17 +90,6 @@ def submit(plan: Plan, place: Place, folder: Path) -> Submitted:
         ) from error  # fmt: skip
     write_text_atomically(place.submitted, done.model_dump_json() + "\n")
     return done
-
-
-@contextmanager
-def _inside(folder: Path) -> Iterator[None]:
-    """The folder as current one: DAGMan takes names relative to that."""
-    before = os.getcwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
 
 
 def last_submission(place: Place) -> Submitted | None:
