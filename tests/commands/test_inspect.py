@@ -191,6 +191,19 @@ def test_parts_and_datasets_are_described_by_their_records(tmp_path: Path) -> No
 
 
 @pytest.mark.compiled
+def test_tables_of_matched_clusters_are_no_windows(tmp_path: Path) -> None:
+    run("truth", "match", str(ELECTRONS), "-o", str(tmp_path / "m.parquet"), "-q")
+    out = run("inspect", str(tmp_path / "m.parquet")).out
+    assert "matched clusters   204\n" in out and "windows            " not in out
+    commands = out.split("commands\n")[1].splitlines()
+    assert [line.split()[:3] for line in commands] == [
+        ["ecalwindows", "truth", "working-points"],
+        ["ecalwindows", "truth", "window-size"],
+    ]
+    assert run(*shlex.split(commands[1])[1:-1], str(tmp_path / "sizes"), "--no-figures").code == 0
+
+
+@pytest.mark.compiled
 def test_an_archive_of_another_program_is_described_without_reading_it_all(tmp_path: Path) -> None:
     run("windows", str(ELECTRONS), "-o", str(tmp_path / "w.ndjson"), "-q")
     (tmp_path / "old").mkdir()

@@ -15,10 +15,10 @@ from ecalwindows.formats.readers import file_columns, file_manifest, file_metada
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What was found of windows that are made already.
+    """What was found of windows that are made already, or of tables of matched clusters (format matches).
 
     what : a finished dataset, a part, or files without a manifest
-    windows : None where only reading all would show it; settings : empty where they are not known
+    windows : of tables the rows; None where only reading all would show it; settings : empty where they are not known
     """
 
     path: str
@@ -105,7 +105,7 @@ def _data_facts(path: Path) -> DataFacts:
     return DataFacts(
         path=str(path),
         what=what if manifest else "files without manifest, perhaps by other programs",
-        format=kind,
+        format="matches" if manifest and manifest.format == "matches" else kind,
         files=len(files),
         bytes=sum(file.stat().st_size for file in files),
         windows=sum(n for n in rows if n is not None) if None not in rows else None,

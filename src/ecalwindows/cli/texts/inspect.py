@@ -170,8 +170,12 @@ def _folder(facts: FolderFacts, source: str) -> Iterator[str]:
 def _data(facts: DataFacts, source: str) -> Iterator[str]:
     yield f"{source}: {facts.what}"
     yield _row("format", f"{facts.format}, {counted(facts.files, 'file')}, {_size(facts.bytes)}")
-    windows = "unknown without reading all" if facts.windows is None else f"{facts.windows:,}"
-    yield _row("windows", windows + (f" of {counted(facts.events, 'event')}" if facts.events is not None else ""))
+    is_table = facts.format == "matches"
+    rows = "unknown without reading all" if facts.windows is None else f"{facts.windows:,}"
+    yield _row(
+        "matched clusters" if is_table else "windows",
+        rows + (f" of {counted(facts.events, 'event')}" if facts.events is not None else ""),
+    )
     if facts.splits:
         yield _row("splits", ", ".join(facts.splits))
     if facts.data_model_version is not None:
@@ -185,6 +189,10 @@ def _data(facts: DataFacts, source: str) -> Iterator[str]:
         yield _row("settings", ", ".join(text for text in shown if len(text) < 60))
     yield "commands"
     name = quote(source)
+    if is_table:
+        yield f"  ecalwindows truth working-points {name} -o wp.json"
+        yield f"  ecalwindows truth window-size {name} -o window_size"
+        return
     yield f"  ecalwindows validate {name}"
     yield f"  ecalwindows show {name} --list"
     yield f"  ecalwindows plot {name} -o plots"
