@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("matches")
     write_inputs(base / "dumps", 4, bad=(2,))
     file = write_yaml(base / "p.yaml", kind="matches", formats=["matches"], splits={}, windows={}, files_per_job=2)
-    assert "4 inputs, 1 left out" in run("production", "run", str(file), "-j", "0").out
+    out = run("production", "run", str(file), "-j", "0").out
+    assert "4 inputs, 1 left out" in out and re.search(r"now; [1-9]\d* matched clusters$", out, re.MULTILINE)
     return base
 
 
@@ -36,6 +38,9 @@ def test_the_record_adds_up(finished: Path) -> None:
     assert record.windows == record.counts["matched"] == sum(file.windows or 0 for file in record.files)
     assert [file.name for file in record.files] == ["matches/part-00000.parquet", "matches/part-00001.parquet"]
     assert [bad["name"] for bad in record.bad_inputs] == ["dump_002.root"]
+    rows = f"{record.windows:,} matched clusters"
+    assert f"{rows}; the dataset is finished" in run("production", "status", str(finished / "p.yaml")).out
+    assert f": {rows} of " in run("log", str(finished)).out
 
 
 def test_the_studies_read_the_finished_folder_as_one_table(finished: Path, tmp_path: Path) -> None:

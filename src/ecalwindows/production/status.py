@@ -33,6 +33,7 @@ class Status:
     """The states of all jobs."""
 
     name: str
+    kind: str
     counts: dict[str, Counter[JobStatus]]
     failures: list[Failure] = field(default_factory=list)
     bad: list[tuple[str, str]] = field(default_factory=list)
@@ -51,7 +52,8 @@ def status_of(place: Place, *, is_run: bool = True) -> Status:
     is_run : somebody runs it; else no job on another host does any more
     """
     plan = read_plan(place.plan)
-    status = Status(plan.production.name, {sample.name: Counter() for sample in plan.production.samples})
+    production = plan.production
+    status = Status(production.name, production.kind, {sample.name: Counter() for sample in production.samples})
     for job in plan.jobs:
         state = read_state(place.state(job.part))
         job_is = job_status(job, state, is_run=is_run)

@@ -60,7 +60,8 @@ def _lines(entry: Entry, folder: Path) -> Iterator[str]:
     events = f" of {counted(record.counts['events'], 'event')}" if "events" in record.counts else ""
     title = markdown("**{}** version {} ({})", record.name, record.version, day.isoformat())
     forms = ", ".join(form.format for form in record.forms)
-    yield markdown("- {}: {}", title, f"{counted(record.windows, 'window')}{events}, {forms}")
+    rows = counted(record.windows, "matched cluster" if record.format == "matches" else "window")
+    yield markdown("- {}: {}", title, f"{rows}{events}, {forms}")
     yield markdown("   - in {}", _place(entry.path, folder))
     changed = changed_settings(record.settings)
     if changed:

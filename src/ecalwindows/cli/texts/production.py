@@ -80,12 +80,19 @@ def status_text(status: Status) -> str:
     for name, counts in [*status.counts.items(), ("all", status.total)]:
         lines.append(f"{name:<24}" + "".join(f"{counts[status_name]:>10,}" for status_name in JOB_STATUSES))
     outcome = "the dataset is finished" if status.finalized else "no dataset yet"
-    lines.append(f"{counted(status.windows, 'window')}; {outcome}")
+    lines.append(f"{_rows(status.windows, status.kind)}; {outcome}")
     for each in status.failures[:MAX_LISTED]:
         lines += [f"failed: {each.part}: {each.error}", *_input_lines(each.inputs), f"  log:   {shown(each.log)}"]
     if len(status.failures) > MAX_LISTED:
         lines.append(f"failed: {len(status.failures) - MAX_LISTED} more")
     return "\n".join(lines + quarantine_lines(status.bad))
+
+
+def _rows(n: int, kind: str) -> str:
+    """What a production of a kind has made."""
+    from ecalwindows.production.kinds.table import KINDS
+
+    return counted(n, KINDS[kind].rows)
 
 
 def _input_lines(inputs: Sequence[str], most: int = 3) -> list[str]:
@@ -105,7 +112,8 @@ def quarantine_lines(bad: Sequence[tuple[str, str]]) -> list[str]:
 def done_text(done: Done) -> str:
     """The summary of a run."""
     plan = done.plan
-    lines = [f"{counted(len(plan.jobs), 'part')}, {done.n_todo:,} of them made now; {counted(done.windows, 'window')}"]
+    rows = _rows(done.windows, plan.production.kind)
+    lines = [f"{counted(len(plan.jobs), 'part')}, {done.n_todo:,} of them made now; {rows}"]
     n_bad = len(done.bad)
     lines.append(counted(plan.n_inputs, "input") + (f", {n_bad:,} left out" if n_bad else ""))
     lines += quarantine_lines(done.bad)

@@ -13,7 +13,7 @@ from ecalwindows.formats.writers import Format
 class Kind:
     """What is known about a kind before anything is imported.
 
-    does : what it makes, for people
+    does, rows : what it makes, and one of that, for people
     home : module and name of its PartKind (production/kinds/parts.py)
     formats : formats that it can make
     settings, of_samples : settings of a production, and of a sample, that have a meaning only for this kind
@@ -28,6 +28,7 @@ class Kind:
     of_samples: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     reads_beside: bool = False
+    rows: str = "window"
 
 
 KINDS = {
@@ -50,6 +51,7 @@ KINDS = {
         formats=("matches",),
         settings=("windows",),
         without=("splits", "merge", "features_def"),
+        rows="matched cluster",
     ),
 }
 """The kinds by their names in the YAML file."""
