@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ecalwindows.production.plan import Plan
     from ecalwindows.production.status import Status
 
-MAX_LISTED = 10
+MAX_LISTED, MAX_INPUTS, MAX_SLOW = 10, 3, 5
 
 
 def shown(path: object) -> str:
@@ -95,10 +95,10 @@ def _rows(n: int, kind: str) -> str:
     return counted(n, KINDS[kind].rows)
 
 
-def _input_lines(inputs: Sequence[str], most: int = 3) -> list[str]:
+def _input_lines(inputs: Sequence[str]) -> list[str]:
     """The first ones, one per line, and how many more there are."""
-    more = [f"         and {len(inputs) - most} more"] if len(inputs) > most else []
-    return [f"  input: {shown(path)}" for path in inputs[:most]] + more
+    more = [f"         and {len(inputs) - MAX_INPUTS} more"] if len(inputs) > MAX_INPUTS else []
+    return [f"  input: {shown(path)}" for path in inputs[:MAX_INPUTS]] + more
 
 
 def quarantine_lines(bad: Sequence[tuple[str, str]]) -> list[str]:
@@ -122,7 +122,7 @@ def done_text(done: Done) -> str:
     return "\n".join(lines)
 
 
-def fared_text(states: Sequence[JobState], *, slowest: int = 5) -> str:
+def fared_text(states: Sequence[JobState]) -> str:
     """Throughput, failures, retries, time by job."""
     attempts = [attempt for state in states for attempt in state.attempts]
     ended = [state for state in states if state.outcome == "done"]
@@ -142,6 +142,6 @@ def fared_text(states: Sequence[JobState], *, slowest: int = 5) -> str:
     lines += [f"{'host ' + host:<24}{n:>12,}  attempts" for host, n in hosts.most_common(MAX_LISTED)]
     errors = Counter(attempt.error for attempt in attempts if attempt.error)
     lines += [f"{n:>6,} x {error}" for error, n in errors.most_common(MAX_LISTED)]
-    by_time = sorted(ended, key=lambda state: -state.attempts[-1].seconds)[:slowest]
+    by_time = sorted(ended, key=lambda state: -state.attempts[-1].seconds)[:MAX_SLOW]
     lines += [f"slow: {state.part:<20}{duration(state.attempts[-1].seconds):>10}" for state in by_time]
     return "\n".join(lines)

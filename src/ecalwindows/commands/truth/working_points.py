@@ -137,7 +137,7 @@ def checked(options: StudyOptions) -> StudyOptions:
     thresholds, rounds, entries = options.per_decade, options.rounds, options.min_entries
     for is_right, found, expected, where in (
         (2 <= thresholds <= 80, f"{thresholds} thresholds in a factor 10", "2 to 80", "--per-decade"),
-        (0 <= rounds <= 10_000, f"{rounds} rounds", "0 to 10,000", "--bootstrap"),
+        (2 <= rounds <= 10_000, f"a bootstrap of {rounds}", "2 rounds to 10,000: a map needs errors", "--bootstrap"),
         (entries >= 2, f"bins with {entries} entries", "2 or more", "--min-entries"),
     ):
         if not is_right:

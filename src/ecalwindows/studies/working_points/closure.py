@@ -59,7 +59,7 @@ class Closure:
         if not len(weight):
             return math.nan, math.nan
         means = weight @ ratio[usable] / weight.sum()
-        return float(means[0]), float(np.std(means[1:])) if len(means) > 1 else math.nan
+        return float(means[0]), float(np.std(means[1:]))
 
 
 def spread(rounds: Floats) -> Floats:

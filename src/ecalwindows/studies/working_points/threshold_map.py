@@ -65,7 +65,7 @@ def smooth_map(scan: Scan, *, min_entries: int = MIN_ENTRIES) -> ThresholdMap:
 
     Parameters
     ----------
-    scan : resolutions by bin and threshold
+    scan : resolutions by bin and threshold, with two rounds of the bootstrap or more
     min_entries : bins with fewer caloparticles are thin
 
     Raises
@@ -180,8 +180,6 @@ def _ends(levels: Integers, thresholds: Floats, middle: Integers) -> tuple[Float
     """
     half = float(np.log10(thresholds[1] / thresholds[0])) / 2
     value = np.log10(thresholds[middle])
-    if not len(levels):
-        return 10 ** (value - half), 10 ** (value + half)
     low, high = np.quantile(np.log10(thresholds)[levels], (0.16, 0.84), axis=0)
     return 10 ** np.minimum(low, value - half), 10 ** np.maximum(high, value + half)
 
