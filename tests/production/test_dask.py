@@ -83,7 +83,7 @@ def test_a_folder_that_a_batch_script_would_read_as_shell_words_is_refused(name:
         ({"cluster": "slurm", "scheduler": "tls://x:1"}, "leave one of them out"),
         ({"queue": "a b"}, "should match pattern"),
         ({"job_script_prologue": ["a\nb"]}, "should match pattern"),
-        ({"extra": {"protocol": "tcp://"}}, "'protocol' is no business of extra"),
+        ({"extra": {"protocol": "tcp://"}}, "'protocol' cannot be in extra"),
         ({"cluster": "cron"}, "Input should be 'slurm'"),
     ],
     ids=["unknown", "two-places", "queue", "prologue", "encryption", "cluster"],

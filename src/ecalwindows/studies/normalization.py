@@ -22,7 +22,7 @@ from ecalwindows.training.factors import LEVELS, STATISTICS
 
 UNIT_BITS = 1074
 MAX_TEXT = 2000
-"""Characters and power of two of an exact sum as text: that of 2^63 squares of the largest float64 has 600 and 2111."""
+"""Maximum number of characters of an exact sum as text: that of 2^63 squares of the largest float64 has 600."""
 
 AT_ONCE = 1 << 30
 """Number of values that are added to a table before it is emptied; a table can hold 2^35 values."""
@@ -175,7 +175,7 @@ def _moments(name: str, known: Mapping[str, Any], factors: Mapping[str, Any], n:
 
 
 MAX_POWER = 4096
-"""A sum of squares of float64 values is below 2^2100."""
+"""Maximum power of two of an exact sum as text: that of 2^63 squares of the largest float64 is 2111."""
 
 
 def exact_text(number: int) -> str:

@@ -46,7 +46,7 @@ class Worker:
             self.numbers.flush()
 
     def answer(self) -> Answer:
-        """Its answer when there is one to read; that it died is one, too."""
+        """Its answer, when there is one to read; a worker that has died answers with the reason."""
         if line := self.answers.readline():
             return Answer(**json.loads(line))
         code = self.process.wait()
@@ -89,7 +89,7 @@ def dismiss(pool: Sequence[Worker]) -> None:
 
 @dataclass
 class LocalPool:
-    """So many worker processes at most, each started when there is work for it."""
+    """At most `size` worker processes, each started when there is work for it."""
 
     place: Place
     size: int

@@ -106,7 +106,7 @@ def _note(answer: Answer, number: int, waiting: deque[int], result: JobsRun, may
 
 
 def note_end(place: Place, part: str, reason: str) -> None:
-    """Write down how an attempt ended that could not do so itself, as far as that can be; clear what it left."""
+    """Record how an attempt ended that could not record it itself, where that is possible; remove what it left."""
     state = read_state(place.state(part))
     if state and state.outcome == "running":
         with suppress(OutputError, OSError):

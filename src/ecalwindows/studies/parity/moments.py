@@ -10,7 +10,7 @@ import numpy as np
 from ecalwindows.core.arrays import Floats, Integers
 
 MIN_EVENTS = 30
-"""Events that must share in a width, so that its error is known."""
+"""Minimum of `Statistics.events` from which the error of a width is known."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Statistics:
     least, largest : float
         Range.
     events : float
-        Events that share in the width: few, where a few values decide it.
+        Effective number of events that decide the width; it is small where a few values are far from all others.
     """
 
     n: int

@@ -20,7 +20,7 @@ NEARER = 0.7
 """A form is named as the nearest one if its distance is below this share of that of the form that CMSSW feeds."""
 
 COMMON = 0.95
-"""Share of the values that must be there in another form."""
+"""Another form is compared if it has at least this share of the values of the form that should fit."""
 
 SIMILAR = {CALIBRATED, CALIBRATED_LOG}
 """Forms that only numbers of the same sample can distinguish from others."""
@@ -168,7 +168,7 @@ def _also_absolute(
     inputs: Sequence[Stated], misfits: Sequence[Stated], own: Mapping[Name, str], found: Mapping[Name, Forms],
     sigma: float,
 ) -> list[Stated]:  # fmt: skip
-    """Where one angle is that of absolute values: those others whose numbers are much nearer to them too."""
+    """If an angle that does not fit is one of absolute values: the other angles that are much nearer to those, too."""
 
     def is_absolute(each: Stated) -> bool:
         return _is_angle(each) and own[each.key] == FED and is_fit(each, found[each.key][ABSOLUTE], sigma)

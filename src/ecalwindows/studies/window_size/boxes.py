@@ -38,7 +38,7 @@ HALF_CRYSTAL = 0.0087
 """Bounds are at least so far from the seed."""
 
 MIN_HEIGHT = 0.5
-"""Where lines meet, they are not lower than this times the smallest box: there is no such window in the data."""
+"""Lines whose height at a knot is below this share of the smallest box are refused: the data have no such window."""
 
 LEAST = 20
 """Minimum number of caloparticles of a bin with a box."""

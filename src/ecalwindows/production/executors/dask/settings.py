@@ -54,7 +54,7 @@ class Dask(Frozen):
         if self.scheduler and self.cluster:
             raise ValueError("workers come from a scheduler or from a cluster: leave one of them out")
         if taken := sorted({*self.extra} & {*OURS}):
-            raise ValueError(f"'{taken[0]}' is no business of extra: encryption and folders are settled by this block")
+            raise ValueError(f"'{taken[0]}' cannot be in extra: this block decides about encryption and folders")
         return self
 
 
