@@ -49,6 +49,14 @@ def test_the_bytes_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> N
     assert processes_that_draw() == []
 
 
+def test_processes_that_draw_run_no_file_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "signal.py").write_text(f"open({str(tmp_path / 'was run')!r}, 'w')")  # as a study may be named
+    (tmp_path / "pids").mkdir()
+    monkeypatch.chdir(tmp_path)
+    draw_all({f"bars_{height}": partial(bars, height, tmp_path / "pids") for height in (1, 2)}, tmp_path, PNG, processes=2)
+    assert not (tmp_path / "was run").exists() and len(list((tmp_path / "pids").iterdir())) == 2
+
+
 def test_a_figure_that_is_drawn_once_is_what_matplotlib_writes_in_each_format() -> None:
     """Also for the second figure, whose texts are already known."""
     texts, pictures = Texts(), []

@@ -144,7 +144,7 @@ def _processes(parts: Sequence[list[tuple[str, Draw]]], look: Look) -> Iterator[
     started = []
     try:
         for part in parts:
-            command = [sys.executable, "-c", PROCESS.format(path=sys.path)]
+            command = [sys.executable, "-P", "-c", PROCESS.format(path=sys.path)]
             process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
