@@ -12,7 +12,7 @@ from helpers.cli import attempt, run
 from helpers.golden_files import GOLDEN
 from matplotlib.figure import Figure
 
-from ecalwindows.commands.show import show
+from ecalwindows.commands.show import drawn, show
 from ecalwindows.core.geometry import GEOMETRIES
 from ecalwindows.dataset.reading.finding import Name, event_name, window_name
 from ecalwindows.formats.parquet.reader import read_batches
@@ -89,6 +89,15 @@ def test_the_window_that_is_named_is_drawn(folder: Path, tmp_path: Path, source:
     assert [name for name, *_ in shown.windows] == [wanted]
     assert (tmp_path / "w.png").read_bytes().startswith(PNG)
     assert any("crystals" in note for note in shown.notes) == (source == "few.parquet")
+
+
+def test_an_et_that_the_data_do_not_have_is_left_out(folder: Path, tmp_path: Path) -> None:
+    data = str(folder / "few.parquet")
+    wanted = names(data)[0]
+    assert run("show", data, "--window", wanted, "-o", str(tmp_path / "w.png")).out.splitlines()[0] == wanted
+    figure = drawn(data, window=wanted)[0]
+    (title,) = [text.get_text() for text in figure.texts if text.get_gid() == "title"]
+    assert "$\\eta$ = " in title and "nan" not in title
 
 
 def test_a_dumper_file_gives_the_same_picture_as_its_dataset(folder: Path, tmp_path: Path) -> None:

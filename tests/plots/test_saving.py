@@ -53,7 +53,9 @@ def test_processes_that_draw_run_no_file_of_the_current_folder(tmp_path: Path, m
     (tmp_path / "signal.py").write_text(f"open({str(tmp_path / 'was run')!r}, 'w')")  # as a study may be named
     (tmp_path / "pids").mkdir()
     monkeypatch.chdir(tmp_path)
-    draw_all({f"bars_{height}": partial(bars, height, tmp_path / "pids") for height in (1, 2)}, tmp_path, PNG, processes=2)
+    draw_all(
+        {f"bars_{height}": partial(bars, height, tmp_path / "pids") for height in (1, 2)}, tmp_path, PNG, processes=2
+    )
     assert not (tmp_path / "was run").exists() and len(list((tmp_path / "pids").iterdir())) == 2
 
 

@@ -238,8 +238,8 @@ def _title(view: _View) -> tuple[str, str]:
     w = view.window
     ids = {"run": "run_id", "lumi": "lumi_id", "event": "event_id", "seed": "seed_index"}
     event = ", ".join(f"{word} {w[name]}" for word, name in ids.items() if name in w)
-    words, et = seed_et(w) or ("", math.nan)
-    first = f"{event}; seed: {words} " + rf"$E_T$ = {et:.1f} GeV, $\eta$ = ${w['seed_eta']:.2f}$"
+    et = f"{found[0]} $E_T$ = {found[1]:.1f} GeV, " if (found := seed_et(w)) else ""
+    first = rf"{event}; seed: {et}$\eta$ = ${w['seed_eta']:.2f}$"
     return first, "; ".join(filter(None, (_truth_words(view), _found_words(w))))
 
 

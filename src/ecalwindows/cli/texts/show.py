@@ -13,11 +13,10 @@ def shown_text(shown: Shown, source: str) -> str:
     """One line per window, the highest Et first, what the picture lacks, and the next step."""
     words = {True: "matched", False: "not matched", None: ""}
     width = max(len(name) for name, *_ in shown.windows)
-    et_words = f"{shown.et} Et".strip()
-    lines = [
-        f"{name:<{width}}  {et_words} {et:8.2f} GeV  {words[matched]}".rstrip()
-        for name, et, matched in shown.windows[:MAX_LINES]
-    ]
+    lines = list[str]()
+    for name, et, matched in shown.windows[:MAX_LINES]:
+        energy = f"{shown.et} Et {et:8.2f} GeV" if shown.et else ""
+        lines.append(f"{name:<{width}}  {energy}  {words[matched]}".rstrip())
     if (more := len(shown.windows) - MAX_LINES) > 0:
         lines.append(f"and {more} more")
     lines += shown.notes
