@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from itertools import cycle, groupby
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from ecalwindows.production.verify import verdicts
 from ecalwindows.production.work_folder import Place, read_plan
 
 ELECTRONS, PHOTONS = str(GOLDEN / "electrons.root"), str(GOLDEN / "photons.root")
+SAMPLE = str(files("ecalwindows") / "data" / "samples" / "electrons.root")
 WP = str(GOLDEN / "wp_test.json")
 PLAIN = ("--no-figures",)
 FREE = (*PLAIN, "--min-entries", "2")
@@ -113,7 +115,7 @@ CASES = {
         between=("finalize", "{out}", "-q"),
     ),
     "demo": Case(
-        ("windows", PHOTONS, "-o", "{out}/windows.parquet", *FEW), ("demo", "-o", "{out}"), kinds=SLOW, most=3
+        ("windows", SAMPLE, "-o", "{out}/windows.parquet", *FEW), ("demo", "-o", "{out}"), kinds=SLOW, most=3
     ),
     "simulate --validate": Case(
         ("simulate", "--validate", "{out}", "-n", "20", "--pileup", "off", "--seed", "1", "-j", "1", "-q"),

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecalwindows.commands.truth.window_size import Options, study_window_size, write_geometry
+from ecalwindows.core.errors import OutputError
 from ecalwindows.core.events import selected_events
 from ecalwindows.core.geometry import GEOMETRIES, Geometry, Piece
 from ecalwindows.core.settings import WindowSettings, read_settings, window_settings
@@ -211,6 +212,16 @@ def test_a_sample_that_is_too_small_gives_warnings_and_no_settings(tmp_path: Pat
     assert (tmp_path / "o" / "lines.csv").read_text().count("\n") == 1
     quiet = run("truth", "window-size", ELECTRONS, "-o", str(tmp_path / "o"), "--no-figures", "-q")
     assert quiet.err.count("warning: ") == 3
+
+
+def test_a_settings_file_replaces_those_of_the_study_only(tmp_path: Path) -> None:
+    mine = tmp_path / "fit_99.yaml"
+    mine.write_text("of my own")
+    with pytest.raises(OutputError, match="another file is there already"):
+        write_geometry(mine, "fit_99", GEOMETRIES["v3"])
+    assert mine.read_text() == "of my own"
+    for geometry in ("v2", "v3"):
+        write_geometry(tmp_path / "fit_98.yaml", "fit_98", GEOMETRIES[geometry])
 
 
 # --- sums and kernels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,6 +17,9 @@ PATHS = frozenset(
 IN_FILES = frozenset({"tree"})
 """Options whose path is one in a file."""
 
+WRITTEN = frozenset({"output", "outputs", "definition", "plot"})
+"""Parameters that name what is written; files that others name are read."""
+
 
 class HomePath(click.Path):
     """A path. The shell replaces `~` at the beginning of a word, but not in `--output=~/x` and not in quotes."""
@@ -23,8 +27,16 @@ class HomePath(click.Path):
     name = "path"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path, with `~` as the home folder."""
-        return super().convert(os.path.expanduser(value) if isinstance(value, str) else value, param, ctx)
+        """The path, with `~` as the home folder. Raises OutputError for one that is read and written."""
+        path = super().convert(os.path.expanduser(value) if isinstance(value, str) else value, param, ctx)
+        if param is not None and ctx is not None and os.path.isfile(path):
+            paths = ctx.meta.setdefault(__name__, {True: [], False: []})
+            paths[param.name in WRITTEN].append(path)
+            if all(paths.values()):
+                from ecalwindows.core.files.output import refuse_inputs
+
+                refuse_inputs(map(Path, paths[True]), paths[False])
+        return path
 
 
 class Text(click.types.StringParamType):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError
-from ecalwindows.core.files.output import outputs_together
+from ecalwindows.core.files.output import check_names, holds, outputs_together
 from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.schema import COLUMNS, in_order
 from ecalwindows.validation.comparison import Comparison, Rules, name_of, taken
@@ -71,8 +71,13 @@ def compare_datasets(
     began = time.monotonic()
     sides = Side(str(a)), Side(str(b))
     steps = Steps(progress, 2 * sum(len(side.files) for side in sides))
-    match = matched(sides, steps.done)
     shared = sides[0].names & sides[1].names
+    if plots is not None:
+        from ecalwindows.plots.style import MARK
+
+        names, ours = (f"{name}.png" for name in shared), "figures of `ecalwindows compare`"
+        check_names(Path(plots), names, is_own=holds(MARK), ours=ours)
+    match = matched(sides, steps.done)
     if not shared and all(match.windows):
         raise InputError(
             "the two have no column in common", expected="two datasets of windows", where=f"{a} and {b}",

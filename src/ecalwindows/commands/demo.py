@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 from ecalwindows.commands.windows import Report, write_windows
 from ecalwindows.core.batch import WindowBatch, window_sum
 from ecalwindows.core.events import Events
-from ecalwindows.core.files.output import no_empty_folders, outputs_together
+from ecalwindows.core.files.output import check_names, no_empty_folders, outputs_together
 from ecalwindows.core.settings import WindowSettings
+from ecalwindows.formats.readers import file_manifest
 from ecalwindows.plots.window import draw_window
 from ecalwindows.windowing.pipeline import Made
 
@@ -51,6 +53,8 @@ def run_demo(folder: Path, notify: Callable[[str], None] = print) -> list[Path]:
     notify(f"making windows of the packaged sample {SAMPLE} (the first call compiles for some seconds) ...")
     packaged = as_file(files("ecalwindows") / "data" / "samples" / SAMPLE)
     with packaged as sample, no_empty_folders(list(paths.values())), outputs_together():
+        is_own = partial(_is_of_demo, n_bytes=sample.stat().st_size)
+        check_names(folder, list(CONTENTS)[:-1], is_own=is_own, ours="a folder of `ecalwindows demo`")
         report = write_windows(str(sample), paths["windows.parquet"], settings, observer=keep)
         write_windows(str(sample), paths["windows.ndjson.zst"], settings)
         batch, number = clearest_window(batches)
@@ -58,6 +62,12 @@ def run_demo(folder: Path, notify: Callable[[str], None] = print) -> list[Path]:
     for line in [*_result(report, batches), "", *_files(paths), "", *_next_commands(folder)]:
         notify(line)
     return list(paths.values())
+
+
+def _is_of_demo(path: Path, n_bytes: int) -> bool:
+    """Whether the windows in the folder of a file are those of the packaged sample."""
+    manifest = file_manifest(path.with_name("windows.parquet"))
+    return manifest is not None and [(each.name, each.bytes) for each in manifest.inputs] == [(SAMPLE, n_bytes)]
 
 
 def clearest_window(batches: Sequence[WindowBatch]) -> tuple[WindowBatch, int]:

@@ -89,7 +89,8 @@ def finalize_dataset(
     began, started = time.monotonic(), datetime.now(UTC)
     folder, target = Path(folder), Path(output if output is not None else folder)
     if output is not None:
-        _check_output([folder, *copies], target, overwrite, target / FOLDER if flat else target)
+        companions = [*about.normalisation, *about.reweighting] if about else []
+        _check_output([folder, *copies, *companions], target, overwrite, target / FOLDER if flat else target)
     elif splits or copies:
         what = "splits" if splits else "several formats"
         raise SettingsError(

@@ -14,7 +14,14 @@ from typing import Any
 
 from ecalwindows.core.errors import InputError, SettingsError, listed, refuse_missing
 from ecalwindows.core.files.json_files import UnreadableError, read_object, reason_of
-from ecalwindows.core.files.output import check_output, holds, outputs_together, refuse_inputs, write_text_atomically
+from ecalwindows.core.files.output import (
+    check_output,
+    holds,
+    outputs_together,
+    refuse_inputs,
+    refuse_shared,
+    write_text_atomically,
+)
 from ecalwindows.core.names import storable
 from ecalwindows.core.progress import Progress, Steps
 from ecalwindows.core.schema import COLUMNS
@@ -262,6 +269,7 @@ def normalize_datasets(
             "there is no output", expected="a file of factors (-o), an input definition (--inputs), or both",
             where="the options", todo="give -o factors.json or --inputs inputs.yaml",
         )  # fmt: skip
+    refuse_shared(Path(each) for each in (output, definition) if each is not None)
     if output is not None:
         is_own = holds(f'"kind": "{KIND}"')
         check_output(Path(output), overwrite=True, is_own=is_own, ours="factors of `ecalwindows normalize`")

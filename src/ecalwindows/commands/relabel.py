@@ -113,7 +113,7 @@ def relabel_dataset(
     points, name = read_working_points(wp_file, None), storable(Path(wp_file).name)
     done = Relabelled()
     with Threads(jobs) as threads:
-        run = _Run(points, name, pu_limit, accept_legacy_labels, overwrite, progress, threads, done)
+        run = _Run(points, wp_file, name, pu_limit, accept_legacy_labels, overwrite, progress, threads, done)
         if dataset.is_dir():
             run.relabel_folder(dataset, output)
         else:
@@ -127,6 +127,7 @@ class _Run:
     """What all files of a run share."""
 
     threshold: WorkingPoints
+    wp_file: str | Path
     wp_name: str
     pu_limit: float | None
     accept_legacy: bool
@@ -272,7 +273,7 @@ class _Run:
             raise OutputError(
                 "the output lies in the dataset", expected="a folder of its own", where=str(output), todo="name another"
             )
-        check_folder(output, overwrite=self.overwrite, inputs=[folder])
+        check_folder(output, overwrite=self.overwrite, inputs=[folder, self.wp_file])
         states = file_states(path for path in folder.rglob("*") if path.is_file())
         manifests, done = list(_manifests(folder)), self.done
         main = manifests[0][1].format if manifests else ""

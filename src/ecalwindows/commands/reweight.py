@@ -23,10 +23,13 @@ from ecalwindows.studies.reweighting.samples import NAMES, Sample, halves
 from ecalwindows.studies.reweighting.tables import reweighting_tables
 from ecalwindows.studies.reweighting.weights_json import largest_weight, weights_json
 from ecalwindows.studies.tables import Columns as Table
-from ecalwindows.studies.tables import write_columns
+from ecalwindows.studies.tables import check_study, write_columns
 
 log = logging.getLogger(__name__)
 
+
+FIGURES = ("et_eta_electrons", "et_eta_photons", "ncls_eta", "ncls", "weights")
+"""Names of the figures, without suffix."""
 
 DESCRIPTION = "Weights of windows for training, derived by ecalwindows reweight"
 """What the file of weights says of itself."""
@@ -93,6 +96,8 @@ def reweight_datasets(
     began, output = time.monotonic(), Path(output)
     folder = Path(study) if study is not None else output.with_name(f"{output.stem}_study")
     check_output(output, overwrite=True, is_own=holds(DESCRIPTION), ours="weights of `ecalwindows reweight`")
+    names = ("flattening.csv", "photon_to_electron.csv", "check_et_eta.csv", "check_ncls_eta.csv", "closure.csv")
+    check_study(folder, names, FIGURES if figures else (), page="closure.csv", mark="when,statement,", by="reweight")
     derive, other = halves(inputs, check, split, progress)
     done, tables = derived(derive, other, options or Options())
     with outputs_together() as group:

@@ -18,9 +18,16 @@ from ecalwindows.commands.windows import write_windows
 from ecalwindows.core.arrays import Floats
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import SettingsError
-from ecalwindows.core.files.output import check_output, outputs_apart, outputs_together, write_text_atomically
+from ecalwindows.core.files.output import (
+    check_names,
+    check_output,
+    outputs_apart,
+    outputs_together,
+    write_text_atomically,
+)
 from ecalwindows.core.geometry import BARREL_END
 from ecalwindows.core.settings import WindowSettings
+from ecalwindows.dataset.folder_output import has_page
 from ecalwindows.plots.simulation import draw_curves, draw_phi_spread
 from ecalwindows.simulation.event import Detector
 from ecalwindows.simulation.gun import Gun
@@ -37,6 +44,9 @@ from ecalwindows.simulation.physics import (
 from ecalwindows.simulation.run import SimulationSettings, checked, simulate_file
 
 log = logging.getLogger(__name__)
+
+TITLE = "# Validation of the simulation"
+PICTURES = ("resolution.png", "bremsstrahlung.png", "phi_spread.png", "clusters_by_eta.png", "energy_by_eta.png")
 
 ENERGIES = (10.0, 30.0, 100.0)
 N_SHOWERS = 400
@@ -62,6 +72,10 @@ def write_validation(folder: str | Path, settings: SimulationSettings) -> Iterat
     OutputError : if a file cannot be written
     """
     settings, page = checked(settings), Path(folder) / "validation.md"
+    is_own = lambda path: has_page(path.parent, page=page.name, mark=TITLE)  # noqa: E731
+    check_names(
+        page.parent, [page.name, *PICTURES], is_own=is_own, ours="a folder of `ecalwindows simulate --validate`"
+    )
     check_output(page, overwrite=True)
     if settings.events < MIN_EVENTS:
         raise SettingsError(
@@ -80,7 +94,7 @@ def write_validation(folder: str | Path, settings: SimulationSettings) -> Iterat
         ):  # fmt: skip
             parts.append(part(page.parent, settings))
             yield f"{name}: done"
-        write_text_atomically(page, "# Validation of the simulation\n\n" + "\n".join(parts))
+        write_text_atomically(page, f"{TITLE}\n\n" + "\n".join(parts))
     yield f"{page}: {sum(part.count('| yes |') for part in parts)} values agree with the published ones, " + (
         f"{sum(part.count('| **no** |') for part in parts)} do not"
     )

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ecalwindows.core.batch import WindowBatch
-from ecalwindows.core.errors import OutputError
 from ecalwindows.core.events import Events
 from ecalwindows.core.files.file_state import refuse_changed
 from ecalwindows.core.files.output import (
@@ -25,6 +24,7 @@ from ecalwindows.core.files.output import (
     is_special,
     no_empty_folders,
     refuse_inputs,
+    refuse_shared,
     written_atomically,
 )
 from ecalwindows.core.names import storable
@@ -201,7 +201,7 @@ def write_outputs(
         if not settings.has_truth:
             outputs = [replace(output, plan=output.plan.without(TRUTH)) for output in outputs]
         data = [path for output in outputs for path in output.paths]
-        refuse_inputs(data, checked.paths)
+        refuse_inputs(data, [*checked.paths, settings.wp_file or ""])
         report = Report(outputs=data, replaced=frozenset(filter(is_replaced, data)), has_truth=settings.has_truth)
         origin = data_origin(settings, threshold)
         metadata = {"ecalwindows": json.dumps(origin, sort_keys=True)}
@@ -241,20 +241,6 @@ def write_outputs(
     warn_of_inputs(checked, report, reading)
     report.seconds = time.monotonic() - began
     return report
-
-
-def refuse_shared(paths: Sequence[Path]) -> None:
-    """Raise OutputError when two outputs have a file in common."""
-    seen = set[str]()
-    for path in paths:
-        if (real := os.path.realpath(path)) in seen:
-            raise OutputError(
-                "two outputs have this file",
-                expected="outputs with files of their own (NDJSON has a table of events beside it)",
-                where=str(path),
-                todo="give them other names or folders with -o",
-            )
-        seen.add(real)
 
 
 def data_origin(settings: WindowSettings, threshold: WorkingPoints | None) -> dict[str, Any]:

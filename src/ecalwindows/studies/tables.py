@@ -10,13 +10,25 @@ from typing import Any
 import numpy as np
 
 from ecalwindows.core.arrays import Array
-from ecalwindows.core.files.output import check_output, written_atomically
+from ecalwindows.core.files.output import check_names, check_output, written_atomically
+from ecalwindows.dataset.folder_output import has_page
 
 Table = dict[str, Array]
 """Columns by name, (n_rows,): int64, float64 or str."""
 
 Columns = Mapping[str, Iterable[Any]]
 """Columns of the same length, by name, to be written: lists or arrays."""
+
+
+def check_study(folder: Path, names: Iterable[str], figures: Iterable[str], *, page: str, mark: str, by: str) -> None:
+    """Raise OutputError where a file of a study would replace one that no earlier run of it has left in the folder.
+
+    names, figures : of all files that may be written; of figures, which are written as PNG and PDF, without suffix
+    page, mark : the file that each run leaves, and how it begins; by : the command
+    """
+    names = [*names, *(f"{name}{suffix}" for name in figures for suffix in (".png", ".pdf"))]
+    is_own = lambda path: has_page(path.parent, page=page, mark=mark)  # noqa: E731
+    check_names(folder, names, is_own=is_own, ours=f"a folder of `ecalwindows {by}`")
 
 
 def write_table(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

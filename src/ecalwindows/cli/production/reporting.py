@@ -28,12 +28,19 @@ Examples:
 def plan(file: str, output: str | None, checksums: bool, estimate: bool, jobs: bool) -> None:
     """List the inputs of a production and make its jobs. Nothing is run."""
     from ecalwindows.cli.texts.production import estimate_text, plan_text
+    from ecalwindows.core.files.output import check_output, holds
     from ecalwindows.production.listing import listed_inputs
     from ecalwindows.production.plan import made_plan
     from ecalwindows.production.refusals import checked_sources
     from ecalwindows.production.settings import read_production
     from ecalwindows.production.work_folder import write_plan
 
+    if output is None and not jobs:
+        refuse_unused("checksums are shown by --jobs and written by -o", "checksums")
+    if output is not None:
+        check_output(
+            Path(output), overwrite=True, is_own=holds('\n "plan": {'), ours="a plan of `ecalwindows production`"
+        )
     wanted = read_production(file)
     sources = checked_sources(wanted)
     made = made_plan(wanted, listed_inputs(wanted, checksums=checksums), sources)

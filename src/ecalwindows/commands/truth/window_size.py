@@ -22,8 +22,8 @@ from ecalwindows.core.settings import WindowSettings
 from ecalwindows.dumper.branches import SIMHITS
 from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_events
 from ecalwindows.studies.matches.clusters import matched_clusters
-from ecalwindows.studies.matches.reading import n_matches, read_matches
-from ecalwindows.studies.tables import write_columns
+from ecalwindows.studies.matches.reading import match_files, n_matches, read_matches
+from ecalwindows.studies.tables import check_study, write_columns
 from ecalwindows.studies.window_size.boxes import (
     Boxes,
     Line,
@@ -45,6 +45,9 @@ from ecalwindows.studies.window_size.tables import window_size_tables
 from ecalwindows.studies.working_points.caloparticles import ETA_EDGES
 
 log = logging.getLogger(__name__)
+
+FIGURES = ("contained", "bound_up", "bound_down", "bound_width")
+"""Names of the figures, without suffix."""
 
 SHARES = (98.0, 99.0, 99.5)
 SIMHIT, CLUSTER = "simulated hits", "clusters"
@@ -121,6 +124,10 @@ def study_window_size(
     Raises InputError, SettingsError, OutputError.
     """
     began, folder, chosen = time.monotonic(), Path(folder), (options or Options()).checked()
+    names = ("boxes.csv", "lines.csv", "contained.csv")
+    check_study(
+        folder, names, FIGURES if figures else (), page="boxes.csv", mark="share,eta_low,", by="truth window-size"
+    )
     check_output(folder / "boxes.csv", overwrite=True)
     edges, by_source = np.asarray(chosen.eta_edges, dtype=np.float64), Counter[str]()
     found = Containment(edges, GEOMETRIES)
@@ -187,9 +194,13 @@ MADE_HERE, MADE_EARLIER = "# Windows that contain", "# Windows that hold"
 """How a settings file of this study begins, and how one of earlier versions did."""
 
 
+def _is_own(path: Path) -> bool:
+    return path.read_text(encoding="utf-8", errors="replace").startswith((MADE_HERE, MADE_EARLIER))
+
+
 def _remove_old(path: Path) -> None:
     """Remove the file of an earlier run, which does not belong to the tables of this one."""
-    if path.is_file() and path.read_text(encoding="utf-8", errors="replace").startswith((MADE_HERE, MADE_EARLIER)):
+    if path.is_file() and _is_own(path):
         path.unlink()
 
 
@@ -198,7 +209,7 @@ def write_geometry(path: Path, name: str, geometry: Geometry) -> Path:
     content = {"geometry": geometry.model_dump(mode="json", exclude_defaults=True)}
     share = name.removeprefix("fit_")
     words = f"{MADE_HERE} {share} % of the simulated energy: ecalwindows windows -s {path.name}\n"
-    check_output(path, overwrite=True)
+    check_output(path, overwrite=True, is_own=_is_own, ours="a settings file of `ecalwindows truth window-size`")
     write_text_atomically(path, words + yaml.safe_dump(content, sort_keys=False, default_flow_style=None))
     return path
 
@@ -206,7 +217,7 @@ def write_geometry(path: Path, name: str, geometry: Geometry) -> Path:
 def _fill(
     found: Containment, inputs: Sequence[str], reading: Reading | None, progress: Progress | None, by: Counter[str]
 ) -> None:
-    tables = [name for name in inputs if _is_table(name)]
+    tables = [name for name in inputs if is_table(name)]
     if tables and len(tables) < len(inputs):
         raise InputError(
             "tables of matched clusters and dumper files together", expected="inputs of one kind",
@@ -218,7 +229,8 @@ def _fill(
         by[source] += len(points)
 
 
-def _is_table(name: str) -> bool:
+def is_table(name: str) -> bool:
+    """Whether an input is a table of matched clusters, or a folder of them."""
     path = Path(name)
     return name.endswith(".parquet") or (path.is_dir() and not any(path.rglob("*.root")))
 

@@ -24,7 +24,7 @@ from ecalwindows.dataset.splits import METHOD, parse_split
 from ecalwindows.formats.manifest import file_record
 from ecalwindows.formats.readers import file_metadata
 from ecalwindows.studies.matches.reading import match_files
-from ecalwindows.studies.tables import write_columns
+from ecalwindows.studies.tables import check_study, write_columns
 from ecalwindows.studies.working_points.caloparticles import FLAT, Bins, Sample, read_sample, scan_thresholds
 from ecalwindows.studies.working_points.closure import Closure, closure
 from ecalwindows.studies.working_points.tables import closure_table, map_table, scan_table
@@ -32,6 +32,12 @@ from ecalwindows.studies.working_points.threshold_map import MIN_ENTRIES, Thresh
 from ecalwindows.studies.working_points.threshold_scan import ROUNDS, SEED, Scan, scanned
 
 log = logging.getLogger(__name__)
+
+FIGURES = (
+    "resolution_by_threshold", "response_by_threshold", "map", "resolution_before_and_after", "change_of_resolution",
+    "clusters_kept",
+)  # fmt: skip
+"""Names of the figures, without suffix."""
 
 HALVES = parse_split("derive=1/2,close=1/2")
 """Which half an event falls in follows from its sample, run, lumi and event alone."""
@@ -103,8 +109,12 @@ def derive_working_points(
     began, options, path = time.monotonic(), checked(options or StudyOptions()), Path(output)
     place = Path(folder) if folder is not None else path.with_suffix("")
     if place == path:
-        raise SettingsError("the map has no suffix", expected="a name like wp.json", where=str(path), todo="add .json")
+        found = "the map has no suffix" if folder is None else "the folder is the map"
+        raise SettingsError(found, expected="a name like wp.json", where=str(path), todo="add .json")
     check_output(path, overwrite=True, is_own=holds(DERIVED), ours="a map of `ecalwindows truth working-points`")
+    names = ("scan.csv", "map.csv", "closure.csv", "study.json")
+    mark = "et_low,et_high,eta_low,eta_high,entries,threshold,"
+    check_study(place, names, FIGURES if figures else (), page="scan.csv", mark=mark, by="truth working-points")
     thresholds, files = scan_thresholds(options.per_decade), match_files(tables)
     others = match_files(test) if test else []
     states = file_states([*files, *others])

@@ -83,6 +83,14 @@ def check_output(path: Path, *, overwrite: bool, is_own: Callable[[Path], bool] 
         raise cannot_write(path, error) from error
 
 
+def check_names(folder: Path, names: Iterable[str], *, is_own: Callable[[Path], bool], ours: str) -> None:
+    """`check_output` for those of the files that a command writes into a folder which are there already."""
+    recover(folder)
+    for path in (folder / name for name in names):
+        if path.exists():
+            check_output(path, overwrite=True, is_own=is_own, ours=ours)
+
+
 def holds(text: str) -> Callable[[Path], bool]:
     """The test for `check_output` whether a file holds a text that a command writes."""
     return lambda path: path.stat().st_size <= MAX_TEXT and text.encode() in path.read_bytes()
@@ -94,6 +102,18 @@ def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[str | Path]) -> None
     for path in outputs:
         if _identity(path) in known:
             raise output_error("the output is one of the inputs", "another file", path, "name another output with -o")
+
+
+def refuse_shared(paths: Iterable[Path]) -> None:
+    """Raise OutputError when two outputs have a file in common."""
+    seen = set[str]()
+    for path in paths:
+        if (real := os.path.realpath(path)) in seen:
+            raise output_error(
+                "two outputs have this file", "files of their own (NDJSON has a table of events beside it)", path,
+                "give them other names or folders",
+            )  # fmt: skip
+        seen.add(real)
 
 
 def _identity(path: str | Path) -> tuple[int, int] | None:
