@@ -87,7 +87,9 @@ def test_values_of_options_arrive_as_settings(tmp_path: Path) -> None:
     [
         (("--min-cluster-energy", "5"), {"min_cluster_energy"}),
         (("--mode", "cmssw", "--min-cluster-energy", "5", "--maxnocalow", "2"), set()),
-        (("--keep", "all", "--maxnocalow", "2"), {"maxnocalow"}),
+        (("--keep", "all", "--maxnocalow", "2", "--draw-seed", "1"), {"maxnocalow", "draw_seed"}),
+        (("--maxnocalow", "2", "--draw-seed", "1"), set()),
+        (("--draw-seed", "1"), {"draw_seed"}),
         (("--truth", "none", "--flavour", "11"), set()),
         (("--truth", "none", "--wp-file", "flat", "--pu-limit", "3", "--maxnocalow", "2"),
          {"wp_file", "pu_limit", "maxnocalow"}),
@@ -140,6 +142,15 @@ def test_an_option_that_the_format_does_not_use_is_an_error(
         (("evaluate", "w.parquet", "-o", "e", "--no-figures", "--label", "x"), "--label"),
         (("compare", "a", "b", "--label", "x"), "--label"),
         (("production", "status", "p.yaml", "--every", "3"), "--every"),
+        (("production", "plan", "p.yaml", "--checksums"), "--checksums"),
+        (("evaluate", "w.parquet", "-o", "e", "--bootstrap", "0", "--seed", "1"), "--seed"),
+        (("truth", "working-points", "m.parquet", "-o", "w.json", "--bootstrap", "0", "--seed", "1"), "--seed"),
+        (("truth", "window-size", "m.parquet", "-o", "size", "--skip-bad-files"), "--skip-bad-files"),
+        (
+            ("reweight", "w.parquet", "-o", "w.json", "--et-bins", "1,9", "--eta-bins", "0,3", "--quantiles"),
+            "--quantiles",
+        ),
+        (("normalize", "a.json", "b.json", "-o", "c.json", "--split", "train"), "--split"),
     ],
 )
 def test_an_option_that_would_not_be_used_is_an_error(arguments: tuple[str, ...], option: str) -> None:

@@ -157,6 +157,8 @@ def test_inputs_that_cmssw_does_not_know_are_refused_or_written_and_marked(tmp_p
     inputs, out = definition(values, tmp_path / "i.yaml"), tmp_path / "out"
     refused = attempt("export", "cmssw", inputs, "-o", str(out))
     assert "CMSSW does not know 2 inputs: cl_energy_log, cl_r9" in refused.err and not out.exists()
+    refused = attempt("export", "cmssw", inputs, "--allow-unknown", "-o", str(out), "--dataset", "w.parquet")
+    assert "test vectors cannot be made" in refused.err and "leave out --dataset" in refused.err and not out.exists()
     ran = run("export", "cmssw", inputs, "--allow-unknown", "-o", str(out))
     assert "not in CMSSW master: cl_energy_log" in ran.out and "no test vectors" in ran.out
     assert [name for name, *_ in words(out / LEVELS["clusters"])] == ["cl_energy_log", "cl_r9"]

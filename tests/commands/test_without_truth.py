@@ -127,6 +127,8 @@ def test_what_needs_truth_refuses_windows_without_it(made: Path, tmp_path: Path)
         ran = attempt(*words)
         assert ran.code == 2 and "have no truth" in ran.err and "--truth require" in ran.err, words
         assert all(word in ran.err for word in ("expected:", "where:", "next:"))
+    ran = attempt("report", parts, "--wp-file", "flat", "-o", str(tmp_path / "x.html"))
+    assert ran.code == 2 and "working points need calo_score" in ran.err and "leave out --wp-file" in ran.err
     for command in ("match", "window-size", "working-points"):
         source = parts if command == "working-points" else dump
         ran = attempt("truth", command, source, "-o", str(tmp_path / "x.parquet"))

@@ -78,6 +78,8 @@ def evaluate(
         definitions = dict.fromkeys(takers, inputs) | definitions
     if not models:
         refuse_unused("there are no scores to save without --model or --compare", "save_scores")
+    if not options["rounds"]:
+        refuse_unused("--bootstrap 0 draws nothing", "seed")
     chosen = EvaluationOptions(strategy or ("Cascade",), **options)
     finished(
         evaluated, list(datasets), models, output, chosen, inputs=definitions, overwrite=overwrite, quiet=quiet,

@@ -46,6 +46,8 @@ def normalize(inputs: tuple[str, ...], output: str | None, definition: str | Non
     """
     if definition is None:
         refuse_unused("the file of factors has all of them; --scaler is for --inputs", "scaler")
+    if all(name.endswith(".json") for name in inputs):
+        refuse_unused("results of earlier runs are merged as they are", "split")
     from ecalwindows.cli.progress import finished
     from ecalwindows.cli.texts.normalize import normalisation_summary
     from ecalwindows.commands.normalize import normalize_datasets

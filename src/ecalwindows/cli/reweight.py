@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ecalwindows.cli.options import figure_options
+from ecalwindows.cli.options import figure_options, refuse_unused
 
 
 @click.command(
@@ -51,6 +51,8 @@ def reweight(inputs: tuple[str, ...], output: str, **options: Any) -> None:
 
     given: dict[str, Any] = {name: options[name] for name in ("quantiles", "flat", "least", "cap")}
     given |= {name: parse_bins(options[f"{name}_bins"], f"--{name}-bins") for name in ("et", "eta", "ncls")}
+    if not any(isinstance(given[name], int) for name in ("et", "eta")):
+        refuse_unused("--et-bins and --eta-bins are edges", "quantiles")
     how = {name: options[name] for name in ("check", "study", "split", "figures", "quiet")}
     how |= {"options": Options(**given), "noun": "files"}
     if finished(reweight_datasets, inputs, output, text=reweighting_summary, **how).problem:

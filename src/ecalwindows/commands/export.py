@@ -119,6 +119,11 @@ def export_cmssw(
             expected="inputs that its master has: others stop the job", where=where,
             todo="train without them, or add --allow-unknown for a branch of CMSSW that has them",
         )  # fmt: skip
+    if unknown and dataset is not None:
+        raise SettingsError(
+            f"test vectors cannot be made: CMSSW does not know {len(unknown)} inputs", where="--dataset",
+            expected="no dataset: only test vectors are of its windows", todo="leave out --dataset",
+        )  # fmt: skip
     places = definition.clusters.places, definition.hits.places if definition.hits else HITS
     with folder_written_atomically(target, overwrite=overwrite, **OWN) as folder:
         texts = {level: folder / name for level, name in TEXTS.items()}

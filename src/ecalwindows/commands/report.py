@@ -40,7 +40,7 @@ from ecalwindows.report import binned, content, views
 from ecalwindows.report.content import KINDS, Side
 from ecalwindows.report.overview import overview, rendered
 from ecalwindows.report.page import MARK, MAX_BYTES, page
-from ecalwindows.report.quantities import NOTABLE, derived, quantities
+from ecalwindows.report.quantities import NOTABLE, OF_LABELS, derived, quantities
 from ecalwindows.report.rows import ROW, UNIT, Notable, Sample
 from ecalwindows.studies.distributions import LEVELS, is_drawn
 from ecalwindows.studies.normalization import Factors
@@ -205,6 +205,11 @@ class Source:
             found="scores need {}, which the dataset does not have",
             expected="columns that name windows and clusters, and the labels",
             todo="make the dataset with these columns, or leave out --scores",
+        )  # fmt: skip
+        refuse_missing(
+            OF_LABELS if wp_file is not None else (), self.scan.names, path, kind=UnknownColumnError,
+            found="working points need {}, which the dataset does not have", expected="labels and their scores",
+            todo="leave out --wp-file",
         )  # fmt: skip
         manifests = list(_manifests(self.scan.files))
         self.stated = _stated(manifests)

@@ -279,7 +279,9 @@ def warn_of_unused(settings: WindowSettings) -> None:
     """Log a warning about each setting that is not the default and has no effect beside the others."""
     why = {"min_cluster_energy": f"mode is {settings.mode}"} if settings.mode != "cmssw" else {}
     if settings.keep == "all":
-        why |= {"maxnocalow": "all windows are kept"}
+        why |= dict.fromkeys(("maxnocalow", "draw_seed"), "all windows are kept")
+    elif not settings.maxnocalow:
+        why["draw_seed"] = "maxnocalow is 0"
     if not settings.has_truth:
         why |= dict.fromkeys(OF_TRUTH, "truth is none")
     for name, reason in why.items():

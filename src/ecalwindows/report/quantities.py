@@ -116,6 +116,10 @@ def _of_column(name: str, names: Collection[str], group: str) -> list[Quantity]:
     return [Quantity(name, *about, condition)]
 
 
+OF_LABELS = frozenset({"calo_score", "is_calo_matched", "is_seed", "et_seed", "seed_eta"})
+"""Columns with which working points are compared."""
+
+
 def derived(
     batch: WindowBatch, geometry: Geometry, threshold: Threshold | None, scores: Singles | None = None
 ) -> dict[str, Floats]:
@@ -151,7 +155,7 @@ def derived(
         if true_energy(batch):
             selected = window_sum(batch, energy * (seed | (scores >= SELECTED)))
             found["response_score"], _ = response_of(batch, selected, np.ones(n, np.bool_))
-    if threshold is not None and {"calo_score", "is_calo_matched", "is_seed", "et_seed", "seed_eta"} <= held:
+    if threshold is not None and held >= OF_LABELS:
         found["label_closeness"] = _label_closeness(batch, threshold)
     return {name: found[name] for name in DERIVED if name in found and len(found[name]) == n}
 

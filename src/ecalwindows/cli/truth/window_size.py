@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ecalwindows.cli.options import figure_options, numbers
+from ecalwindows.cli.options import figure_options, numbers, refuse_unused
 
 
 @click.command(
@@ -49,9 +49,11 @@ def window_size(
     """
     from ecalwindows.cli.progress import finished
     from ecalwindows.cli.texts.window_size import window_size_text
-    from ecalwindows.commands.truth.window_size import Options, study_window_size
+    from ecalwindows.commands.truth.window_size import Options, is_table, study_window_size
     from ecalwindows.dumper.reading import Reading
 
+    if all(map(is_table, inputs)):
+        refuse_unused("dumper files may be skipped, and these are tables of matched clusters", "skip_bad_files")
     chosen = Options(**{name: value for name, value in options.items() if value is not None})
     finished(
         study_window_size, inputs, output, chosen, reading=Reading(skip_bad_files=skip_bad_files), figures=figures,
