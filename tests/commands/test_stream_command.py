@@ -67,7 +67,7 @@ def test_selections_and_several_datasets_are_looked_at(dataset: str) -> None:
 
 
 def test_buckets_are_part_of_the_order(dataset: str) -> None:
-    found = looked(dataset, "--batch-size", "8", "--bucket", "16")
+    found = looked(dataset, "--batch-size", "8", "--bucket", "16", "--batches", str(10**30))
     assert found["order"] == "exact permutation, buckets of 16 windows" and found["read_windows"] == 56
 
 
@@ -84,6 +84,9 @@ def test_one_batch_has_no_speed(dataset: str) -> None:
         (["--dry-run", "--batch-size", "61"], "need 61 windows, and there are 60"),
         (["--dry-run", "--split", "train"], "no split"),
         (["--dry-run", "--where", "flavor == 11"], "does not have"),
+        (["--dry-run", "--seed", str(2**63)], "a whole number of at least 0 and below 2^63"),
+        (["--dry-run", "--bucket", str(2**63)], "a whole number of at least 0 and below 2^63"),
+        (["--dry-run", "--pad-clusters", str(2**31)], "at least 1 and below 2^31"),
     ],
 )
 def test_a_wrong_setting_is_an_error(dataset: str, words: list[str], message: str) -> None:

@@ -115,7 +115,7 @@ def look_at_stream(
     made = stream(opened, batch_size, **settings)
     facts = StreamFacts(made.order, made.windows, len(made), made.dropped)
     try:
-        for batch in islice(made, batches):
+        for batch in islice(made, min(batches, len(made))):
             facts.first_seconds = facts.first_seconds or time.perf_counter() - began
             facts.add(batch)
     finally:

@@ -363,8 +363,10 @@ def stream(
         if given not in known:
             raise _wrong(f"{name}={given!r}", " or ".join(map(repr, known)), where)
     for name, number in (("pad_clusters", pad_clusters), ("pad_hits", pad_hits)):
-        if number != "batch" and (type(number) is not int or number < 1):
-            raise _wrong(f"{name}={number!r}", "at least 1, or 'batch'; hits=False leaves out hits", where)
+        if number != "batch" and (type(number) is not int or not 1 <= number < 2**31):
+            raise _wrong(
+                f"{name}={number!r}", "at least 1 and below 2^31, or 'batch'; hits=False leaves out hits", where
+            )
     if bucket and (mix is not None or not shuffle):
         raise _wrong(f"{bucket=}, {mix=}, {shuffle=}", "buckets with shuffle and without mix", where)
     folds = _folds(fold, except_fold, where)
@@ -505,8 +507,8 @@ def _described(plan: Shuffle, pool: int, stop: str) -> str:
 
 def _check(where: str, least: int = 1, **numbers: Any) -> None:
     for name, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < least:
-            raise _wrong(f"{name}={number!r}", f"a whole number of at least {least}", where)
+        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or not least <= number < 2**63:
+            raise _wrong(f"{name}={number!r}", f"a whole number of at least {least} and below 2^63", where)
 
 
 def _wrong(found: str, expected: str, where: str) -> SettingsError:
