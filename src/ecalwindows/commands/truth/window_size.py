@@ -22,7 +22,7 @@ from ecalwindows.core.settings import WindowSettings
 from ecalwindows.dumper.branches import SIMHITS
 from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_events
 from ecalwindows.studies.matches.clusters import matched_clusters
-from ecalwindows.studies.matches.reading import match_files, n_matches, read_matches
+from ecalwindows.studies.matches.reading import n_matches, read_matches
 from ecalwindows.studies.tables import check_study, write_columns
 from ecalwindows.studies.window_size.boxes import (
     Boxes,
