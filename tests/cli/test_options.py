@@ -144,7 +144,6 @@ def test_an_option_that_the_format_does_not_use_is_an_error(
         (("production", "status", "p.yaml", "--every", "3"), "--every"),
         (("production", "plan", "p.yaml", "--checksums"), "--checksums"),
         (("evaluate", "w.parquet", "-o", "e", "--bootstrap", "0", "--seed", "1"), "--seed"),
-        (("truth", "working-points", "m.parquet", "-o", "w.json", "--bootstrap", "0", "--seed", "1"), "--seed"),
         (("truth", "window-size", "m.parquet", "-o", "size", "--skip-bad-files"), "--skip-bad-files"),
         (
             ("reweight", "w.parquet", "-o", "w.json", "--et-bins", "1,9", "--eta-bins", "0,3", "--quantiles"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ecalwindows.cli.options import figure_options, numbers, refuse_unused
+from ecalwindows.cli.options import figure_options, numbers
 
 
 @click.command(
@@ -51,8 +51,6 @@ def working_points(
     MATCHES is a table made by `ecalwindows truth match`, or a folder of them. One half of the events chooses the map,
     the other one shows what it does.
     """
-    if not options["rounds"]:
-        refuse_unused("--bootstrap 0 draws nothing", "seed")
     from ecalwindows.cli.progress import finished
     from ecalwindows.cli.texts.working_points import study_text
     from ecalwindows.commands.truth.working_points import StudyOptions, derive_working_points
