@@ -82,6 +82,7 @@ JUSTIFIED: list[tuple[str, str, str]] = [
     ("src/ecalwindows/formats/parquet/footer.py", "[whence]", _METHOD),
     ("src/ecalwindows/formats/parquet/footer.py", "def tell(self)", _METHOD),
     ("src/ecalwindows/formats/parquet/writer.py", "def tell(self)", _METHOD),
+    ("src/ecalwindows/formats/parquet/splicing.py", "stream.tell()", _METHOD),
     ("src/ecalwindows/training/sharing.py", "file.tell()", _METHOD),
     ("tests/formats/test_parquet_reader.py", "ours.tell() == plain.tell()", _METHOD),
 ]

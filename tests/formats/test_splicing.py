@@ -122,7 +122,7 @@ def test_row_groups_that_are_encoded_side_by_side_have_memory_of_malloc() -> Non
     assert len(group.chunks) > 40000 and grown[0] == 0 and grown[1] >= len(group.chunks)
 
 
-def test_a_row_group_that_needs_more_room_than_was_set_aside_is_the_same() -> None:
+def test_a_row_group_that_needs_more_room_than_was_reserved_is_the_same() -> None:
     table = pa.table({"x": pa.array(range(1000))})
     usual, small = (encoded(table, table.schema, {}, room=room) for room in (None, 100))
     assert small == usual

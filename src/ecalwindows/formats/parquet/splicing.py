@@ -87,7 +87,7 @@ def encoded(table: pa.Table, schema: pa.Schema, options: Mapping[str, Any], *, r
 
     Its memory comes from malloc: Arrow's own gives pages that another thread leaves back to the system at once, and
     then zeroing new ones takes a tenth of the time of all threads.
-    room : bytes that are set aside, so that no buffer has to grow, which copies it each time; by default more than
+    room : bytes that are reserved, so that no buffer has to grow, which copies it each time; by default more than
         a table takes. Where they are not enough, it is encoded again into a buffer that grows.
     """
     pool = pa.system_memory_pool()
