@@ -21,7 +21,6 @@ import pyarrow.parquet as pq  # noqa: E402
 
 from ecalwindows.commands import windows  # noqa: E402
 from ecalwindows.dumper import baskets, columns, headers, local_baskets, read, reading  # noqa: E402
-from ecalwindows.formats import manifest  # noqa: E402
 from ecalwindows.formats.parquet import footer, writer  # noqa: E402
 from ecalwindows.windowing import pipeline  # noqa: E402
 
@@ -40,8 +39,8 @@ STAGES = (
     ("physics", [(windows, "make_windows")]),
     ("building tables", [(writer, "arrow_table"), (writer.TableWriter, "_write_group")]),
     ("encoding and compressing", [(pq.ParquetWriter, "write_table"), (pq.ParquetWriter, "close")]),
-    ("writing", [(writer._Sink, "write")]),
-    ("checksums", [(footer.BlockSums, "update"), (windows, "adler32"), (manifest, "size_and_sha256")]),
+    ("writing, with SHA-256", [(writer._Sink, "write"), (writer.SummedFile, "write")]),
+    ("other checksums", [(footer.BlockSums, "update"), (windows, "adler32")]),
 )  # fmt: skip
 spent: dict[str, float] = {}
 running: list[str] = []

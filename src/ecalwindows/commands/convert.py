@@ -201,12 +201,12 @@ class _Run:
         with written_atomically(plan.all_paths, new=() if task.overwrite else plan.paths) as places:
             data = places[-len(plan.paths) :]
             with ExitStack() as stack:
-                written = open_writers(replace(plan, events_path=None), data, metadata, stack, self.threads)
+                writers = open_writers(replace(plan, events_path=None), data, metadata, stack, self.threads)
                 if plan.events_path:
                     join_tables([each.events for each in sources if each.events], data[0])
-                written[0].write(with_columns(empty_batch(plan.wanted), plan))
+                writers[0].write(with_columns(empty_batch(plan.wanted), plan))
                 for each in sources:
-                    self.file(each, plan, written[0], met)
+                    self.file(each, plan, writers[0], met)
             notes |= {
                 "converted_from": [storable(each.path.name) for each in sources],
                 "converted_with": {"version": version, "revision": revision},
@@ -220,7 +220,7 @@ class _Run:
                 rows = done.windows - before
                 manifest = Manifest(
                     format=plan.format,
-                    files=file_records(plan.paths, plan.base, data, written),
+                    files=file_records(plan.paths, plan.base, data, writers),
                     rows=rows,
                     columns=plan.columns,
                     inputs=input_records(sources),
