@@ -453,11 +453,12 @@ def test_outputs_that_are_refused(tmp_path: Path) -> None:
     path = production(tmp_path, LINES[0], "w.ndjson")
     assert "the output is one of the inputs" in attempt("convert", str(path), "-o", str(path)).err
     assert path.read_bytes() == LINES[0]
-    (tmp_path / "there.parquet").write_bytes(b"old")
-    ran = attempt("convert", str(path), "-o", str(tmp_path / "there.parquet"), "--no-overwrite")
-    assert "is there already" in ran.err and (tmp_path / "there.parquet").read_bytes() == b"old"
+    there = tmp_path / "there.parquet"
+    there.write_bytes(b"old")
+    ran = attempt("convert", str(path), "-o", str(there), "--no-overwrite")
+    assert "is there already" in ran.err and there.read_bytes() == b"old"
     assert "does not show a format" in attempt("convert", str(path), "-o", str(tmp_path / "w")).err
-    assert "the output is a file" in attempt("convert", str(path), "-o", str(path), "-nfg", "1").err
+    assert "the output is a file" in attempt("convert", str(path), "-o", str(there), "-nfg", "1").err
     assert (
         "unknown format"
         in attempt("convert", str(path), "-o", str(tmp_path / "d"), "-nfg", "1", "--format", "root").err

@@ -7,7 +7,6 @@ import hashlib
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -89,14 +88,6 @@ def test_steps_reach_the_observer_and_the_progress_in_their_order(tmp_path: Path
             progress=lambda *done, found=found: found.append(done),
         )  # fmt: skip
     assert seen[1] == seen[3] and len(seen[1]) > 4
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Ctrl-C reaches the test, also where the tests were started in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("interruptible")

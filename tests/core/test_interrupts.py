@@ -84,6 +84,7 @@ def test_a_command_that_is_interrupted_in_an_import_says_interrupted(tmp_path: P
     assert ran.returncode == 130 and ran.stderr == "interrupted: nothing has changed under the output's name\n"
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
 def test_a_command_is_interrupted_also_where_an_import_drops_the_signal(number: str, tmp_path: Path) -> None:
     lines = f"""

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ecalwindows.core.arrays import keep_freed_memory
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.events import Events
 from ecalwindows.core.files.file_state import refuse_changed
@@ -183,6 +184,7 @@ def write_outputs(
     as_part : as parts of a production, with the hashes of events beside them; splits : by which these are divided
     """
     began = time.monotonic()
+    keep_freed_memory()
     settings, reading = settings_of(settings), reading_of(reading)
     plans = [plan.with_second(settings.also_superclusters) for plan in plans]
     if settings.also_superclusters and any(plan.format == "tfrecord" for plan in plans):

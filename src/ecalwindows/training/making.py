@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from functools import cache
 from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 
-from ecalwindows.core.arrays import Integers, offsets_of
+from ecalwindows.core.arrays import Integers, keep_freed_memory, offsets_of
 from ecalwindows.core.errors import InputError
 from ecalwindows.training.flat import FlatBatch, flat_batch, lengths, max_hits
 from ecalwindows.training.order import MixedOrder, Order, pieces
@@ -28,10 +27,6 @@ from ecalwindows.training.padding import (
 )
 from ecalwindows.training.plan import Blocks
 from ecalwindows.training.sharing import SharedBlocks, may_be_written
-
-KEPT_BYTES = 31 * 2**20
-"""Of an array that is made and dropped at once: from then on glibc keeps up to twice as many freed bytes for the next
-arrays (`M_MMAP_THRESHOLD` in mallopt(3)), as blocks and batches need about the same memory again and again."""
 
 ROUNDED = 8
 """Padding to the largest window of a batch is rounded up to a multiple of this."""
@@ -173,12 +168,6 @@ class Maker:
         if self.to_hits:
             padding = replace(padding, hits=max(_rounded(max_hits(taken)), 1))
         return padded_batch(taken, n, padding)
-
-
-@cache
-def keep_freed_memory() -> None:
-    """Have the C library of this process keep memory that is freed: new pages cost a tenth of the time of reading."""
-    np.empty(KEPT_BYTES, np.uint8)
 
 
 def _rounded(n: int) -> int:
