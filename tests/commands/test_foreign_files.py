@@ -122,7 +122,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run("truth", "match", ELECTRONS, "-o", str(base / "m.parquet"), "-q")
     dataset(base / "e.parquet", reweighted(11, 5000, 1))
     dataset(base / "p.parquet", reweighted(22, 5000, 2))
-    write_table(base / "toy.parquet", toy(3000, lambda et, eta: np.full(np.shape(et), 1e-3)))
+    write_table(base / "toy.parquet", toy(12_000, lambda et, eta: np.full(np.shape(et), 1e-3)))
     return base
 
 
