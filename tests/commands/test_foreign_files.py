@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 
-import click
 import numpy as np
 import pytest
-from helpers.cli import attempt, run
+from helpers.cli import attempt, commands, run
 from helpers.golden_files import GOLDEN
 from helpers.matches_maker import toy, write_table
 from helpers.reweight import dataset
@@ -73,13 +72,6 @@ def test_nor_is_a_file_that_settings_name(tmp_path: Path) -> None:
 
 def test_the_names_of_options_that_are_outputs_are_known() -> None:
     """`condor` writes into a folder only."""
-
-    def commands(group: click.Group) -> Iterator[click.Command]:
-        context = click.Context(group)
-        for name in group.list_commands(context):
-            below = group.get_command(context, name)
-            assert below is not None
-            yield from commands(below) if isinstance(below, click.Group) else [below]
 
     options = [each for command in commands(cli) for each in command.params if isinstance(each.type, HomePath)]
     assert {each.name for each in options if "-o" in each.opts} - {"outputdir"} == WRITTEN - {"definition", "plot"}

@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 
 import click
 import pytest
-from helpers.cli import attempt
+from helpers.cli import attempt, commands
 from helpers.golden_files import GOLDEN
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -255,14 +255,6 @@ def test_a_tilde_in_a_yaml_is_the_home_folder(tmp_path: Path, monkeypatch: pytes
     assert window_settings({"wp_file": "~/wp.json"}).wp_file == tmp_path / "wp.json"
     with pytest.raises(SettingsError, match="there is no home folder of 'nobody-of-this-name'"):
         production_of(HOME_SETTINGS | {"output": "~nobody-of-this-name/ds"}, where="p.yaml")
-
-
-def commands(group: click.Group) -> Iterator[click.Command]:
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None
-        yield from commands(command) if isinstance(command, click.Group) else [command]
 
 
 def test_every_path_of_the_command_line_knows_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,10 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+import click
 
 from ecalwindows.cli.main import main
 
@@ -46,3 +49,12 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         [sys.executable, "-m", "ecalwindows", *arguments],
         capture_output=True, text=True, env=os.environ | environment, check=False, timeout=120,
     )  # fmt: skip
+
+
+def commands(group: click.Group) -> Iterator[click.Command]:
+    """All commands of the command line."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        below = group.get_command(context, name)
+        assert below is not None
+        yield from commands(below) if isinstance(below, click.Group) else [below]
