@@ -19,9 +19,9 @@ from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.files.output import written_atomically
 from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, SENTINEL
-from ecalwindows.formats.batch_writer import file_records
 from ecalwindows.formats.manifest import Manifest, file_problem, manifest_path, read_manifest, write_manifest
 from ecalwindows.formats.readers import file_columns, read_batches
+from ecalwindows.formats.summed_file import file_records
 from ecalwindows.formats.writers import OutputPlan, Writer, check_outputs, open_writers, output_plan
 
 DTYPES = {name: column.dtype for name, column in COLUMNS.items()} | {name: kind for name, kind, *_ in HIT_COMPONENTS}
@@ -195,9 +195,10 @@ class FormatContract:
         plan = self.plan(tmp_path)
         with written_atomically(plan.paths) as places:
             writers = self.write(plan, list(places), [tame_batch(9)])
-            files = file_records(plan.paths, plan.base, places, writers)
+            written = [file for writer in writers for file in writer.files]
+            files = file_records(plan.paths, plan.base, places, written)
             assert files == file_records(plan.paths, plan.base, places, [])  # of the files as they are read
-            assert {file.path for writer in writers for file in writer.files} == set(places)
+            assert {file.path for file in written} == set(places)
         manifest = Manifest(
             format=plan.format, files=files, rows=9, data_model_version=1, version="1", revision="", settings={},
             columns=plan.columns, inputs=[], counts={},

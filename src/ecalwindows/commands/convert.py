@@ -40,13 +40,13 @@ from ecalwindows.dataset.origins import (
     summed_counts,
 )
 from ecalwindows.dataset.stated import check_size, check_stated, check_windows, stated_file
-from ecalwindows.formats.batch_writer import file_records
 from ecalwindows.formats.manifest import Manifest
 from ecalwindows.formats.ndjson.reader import ReadNotes, warning_of
 from ecalwindows.formats.ndjson.reader import in_order as in_order_of_reasons
 from ecalwindows.formats.ndjson.text_source import Limits
 from ecalwindows.formats.parquet.definition import FeaturesDefinition
 from ecalwindows.formats.readers import read_batches
+from ecalwindows.formats.summed_file import file_records
 from ecalwindows.formats.writers import (
     OutputPlan,
     Writer,
@@ -220,7 +220,7 @@ class _Run:
                 rows = done.windows - before
                 manifest = Manifest(
                     format=plan.format,
-                    files=file_records(plan.paths, plan.base, data, writers),
+                    files=file_records(plan.paths, plan.base, data, writers[0].files),
                     rows=rows,
                     columns=plan.columns,
                     inputs=input_records(sources),

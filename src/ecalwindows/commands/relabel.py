@@ -7,7 +7,7 @@ import json
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,7 +32,6 @@ from ecalwindows.dataset.folder_output import check_folder, folder_written_atomi
 from ecalwindows.dataset.layout import data_files
 from ecalwindows.dataset.record import DataFile, DatasetRecord, Digest, read_record
 from ecalwindows.dataset.rewriting import Origin, file_origin, rewriter, source_batches
-from ecalwindows.formats.batch_writer import file_records
 from ecalwindows.formats.manifest import (
     FOLDER,
     FileRecord,
@@ -46,6 +45,7 @@ from ecalwindows.formats.manifest import (
 from ecalwindows.formats.ndjson.text_file import Compression
 from ecalwindows.formats.parquet.index import write_parquet_index
 from ecalwindows.formats.suffixes import RECORD, format_of
+from ecalwindows.formats.summed_file import SummedFile, file_records
 from ecalwindows.formats.writers import Writer, encoder, output_plan
 from ecalwindows.windowing.relabelling import LABEL, columns_needed, relabelled
 
@@ -214,7 +214,7 @@ class _Run:
             written = self.rewrite(path, data[-1], origin, plan.compression)
             refuse_changed(origin.source.states)
             if manifest is not None:
-                files = file_records(targets, plan.base, data, [written])
+                files = file_records(targets, plan.base, data, written)
                 after = self.manifest(manifest, files, done.changes)
                 if len(_data(manifest)) > 1:  # the file of one split: the counts were those of the complete part
                     after = after.model_copy(update={"rows": done.windows, "counts": {}})
@@ -225,8 +225,8 @@ class _Run:
 
     def rewrite(
         self, path: Path, place: Path, origin: Origin, compression: Compression, *, counts: bool = True
-    ) -> Writer:
-        """Write the windows of a file with new labels to a place; the writer knows its checksum.
+    ) -> Sequence[SummedFile]:
+        """Write the windows of a file with new labels to a place. The file that is written is returned.
 
         counts : whether they are counted, not a copy of windows that are
         """
@@ -247,7 +247,7 @@ class _Run:
                 for _, piece in pieces:
                     writer.put(piece)
         self.done.n_files += 1
-        return writer
+        return writer.files
 
     def manifest(self, manifest: Manifest, files: list[FileRecord], changes: Counter[str]) -> Manifest:
         """The manifest of a part after new working points; what it was made by stays.
@@ -284,7 +284,7 @@ class _Run:
         made: dict[str, FileRecord] = {}
         with folder_written_atomically(output, overwrite=self.overwrite) as temporary:
             for path, manifest in manifests:
-                before, written = done.changes, list[Writer]()
+                before, written = done.changes, list[SummedFile]()
                 for name in (each.name for each in manifest.files):
                     target = temporary / name
                     target.parent.mkdir(parents=True, exist_ok=True)
@@ -293,7 +293,7 @@ class _Run:
                         continue
                     compression = output_plan(target).compression
                     counts = manifest.format == main
-                    written.append(self.rewrite(folder / name, target, origins[name], compression, counts=counts))
+                    written += self.rewrite(folder / name, target, origins[name], compression, counts=counts)
                 targets = [temporary / each.name for each in manifest.files]
                 files = file_records(targets, temporary, targets, written)
                 made |= {file.name: file for file in files}

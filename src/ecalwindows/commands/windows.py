@@ -236,9 +236,10 @@ def write_outputs(
                         progress(report.counts.events, checked.n_events, report.counts.windows_kept)
             refuse_changed_inputs(checked, report)
             records = input_records(checked, report, sums) if described else []
+            written = [file for writer in writers for file in writer.files]
             for output in described:
                 own = _with_own_absent(records, output.plan, checked, report, settings)
-                manifest = _manifest(output, output.files(place, writers), origin, own, report)
+                manifest = _manifest(output, output.files(place, written), origin, own, report)
                 place[output.plan.manifest].write_text(manifest.text(), encoding="utf-8")
     warn_of_inputs(checked, report, reading)
     report.seconds = time.monotonic() - began

@@ -21,9 +21,9 @@ from ecalwindows.core.batch import Text, WindowBatch
 from ecalwindows.core.event_hash import event_hash, sample_key
 from ecalwindows.core.threads import Threads
 from ecalwindows.dataset.splits import Splits
-from ecalwindows.formats.batch_writer import file_records
 from ecalwindows.formats.manifest import FOLDER, FileRecord
 from ecalwindows.formats.suffixes import EVENTS_SUFFIX, MATCHED, UNMATCHED, suffix_of
+from ecalwindows.formats.summed_file import SummedFile, file_records
 from ecalwindows.formats.writers import Format, OutputPlan, Writer, open_writers
 
 IDS = ("run_id", "lumi_id", "event_id")
@@ -117,10 +117,10 @@ class PartOutput:
             return writers[0]
         return [stack.enter_context(DividingWriter(self, writers, places[self.keys_path], sample))]
 
-    def files(self, places: Mapping[Path, Path], writers: Sequence[Writer]) -> list[FileRecord]:
-        """The files for the manifest, which `writers` have finished."""
+    def files(self, places: Mapping[Path, Path], written: Sequence[SummedFile]) -> list[FileRecord]:
+        """The files for the manifest, of which those with data are `written`."""
         paths = [*self.data, *([self.keys_path] if self.has_keys else [])]
-        return file_records(paths, self.plan.base, [places[path] for path in paths], writers)
+        return file_records(paths, self.plan.base, [places[path] for path in paths], written)
 
 
 def part_output(plan: OutputPlan, splits: Splits | None) -> PartOutput:

@@ -1,14 +1,12 @@
-"""What all writers have in common: how they write a batch, how they finish a file or leave it, and its record."""
+"""What all writers have in common: how they write a batch, and how they finish a file or leave it."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, Self
 
 from ecalwindows.core.batch import WindowBatch
-from ecalwindows.formats.manifest import FileRecord, file_record
 from ecalwindows.formats.summed_file import SummedFile
 
 
@@ -53,17 +51,3 @@ class Writer(Closing):
     @abstractmethod
     def put(self, piece: Any) -> None:
         """Append a piece."""
-
-
-def file_records(
-    paths: Sequence[Path], base: Path, places: Sequence[Path], writers: Sequence[Closing]
-) -> list[FileRecord]:
-    """The files of an output below `base` for its manifest. `places` : where they are until they have their names
-
-    Those that `writers` have finished are not read again for their checksums.
-    """
-    written = {file.path: file for writer in writers for file in writer.files}
-    return [
-        written[place].record(base, path) if place in written else file_record(path, base, place)
-        for path, place in zip(paths, places, strict=True)
-    ]

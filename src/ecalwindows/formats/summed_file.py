@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ecalwindows.formats.manifest import FileRecord
+from ecalwindows.formats.manifest import FileRecord, file_record
 
 
 class SummedFile:
@@ -41,3 +42,17 @@ class SummedFile:
     def record(self, base: Path, path: Path) -> FileRecord:
         """Size and checksum of the file, whose name will be `path`, for a manifest of files below `base`."""
         return FileRecord(name=path.relative_to(base).as_posix(), bytes=self._n_bytes, sha256=self._sum.hexdigest())
+
+
+def file_records(
+    paths: Sequence[Path], base: Path, places: Sequence[Path], written: Iterable[SummedFile]
+) -> list[FileRecord]:
+    """The files of an output below `base` for its manifest. `places` : where they are until they have their names
+
+    Those that are `written`, and finished, are not read again for their checksums.
+    """
+    known = {file.path: file for file in written}
+    return [
+        known[place].record(base, path) if place in known else file_record(path, base, place)
+        for path, place in zip(paths, places, strict=True)
+    ]

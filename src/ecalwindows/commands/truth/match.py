@@ -33,8 +33,8 @@ from ecalwindows.dataset.flat_tables import FlatWriter
 from ecalwindows.dumper.headers import Input
 from ecalwindows.dumper.read import no_events
 from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_results
-from ecalwindows.formats.batch_writer import file_records
 from ecalwindows.formats.manifest import Manifest, manifest_path, refuse_linked_manifest
+from ecalwindows.formats.summed_file import file_records
 from ecalwindows.studies.matches.clusters import MatchCounts, Matches, matched_clusters
 from ecalwindows.studies.matches.columns import MATCH_COLUMNS
 from ecalwindows.studies.matches.reading import FORMAT
@@ -88,8 +88,9 @@ def write_matches(
             with FlatWriter(places[-1], columns, metadata=metadata, threads=threads) as writer:
                 writer.write(matched_clusters(no_events(), chosen, use_pileup=False).columns)
                 steps = iter_results(
-                    checked, chosen, work, reading=reading, report=report, threads=threads, when_read=sums.begin
-                )
+                    checked, chosen, work, reading=reading, report=report, threads=threads,
+                    when_read=None if is_special(path) else sums.begin,
+                )  # fmt: skip
                 for _, _, made in steps:
                     writer.write(made.columns)
                     report.counts += made.counts
@@ -99,7 +100,7 @@ def write_matches(
             if not is_special(path):
                 manifest = Manifest(
                     format=FORMAT,
-                    files=file_records([path], path.parent, places[-1:], [writer]),
+                    files=file_records([path], path.parent, places[-1:], writer.files),
                     rows=report.counts.matched,
                     columns=list(MATCH_COLUMNS),
                     inputs=input_records(checked, report, sums),

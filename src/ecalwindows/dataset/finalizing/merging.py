@@ -12,8 +12,8 @@ from ecalwindows.dataset.finalizing.parts import Part
 from ecalwindows.dataset.finalizing.routing import compress_lines, names_of, opened, part_paths
 from ecalwindows.dataset.notes import summed_notes
 from ecalwindows.dataset.part_output import EVENTS, KINDS, RULE, WINDOWS, keys_name, save_keys, split_name
-from ecalwindows.formats.batch_writer import Closing, file_records
 from ecalwindows.formats.manifest import FileRecord, Manifest, summed_counts
+from ecalwindows.formats.summed_file import SummedFile, file_records
 
 
 def write_merged(parts: Sequence[Part], name: str, folder: Path) -> Manifest:
@@ -23,19 +23,19 @@ def write_merged(parts: Sequence[Part], name: str, folder: Path) -> Manifest:
     """
     format, first = parts[0].manifest.format, parts[0]
     is_same = len({str(part.splits) for part in parts}) == 1
-    written, writers = list[Path](), list[Closing]()
+    written, summed = list[Path](), list[SummedFile]()
     for split in names_of(first.splits if is_same else None):
         for kind, path in part_paths(format, split_name(name, split), folder, None).items():
             path.parent.mkdir(parents=True, exist_ok=True)
             if is_same and format != "parquet":
                 sources = [files[kind] for part in parts if kind in (files := part.files_of(split))]
                 if kind == WINDOWS:
-                    writers.append(compress_lines(sources, path))
+                    summed += compress_lines(sources, path)
                 else:
                     (join_tables if kind == EVENTS else _join)(sources, path)
             else:
                 with opened(first, kind, path) as out:
-                    writers.append(out)
+                    summed += out.files
                     for rows in _rows(parts, kind, split, is_same):
                         out.put(rows)
             written.append(path)
@@ -45,7 +45,7 @@ def write_merged(parts: Sequence[Part], name: str, folder: Path) -> Manifest:
         held = [part.read_keys() for part in parts]
         save_keys(written[-1], {kind: [keys[kind] for keys in held] for kind in KINDS[format]})
     written = [path for path in written if path.is_file()]
-    records = file_records(written, folder, written, writers)
+    records = file_records(written, folder, written, summed)
     return merged_manifest([part.manifest for part in parts], records)
 
 

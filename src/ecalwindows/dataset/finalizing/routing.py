@@ -25,7 +25,6 @@ from ecalwindows.dataset.finalizing.parts import Part, parts_error
 from ecalwindows.dataset.part_output import EVENTS, KINDS, RULE, WINDOWS
 from ecalwindows.dataset.record import DataFile
 from ecalwindows.dataset.splits import Splits
-from ecalwindows.formats.batch_writer import Closing, file_records
 from ecalwindows.formats.manifest import FOLDER, FileRecord, file_record, write_manifest
 from ecalwindows.formats.ndjson.lines import line_pieces, text_of
 from ecalwindows.formats.ndjson.text_file import TextFile
@@ -33,6 +32,7 @@ from ecalwindows.formats.ndjson.writer import EVENTS_HEADER
 from ecalwindows.formats.parquet.index import write_parquet_index
 from ecalwindows.formats.parquet.writer import TableWriter
 from ecalwindows.formats.suffixes import EVENTS_SUFFIX, MATCHED, PART_SUFFIXES, UNMATCHED
+from ecalwindows.formats.summed_file import SummedFile, file_records
 from ecalwindows.formats.tfrecord import layout
 
 
@@ -40,19 +40,19 @@ from ecalwindows.formats.tfrecord import layout
 class Written:
     """A file of the finished dataset; windows: None where it holds none (the table of events).
 
-    source : what the manifest of the part says of the file of which this is a copy; writer : else, what has written it
+    source : what the manifest of the part says of the file of which this is a copy; files : else, the file as written
     """
 
     path: Path
     split: str | None
     windows: int | None
     source: FileRecord | None = None
-    writer: Closing | None = None
+    files: Sequence[SummedFile] = ()
 
     def record(self, base: Path) -> FileRecord:
         """Size and checksum: of a copy those of its source, which are proven before it is copied. Raises OSError."""
         if self.source is None:
-            return file_records([self.path], base, [self.path], [self.writer] if self.writer else [])[0]
+            return file_records([self.path], base, [self.path], self.files)[0]
         if self.source.bytes != self.path.stat().st_size:
             raise OSError(errno.EIO, "the copy has another size than what was copied", str(self.path))
         return self.source.model_copy(update={"name": self.path.relative_to(base).as_posix()})
@@ -85,7 +85,7 @@ class Outlets:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.writers[split] = opened = self.open(path)
             self.stack.enter_context(opened)
-            self.written[split] = Written(path, split, 0 if self.counts_windows else None, writer=opened)
+            self.written[split] = Written(path, split, 0 if self.counts_windows else None, files=opened.files)
         return self.writers[split]
 
     def put(self, rows: Any, keys: Words) -> None:
@@ -198,7 +198,7 @@ def _copied(part: Part, name: str, split: str | None, folder: Path) -> list[Writ
         written.append(Written(targets[kind], split, rows))
         targets[kind].parent.mkdir(parents=True, exist_ok=True)
         if kind == WINDOWS and part.manifest.format == "ndjson" and not source.name.endswith(".zst"):
-            written[-1].writer = compress_lines([source], targets[kind])
+            written[-1].files = compress_lines([source], targets[kind])
         else:
             _copy(part, source, written[-1])
     return written
@@ -222,13 +222,13 @@ def _kept(part: Part, name: str, folder: Path) -> list[Written]:
     return written
 
 
-def compress_lines(sources: Sequence[Path], path: Path) -> TextFile:
-    """Write the lines of texts, one after the other, as zst; the file knows its checksum."""
+def compress_lines(sources: Sequence[Path], path: Path) -> Sequence[SummedFile]:
+    """Write the lines of texts, one after the other, as zst. The file that is written is returned."""
     with TextFile(path, "zst") as file:
         for source in sources:
             for piece in line_pieces(source):
                 file.write(piece)
-    return file
+    return file.files
 
 
 def _routed(part: Part, name: str, splits: Splits | None, folder: Path) -> list[Written]:
@@ -270,5 +270,5 @@ def write_empty(part: Part, name: str, split: str, folder: Path) -> list[Written
     for kind, path in paths.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         with opened(part, kind, path) as file:
-            written.append(Written(path, split, None if kind == EVENTS else 0, writer=file))
+            written.append(Written(path, split, None if kind == EVENTS else 0, files=file.files))
     return written

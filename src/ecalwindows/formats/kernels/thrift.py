@@ -21,7 +21,7 @@ SKIP, NUMBER, INSIDE = map(fixed, range(3))
 """What is done with a field: nothing, its place and value are noted, or its structs are gone through."""
 
 BEGIN, END = map(fixed, (-1, -2))
-"""What stands for the depth where a list begins and ends."""
+"""In place of a depth: here a list begins, or ends."""
 
 DEEPEST = 32
 """Lists and structs inside each other."""

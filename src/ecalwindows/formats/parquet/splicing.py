@@ -123,14 +123,14 @@ def taken_apart(file: memoryview) -> Group:
     rows, after_rows, n_rows = outer[0, N_ROWS]
     groups, group, _ = outer[BEGIN, ROW_GROUPS]
     end, *_ = outer[END, ROW_GROUPS]
-    changing = [row for depth, field, *row in found if depth > 0 and field != SIZE]
-    firsts, lasts = [group, *(last for _, last, _ in changing)], [*(first for first, _, _ in changing), end]
+    changing = [row for depth, *row in found if depth > 0 and row[0] != SIZE]
+    firsts, lasts = [group, *(last for _, _, last, _ in changing)], [*(first for _, first, *_ in changing), end]
     return Group(
         chunks=file[len(MAGIC) : start],
         n_rows=n_rows,
         texts=[data[first:last] for first, last in zip(firsts, lasts, strict=True)],
         numbers=[value for *_, value in changing],
-        are_places=[field != ORDINAL for depth, field, *_ in found if depth > 0 and field != SIZE],
+        are_places=[field != ORDINAL for field, *_ in changing],
         around=(data[:rows], data[after_rows:groups], data[end:]),
     )
 
