@@ -172,6 +172,13 @@ def reading_of(options: dict[str, Any]) -> Any:
     return Reading(**{name: options[name] for name in Reading.__dataclass_fields__ if name in options})
 
 
+def begun_sums(inputs: tuple[str, ...], jobs: int) -> Any:
+    """Checksums of the inputs, begun while a command of several threads imports; they end with the command."""
+    from ecalwindows.core.files.adler32 import BegunSums
+
+    return click.get_current_context().with_resource(BegunSums(inputs if jobs != 1 else ()))
+
+
 def chosen_settings(options: dict[str, Any]) -> Any:
     """The settings file with the given options in place of its values, checked."""
     from ecalwindows.core.settings import read_settings, warn_of_unused, window_settings

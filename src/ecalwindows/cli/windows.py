@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ecalwindows.cli.options import chosen_settings, reading_of, reading_options, setting_options
+from ecalwindows.cli.options import begun_sums, chosen_settings, reading_of, reading_options, setting_options
 from ecalwindows.cli.printing import say
 
 
@@ -55,6 +55,7 @@ def windows(inputs: tuple[str, ...], outputs: tuple[str, ...], **options: Any) -
     from ecalwindows.cli.progress import progress, to_stdout, warnings_shown
     from ecalwindows.core.lazy import quick_imports
 
+    begun = begun_sums(inputs, options["jobs"])
     with quick_imports():
         from ecalwindows.cli.texts.windows import summary
         from ecalwindows.commands.windows import write_windows
@@ -81,6 +82,7 @@ def windows(inputs: tuple[str, ...], outputs: tuple[str, ...], **options: Any) -
             overwrite=options["overwrite"],
             progress=step_done,
             observer=print_seeds if options["debug"] else None,
+            begun=begun,
         )
     if not quiet:
         say(summary(report), err=on_stdout)

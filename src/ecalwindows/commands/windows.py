@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from ecalwindows.core.arrays import keep_freed_memory
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.events import Events
+from ecalwindows.core.files.adler32 import NOTHING, BegunSums, adler32
 from ecalwindows.core.files.file_state import refuse_changed
 from ecalwindows.core.files.output import (
     check_output,
@@ -42,7 +43,7 @@ from ecalwindows.dataset.splits import Splits
 from ecalwindows.dumper.headers import Input, Inputs, settings_for
 from ecalwindows.dumper.read import no_events
 from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_results, reading_of
-from ecalwindows.formats.manifest import FileRecord, InputRecord, Manifest, adler32
+from ecalwindows.formats.manifest import FileRecord, InputRecord, Manifest
 from ecalwindows.formats.parquet.definition import FeaturesDefinition
 from ecalwindows.formats.writers import OutputPlan, check_outputs, encoder, output_plans, put_all
 from ecalwindows.windowing.pipeline import Counts, Made, make_windows
@@ -146,6 +147,7 @@ def write_windows(
     overwrite: bool = True,
     progress: Progress | None = None,
     observer: Observer | None = None,
+    begun: BegunSums | None = None,
 ) -> Report:
     """Make the windows of dumper files and write them to one output, atomically; or to several, all of them or none.
 
@@ -157,12 +159,13 @@ def write_windows(
     definition : what Parquet holds, or its name ("default", "seed") or JSON file
     weights : file of weights for TFRecord; none: all windows weigh 1
     part : name of the part, which TFRecord has in its file names
+    begun : checksums of inputs that were begun while the program started
     Raises an EcalWindowsError for anything that a user can correct; then nothing has changed under the output's name.
     """
     paths = [Path(path) for path in ([output] if isinstance(output, str | Path) else output)]
     plans = output_plans(paths, format, definition, part=part, weights=weights)
     return write_outputs(inputs, plans, settings, reading=reading, overwrite=overwrite, progress=progress,
-                         observer=observer)  # fmt: skip
+                         observer=observer, begun=begun)  # fmt: skip
 
 
 def write_outputs(
@@ -176,6 +179,7 @@ def write_outputs(
     splits: Splits | None = None,
     progress: Progress | None = None,
     observer: Observer | None = None,
+    begun: BegunSums | None = None,
 ) -> Report:
     """Make the windows of dumper files once and write them to several outputs, all of them or none.
 
@@ -211,7 +215,7 @@ def write_outputs(
         with written_atomically(every, new=new) as given, Threads(reading.jobs) as threads:
             place = dict(zip(every, given, strict=True))
             described = [output for output in outputs if not is_special(output.plan.path)]
-            sums = Checksums(threads)
+            sums = Checksums(threads, begun)
             with ExitStack() as stack:
                 writers = [
                     writer
@@ -307,16 +311,22 @@ def warn_of_inputs(inputs: Inputs, report: ReadReport, reading: Reading) -> None
 
 
 class Checksums:
-    """Checksums of inputs, which threads make as soon as a file has been read: then it is still in memory."""
+    """Checksums of inputs, which threads make as soon as a file has been read: then it is still in memory.
 
-    def __init__(self, threads: Threads) -> None:
-        self._threads = threads
+    begun : those that were begun before there was other work; they go no further
+    """
+
+    def __init__(self, threads: Threads, begun: BegunSums | None = None) -> None:
+        self._threads, self._begun = threads, begun
         self._coming: dict[str, Future[str]] = {}
+        if begun is not None:
+            begun.stop()
 
     def begin(self, file: Input) -> None:
         """Begin with that of a file; remote files have none."""
         if not is_remote(file.path):
-            self._coming[file.path] = self._threads.begin(partial(adler32, file.path, self._threads))
+            begun = self._begun.of(file.path, file.state) if self._begun else NOTHING
+            self._coming[file.path] = self._threads.begin(partial(adler32, file.path, self._threads, begun))
 
     def of(self, file: Input) -> str | None:
         """The Adler-32 of a file; None for remote files. Raises OSError."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zlib
 from collections import Counter
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -21,15 +19,10 @@ from ecalwindows.core.files.output import write_text_atomically
 from ecalwindows.core.own_sum import sealed_text
 from ecalwindows.core.setting_types import Frozen
 from ecalwindows.core.settings import PileUpUse
-from ecalwindows.core.threads import Threads
 from ecalwindows.formats.known_values import ModelVersion, RecordedNotes, RecordedSettings
 
 Format = Literal["parquet", "ndjson", "tfrecord", "matches"]
 """What parts can contain: windows, in three formats, or matched clusters (Parquet; not a format of windows)."""
-
-
-ADLER_PART, ADLER_BASE = 1 << 24, 65521
-"""Bytes of which a thread makes an Adler-32 at a time; the number modulo which its two sums are."""
 
 
 class InputRecord(Frozen):
@@ -102,28 +95,6 @@ def size_and_sha256(path: str | Path) -> tuple[int, str]:
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return os.fstat(file.fileno()).st_size, digest
-
-
-def adler32(path: str | Path, threads: Threads | None = None) -> str:
-    """The Adler-32 checksum of a file in eight hexadecimal digits; threads share the parts of the file."""
-    firsts = range(0, max(os.path.getsize(path), 1), ADLER_PART)
-    low, high = 1, 0
-    for sum_of_part, n_bytes in (threads or Threads()).together(
-        [partial(_adler32_of, path, first) for first in firsts]
-    ):
-        high = (high + (sum_of_part >> 16) + n_bytes * (low - 1)) % ADLER_BASE
-        low = (low + (sum_of_part & 0xFFFF) - 1) % ADLER_BASE
-    return f"{high << 16 | low:08x}"
-
-
-def _adler32_of(path: str | Path, first: int) -> tuple[int, int]:
-    """The checksum of a part of a file, and its length."""
-    checksum, n_bytes = 1, 0
-    with open(path, "rb") as file:
-        file.seek(first)
-        while piece := file.read(min(1 << 20, ADLER_PART - n_bytes)):
-            checksum, n_bytes = zlib.adler32(piece, checksum), n_bytes + len(piece)
-    return checksum, n_bytes
 
 
 def refuse_linked_manifest(path: Path) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ecalwindows.core.errors import BadFileError, OutputError, needs_extra
+from ecalwindows.core.files.adler32 import adler32
 from ecalwindows.core.files.hidden_names import OLD, PARTIAL, hidden_name, left_by_others, taken_apart, this_writer
 from ecalwindows.core.files.inside import escape_problem
 from ecalwindows.core.files.json_files import UnreadableError, parsed_object
 from ecalwindows.core.urls import path_of, server_of
-from ecalwindows.formats.manifest import FOLDER, adler32
+from ecalwindows.formats.manifest import FOLDER
 from ecalwindows.production.errors import ServerError
 
 log = logging.getLogger(__name__)

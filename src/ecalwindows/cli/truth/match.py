@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ecalwindows.cli.options import (
+    begun_sums,
     chosen_settings,
     reading_of,
     reading_options,
@@ -48,6 +49,7 @@ def match(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     """
     from ecalwindows.core.lazy import quick_imports
 
+    begun = begun_sums(inputs, options["jobs"])
     with quick_imports():
         from ecalwindows.cli.progress import finished
         from ecalwindows.cli.texts.match import match_text
@@ -56,5 +58,5 @@ def match(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     settings = chosen_settings(options)
     finished(
         write_matches, list(inputs), output, settings, reading=reading_of(options), overwrite=options["overwrite"],
-        quiet=options["quiet"], text=match_text, found="matched clusters",
+        begun=begun, quiet=options["quiet"], text=match_text, found="matched clusters",
     )  # fmt: skip

@@ -18,6 +18,7 @@ from ecalwindows.commands.windows import (
 )
 from ecalwindows.core.errors import SettingsError
 from ecalwindows.core.events import Events
+from ecalwindows.core.files.adler32 import BegunSums
 from ecalwindows.core.files.output import (
     check_output,
     is_replaced,
@@ -58,10 +59,12 @@ def write_matches(
     reading: Reading | None = None,
     overwrite: bool = True,
     progress: Progress | None = None,
+    begun: BegunSums | None = None,
 ) -> MatchReport:
     """Write the matched clusters of dumper files to one Parquet file, written atomically.
 
     inputs : a file, folder, glob or URL, or a list of them
+    begun : checksums of inputs that were begun while the program started
     Raises an EcalWindowsError for anything that a user can correct; then nothing has changed under the output's name.
     """
     began, path = time.monotonic(), Path(output)
@@ -84,7 +87,7 @@ def write_matches(
         with written_atomically(paths, new=new) as places, Threads(reading.jobs) as threads:
             metadata = {"ecalwindows": json.dumps(origin, sort_keys=True)}
             columns = list(MATCH_COLUMNS.values())
-            sums = Checksums(threads)
+            sums = Checksums(threads, begun)
             with FlatWriter(places[-1], columns, metadata=metadata, threads=threads) as writer:
                 writer.write(matched_clusters(no_events(), chosen, use_pileup=False).columns)
                 steps = iter_results(
