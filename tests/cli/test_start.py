@@ -11,11 +11,11 @@ from helpers.cli import run
 from helpers.golden_files import GOLDEN
 
 NEVER = {
-    "IPython", "_pytest", "awkward", "boost_histogram", "cffi", "cloudpickle", "dask", "html", "iminuit", "markdown_it",
-    "matplotlib", "mplhep", "onnx", "onnxruntime", "pandas", "pyarrow.dataset", "pycparser", "rich", "scipy",
-    "tensorflow", "torch", "yaml", "ecalwindows.evaluation", "ecalwindows.plots", "ecalwindows.production",
-    "ecalwindows.report", "ecalwindows.simulation", "ecalwindows.studies", "ecalwindows.training",
-    "ecalwindows.validation",
+    "IPython", "_pytest", "asyncio", "awkward", "boost_histogram", "cffi", "cloudpickle", "dask", "fsspec", "html",
+    "iminuit", "markdown_it", "matplotlib", "mplhep", "onnx", "onnxruntime", "pandas", "pyarrow.dataset", "pycparser",
+    "rich", "scipy", "tensorflow", "torch", "yaml", "ecalwindows.evaluation", "ecalwindows.plots",
+    "ecalwindows.production", "ecalwindows.report", "ecalwindows.simulation", "ecalwindows.studies",
+    "ecalwindows.training", "ecalwindows.validation",
 }  # fmt: skip
 """Modules that take long to import, and that windows of a local file do not need."""
 
@@ -108,5 +108,41 @@ def test_a_library_that_is_imported_later_works_in_whatever_way_it_was_imported(
         "import awkward as second\n"
         "from yaml import safe_load\n"
         "assert first.Array is second.Array and yaml.safe_load is safe_load and second is sys.modules['awkward']\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_was_imported_of_a_library_by_name_works_later() -> None:
+    code = (
+        "import sys\n"
+        "from ecalwindows.core.lazy import quick_imports\n"
+        "with quick_imports():\n"
+        "    import fsspec as first, fsspec.asyn\n"
+        "    from fsspec.implementations.local import LocalFileSystem\n"
+        "    from fsspec.core import url_to_fs\n"
+        "    import uproot\n"
+        "assert not {'asyncio', 'fsspec', 'fsspec.core'} & {*sys.modules}\n"
+        "found, path = url_to_fs('file:///one')\n"
+        "assert path == '/one' and isinstance(found, LocalFileSystem) and not isinstance(1, LocalFileSystem)\n"
+        "class Own(LocalFileSystem): pass\n"
+        "import fsspec as second, fsspec.implementations.local as local\n"
+        "assert Own.__bases__ == (local.LocalFileSystem,) and LocalFileSystem.protocol == Own.protocol\n"
+        "assert not hasattr(first, 'none') and first.core is second.core and first.asyn.get_loop().is_running()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_library_of_which_more_is_imported_is_imported_at_once() -> None:
+    code = (
+        "import sys\n"
+        "from ecalwindows.core.lazy import quick_imports\n"
+        "with quick_imports():\n"
+        "    import fsspec as first\n"
+        "    from fsspec.core import open as named\n"
+        "    from fsspec.implementations.local import LocalFileSystem\n"
+        "    import fsspec.spec\n"
+        "    class Own(LocalFileSystem): pass\n"
+        "import fsspec, fsspec.core\n"
+        "assert fsspec.spec.AbstractFileSystem in Own.__mro__ and first.open is fsspec.open is fsspec.core.open\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -17,7 +18,8 @@ NOT_USED = ("cffi", "cloudpickle", "coverage", "scipy", "pyarrow._azurefs", "pya
             "pyarrow._s3fs")  # fmt: skip
 """What numba and pyarrow import where it is installed, and no command uses: they take that for not installed."""
 
-SELDOM_USED = ("awkward", "html", "yaml")
+SELDOM_USED = ("asyncio", "awkward", "fsspec", "fsspec.asyn", "fsspec.core", "fsspec.implementations.cached",
+               "fsspec.implementations.local", "html", "uproot.writing._dask_write", "yaml")  # fmt: skip
 """What uproot and numba import, and use for few inputs or not at all: a `Lazy` takes its place meanwhile."""
 
 is_quick = False
@@ -39,7 +41,7 @@ def quick_imports() -> Iterator[None]:
         return
     is_quick = True
     was_on, hidden = gc.isenabled(), [name for name in NOT_USED if name not in sys.modules]
-    later = {name: Lazy(name) for name in SELDOM_USED if name not in sys.modules}
+    later = {name: Lazy(name) for name in SELDOM_USED if library_of(name) not in sys.modules}
     gc.disable()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -54,8 +56,7 @@ def quick_imports() -> Iterator[None]:
     finally:
         for name in hidden:
             sys.modules.pop(name, None)
-        for lazy in later.values():
-            lazy.leave()
+        leave_table(later)
         gc.freeze()
         if was_on:
             gc.enable()
@@ -79,10 +80,50 @@ class Lazy:
         self._name = name
 
     def __getattr__(self, name: str) -> Any:
-        self.leave()
-        return getattr(import_module(self._name), name)
+        """Something of the library; while a module of it is in the table, what is imported from that by name."""
+        if "." not in self._name or sys.modules.get(self._name) is not self:  # type: ignore[comparison-overlap]
+            return self.used(name)
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return LazyName(self, name)
 
-    def leave(self) -> None:
-        """Stand for the library in the table of modules no longer: the next import finds the library itself."""
+    def used(self, name: str) -> Any:
+        """Something of the library, or a module of it, which is imported now."""
         if sys.modules.get(self._name) is self:  # type: ignore[comparison-overlap]
-            del sys.modules[self._name]
+            leave_table(other for other in SELDOM_USED if library_of(other) == library_of(self._name))
+        library = import_module(self._name)
+        if not hasattr(library, name):
+            with suppress(ModuleNotFoundError):
+                import_module(f"{self._name}.{name}")
+        return getattr(library, name)
+
+
+class LazyName:
+    """A class or function of a library that is imported when it is called, asked for something, or inherited from."""
+
+    def __init__(self, library: Lazy, name: str) -> None:
+        self._used = partial(library.used, name)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._used(), name)
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return self._used()(*arguments, **options)
+
+    def __instancecheck__(self, found: Any) -> bool:
+        return isinstance(found, self._used())
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[Any]:
+        return (self._used(),)
+
+
+def library_of(name: str) -> str:
+    """The library to which a module belongs."""
+    return name.partition(".")[0]
+
+
+def leave_table(names: Iterable[str]) -> None:
+    """No `Lazy` stands for these modules in Python's table any longer: the next import finds the library itself."""
+    for name in names:
+        if isinstance(sys.modules.get(name), Lazy):
+            del sys.modules[name]
