@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import threading
 import time
@@ -14,6 +15,9 @@ from ecalwindows.core.files import adler32 as module
 from ecalwindows.core.files.adler32 import NOTHING, PART, BegunSums, adler32
 from ecalwindows.core.files.file_state import file_state
 from ecalwindows.core.threads import Threads
+
+PAGE = mmap.ALLOCATIONGRANULARITY
+"""Bytes of the smallest parts of which sums can be begun."""
 
 
 def file_of(path: Path, n_bytes: int) -> bytes:
@@ -42,9 +46,9 @@ def test_a_sum_that_was_begun_is_gone_on_with(tmp_path: Path, n_begun: int) -> N
     assert adler32(tmp_path / "file", begun=begun) == f"{zlib.adler32(data):08x}"
 
 
-@pytest.mark.parametrize("n_bytes", [1, 1000, 1001])
+@pytest.mark.parametrize("n_bytes", [1, PAGE, PAGE + 1, 3 * PAGE])
 def test_sums_are_begun_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_bytes: int) -> None:
-    monkeypatch.setattr(module, "BEGUN_PART", 1000)
+    monkeypatch.setattr(module, "BEGUN_PART", PAGE)
     path = tmp_path / "file"
     data = file_of(path, n_bytes)
     with BegunSums([str(path)]) as begun:
@@ -77,11 +81,11 @@ def test_a_file_that_has_changed_is_summed_anew(tmp_path: Path) -> None:
 
 def test_sums_end_with_the_part_that_is_being_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`stop` does not wait for it; the end of the block does."""
-    monkeypatch.setattr(module, "BEGUN_PART", 10)
+    monkeypatch.setattr(module, "BEGUN_PART", PAGE)
     path, goes_on = tmp_path / "file", threading.Event()
-    data = file_of(path, 100)
+    data = file_of(path, 10 * PAGE)
 
-    def slowly(part: memoryview, before: int) -> int:
+    def slowly(part: mmap.mmap, before: int) -> int:
         goes_on.wait(60)
         return zlib.adler32(part, before)
 
@@ -94,5 +98,5 @@ def test_sums_end_with_the_part_that_is_being_made(tmp_path: Path, monkeypatch: 
         begun.stop()
         assert begun.of(str(path), file_state(path)) == NOTHING
         goes_on.set()
-    assert begun.of(str(path), file_state(path)) in (NOTHING, (zlib.adler32(data[:10]), 10))
+    assert begun.of(str(path), file_state(path)) in (NOTHING, (zlib.adler32(data[:PAGE]), PAGE))
     assert not begun._thread.is_alive()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # `BegunSums` works while modules are imported, and needs non
 PART, BLOCK, BASE = 1 << 24, 1 << 20, 65521
 """Bytes of which a thread makes a sum at a time, and which it reads at once; the number modulo which sums are made."""
 
-BEGUN_PART = 1 << 26
+BEGUN_PART = 1 << 25
 """Bytes of which `BegunSums` makes a sum at a time: each time it waits for Python's lock, up to 5 ms."""
 
 Sum = tuple[int, int]
@@ -76,22 +76,19 @@ class BegunSums:
         for path in paths:
             state = file_state(path, fresh=True)
             if state is not None:
-                with suppress(OSError, ValueError):  # an empty file, or one that whoever reads it finds bad
+                with suppress(OSError, ValueError):  # whoever reads the file says so
                     self._begin(path, state)
 
     def _begin(self, path: str, state: FileState) -> None:
         checksum = NOTHING[0]
-        with (
-            open(path, "rb") as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
-            memoryview(content) as view,
-        ):
-            for first in range(0, len(view), BEGUN_PART):
+        with open(path, "rb") as file:
+            for first in range(0, state.bytes, BEGUN_PART):
                 if self._is_stopped:
                     return
-                with view[first : first + BEGUN_PART] as part:
+                n_bytes = min(BEGUN_PART, state.bytes - first)  # one part is mapped at a time: what is counts as memory
+                with mmap.mmap(file.fileno(), n_bytes, access=mmap.ACCESS_READ, offset=first) as part:
                     checksum = zlib.adler32(part, checksum)
-                    self._sums[path] = state, (checksum, first + len(part))
+                self._sums[path] = state, (checksum, first + n_bytes)
 
     def of(self, path: str, state: FileState | None) -> Sum:
         """The sum of the first bytes of a file in this state; `NOTHING` where there is none."""
