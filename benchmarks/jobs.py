@@ -1,6 +1,7 @@
 """How much faster commands are with -j N than with one thread, by the clock. See README.md; or: jobs.py --help
 
-The runs with one thread and with N take turns. A run during which other programs used the processors too is marked.
+The runs with one thread and with N take turns, also with N processes at once, each with one thread and the whole work:
+"apart" is how much more these do in the same time, and what the machine allows.
 """
 
 import argparse
@@ -45,18 +46,30 @@ def busy() -> float:
     return (sum(times) - times[3] - times[4]) / os.sysconf("SC_CLK_TCK")
 
 
-def once(words: list[str], jobs: int, work: Path) -> dict[str, float]:
-    """One run: seconds by the clock and of the processors, peak memory [MB], share that other programs took."""
+def once(words: list[str], jobs: int, work: Path, copies: int = 1) -> dict[str, float]:
+    """One run: seconds by the clock and of the processors, peak memory [MB], share that other programs took.
+
+    copies : so many processes do the same at once, each with an output of its own
+    """
     shutil.rmtree(work, ignore_errors=True)
-    work.mkdir()
+    places = [work / str(number) for number in range(copies)]
+    for place in places:
+        place.mkdir(parents=True)
     before, began = busy(), time.perf_counter()
-    child = subprocess.Popen([COMMAND, *words, "-j", str(jobs), "-q"], stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(child.pid, 0)
-    if status != 0:
+    children = [
+        subprocess.Popen(
+            [COMMAND, *(word.replace(str(work), str(place)) for word in words), "-j", str(jobs), "-q"],
+            stdout=subprocess.DEVNULL,
+        )
+        for place in places
+    ]
+    ends = [os.wait4(child.pid, 0) for child in children]
+    if any(status != 0 for _, status, _ in ends):
         sys.exit(f"failed: {' '.join(words)}")
-    seconds, cpu = time.perf_counter() - began, used.ru_utime + used.ru_stime
+    seconds, cpu = time.perf_counter() - began, sum(used.ru_utime + used.ru_stime for *_, used in ends)
     others = max(0.0, busy() - before - cpu) / seconds / len(os.sched_getaffinity(0))
-    return {"seconds": seconds, "cpu": cpu, "peak": used.ru_maxrss * 1024 / 1e6, "others": others}
+    peak = max(used.ru_maxrss for *_, used in ends) * 1024 / 1e6
+    return {"seconds": seconds, "cpu": cpu, "peak": peak, "others": others}
 
 
 def main() -> None:
@@ -86,26 +99,28 @@ def main() -> None:
             if args.only not in what:
                 continue
             once(todo["tiny"][what], 1, folder / "work")  # compiles what is not compiled yet
-            runs: dict[int, list[dict[str, float]]] = {0: [], 1: [], args.jobs: []}
+            cases = [(todo["tiny"][what], 1, 1), (words, 1, 1), (words, args.jobs, 1), (words, 1, args.jobs)]
+            runs: list[list[dict[str, float]]] = [[] for _ in cases]
             for repeat in range(args.repeats):
-                for jobs, found in runs.items():
+                for (command, jobs, copies), found in zip(cases, runs, strict=True):
                     notify(f"{what}: {repeat + 1} of {args.repeats}")
-                    found.append(once(words if jobs else todo["tiny"][what], max(jobs, 1), folder / "work"))
-            start, alone, several = (
-                {key: min(run[key] for run in found) for key in ("seconds", "cpu", "peak")} for found in runs.values()
+                    found.append(once(command, jobs, folder / "work", copies))
+            start, alone, several, apart = (
+                {key: min(run[key] for run in found) for key in ("seconds", "cpu", "peak")} for found in runs
             )
-            others = max(min(found, key=lambda run: run["seconds"])["others"] for found in runs.values())
+            others = max(min(found, key=lambda run: run["seconds"])["others"] for found in runs)
             rest, shared_rest = (each["seconds"] - start["seconds"] for each in (alone, several))
             of_rest = f"{rest / shared_rest:.2f}" if min(rest, shared_rest) > LEAST else ""
             rows.append([
                 what, *(f"{each['seconds']:.2f}" for each in (start, alone, several)),
                 f"{alone['seconds'] / several['seconds']:.2f}", of_rest,
+                f"{args.jobs * alone['seconds'] / apart['seconds']:.2f}",
                 *(f"{each['cpu']:.2f}" for each in (alone, several)),
                 *(f"{each['peak']:.0f}" for each in (alone, several)), f"{others:.0%}",
             ])  # fmt: skip
     notify("")
     size = sum(file.stat().st_size for file in files) / 1e6
-    head = ["", "start s", "-j 1 s", f"-j {args.jobs} s", "times as fast", "without start", "-j 1 cpu s",
+    head = ["", "start s", "-j 1 s", f"-j {args.jobs} s", "times as fast", "without start", "apart", "-j 1 cpu s",
             f"-j {args.jobs} cpu s", "-j 1 MB", f"-j {args.jobs} MB", "others used"]  # fmt: skip
     Tables(args.markdown).print(f"{len(files)} file(s), {size:.0f} MB; the fastest of {args.repeats} runs", head, rows)
 
