@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel
+from ecalwindows.core.jit import kernel, lean_kernel
 from ecalwindows.studies.kernels.resolution import poisson_weight, quantiles
 
 SHARE = 0.683
@@ -16,14 +16,14 @@ TAIL = 3.0
 """Values further from the median than this number of half intervals are in the tails."""
 
 
-@kernel
+@lean_kernel
 def round_weights(key: Any, round_key: Any, weights: Any) -> None:
     """Fill `weights`, uint8 (n,), with the Poisson weights of one round: as `resolution.poisson_weights` has them."""
     for i in range(len(key)):
         weights[i] = poisson_weight(key[i], round_key)
 
 
-@kernel
+@lean_kernel
 def shortest_interval(values: Any, weights: Any) -> Any:
     """The length of the shortest interval with `SHARE` of sorted values, each of which counts `weights` times."""
     total = 0
@@ -45,7 +45,7 @@ def shortest_interval(values: Any, weights: Any) -> Any:
     return best
 
 
-@kernel
+@lean_kernel
 def share_beyond(values: Any, weights: Any, middle: Any, distance: Any) -> Any:
     """Return the share of weighted values that are further from `middle` than `distance`."""
     total, beyond = 0, 0

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel
+from ecalwindows.core.jit import kernel, lean_kernel
 
 NO_EDGE = -1
 
@@ -35,7 +35,7 @@ def own_edges(seed_offsets: Any, edge_offsets: Any, cluster: Any) -> Any:
     return own
 
 
-@kernel
+@lean_kernel
 def own_score(score: Any, own: Any, window: int) -> Any:
     """Return the score of a seed in its own window, 0 without such an edge."""
     return score[own[window]] if own[window] != NO_EDGE else np.float32(0.0)
@@ -59,7 +59,7 @@ def keep_highest(seed_offsets: Any, cluster_offsets: Any, edge_offsets: Any, clu
                 score[edge] = 0.0
 
 
-@kernel
+@lean_kernel
 def disable_seeds(seed_offsets: Any, edge_offsets: Any, cluster: Any, score: Any, own: Any, threshold: Any) -> None:
     """Set all scores in the window of a seed to 0 that a seed before it takes as a cluster."""
     for graph in range(len(seed_offsets) - 1):

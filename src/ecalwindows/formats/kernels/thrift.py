@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.jit import kernel
+from ecalwindows.core.jit import kernel, lean_kernel
 from ecalwindows.formats.kernels.decimal import fixed
 
 Bytes = NDArray[np.uint8]
@@ -27,7 +27,7 @@ DEEPEST = 32
 """Lists and structs inside each other."""
 
 
-@kernel
+@lean_kernel
 def varint(data: Bytes, at: int) -> tuple[int, int]:
     """A number without a sign that begins at byte `at`, and where it ends."""
     value, shift = np.uint64(0), np.uint64(0)

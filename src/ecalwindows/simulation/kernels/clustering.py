@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel
+from ecalwindows.core.jit import kernel, lean_kernel
 from ecalwindows.simulation.kernels.crystals import N_BARREL, NONE, Crystals
 
 FREE, SEED, LOWER = 0, 1, 2
@@ -56,7 +56,7 @@ def seeds_among(hits: Any, measured: Any, limits: Any, crystals: Crystals, role:
     return seeds[:n]
 
 
-@kernel
+@lean_kernel
 def grow_topological_cluster(seed: int, label: Any, is_hit: Any, labels: Any, crystals: Crystals, members: Any) -> Any:
     """Fill `members` with the crystals of the topological cluster of a seed, and their `labels`; returns its size."""
     members[0], n, at = seed, 1, 0
@@ -71,7 +71,7 @@ def grow_topological_cluster(seed: int, label: Any, is_hit: Any, labels: Any, cr
     return n
 
 
-@kernel
+@lean_kernel
 def mean_position(members: Any, energies: Any, total: float, depth: float, crystals: Crystals, centre: Any) -> None:
     """Fill `centre` (3,) with the mean position [cm] at this depth in the crystals [cm].
 
@@ -129,7 +129,7 @@ def shares(members: Any, n_seeds: int, measured: Any, width: float, crystals: Cr
     return fraction
 
 
-@kernel
+@lean_kernel
 def shared_by_distance(
     members: Any, n_seeds: int, energy: Any, centre: Any, width: float, crystals: Crystals, fraction: Any
 ) -> None:
@@ -217,7 +217,7 @@ def enlarged(array: Any, more: int) -> Any:
     return new
 
 
-@kernel
+@lean_kernel
 def seeds_first(members: Any, role: Any, group: Any) -> Any:
     """Fill `group` with the members, seeds first, otherwise in the same order; returns the number of seeds."""
     n = 0

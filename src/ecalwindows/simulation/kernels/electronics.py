@@ -22,7 +22,7 @@ def noise_in(crystal: int, key: Any, crystals: Crystals) -> Any:
     return crystals.noise[crystal] * quantile(hashed(key, 2 * crystal))
 
 
-@kernel
+@lean_kernel
 def read_out(cells: Any, energies: Any, key: Any, photostatistics: float, crystals: Crystals, measured: Any) -> None:
     """Write the measured energies of crystals with deposits to `measured`.
 

@@ -97,7 +97,7 @@ def new_scratch() -> Any:
     return Scratch(np.zeros(COLUMNS), stack, at_face, np.zeros((5, 3)), np.zeros(N_SLICES))
 
 
-@kernel
+@lean_kernel
 def deposit_electromagnetic(
     state: Any, first: Any, material: Any, material_path: Any, field: float, points: float, exists: Any,
     deposit: Any, touched: Any, n_touched: Any, scratch: Scratch,
@@ -124,7 +124,7 @@ def deposit_electromagnetic(
     return n_touched
 
 
-@kernel
+@lean_kernel
 def deposit_soft_particle(
     state: Any, row: Any, z: float, threshold_scale: float, material: Any, material_path: Any, field: float,
     exists: Any, deposit: Any, touched: Any, n_touched: Any, scratch: Scratch,

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel
+from ecalwindows.core.jit import kernel, lean_kernel
 
 
-@kernel
+@lean_kernel
 def add_points(
     place: Any, offsets: Any, deta: Any, dphi: Any, share: Any, same_side: Any, low: float, steps: Any, grid: Any
 ) -> None:
@@ -39,7 +39,7 @@ def shares_inside(offsets: Any, deta: Any, dphi: Any, share: Any, same_side: Any
     return inside
 
 
-@kernel
+@lean_kernel
 def smallest_box(below: Any, zero: int, wanted: float) -> Any:
     """The box around the seed of smallest area that holds `wanted`: (first, last, width) as numbers of cell edges.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel
+from ecalwindows.core.jit import kernel, lean_kernel
 
 LOW_BITS = 26
 MANTISSA = np.int64((1 << 52) - 1)
@@ -15,7 +15,7 @@ LOW_HALF = np.int64((1 << 27) - 1)
 EXPONENTS = 2048
 
 
-@kernel
+@lean_kernel
 def _add(table: Any, number: Any, bits: Any) -> None:
     """Add a finite number to the place of its exponent; `bits` : int64 view of `number`, both (1,)."""
     word = bits[0]

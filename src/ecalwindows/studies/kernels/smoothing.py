@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel
+from ecalwindows.core.jit import kernel, lean_kernel
 
 
 @kernel
@@ -43,7 +43,7 @@ def smooth_levels(cost: Any, start: int, stiffness: float, most: int, sweeps: in
     return level
 
 
-@kernel
+@lean_kernel
 def copy_turned(level: Any, other: Any) -> None:
     """Write the levels into a map whose rows are the columns of the first one."""
     for i in range(level.shape[0]):
@@ -51,7 +51,7 @@ def copy_turned(level: Any, other: Any) -> None:
             other[j, i] = level[i, j]
 
 
-@kernel
+@lean_kernel
 def are_equal(first: Any, second: Any) -> bool:
     """Whether two maps have the same levels."""
     for i in range(first.shape[0]):
@@ -61,7 +61,7 @@ def are_equal(first: Any, second: Any) -> bool:
     return True
 
 
-@kernel
+@lean_kernel
 def apart(a: int, b: int, stiffness: float, most: int) -> float:
     """What it costs that two neighbours have levels a and b."""
     return stiffness * (a - b) * (a - b) if abs(a - b) <= most else np.inf
@@ -100,7 +100,7 @@ def set_line(cost: Any, level: Any, i: int, stiffness: float, most: int) -> None
         at = came_from[j, at]
 
 
-@kernel
+@lean_kernel
 def shift_sides(cost: Any, level: Any, stiffness: float, most: int) -> None:
     """Shift the rows from one on (0: all) by the same number of levels, where that costs less."""
     n, m, n_levels = cost.shape

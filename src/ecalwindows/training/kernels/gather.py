@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ecalwindows.core.jit import kernel
+from ecalwindows.core.jit import kernel, lean_kernel
 
 AHEAD = 6
 """Windows by which memory is loaded before it is copied: rows are anywhere in a block, and memory is slow to answer."""
@@ -13,7 +13,7 @@ LINE, MOST = 16, 640
 """Numbers of a line of the cache, and those of a window that are loaded ahead; the processor goes on by itself."""
 
 
-@kernel
+@lean_kernel
 def load_ahead(values: Any, first: int, last: int) -> float:
     """Load the numbers first, ..., last - 1 of a flat array; the sum of some of them, which makes it happen."""
     found = 0.0
@@ -22,7 +22,7 @@ def load_ahead(values: Any, first: int, last: int) -> float:
     return found
 
 
-@kernel
+@lean_kernel
 def copy_numbers(values: Any, out: Any) -> None:
     """`out[:] = values`, for which numba takes a second to compile the text of its error."""
     if len(out) != len(values):
@@ -31,7 +31,7 @@ def copy_numbers(values: Any, out: Any) -> None:
         out[k] = values[k]
 
 
-@kernel
+@lean_kernel
 def place_of(place: int, seed: int, places: int, seed_first: bool) -> int:
     """The place of a cluster of a window, -1 where it finds none. seed : place of the seed in the window, -1 for none.
 
@@ -122,7 +122,7 @@ def clear_padded(mask: Any, hit_mask: Any, features: Any, labels: Any, hits: Any
             flat[first : first + k * hits.shape[3]] = 0
 
 
-@kernel
+@lean_kernel
 def fill_texts(offsets: Any, data: Any, rows: Any, targets: Any, out_offsets: Any, out: Any) -> None:
     """Copy texts `rows` to those at `targets`; offsets : where the bytes of each text begin."""
     for i in range(len(rows)):
@@ -192,7 +192,7 @@ def fill_rows(values: Any, rows: Any, targets: Any, out: Any) -> float:
     return ahead
 
 
-@kernel
+@lean_kernel
 def fill_columns(values: Any, rows: Any, targets: Any, out: Any) -> None:
     """Copy rows `rows` of a matrix to columns `targets` of another."""
     for k in range(values.shape[1]):
@@ -220,7 +220,7 @@ def fill_windows(
     return ahead
 
 
-@kernel
+@lean_kernel
 def fill_scaled(
     values: Any, shift: Any, width: Any, none: Any, replaces: bool, instead: Any, out: Any, feature: int, flag: int
 ) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel
+from ecalwindows.core.jit import kernel, lean_kernel
 
 f32 = np.float32
 
 
-@kernel
+@lean_kernel
 def in_parabolas(seed_eta: float, dphi: float, energy: float, eta: float) -> Any:
     """CMS's inMustache: single precision up to the coefficients of the parabolas, double precision after."""
     if not energy > 0:
@@ -40,7 +40,7 @@ def in_parabolas(seed_eta: float, dphi: float, energy: float, eta: float) -> Any
     return cut_low < deta < cut_up
 
 
-@kernel
+@lean_kernel
 def in_dynamic_dphi(seed_eta: float, dphi: float, energy: float, eta: float) -> Any:
     """CMS's inDynamicDPhiWindow, in double precision."""
     if not energy > 0:

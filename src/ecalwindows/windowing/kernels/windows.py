@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel
+from ecalwindows.core.jit import kernel, lean_kernel
 
 
-@kernel
+@lean_kernel
 def wrapped(angle: Any) -> Any:
     """The same angle in [-pi, pi]; unchanged when it is there already."""
     if not abs(angle) > math.pi:
@@ -25,14 +25,14 @@ def wrapped(angle: Any) -> Any:
     return rest
 
 
-@kernel
+@lean_kernel
 def is_inside(seed_eta: float, seed_phi: float, up: float, down: float, width: float, eta: float, phi: float) -> bool:
     """Whether (eta, phi) lies in the window of a seed; all bounds inclusive; false for NaN."""
     deta = eta - seed_eta if seed_eta >= 0 else seed_eta - eta
     return down <= deta <= up and abs(wrapped(seed_phi - phi)) <= width
 
 
-@kernel
+@lean_kernel
 def sort_rows(order: Any, spare: Any, key: Any, begin: int, end: int) -> None:
     """Order the row numbers in order[begin:end] by decreasing key, ties as they are, NaN last (merge sort)."""
     size = 1
