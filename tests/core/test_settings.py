@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
+import awkward as ak
 import click
 import pytest
-from helpers.cli import attempt, commands
+from helpers.cli import attempt, commands, run
 from helpers.golden_files import GOLDEN
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -307,6 +308,13 @@ def test_components_of_hits_are_read_from_both_places(content: Any, hits: tuple[
     definition = features_definition(tmp_path / "f.json")
     assert definition.hits == hits
     assert definition.groups == {"cl_features": ("en_cluster",), "window_metadata": ("flavour",)}
+
+
+def test_a_group_without_names_is_left_out(tmp_path: Path) -> None:
+    """Parquet cannot hold a record without fields."""
+    (tmp_path / "f.json").write_text(json.dumps({"features_dict": CMS | {"cl_labels": [], "seed_metadata": []}}))
+    run("windows", str(GOLDEN / "electrons.root"), "-o", str(tmp_path / "w.parquet"), "-f", str(tmp_path / "f.json"))
+    assert ak.fields(ak.from_parquet(tmp_path / "w.parquet")) == ["cl_features", "window_metadata", "cl_h"]
 
 
 @pytest.mark.parametrize("place", ["beside", "inside"])

@@ -92,7 +92,8 @@ def _definition(content: Any, where: str) -> FeaturesDefinition:
         if key not in ("features_dict", HITS):
             raise _wrong(f"unknown key {shown_value(key)}", form, where)
     named = {group: names for group, names in content["features_dict"].items() if group != HITS}
-    groups = {group: _group(group, names, where) for group, names in named.items()}
+    read = {group: _group(group, names, where) for group, names in named.items()}
+    groups = {group: names for group, names in read.items() if names}  # Parquet cannot hold a record without fields
     if not any("flavour" in names for names in groups.values()):
         groups["window_metadata"] = (*groups.get("window_metadata", ()), "flavour")
     given = [place[HITS] for place in (content, content["features_dict"]) if HITS in place]
