@@ -271,6 +271,16 @@ def test_exit_codes(folder: Path, tmp_path: Path) -> None:
     assert ran.code == 2 and "it has 15 bytes, its manifest says" in ran.err
 
 
+def test_windows_without_names_are_not_compared_one_by_one(tmp_path: Path) -> None:
+    """The packaged definition `seed` has no ids: a file of it was DIFFERENT from itself."""
+    same = str(tmp_path / "w.parquet")
+    run("windows", ELECTRONS, "-o", same, "-f", "seed")
+    ran = attempt("compare", same, same)
+    assert ran.code == 2
+    assert ran.out.splitlines()[-1].startswith("not compared window by window: both need")
+    assert re.search(r"^et_seed +0\.000 +A ", ran.out, flags=re.MULTILINE)  # distributions are compared
+
+
 @given(st.data())
 def test_counts_equal_the_slow_reference(data: Any) -> None:
     """Few windows, few values, so that many are equal; some clusters are left out."""

@@ -31,8 +31,8 @@ def compare(a: str, b: str, quiet: bool, **options: Any) -> None:
     """Compare the datasets A and B: finished ones, folders or files, of any formats.
 
     Common windows have the same window_index, else the same run, lumi, event, seed eta and phi. Each column that both
-    datasets have is compared for them, value by value. Without common windows the distributions are compared: mean,
-    width, quantiles, KS distance.
+    datasets have is compared for them, value by value. Without common windows, or without these columns, the
+    distributions are compared: mean, width, quantiles, KS distance.
     """
     from ecalwindows.cli.progress import finished
     from ecalwindows.cli.texts.compare import comparison_text
@@ -40,4 +40,4 @@ def compare(a: str, b: str, quiet: bool, **options: Any) -> None:
 
     found = finished(compare_datasets, a, b, quiet=quiet, text=comparison_text, last_line=True, noun="files", **options)
     if not found.is_equal:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(1 if found.match.has_names else 2)

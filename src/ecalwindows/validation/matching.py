@@ -72,6 +72,8 @@ class Match:
         Windows that only A has, that only B has.
     repeated
         Windows of A and of B whose key is there twice.
+    has_names
+        Whether both have the columns of one way; without them nobody knows which windows are common.
     """
 
     kind: str
@@ -79,6 +81,7 @@ class Match:
     windows: tuple[int, int]
     only: tuple[int, int] = (0, 0)
     repeated: tuple[int, int] = (0, 0)
+    has_names: bool = True
 
 
 def keys(batch: WindowBatch, kind: str) -> Words:
@@ -109,7 +112,7 @@ def matched(sides: tuple[Side, Side], done: Done) -> Match:
             repeated = [int(counts[counts > 1].sum()) for _, counts in unique]
             only = [n - len(common) - more for n, more in zip(windows, repeated, strict=True)]
             return Match(kind, common, windows, (only[0], only[1]), (repeated[0], repeated[1]))
-    return Match("", np.empty(0, np.uint64), windows, windows)
+    return Match("", np.empty(0, np.uint64), windows, windows, has_names=bool(kinds) or not all(windows))
 
 
 def _keys_of(side: Side, kinds: Collection[str], done: Done) -> tuple[int, dict[str, Words]]:

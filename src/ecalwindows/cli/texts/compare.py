@@ -8,10 +8,11 @@ from ecalwindows.commands.compare import Compared
 from ecalwindows.core.names import counted
 from ecalwindows.validation.comparison import ColumnDifference
 from ecalwindows.validation.drift import QUANTILES, Drift
+from ecalwindows.validation.matching import KINDS
 
 
 def comparison_text(found: Compared) -> str:
-    """The report. Last line: `equal: N windows` or `DIFFERENT: ...`."""
+    """The report. Last line: `equal: N windows`, `DIFFERENT: ...`, or `not compared ...`."""
     lines = list(_head(found))
     if found.comparison.windows:
         lines += ["", *_differences(found)]
@@ -100,6 +101,9 @@ def _verdict(found: Compared) -> str:
     match, comparison = found.match, found.comparison
     if found.is_equal:
         return f"equal: {counted(match.windows[0], 'window')}"
+    if not match.has_names:
+        ways = " or ".join(KINDS)
+        return f"not compared window by window: both need the columns of {ways}"
     if not match.kind:
         return f"DIFFERENT: no common windows ({match.windows[0]:,} in A, {match.windows[1]:,} in B)"
     columns = sum(bool(column.differ) for column in comparison.columns.values())
