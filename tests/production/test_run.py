@@ -326,6 +326,13 @@ def test_the_plan_is_reported_with_sizes_and_jobs(dumps: Path, tmp_path: Path) -
     assert not (tmp_path / "dataset.production").exists()
 
 
+def test_an_estimate_is_of_all_formats(dumps: Path, tmp_path: Path) -> None:
+    """A production of NDJSON was refused for the features definition that it does not have."""
+    formats = ["ndjson", "tfrecord", "parquet"]
+    out = run("production", "plan", str(begun(tmp_path, dumps, formats=formats)), "--estimate").out
+    assert "time of one processor" in out and "ele" in out
+
+
 def test_status_and_report_of_a_finished_production(mine: Path) -> None:
     status = run("production", "status", str(mine), "--watch").out
     assert f"all{N:>31}         0         0         0" in status and "the dataset is finished" in status

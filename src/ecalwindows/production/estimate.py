@@ -6,13 +6,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecalwindows.commands.windows import Report, write_windows
+from ecalwindows.commands.windows import Report, write_outputs
 from ecalwindows.core.errors import SettingsError
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.dumper.headers import check_inputs
 from ecalwindows.dumper.reading import Reading
-from ecalwindows.formats.parquet.definition import features_definition
-from ecalwindows.formats.writers import Format
+from ecalwindows.production.kinds.dumper_files import window_plans
 from ecalwindows.production.plan import Plan
 
 EVENTS = 500
@@ -45,24 +44,26 @@ def _estimate(plan: Plan, name: str, events: int) -> Estimate:
     entries = [entry for job in plan.jobs if job.sample == name for entry in job.inputs]
     probe = sorted(entries, key=lambda entry: entry.bytes or 0)[len(entries) // 2]
     settings = plan.production.settings_of(plan.production.sample(name))
-    probes = [_probe(plan, probe.path, settings, format, events) for format in plan.production.formats]
-    counts = probes[0][0].counts
+    report, size = _probe(plan, probe.path, settings, events)
+    counts = report.counts
     n_events = check_inputs([probe.path], WindowSettings(tree=settings.tree), frozenset()).n_events  # from its header
     share = max(counts.events, 1) / max(n_events, 1)
     scale = sum(entry.bytes or 0 for entry in entries) / (probe.bytes or 1) / share
-    seconds, size = sum(report.seconds for report, _ in probes), sum(size for _, size in probes)
-    return Estimate(name, counts.events * scale, counts.windows_kept * scale, seconds * scale, size * scale)
+    return Estimate(name, counts.events * scale, counts.windows_kept * scale, report.seconds * scale, size * scale)
 
 
-def _probe(plan: Plan, path: str, settings: WindowSettings, format: Format, events: int) -> tuple[Report, int]:
-    """The first events in one format, and bytes of output; one event is made before, so that compiling is not timed."""
+def _probe(plan: Plan, path: str, settings: WindowSettings, events: int) -> tuple[Report, int]:
+    """The first events, read once for all formats, and bytes of output.
 
-    def written(folder: str, n: int) -> Report:
-        out = Path(folder) / f"{n}{plan.production.suffix(format)}"
-        definition = features_definition(plan.production.features_def)
-        return write_windows(path, out, settings, format=format, reading=Reading(events=(0, n)), definition=definition)
+    One event is made before, so that compiling is not timed.
+    """
+
+    def written(folder: Path, n: int) -> Report:
+        folders = {format: folder / str(n) / format for format in plan.production.formats}
+        plans = window_plans(plan.production, "0", folders)
+        return write_outputs(path, plans, settings, reading=Reading(events=(0, n), warns=False))
 
     with tempfile.TemporaryDirectory(prefix="ecalwindows-estimate-") as folder:
-        written(folder, 1)
-        report = written(folder, events)
+        written(Path(folder), 1)
+        report = written(Path(folder), events)
         return report, sum(file.stat().st_size for file in report.outputs)

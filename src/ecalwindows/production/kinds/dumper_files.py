@@ -12,11 +12,12 @@ from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.events import Events
 from ecalwindows.dumper.inputs import input_files
 from ecalwindows.dumper.reading import Reading
-from ecalwindows.formats.writers import Format, output_plan
+from ecalwindows.formats.writers import Format, OutputPlan, output_plan
 from ecalwindows.production.job_state import BadInput
 from ecalwindows.production.kinds.parts import MadePart
 from ecalwindows.production.plan import Job, Plan
 from ecalwindows.production.remote_inputs import with_answers
+from ecalwindows.production.settings import Production
 from ecalwindows.windowing.pipeline import Made
 from ecalwindows.windowing.seed_reasons import seed_lines
 
@@ -35,14 +36,7 @@ class WindowParts(DumperFiles):
     def make(self, plan: Plan, job: Job, folders: Mapping[Format, Path]) -> MadePart:
         """The windows of the job's inputs, read once for all formats."""
         production = plan.production
-        plans = [
-            output_plan(
-                folder if format == "tfrecord" else folder / f"{job.part}{production.suffix(format)}",
-                format, production.features_def if format == "parquet" else None, part=job.part,
-                weights=production.weights if format == "tfrecord" else None,
-            )
-            for format, folder in folders.items()
-        ]  # fmt: skip
+        plans = window_plans(production, job.part, folders)
 
         def write(reading: Reading) -> Report:
             return write_outputs(
@@ -76,6 +70,18 @@ class MatchedParts(DumperFiles):
         output, reading = folders["matches"] / f"{job.part}.parquet", _reading(production.strict)
         report = with_answers(lambda: write_matches(paths, output, settings, reading=reading))
         return MadePart(report.counts.matched, report.counts.events, _bad(report))
+
+
+def window_plans(production: Production, part: str, folders: Mapping[Format, Path]) -> list[OutputPlan]:
+    """The outputs of a part of windows, one for each format."""
+    return [
+        output_plan(
+            folder if format == "tfrecord" else folder / f"{part}{production.suffix(format)}",
+            format, production.features_def if format == "parquet" else None, part=part,
+            weights=production.weights if format == "tfrecord" else None,
+        )
+        for format, folder in folders.items()
+    ]  # fmt: skip
 
 
 def _reading(strict: bool) -> Reading:
