@@ -310,6 +310,11 @@ def test_components_of_hits_are_read_from_both_places(content: Any, hits: tuple[
     assert definition.groups == {"cl_features": ("en_cluster",), "window_metadata": ("flavour",)}
 
 
+def test_an_unknown_geometry_is_answered_with_the_names() -> None:
+    with pytest.raises(SettingsError, match="'geometry' cannot be 'v4': Input should be 'v1', 'v2' or 'v3'"):
+        window_settings({"geometry": "v4"})
+
+
 def test_a_group_without_names_is_left_out(tmp_path: Path) -> None:
     """Parquet cannot hold a record without fields."""
     (tmp_path / "f.json").write_text(json.dumps({"features_dict": CMS | {"cl_labels": [], "seed_metadata": []}}))

@@ -64,7 +64,7 @@ def main_problem(error: ValidationError) -> ErrorDetails:
     first = problems[0]
     place = first["loc"][:-1]
     forms = [problem for problem in problems if problem["loc"][: len(place)] == place]
-    others = ["literal_error", *(["int_parsing"] if isinstance(first["input"], str) else [])]
+    others = ["literal_error", *(["int_parsing", "model_type"] if isinstance(first["input"], str) else [])]
     if first["type"] == "literal_error" and str(first["loc"][-1]).startswith("literal["):
         return next((problem for problem in forms if problem["type"] not in others), first)
     return first
