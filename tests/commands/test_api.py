@@ -84,6 +84,15 @@ def test_a_short_option_that_is_wrong_is_an_argument_in_python() -> None:
     assert "where:    jobs" in str(caught.value) and "where:    -j" in caught.value.command_line_text
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("step_events", -3), ("step_events", 0), ("step_events", 2.5), ("memory_mb", float("nan"))]
+)
+def test_a_reading_that_reads_nothing_is_refused(name: str, value: float) -> None:
+    """Steps of -3 events gave no windows and no error; NaN blamed the file."""
+    with pytest.raises(SettingsError, match=f"{name} is {value}"):
+        ecalwindows.windows(GOLDEN / "electrons.root", reading={name: value})
+
+
 def test_commands_and_names_of_files_in_errors_remain_as_they_are() -> None:
     error = EcalWindowsError(
         "a--b is wrong", expected="--wp-file FILE (--max-line-mb)", where="/data/--unexpected name",

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, fields
 from functools import partial
 from itertools import pairwise
+from numbers import Integral
 from typing import Any, TypeVar
 
 from ecalwindows.core.errors import BadFileError, SettingsError, near
@@ -49,6 +50,17 @@ class Reading:
     warns: bool = True
     jobs: int = 1
 
+    def __post_init__(self) -> None:
+        """Raise SettingsError for a step or a budget with which nothing can be read."""
+        wrong = []
+        if self.step_events is not None and not (isinstance(self.step_events, Integral) and self.step_events >= 1):
+            wrong = ["step_events", "a whole number from 1 on, or None"]
+        elif not self.memory_mb >= 0:
+            wrong = ["memory_mb", "a number of MB, not below 0"]
+        if wrong:
+            found = f"{wrong[0]} is {getattr(self, wrong[0])}"
+            raise SettingsError(found, expected=wrong[1], where="the reading", todo="correct it, or leave it out")
+
     @property
     def step_bytes(self) -> float:
         """Budget of the events that are read at once."""
@@ -66,7 +78,7 @@ def reading_of(given: Reading | Mapping[str, Any] | None) -> Reading:
 
     Raises
     ------
-    SettingsError : if a name is unknown; the error lists near names
+    SettingsError : if a name is unknown (the error lists near names) or a value cannot be used
     """
     if isinstance(given, Reading):
         return given
