@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from helpers.cli import run
 from helpers.pages import blocks, is_printed, typed
@@ -72,8 +73,13 @@ def test_the_page_on_evaluation_shows_what_is_printed_and_made(tmp_path: Path, m
     files = re.findall(r"`([a-z_]+\.(?:json|csv|parquet))`", Path("evaluation/README.md").read_text())
     assert {"summary.json", "summary.csv", "fits.csv", "caloparticles.parquet"} <= set(files)
     with contextlib.redirect_stdout(io.StringIO()) as out:
-        exec(blocks("evaluate.md", "python")[0], {})
-    assert re.match(r"\d+ superclusters, the first has \d+ clusters and [\d.]+ GeV", out.getvalue())
+        exec("\n".join(blocks("evaluate.md", "python")), {})
+    first, *numbers = out.getvalue().splitlines()
+    assert re.fullmatch(r"\d+ superclusters, the first has \d+ clusters and [\d.]+ GeV", first)
+    summary = pq.read_table("evaluation/summary.parquet").to_pylist()
+    found = [each for each in summary if each["measure"] == "resolution" and each["by"] == "all"]
+    assert numbers[:3] == [f"all  {each['collection']} {each['value']} +- {each['error']}" for each in found]
+    assert {line.split()[1] for line in numbers[3:]} == {"1-20", "20-500", "11"}
 
 
 def test_the_commands_of_the_datasets_page_print_what_it_says(

@@ -155,3 +155,8 @@ def test_a_fit_that_is_not_possible_says_why(response: np.ndarray, half: float) 
     found = fitted(response, 1.0, half)
     assert found.problem
     assert math.isnan(found.mean)
+
+
+def test_caloparticles_without_the_hash_of_their_events_are_an_error() -> None:
+    with pytest.raises(InputError, match="the caloparticles have no event_key"):
+        measure({"a": {"response": np.ones(2)}})

@@ -160,8 +160,7 @@ class Collected:
                 todo="leave one of the datasets out, or give samples names of their own (--sample)",
             )  # fmt: skip
         for way, table in self.caloparticles.items():
-            rows = {each: values for each, values in table.items() if each != "event_key"}
-            self._file("caloparticles").take({"collection": np.full(len(table["found"]), way, object)} | rows)
+            self._file("caloparticles").take({"collection": np.full(len(table["found"]), way, object)} | table)
 
     @cached_property
     def caloparticles(self) -> dict[str, Table]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ecalwindows.core.arrays import Array, Floats
-from ecalwindows.core.errors import InputError, SettingsError
+from ecalwindows.core.errors import InputError, SettingsError, refuse_missing
 from ecalwindows.core.geometry import CRACK
 from ecalwindows.evaluation.kernels import bootstrap as kernels
 from ecalwindows.studies.binning import place_in
@@ -134,7 +134,8 @@ def measure(
     Parameters
     ----------
     collections : dict of tables
-        By name, the caloparticles of each collection (`caloparticles.Collection`): the same ones in the same order.
+        By name, the caloparticles of each collection (`caloparticles.Collection`, or the rows of a collection in
+        caloparticles.parquet): the same ones in the same order, as dictionaries of arrays or lists.
         Needed are `event_key` uint64 and the columns of `ENERGY`, `SHARES` and `RATES` that are to be measured.
     references : sequence of str
         Collections with which the others are compared, those that there are.
@@ -154,14 +155,24 @@ def measure(
     Raises
     ------
     InputError
-        If the collections do not have the same caloparticles.
+        If the collections do not have the same caloparticles, or no `event_key`.
     SettingsError
         For a number of rounds that is not 0 to 10,000.
     """
     check_rounds(rounds)
+    used, types = ("event_key", *bins, "flavour", *ENERGY, *SHARES, *RATES), {"event_key": np.uint64}
+    collections = {
+        name: {each: np.asarray(table[each], types.get(each)) for each in used if each in table}
+        for name, table in collections.items()
+    }
     tables = list(collections.values())
     if not tables:
         return []
+    for name, table in collections.items():
+        refuse_missing(
+            ["event_key"], table, name, found="the caloparticles have no {}", expected="the hash of their events",
+            todo="take the rows of caloparticles.parquet with this column",
+        )  # fmt: skip
     key = tables[0]["event_key"]
     for name, table in collections.items():
         if not np.array_equal(table["event_key"], key):
