@@ -138,6 +138,7 @@ def test_an_option_that_the_format_does_not_use_is_an_error(
         (("show", "w.parquet", "--list", "-s", "settings.yaml"), "--settings"),
         (("inspect", str(GOLDEN / "electrons.A.ndjson.gz"), "--tree", "a/b"), "--tree"),
         (("evaluate", "w.parquet", "-o", "e", "--save-scores"), "--save-scores"),
+        (("evaluate", "w.parquet", "-o", "e", "--cms-csv"), "--cms-csv"),
         (("evaluate", "w.parquet", "-o", "e", "--label", "x", "--no-figures"), "--label"),
         (("evaluate", "w.parquet", "-o", "e", "--no-figures", "--label", "x"), "--label"),
         (("compare", "a", "b", "--label", "x"), "--label"),

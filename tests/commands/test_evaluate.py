@@ -221,6 +221,7 @@ def test_a_dataset_without_truth_gives_superclusters_and_scores_and_says_so(plac
     found = evaluate([str(place / "blind.parquet")], {}, place / "no_truth", EvaluationOptions(save_scores=True))
     assert any("no truth" in each for each in found.left_out)
     assert not found.measured
+    assert "matched windows" not in found.counts
     assert (place / "no_truth" / "superclusters.parquet").exists()
     assert not (place / "no_truth" / "caloparticles.parquet").exists()
 

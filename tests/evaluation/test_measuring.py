@@ -160,3 +160,8 @@ def test_a_fit_that_is_not_possible_says_why(response: np.ndarray, half: float) 
 def test_caloparticles_without_the_hash_of_their_events_are_an_error() -> None:
     with pytest.raises(InputError, match="the caloparticles have no event_key"):
         measure({"a": {"response": np.ones(2)}})
+
+
+def test_a_bootstrap_of_one_round_gives_no_errors_and_is_refused() -> None:
+    with pytest.raises(SettingsError, match="1 rounds of the bootstrap"):
+        measure({"a": table(np.ones(2), keys(2))}, rounds=1)

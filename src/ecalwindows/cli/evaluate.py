@@ -46,7 +46,9 @@ Examples:
 @click.option("--threshold", type=float, default=0.5, show_default=True, help="Score from which a cluster is taken.")
 @click.option("--min-et", type=float, default=0.0, show_default=True, help="Minimum raw Et of superclusters [GeV].")
 @click.option("--split", metavar="NAME", help="Only this split of finished datasets [all].")
-@click.option("--bootstrap", "rounds", type=int, default=400, show_default=True, help="Rounds of the bootstrap.")
+@click.option(
+    "--bootstrap", "rounds", type=int, default=400, show_default=True, help="Rounds of the bootstrap; 0: no errors."
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the bootstrap.")
 @click.option("--save-scores", is_flag=True, help="Write the scores of the models as tables.")
 @click.option("--cms-csv", is_flag=True, help="Write the tables that CMS's plotting scripts read.")
@@ -78,6 +80,7 @@ def evaluate(
         definitions = dict.fromkeys(takers, inputs) | definitions
     if not models:
         refuse_unused("there are no scores to save without --model or --compare", "save_scores")
+        refuse_unused("these tables are those of a model, of --model or --compare", "cms_csv")
     if not options["rounds"]:
         refuse_unused("--bootstrap 0 draws nothing", "seed")
     chosen = EvaluationOptions(strategy or ("Cascade",), **options)

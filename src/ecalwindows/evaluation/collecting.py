@@ -175,7 +175,9 @@ class Collected:
     @property
     def counts(self) -> dict[str, int]:
         """What was read and made."""
-        counts = {"events": sum(map(len, self._keys)), "windows": self.n_windows, "matched windows": self.n_matched}
+        counts = {"events": sum(map(len, self._keys)), "windows": self.n_windows}
+        if self._has_truth:
+            counts["matched windows"] = self.n_matched
         counts["clusters in windows"] = self.n_clusters
         tables = self.caloparticles
         if tables:

@@ -157,7 +157,7 @@ def measure(
     InputError
         If the collections do not have the same caloparticles, or no `event_key`.
     SettingsError
-        For a number of rounds that is not 0 to 10,000.
+        For a number of rounds that is not 0 (no errors) or 2 to 10,000.
     """
     check_rounds(rounds)
     used, types = ("event_key", *bins, "flavour", *ENERGY, *SHARES, *RATES), {"event_key": np.uint64}
@@ -190,10 +190,13 @@ def measure(
 
 
 def check_rounds(rounds: int) -> None:
-    """Raise SettingsError for a number of rounds that is not 0 to 10,000."""
-    if not 0 <= rounds <= 10_000:
+    """Raise SettingsError for a number of rounds that is not 0 (no errors) or 2 to 10,000."""
+    if rounds and not 2 <= rounds <= 10_000:
         raise SettingsError(
-            f"{rounds} rounds of the bootstrap", expected="0 to 10,000", where="--bootstrap", todo="correct it"
+            f"{rounds} rounds of the bootstrap",
+            expected="0 (no errors), or 2 to 10,000",
+            where="--bootstrap",
+            todo="correct it",
         )
 
 
