@@ -32,6 +32,14 @@ def test_dir_lists_the_public_names_and_imports_nothing_heavy() -> None:
     assert all(hasattr(ecalwindows, name) for name in names.split())
 
 
+@pytest.mark.parametrize(
+    "reading", [{"events": "0:5"}, {"events": 5}, {"events": (0, 5.5)}, {"events": (5,)}, {"step_events": 0}], ids=str
+)
+def test_what_is_no_range_of_events_is_an_error(reading: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match=f"{next(iter(reading))} is "):
+        ecalwindows.windows(ELECTRONS, reading=reading)
+
+
 def test_settings_and_reading_are_accepted_as_dictionaries(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"sample": "ele", "overlap": True}
     reading: dict[str, Any] = {"step_events": 5, "events": (0, 12)}

@@ -51,15 +51,14 @@ class Reading:
     jobs: int = 1
 
     def __post_init__(self) -> None:
-        """Raise SettingsError for a step or a budget with which nothing can be read."""
-        wrong = []
-        if self.step_events is not None and not (isinstance(self.step_events, Integral) and self.step_events >= 1):
-            wrong = ["step_events", "a whole number from 1 on, or None"]
-        elif not self.memory_mb >= 0:
-            wrong = ["memory_mb", "a number of MB, not below 0"]
-        if wrong:
-            found = f"{wrong[0]} is {getattr(self, wrong[0])}"
-            raise SettingsError(found, expected=wrong[1], where="the reading", todo="correct it, or leave it out")
+        """Raise SettingsError for events that are no pair of numbers, and a step or memory of which nothing can be made."""
+        events, step = self.events, self.step_events
+        if not isinstance(events, tuple | list) or len(events) != 2 or not all(map(_is_number, events)):
+            raise _wrong(f"events is {events!r}", "(START, STOP), two whole numbers; either may be None")
+        if not _is_number(step) or (step is not None and step < 1):
+            raise _wrong(f"step_events is {step!r}", "a whole number, at least 1, or None")
+        if not self.memory_mb >= 0:
+            raise _wrong(f"memory_mb is {self.memory_mb}", "a number of MB, not below 0")
 
     @property
     def step_bytes(self) -> float:
@@ -71,6 +70,14 @@ class Reading:
         """Budget of the events of which something is made at once: threads share it, also for what waits."""
         n_threads = number_of_threads(self.jobs)
         return self.step_bytes / (1.5 * n_threads if n_threads > 1 else 1)
+
+
+def _is_number(value: object) -> bool:
+    return value is None or (isinstance(value, Integral) and not isinstance(value, bool))
+
+
+def _wrong(found: str, expected: str) -> SettingsError:
+    return SettingsError(found, expected=expected, where="the reading", todo="correct or remove it")
 
 
 def reading_of(given: Reading | Mapping[str, Any] | None) -> Reading:
@@ -85,12 +92,7 @@ def reading_of(given: Reading | Mapping[str, Any] | None) -> Reading:
     values, known = dict(given or {}), [each.name for each in fields(Reading)]
     for name in values:
         if name not in known:
-            raise SettingsError(
-                f"unknown name '{name}'",
-                expected=near(str(name), known),
-                where="the reading",
-                todo="correct or remove it",
-            )
+            raise _wrong(f"unknown name '{name}'", near(str(name), known))
     return Reading(**values)
 
 
