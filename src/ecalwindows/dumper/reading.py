@@ -51,8 +51,9 @@ class Reading:
     jobs: int = 1
 
     def __post_init__(self) -> None:
-        """Raise SettingsError for events that are no pair of numbers, and a step or memory of which nothing can be made."""
-        events, step = self.events, self.step_events
+        """Raise SettingsError for events that are no pair of numbers, and a step or memory of which nothing comes."""
+        events: Any = self.events
+        step: Any = self.step_events
         if not isinstance(events, tuple | list) or len(events) != 2 or not all(map(_is_number, events)):
             raise _wrong(f"events is {events!r}", "(START, STOP), two whole numbers; either may be None")
         if not _is_number(step) or (step is not None and step < 1):
