@@ -50,6 +50,20 @@ def test_an_epoch_holds_each_window_once_and_the_next_has_another_order(folder: 
     assert stream.epoch == 2 and len(stream) == -(-N // 7)
 
 
+def test_numbers_of_numpy_and_folds_of_a_file_of_settings_give_the_same_state_which_json_holds(folder: Path) -> None:
+    usual = made(folder, 7, seed=3, rank=1, world=2, fold=(1, 2))
+    other = made(folder, np.int64(7), seed=np.int64(3), rank=np.int32(1), world=np.int32(2), fold=[np.int64(1), 2])
+    next(iter(usual)), next(iter(other))
+    state = json.loads(json.dumps(other.state()))
+    assert state == usual.state() and state["position"] == 14
+    assert events(usual.resume(state)) == events(other)
+
+
+def test_a_column_may_be_named_without_a_list(folder: Path) -> None:
+    assert made(folder, 7, columns="et_cluster").first().names.cl_features == ("et_cluster",)
+    assert next(open_dataset(folder).batches(7, features="et_cluster")).names.cl_features == ("et_cluster",)
+
+
 @pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="the system has no files without a name")
 def test_a_batch_in_the_memory_of_the_one_before_is_that_of_new_memory(folder: Path) -> None:
     """As a worker makes them. The loop that clears the memory is compiled here, not in each worker of later tests."""
@@ -387,6 +401,9 @@ def test_a_file_that_changes_while_it_is_streamed_is_an_error(tmp_path: Path, ch
         ({"layout": "square"}, "layout='square'"),
         ({"fold": (3, 3)}, "fold="),
         ({"except_fold": (-1, 3)}, "except_fold="),
+        ({"fold": "0/2"}, "fold='0/2'"),
+        ({"fold": (0.5, 2)}, r"fold=\(0.5, 2\)"),
+        ({"except_fold": 1}, "except_fold=1"),
         ({"fold": (0, 3), "except_fold": (1, 3)}, r"fold=\(0, 3\), except_fold=\(1, 3\)"),
         ({"bucket": -1}, "bucket=-1"),
         ({"bucket": 8, "shuffle": False}, "bucket=8"),

@@ -67,7 +67,8 @@ class TrainingDataset(Dataset):
                 f"size={size}, {pad_clusters=}, {pad_hits=}", "sizes of at least 1 (pad_hits: 0)", "correct the sizes"
             )
         try:
-            padding = padding_of(self.definition, pad_clusters, pad_hits, features)
+            names = [features] if isinstance(features, str) else features
+            padding = padding_of(self.definition, pad_clusters, pad_hits, names)
         except KeyError as error:
             name, known = str(error.args[0]), [*self.columns, *self.definition.groups]
             raise self._wrong(

@@ -118,8 +118,7 @@ class Stream:
 
     def set_epoch(self, epoch: int) -> None:
         """Go to the beginning of an epoch."""
-        if epoch < 0:
-            raise _wrong(f"{epoch=}", "an epoch of at least 0", self._name)
+        _check(self._name, 0, epoch=epoch)
         self.epoch, self._position = int(epoch), 0
 
     def state(self) -> dict[str, Any]:
@@ -334,6 +333,8 @@ def stream(
     where = ", ".join(each.path for each in opened)
     _check(where, batch_size=batch_size, world=world, pool=pool, prefetch=prefetch)
     _check(where, 0, workers=workers, rank=rank, memory=memory, seed=seed, bucket=bucket)
+    batch_size, seed, rank, world = int(batch_size), int(seed), int(rank), int(world)  # a state holds no NumPy integers
+    columns = [columns] if isinstance(columns, str) else columns
     if not 0 <= rank < world or (last == "keep" and world > 1):
         raise _wrong(f"{rank=}, {world=}, {last=}", "a rank below world; last='keep' with one rank only", where)
     if normalisation is not None:
@@ -455,11 +456,16 @@ def _padding(opened: Sequence[Dataset], clusters: Size, hits: Size, columns: Seq
 
 def _folds(fold: Fold | None, except_fold: Fold | None, where: str) -> FoldChoice | None:
     """The events of folds that are chosen, None for all."""
-    given = [FoldChoice(each, each is fold) for each in (fold, except_fold) if each is not None]
-    for each in given:
-        if len(given) > 1 or not 0 <= each.fold[0] < each.fold[1]:
-            raise _wrong(", ".join(map(str, given)), "one fold (k, n) with 0 <= k < n", where)
-    return given[0] if given else None
+    given = {name: each for name, each in (("fold", fold), ("except_fold", except_fold)) if each is not None}
+    if not given:
+        return None
+    each: Any = next(iter(given.values()))
+    numbers = list(each) if isinstance(each, tuple | list) else []
+    if len(given) > 1 or len(numbers) != 2 or not all(map(_is_whole, numbers)) or not numbers[0] < numbers[1]:
+        raise _wrong(
+            ", ".join(f"{name}={each!r}" for name, each in given.items()), "one fold (k, n) with 0 <= k < n", where
+        )
+    return FoldChoice((int(numbers[0]), int(numbers[1])), inside="fold" in given)
 
 
 def _shares(mix: Mapping[str, float], names: Iterable[str], where: str) -> tuple[float, ...]:
@@ -507,8 +513,12 @@ def _described(plan: Shuffle, pool: int, stop: str) -> str:
 
 def _check(where: str, least: int = 1, **numbers: Any) -> None:
     for name, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or not least <= number < 2**63:
+        if not _is_whole(number, least):
             raise _wrong(f"{name}={number!r}", f"a whole number of at least {least} and below 2^63", where)
+
+
+def _is_whole(number: Any, least: int = 0) -> bool:
+    return isinstance(number, int | np.integer) and not isinstance(number, bool) and bool(least <= number < 2**63)
 
 
 def _wrong(found: str, expected: str, where: str) -> SettingsError:
