@@ -25,6 +25,7 @@ import ecalwindows
 from ecalwindows import open_dataset
 from ecalwindows.core.errors import EcalWindowsError, InputError, SettingsError
 from ecalwindows.training.sharing import Arenas
+from ecalwindows.training.tensors import arrays_of
 from ecalwindows.training.workers import WorkerError
 
 
@@ -57,6 +58,15 @@ def test_numbers_of_numpy_and_folds_of_a_file_of_settings_give_the_same_state_wh
     state = json.loads(json.dumps(other.state()))
     assert state == usual.state() and state["position"] == 14
     assert events(usual.resume(state)) == events(other)
+
+
+def test_the_arrays_of_what_a_transform_returned(folder: Path) -> None:
+    """As `torch_dataset` and `tf_dataset` take them."""
+    batch = made(folder, 7).first()
+    assert arrays_of({"x": batch.cl_mask}) == {"x": batch.cl_mask}
+    assert {"cl_mask", "metadata"} <= arrays_of(batch).keys()
+    with pytest.raises(SettingsError, match="the transform returned an object of type tuple"):
+        arrays_of((batch.cl_mask, batch.cl_mask))  # type: ignore[arg-type]
 
 
 def test_a_column_may_be_named_without_a_list(folder: Path) -> None:

@@ -461,7 +461,7 @@ def _folds(fold: Fold | None, except_fold: Fold | None, where: str) -> FoldChoic
         return None
     each: Any = next(iter(given.values()))
     numbers = list(each) if isinstance(each, tuple | list) else []
-    if len(given) > 1 or len(numbers) != 2 or not all(map(_is_whole, numbers)) or not numbers[0] < numbers[1]:
+    if len(given) > 1 or len(numbers) != 2 or not all(map(_is_integer, numbers)) or not numbers[0] < numbers[1]:
         raise _wrong(
             ", ".join(f"{name}={each!r}" for name, each in given.items()), "one fold (k, n) with 0 <= k < n", where
         )
@@ -513,11 +513,11 @@ def _described(plan: Shuffle, pool: int, stop: str) -> str:
 
 def _check(where: str, least: int = 1, **numbers: Any) -> None:
     for name, number in numbers.items():
-        if not _is_whole(number, least):
+        if not _is_integer(number, least):
             raise _wrong(f"{name}={number!r}", f"a whole number of at least {least} and below 2^63", where)
 
 
-def _is_whole(number: Any, least: int = 0) -> bool:
+def _is_integer(number: Any, least: int = 0) -> bool:
     return isinstance(number, int | np.integer) and not isinstance(number, bool) and bool(least <= number < 2**63)
 
 
