@@ -189,6 +189,8 @@ def test_superclusters_of_little_et_are_left_out_if_that_is_asked_for(place: Pat
         return [tuple(row[name] for name in names) for row in table if row["collection"] == "truth" and row["et"] >= 3]
 
     assert rows("hard") == rows("out")
+    assert "with errors" in (place / "out" / "README.md").read_text()
+    assert "with errors" not in (place / "hard" / "README.md").read_text(), "no round of the bootstrap was asked for"
     table = pq.read_table(place / "hard" / "superclusters.parquet").to_pydict()
     assert len(table["et"]) > 0 and min(table["et"]) >= 3
     assert numbers(found, "found", "truth").value == 1

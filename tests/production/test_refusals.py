@@ -149,3 +149,14 @@ def test_a_production_in_a_folder_whose_name_no_plan_can_hold_is_refused(
     write_yaml(folder / "p.yaml", samples=[sample], output="out")
     ran = attempt("production", "plan", "p.yaml")
     assert ran.code == 2 and "not UTF-8" in ran.err and "internal" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"),
+    [("dataset/parquet", "only a part of a finished dataset"), ("dataset/..", "no finished dataset")],
+)
+def test_a_digest_is_that_of_a_finished_dataset(folder: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "dataset" / "parquet").mkdir(parents=True)
+    (tmp_path / "dataset" / "dataset.json").write_text("{}")
+    ran = attempt("production", "digest", str(tmp_path / folder))
+    assert ran.code == 2 and words in ran.err and "internal" not in ran.err

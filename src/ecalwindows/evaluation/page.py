@@ -74,11 +74,12 @@ def _events(summary: Mapping[str, Any], measured: Sequence[Measured]) -> Iterato
     if not names:
         return
     yield "## Superclusters\n"
-    yield "All collections are measured on the same caloparticles, with errors by bootstrap over events.\n"
+    errors = ", with errors by bootstrap over events" if summary["bootstrap"]["rounds"] else ""
+    yield f"All collections are measured on the same caloparticles{errors}.\n"
     yield from _table(measured, EVENT_MEASURES, names)
     for other in REFERENCES:
         if other in names and len(names) > 1:
-            yield f"Differences to {other}, with their own errors:\n"
+            yield f"Differences to {other}{', with their own errors' if errors else ''}:\n"
             yield from _table(measured, EVENT_MEASURES, [name for name in names if name != other], minus=other)
     yield from (markdown("- {}: {}", name, MEANING[name]) for name in EVENT_MEASURES)
     yield ""

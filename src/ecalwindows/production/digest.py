@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.files.recovery import recover
-from ecalwindows.dataset.layout import record_path
+from ecalwindows.dataset.layout import dataset_root, record_path
 from ecalwindows.dataset.record import digest_of, record_checksum
 from ecalwindows.formats.manifest import FOLDER, file_record
 from ecalwindows.formats.suffixes import FORMATS
@@ -22,6 +22,11 @@ def dataset_digest(folder: str | Path) -> str:
         raise InputError(
             "there is no finished dataset", expected="a folder with dataset.json", where=str(folder),
             todo="finish it with `ecalwindows production resume` or `ecalwindows finalize`",
+        )  # fmt: skip
+    if (root := dataset_root(record)) != folder:
+        raise InputError(
+            "it is only a part of a finished dataset", expected="a folder with dataset.json", where=str(folder),
+            todo=f"give the dataset: {root}",
         )  # fmt: skip
     flat = record.parent.name == FOLDER
     found = [path for place in ([folder] if flat else below) for path in place.rglob("*") if path.is_file()]
