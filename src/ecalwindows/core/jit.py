@@ -168,17 +168,19 @@ class KeptCode(numba.core.caching.FunctionCache):  # type: ignore[misc]
 
 
 def kernel(function: Function) -> Function:
-    """Compile a loop: no fastmath, so that every machine rounds in the same way; IEEE division; cached safely."""
-    return _compiled(function)
+    """Compile a loop: no fastmath, so that every machine rounds in the same way; IEEE division; cached safely.
 
-
-def lean_kernel(function: Function) -> Function:
-    """Compile a loop that makes no array; its arrays come from its caller.
-
-    Numba then counts no references to them: for functions that are called for each number, counting costs more than
-    the work (`_nrt` is numba's own option, used in its string functions for the same reason).
+    It makes no array, and no part of one; its arrays come from its caller. So numba counts no references to them: where
+    a loop calls functions, counting takes up to half of its time, and threads wait there for one another (`_nrt` is
+    numba's own option, used in its string functions for the same reason). A loop that makes an array cannot be
+    compiled like this: it is an `array_kernel`.
     """
     return _compiled(function, _nrt=False)
+
+
+def array_kernel(function: Function) -> Function:
+    """Compile a loop as `kernel` does, which may make arrays, and parts of arrays."""
+    return _compiled(function)
 
 
 class _FirstCompilation(numba.core.event.Listener):  # type: ignore[misc,unused-ignore]

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel
+from ecalwindows.core.jit import array_kernel
 
 
-@kernel
+@array_kernel
 def gathered_rows(offsets: Any, rows: Any) -> Any:
     """Where the items of the chosen rows are.
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel, lean_kernel
+from ecalwindows.core.jit import array_kernel, kernel
 
 u64 = np.uint64
 GOLDEN = u64(0x9E3779B97F4A7C15)
 
 
-@lean_kernel
+@kernel
 def mixed(bits: Any) -> Any:
     """The finalizer of SplitMix64, uint64."""
     bits = (bits ^ (bits >> u64(30))) * u64(0xBF58476D1CE4E5B9)
@@ -20,7 +20,7 @@ def mixed(bits: Any) -> Any:
     return bits ^ (bits >> u64(31))
 
 
-@kernel
+@array_kernel
 def text_hashes(offsets: Any, data: Any, start: Any) -> Any:
     """FNV-1a of the bytes of each row, started with `start` and mixed at the end (SplitMix64). uint64 (n,)."""
     result = np.empty(len(offsets) - 1, np.uint64)

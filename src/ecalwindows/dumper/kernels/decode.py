@@ -21,12 +21,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.jit import lean_kernel
+from ecalwindows.core.jit import kernel
 
 ALTERNATE_BYTES = np.uint32(0x00FF00FF)
 
 
-@lean_kernel
+@kernel
 def big_endian_4(data: NDArray[np.uint8], at: int | np.int64) -> np.int64:
     """The unsigned 4-byte number at `at`, as int64; the caller checks that `at + 4 <= len(data)`."""
     first = np.uint64(at)
@@ -34,7 +34,7 @@ def big_endian_4(data: NDArray[np.uint8], at: int | np.int64) -> np.int64:
     return high | (np.int64(data[first + np.uint64(2)]) << 8) | np.int64(data[first + np.uint64(3)])
 
 
-@lean_kernel
+@kernel
 def count_items(
     data: NDArray[np.uint8],
     byte_offsets: NDArray[np.int32],
@@ -77,7 +77,7 @@ def count_items(
     return -1, items
 
 
-@lean_kernel
+@kernel
 def fill_items(
     data: NDArray[np.uint8],
     byte_offsets: NDArray[np.int32],
@@ -129,7 +129,7 @@ def fill_items(
     return -1
 
 
-@lean_kernel
+@kernel
 def swap_bytes(words: NDArray[np.uint32]) -> None:
     """Reverse the bytes of each word. NumPy's `byteswap` does not let other threads run meanwhile."""
     for place in range(len(words)):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel, lean_kernel
+from ecalwindows.core.jit import array_kernel, kernel
 from ecalwindows.studies.kernels.resolution import poisson_weight, quantiles
 
 SHARE = 0.683
@@ -16,14 +16,14 @@ TAIL = 3.0
 """Values further from the median than this number of half intervals are in the tails."""
 
 
-@lean_kernel
+@kernel
 def round_weights(key: Any, round_key: Any, weights: Any) -> None:
     """Fill `weights`, uint8 (n,), with the Poisson weights of one round: as `resolution.poisson_weights` has them."""
     for i in range(len(key)):
         weights[i] = poisson_weight(key[i], round_key)
 
 
-@lean_kernel
+@kernel
 def shortest_interval(values: Any, weights: Any) -> Any:
     """The length of the shortest interval with `SHARE` of sorted values, each of which counts `weights` times."""
     total = 0
@@ -45,7 +45,7 @@ def shortest_interval(values: Any, weights: Any) -> Any:
     return best
 
 
-@lean_kernel
+@kernel
 def share_beyond(values: Any, weights: Any, middle: Any, distance: Any) -> Any:
     """Return the share of weighted values that are further from `middle` than `distance`."""
     total, beyond = 0, 0
@@ -56,7 +56,7 @@ def share_beyond(values: Any, weights: Any, middle: Any, distance: Any) -> Any:
     return beyond / total if total else np.nan
 
 
-@kernel
+@array_kernel
 def responses(response: Any, key: Any, round_keys: Any) -> Any:
     """Measure responses of several collections in the sample and in each bootstrap round, with the same weights.
 
@@ -89,7 +89,7 @@ def responses(response: Any, key: Any, round_keys: Any) -> Any:
     return result
 
 
-@kernel
+@array_kernel
 def means(values: Any, key: Any, round_keys: Any) -> Any:
     """Mean of each row of `values` in the sample and in each round; entries with NaN are left out.
 
@@ -114,7 +114,7 @@ def means(values: Any, key: Any, round_keys: Any) -> Any:
     return result
 
 
-@kernel
+@array_kernel
 def separations(score: Any, is_true: Any, energy: Any, selected: Any, key: Any, round_keys: Any) -> Any:
     """Area under the ROC curve, precision and recall of clusters, and the same weighted by energy, with rounds.
 

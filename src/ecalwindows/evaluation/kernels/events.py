@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel
+from ecalwindows.core.jit import array_kernel
 
 NONE = -1
 
 
-@kernel
+@array_kernel
 def caloparticles(
     seed_offsets: Any, cluster_offsets: Any, edge_offsets: Any, cluster: Any,
     is_true: Any, calo: Any, is_main: Any, main_of: Any, energy: Any,

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel, lean_kernel
+from ecalwindows.core.jit import array_kernel, kernel
 
 NO_EDGE = -1
 
 
-@kernel
+@array_kernel
 def own_edges(seed_offsets: Any, edge_offsets: Any, cluster: Any) -> Any:
     """Return the edge from each seed to itself, int64 (n_windows,), -1 without."""
     own = np.full(seed_offsets[-1], NO_EDGE, np.int64)
@@ -35,13 +35,13 @@ def own_edges(seed_offsets: Any, edge_offsets: Any, cluster: Any) -> Any:
     return own
 
 
-@lean_kernel
+@kernel
 def own_score(score: Any, own: Any, window: int) -> Any:
     """Return the score of a seed in its own window, 0 without such an edge."""
     return score[own[window]] if own[window] != NO_EDGE else np.float32(0.0)
 
 
-@kernel
+@array_kernel
 def keep_highest(seed_offsets: Any, cluster_offsets: Any, edge_offsets: Any, cluster: Any, score: Any) -> None:
     """Set all scores of a cluster that is no seed to 0 but the highest (ties: that of the first seed)."""
     best = np.empty(cluster_offsets[-1], np.int64)
@@ -59,7 +59,7 @@ def keep_highest(seed_offsets: Any, cluster_offsets: Any, edge_offsets: Any, clu
                 score[edge] = 0.0
 
 
-@lean_kernel
+@kernel
 def disable_seeds(seed_offsets: Any, edge_offsets: Any, cluster: Any, score: Any, own: Any, threshold: Any) -> None:
     """Set all scores in the window of a seed to 0 that a seed before it takes as a cluster."""
     for graph in range(len(seed_offsets) - 1):
@@ -76,7 +76,7 @@ def disable_seeds(seed_offsets: Any, edge_offsets: Any, cluster: Any, score: Any
                         score[inner] = 0.0
 
 
-@kernel
+@array_kernel
 def cascade(
     seed_offsets: Any, cluster_offsets: Any, edge_offsets: Any, cluster: Any, score: Any, own: Any, threshold: Any
 ) -> Any:
@@ -113,7 +113,7 @@ def cascade(
     return counts, windows[:n_found].copy(), offsets[: n_found + 1].copy(), members[:n_members].copy()
 
 
-@kernel
+@array_kernel
 def collect_and_merge(
     seed_offsets: Any, cluster_offsets: Any, edge_offsets: Any, cluster: Any, score: Any, own: Any, threshold: Any
 ) -> Any:

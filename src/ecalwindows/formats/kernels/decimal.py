@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.jit import lean_kernel
+from ecalwindows.core.jit import kernel
 
 WIDEST = {"bool": 5, "int32": 11, "int64": 20, "float32": 19, "float64": 24, "": 0}
 """The maximum number of bytes of a value, for each dtype."""
@@ -64,7 +64,7 @@ Word = np.uint64
 Pieces = tuple[Word, int, Word, Word, int, Word, Word, int]
 
 
-@lean_kernel
+@kernel
 def scaled_single(row: int, factor: np.uint64) -> np.uint64:
     """`factor` (< 2**32) times the power of ten of `row`, without its last 64 bits, rounded to odd."""
     power = POWERS[row, 2]
@@ -73,7 +73,7 @@ def scaled_single(row: int, factor: np.uint64) -> np.uint64:
     return result
 
 
-@lean_kernel
+@kernel
 def high_and_low(one: np.uint64, other: np.uint64, more: np.uint64) -> tuple[np.uint64, np.uint64]:
     """Upper and lower 64 bits of `one * other + more`; no step overflows."""
     a1, a0, b1, b0 = one >> HALF, one & LOWER_HALF, other >> HALF, other & LOWER_HALF
@@ -83,7 +83,7 @@ def high_and_low(one: np.uint64, other: np.uint64, more: np.uint64) -> tuple[np.
     return a1 * b1 + (left >> HALF) + (right >> HALF), (right << HALF) | (low & LOWER_HALF)
 
 
-@lean_kernel
+@kernel
 def scaled_double(row: int, factor: np.uint64) -> np.uint64:
     """`factor` times the power of ten of `row`, without its last 128 bits, rounded to odd."""
     carried, _ = high_and_low(POWERS[row, 1], factor, ZERO)
@@ -91,7 +91,7 @@ def scaled_double(row: int, factor: np.uint64) -> np.uint64:
     return high | (ONE if low > ONE else ZERO)
 
 
-@lean_kernel
+@kernel
 def nearest_short(below: np.uint64, value: np.uint64, above: np.uint64) -> tuple[np.uint64, int]:
     """The number to print, and 1 if it counts tens, else 0.
 
@@ -110,7 +110,7 @@ def nearest_short(below: np.uint64, value: np.uint64, above: np.uint64) -> tuple
     return (units + ONE, 0) if up else (units, 0)
 
 
-@lean_kernel
+@kernel
 def shortest(significand: int, exponent: int, lopsided: bool, single: bool) -> tuple[np.uint64, int]:
     """Shortest decimal (digits, power of ten) that rounds to `significand * 2**exponent`; the closest of these.
 
@@ -136,7 +136,7 @@ def shortest(significand: int, exponent: int, lopsided: bool, single: bool) -> t
     return digits, power
 
 
-@lean_kernel
+@kernel
 def decimal(magnitude: int, single: bool) -> tuple[np.uint64, int]:
     """Digits and power of ten of the float with the bits `magnitude` (> 0, no sign)."""
     width = 23 if single else 52
@@ -152,7 +152,7 @@ def decimal(magnitude: int, single: bool) -> tuple[np.uint64, int]:
     return shortest(significand, exponent, lopsided, single)
 
 
-@lean_kernel
+@kernel
 def digit_count(value: np.uint64, most: int) -> int:
     """How many digits `value` has; it has at most `most`."""
     while most > 1 and value < TENS[most - 1]:
@@ -160,7 +160,7 @@ def digit_count(value: np.uint64, most: int) -> int:
     return most
 
 
-@lean_kernel
+@kernel
 def eight_digits(value: np.uint64) -> np.uint64:
     """The eight digits of `value` (< 10**8), with leading zeros, as ASCII: the first in the lowest byte."""
     fours = value // TENS[4]
@@ -172,7 +172,7 @@ def eight_digits(value: np.uint64) -> np.uint64:
     return result
 
 
-@lean_kernel
+@kernel
 def left_digits(value: np.uint64, count: int) -> tuple[np.uint64, np.uint64]:
     """The `count` (at most 16) digits of `value`, with leading zeros, as ASCII in 16 bytes; the rest is unused."""
     if count <= 8:
@@ -182,7 +182,7 @@ def left_digits(value: np.uint64, count: int) -> tuple[np.uint64, np.uint64]:
     return eight_digits(head), eight_digits(value - head * TENS[8])
 
 
-@lean_kernel
+@kernel
 def head_text(sign: int, value: np.uint64, count: int, point: int) -> np.uint64:
     """Minus (if `sign` is 1), then `count` digits of `value`, a point after `point` of them (0: none)."""
     digits = eight_digits(value * TENS[8 - count])
@@ -193,7 +193,7 @@ def head_text(sign: int, value: np.uint64, count: int, point: int) -> np.uint64:
     return (digits << BYTE) | MINUS if sign == 1 else digits
 
 
-@lean_kernel
+@kernel
 def integer_text(word: int) -> Pieces:
     """An integer."""
     sign = 1 if word < 0 else 0
@@ -208,7 +208,7 @@ def integer_text(word: int) -> Pieces:
     return head_text(sign, head, in_head, NO_POINT), sign + in_head, first, second, count - in_head, ZERO, ZERO, 0
 
 
-@lean_kernel
+@kernel
 def scientific_text(sign: int, digits: np.uint64, count: int, power: int) -> Pieces:
     """`digits` (`count` of them) as d.ddde+XX, where the first digit counts 10**power."""
     point = 1 if count > 1 else 0
@@ -220,7 +220,7 @@ def scientific_text(sign: int, digits: np.uint64, count: int, power: int) -> Pie
     return head_text(sign, start, ONE_DIGIT, point), sign + 1 + point, first, second, count - 1, end, ZERO, 2 + size
 
 
-@lean_kernel
+@kernel
 def long_text(sign: int, digits: np.uint64, count: int, power: int) -> Pieces:
     """`digits` (`count` of them) times 10**power, with 7 to 16 digits before the point."""
     units, rest, behind = digits * TENS[max(power, 0)], ZERO, 1
@@ -234,7 +234,7 @@ def long_text(sign: int, digits: np.uint64, count: int, power: int) -> Pieces:
     return MINUS, sign, first, second, count + power, (third << BYTE) | POINT, fourth, behind + 1
 
 
-@lean_kernel
+@kernel
 def short_text(sign: int, digits: np.uint64, count: int, power: int) -> Pieces:
     """`digits` (`count` of them) times 10**power, with at most 6 digits before the point and 3 zeros behind it."""
     point = max(count + power, 1)
@@ -247,7 +247,7 @@ def short_text(sign: int, digits: np.uint64, count: int, power: int) -> Pieces:
     return head_text(sign, head, in_head, point), sign + in_head + 1, first, second, body, ZERO, ZERO, 0
 
 
-@lean_kernel
+@kernel
 def float_text(word: int, single: bool) -> Pieces:
     """A float of 32 (`single`) or 64 bits; not NaN, not infinite."""
     magnitude = word & (0x7FFFFFFF if single else 0x7FFFFFFFFFFFFFFF)
@@ -263,7 +263,7 @@ def float_text(word: int, single: bool) -> Pieces:
     return scientific_text(sign, digits, count, count + power - 1)
 
 
-@lean_kernel
+@kernel
 def value_text(word: int, kind: int) -> Pieces:
     """A value of any of `KINDS`."""
     if kind == BOOL:

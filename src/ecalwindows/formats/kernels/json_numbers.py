@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.jit import lean_kernel
+from ecalwindows.core.jit import kernel
 from ecalwindows.formats.kernels.decimal import LOWEST_POWER, POWERS, TENS, fixed, high_and_low
 
 Bytes = NDArray[np.uint8]
@@ -36,7 +36,7 @@ THREE_BYTES = np.uint64(2**24 - 1)
 INFINITY = np.uint64(int.from_bytes(b"Infinity", "little"))
 
 
-@lean_kernel
+@kernel
 def eight_bytes(text: Bytes, at: int) -> np.uint64:
     """Eight bytes as a number, the first one lowest (compiled to one load)."""
     place = np.uint64(at)
@@ -53,7 +53,7 @@ def eight_bytes(text: Bytes, at: int) -> np.uint64:
     return result
 
 
-@lean_kernel
+@kernel
 def digits_in(eight: np.uint64) -> int:
     """How many of eight bytes, from the first on, are ASCII digits."""
     values = eight ^ np.uint64(0x3030303030303030)
@@ -69,7 +69,7 @@ def digits_in(eight: np.uint64) -> int:
     return np.int64(count & np.uint64(15)) - 1  # type: ignore[return-value]
 
 
-@lean_kernel
+@kernel
 def eight_digits_value(eight: np.uint64) -> np.uint64:
     """The number that eight ASCII digits give, the first in the lowest byte; leading zero bytes count as 0."""
     ones = eight & np.uint64(0x0F0F0F0F0F0F0F0F)
@@ -79,7 +79,7 @@ def eight_digits_value(eight: np.uint64) -> np.uint64:
     return result
 
 
-@lean_kernel
+@kernel
 def read_digits(text: Bytes, at: int, value: np.uint64) -> tuple[int, np.uint64]:
     """Append the digits from `at` on to those of `value`: the place after them, and the number if it fits 19 digits."""
     count = 8
@@ -93,7 +93,7 @@ def read_digits(text: Bytes, at: int, value: np.uint64) -> tuple[int, np.uint64]
     return at, value
 
 
-@lean_kernel
+@kernel
 def leading_zeros(text: Bytes, first: int, last: int) -> int:
     """How many of the digits from `first` to `last` (a point may be among them) are leading zeros."""
     count = 0
@@ -103,7 +103,7 @@ def leading_zeros(text: Bytes, first: int, last: int) -> int:
     return count
 
 
-@lean_kernel
+@kernel
 def read_number(text: Bytes, at: int) -> tuple[int, bool, np.uint64, int, int]:
     """A number: the place after it, whether it has a minus, its digits, their power of ten, its kind.
 
@@ -139,7 +139,7 @@ def read_number(text: Bytes, at: int) -> tuple[int, bool, np.uint64, int, int]:
     return at, negative, digits, power, kind
 
 
-@lean_kernel
+@kernel
 def read_exponent(text: Bytes, at: int) -> tuple[int, int]:
     """An exponent after its `e`: the place after it and its value, limited where every number is 0 or infinite."""
     negative = text[at] == 45
@@ -154,7 +154,7 @@ def read_exponent(text: Bytes, at: int) -> tuple[int, int]:
     return at, -value if negative else value
 
 
-@lean_kernel
+@kernel
 def read_constant(text: Bytes, start: int, at: int, negative: bool) -> tuple[int, bool, np.uint64, int, int]:
     """NaN, Infinity or (from `start`) -Infinity."""
     eight = eight_bytes(text, at)
@@ -165,7 +165,7 @@ def read_constant(text: Bytes, start: int, at: int, negative: bool) -> tuple[int
     return BAD, negative, ZERO, BAD, BAD
 
 
-@lean_kernel
+@kernel
 def shift_to_top(value: np.uint64) -> int:
     """By how many bits `value` (> 0) can be moved to the left."""
     shift = 0
@@ -176,7 +176,7 @@ def shift_to_top(value: np.uint64) -> int:
     return shift
 
 
-@lean_kernel
+@kernel
 def lemire(digits: np.uint64, power: int) -> tuple[float, bool]:
     """`digits` (> 0) times 10**power, correctly rounded, and whether this is certain.
 
@@ -200,7 +200,7 @@ def lemire(digits: np.uint64, power: int) -> tuple[float, bool]:
     return np.float64(significand) * TWOS[exponent + 1074], True
 
 
-@lean_kernel
+@kernel
 def float_value(digits: np.uint64, power: int) -> tuple[float, bool]:
     """`digits` times 10**power, correctly rounded, and whether this is certain (otherwise the caller must find it)."""
     if digits == ZERO:
@@ -211,7 +211,7 @@ def float_value(digits: np.uint64, power: int) -> tuple[float, bool]:
     return lemire(digits, power)
 
 
-@lean_kernel
+@kernel
 def between_singles(value: float) -> Any:
     """Whether `value` lies half-way between two neighbouring float32."""
     if value > LARGEST_SINGLE:

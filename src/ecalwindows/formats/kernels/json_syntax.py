@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.jit import lean_kernel
+from ecalwindows.core.jit import kernel
 from ecalwindows.formats.kernels.decimal import fixed
 from ecalwindows.formats.kernels.json_numbers import BAD, eight_bytes, read_number
 
@@ -30,7 +30,7 @@ HEXADECIMAL = np.zeros(256, dtype=np.bool_)
 HEXADECIMAL[list(b"0123456789abcdefABCDEF")] = True
 
 
-@lean_kernel
+@kernel
 def skip_space(text: Bytes, at: int) -> int:
     """The place of the next byte that is not a space, tab or carriage return."""
     place = np.uint64(at)
@@ -39,7 +39,7 @@ def skip_space(text: Bytes, at: int) -> int:
     return np.int64(place)  # type: ignore[return-value]
 
 
-@lean_kernel
+@kernel
 def skip_string(text: Bytes, at: int) -> int:
     """The place after a string whose opening quote is just before `at`."""
     while text[at] != QUOTE:
@@ -58,7 +58,7 @@ def skip_string(text: Bytes, at: int) -> int:
     return at + 1
 
 
-@lean_kernel
+@kernel
 def read_word(text: Bytes, at: int) -> tuple[int, int]:
     """true, false or null: the place after it and which it is."""
     eight = eight_bytes(text, at)
@@ -71,7 +71,7 @@ def read_word(text: Bytes, at: int) -> tuple[int, int]:
     return BAD, NO_WORD
 
 
-@lean_kernel
+@kernel
 def next_field(text: Bytes, at: int) -> int:
     """After a value in an object: the place of the next key's quote or of the closing brace."""
     at = skip_space(text, at)
@@ -81,7 +81,7 @@ def next_field(text: Bytes, at: int) -> int:
     return at if text[at] == CLOSE_OBJECT else BAD
 
 
-@lean_kernel
+@kernel
 def skip_key(text: Bytes, at: int) -> int:
     """From the quote of a key to its value."""
     if text[at] != QUOTE:
@@ -93,7 +93,7 @@ def skip_key(text: Bytes, at: int) -> int:
     return skip_space(text, at + 1) if text[at] == COLON else BAD
 
 
-@lean_kernel
+@kernel
 def skip_leaf(text: Bytes, at: int) -> int:
     """The place after a string, a word or a number."""
     if text[at] == QUOTE:
@@ -103,7 +103,7 @@ def skip_leaf(text: Bytes, at: int) -> int:
     return read_number(text, at)[0]
 
 
-@lean_kernel
+@kernel
 def skip_value(text: Bytes, at: int) -> Any:
     """The place after any value. `kinds` has a bit for each list (0) or object (1) that is open: innermost lowest."""
     depth, kinds = 0, 0

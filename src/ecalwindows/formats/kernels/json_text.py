@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.jit import lean_kernel
+from ecalwindows.core.jit import kernel
 from ecalwindows.formats.kernels.decimal import NOTHING, fixed, value_text
 
 Bytes = NDArray[np.uint8]
@@ -59,7 +59,7 @@ for _byte in [*range(32), *b'"\\']:
     ESCAPE_LENGTHS[_byte] = len(_escape)
 
 
-@lean_kernel
+@kernel
 def write_eight(out: Bytes, at: int, text: np.uint64) -> None:
     """The eight bytes of `text`, lowest first (compiled to one store)."""
     place = np.uint64(at)
@@ -73,7 +73,7 @@ def write_eight(out: Bytes, at: int, text: np.uint64) -> None:
     out[place + np.uint64(7)] = np.uint8((text >> np.uint64(56)) & BYTE)
 
 
-@lean_kernel
+@kernel
 def write_mark(out: Bytes, at: int, mark: int) -> Any:
     """One of `MARKS`."""
     for part in range(MARK_WORDS.shape[1]):
@@ -81,7 +81,7 @@ def write_mark(out: Bytes, at: int, mark: int) -> Any:
     return at + MARK_LENGTHS[mark]
 
 
-@lean_kernel
+@kernel
 def write_copy(out: Bytes, at: int, source: Bytes, first: int, last: int) -> int:
     """The bytes `first` to `last` of `source`."""
     for place in range(last - first):
@@ -89,7 +89,7 @@ def write_copy(out: Bytes, at: int, source: Bytes, first: int, last: int) -> int
     return at + max(last - first, 0)
 
 
-@lean_kernel
+@kernel
 def write_escaped(out: Bytes, at: int, source: Bytes, first: int, last: int) -> int:
     """The bytes `first` to `last` of `source`, escaped as in a JSON string."""
     for place in range(first, last):
@@ -104,7 +104,7 @@ def write_escaped(out: Bytes, at: int, source: Bytes, first: int, last: int) -> 
     return at
 
 
-@lean_kernel
+@kernel
 def write_rows(
     out: Bytes, at: int, words: Integers, columns: Integers, keys: Words,
     first_row: int, last_row: int, first_column: int, last_column: int,
@@ -132,13 +132,13 @@ def write_rows(
     return at
 
 
-@lean_kernel
+@kernel
 def write_table(out: Bytes, words: Integers, columns: Integers, keys: Words) -> int:
     """A complete table."""
     return write_rows(out, START, words, columns, keys, START, len(words), START, len(columns))
 
 
-@lean_kernel
+@kernel
 def write_clusters(
     out: Bytes, ends: Integers, words: Integers, columns: Integers, keys: Words, runs: Integers,
     hit_words: Integers, hit_columns: Integers, hit_keys: Words, hits_offsets: Integers,
@@ -161,7 +161,7 @@ def write_clusters(
     return at
 
 
-@lean_kernel
+@kernel
 def write_windows(
     out: Bytes, text: Bytes, text_offsets: Integers, words: Integers, columns: Integers, keys: Words,
     window_seed: Integers, window_offsets: Integers,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.jit import lean_kernel
+from ecalwindows.core.jit import kernel
 from ecalwindows.formats.kernels.decimal import TENS, fixed
 from ecalwindows.formats.kernels.json_numbers import (  # fmt: skip
     BAD,
@@ -53,7 +53,7 @@ EXACT = 2.0**53
 LETTER_F, LETTER_N, LETTER_T = map(ord, "fnt")
 
 
-@lean_kernel
+@kernel
 def read_float(
     text: Bytes, at: int, kind: int, floats: Floats, row: int, column: int, table: int, hard: Integers, state: Integers
 ) -> int:
@@ -74,7 +74,7 @@ def read_float(
     return at if sure else note_hard(hard, state, table, row, column, start, at)
 
 
-@lean_kernel
+@kernel
 def note_hard(hard: Integers, state: Integers, table: int, row: int, column: int, start: int, at: int) -> int:
     """Leave a number to the caller."""
     place = state[N_HARD]
@@ -85,7 +85,7 @@ def note_hard(hard: Integers, state: Integers, table: int, row: int, column: int
     return at
 
 
-@lean_kernel
+@kernel
 def read_integer(text: Bytes, at: int, kind: int, integers: Integers, row: int, column: int) -> int:
     """A number that must be an integer (17.0 is one), or for a flag true, false, 0 or 1, into its cell."""
     if kind == BOOL and LETTER_F <= text[at] <= LETTER_T:
@@ -111,7 +111,7 @@ def read_integer(text: Bytes, at: int, kind: int, integers: Integers, row: int, 
     return at
 
 
-@lean_kernel
+@kernel
 def read_hits(text: Bytes, at: int, hits: Floats, hard: Integers, state: Integers) -> int:
     """A list of hits, each a list of numbers (the first three integers): the place after it, or BAD, FULL, REWRITE."""
     if text[at] != OPEN_LIST:
@@ -147,7 +147,7 @@ def read_hits(text: Bytes, at: int, hits: Floats, hard: Integers, state: Integer
         at = skip_space(text, at + 1)
 
 
-@lean_kernel
+@kernel
 def read_name(text: Bytes, at: int, names: Bytes, state: Integers, name_ends: Integers) -> int:
     """A string without escapes into `names`: the place after it, or BAD or REWRITE."""
     if text[at] != QUOTE:

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.jit import lean_kernel
+from ecalwindows.core.jit import kernel
 from ecalwindows.formats.kernels.decimal import fixed
 from ecalwindows.formats.kernels.json_numbers import BAD, eight_bytes
 from ecalwindows.formats.kernels.json_syntax import (  # fmt: skip
@@ -80,7 +80,7 @@ Bytes = NDArray[np.uint8]
 DONE, UNKNOWN = map(fixed, (0, -1))
 
 
-@lean_kernel
+@kernel
 def find_key(
     text: Bytes, at: int, level: int, guess: int, words: Any, masks: Any, levels: Integers
 ) -> tuple[int, int]:  # fmt: skip
@@ -99,7 +99,7 @@ def find_key(
     return UNKNOWN, end
 
 
-@lean_kernel
+@kernel
 def end_of_name(text: Bytes, at: int) -> int:
     """The place after the quote that ends a plain name."""
     place = np.uint64(at)
@@ -108,7 +108,7 @@ def end_of_name(text: Bytes, at: int) -> int:
     return np.int64(place) + 1  # type: ignore[return-value]
 
 
-@lean_kernel
+@kernel
 def same_key(text: Bytes, at: int, key: int, words: Any, masks: Any) -> Any:
     """Whether the text from `at` on is the name of the key and a quote."""
     for part in range(words.shape[1]):
@@ -119,7 +119,7 @@ def same_key(text: Bytes, at: int, key: int, words: Any, masks: Any) -> Any:
     return True
 
 
-@lean_kernel
+@kernel
 def open_cluster(text: Bytes, at: int, pair: Floats, state: Integers) -> int:
     """After the brace of a cluster, when there is room for it."""
     if text[at] != OPEN_OBJECT:
@@ -128,7 +128,7 @@ def open_cluster(text: Bytes, at: int, pair: Floats, state: Integers) -> int:
     return skip_space(text, at + 1) if state[PAIRS] < len(pair) else FULL
 
 
-@lean_kernel
+@kernel
 def open_clusters(text: Bytes, at: int, pair: Floats, state: Integers) -> int:
     """From the bracket of the clusters to what follows the first brace, or the closing bracket."""
     if text[at] != OPEN_LIST:
@@ -137,7 +137,7 @@ def open_clusters(text: Bytes, at: int, pair: Floats, state: Integers) -> int:
     return at if text[at] == CLOSE_LIST else open_cluster(text, at, pair, state)
 
 
-@lean_kernel
+@kernel
 def read_windows(
     text: Bytes, stop: int, kinds: Integers, columns: Integers, words: Any, masks: Any, levels: Integers,
     expected: Integers, after: Integers, seen: Integers,
@@ -179,7 +179,7 @@ def read_windows(
     return DONE
 
 
-@lean_kernel
+@kernel
 def read_window(
     text: Bytes, at: int, kinds: Integers, columns: Integers, words: Any, masks: Any, levels: Integers,
     expected: Integers, after: Integers, seen: Integers,
@@ -267,7 +267,7 @@ def read_window(
             return BAD
 
 
-@lean_kernel
+@kernel
 def note_strange(strange: Integers, state: Integers, level: int, first: int, last: int) -> None:
     """Record an unknown key while there is room."""
     place = state[N_STRANGE]

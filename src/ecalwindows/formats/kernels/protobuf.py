@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.jit import lean_kernel
+from ecalwindows.core.jit import kernel
 
 Bytes = NDArray[np.uint8]
 
@@ -50,7 +50,7 @@ BYTE, ALL_BITS = np.uint64(255), np.uint64(0xFFFFFFFF)
 U1, U8, U15, U16, U17, U24 = (np.uint64(bits) for bits in (1, 8, 15, 16, 17, 24))
 
 
-@lean_kernel
+@kernel
 def masked_crc(data: Bytes, first: int, last: int) -> Any:
     """The masked CRC-32C of the bytes `first` to `last`, int64."""
     crc, place, stop = ALL_BITS, np.uint64(first), np.uint64(last)
@@ -73,14 +73,14 @@ def masked_crc(data: Bytes, first: int, last: int) -> Any:
     return np.int64((((crc >> U15) | (crc << U17)) + np.uint64(MASK_ADDED)) & ALL_BITS)
 
 
-@lean_kernel
+@kernel
 def write_number(out: Bytes, at: int, number: int, n_bytes: int) -> None:
     """A non-negative number in `n_bytes` bytes from `at` on, lowest first."""
     for place in range(n_bytes):
         out[at + place] = np.uint8((number >> (8 * place)) & 255)
 
 
-@lean_kernel
+@kernel
 def read_number(data: Bytes, at: int, n_bytes: int) -> Any:
     """The number in `n_bytes` bytes, lowest first, int64 (so eight of them may give a negative one)."""
     number = np.int64(0)
@@ -89,7 +89,7 @@ def read_number(data: Bytes, at: int, n_bytes: int) -> Any:
     return number
 
 
-@lean_kernel
+@kernel
 def varint_size(value: int) -> int:
     """Bytes of an int64 as varint; negative ones take ten."""
     if value < 0:
@@ -101,7 +101,7 @@ def varint_size(value: int) -> int:
     return size
 
 
-@lean_kernel
+@kernel
 def write_varint(out: Bytes, at: int, value: int) -> int:
     """An int64 as varint that ends before `at`. Returns where it begins."""
     size = varint_size(value)
@@ -112,7 +112,7 @@ def write_varint(out: Bytes, at: int, value: int) -> int:
     return at - size
 
 
-@lean_kernel
+@kernel
 def write_tag(out: Bytes, at: int, tag: int, number: int) -> int:
     """A tag and a number, or the length of the content from `at` on, ending before `at`. Returns where they begin."""
     at = write_varint(out, at, number) - 1
@@ -120,7 +120,7 @@ def write_tag(out: Bytes, at: int, tag: int, number: int) -> int:
     return at
 
 
-@lean_kernel
+@kernel
 def read_varint(data: Bytes, at: int, stop: int) -> Any:
     """A varint as int64, and the place after it, or `BAD`."""
     value = np.int64(0)
@@ -134,7 +134,7 @@ def read_varint(data: Bytes, at: int, stop: int) -> Any:
     return value, BAD
 
 
-@lean_kernel
+@kernel
 def next_field(data: Bytes, at: int, stop: int) -> Any:
     """Tag, start and end of the next field of a message; the end is `BAD` where no field can be read.
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.jit import kernel, lean_kernel
+from ecalwindows.core.jit import array_kernel, kernel
 from ecalwindows.formats.kernels.decimal import fixed
 from ecalwindows.formats.kernels.protobuf import (
     BAD,
@@ -41,7 +41,7 @@ NO_KIND, TEXT, FLOATS, INTS = range(4)
 """What a feature holds: the number of the field of its list."""
 
 
-@lean_kernel
+@kernel
 def record_spans(data: Bytes, at: int, longest: int, spans: Integers) -> Any:
     """The data of the complete records in `data` from `at` on, at most len(spans), with correct checksums.
 
@@ -70,7 +70,7 @@ def record_spans(data: Bytes, at: int, longest: int, spans: Integers) -> Any:
     return n, at, 0, COMPLETE
 
 
-@lean_kernel
+@kernel
 def key_number(data: Bytes, first: int, last: int, keys: Bytes, key_offsets: Integers, start: int, stop: int) -> int:
     """The index, from `start` to `stop`, of the key that the bytes are, or `BAD`."""
     for key in range(start, stop):
@@ -85,7 +85,7 @@ def key_number(data: Bytes, first: int, last: int, keys: Bytes, key_offsets: Int
     return BAD
 
 
-@lean_kernel
+@kernel
 def feature_span(data: Bytes, at: int, stop: int) -> Any:
     """What a feature holds: kind, start and end of its list; kind `BAD` where it cannot be read."""
     kind, first, last = NO_KIND, 0, 0
@@ -99,7 +99,7 @@ def feature_span(data: Bytes, at: int, stop: int) -> Any:
     return kind, first, last
 
 
-@lean_kernel
+@kernel
 def entry_span(
     data: Bytes, at: int, stop: int, keys: Bytes, key_offsets: Integers, first_key: int, last_key: int
 ) -> Any:
@@ -117,7 +117,7 @@ def entry_span(
     return key, first, last
 
 
-@lean_kernel
+@kernel
 def find_features(
     data: Bytes, records: Integers, keys: Bytes, key_offsets: Integers, n_context: int, spans: Integers, there: Any
 ) -> int:
@@ -153,7 +153,7 @@ def find_features(
     return BAD
 
 
-@kernel
+@array_kernel
 def count_features(data: Bytes, lists: Integers) -> Any:
     """Features in each FeatureList: int64 (n_lists,), `BAD` where one cannot be read."""
     counts = np.zeros(len(lists), np.int64)
@@ -169,7 +169,7 @@ def count_features(data: Bytes, lists: Integers) -> Any:
     return counts
 
 
-@lean_kernel
+@kernel
 def feature_spans(data: Bytes, lists: Integers, spans: Integers) -> None:
     """The features of lists that `count_features` could read, one after the other: int64 (n_features, 2), filled."""
     n = 0
@@ -185,7 +185,7 @@ def feature_spans(data: Bytes, lists: Integers, spans: Integers) -> None:
             at = end
 
 
-@kernel
+@array_kernel
 def read_floats(data: Bytes, features: Integers, out: Any) -> Any:
     """The floats of features, one after the other, as bits: fills uint32 (sum of the spans // 4,).
 
@@ -209,7 +209,7 @@ def read_floats(data: Bytes, features: Integers, out: Any) -> Any:
     return counts
 
 
-@kernel
+@array_kernel
 def read_ints(data: Bytes, features: Integers, out: Integers) -> Any:
     """The same for integers: fills int64 (sum of the spans,)."""
     counts, n = np.zeros(len(features), np.int64), 0
@@ -229,7 +229,7 @@ def read_ints(data: Bytes, features: Integers, out: Integers) -> Any:
     return counts
 
 
-@kernel
+@array_kernel
 def text_spans(data: Bytes, features: Integers, spans: Integers) -> Any:
     """The last text of features: fills int64 (n_features, 2). Returns how many texts each holds, or `BAD`."""
     counts = np.zeros(len(features), np.int64)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.jit import lean_kernel
+from ecalwindows.core.jit import kernel
 from ecalwindows.formats.kernels.decimal import fixed
 from ecalwindows.formats.kernels.protobuf import (
     CHECKSUM_BYTES,
@@ -60,7 +60,7 @@ MAX_BYTES, WIDEST_INT = 64, LONGEST_VARINT
 """More than the tags, lengths and key around an item take; also around a record, or a tensor."""
 
 
-@lean_kernel
+@kernel
 def write_copy(out: Bytes, at: int, source: Bytes, first: int, last: int) -> int:
     """The bytes `first` to `last` of `source`."""
     at -= last - first
@@ -69,7 +69,7 @@ def write_copy(out: Bytes, at: int, source: Bytes, first: int, last: int) -> int
     return at
 
 
-@lean_kernel
+@kernel
 def write_row(out: Bytes, at: int, table: Bytes, row: int, first: int, last: int) -> int:
     """The bytes `first` to `last` of a row."""
     at -= last - first
@@ -78,7 +78,7 @@ def write_row(out: Bytes, at: int, table: Bytes, row: int, first: int, last: int
     return at
 
 
-@lean_kernel
+@kernel
 def write_tensor(out: Bytes, at: int, hits: Bytes, first_hit: int, n_hits: int) -> int:
     """The TensorProto of some hits, float32 (n_hits, 4); protobuf leaves out a number 0 and a text without bytes."""
     end = at
@@ -101,7 +101,7 @@ def write_tensor(out: Bytes, at: int, hits: Bytes, first_hit: int, n_hits: int) 
     return write_tag(out, at, DTYPE, FLOAT_TYPE)
 
 
-@lean_kernel
+@kernel
 def write_feature(
     out: Bytes, at: int, tag: int, kind: int, first: int, count: int, floats: Bytes, ints: Integers, row: int,
     text: Bytes, first_text: int, last_text: int, hits: Bytes, first_hit: int, n_hits: int,
@@ -125,7 +125,7 @@ def write_feature(
     return write_tag(out, at, tag, end - at)
 
 
-@lean_kernel
+@kernel
 def write_records(
     out: Bytes, rows: Integers, items: Integers, n_context: int, keys: Bytes, key_offsets: Integers,
     floats: Bytes, ints: Integers, text: Bytes, text_offsets: Integers, window_seed: Integers,

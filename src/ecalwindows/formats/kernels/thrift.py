@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.jit import kernel, lean_kernel
+from ecalwindows.core.jit import array_kernel, kernel
 from ecalwindows.formats.kernels.decimal import fixed
 
 Bytes = NDArray[np.uint8]
@@ -27,7 +27,7 @@ DEEPEST = 32
 """Lists and structs inside each other."""
 
 
-@lean_kernel
+@kernel
 def varint(data: Bytes, at: int) -> tuple[int, int]:
     """A number without a sign that begins at byte `at`, and where it ends."""
     value, shift = np.uint64(0), np.uint64(0)
@@ -37,7 +37,7 @@ def varint(data: Bytes, at: int) -> tuple[int, int]:
     return np.int64(value | np.uint64(data[at]) << shift), at + 1  # type: ignore[return-value]
 
 
-@kernel
+@array_kernel
 def places(data: Bytes, actions: Integers, out: Integers) -> int:
     """Note the numbers of a struct that are wanted, and the lists that are gone through, in their order.
 

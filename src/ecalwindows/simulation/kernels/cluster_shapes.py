@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel, lean_kernel
+from ecalwindows.core.jit import array_kernel, kernel
 from ecalwindows.simulation.kernels.crystals import N_BARREL, NONE, Crystals, shifted
 from ecalwindows.simulation.kernels.electronics import reconstructed_energy
 
@@ -20,13 +20,13 @@ N_SHAPES = 5
 """Places of the shapes in an array (N_SHAPES,)."""
 
 
-@lean_kernel
+@kernel
 def wrapped(phi: float) -> Any:
     """The same angle [rad] in the range from -pi to pi."""
     return phi - 2.0 * math.pi * math.floor(phi / (2.0 * math.pi) + 0.5)
 
 
-@lean_kernel
+@kernel
 def widths(eta: float, phi: float, energy: float, cells: Any, energies: Any, crystals: Crystals) -> Any:
     """Energy-weighted widths of a cluster in eta and phi [rad], around its position."""
     eta2, phi2 = 0.0, 0.0
@@ -36,7 +36,7 @@ def widths(eta: float, phi: float, energy: float, cells: Any, energies: Any, cry
     return math.sqrt(max(eta2, 0.0) / energy), math.sqrt(max(phi2, 0.0) / energy)
 
 
-@lean_kernel
+@kernel
 def endcap_offsets(crystal: int) -> Any:
     """Position of an endcap crystal in crystals from the beam, as CMS counts them for shapes: there is no 0."""
     inside = (crystal - N_BARREL) % 10000
@@ -44,7 +44,7 @@ def endcap_offsets(crystal: int) -> Any:
     return float(x - 1 if x <= 0 else x), float(y - 1 if y <= 0 else y)
 
 
-@lean_kernel
+@kernel
 def steps_along_eta(crystal: int, i: int, j: int) -> Any:
     """Distance in crystals, along eta or in the endcaps along the radius, to the crystal that is (i, j) steps away."""
     if crystal < N_BARREL:
@@ -53,7 +53,7 @@ def steps_along_eta(crystal: int, i: int, j: int) -> Any:
     return math.hypot(x + i, y + j) - math.hypot(x, y)
 
 
-@lean_kernel
+@kernel
 def steps_in_phi(crystal: int, i: int, j: int, mean_i: float, mean_j: float) -> Any:
     """Distance in crystals, in phi, from a mean position to the crystal that is (i, j) steps away.
 
@@ -67,7 +67,7 @@ def steps_in_phi(crystal: int, i: int, j: int, mean_i: float, mean_j: float) -> 
     return math.hypot(x, y) * math.acos(min(max(cosine, -1.0), 1.0))
 
 
-@lean_kernel
+@kernel
 def covariances(crystal: int, block: Any, total: float, out: Any) -> None:
     """Write sigmaIetaIeta, sigmaIetaIphi (a covariance) and sigmaIphiIphi of a 5x5 block of energies to `out`.
 
@@ -104,7 +104,7 @@ def covariances(crystal: int, block: Any, total: float, out: Any) -> None:
         )
 
 
-@kernel
+@array_kernel
 def block_shapes(crystal: int, block: Any, energy: float, out: Any) -> None:
     """Write the shapes of a 5x5 block of energies [GeV] around a crystal to `out` (N_SHAPES,).
 
@@ -116,7 +116,7 @@ def block_shapes(crystal: int, block: Any, energy: float, out: Any) -> None:
     covariances(crystal, block, block.sum(), out)
 
 
-@kernel
+@array_kernel
 def cluster_shapes(
     offsets: Any, cells: Any, fractions: Any, energy: Any, eta: Any, phi: Any, key: Any, crystals: Crystals,
     measured: Any, part: Any, full_readout: Any, suppression: Any,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel, lean_kernel
+from ecalwindows.core.jit import array_kernel, kernel
 from ecalwindows.simulation.kernels.crystals import N_BARREL, NONE, Crystals
 
 FREE, SEED, LOWER = 0, 1, 2
@@ -23,7 +23,7 @@ MAX_ITERATIONS, TOLERANCE, MIN_FRACTION = 50, 1e-8, 1e-7
 fractions than MIN_FRACTION become 0."""
 
 
-@kernel
+@array_kernel
 def seeds_among(hits: Any, measured: Any, limits: Any, crystals: Crystals, role: Any) -> Any:
     """Seeds among the hits, int32 (n,).
 
@@ -56,7 +56,7 @@ def seeds_among(hits: Any, measured: Any, limits: Any, crystals: Crystals, role:
     return seeds[:n]
 
 
-@lean_kernel
+@kernel
 def grow_topological_cluster(seed: int, label: Any, is_hit: Any, labels: Any, crystals: Crystals, members: Any) -> Any:
     """Fill `members` with the crystals of the topological cluster of a seed, and their `labels`; returns its size."""
     members[0], n, at = seed, 1, 0
@@ -71,7 +71,7 @@ def grow_topological_cluster(seed: int, label: Any, is_hit: Any, labels: Any, cr
     return n
 
 
-@lean_kernel
+@kernel
 def mean_position(members: Any, energies: Any, total: float, depth: float, crystals: Crystals, centre: Any) -> None:
     """Fill `centre` (3,) with the mean position [cm] at this depth in the crystals [cm].
 
@@ -89,7 +89,7 @@ def mean_position(members: Any, energies: Any, total: float, depth: float, cryst
         centre[k] /= max(norm, 1e-300)
 
 
-@kernel
+@array_kernel
 def shares(members: Any, n_seeds: int, measured: Any, width: float, crystals: Crystals) -> Any:
     """Fractions of the crystals' energies that belong to each seed, float64 (n_seeds, n_members).
 
@@ -129,7 +129,7 @@ def shares(members: Any, n_seeds: int, measured: Any, width: float, crystals: Cr
     return fraction
 
 
-@lean_kernel
+@kernel
 def shared_by_distance(
     members: Any, n_seeds: int, energy: Any, centre: Any, width: float, crystals: Crystals, fraction: Any
 ) -> None:
@@ -155,7 +155,7 @@ def shared_by_distance(
             fraction[s, i] /= max(kept, 1e-300)
 
 
-@kernel
+@array_kernel
 def clusters(
     hits: Any, measured: Any, limits: Any, width: float, crystals: Crystals, role: Any, labels: Any, is_hit: Any
 ) -> Any:
@@ -208,7 +208,7 @@ def clusters(
     return cluster_seeds, offsets, cells[:n_entries].copy(), fractions[:n_entries].copy()
 
 
-@kernel
+@array_kernel
 def enlarged(array: Any, more: int) -> Any:
     """A copy of the array with at least `more` additional elements."""
     new = np.empty(2 * len(array) + more, array.dtype)
@@ -217,7 +217,7 @@ def enlarged(array: Any, more: int) -> Any:
     return new
 
 
-@lean_kernel
+@kernel
 def seeds_first(members: Any, role: Any, group: Any) -> Any:
     """Fill `group` with the members, seeds first, otherwise in the same order; returns the number of seeds."""
     n = 0
@@ -233,7 +233,7 @@ def seeds_first(members: Any, role: Any, group: Any) -> Any:
     return n_seeds
 
 
-@kernel
+@array_kernel
 def sums_and_positions(seeds: Any, offsets: Any, cells: Any, fractions: Any, measured: Any, crystals: Crystals) -> Any:
     """Energy [GeV], eta and phi [rad] of each cluster, float64 (3, n_clusters), at the depth of the shower.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from ecalwindows.core.jit import lean_kernel
+from ecalwindows.core.jit import kernel
 
 PITCH = 0.0174533
 """Width of a barrel crystal in eta and phi [rad] (docs/simulation.md)."""
@@ -65,7 +65,7 @@ class Crystals(NamedTuple):
     dead: Any
 
 
-@lean_kernel
+@kernel
 def barrel_crystal(eta: float, phi: float) -> Any:
     """Index of the barrel crystal in a direction, NONE outside the barrel."""
     i = math.floor(eta / PITCH) + 85
@@ -74,7 +74,7 @@ def barrel_crystal(eta: float, phi: float) -> Any:
     return i * 360 + int(math.floor(math.degrees(phi) + 10.0)) % 360  # noqa: RUF046 (numba's floor is a float)
 
 
-@lean_kernel
+@kernel
 def in_gap(eta: float, phi: float, depth: float) -> Any:
     """Whether a point of the barrel, `depth` cm behind the front faces, is between modules or supermodules."""
     shift = GAP_SLOPE * (depth - GAP_DEPTH)
@@ -86,7 +86,7 @@ def in_gap(eta: float, phi: float, depth: float) -> Any:
     return abs(j - math.floor(j + 0.5)) < GAP_PHI / 20.0
 
 
-@lean_kernel
+@kernel
 def endcap_crystal(x: float, y: float, z: float, exists: Any) -> Any:
     """Index of the endcap crystal at a point in it or in front of it [cm], NONE where there is no crystal."""
     scale = (ENDCAP_Z + ENDCAP_FOCUS) / (abs(z) + ENDCAP_FOCUS) / ENDCAP_PITCH
@@ -97,7 +97,7 @@ def endcap_crystal(x: float, y: float, z: float, exists: Any) -> Any:
     return crystal if exists[crystal] else NONE
 
 
-@lean_kernel
+@kernel
 def shifted(crystal: int, d_first: int, d_second: int, exists: Any) -> Any:
     """Index of the crystal that is some steps away in (ieta, iphi) or (ix, iy), NONE where there is no crystal."""
     if crystal < N_BARREL:
@@ -111,7 +111,7 @@ def shifted(crystal: int, d_first: int, d_second: int, exists: Any) -> Any:
     return moved if exists[moved] else NONE
 
 
-@lean_kernel
+@kernel
 def tower_of(crystal: int) -> Any:
     """Index of the tower of a crystal."""
     if crystal < N_BARREL:
@@ -120,7 +120,7 @@ def tower_of(crystal: int) -> Any:
     return N_BARREL_TOWERS + side * 400 + inside // 100 // 5 * 20 + inside % 100 // 5
 
 
-@lean_kernel
+@kernel
 def tower_beside(tower: int, d_first: int, d_second: int) -> Any:
     """Index of the tower that is some steps away in (eta, phi) or (x, y), NONE where there is no tower."""
     if tower < N_BARREL_TOWERS:
@@ -131,7 +131,7 @@ def tower_beside(tower: int, d_first: int, d_second: int) -> Any:
     return N_BARREL_TOWERS + side * 400 + i * 20 + j if 0 <= i < 20 and 0 <= j < 20 else NONE
 
 
-@lean_kernel
+@kernel
 def neighbour_table(exists: Any, table: Any) -> None:
     """Fill `table` int32 (N_CRYSTALS, 8) with the neighbours of each crystal, NONE for an index without a crystal."""
     for crystal in range(len(exists)):

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel, lean_kernel
+from ecalwindows.core.jit import array_kernel, kernel
 from ecalwindows.core.kernels.hashing import GOLDEN, mixed, u64
 
 TO_UNIT = 2.0**-53
 """Factor from an integer of 53 bits to the range from 0 to 1."""
 
 
-@kernel
+@array_kernel
 def stream(seed: int, event: int, purpose: int) -> Any:
     """A new stream, uint64 (1,), that depends on the seed, the event index and the purpose."""
     key = mixed(u64(seed) + GOLDEN)
@@ -28,20 +28,20 @@ def stream(seed: int, event: int, purpose: int) -> Any:
     return state
 
 
-@lean_kernel
+@kernel
 def uniform(state: Any) -> Any:
     """A uniform random number in (0, 1)."""
     state[0] += GOLDEN
     return (np.float64(mixed(state[0]) >> u64(11)) + 0.5) * TO_UNIT
 
 
-@lean_kernel
+@kernel
 def hashed(key: Any, number: int) -> Any:
     """The uniform random number in (0, 1) that belongs to `number` (0 or more) for a key uint64."""
     return (np.float64(mixed(key + u64(number + 1) * GOLDEN) >> u64(11)) + 0.5) * TO_UNIT
 
 
-@lean_kernel
+@kernel
 def quantile(u: float) -> Any:
     """Quantile of the standard normal distribution (Acklam's approximation, relative error below 1.2e-9)."""
     if 0.02425 <= u <= 0.97575:
@@ -64,19 +64,19 @@ def quantile(u: float) -> Any:
     return numerator / denominator if u < 0.5 else -numerator / denominator
 
 
-@lean_kernel
+@kernel
 def normal(state: Any) -> Any:
     """A random number from the standard normal distribution."""
     return quantile(uniform(state))
 
 
-@lean_kernel
+@kernel
 def exponential(state: Any) -> Any:
     """A random number from the exponential distribution of mean 1."""
     return -math.log(uniform(state))
 
 
-@lean_kernel
+@kernel
 def poisson(state: Any, mean: float) -> Any:
     """A random number from the Poisson distribution: by waiting times, above a mean of 500 by the normal limit."""
     if mean > 500.0:
@@ -88,7 +88,7 @@ def poisson(state: Any, mean: float) -> Any:
     return max(count, 0)
 
 
-@lean_kernel
+@kernel
 def gamma(state: Any, shape: float) -> Any:
     """A random number from the gamma distribution of scale 1 and shape >= 1 (Marsaglia and Tsang, ACM TOMS 26, 363)."""
     d = shape - 1.0 / 3.0

@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel, lean_kernel
+from ecalwindows.core.jit import array_kernel, kernel
 from ecalwindows.simulation.kernels.crystals import N_BARREL, N_TOWERS, NONE, Crystals, tower_beside, tower_of
 from ecalwindows.simulation.kernels.draws import hashed, quantile
 
 
-@lean_kernel
+@kernel
 def noise_in(crystal: int, key: Any, crystals: Crystals) -> Any:
     """Noise of a crystal in this event [GeV]."""
     return crystals.noise[crystal] * quantile(hashed(key, 2 * crystal))
 
 
-@lean_kernel
+@kernel
 def read_out(cells: Any, energies: Any, key: Any, photostatistics: float, crystals: Crystals, measured: Any) -> None:
     """Write the measured energies of crystals with deposits to `measured`.
 
@@ -44,7 +44,7 @@ def read_out(cells: Any, energies: Any, key: Any, photostatistics: float, crysta
         )
 
 
-@lean_kernel
+@kernel
 def energy_in(crystal: int, key: Any, crystals: Crystals, measured: Any) -> Any:
     """Measured energy of a crystal [GeV]; only noise, drawn now, where no deposit was read out."""
     if math.isnan(measured[crystal]):
@@ -52,7 +52,7 @@ def energy_in(crystal: int, key: Any, crystals: Crystals, measured: Any) -> Any:
     return measured[crystal]
 
 
-@kernel
+@array_kernel
 def mark_full_readout(measured: Any, min_et: float, crystals: Crystals, tower_et: Any, full: Any) -> None:
     """Mark the towers of 5x5 crystals that are read out without zero suppression.
 
@@ -79,7 +79,7 @@ def mark_full_readout(measured: Any, min_et: float, crystals: Crystals, tower_et
                         full[neighbour] = True
 
 
-@lean_kernel
+@kernel
 def reconstructed_energy(crystal: int, key: Any, crystals: Crystals, measured: Any, full: Any, suppression: Any) -> Any:
     """Energy of the hit of a crystal [GeV], 0 where zero suppression removes it.
 
@@ -91,7 +91,7 @@ def reconstructed_energy(crystal: int, key: Any, crystals: Crystals, measured: A
     return energy if energy >= limit or full[tower_of(crystal)] else 0.0
 
 
-@kernel
+@array_kernel
 def hits_above_threshold(key: Any, lowest: float, crystals: Crystals, measured: Any) -> Any:
     """Indices of the crystals above their thresholds, by decreasing energy (lower index first if equal), int32 (n,).
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel, lean_kernel
+from ecalwindows.core.jit import array_kernel, kernel
 from ecalwindows.simulation.kernels.draws import exponential, gamma, normal, poisson, stream, uniform
 from ecalwindows.simulation.kernels.showers import (
     N_SLICES,
@@ -48,14 +48,14 @@ MIN_PHOTON_ENERGY, MIN_HADRON_ENERGY, MIN_ET_SHARE = 0.1, 0.4, 0.7
 those with less Et than MIN_ET_SHARE times this energy, because the noise increases with eta."""
 
 
-@lean_kernel
+@kernel
 def hadron_pt(state: Any, scale: float, power: float) -> Any:
     """Draw pt [GeV] from the density pt (1 + pt / scale)^-power, a beta prime distribution (ratio of two gammas)."""
     first = exponential(state) + exponential(state)
     return scale * first / gamma(state, power - 2.0)
 
 
-@lean_kernel
+@kernel
 def start_particle(row: Any, pt: float, eta: float, phi: float, charge: float, z: float) -> None:
     """Fill `row` (COLUMNS,) of `kernels.tracker` with a particle that starts on the beam axis at z [cm]."""
     for k in range(COLUMNS):
@@ -90,14 +90,14 @@ class Scratch(NamedTuple):
     share: Any
 
 
-@kernel
+@array_kernel
 def new_scratch() -> Any:
     """Work space for one event."""
     stack, at_face = np.zeros((MAX_ROWS, COLUMNS)), np.zeros(MAX_ROWS, np.bool_)
     return Scratch(np.zeros(COLUMNS), stack, at_face, np.zeros((5, 3)), np.zeros(N_SLICES))
 
 
-@lean_kernel
+@kernel
 def deposit_electromagnetic(
     state: Any, first: Any, material: Any, material_path: Any, field: float, points: float, exists: Any,
     deposit: Any, touched: Any, n_touched: Any, scratch: Scratch,
@@ -124,7 +124,7 @@ def deposit_electromagnetic(
     return n_touched
 
 
-@lean_kernel
+@kernel
 def deposit_soft_particle(
     state: Any, row: Any, z: float, threshold_scale: float, material: Any, material_path: Any, field: float,
     exists: Any, deposit: Any, touched: Any, n_touched: Any, scratch: Scratch,
@@ -150,7 +150,7 @@ def deposit_soft_particle(
     return n_touched
 
 
-@lean_kernel
+@kernel
 def tilted_uniform(state: Any, tilt: float) -> Any:
     """Draw x from 0 to 1 with density 1 + tilt (2 x - 1), by the inverse of its integral."""
     x = uniform(state)
@@ -159,7 +159,7 @@ def tilted_uniform(state: Any, tilt: float) -> Any:
     return (math.sqrt((1.0 - tilt) ** 2 + 4.0 * tilt * x) - (1.0 - tilt)) / (2.0 * tilt)
 
 
-@lean_kernel
+@kernel
 def add_pion_photons(state: Any, rows: Any, n: int, pt: float, eta: float, phi: float) -> Any:
     """Add the two photons of a neutral pion to `rows`; returns the new number of particles.
 
@@ -176,7 +176,7 @@ def add_pion_photons(state: Any, rows: Any, n: int, pt: float, eta: float, phi: 
     return n + 2
 
 
-@lean_kernel
+@kernel
 def parametrised_interaction(state: Any, activity: float, spectrum: Any, rows: Any) -> Any:
     """Fill `rows` (MAX_PARTICLES, 5) with the particles of one parametrised minimum-bias interaction.
 
@@ -213,7 +213,7 @@ def parametrised_interaction(state: Any, activity: float, spectrum: Any, rows: A
     return n
 
 
-@lean_kernel
+@kernel
 def library_interaction(state: Any, library: Library, rows: Any) -> Any:
     """Fill `rows` with a random interaction of a library; returns its number of particles.
 
@@ -231,7 +231,7 @@ def library_interaction(state: Any, library: Library, rows: Any) -> Any:
     return n
 
 
-@kernel
+@array_kernel
 def pileup_deposits(
     state: Any, n_interactions: int, vertex_width: float, threshold_scale: float, activity: float, spectrum: Any,
     library: Library, material: Any, material_path: Any, field: float, exists: Any, deposit: Any, touched: Any,
@@ -268,7 +268,7 @@ def pileup_deposits(
     return n_touched, sum_pt
 
 
-@kernel
+@array_kernel
 def parametrised_interactions(n: int, seed: int, activity: float, spectrum: Any) -> Any:
     """The particles of n parametrised interactions, each with its own random stream.
 
@@ -292,7 +292,7 @@ def parametrised_interactions(n: int, seed: int, activity: float, spectrum: Any)
     return counts, everything[:total]
 
 
-@kernel
+@array_kernel
 def particle_deposits(
     state: Any, first: Any, material: Any, material_path: Any, field: float, points: float, exists: Any,
     deposit: Any, touched: Any,
@@ -303,7 +303,7 @@ def particle_deposits(
     )
 
 
-@kernel
+@array_kernel
 def collect_deposits(deposit: Any, touched: Any, n_touched: int, min_energy: float) -> Any:
     """Take the deposits out of the work space: `deposit` is 0 everywhere afterwards.
 

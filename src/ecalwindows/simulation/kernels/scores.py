@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel
+from ecalwindows.core.jit import array_kernel
 
 N_SHARED, SIM, SIM_FULL, RECO = range(4)
 N_SUMS = 4
 """Sums over the common crystals of a cluster and a particle, see `shared`."""
 
 
-@kernel
+@array_kernel
 def shared(
     offsets: Any,
     cells: Any,
@@ -56,7 +56,7 @@ def shared(
     return sums
 
 
-@kernel
+@array_kernel
 def noise_sums(offsets: Any, cells: Any, fractions: Any, measured: Any, deposited: Any, uncalibrated: Any) -> Any:
     """Measured minus deposited energy of each cluster [GeV], float64 (4, n_clusters).
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ecalwindows.core.jit import lean_kernel
+from ecalwindows.core.jit import kernel
 from ecalwindows.simulation.kernels.crystals import (
     ENDCAP_LENGTH,
     ENDCAP_Z,
@@ -51,7 +51,7 @@ INTERACTION, N_HADRON = 20.3, 10
 """Nuclear interaction length [cm], and number of points of a hadronic shower."""
 
 
-@lean_kernel
+@kernel
 def add_energy(deposit: Any, touched: Any, n_touched: int, crystal: int, energy: float) -> Any:
     """Add energy [GeV] to a crystal; returns the new number of crystals with energy."""
     if deposit[crystal] == 0.0 and n_touched < len(touched):
@@ -61,7 +61,7 @@ def add_energy(deposit: Any, touched: Any, n_touched: int, crystal: int, energy:
     return n_touched
 
 
-@lean_kernel
+@kernel
 def set_frame(row: Any, frame: Any) -> None:
     """Fill `frame` float64 (5, 3) for a particle at the front faces; `crystal_at` finds crystals with it.
 
@@ -92,13 +92,13 @@ def set_frame(row: Any, frame: Any) -> None:
         frame[k, 2] = z * sin_theta - outwards * cos_theta
 
 
-@lean_kernel
+@kernel
 def preshower_depth(frame: Any) -> Any:
     """Thickness of the preshower in front of the crystals [X0]."""
     return 0.0 if frame[0, 0] == 1.0 else frame[0, 1]
 
 
-@lean_kernel
+@kernel
 def crystal_at(frame: Any, along: float, across: float, up: float, exists: Any) -> Any:
     """Index of the crystal at a point of a shower, NONE where there is no crystal.
 
@@ -119,7 +119,7 @@ def crystal_at(frame: Any, along: float, across: float, up: float, exists: Any) 
     return endcap_crystal(frame[1, 0] + a, frame[1, 1] + b, frame[1, 2] + c, exists)
 
 
-@lean_kernel
+@kernel
 def longitudinal_profile(state: Any, energy: float) -> Any:
     """Draw (alpha, beta) of the gamma distribution along the axis of one shower, in units of X0.
 
@@ -138,7 +138,7 @@ def longitudinal_profile(state: Any, energy: float) -> Any:
     return alpha, (alpha - 1.0) / t
 
 
-@lean_kernel
+@kernel
 def radial_profile(tau: float, ln_e: float) -> Any:
     """Radii of core and tail [Moliere radii] and weight of the core.
 
@@ -153,7 +153,7 @@ def radial_profile(tau: float, ln_e: float) -> Any:
     return max(core, 0.005), min(tail, 20.0), min(max(weight, 0.0), 1.0)
 
 
-@lean_kernel
+@kernel
 def fill_slices(alpha: float, beta: float, share: Any) -> Any:
     """Fill `share` (N_SLICES,) with the relative energy of each slice, from 3 points per slice; returns their sum."""
     total = 0.0
@@ -166,13 +166,13 @@ def fill_slices(alpha: float, beta: float, share: Any) -> Any:
     return total
 
 
-@lean_kernel
+@kernel
 def radius_beyond(outside: float) -> Any:
     """Radius, in units of R, outside which the share `outside` of the density 2 r R^2 / (r^2 + R^2)^2 lies."""
     return math.sqrt((1.0 - outside) / outside)
 
 
-@lean_kernel
+@kernel
 def deposit_ring(
     state: Any, frame: Any, along: float, radius: float, energy: float, n: int, exists: Any,
     deposit: Any, touched: Any, n_touched: int,
@@ -197,7 +197,7 @@ def deposit_ring(
     return n_touched
 
 
-@lean_kernel
+@kernel
 def deposit_soft_shower(
     state: Any, frame: Any, energy: float, is_photon: bool, n: int, exists: Any,
     deposit: Any, touched: Any, n_touched: int,
@@ -223,7 +223,7 @@ def deposit_soft_shower(
     return n_touched
 
 
-@lean_kernel
+@kernel
 def deposit_shower(
     state: Any, frame: Any, energy: float, is_photon: bool, points: float, exists: Any,
     deposit: Any, touched: Any, n_touched: int, share: Any,
@@ -268,7 +268,7 @@ def deposit_shower(
     return n_touched
 
 
-@lean_kernel
+@kernel
 def deposit_hadron(
     state: Any, frame: Any, energy: float, is_charged: bool, exists: Any,
     deposit: Any, touched: Any, n_touched: int,

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel
+from ecalwindows.core.jit import array_kernel
 from ecalwindows.simulation.kernels.cluster_shapes import wrapped
 from ecalwindows.windowing.kernels.mustache import in_dynamic_dphi, in_parabolas
 
 
-@kernel
+@array_kernel
 def superclusters(energy: Any, raw: Any, eta: Any, phi: Any, side: Any, min_et: float) -> Any:
     """Superclusters of one event.
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ecalwindows.core.jit import lean_kernel
+from ecalwindows.core.jit import kernel
 from ecalwindows.simulation.kernels.draws import exponential, uniform
 
 COLUMNS = 9
@@ -28,7 +28,7 @@ MIN_ENERGY = 0.03
 """Particles with a lower energy [GeV] are not tracked."""
 
 
-@lean_kernel
+@kernel
 def interpolated(x: float, xs: Any, ys: Any) -> Any:
     """Linear interpolation of the points (xs, ys) at x, where xs increases; constant outside the range of xs."""
     if x <= xs[0]:
@@ -39,7 +39,7 @@ def interpolated(x: float, xs: Any, ys: Any) -> Any:
     return ys[len(xs) - 1]
 
 
-@lean_kernel
+@kernel
 def length_to_cylinder(row: Any, radius: float, curvature: float) -> Any:
     """Transverse path length [cm] to a cylinder around the beam; infinity if the particle never reaches it.
 
@@ -62,7 +62,7 @@ def length_to_cylinder(row: Any, radius: float, curvature: float) -> Any:
     return bend * min((opening - now) % turn, (-opening - now) % turn)
 
 
-@lean_kernel
+@kernel
 def move(row: Any, length: float, curvature: float) -> None:
     """Move the particle along its helix by a transverse path length [cm]."""
     pt = math.hypot(row[PX], row[PY])
@@ -78,7 +78,7 @@ def move(row: Any, length: float, curvature: float) -> None:
     row[PX], row[PY] = pt * math.cos(phi), pt * math.sin(phi)
 
 
-@lean_kernel
+@kernel
 def move_to_shell(row: Any, scale: float, field: float) -> Any:
     """Move the particle to the shell of this scale; returns False if it does not reach the shell (it curls up)."""
     pt = math.hypot(row[PX], row[PY])
@@ -95,7 +95,7 @@ def move_to_shell(row: Any, scale: float, field: float) -> Any:
     return True
 
 
-@lean_kernel
+@kernel
 def move_to_face(row: Any, field: float) -> Any:
     """Move the particle to the front faces of the crystals; returns False if it does not reach them.
 
@@ -111,13 +111,13 @@ def move_to_face(row: Any, field: float) -> Any:
     return True
 
 
-@lean_kernel
+@kernel
 def brems_rate(lowest: float) -> Any:
     """Number of photons per X0 above a fraction `lowest` of the electron's energy: integral of 4/(3y) - 4/3 + y."""
     return -4.0 / 3.0 * math.log(lowest) - 4.0 / 3.0 * (1.0 - lowest) + 0.5 * (1.0 - lowest * lowest)
 
 
-@lean_kernel
+@kernel
 def brems_fraction(state: Any, lowest: float) -> Any:
     """Draw the fraction y of the energy that a photon takes, above `lowest`, from the density 4/(3y) - 4/3 + y."""
     while True:
@@ -126,7 +126,7 @@ def brems_fraction(state: Any, lowest: float) -> Any:
             return y
 
 
-@lean_kernel
+@kernel
 def pair_fraction(state: Any) -> Any:
     """Draw the share x of the energy for one electron of a pair, from the density 1 - 4/3 x (1 - x)."""
     while True:
@@ -135,19 +135,19 @@ def pair_fraction(state: Any) -> Any:
             return x
 
 
-@lean_kernel
+@kernel
 def pair_rate(energy: float) -> Any:
     """Conversions of a photon per X0: 7/9, and fewer below about 100 MeV, where screening is not complete."""
     return 7.0 / 9.0 * (1.0 - 0.3 * math.exp(-energy / 0.1))
 
 
-@lean_kernel
+@kernel
 def energy_of(row: Any) -> Any:
     """Energy [GeV] of a particle; its mass is neglected."""
     return math.sqrt(row[PX] ** 2 + row[PY] ** 2 + row[PZ] ** 2)
 
 
-@lean_kernel
+@kernel
 def add_daughter(stack: Any, at: int, n_rows: int, charge: float, share: float) -> Any:
     """Add a daughter with the same direction and a share of the momentum; returns the new number of rows."""
     if n_rows == len(stack):
@@ -159,7 +159,7 @@ def add_daughter(stack: Any, at: int, n_rows: int, charge: float, share: float) 
     return n_rows + 1
 
 
-@lean_kernel
+@kernel
 def step_electron(
     state: Any, stack: Any, at: int, n_rows: int, total: float, path_table: Any, share_table: Any, field: float
 ) -> Any:
@@ -181,7 +181,7 @@ def step_electron(
     return energy_of(row) > MIN_ENERGY, False, n_rows
 
 
-@lean_kernel
+@kernel
 def step_photon(
     state: Any, stack: Any, at: int, n_rows: int, total: float, path_table: Any, share_table: Any, field: float
 ) -> Any:
@@ -200,7 +200,7 @@ def step_photon(
     return energy_of(row) > MIN_ENERGY, False, n_rows
 
 
-@lean_kernel
+@kernel
 def track_to_crystals(
     state: Any, start: Any, material: Any, material_path: Any, field: float, stack: Any, at_face: Any
 ) -> Any:

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel, lean_kernel
+from ecalwindows.core.jit import array_kernel, kernel
 
 
-@lean_kernel
+@kernel
 def add_points(
     place: Any, offsets: Any, deta: Any, dphi: Any, share: Any, same_side: Any, low: float, steps: Any, grid: Any
 ) -> None:
@@ -28,7 +28,7 @@ def add_points(
                 grid[place[row], i, j] += share[point]
 
 
-@kernel
+@array_kernel
 def shares_inside(offsets: Any, deta: Any, dphi: Any, share: Any, same_side: Any, bounds: Any) -> Any:
     """Share of each caloparticle that lies in its window, int64 (n,). bounds : up, down and width, (3, n)."""
     inside = np.zeros(len(offsets) - 1, np.int64)
@@ -39,7 +39,7 @@ def shares_inside(offsets: Any, deta: Any, dphi: Any, share: Any, same_side: Any
     return inside
 
 
-@lean_kernel
+@kernel
 def smallest_box(below: Any, zero: int, wanted: float) -> Any:
     """The box around the seed of smallest area that holds `wanted`: (first, last, width) as numbers of cell edges.
 

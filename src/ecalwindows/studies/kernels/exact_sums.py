@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel, lean_kernel
+from ecalwindows.core.jit import array_kernel, kernel
 
 LOW_BITS = 26
 MANTISSA = np.int64((1 << 52) - 1)
@@ -15,7 +15,7 @@ LOW_HALF = np.int64((1 << 27) - 1)
 EXPONENTS = 2048
 
 
-@lean_kernel
+@kernel
 def _add(table: Any, number: Any, bits: Any) -> None:
     """Add a finite number to the place of its exponent; `bits` : int64 view of `number`, both (1,)."""
     word = bits[0]
@@ -30,7 +30,7 @@ def _add(table: Any, number: Any, bits: Any) -> None:
     table[exponent, 1] += sign * (mantissa & LOW)
 
 
-@kernel
+@array_kernel
 def exact_sums(values: Any, left_out: float, sums: Any, squares: Any) -> Any:
     """Add values and their squares to two tables; returns (n, n left out, least, largest).
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel, lean_kernel
+from ecalwindows.core.jit import array_kernel, kernel
 from ecalwindows.core.kernels.hashing import GOLDEN, mixed
 
 POISSON = np.array(
@@ -16,7 +16,7 @@ POISSON = np.array(
 """Cumulative Poisson probabilities of mean 1, for 0 .. 9; beyond is 10."""
 
 
-@lean_kernel
+@kernel
 def poisson_weight(key: Any, round_key: Any) -> Any:
     """Bootstrap weight of one event in one round, Poisson of mean 1, from their keys, uint64."""
     uniform = np.float64(mixed((key ^ round_key) + GOLDEN) >> np.uint64(11)) * 2.0**-53
@@ -26,7 +26,7 @@ def poisson_weight(key: Any, round_key: Any) -> Any:
     return count
 
 
-@kernel
+@array_kernel
 def poisson_weights(key: Any, round_key: Any) -> Any:
     """Bootstrap weights, Poisson of mean 1, that depend on the key of an event and of a round alone.
 
@@ -39,7 +39,7 @@ def poisson_weights(key: Any, round_key: Any) -> Any:
     return weights
 
 
-@kernel
+@array_kernel
 def kept_energies(rows: Any, offsets: Any, energy: Any, level: Any, least: Any) -> Any:
     """For each chosen caloparticle: energy and number of its clusters, the first and those of a level above `least`.
 
@@ -56,7 +56,7 @@ def kept_energies(rows: Any, offsets: Any, energy: Any, level: Any, least: Any) 
     return total, number
 
 
-@kernel
+@array_kernel
 def quantiles(values: Any, weights: Any, probabilities: Any) -> Any:
     """Quantiles of sorted values, each repeated `weights` times, as np.quantile does (linear interpolation).
 
@@ -85,7 +85,7 @@ def quantiles(values: Any, weights: Any, probabilities: Any) -> Any:
     return result
 
 
-@kernel
+@array_kernel
 def resolutions(response: Any, weights: Any) -> Any:
     """Median and effective resolution, (q84 - q16) / 2 / median, of responses and of each bootstrap round.
 
@@ -107,7 +107,7 @@ def resolutions(response: Any, weights: Any) -> Any:
     return result
 
 
-@kernel
+@array_kernel
 def scan(rows: Any, offsets: Any, energy: Any, level: Any, true_energy: Any, weights: Any, n_levels: int) -> Any:
     """`resolutions` of the response to each threshold of a scan, and the mean number of clusters kept.
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel, lean_kernel
+from ecalwindows.core.jit import array_kernel, kernel
 
 
-@kernel
+@array_kernel
 def smooth_levels(cost: Any, start: int, stiffness: float, most: int, sweeps: int) -> Any:
     """Levels of low cost: that of each bin plus `stiffness` x (difference of levels)^2 of each pair of neighbours.
 
@@ -43,7 +43,7 @@ def smooth_levels(cost: Any, start: int, stiffness: float, most: int, sweeps: in
     return level
 
 
-@lean_kernel
+@kernel
 def copy_turned(level: Any, other: Any) -> None:
     """Write the levels into a map whose rows are the columns of the first one."""
     for i in range(level.shape[0]):
@@ -51,7 +51,7 @@ def copy_turned(level: Any, other: Any) -> None:
             other[j, i] = level[i, j]
 
 
-@lean_kernel
+@kernel
 def are_equal(first: Any, second: Any) -> bool:
     """Whether two maps have the same levels."""
     for i in range(first.shape[0]):
@@ -61,13 +61,13 @@ def are_equal(first: Any, second: Any) -> bool:
     return True
 
 
-@lean_kernel
+@kernel
 def apart(a: int, b: int, stiffness: float, most: int) -> float:
     """What it costs that two neighbours have levels a and b."""
     return stiffness * (a - b) * (a - b) if abs(a - b) <= most else np.inf
 
 
-@kernel
+@array_kernel
 def set_line(cost: Any, level: Any, i: int, stiffness: float, most: int) -> None:
     """Set row i of `level` to its best levels, given the rows beside it (dynamic programming along the row)."""
     n, m, n_levels = cost.shape
@@ -100,7 +100,7 @@ def set_line(cost: Any, level: Any, i: int, stiffness: float, most: int) -> None
         at = came_from[j, at]
 
 
-@lean_kernel
+@kernel
 def shift_sides(cost: Any, level: Any, stiffness: float, most: int) -> None:
     """Shift the rows from one on (0: all) by the same number of levels, where that costs less."""
     n, m, n_levels = cost.shape

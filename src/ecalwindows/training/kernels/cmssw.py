@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel
+from ecalwindows.core.jit import array_kernel
 
 
-@kernel
+@array_kernel
 def window_summaries(offsets: Any, seed: Any, values: Any) -> Any:
     """Maximum and minimum, which start from 0, and mean of each column of `values` (n_pairs, n) in each window.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ecalwindows.core.jit import kernel, lean_kernel
+from ecalwindows.core.jit import array_kernel, kernel
 
 AHEAD = 6
 """Windows by which memory is loaded before it is copied: rows are anywhere in a block, and memory is slow to answer."""
@@ -13,7 +13,7 @@ LINE, MOST = 16, 640
 """Numbers of a line of the cache, and those of a window that are loaded ahead; the processor goes on by itself."""
 
 
-@lean_kernel
+@kernel
 def load_ahead(values: Any, first: int, last: int) -> float:
     """Load the numbers first, ..., last - 1 of a flat array; the sum of some of them, which makes it happen."""
     found = 0.0
@@ -22,7 +22,7 @@ def load_ahead(values: Any, first: int, last: int) -> float:
     return found
 
 
-@lean_kernel
+@kernel
 def copy_numbers(values: Any, out: Any) -> None:
     """`out[:] = values`, for which numba takes a second to compile the text of its error."""
     if len(out) != len(values):
@@ -31,7 +31,7 @@ def copy_numbers(values: Any, out: Any) -> None:
         out[k] = values[k]
 
 
-@lean_kernel
+@kernel
 def place_of(place: int, seed: int, places: int, seed_first: bool) -> int:
     """The place of a cluster of a window, -1 where it finds none. seed : place of the seed in the window, -1 for none.
 
@@ -48,7 +48,7 @@ def place_of(place: int, seed: int, places: int, seed_first: bool) -> int:
     return at if at < places else -1
 
 
-@kernel
+@array_kernel
 def fill_padded(
     offsets: Any, pair_cluster: Any, window_seed: Any, hits_offsets: Any, features: Any, labels: Any, hits: Any,
     rows: Any, targets: Any, seed_first: bool, out_features: Any, out_labels: Any, out_mask: Any, out_hits: Any,
@@ -100,7 +100,7 @@ def fill_padded(
     return clusters_cut, hits_cut, ahead
 
 
-@kernel
+@array_kernel
 def clear_padded(mask: Any, hit_mask: Any, features: Any, labels: Any, hits: Any) -> None:
     """Put zeros where `fill_padded` has written, as the masks show: hits of a cluster have its first places."""
     flat = hits.reshape(-1)
@@ -122,7 +122,7 @@ def clear_padded(mask: Any, hit_mask: Any, features: Any, labels: Any, hits: Any
             flat[first : first + k * hits.shape[3]] = 0
 
 
-@lean_kernel
+@kernel
 def fill_texts(offsets: Any, data: Any, rows: Any, targets: Any, out_offsets: Any, out: Any) -> None:
     """Copy texts `rows` to those at `targets`; offsets : where the bytes of each text begin."""
     for i in range(len(rows)):
@@ -131,7 +131,7 @@ def fill_texts(offsets: Any, data: Any, rows: Any, targets: Any, out_offsets: An
             out[at + k] = data[first + k]
 
 
-@kernel
+@array_kernel
 def fill_flat(
     offsets: Any, features: Any, labels: Any, hits_offsets: Any, rows: Any, targets: Any, cl_offsets: Any,
     out_features: Any, out_labels: Any, hit_counts: Any,
@@ -160,7 +160,7 @@ def fill_flat(
     return ahead
 
 
-@kernel
+@array_kernel
 def fill_flat_hits(
     offsets: Any, hits_offsets: Any, hits: Any, rows: Any, targets: Any, cl_offsets: Any, hit_offsets: Any, out: Any
 ) -> float:
@@ -180,7 +180,7 @@ def fill_flat_hits(
     return ahead
 
 
-@kernel
+@array_kernel
 def fill_rows(values: Any, rows: Any, targets: Any, out: Any) -> float:
     """Copy rows `rows` of a matrix to rows `targets` of another."""
     flat, n, ahead = values.reshape(-1), values.shape[1], 0.0
@@ -192,7 +192,7 @@ def fill_rows(values: Any, rows: Any, targets: Any, out: Any) -> float:
     return ahead
 
 
-@lean_kernel
+@kernel
 def fill_columns(values: Any, rows: Any, targets: Any, out: Any) -> None:
     """Copy rows `rows` of a matrix to columns `targets` of another."""
     for k in range(values.shape[1]):
@@ -200,7 +200,7 @@ def fill_columns(values: Any, rows: Any, targets: Any, out: Any) -> None:
             out[k, targets[i]] = values[rows[i], k]
 
 
-@kernel
+@array_kernel
 def fill_windows(
     seeds: Any, windows: Any, singles: Any, doubles: Any, integers: Any, ids: Any, flags: Any, rows: Any, targets: Any,
     out_seeds: Any, out_windows: Any, out_singles: Any, out_doubles: Any, out_integers: Any, out_ids: Any,
@@ -220,7 +220,7 @@ def fill_windows(
     return ahead
 
 
-@lean_kernel
+@kernel
 def fill_scaled(
     values: Any, shift: Any, width: Any, none: Any, replaces: bool, instead: Any, out: Any, feature: int, flag: int
 ) -> None:

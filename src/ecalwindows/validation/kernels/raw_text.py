@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ecalwindows.core.jit import lean_kernel
+from ecalwindows.core.jit import kernel
 
 A, E, F, I, N = (ord(letter) for letter in "aefin")  # noqa: E741  letters
 NEWLINE, MINUS, ZERO, NINE = (ord(sign) for sign in "\n-09")
@@ -13,7 +13,7 @@ LOWER = 32
 """The bit in which small letters differ from capitals."""
 
 
-@lean_kernel
+@kernel
 def lines_and_suspicion(text: NDArray[np.uint8]) -> tuple[int, bool]:
     """Number of lines, and whether `nan`, `inf` (in any case) or an exponent without minus is somewhere in the text."""
     n_lines, is_suspicious, end = 0, False, len(text)

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel
+from ecalwindows.core.jit import array_kernel
 
 
-@kernel
+@array_kernel
 def owners(score_offsets: Any, score: Any, limit: float) -> Any:
     """For each row of scores: index of the largest one above `limit` (ties: lowest) and its value, else -1, -1."""
     n = len(score_offsets) - 1
@@ -26,7 +26,7 @@ def owners(score_offsets: Any, score: Any, limit: float) -> Any:
     return owner, best
 
 
-@kernel
+@array_kernel
 def main_clusters(cluster_offsets: Any, calo_offsets: Any, owner: Any, score: Any) -> Any:
     """For each caloparticle: the cluster (index over all events) it owns with the largest score, -1 if none."""
     main = np.full(calo_offsets[-1], -1, np.int64)

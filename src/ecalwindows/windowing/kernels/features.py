@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel
+from ecalwindows.core.jit import array_kernel
 
 ZERO, ONE, TEN, ZERO_DIGIT = (np.uint64(number) for number in (0, 1, 10, 48))
 
 
-@kernel
+@array_kernel
 def transverse(energy: Any, eta: Any) -> Any:
     """energy / cosh(eta), float64 (n,)."""
     result = np.empty(len(energy), np.float64)
@@ -22,7 +22,7 @@ def transverse(energy: Any, eta: Any) -> Any:
     return result
 
 
-@kernel
+@array_kernel
 def log_one_plus(x: Any) -> Any:
     """log(1 + x), NaN where 1 + x is not above 0. float64 (n,)."""
     result = np.full(len(x), np.nan)
@@ -32,7 +32,7 @@ def log_one_plus(x: Any) -> Any:
     return result
 
 
-@kernel
+@array_kernel
 def summaries(offsets: Any, value: Any) -> Any:
     """Largest, smallest and sum of the values of each group, added in order; NaN if one is NaN. float64 (3, n)."""
     result = np.zeros((3, len(offsets) - 1))
@@ -48,7 +48,7 @@ def summaries(offsets: Any, value: Any) -> Any:
     return result
 
 
-@kernel
+@array_kernel
 def first_superclusters(event: Any, seed: Any, supercluster_offsets: Any, seed_index: Any) -> Any:
     """For each window (event, seed within the event): the first supercluster with that seed, over all events, or -1."""
     found = np.full(len(seed), -1, np.int64)
@@ -60,7 +60,7 @@ def first_superclusters(event: Any, seed: Any, supercluster_offsets: Any, seed_i
     return found
 
 
-@kernel
+@array_kernel
 def in_supercluster(offsets: Any, cluster: Any, supercluster: Any, member_offsets: Any, member: Any) -> Any:
     """For each (window, cluster) pair: whether the cluster (within the event) is in the window's supercluster."""
     inside = np.zeros(len(cluster), np.bool_)
@@ -75,7 +75,7 @@ def in_supercluster(offsets: Any, cluster: Any, supercluster: Any, member_offset
     return inside
 
 
-@kernel
+@array_kernel
 def joined_numbers(first: Any, numbers: Any) -> Any:
     """Rows of integers as text, '_' between them, after the bytes `first`.
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel, lean_kernel
+from ecalwindows.core.jit import array_kernel, kernel
 
 f32 = np.float32
 
 
-@lean_kernel
+@kernel
 def in_parabolas(seed_eta: float, dphi: float, energy: float, eta: float) -> Any:
     """CMS's inMustache: single precision up to the coefficients of the parabolas, double precision after."""
     if not energy > 0:
@@ -40,7 +40,7 @@ def in_parabolas(seed_eta: float, dphi: float, energy: float, eta: float) -> Any
     return cut_low < deta < cut_up
 
 
-@lean_kernel
+@kernel
 def in_dynamic_dphi(seed_eta: float, dphi: float, energy: float, eta: float) -> Any:
     """CMS's inDynamicDPhiWindow, in double precision."""
     if not energy > 0:
@@ -59,7 +59,7 @@ def in_dynamic_dphi(seed_eta: float, dphi: float, energy: float, eta: float) -> 
     return abs(dphi) < min(max(reach, saturation), cutoff)
 
 
-@kernel
+@array_kernel
 def in_mustache(offsets: Any, seed: Any, cluster: Any, dphi: Any, energy: Any, eta: Any) -> Any:
     """For each (window, cluster) pair: whether the cluster lies in the mustache of the seed. bool (n_pairs,).
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ecalwindows.core.jit import kernel, lean_kernel
+from ecalwindows.core.jit import array_kernel, kernel
 
 
-@lean_kernel
+@kernel
 def wrapped(angle: Any) -> Any:
     """The same angle in [-pi, pi]; unchanged when it is there already."""
     if not abs(angle) > math.pi:
@@ -25,14 +25,14 @@ def wrapped(angle: Any) -> Any:
     return rest
 
 
-@lean_kernel
+@kernel
 def is_inside(seed_eta: float, seed_phi: float, up: float, down: float, width: float, eta: float, phi: float) -> bool:
     """Whether (eta, phi) lies in the window of a seed; all bounds inclusive; false for NaN."""
     deta = eta - seed_eta if seed_eta >= 0 else seed_eta - eta
     return down <= deta <= up and abs(wrapped(seed_phi - phi)) <= width
 
 
-@lean_kernel
+@kernel
 def sort_rows(order: Any, spare: Any, key: Any, begin: int, end: int) -> None:
     """Order the row numbers in order[begin:end] by decreasing key, ties as they are, NaN last (merge sort)."""
     size = 1
@@ -57,7 +57,7 @@ def sort_rows(order: Any, spare: Any, key: Any, begin: int, end: int) -> None:
         size *= 2
 
 
-@kernel
+@array_kernel
 def order_in_groups(offsets: Any, key: Any, is_wanted: Any) -> Any:
     """Row numbers of each group: the wanted ones by decreasing key, ties in row order, NaN last; then the others."""
     order = np.empty(len(key), np.int64)
@@ -74,7 +74,7 @@ def order_in_groups(offsets: Any, key: Any, is_wanted: Any) -> Any:
     return order
 
 
-@kernel
+@array_kernel
 def seeds(offsets: Any, order: Any, is_candidate: Any, eta: Any, phi: Any, iz: Any, bounds: Any, overlap: bool) -> Any:
     """The candidates that make a window, in order.
 
@@ -110,7 +110,7 @@ def seeds(offsets: Any, order: Any, is_candidate: Any, eta: Any, phi: Any, iz: A
     return seed[:n].copy(), made, inside
 
 
-@kernel
+@array_kernel
 def points_inside(seed: Any, eta: Any, phi: Any, iz: Any, bounds: Any, at_eta: Any, at_phi: Any, at_iz: Any) -> Any:
     """For each window: whether a point (one per window) is in it. bool (n_windows,)."""
     inside = np.zeros(len(seed), np.bool_)
@@ -122,7 +122,7 @@ def points_inside(seed: Any, eta: Any, phi: Any, iz: Any, bounds: Any, at_eta: A
     return inside
 
 
-@kernel
+@array_kernel
 def members(offsets: Any, order: Any, eta: Any, phi: Any, iz: Any, bounds: Any, seed: Any, event: Any) -> Any:
     """The clusters in each window, the seed included, in the order of `order`.
 
@@ -150,7 +150,7 @@ def members(offsets: Any, order: Any, eta: Any, phi: Any, iz: Any, bounds: Any, 
     return window_offsets, cluster[:n].copy()
 
 
-@kernel
+@array_kernel
 def members_after(
     offsets: Any, et: Any, is_used: Any, eta: Any, phi: Any, iz: Any, bounds: Any, seed: Any, event: Any
 ) -> Any:
@@ -205,7 +205,7 @@ def members_after(
     return window_offsets, cluster[:n].copy()
 
 
-@kernel
+@array_kernel
 def kept(made: Any, is_matched: Any, key: Any, max_unmatched: int) -> Any:
     """Which windows of each event are kept (windows.md section 8), in the order of decreasing Et.
 
@@ -237,7 +237,7 @@ def kept(made: Any, is_matched: Any, key: Any, max_unmatched: int) -> Any:
     return keep
 
 
-@kernel
+@array_kernel
 def wrapped_differences(a: Any, b: Any) -> Any:
     """a - b wrapped into [-pi, pi], float64 (n,)."""
     result = np.empty(len(a), np.float64)
