@@ -1,7 +1,7 @@
 """How much faster commands are with -j N than with one thread, by the clock. See README.md; or: jobs.py --help
 
-The runs with one thread and with N take turns, also with N processes at once, each with one thread and the whole work:
-"apart" is how much more these do in the same time, and what the machine allows.
+The runs with one thread and with N take turns, and so do N processes at once, each of which does all the work with one
+thread: "apart" is how much more these do in the same time, which is what the machine allows.
 """
 
 import argparse

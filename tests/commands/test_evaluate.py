@@ -235,6 +235,18 @@ def bad(batch: WindowBatch) -> Any:
 bad.columns = ("is_seed",)  # type: ignore[attr-defined]
 
 
+def test_a_cluster_without_an_energy_is_an_error_and_not_summed(place: Path, tmp_path: Path) -> None:
+    convert_files(place / "matched.parquet", tmp_path / "windows.ndjson")
+    first, *others = (tmp_path / "windows.ndjson").read_text().splitlines()
+    window = json.loads(first)
+    window["clusters"][-1]["en_cluster_calib"] = -999
+    (tmp_path / "changed.ndjson").write_text("\n".join([json.dumps(window), *others]))
+    with pytest.raises(InputError, match=r"1 cluster without an energy \(en_cluster_calib is -999\)"):
+        evaluate(
+            [str(tmp_path / "changed.ndjson")], {"planted": planted}, tmp_path / "out", EvaluationOptions(rounds=0)
+        )
+
+
 def test_one_event_in_two_datasets_is_an_error_and_leaves_no_folder(place: Path) -> None:
     data = str(place / "all.parquet")
     with pytest.raises(InputError, match=r"two windows with the same seed|in two places"):

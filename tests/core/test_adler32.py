@@ -68,7 +68,7 @@ def test_what_is_no_local_file_is_passed_over(tmp_path: Path) -> None:
     assert found[-1][1] == 10
 
 
-def test_a_file_that_has_changed_is_summed_anew(tmp_path: Path) -> None:
+def test_a_file_that_has_changed_is_summed_from_its_beginning(tmp_path: Path) -> None:
     path = tmp_path / "file"
     file_of(path, 10)
     with BegunSums([str(path)]) as begun:

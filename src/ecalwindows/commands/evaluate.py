@@ -30,7 +30,7 @@ from ecalwindows.evaluation.collecting import SCORE, Collected, TableFile
 from ecalwindows.evaluation.completeness import ADVICE, why_incomplete
 from ecalwindows.evaluation.cruijff import MIN_ENTRIES as FIT_ENTRIES
 from ecalwindows.evaluation.cruijff import Cruijff, fitted
-from ecalwindows.evaluation.events import Windows, complete_events
+from ecalwindows.evaluation.events import Windows, complete_events, refuse_unknown_energies
 from ecalwindows.evaluation.measuring import (
     BINS,
     REFERENCES,
@@ -305,6 +305,7 @@ class Reading:
                 window = {name: batch.window[name] for name in sorted(self.columns & batch.window.keys())}
                 pair |= {SCORE + name: score for name, score in scores.items()}
                 made = Windows(batch_keys(batch, ""), window, pair, batch.window_offsets)
+                refuse_unknown_energies(made, dataset.path)
                 steps.windows += len(kept)
                 yield made if len(kept) == len(batch) else made.rows(kept)
             steps.done()

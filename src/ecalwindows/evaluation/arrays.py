@@ -12,7 +12,7 @@ from ecalwindows.core.arrays import offsets_of
 from ecalwindows.core.errors import InputError, refuse_missing
 from ecalwindows.dataset.finalizing.identity import keys_of
 from ecalwindows.evaluation.caloparticles import ENERGY_COLUMNS, EVENT_NAMES, supercluster_energies
-from ecalwindows.evaluation.events import Windows, events_of
+from ecalwindows.evaluation.events import Windows, events_of, refuse_unknown_energies
 from ecalwindows.evaluation.strategies import superclusters as made_of_graphs
 
 WINDOW_NAMES = (*EVENT_NAMES, "seed_index", "et_seed_calib")
@@ -79,7 +79,9 @@ def superclusters(scores: Any, windows: Any, *, strategy: str = "Cascade", thres
             "the windows of an event are in two places", expected="the windows of each event one after the other",
             where="windows", todo="sort them by event",
         )  # fmt: skip
-    events = events_of(Windows(key, window, pair, offsets))
+    given = Windows(key, window, pair, offsets)
+    refuse_unknown_energies(given, "windows")
+    events = events_of(given)
     made = made_of_graphs(events.windows.pair["score"], events.graphs, strategy=strategy, threshold=threshold)
     graph = np.repeat(np.arange(len(made.offsets) - 1), np.diff(made.offsets))
     sizes = np.diff(made.cluster_offsets)

@@ -10,7 +10,12 @@ import numpy as np
 from ecalwindows.core.arrays import Array, Integers, Words, offsets_of
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.kernels.gather import gathered_rows
+from ecalwindows.core.names import counted
+from ecalwindows.core.schema import SENTINEL
 from ecalwindows.evaluation.strategies import Graphs
+
+ENERGIES = ("en_cluster", "et_cluster", "en_cluster_calib", "et_cluster_calib")
+"""Columns of clusters that are summed."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,17 @@ class Windows:
             {name: column[pairs] for name, column in self.pair.items()},
             offsets,
         )
+
+
+def refuse_unknown_energies(windows: Windows, where: str) -> None:
+    """Raise InputError for clusters without an energy, which would be summed: the sentinel is in its place."""
+    for name in ENERGIES:
+        if name in windows.pair and (n := int((windows.pair[name] == SENTINEL).sum())):
+            raise InputError(
+                f"{counted(n, 'cluster')} without an energy ({name} is {SENTINEL:g})",
+                expected="the energies of all clusters: a file of the dumper held NaN or infinity there", where=where,
+                todo="make the windows again without these events (--events)",
+            )  # fmt: skip
 
 
 @dataclass(frozen=True)
