@@ -104,7 +104,7 @@ FOLDERS: dict[str, Sequence[str]] = {
         "--ncls-bins", "2", "--et-bins", "3",
     ),
     "simulate --validate": ("simulate", "--validate", "{out}", "-n", "20", "--pileup", "off", "-j", "1"),
-    "compare --plots": ("compare", "{in}/e.parquet", "{in}/e.parquet", "--plots", "{out}"),
+    "compare --plots": ("compare", "{in}/w.parquet", "{in}/w.parquet", "--plots", "{out}"),
 }  # fmt: skip
 
 
@@ -112,6 +112,7 @@ FOLDERS: dict[str, Sequence[str]] = {
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("inputs")
     run("truth", "match", ELECTRONS, "-o", str(base / "m.parquet"), "-q")
+    run("windows", ELECTRONS, "-o", str(base / "w.parquet"), "-q")
     dataset(base / "e.parquet", reweighted(11, 5000, 1))
     dataset(base / "p.parquet", reweighted(22, 5000, 2))
     write_table(base / "toy.parquet", toy(12_000, lambda et, eta: np.full(np.shape(et), 1e-3)))
