@@ -132,7 +132,7 @@ def test_what_was_imported_of_a_library_by_name_works_later() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_library_of_which_more_is_imported_is_imported_at_once() -> None:
+def test_a_library_of_which_more_is_imported_is_imported_at_once_and_no_module_twice() -> None:
     code = (
         "import sys\n"
         "from ecalwindows.core.lazy import quick_imports\n"
@@ -140,9 +140,11 @@ def test_a_library_of_which_more_is_imported_is_imported_at_once() -> None:
         "    import fsspec as first\n"
         "    from fsspec.core import open as named\n"
         "    from fsspec.implementations.local import LocalFileSystem\n"
-        "    import fsspec.spec\n"
+        "    import fsspec.spec as once, fsspec.mapping\n"
         "    class Own(LocalFileSystem): pass\n"
         "import fsspec, fsspec.core\n"
-        "assert fsspec.spec.AbstractFileSystem in Own.__mro__ and first.open is fsspec.open is fsspec.core.open\n"
+        "assert once is fsspec.spec is sys.modules['fsspec.spec'] and once.AbstractFileSystem in Own.__mro__\n"
+        "assert once.__spec__.origin == once.__file__ and once.__spec__.loader is once.__loader__\n"
+        "assert first.open is fsspec.open is fsspec.core.open\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

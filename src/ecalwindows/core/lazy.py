@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from importlib import import_module
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any
 
 LARGEST = "numba"
@@ -47,6 +49,8 @@ def quick_imports() -> Iterator[None]:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: Python finds no such module
     sys.modules.update(later)  # type: ignore[arg-type]
+    finder = _Loaded()
+    sys.meta_path.insert(0, finder)
     try:
         yield
         if LARGEST in sys.modules:
@@ -57,6 +61,7 @@ def quick_imports() -> Iterator[None]:
         for name in hidden:
             sys.modules.pop(name, None)
         leave_table(later)
+        sys.meta_path.remove(finder)
         gc.freeze()
         if was_on:
             gc.enable()
@@ -115,6 +120,28 @@ class LazyName:
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[Any]:
         return (self._used(),)
+
+
+class _Loaded:
+    """Finds what was loaded while its import began, as a `Lazy` above it left the table: it is not loaded again."""
+
+    def __init__(self) -> None:
+        self._specs: dict[str, ModuleSpec | None] = {}
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """The module, if it is there."""
+        if name not in sys.modules or target is not None:
+            return None
+        self._specs[name] = sys.modules[name].__spec__
+        return ModuleSpec(name, self)  # type: ignore[arg-type]  # importlib.abc imports too much
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """The module that is there."""
+        return sys.modules[spec.name]
+
+    def exec_module(self, module: ModuleType) -> None:
+        """It has been run."""
+        module.__spec__ = self._specs[module.__name__]
 
 
 def library_of(name: str) -> str:
