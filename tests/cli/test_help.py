@@ -6,7 +6,7 @@ import re
 
 import click
 import pytest
-from helpers.cli import attempt, run
+from helpers.cli import attempt, commands, run
 
 from ecalwindows.cli.main import cli
 
@@ -40,6 +40,18 @@ def test_commands_that_only_executors_call_are_not_listed_but_can_be_called() ->
     assert listed == ["plan", "run", "resume", "submit", "status", "report", "digest"]
     for name in HIDDEN:
         assert "Usage: ecalwindows production" in run("production", name, "--help").out
+
+
+def test_the_help_names_values_and_not_types() -> None:
+    """`--seed N`, not `--seed INTEGER RANGE`."""
+    types = (click.types.IntParamType, click.types.FloatParamType)
+    numbers = [
+        f"{command.name} {option.opts[-1]}"
+        for command in commands(cli)
+        for option in command.params
+        if isinstance(option, click.Option) and isinstance(option.type, types) and not option.metavar
+    ]
+    assert numbers == []
 
 
 @pytest.mark.parametrize(

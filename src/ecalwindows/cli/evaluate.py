@@ -43,13 +43,25 @@ Examples:
     "--strategy", multiple=True, metavar="NAME",
     help="From scores to superclusters: Cascade, CascadeHighest, SeedsFirst, CollectAndMerge; repeat [Cascade].",
 )  # fmt: skip
-@click.option("--threshold", type=float, default=0.5, show_default=True, help="Score from which a cluster is taken.")
-@click.option("--min-et", type=float, default=0.0, show_default=True, help="Minimum raw Et of superclusters [GeV].")
+@click.option(
+    "--threshold", type=float, metavar="X", default=0.5, show_default=True, help="Score from which a cluster is taken."
+)
+@click.option(
+    "--min-et", type=float, metavar="X", default=0.0, show_default=True, help="Minimum raw Et of superclusters [GeV]."
+)
 @click.option("--split", metavar="NAME", help="Only this split of finished datasets [all].")
 @click.option(
-    "--bootstrap", "rounds", type=int, default=400, show_default=True, help="Rounds of the bootstrap; 0: no errors."
+    "--bootstrap",
+    "rounds",
+    type=int,
+    metavar="N",
+    default=400,
+    show_default=True,
+    help="Rounds of the bootstrap; 0: no errors.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the bootstrap.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), metavar="N", default=0, show_default=True, help="Seed of the bootstrap."
+)
 @click.option("--save-scores", is_flag=True, help="Write the scores of the models as tables.")
 @click.option("--cms-csv", is_flag=True, help="Write the tables that CMS's plotting scripts read.")
 @figure_options

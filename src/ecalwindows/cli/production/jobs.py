@@ -91,7 +91,7 @@ def carried(folder: str) -> None:
 @click.command(hidden=True)
 @_of_plan
 @click.argument("archive", metavar="ARCHIVE")
-@click.option("--code", type=int, default=0, help="Exit code of the job.")
+@click.option("--code", type=int, metavar="N", default=0, help="Exit code of the job.")
 def take(plan_file: str, number: int, archive: str, code: int) -> None:
     """Take what came back from job N of a plan into the folder of PLAN. The DAG calls this after each job."""
     from ecalwindows.production.errors import ProductionError
@@ -107,8 +107,8 @@ def take(plan_file: str, number: int, archive: str, code: int) -> None:
 
 @click.command(hidden=True)
 @click.argument("folder", metavar="WORK")
-@click.option("--dag-status", type=int, default=0, help="Status of the DAG, by DAGMan (4: removed).")
-@click.option("--failed", type=int, default=0, help="How many of its nodes failed.")
+@click.option("--dag-status", type=int, metavar="N", default=0, help="Status of the DAG, by DAGMan (4: removed).")
+@click.option("--failed", type=int, metavar="N", default=0, help="How many of its nodes failed.")
 def finish(folder: str, dag_status: int, failed: int) -> None:
     """Make the dataset of parts that are done. The FINAL node of a DAG calls this."""
     from ecalwindows.cli.progress import warnings_shown

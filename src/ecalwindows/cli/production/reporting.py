@@ -63,7 +63,9 @@ Examples:
 )
 @click.argument("file", metavar="FILE|FOLDER")
 @click.option("--watch", is_flag=True, help="Show it again and again, as long as it is run.")
-@click.option("--every", type=click.FloatRange(min=0.1), default=5.0, show_default=True, help="Seconds between.")
+@click.option(
+    "--every", type=click.FloatRange(min=0.1), metavar="X", default=5.0, show_default=True, help="Seconds between."
+)
 def status(file: str, watch: bool, every: float) -> None:
     """Print the state of a production: jobs done, running, waiting and failed, by sample; and why jobs failed."""
     from ecalwindows.cli.texts.production import status_text

@@ -33,13 +33,19 @@ Exit code: 0 the map is written, 1 it is not (most bins have too few entries), 2
     "--eta-bins", type=numbers("1,10,50,500"), metavar="EDGES",
     help="Edges of the bins in abs(seed eta) [0 .. 3 in 12 bins].",
 )  # fmt: skip
-@click.option("--per-decade", type=int, default=20, show_default=True, help="Thresholds of the scan in a factor 10.")
 @click.option(
-    "--min-entries", type=int, default=50, show_default=True,
+    "--per-decade", type=int, metavar="N", default=20, show_default=True, help="Thresholds of the scan in a factor 10."
+)
+@click.option(
+    "--min-entries", type=int, metavar="N", default=50, show_default=True,
     help="Bins with fewer follow from their neighbours; at most half of the bins may.",
 )  # fmt: skip
-@click.option("--bootstrap", "rounds", type=int, default=100, show_default=True, help="Rounds of the bootstrap.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the bootstrap.")
+@click.option(
+    "--bootstrap", "rounds", type=int, metavar="N", default=100, show_default=True, help="Rounds of the bootstrap."
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), metavar="N", default=0, show_default=True, help="Seed of the bootstrap."
+)
 @figure_options
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 def working_points(

@@ -87,7 +87,8 @@ def find_parts(folder: Path) -> list[Part]:
     """
     recover(folder)
     if not folder.is_dir():
-        raise parts_error("there is no such folder", "a folder of parts", folder, "check the path")
+        found = "it is not a folder" if folder.exists() else "there is no such folder"
+        raise parts_error(found, "a folder of parts", folder, "check the path")
     if (folder / RECORD).is_file():
         raise parts_error(
             "the folder is a finished dataset", "a flat folder of parts", folder, "give the folder of its parts"
