@@ -417,6 +417,7 @@ def test_a_file_that_changes_while_it_is_streamed_is_an_error(tmp_path: Path, ch
         ({"fold": (0, 3), "except_fold": (1, 3)}, r"fold=\(0, 3\), except_fold=\(1, 3\)"),
         ({"bucket": -1}, "bucket=-1"),
         ({"bucket": 8, "shuffle": False}, "bucket=8"),
+        ({"stop": "all"}, "stop=.all. without mix"),
         ({"mix": {"a": 1}}, "mix names a"),
         ({"pad_hits": 0}, "pad_hits=0"),
         ({"where": "et_seed > 1e9"}, "no window is selected"),

@@ -368,6 +368,8 @@ def stream(
             raise _wrong(
                 f"{name}={number!r}", "at least 1 and below 2^31, or 'batch'; hits=False leaves out hits", where
             )
+    if mix is None and stop != "first":
+        raise _wrong(f"{stop=} without mix", "stop together with mix", where)
     if bucket and (mix is not None or not shuffle):
         raise _wrong(f"{bucket=}, {mix=}, {shuffle=}", "buckets with shuffle and without mix", where)
     folds = _folds(fold, except_fold, where)
