@@ -540,7 +540,7 @@ def test_two_compressions_of_one_name_are_two_parts_of_one_name(tmp_path):
     [
         (lambda folder: None, "there is no such folder"),
         (lambda folder: folder.mkdir(), "there is nothing in the folder"),
-        (lambda folder: folder.write_text("x"), "there is no such folder"),
+        (lambda folder: folder.write_text("x"), "it is not a folder"),
     ],
     ids=["absent", "empty", "a-file"],
 )
