@@ -93,13 +93,14 @@ class Lazy:
         return LazyName(self, name)
 
     def used(self, name: str) -> Any:
-        """Something of the library, or a module of it, which is imported now."""
+        """Something of the library, which is imported now, with those modules of it that were in the table too."""
+        same = [other for other in SELDOM_USED if library_of(other) == library_of(self._name)]
         if sys.modules.get(self._name) is self:  # type: ignore[comparison-overlap]
-            leave_table(other for other in SELDOM_USED if library_of(other) == library_of(self._name))
+            leave_table(same)
         library = import_module(self._name)
-        if not hasattr(library, name):
-            with suppress(ModuleNotFoundError):
-                import_module(f"{self._name}.{name}")
+        for other in same:
+            with suppress(ModuleNotFoundError):  # another release may not have it
+                import_module(other)
         return getattr(library, name)
 
 
