@@ -174,9 +174,11 @@ def reading_of(options: dict[str, Any]) -> Any:
 
 def begun_sums(inputs: tuple[str, ...], jobs: int) -> Any:
     """Checksums of the inputs, begun while a command of several threads imports; they end with the command."""
+    if jobs == 1:
+        return None
     from ecalwindows.core.files.adler32 import BegunSums
 
-    return click.get_current_context().with_resource(BegunSums(inputs if jobs != 1 else ()))
+    return click.get_current_context().with_resource(BegunSums(inputs))
 
 
 def chosen_settings(options: dict[str, Any]) -> Any:

@@ -305,9 +305,10 @@ class Reading:
                 window = {name: batch.window[name] for name in sorted(self.columns & batch.window.keys())}
                 pair |= {SCORE + name: score for name, score in scores.items()}
                 made = Windows(batch_keys(batch, ""), window, pair, batch.window_offsets)
-                refuse_unknown_energies(made, dataset.path)
+                chosen = made if len(kept) == len(batch) else made.rows(kept)
+                refuse_unknown_energies(chosen, dataset.path)
                 steps.windows += len(kept)
-                yield made if len(kept) == len(batch) else made.rows(kept)
+                yield chosen
             steps.done()
 
 

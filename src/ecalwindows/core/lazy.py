@@ -151,7 +151,7 @@ def library_of(name: str) -> str:
 
 
 def leave_table(names: Iterable[str]) -> None:
-    """No `Lazy` stands for these modules in Python's table any longer: the next import finds the library itself."""
+    """Remove each `Lazy` of these names from Python's table of modules: the next import finds the library itself."""
     for name in names:
         if isinstance(sys.modules.get(name), Lazy):
             del sys.modules[name]

@@ -38,7 +38,7 @@ def adler32(path: str | Path, threads: Threads | None = None, begun: Sum = NOTHI
     firsts = range(begun[1], os.path.getsize(path), PART)
     calls = [partial(_sum_of_part, path, first) for first in firsts]
     parts = threads.together(calls) if threads else [call() for call in calls]
-    return f"{_joined([begun, *parts])[0]:08x}"
+    return f"{_joined([begun, *parts]):08x}"
 
 
 def _sum_of_part(path: str | Path, first: int) -> Sum:
@@ -50,14 +50,13 @@ def _sum_of_part(path: str | Path, first: int) -> Sum:
     return checksum, n_bytes
 
 
-def _joined(parts: Iterable[Sum]) -> Sum:
-    """The sum of parts that follow one another."""
-    low, high, n_bytes = 1, 0, 0
-    for checksum, length in parts:
-        high = (high + (checksum >> 16) + length * (low - 1)) % BASE
+def _joined(parts: Iterable[Sum]) -> int:
+    """The Adler-32 of parts that follow one another."""
+    low, high = 1, 0
+    for checksum, n_bytes in parts:
+        high = (high + (checksum >> 16) + n_bytes * (low - 1)) % BASE
         low = (low + (checksum & 0xFFFF) - 1) % BASE
-        n_bytes += length
-    return high << 16 | low, n_bytes
+    return high << 16 | low
 
 
 class BegunSums:
