@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -22,7 +25,7 @@ from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import BadFileError, InputError
 from ecalwindows.core.schema import COLUMNS as SCHEMA
 from ecalwindows.core.schema import HIT_COMPONENTS, TRUTH
-from ecalwindows.formats.kernels import protobuf
+from ecalwindows.formats.kernels import crc32c, protobuf
 from ecalwindows.formats.manifest import problems, read_manifest
 from ecalwindows.formats.tfrecord.frames import LONGEST_RECORD, blocks
 from ecalwindows.formats.tfrecord.layout import COLUMNS, CONTEXT, LISTS, REQUIRED, part_paths
@@ -69,12 +72,24 @@ def test_a_varint_of_more_than_64_bits_is_refused() -> None:
 @given(st.binary(max_size=40))
 def test_checksum(content: bytes) -> None:
     data = np.frombuffer(b"??" + content, np.uint8).copy()
-    assert protobuf.masked_crc(data, 2, len(data)) == slow.masked_crc(content)
+    assert crc32c.masked_crc(data, 2, len(data)) == slow.masked_crc(content)
+
+
+@pytest.mark.compiled
+def test_the_checksum_is_also_made_for_processors_without_its_instruction() -> None:
+    """Numba ends the process where an instruction is asked for that the processor does not have."""
+    code = "import numpy as np; from ecalwindows.formats.kernels.crc32c import masked_crc; "
+    code += "print(masked_crc(np.arange(99, dtype=np.uint8), 1, 98))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, int(done.stdout)) == (0, slow.masked_crc(bytes(range(1, 98)))), done.stderr
 
 
 def test_checksum_is_crc32c() -> None:
-    masked = protobuf.masked_crc(np.array(list(b"123456789"), np.uint8), 0, 9)
-    turned = (masked - protobuf.MASK_ADDED) % 2**32
+    masked = crc32c.masked_crc(np.array(list(b"123456789"), np.uint8), 0, 9)
+    turned = (masked - crc32c.MASK_ADDED) % 2**32
     assert (turned << 15 | turned >> 17) % 2**32 == 0xE3069283, "the check value of CRC-32C"
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.jit import kernel
 from ecalwindows.formats.kernels.decimal import LOWEST_POWER, POWERS, TENS, fixed, high_and_low
+from ecalwindows.formats.kernels.eight_bytes import eight_bytes
 
 Bytes = NDArray[np.uint8]
 
@@ -34,23 +35,6 @@ ONE, ZERO, TOP = np.uint64(1), np.uint64(0), np.uint64(63)
 NAN = np.uint64(int.from_bytes(b"NaN", "little"))
 THREE_BYTES = np.uint64(2**24 - 1)
 INFINITY = np.uint64(int.from_bytes(b"Infinity", "little"))
-
-
-@kernel
-def eight_bytes(text: Bytes, at: int) -> np.uint64:
-    """Eight bytes as a number, the first one lowest (compiled to one load)."""
-    place = np.uint64(at)
-    result: np.uint64 = (
-        np.uint64(text[place])
-        | (np.uint64(text[place + np.uint64(1)]) << np.uint64(8))
-        | (np.uint64(text[place + np.uint64(2)]) << np.uint64(16))
-        | (np.uint64(text[place + np.uint64(3)]) << np.uint64(24))
-        | (np.uint64(text[place + np.uint64(4)]) << np.uint64(32))
-        | (np.uint64(text[place + np.uint64(5)]) << np.uint64(40))
-        | (np.uint64(text[place + np.uint64(6)]) << np.uint64(48))
-        | (np.uint64(text[place + np.uint64(7)]) << np.uint64(56))
-    )
-    return result
 
 
 @kernel

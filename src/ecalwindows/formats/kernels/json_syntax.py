@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.jit import kernel
 from ecalwindows.formats.kernels.decimal import fixed
-from ecalwindows.formats.kernels.json_numbers import BAD, eight_bytes, read_number
+from ecalwindows.formats.kernels.eight_bytes import eight_bytes
+from ecalwindows.formats.kernels.json_numbers import BAD, read_number
 
 Bytes = NDArray[np.uint8]
 

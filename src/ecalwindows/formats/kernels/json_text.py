@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.jit import kernel
 from ecalwindows.formats.kernels.decimal import NOTHING, fixed, value_text
+from ecalwindows.formats.kernels.eight_bytes import write_eight
 
 Bytes = NDArray[np.uint8]
 Integers = NDArray[np.int64]
@@ -31,7 +32,6 @@ SLACK = 32
 LONGEST_ESCAPE = 6
 """Maximum number of bytes that one byte of a string becomes."""
 
-BYTE = np.uint64(255)
 START = fixed(0)
 WINDOW, SEED_HITS, CLUSTERS, CL_HITS, END_CLUSTER, END_WINDOW, ONLY_CLUSTERS, END_HITLESS = map(fixed, range(8))
 MARKS = (
@@ -57,20 +57,6 @@ for _byte in [*range(32), *b'"\\']:
     _escape = _short.get(_byte, b"\\u%04x" % _byte)
     ESCAPES[_byte, : len(_escape)] = np.frombuffer(_escape, dtype=np.uint8)
     ESCAPE_LENGTHS[_byte] = len(_escape)
-
-
-@kernel
-def write_eight(out: Bytes, at: int, text: np.uint64) -> None:
-    """The eight bytes of `text`, lowest first (compiled to one store)."""
-    place = np.uint64(at)
-    out[place] = np.uint8(text & BYTE)
-    out[place + np.uint64(1)] = np.uint8((text >> np.uint64(8)) & BYTE)
-    out[place + np.uint64(2)] = np.uint8((text >> np.uint64(16)) & BYTE)
-    out[place + np.uint64(3)] = np.uint8((text >> np.uint64(24)) & BYTE)
-    out[place + np.uint64(4)] = np.uint8((text >> np.uint64(32)) & BYTE)
-    out[place + np.uint64(5)] = np.uint8((text >> np.uint64(40)) & BYTE)
-    out[place + np.uint64(6)] = np.uint8((text >> np.uint64(48)) & BYTE)
-    out[place + np.uint64(7)] = np.uint8((text >> np.uint64(56)) & BYTE)
 
 
 @kernel

@@ -30,7 +30,8 @@ from numpy.typing import NDArray
 
 from ecalwindows.core.jit import kernel
 from ecalwindows.formats.kernels.decimal import fixed
-from ecalwindows.formats.kernels.json_numbers import BAD, eight_bytes
+from ecalwindows.formats.kernels.eight_bytes import eight_bytes
+from ecalwindows.formats.kernels.json_numbers import BAD
 from ecalwindows.formats.kernels.json_syntax import (  # fmt: skip
     BACKSLASH,
     CLOSE_LIST,

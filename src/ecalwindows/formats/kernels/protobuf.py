@@ -1,4 +1,4 @@
-"""Protocol buffers on the wire, and the checksum of TFRecord files: https://protobuf.dev/programming-guides/encoding.
+"""Protocol buffers on the wire: https://protobuf.dev/programming-guides/encoding.
 
 `data` and `out` are uint8. A reader takes the place `at` and the end `stop`, never reads beyond it, and returns
 the place `BAD` for bytes that are not a message.
@@ -23,54 +23,9 @@ FIRST_VARINT, FIRST_FLOAT = 0x08, 0x0D
 """Tags of the field 1 where it holds a varint (wire type 0) or four bytes (wire type 5)."""
 
 LONGEST_VARINT = 10
-POLYNOMIAL = 0x82F63B78
-"""Of CRC-32C (Castagnoli), lowest bit first."""
-
-MASK_ADDED = 0xA282EAD8
-"""What TFRecord adds to a checksum after rotating it by 15 bits."""
-
 LENGTH_BYTES, CHECKSUM_BYTES = 8, 4
 FRAME_BYTES = LENGTH_BYTES + 2 * CHECKSUM_BYTES
 """Bytes of a TFRecord beside its data: length (uint64), checksum of the length, data, checksum of the data."""
-
-
-def crc_tables() -> NDArray[np.uint32]:
-    """uint32 (8, 256): row k is the checksum of a byte followed by k zero bytes ("slicing by eight")."""
-    row = np.arange(256, dtype=np.uint32)
-    for _ in range(8):
-        row = np.where(row & 1, (row >> 1) ^ np.uint32(POLYNOMIAL), row >> 1).astype(np.uint32)
-    rows = [row]
-    for _ in range(7):
-        rows.append((rows[-1] >> 8) ^ row[rows[-1] & 255])
-    return np.array(rows, dtype=np.uint32)
-
-
-CRC_TABLES = crc_tables()
-BYTE, ALL_BITS = np.uint64(255), np.uint64(0xFFFFFFFF)
-U1, U8, U15, U16, U17, U24 = (np.uint64(bits) for bits in (1, 8, 15, 16, 17, 24))
-
-
-@kernel
-def masked_crc(data: Bytes, first: int, last: int) -> Any:
-    """The masked CRC-32C of the bytes `first` to `last`, int64."""
-    crc, place, stop = ALL_BITS, np.uint64(first), np.uint64(last)
-    while stop - place >= U8:
-        crc = (
-            np.uint64(CRC_TABLES[7, (crc ^ data[place]) & BYTE])
-            ^ np.uint64(CRC_TABLES[6, ((crc >> U8) ^ data[place + U1]) & BYTE])
-            ^ np.uint64(CRC_TABLES[5, ((crc >> U16) ^ data[place + np.uint64(2)]) & BYTE])
-            ^ np.uint64(CRC_TABLES[4, (crc >> U24) ^ data[place + np.uint64(3)]])
-            ^ np.uint64(CRC_TABLES[3, data[place + np.uint64(4)]])
-            ^ np.uint64(CRC_TABLES[2, data[place + np.uint64(5)]])
-            ^ np.uint64(CRC_TABLES[1, data[place + np.uint64(6)]])
-            ^ np.uint64(CRC_TABLES[0, data[place + np.uint64(7)]])
-        )
-        place += U8
-    while place < stop:
-        crc = (crc >> U8) ^ np.uint64(CRC_TABLES[0, (crc ^ data[place]) & BYTE])
-        place += U1
-    crc ^= ALL_BITS
-    return np.int64((((crc >> U15) | (crc << U17)) + np.uint64(MASK_ADDED)) & ALL_BITS)
 
 
 @kernel
@@ -104,6 +59,9 @@ def varint_size(value: int) -> int:
 @kernel
 def write_varint(out: Bytes, at: int, value: int) -> int:
     """An int64 as varint that ends before `at`. Returns where it begins."""
+    if 0 <= value < 128:
+        out[at - 1] = np.uint8(value)
+        return at - 1
     size = varint_size(value)
     for place in range(at - size, at - 1):
         out[place] = np.uint8((value & 127) | 128)

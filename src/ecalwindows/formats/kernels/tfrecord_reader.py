@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.core.jit import array_kernel, kernel
+from ecalwindows.formats.kernels.crc32c import masked_crc
 from ecalwindows.formats.kernels.decimal import fixed
 from ecalwindows.formats.kernels.protobuf import (
     BAD,
@@ -23,7 +24,6 @@ from ecalwindows.formats.kernels.protobuf import (
     LENGTH_BYTES,
     SECOND,
     THIRD,
-    masked_crc,
     next_field,
     read_number,
     read_varint,

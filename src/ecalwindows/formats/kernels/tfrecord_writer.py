@@ -20,7 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecalwindows.core.jit import kernel
+from ecalwindows.formats.kernels.crc32c import masked_crc
 from ecalwindows.formats.kernels.decimal import fixed
+from ecalwindows.formats.kernels.eight_bytes import write_eight
 from ecalwindows.formats.kernels.protobuf import (
     CHECKSUM_BYTES,
     FIRST,
@@ -29,7 +31,6 @@ from ecalwindows.formats.kernels.protobuf import (
     LONGEST_VARINT,
     SECOND,
     THIRD,
-    masked_crc,
     write_number,
     write_tag,
     write_varint,
@@ -56,6 +57,10 @@ COMPONENTS, WIDTH, NOTHING = fixed(4), fixed(4), fixed(0)
 """Hit components in a tensor, and bytes of a number."""
 
 LENGTH, CHECKSUM = fixed(LENGTH_BYTES), fixed(CHECKSUM_BYTES)
+LONG = fixed(124)
+"""Bytes of the content of a feature from which on a length in its head takes more than one byte."""
+
+U8, U16, U24, U32, U40 = map(np.uint64, (8, 16, 24, 32, 40))
 MAX_BYTES, WIDEST_INT = 64, LONGEST_VARINT
 """More than the tags, lengths and key around an item take; also around a record, or a tensor."""
 
@@ -102,27 +107,61 @@ def write_tensor(out: Bytes, at: int, hits: Bytes, first_hit: int, n_hits: int) 
 
 
 @kernel
-def write_feature(
-    out: Bytes, at: int, tag: int, kind: int, first: int, count: int, floats: Bytes, ints: Integers, row: int,
-    text: Bytes, first_text: int, last_text: int, hits: Bytes, first_hit: int, n_hits: int,
-) -> int:  # fmt: skip
-    """A feature with the tag `tag` before it: numbers of `row`, text and hits from their `first` on."""
-    end = at
-    if kind == FLOATS:
-        at = write_row(out, at, floats, row, WIDTH * first, WIDTH * (first + count))
-    elif kind == HITS:
-        at = write_row(out, at, hits, first, WIDTH * first_hit, WIDTH * (first_hit + n_hits))
-    elif kind == TEXT:
-        at = write_copy(out, at, text, first_text, last_text)
-    elif kind == TENSOR:
-        at = write_tensor(out, at, hits, first_hit, n_hits)
-    else:
-        for column in range(first + count - 1, first - 1, -1):
-            at = write_varint(out, at, ints[row, column])
-    if at < end or kind == TEXT:
-        at = write_tag(out, at, ENTRY, end - at)
+def write_head(out: Bytes, at: int, end: int, kind: int, tag: int) -> int:
+    """What is before the content of a feature, which ends at `end`: its tags and lengths, after the tag `tag`."""
+    size = end - at
+    if 0 < size < LONG:  # the usual ones are six bytes, written at once; the two before them are written later
+        tags = np.uint64(tag) | np.uint64(LIST_TAGS[kind]) << U16 | np.uint64(ENTRY) << U32
+        sizes = np.uint64(size + 4) << U8 | np.uint64(size + 2) << U24 | np.uint64(size) << U40
+        write_eight(out, at - 8, (tags | sizes) << U16)
+        return at - 6
+    if size > 0 or kind == TEXT:
+        at = write_tag(out, at, ENTRY, size)
     at = write_tag(out, at, LIST_TAGS[kind], end - at)
     return write_tag(out, at, tag, end - at)
+
+
+@kernel
+def write_floats(
+    out: Bytes, at: int, tag: int, floats: Bytes, first_row: int, last_row: int, first: int, last: int
+) -> int:
+    """Features of floats, one per row: the columns `first` to `last`."""
+    for row in range(last_row - 1, first_row - 1, -1):
+        end = at
+        at = write_row(out, at, floats, row, WIDTH * first, WIDTH * last)
+        at = write_head(out, at, end, FLOATS, tag)
+    return at
+
+
+@kernel
+def write_ints(
+    out: Bytes, at: int, tag: int, ints: Integers, first_row: int, last_row: int, first: int, last: int
+) -> int:
+    """Features of integers, one per row: the columns `first` to `last`."""
+    for row in range(last_row - 1, first_row - 1, -1):
+        end = at
+        for column in range(last - 1, first - 1, -1):
+            at = write_varint(out, at, ints[row, column])
+        at = write_head(out, at, end, INTS, tag)
+    return at
+
+
+@kernel
+def write_hits(
+    out: Bytes, at: int, tag: int, kind: int, component: int, hits: Bytes, hits_offsets: Integers, clusters: Integers,
+    first_row: int, last_row: int,
+) -> int:  # fmt: skip
+    """Features of the hits of clusters, one per row of `clusters`: one component, or a tensor of all."""
+    for row in range(last_row - 1, first_row - 1, -1):
+        end, cluster = at, clusters[row]
+        first_hit = hits_offsets[cluster] if cluster >= 0 else NOTHING
+        n_hits = hits_offsets[cluster + 1] - first_hit if cluster >= 0 else NOTHING
+        if kind == HITS:
+            at = write_row(out, at, hits, component, WIDTH * first_hit, WIDTH * (first_hit + n_hits))
+        else:
+            at = write_tensor(out, at, hits, first_hit, n_hits)
+        at = write_head(out, at, end, kind, tag)
+    return at
 
 
 @kernel
@@ -138,19 +177,21 @@ def write_records(
         row, at = rows[place], at - CHECKSUM
         end = part_end = at
         for item in range(len(items) - 1, -1, -1):
+            kind, column, stop = items[item, 0], items[item, 1], items[item, 1] + items[item, 2]
             item_end, in_list = at, item >= n_context
             tag = FEATURE if in_list else VALUE
-            singles, numbers = (pair_floats, pair_ints) if in_list else (floats, ints)
             first = window_offsets[row] if in_list else row
             last = window_offsets[row + 1] if in_list else row + 1
-            for entry in range(last - 1, first - 1, -1):
-                cluster = pair_cluster[entry] if in_list else window_seed[row]
-                first_hit = hits_offsets[cluster] if cluster >= 0 else NOTHING
-                n_hits = hits_offsets[cluster + 1] - first_hit if cluster >= 0 else NOTHING
-                at = write_feature(
-                    out, at, tag, items[item, 0], items[item, 1], items[item, 2], singles, numbers, entry,
-                    text, text_offsets[row], text_offsets[row + 1], hits, first_hit, n_hits,
-                )  # fmt: skip
+            if kind == FLOATS:
+                at = write_floats(out, at, tag, pair_floats if in_list else floats, first, last, column, stop)
+            elif kind == INTS:
+                at = write_ints(out, at, tag, pair_ints if in_list else ints, first, last, column, stop)
+            elif kind == TEXT:
+                at = write_copy(out, at, text, text_offsets[row], text_offsets[row + 1])
+                at = write_head(out, at, item_end, kind, tag)
+            else:
+                clusters = pair_cluster if in_list else window_seed
+                at = write_hits(out, at, tag, kind, column, hits, hits_offsets, clusters, first, last)
             if in_list:
                 at = write_tag(out, at, VALUE, item_end - at)
             at = write_copy(out, at, keys, key_offsets[item], key_offsets[item + 1])
