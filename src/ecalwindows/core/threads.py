@@ -102,7 +102,10 @@ class Threads:
         return self.parts_ahead(items, lambda item: (item,))
 
     def parts_ahead(self, items: Iterator[T], parts: Callable[[T], Iterable[U]]) -> Iterator[U]:
-        """The parts of items, of which each has some. An item is made while the last part of the one before is used."""
+        """The parts of items, of which each has some. An item is made while the parts of the one before are used.
+
+        So all threads have work when one of them makes an item, which takes longer than the use of a part.
+        """
         if self._pool is None:
             for item in items:
                 yield from parts(item)
@@ -112,12 +115,11 @@ class Threads:
         coming: Future[T] = self._pool.submit(next, items, end)
         try:
             while (item := coming.result()) is not end:
-                *others, last = parts(item)
-                del item
-                yield from others
                 coming = self._pool.submit(next, items, end)
-                yield last
-                del others, last
+                found = deque(parts(item))
+                del item
+                while found:
+                    yield found.popleft()
         finally:
             if not coming.cancel():
                 wait([coming])
