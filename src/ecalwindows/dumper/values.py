@@ -129,14 +129,11 @@ class _Check:
 
 def _is_ieta(ieta: Column, barrel: Any) -> Flags:
     """Whether there are crystals of this ieta (ix); `barrel` None: unknown where."""
-    lowest: Any = -BARREL_ETA if barrel is None else np.where(barrel, -BARREL_ETA, np.int32(1))
-    highest: Any = ENDCAP if barrel is None else np.where(barrel, BARREL_ETA, ENDCAP)
-    good: Flags = (ieta >= lowest) & (ieta <= highest) & (ieta != 0)
-    return good
+    good: Flags = (ieta >= -BARREL_ETA) & (ieta <= ENDCAP) & (ieta != 0)
+    return good if barrel is None else good & ((ieta >= 1) | barrel) & ((ieta <= BARREL_ETA) | ~barrel)
 
 
 def _is_iphi(iphi: Column, barrel: Any) -> Flags:
     """Whether there are crystals of this iphi (iy)."""
-    highest: Any = BARREL_PHI if barrel is None else np.where(barrel, BARREL_PHI, ENDCAP)
-    good: Flags = (iphi >= 1) & (iphi <= highest)
-    return good
+    good: Flags = (iphi >= 1) & (iphi <= BARREL_PHI)
+    return good if barrel is None else good & ((iphi <= ENDCAP) | barrel)
