@@ -22,7 +22,7 @@ from ecalwindows.core.names import storable
 from ecalwindows.core.progress import Progress
 from ecalwindows.core.schema import COLUMNS, HIT_NAMES, SENTINEL, in_order, second_in
 from ecalwindows.core.setting_types import INT32, shown_value
-from ecalwindows.core.threads import Threads
+from ecalwindows.core.threads import Later, Threads
 from ecalwindows.core.version import revision, version
 from ecalwindows.dataset.copies import Print, Prints, refuse_copies
 from ecalwindows.dataset.finalizing.merging import join_tables
@@ -54,6 +54,7 @@ from ecalwindows.formats.writers import (
     encoder,
     open_writers,
     output_plan,
+    put_all,
 )
 from ecalwindows.windowing.derived import can_have, filled_batch, needed
 
@@ -205,8 +206,9 @@ class _Run:
                 if plan.events_path:
                     join_tables([each.events for each in sources if each.events], data[0])
                 writers[0].write(with_columns(empty_batch(plan.wanted), plan))
+                later = stack.enter_context(self.threads.later())
                 for each in sources:
-                    self.file(each, plan, writers[0], met)
+                    self.file(each, plan, writers[0], met, later)
             notes |= {
                 "converted_from": [storable(each.path.name) for each in sources],
                 "converted_with": {"version": version, "revision": revision},
@@ -257,8 +259,8 @@ class _Run:
         self.done.bad.append(error)
         self.done.kept[str(path)] = kept
 
-    def file(self, each: Source, plan: OutputPlan, writer: Writer, met: ReadNotes) -> None:
-        """Write all windows of one file; of a bad one those before the bad place, when that is asked for."""
+    def file(self, each: Source, plan: OutputPlan, writer: Writer, met: ReadNotes, later: Later) -> None:
+        """Have all windows of one file written; of a bad one those before the bad place, when that is asked for."""
         task, done, threads = self.task, self.done, self.threads
         columns = None if each.columns is None else needed(plan.wanted, each.columns)
         began, one, notes = done.windows, Print(), ReadNotes()
@@ -275,8 +277,7 @@ class _Run:
         try:
             for batch, pieces in threads.results(calls, first_alone=True):
                 one.add(batch)
-                for _, piece in pieces:
-                    writer.put(piece)
+                later(put_all, pieces)
                 done.windows += len(batch)
                 done.clusters += len(batch.pair_cluster)
                 if self.progress:

@@ -46,7 +46,7 @@ from ecalwindows.formats.ndjson.text_file import Compression
 from ecalwindows.formats.parquet.index import write_parquet_index
 from ecalwindows.formats.suffixes import RECORD, format_of
 from ecalwindows.formats.summed_file import SummedFile, file_records
-from ecalwindows.formats.writers import Writer, encoder, output_plan
+from ecalwindows.formats.writers import Writer, encoder, output_plan, put_all
 from ecalwindows.windowing.relabelling import LABEL, columns_needed, relabelled
 
 NOTE, CHANGES = "relabelled", "relabelled_changes"
@@ -233,7 +233,7 @@ class _Run:
         limit, recorded = self.pu_limit_of(path, origin), origin.source.recorded
         own = recorded | {"settings": self.settings_after(origin.settings), "working_points_sha256": self.digest}
         metadata = {"ecalwindows": json.dumps(own, sort_keys=True)} if recorded else {}
-        with rewriter(place, origin, compression, metadata, self.threads) as writer:
+        with rewriter(place, origin, compression, metadata, self.threads) as writer, self.threads.later() as later:
             encode = encoder([writer], threads=self.threads.n)
 
             def made(batch: WindowBatch) -> tuple[WindowBatch, WindowBatch, Iterable[tuple[Writer, Any]]]:
@@ -244,8 +244,7 @@ class _Run:
             for batch, after, pieces in self.threads.results(partial(made, batch) for batch in batches):
                 if counts:
                     self.done.count(batch, after)
-                for _, piece in pieces:
-                    writer.put(piece)
+                later(put_all, pieces)
         self.done.n_files += 1
         return writer.files
 

@@ -33,7 +33,7 @@ from ecalwindows.core.names import storable
 from ecalwindows.core.progress import Progress
 from ecalwindows.core.schema import DATA_MODEL_VERSION, TRUTH
 from ecalwindows.core.settings import GivenSettings, WindowSettings, settings_of
-from ecalwindows.core.threads import Later, Threads
+from ecalwindows.core.threads import Threads
 from ecalwindows.core.urls import is_remote
 from ecalwindows.core.version import revision, version
 from ecalwindows.core.working_points import WorkingPoints, read_working_points
@@ -222,7 +222,7 @@ def write_outputs(
                     for output in outputs
                     for writer in output.open(place, metadata, settings.sample, stack, threads)
                 ]
-                later = stack.enter_context(Later(1 if threads.n > 1 else 0))
+                later = stack.enter_context(threads.later())
                 encode = encoder(writers, threads=threads.n)
                 for _, pieces in iter_encoded(
                     checked,

@@ -143,6 +143,13 @@ class Threads:
             wait([each for each in helpers if not each.cancel()])
         return [each.result() for each in done.values()]
 
+    def later(self) -> Later:
+        """What makes calls one by one beside the threads, such as those that write; at once where there is one thread.
+
+        One call may wait.
+        """
+        return Later(1 if self.n > 1 else 0)
+
     def __enter__(self) -> Self:
         return self
 
