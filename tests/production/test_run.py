@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -139,6 +140,24 @@ def test_resume_makes_damaged_files_again(damage: str, mine: Path, digest: str) 
     assert not list(mine.parent.rglob("*.partial"))
 
 
+def no_links(*_: object) -> None:
+    raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_files_of_parts_get_a_second_name_in_the_dataset_or_are_copied(
+    has_links: bool, mine: Path, digest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(mine.parent / "dataset")
+    if not has_links:
+        monkeypatch.setattr(os, "link", no_links)
+    run("production", "resume", str(mine), "-j", "0")
+    assert dataset_digest(mine.parent / "dataset") == digest
+    same = {file.stat().st_ino for file in parts(mine.parent).iterdir()}
+    files = list((mine.parent / "dataset").rglob("part-*.parquet"))
+    assert files and all((file.stat().st_ino in same) == has_links for file in files)
+
+
 def test_resume_makes_a_dataset_again_whose_files_were_not_written_as_their_parts_are(
     mine: Path, digest: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +171,7 @@ def test_resume_makes_a_dataset_again_whose_files_were_not_written_as_their_part
 
     shutil.rmtree(mine.parent / "dataset")
     with monkeypatch.context() as patch:
+        patch.setattr(os, "link", no_links)
         patch.setattr(shutil, "copyfile", copied_wrongly)
         run("production", "resume", str(mine), "-j", "0")
     assert dataset_digest(mine.parent / "dataset") != digest

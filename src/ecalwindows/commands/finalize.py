@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import accumulate
@@ -73,6 +73,7 @@ def finalize_dataset(
     flat: Mapping[str, str] | None = None,
     overwrite: bool = False,
     workers: int = 1,
+    may_link: bool = False,
     progress: Progress | None = None,
 ) -> Finalized:
     """Prove the parts of a flat folder and make them a dataset.
@@ -82,6 +83,7 @@ def finalize_dataset(
         goes into `_ecalwindows/` of the folder itself, and the parts stay as they are
     copies : folders of the same parts in further formats, which go into the same dataset (needs `output`)
     workers : threads that write parts
+    may_link : files of parts that stay as they are may get second names in the output: nothing ever writes to them
     flat : names of parts in an output without a folder for the format, whose record goes into `_ecalwindows/` too
     Raises InputError for parts that are not what they should be, SettingsError for wrong options, OutputError where
     nothing can be written. Then nothing has changed.
@@ -100,7 +102,7 @@ def finalize_dataset(
     check_companions(about or About())
     found = [find_parts(Path(each)) for each in (folder, *copies)]
     one_more = _steps(found, progress, 1 if output is None else 2)
-    forms = _proven(found, one_more)
+    forms = [[replace(part, may_link=may_link) for part in parts] for parts in _proven(found, one_more)]
     parts, events = forms[0], _events(forms, splits)
     record_file = (target / FOLDER if output is None or flat else target) / RECORD
     previous = read_record(record_file) if record_file.is_file() else None

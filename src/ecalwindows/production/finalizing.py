@@ -176,6 +176,7 @@ def _finalize(place: Place, plan: Plan, target: Path, workers: int) -> None:
         flat=flat_names(production.formats[0], [job.part for job in plan.jobs]) if is_flat else None,
         overwrite=True,
         workers=workers,
+        may_link=True,
     )
 
 

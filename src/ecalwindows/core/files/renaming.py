@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Iterator
@@ -68,6 +69,14 @@ def keep(path: Path, old: Path) -> None:
             os.link(path, old)
     except OSError:
         os.rename(path, old)
+
+
+def link_or_copy(path: Path, other: Path) -> None:
+    """Add a second name to a file; if that cannot be there (another disk, AFS), copy it. Raises OSError."""
+    try:
+        os.link(path, other)
+    except OSError:
+        shutil.copyfile(path, other)
 
 
 def flush(path: Path) -> None:

@@ -37,6 +37,7 @@ class Part:
     rows : windows by data file, as counted in the files; schema : Arrow schema of Parquet, else None
     manifest_file : where the manifest is; states : of it and of the data, before they were read
     splits : by which its files are divided
+    may_link : whether its files may get second names in a dataset, as nothing ever writes to them
     """
 
     name: str
@@ -47,6 +48,7 @@ class Part:
     manifest_file: Path = Path()
     states: dict[str, FileState | None] = field(default_factory=dict)
     splits: Splits | None = None
+    may_link: bool = False
 
     @property
     def has_keys(self) -> bool:

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from ecalwindows.core.arrays import Words
+from ecalwindows.core.files.renaming import link_or_copy
 from ecalwindows.core.threads import Threads
 from ecalwindows.dataset.finalizing.description import Form
 from ecalwindows.dataset.finalizing.identity import rows_of
@@ -207,7 +208,7 @@ def _copied(part: Part, name: str, split: str | None, folder: Path) -> list[Writ
 def _copy(part: Part, source: Path, written: Written) -> None:
     name = source.relative_to(part.base).as_posix()
     written.source = next(record for record in part.manifest.files if record.name == name)
-    shutil.copyfile(source, written.path)
+    (link_or_copy if part.may_link else shutil.copyfile)(source, written.path)
 
 
 def _kept(part: Part, name: str, folder: Path) -> list[Written]:
