@@ -82,7 +82,7 @@ def _lists(offsets: Any, values: Any) -> Any:
 def _hits(batch: WindowBatch, components: tuple[int, ...]) -> Any:
     columns = [batch.hits[HIT_NAMES[i]].astype(np.float32, copy=False) for i in components]
     offsets, index = gathered_rows(batch.hits_offsets, batch.pair_cluster)
-    numbers = np.stack(columns, axis=1)[index].ravel()
+    numbers = np.stack(columns, axis=1).take(index, axis=0).ravel()
     each = np.arange(0, len(numbers) + 1, len(components))
     return _lists(batch.window_offsets, _lists(offsets, _lists(each, _numbers(numbers))))
 
