@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from importlib.resources import files
@@ -14,6 +15,7 @@ from helpers.golden_files import GOLDEN
 from helpers.matches_maker import toy, write_table
 from helpers.reweight import dataset
 from helpers.reweight import toy as reweighted
+from helpers.streams import DEFINITION
 
 from ecalwindows.cli.main import cli
 from ecalwindows.cli.types import WRITTEN, HomePath
@@ -97,7 +99,7 @@ FOLDERS: dict[str, Sequence[str]] = {
     "truth window-size": ("truth", "window-size", "{in}/m.parquet", "-o", "{out}", "--shares", "80,90"),
     "truth working-points": (
         "truth", "working-points", "{in}/toy.parquet", "-o", "{new}/wp.json", "--folder", "{out}", "--min-entries", "2",
-        "--bootstrap", "2",
+        "--bootstrap", "2", "--et-bins", "1,8,60,500", "--eta-bins", "0,1.5,3",
     ),
     "reweight": (
         "reweight", "{in}/e.parquet", "{in}/p.parquet", "-o", "{new}/w.json", "--study", "{out}", "--eta-bins", "2",
@@ -112,7 +114,9 @@ FOLDERS: dict[str, Sequence[str]] = {
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("inputs")
     run("truth", "match", ELECTRONS, "-o", str(base / "m.parquet"), "-q")
-    run("windows", ELECTRONS, "-o", str(base / "w.parquet"), "-q")
+    few = {"features_dict": DEFINITION.groups, "hits_indices": DEFINITION.hits}  # each column is a figure
+    (base / "few.json").write_text(json.dumps(few))
+    run("windows", ELECTRONS, "-o", str(base / "w.parquet"), "-f", str(base / "few.json"), "-q")
     dataset(base / "e.parquet", reweighted(11, 5000, 1))
     dataset(base / "p.parquet", reweighted(22, 5000, 2))
     write_table(base / "toy.parquet", toy(12_000, lambda et, eta: np.full(np.shape(et), 1e-3)))
