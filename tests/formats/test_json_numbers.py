@@ -15,7 +15,7 @@ from ecalwindows.formats.ndjson.tables import exact_float
 
 
 def bytes_of(text: str) -> np.ndarray:
-    return np.frombuffer(text.encode() + b"\n" + bytes(64), dtype=np.uint8)
+    return np.frombuffer(text.encode() + b"\n" + bytes(64), dtype=np.uint8).copy()
 
 
 def read(text: str) -> tuple[int, float | None]:

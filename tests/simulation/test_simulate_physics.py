@@ -269,7 +269,7 @@ def test_crystals_of_negative_energy_count_in_the_sum_but_not_in_the_mean() -> N
     block = np.zeros((5, 5))
     block[2, 2], block[2, 3], block[0, 0] = 1.0, 0.5, -0.49
     out = np.zeros(5)
-    covariances(17 * 360, block, block.sum(), out)
+    covariances(np.int32(17 * 360), block, block.sum(), out)
     weights = np.array([4.7 + math.log(energy / block.sum()) for energy in (1.0, 0.5)])
     steps = np.array([0.0, 1.0]) - 0.5 / 1.5
     assert out[4] == pytest.approx(0.01745 * math.sqrt((weights * steps**2).sum() / weights.sum()))
