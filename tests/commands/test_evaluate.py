@@ -327,6 +327,11 @@ def test_an_unknown_name_of_settings_is_a_settings_error() -> None:
         evaluate(["x"], {}, "y", EvaluationOptions(strategies=("cascade",)))
 
 
+def test_a_seed_that_would_be_another_one_is_an_error_before_anything_is_read() -> None:
+    with pytest.raises(SettingsError, match="the seed 18446744073709551616 of the bootstrap"):
+        evaluate(["x"], {}, "y", EvaluationOptions(seed=2**64))
+
+
 @pytest.mark.parametrize(
     ("options", "found"),
     [

@@ -139,6 +139,12 @@ def test_a_number_of_rounds_without_a_meaning_is_an_error() -> None:
         measure({"a": table(np.ones(2), keys(2))}, rounds=-1)
 
 
+@pytest.mark.parametrize("seed", [-1, 2**64])
+def test_a_seed_that_would_be_another_one_is_an_error(seed: int) -> None:
+    with pytest.raises(SettingsError, match=f"the seed {seed} of the bootstrap"):
+        measure({"a": table(np.ones(2), keys(2))}, seed=seed)
+
+
 def test_the_fit_finds_the_widths_of_its_own_function() -> None:
     rng = np.random.default_rng(3)
     side = rng.random(40_000) < 0.02 / 0.05

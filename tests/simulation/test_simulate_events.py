@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from helpers.simulated import crystal, lists, matrix
 
-from ecalwindows.simulation import Gun, read_conditions
+from ecalwindows.core.errors import SettingsError
+from ecalwindows.simulation import Gun, SimulationSettings, read_conditions
 from ecalwindows.simulation.branches import Nested, branches
 from ecalwindows.simulation.chunks import column, simulated_chunks
-from ecalwindows.simulation.event import Detector, run_number, simulated_event
+from ecalwindows.simulation.event import MAX_RUN, Detector, run_number, simulated_event
 from ecalwindows.simulation.kernels.crystals import N_CRYSTALS
+from ecalwindows.simulation.run import checked
 from ecalwindows.simulation.workspace import Workspace
 
 pytestmark = pytest.mark.compiled
@@ -174,3 +176,11 @@ def test_the_detector_is_the_same_on_both_sides_and_in_all_quarters(detector: De
 @pytest.mark.parametrize(("seed", "run"), [(1, 1), (77, 77), (2**31 - 1, 2**31 - 1), (2**31, 1), (0, 2**31 - 1)])
 def test_the_run_is_the_seed_so_that_files_of_several_seeds_can_be_combined(seed: int, run: int) -> None:
     assert run_number(seed) == run
+
+
+def test_no_two_seeds_that_are_accepted_have_the_same_run() -> None:
+    last = MAX_RUN - 1
+    assert checked(SimulationSettings(seed=last)).seed == last
+    assert len({run_number(seed) for seed in (0, 1, last)}) == 3
+    with pytest.raises(SettingsError, match="the seed 2147483647"):
+        checked(SimulationSettings(seed=MAX_RUN))

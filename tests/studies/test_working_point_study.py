@@ -324,6 +324,7 @@ def test_events_in_both_halves_are_reported(tmp_path: Path) -> None:
         pytest.param({"per_decade": 1}, SettingsError, "1 thresholds", id="a coarse scan"),
         pytest.param({"rounds": 0}, SettingsError, "a bootstrap of 0", id="no errors"),
         pytest.param({"rounds": 1}, SettingsError, "a bootstrap of 1", id="no spread"),
+        pytest.param({"seed": 2**64}, SettingsError, "the seed 18446744073709551616", id="the seed 0 again"),
         pytest.param({"min_entries": 0}, SettingsError, "0 entries", id="no least number"),
         pytest.param({"bins": ((900, 901), (0, 3))}, InputError, "no caloparticle is left", id="bins with nothing"),
     ],

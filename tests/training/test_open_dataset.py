@@ -502,6 +502,11 @@ def test_a_column_of_a_batch_by_name(file: Path) -> None:
         batch.column("en_clustr")
 
 
+def test_a_seed_below_0_is_an_error(file: Path) -> None:
+    with pytest.raises(SettingsError, match="seed=-1"):
+        next(open_dataset(file).batches(40, shuffle=True, seed=-1))
+
+
 def test_repr_of_a_batch_shows_shapes(file: Path) -> None:
     shown = repr(next(open_dataset(file).batches(40, pad_clusters=7, pad_hits=3)))
     assert "40 windows" in shown and "bool    (40, 7)" in shown and "float32 (40, 7, 3, 4)" in shown

@@ -48,6 +48,7 @@ from ecalwindows.evaluation.score_tables import ScoreWriter, saved_scores
 from ecalwindows.evaluation.scores import ScoreSource, open_source
 from ecalwindows.evaluation.separation import Calibration, calibration
 from ecalwindows.evaluation.strategies import check_strategy, checked_threshold
+from ecalwindows.studies.working_points.threshold_scan import check_seed
 
 SUMMARY = "summary.json"
 GROUPS = ("n", "score", "true_share")
@@ -182,6 +183,7 @@ def checked(options: EvaluationOptions) -> EvaluationOptions:
     """The options. Raises SettingsError for those without a meaning."""
     checked_threshold(options.threshold)
     check_rounds(options.rounds)
+    check_seed(options.seed)
     if not 0 <= options.min_et < math.inf:
         raise SettingsError(
             f"the minimum Et of superclusters is {options.min_et}", expected="a number of GeV, at least 0",

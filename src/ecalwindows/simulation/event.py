@@ -39,6 +39,8 @@ MIN_DEPOSIT = 1e-5
 """Smaller deposits in a crystal are ignored [GeV]."""
 ELECTRONICS, PILEUP, PARTICLE = 1, 2, 3
 """Purposes of random streams; particle i uses the stream PARTICLE + i."""
+MAX_RUN = 2**31 - 1
+"""The largest run number, that of the seed 0."""
 
 
 @dataclass(frozen=True)
@@ -144,8 +146,8 @@ def simulated_event(
 
 
 def run_number(seed: int) -> int:
-    """The run number (1 to 2^31 - 1): the seed, so that files of several seeds have no event number in common."""
-    return 1 + (seed - 1) % (2**31 - 1)
+    """The run number (1 to MAX_RUN): the seed, so that files of several seeds below MAX_RUN have no event in common."""
+    return 1 + (seed - 1) % MAX_RUN
 
 
 def particle_hits(particles: Particles, index: int, seed: int, detector: Detector, work: Workspace) -> Deposits:

@@ -14,7 +14,7 @@ from ecalwindows.dumper.headers import open_tree
 from ecalwindows.simulation.branches import branches
 from ecalwindows.simulation.chunks import simulated_chunks
 from ecalwindows.simulation.conditions import Conditions, read_conditions
-from ecalwindows.simulation.event import Detector
+from ecalwindows.simulation.event import MAX_RUN, Detector
 from ecalwindows.simulation.gun import Gun
 from ecalwindows.simulation.writers import FOLDER, TREE, Format, has_root, open_writer
 
@@ -31,7 +31,7 @@ class SimulationSettings:
     Attributes
     ----------
     events : number of events
-    seed : the same seed gives the same events
+    seed : the same seed gives the same events; 0 to 2^31 - 2
     gun : particles to generate
     pileup : range of the mean number of interactions, None for no pile-up
     pileup_source : parametrised interactions, or interactions of Pythia 8
@@ -133,7 +133,10 @@ def checked(settings: SimulationSettings) -> SimulationSettings:
         low, high = settings.pileup
         _refuse(not 0 <= low <= high <= 400, _range(settings.pileup, "pile-up"), "0 <= LOW <= HIGH <= 400", "--pileup")
     _refuse(settings.jobs < 0, f"{settings.jobs} threads", "1 or more, 0 for all cores", "-j")
-    _refuse(not 0 <= settings.seed < 2**63, f"the seed {settings.seed}", "0 to 2^63 - 1", "--seed")
+    _refuse(
+        not 0 <= settings.seed < MAX_RUN, f"the seed {settings.seed}", "0 to 2^31 - 2: each has its own run number",
+        "--seed",
+    )  # fmt: skip
     return settings if settings.jobs else replace(settings, jobs=usual_workers())
 
 

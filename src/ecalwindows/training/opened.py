@@ -62,9 +62,11 @@ class TrainingDataset(Dataset):
         features : columns that become features, by name or group; those of clusters go to `cl_features`, those of
             windows to `seed_features` or `window_features` by their group. By default these three groups
         """
-        if size < 1 or pad_clusters < 1 or pad_hits < 0:
+        if size < 1 or pad_clusters < 1 or pad_hits < 0 or seed < 0:
             raise self._wrong(
-                f"size={size}, {pad_clusters=}, {pad_hits=}", "sizes of at least 1 (pad_hits: 0)", "correct the sizes"
+                f"size={size}, {pad_clusters=}, {pad_hits=}, {seed=}",
+                "sizes of at least 1 (pad_hits and seed: 0)",
+                "correct them",
             )
         try:
             names = [features] if isinstance(features, str) else features

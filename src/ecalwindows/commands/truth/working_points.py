@@ -29,7 +29,7 @@ from ecalwindows.studies.working_points.caloparticles import FLAT, Bins, Sample,
 from ecalwindows.studies.working_points.closure import Closure, closure
 from ecalwindows.studies.working_points.tables import closure_table, map_table, scan_table
 from ecalwindows.studies.working_points.threshold_map import MIN_ENTRIES, ThresholdMap, map_problem, smooth_map
-from ecalwindows.studies.working_points.threshold_scan import ROUNDS, SEED, Scan, scanned
+from ecalwindows.studies.working_points.threshold_scan import ROUNDS, SEED, Scan, check_seed, scanned
 
 log = logging.getLogger(__name__)
 
@@ -152,6 +152,7 @@ def checked(options: StudyOptions) -> StudyOptions:
     ):
         if not is_right:
             raise SettingsError(found, expected=expected, where=where, todo="correct it")
+    check_seed(options.seed)
     return options
 
 

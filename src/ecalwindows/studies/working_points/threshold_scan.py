@@ -14,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from ecalwindows.core.arrays import Flags, Floats, Integers, Words
+from ecalwindows.core.errors import SettingsError
 from ecalwindows.core.event_hash import splitmix64
 from ecalwindows.core.threads import usual_workers
 from ecalwindows.studies.kernels import resolution as kernels
@@ -49,9 +50,18 @@ class Scan:
 
 
 def round_keys(rounds: int, seed: int = SEED) -> Words:
-    """Keys of the bootstrap rounds, uint64 (n_rounds,)."""
-    start = splitmix64(np.array([seed % 2**64], dtype=np.uint64))[0]
+    """Keys of the bootstrap rounds, uint64 (n_rounds,). Raises SettingsError as `check_seed`."""
+    check_seed(seed)
+    start = splitmix64(np.array([seed], dtype=np.uint64))[0]
     return splitmix64(np.arange(rounds, dtype=np.uint64) ^ start)
+
+
+def check_seed(seed: int) -> None:
+    """Raise SettingsError for a seed of the bootstrap that is not one of its 2^64."""
+    if not 0 <= seed < 2**64:
+        raise SettingsError(
+            f"the seed {seed} of the bootstrap", expected="0 to 2^64 - 1", where="--seed", todo="correct it"
+        )
 
 
 def scanned(
