@@ -66,6 +66,7 @@ def test_a_file_without_events_is_written(tmp_path: Path) -> None:
         (("--per-event", "0"), "0 particles"),
         (("--per-event", "1", "--overlap-particles"), "overlapping"),
         (("-n", "-1"), "-1 events"),
+        (("-n", "1" + 30 * "0"), "000 events"),
         (("--seed", "-1"), "seed -1"),
         (("--seed", "2147483647"), "seed 2147483647"),
         (("-j", "-1"), "-1 threads"),

@@ -122,7 +122,7 @@ def detector_of(settings: SimulationSettings) -> Detector:
 def checked(settings: SimulationSettings) -> SimulationSettings:
     """The settings with the number of threads filled in. Raises SettingsError for impossible values."""
     gun = settings.gun
-    _refuse(settings.events < 0, f"{settings.events} events", "0 or more", "-n")
+    _refuse(not 0 <= settings.events < 2**31, f"{settings.events} events", "0 to 2^31 - 1", "-n")
     _refuse(not 1 <= gun.per_event <= 100, f"{gun.per_event} particles per event", "1 to 100", "--per-event")
     _refuse(not 0 < gun.pt[0] <= gun.pt[1] <= 7000, _range(gun.pt, "pt"), "0 < LOW <= HIGH <= 7000 GeV", "--pt")
     _refuse(not -3.3 <= gun.eta[0] <= gun.eta[1] <= 3.3, _range(gun.eta, "eta"), "-3.3 <= LOW <= HIGH <= 3.3", "--eta")
