@@ -201,6 +201,37 @@ def test_wrong_options(tmp_path: Path, options: list[str], words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("command", "suffix"),
+    [
+        (("simulate", "-n", "1"), ".root"),
+        (("truth", "match", "d.root"), ".parquet"),
+        (("truth", "working-points", "m.parquet"), ".json"),
+        (("normalize", "w.parquet"), ".json"),
+        (("reweight", "w.parquet"), ".json"),
+        (("report", "w.parquet"), ".html"),
+        (("production", "plan", "p.yaml"), ".json"),
+    ],
+    ids=lambda value: " ".join(value[:2]) if isinstance(value, tuple) else value,
+)
+def test_an_output_is_not_named_as_another_format(tmp_path: Path, command: tuple[str, ...], suffix: str) -> None:
+    ran = attempt(*command, "-o", str(tmp_path / "x.txt"))
+    assert ran.code == 2 and "x.txt" in ran.err and f"expected: a name that ends in {suffix}\n" in ran.err
+    assert f"name it x{suffix}" in ran.err and not any(tmp_path.iterdir())
+
+
+def test_an_input_definition_is_named_as_yaml(tmp_path: Path) -> None:
+    ran = attempt("normalize", "w.parquet", "--inputs", str(tmp_path / "inputs.json"))
+    assert ran.code == 2 and "a name that ends in .yaml or .yml" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("name", "format"), [("x.ndjson", "parquet"), ("x.parquet", "tfrecord"), ("x.proto", "ndjson")]
+)
+def test_a_format_that_contradicts_the_name_is_refused(tmp_path: Path, name: str, format: str) -> None:
+    assert f"--format is {format}" in refused(tmp_path, str(ELECTRONS), "--format", format, output=name).err
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("overlp: true", "nearest: overlap"),

@@ -271,8 +271,8 @@ def normalize_datasets(
         )  # fmt: skip
     refuse_shared(Path(each) for each in (output, definition) if each is not None)
     if output is not None:
-        is_own = holds(f'"kind": "{KIND}"')
-        check_output(Path(output), overwrite=True, is_own=is_own, ours="factors of `ecalwindows normalize`")
+        is_own, ours = holds(f'"kind": "{KIND}"'), "factors of `ecalwindows normalize`"
+        check_output(Path(output), overwrite=True, is_own=is_own, ours=ours, suffixes=(".json",))
         refuse_inputs([Path(output)], inputs)
     if definition is not None:
         check_definition(Path(definition))

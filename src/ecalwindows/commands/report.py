@@ -102,7 +102,8 @@ def write_report(
     EcalWindowsError : for everything that a user can correct; then nothing is written
     """
     began, target = time.monotonic(), Path(output)
-    check_output(target, overwrite=True, is_own=holds(MARK), ours="a page of `ecalwindows report`")
+    ours = "a page of `ecalwindows report`"
+    check_output(target, overwrite=True, is_own=holds(MARK), ours=ours, suffixes=(".html",))
     table = None if scores is None else read_score_table(scores)
     sources = [Source(dataset, split, wp_file, table)]
     sources += [Source(against, split, wp_file)] if against is not None else []

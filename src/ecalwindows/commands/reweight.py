@@ -95,7 +95,8 @@ def reweight_datasets(
     """
     began, output = time.monotonic(), Path(output)
     folder = Path(study) if study is not None else output.with_name(f"{output.stem}_study")
-    check_output(output, overwrite=True, is_own=holds(DESCRIPTION), ours="weights of `ecalwindows reweight`")
+    ours = "weights of `ecalwindows reweight`"
+    check_output(output, overwrite=True, is_own=holds(DESCRIPTION), ours=ours, suffixes=(".json",))
     names = ("flattening.csv", "photon_to_electron.csv", "check_et_eta.csv", "check_ncls_eta.csv", "closure.csv")
     check_study(folder, names, FIGURES if figures else (), page="closure.csv", mark="when,statement,", by="reweight")
     derive, other = halves(inputs, check, split, progress)

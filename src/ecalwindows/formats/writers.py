@@ -169,7 +169,14 @@ def _format(path: Path, name: str | None) -> Format:
             where="-o",
             todo="change the name or give --format",
         )
-    chosen: Format = name or SUFFIXES[suffix_of(path.name)].format
+    suffix = suffix_of(path.name)
+    shown = SUFFIXES[suffix].format if suffix else None
+    if name and shown and name != shown and not is_special(path):
+        raise SettingsError(
+            f"the output is named '{path.name}', which shows the format {shown}, and --format is {name}",
+            expected="the same format", where="-o", todo="change the name, or leave out --format",
+        )  # fmt: skip
+    chosen: Format = name or SUFFIXES[suffix].format
     return chosen
 
 

@@ -80,7 +80,8 @@ def simulate_file(path: str | Path, settings: SimulationSettings, *, progress: P
     settings = checked(settings)
     path, format = Path(path), settings.format or ("ttree" if has_root() else "rntuple")
     out = branches(with_pileup=settings.pileup is not None)
-    check_output(path, overwrite=True, is_own=is_simulated, ours="a file of `ecalwindows simulate`")
+    ours = "a file of `ecalwindows simulate`"
+    check_output(path, overwrite=True, is_own=is_simulated, ours=ours, suffixes=(".root",))
     detector = detector_of(settings)
     done = clusters = 0
     with written_atomically([path]) as (temporary,):

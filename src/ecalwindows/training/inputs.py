@@ -335,7 +335,8 @@ def read_inputs(given: GivenInputs) -> InputDefinition:
 
 def check_definition(path: Path) -> None:
     """Raise OutputError where an input definition cannot be written: only another one is replaced."""
-    check_output(path, overwrite=True, is_own=holds(HEADER), ours="an input definition of `ecalwindows normalize`")
+    ours = "an input definition of `ecalwindows normalize`"
+    check_output(path, overwrite=True, is_own=holds(HEADER), ours=ours, suffixes=(".yaml", ".yml"))
 
 
 def write_inputs(definition: InputDefinition, path: str | Path) -> None:

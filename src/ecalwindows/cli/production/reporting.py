@@ -39,8 +39,9 @@ def plan(file: str, output: str | None, checksums: bool, estimate: bool, jobs: b
         refuse_unused("checksums are shown by --jobs and written by -o", "checksums")
     if output is not None:
         check_output(
-            Path(output), overwrite=True, is_own=holds('\n "plan": {'), ours="a plan of `ecalwindows production`"
-        )
+            Path(output), overwrite=True, is_own=holds('\n "plan": {'), ours="a plan of `ecalwindows production`",
+            suffixes=(".json",),
+        )  # fmt: skip
     wanted = read_production(file)
     sources = checked_sources(wanted)
     made = made_plan(wanted, listed_inputs(wanted, checksums=checksums), sources)

@@ -74,7 +74,8 @@ def write_matches(
         if not is_special(path):
             refuse_linked_manifest(paths[0])
         for each in paths:
-            check_output(each, overwrite=overwrite or each != path)
+            suffixes = (".parquet",) if each == path else ()
+            check_output(each, overwrite=overwrite or each != path, suffixes=suffixes)
         checked = checked_inputs(inputs, chosen, list(MATCH_COLUMNS), reading)
         refuse_inputs([path], checked.paths)
         report = MatchReport(output=path, replaced=is_replaced(path))

@@ -111,7 +111,8 @@ def derive_working_points(
     if place == path:
         found = "the map has no suffix" if folder is None else "the folder is the map"
         raise SettingsError(found, expected="a name like wp.json", where=str(path), todo="add .json")
-    check_output(path, overwrite=True, is_own=holds(DERIVED), ours="a map of `ecalwindows truth working-points`")
+    ours = "a map of `ecalwindows truth working-points`"
+    check_output(path, overwrite=True, is_own=holds(DERIVED), ours=ours, suffixes=(".json",))
     names = ("scan.csv", "map.csv", "closure.csv", "study.json")
     mark = "et_low,et_high,eta_low,eta_high,entries,threshold,"
     check_study(place, names, FIGURES if figures else (), page="scan.csv", mark=mark, by="truth working-points")

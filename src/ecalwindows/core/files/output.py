@@ -50,12 +50,16 @@ def is_replaced(path: Path) -> bool:
     return path.is_file() and not is_special(path)
 
 
-def check_output(path: Path, *, overwrite: bool, is_own: Callable[[Path], bool] | None = None, ours: str = "") -> None:
+def check_output(
+    path: Path, *, overwrite: bool, is_own: Callable[[Path], bool] | None = None, ours: str = "",
+    suffixes: tuple[str, ...] = (),
+) -> None:  # fmt: skip
     """Raise OutputError when the output can't be written there; makes missing folders.
 
     What a killed run left half renamed there is repaired first.
 
     is_own, ours : what may be replaced, as a test and in words; None: every file
+    suffixes : of which a name has one, if it has any; empty: any
     """
     check_name(path)
     if path.is_dir():
@@ -64,6 +68,11 @@ def check_output(path: Path, *, overwrite: bool, is_own: Callable[[Path], bool] 
         return
     if problem := name_problem(path.name):
         raise output_error(f"the output is named {path.name!r}, {problem}", "a name of one line", path, "name another")
+    if suffixes and path.suffix not in ("", *suffixes):
+        raise output_error(
+            f"the output is named {path.name!r}, which shows another format than its own",
+            f"a name that ends in {' or '.join(suffixes)}", path, f"name it {path.stem}{suffixes[0]}",
+        )  # fmt: skip
     recover(path)
     warn_of_partials(path)
     if path.exists() and not overwrite:
