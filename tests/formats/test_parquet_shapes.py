@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ import ecalwindows
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.core.schema import COLUMNS
 from ecalwindows.formats.parquet.definition import features_definition
-from ecalwindows.formats.parquet.reader import parquet_index
+from ecalwindows.formats.parquet.reader import parquet_index, read_batches
 from ecalwindows.formats.parquet.shape import HIT_NAMES
 from ecalwindows.formats.parquet.writer import arrow_table
 
@@ -173,6 +175,44 @@ def test_a_record_of_lists_of_other_lengths_is_refused(tmp_path: Path) -> None:
     events["cl_features"] = ak.zip(fields, depth_limit=1)
     ak.to_parquet(events, tmp_path / "w.parquet")
     assert "'cl_features.et_cluster' has other numbers of clusters" in problem(tmp_path / "w.parquet").found
+
+
+def with_ids(path: Path, column: pa.Array) -> Path:
+    """A table of one column of windows and one of clusters."""
+    clusters = pa.array([[1.0]] * len(column), pa.list_(pa.float32()))
+    pq.write_table(pa.table({"event_id": column, "en_cluster": clusters}), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("column", "found"),
+    [
+        (pa.array(np.array([3, 0.5], np.float16)), "0.5"),
+        (pa.array(np.array([3, np.nan], np.float16)), "found nan"),
+        (pa.array([Decimal(3)], pa.decimal128(10, 0)), "found decimal128(10, 0)"),
+        (pa.array([date(2026, 1, 1)]), "found date32[day]"),
+        (pa.array(["3"]).dictionary_encode(), "found string"),
+        (pa.nulls(2), "found null"),
+    ],
+    ids=lambda value: str(value.type) if isinstance(value, pa.Array) else "",
+)
+def test_a_column_of_another_type_is_named_with_what_it_holds_and_should_hold(
+    tmp_path: Path, column: pa.Array, found: str
+) -> None:
+    path = with_ids(tmp_path / "w.parquet", column)
+    wrong = problem(path)
+    assert wrong.found.startswith("column 'event_id' holds what is no int64: ") and found in wrong.found
+    assert wrong.where == str(path) and wrong.expected == "values of the type int64" and "another name" in wrong.todo
+
+
+@pytest.mark.parametrize(
+    "column",
+    [pa.array(np.array([3, 2048], np.float16)), pa.array([3, 2048], pa.int16()).dictionary_encode()],
+    ids=["float16", "dictionary"],
+)
+def test_numbers_of_another_type_that_are_integers_are_read(tmp_path: Path, column: pa.Array) -> None:
+    (batch,) = read_batches(with_ids(tmp_path / "w.parquet", column))
+    assert batch.column("event_id").tolist() == [3, 2048]
 
 
 # Hits without names

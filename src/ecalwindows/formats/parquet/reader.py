@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from ecalwindows.core.arrays import Array, Integers
 from ecalwindows.core.batch import WindowBatch, partial_batch
+from ecalwindows.core.errors import BadFileError, one_line
 from ecalwindows.core.names import is_storable
 from ecalwindows.core.schema import COLUMNS, HIT_DTYPES, HIT_NAMES
 from ecalwindows.core.urls import is_remote, remote_filesystem
@@ -350,7 +351,7 @@ def _values(values: Any, name: str, path: Any) -> Any:
             return arrow_text(values)
         return stored_column(values, COLUMNS[name].dtype)
     except (ValueError, pa.ArrowException) as error:
-        raise bad_file(f"column '{name}' holds what is no {COLUMNS[name].dtype}: {error}", path) from error
+        raise _wrong_type(f"column '{name}'", COLUMNS[name].dtype, error, path) from error
 
 
 def _hits(
@@ -400,7 +401,14 @@ def _numbers(values: Any, path: Any) -> Array:
     try:
         return finite_numbers(values, "float32")
     except (ValueError, pa.ArrowException) as error:
-        raise bad_file(f"'{HITS}' holds what is no number: {error}", path) from error
+        raise _wrong_type(f"'{HITS}'", "float32", error, path) from error
+
+
+def _wrong_type(what: str, dtype: str, error: Exception, path: Any) -> BadFileError:
+    return bad_file(
+        f"{what} holds what is no {dtype}: {one_line(error)}", path, expected=f"values of the type {dtype}",
+        todo="write it with such values, or under another name; copy the file again if it was right before",
+    )  # fmt: skip
 
 
 def _component_names(lengths: Integers, recorded: tuple[str, ...] | None, leaf: Leaf, path: Any) -> tuple[str, ...]:

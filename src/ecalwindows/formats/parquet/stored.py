@@ -107,6 +107,8 @@ def _integers(array: Any, dtype: str) -> Array:
     if pa.types.is_floating(array.type):
         if dtype == "int64":
             _refuse_inexact(array)
+        if pa.types.is_float16(array.type):
+            array = array.cast("float32")  # Arrow has no if_else for float16
         array = pc.if_else(pc.is_finite(array), array, SENTINEL)
     elif not (pa.types.is_integer(array.type) or pa.types.is_boolean(array.type) or pa.types.is_null(array.type)):
         raise ValueError(f"found {array.type}")
