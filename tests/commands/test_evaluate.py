@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ecalwindows.commands.convert import Task, convert_files
 from ecalwindows.commands.evaluate import Evaluated, EvaluationOptions, evaluate
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import EcalWindowsError, InputError, SettingsError
+from ecalwindows.core.schema import TRUTH
 from ecalwindows.evaluation.measuring import measured_table
 from ecalwindows.evaluation.page import MARK, PAGE
 from ecalwindows.formats.parquet.definition import features_definition
@@ -310,6 +312,23 @@ def test_a_column_without_which_nothing_can_be_measured_is_named(
     convert_files(place / "all.parquet", tmp_path / "w.parquet", Task(definition=definition))
     ran = attempt("evaluate", str(tmp_path / "w.parquet"), "-o", str(tmp_path / "e"), *options)
     assert ran.code == 2 and f"an evaluation needs {name}, which the dataset does not have" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("model", "absent", "found", "next_step"),
+    [
+        ("in_deepSuperCluster", (), "needs in_deepSuperCluster", "windows --also-superclusters deepSuperCluster`"),
+        ("truth", TRUTH, "the windows have no truth", "windows --truth require`"),
+        ("in_mustache", ("in_mustache",), "needs in_mustache", "a features definition that contains these columns"),
+    ],
+)
+def test_the_error_for_scores_without_their_column_says_how_to_get_it(
+    place: Path, tmp_path: Path, model: str, absent: Collection[str], found: str, next_step: str
+) -> None:
+    definition = features_definition().without(frozenset(absent))
+    convert_files(place / "all.parquet", tmp_path / "w.parquet", Task(definition=definition))
+    ran = attempt("evaluate", str(tmp_path / "w.parquet"), "-o", str(tmp_path / "e"), "--model", model)
+    assert ran.code == 2 and found in ran.err and next_step in ran.err
 
 
 def test_scores_in_the_folder_of_an_earlier_evaluation_are_not_lost(place: Path) -> None:

@@ -19,6 +19,8 @@ from ecalwindows.core.errors import SettingsError, UnknownColumnError, near, ref
 from ecalwindows.core.files.json_files import without_nan
 from ecalwindows.core.names import printable
 from ecalwindows.core.progress import Progress, Steps
+from ecalwindows.core.schema import SECOND_COLUMNS, TRUTH
+from ecalwindows.core.truth import refuse_without_truth
 from ecalwindows.core.version import revision, version
 from ecalwindows.dataset.finalizing.identity import batch_keys
 from ecalwindows.dataset.folder_output import check_folder, folder_written_atomically, has_page
@@ -267,10 +269,12 @@ class Reading:
     def _check(self) -> None:
         """Raise for models with one name, and for columns that a model needs and the datasets do not have."""
         for source in self.sources:
+            if not TRUTH.isdisjoint(source.columns):
+                refuse_without_truth(self.names, f"'{source.name}' needs", self.where)
             found = f"'{source.name}' needs {{}}, which the dataset does not have"
             refuse_missing(
-                source.columns, self.names, self.where, found=found,
-                todo="make the dataset with a features definition that contains these columns", kind=UnknownColumnError,
+                source.columns, self.names, self.where, found=found, kind=UnknownColumnError,
+                **self._way_to(source.columns),
             )  # fmt: skip
         needed = {"run_id", "lumi_id", "event_id", "seed_index", "et_seed_calib", "cl_index"}
         if self.has_truth:
@@ -280,6 +284,18 @@ class Reading:
             needed, self.names, self.where, found="an evaluation needs {}, which the dataset does not have",
             expected="the identity and the energies of windows and clusters", kind=UnknownColumnError,
         )  # fmt: skip
+
+    def _way_to(self, columns: Sequence[str]) -> dict[str, str]:
+        """What is expected, and what to do, where the datasets do not have these columns."""
+        for name, others in SECOND_COLUMNS.items():
+            of_collection = {column.name for column in others}
+            if of_collection.intersection(columns) and of_collection.isdisjoint(self.names):
+                return {
+                    "expected": f"windows with the superclusters of {name}",
+                    "todo": f"make the windows again (`ecalwindows windows --also-superclusters {name}`), "
+                    "from a dump that has them, or name other scores",
+                }  # fmt: skip
+        return {"todo": "make the dataset with a features definition that contains these columns"}
 
     def collected(self, folder: Path, stack: ExitStack) -> Collected:
         """What is to be made of the windows."""
