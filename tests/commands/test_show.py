@@ -203,6 +203,20 @@ def test_data_without_places_are_reported(folder: Path) -> None:
     assert "the data have no cluster_eta, cluster_phi, et_cluster, seed_eta, seed_phi" in ran.err
 
 
+@pytest.mark.parametrize("suffix", ["png", "pdf", "svg", "jpg"])
+def test_only_a_picture_that_was_drawn_before_is_replaced(folder: Path, tmp_path: Path, suffix: str) -> None:
+    data, picture = str(folder / "w.parquet"), tmp_path / f"w.{suffix}"
+    words = ("show", data, "--window", names(data)[0], "-o", str(picture))
+    run(*words)
+    drawn_first = picture.read_bytes()
+    run(*words)
+    assert picture.read_bytes() == drawn_first
+    Figure(figsize=(1, 1)).savefig(picture)
+    before = picture.read_bytes()
+    ran = attempt(*words)
+    assert ran.code == 2 and "another file is there already" in ran.err and picture.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("source", "output", "found"),
     [

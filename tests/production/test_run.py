@@ -365,6 +365,10 @@ def test_pictures_go_into_new_folders_too_and_wrong_names_are_reported(mine: Pat
     assert (mine.parent / "new" / "jobs.svg").is_file()
     ran = attempt("production", "report", str(mine), "--plot", str(mine.parent / "jobs.txt"))
     assert ran.code == 2 and "cannot be written as '.txt'" in ran.err, ran.err
+    run("production", "report", str(mine), "--plot", str(mine.parent / "new" / "jobs.svg"))
+    (mine.parent / "new" / "jobs.svg").write_text("<svg/>")
+    ran = attempt("production", "report", str(mine), "--plot", str(mine.parent / "new" / "jobs.svg"))
+    assert ran.code == 2 and "another file is there already" in ran.err and not ran.out
 
 
 def test_status_names_the_inputs_to_blame_and_that_nobody_goes_on(tmp_path: Path) -> None:

@@ -17,10 +17,10 @@ from threading import Thread
 
 from matplotlib.figure import Figure
 
-from ecalwindows.core.files.output import written_atomically
+from ecalwindows.core.files.output import check_output, written_atomically
 from ecalwindows.core.threads import usual_workers
 from ecalwindows.plots.label import label_text, labelled
-from ecalwindows.plots.style import FORMATS, check_picture, cms_style, write_picture
+from ecalwindows.plots.style import FORMATS, cms_style, write_picture
 from ecalwindows.plots.together import Texts, png_and_pdf
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ def draw_all(
     for number, (name, contents) in enumerate(_made(figures, look, n), start=1):
         if contents:
             for path in paths[name]:
-                check_picture(path)
+                check_output(path, overwrite=True)
             with written_atomically(paths[name]) as places:
                 for place, content in zip(places, contents, strict=True):
                     place.write_bytes(content)

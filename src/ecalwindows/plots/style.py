@@ -17,7 +17,7 @@ from matplotlib.patches import StepPatch
 from matplotlib.ticker import LogFormatter, StrMethodFormatter
 
 from ecalwindows.core.errors import OutputError
-from ecalwindows.core.files.output import check_output, written_atomically
+from ecalwindows.core.files.output import check_output, holds, written_atomically
 from ecalwindows.plots.label import label_text
 
 COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#717581")
@@ -27,7 +27,7 @@ FLAVOURS = {11: ("electron", "#3f90da"), 22: ("photon", "#ffa90e"), 0: ("unknown
 """Name and colour of each flavour."""
 
 MARK = "drawn by ecalwindows"
-"""In each PNG that is drawn alone."""
+"""In each picture that is drawn alone, if its format holds texts: PNG, PDF, SVG and JPEG."""
 
 FORMATS = (".png", ".pdf")
 """Formats of the figures of studies."""
@@ -180,7 +180,13 @@ def plain_numbers(axis: Any) -> None:
 
 
 def check_picture(path: Path) -> None:
-    """Raise OutputError if no figure can be written to the path, because of its suffix or its folder."""
+    """Raise OutputError if no figure can be written to the path, or if another file than a drawn picture is there."""
+    check_suffix(path)
+    check_output(path, overwrite=True, is_own=holds(MARK), ours="a picture that ecalwindows has drawn")
+
+
+def check_suffix(path: Path) -> None:
+    """Raise OutputError for a suffix that is not that of a picture."""
     known = FigureCanvasBase.get_supported_filetypes()
     if path.suffix[1:].lower() not in known:
         raise OutputError(
@@ -189,12 +195,12 @@ def check_picture(path: Path) -> None:
             where=str(path),
             todo="give the file another suffix, for example .png",
         )
-    check_output(path, overwrite=True)
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write the figure atomically, in the format of the suffix. Raises OutputError like `check_picture`."""
-    check_picture(path)
+    """Write the figure atomically, in the format of the suffix. Raises OutputError."""
+    check_suffix(path)
+    check_output(path, overwrite=True)
     with written_atomically([path]) as (temporary,), temporary.open("wb") as file:
         write_picture(figure, file, path.suffix)
 
@@ -202,6 +208,11 @@ def save_figure(figure: Figure, path: Path) -> None:
 def write_picture(figure: Figure, file: IO[bytes], suffix: str) -> None:
     """Write the figure, in the format of the suffix and without a date, to an open file."""
     kind = suffix[1:].lower()
-    more: dict[str, Any] = {"pdf": {"metadata": {"CreationDate": None}}, "svg": {"metadata": {"Date": None}}}
-    more["png"] = {"metadata": {"Software": MARK}, "pil_kwargs": {"compress_level": 4}}  # half of the time of 6
+    more: dict[str, Any] = {
+        "png": {"metadata": {"Software": MARK}, "pil_kwargs": {"compress_level": 4}},  # half of the time of 6
+        "pdf": {"metadata": {"CreationDate": None, "Keywords": MARK}},
+        "svg": {"metadata": {"Date": None, "Description": MARK}},
+        "jpg": {"pil_kwargs": {"comment": MARK}},
+    }
+    more["jpeg"] = more["jpg"]
     figure.savefig(file, format=kind, **more.get(kind, {}))

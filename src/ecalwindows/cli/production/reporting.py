@@ -107,15 +107,20 @@ def digest(folder: str) -> None:
 def report(file: str, plot: str | None) -> None:
     """Print the results of the jobs of a production: throughput, failures, retries, time by job."""
     from ecalwindows.cli.texts.production import fared_text
+    from ecalwindows.core.files.output import no_empty_folders
     from ecalwindows.production.status import states_of
     from ecalwindows.production.work_folder import find_place, read_plan
 
     place = find_place(file)
     states = states_of(place, read_plan(place.plan))
-    say(fared_text(states))
     if plot:
         from ecalwindows.plots.production import draw_jobs
+        from ecalwindows.plots.style import check_picture
         from ecalwindows.production.status import times_of
 
-        draw_jobs(*times_of(states), Path(plot))
+        with no_empty_folders([Path(plot)]):
+            check_picture(Path(plot))
+            draw_jobs(*times_of(states), Path(plot))
+    say(fared_text(states))
+    if plot:
         say(f"written: {plot}")
