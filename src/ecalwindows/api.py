@@ -94,7 +94,8 @@ def show(
     source : a dataset of any format, or a dumper file (.root), from which the windows are made first
     window : window_index of the window, <sample>_<run>_<lumi>_<event>_<seed_index>; the sample may be left out
     event : N, "RUN:LUMI:N" or "SAMPLE:RUN:LUMI:N"; give either this or `window`
-    settings : with which windows of a dumper file are made, in any form that `windows` accepts
+    settings : with which windows of a dumper file are made, in any form that `windows` accepts; by default also without
+        truth
 
     Returns
     -------
@@ -103,15 +104,16 @@ def show(
     Raises
     ------
     InputError : if there is no such window or event; the error lists the nearest ones
-    SettingsError : if not exactly one window or event is given
+    SettingsError : if not exactly one window or event is given, or settings for a dataset
 
     >>> ecalwindows.show("windows.parquet", event=17).savefig("event.png")
     """
     from ecalwindows.commands.show import drawn  # imports matplotlib, which nothing else here needs
 
     figure, _, _, notes = drawn(
-        str(source), window=window, event=None if event is None else str(event), settings=settings_of(settings)
-    )
+        str(source), window=window, event=None if event is None else str(event),
+        settings=None if settings is None else settings_of(settings),
+    )  # fmt: skip
     for note in notes:
         log.warning("%s: %s", source, note)
     return figure

@@ -77,6 +77,12 @@ def test_show_returns_a_figure_of_an_event_or_a_window_and_writes_nothing(
         ecalwindows.show(dump, event=10**9)
 
 
+def test_show_takes_no_settings_for_windows_that_are_made_already(tmp_path: Path) -> None:
+    ecalwindows.write_windows(ELECTRONS, tmp_path / "w.parquet", reading={"events": (0, 5)})
+    with pytest.raises(SettingsError, match="the windows are made already"):
+        ecalwindows.show(tmp_path / "w.parquet", event=1, settings={"overlap": True})
+
+
 def test_errors_name_arguments_in_python_and_options_on_the_command_line(tmp_path: Path) -> None:
     bad = tmp_path / "bad.root"
     bad.write_bytes(b"not a ROOT file")

@@ -147,6 +147,11 @@ def test_by_default_a_dump_without_truth_is_an_error_that_names_the_option(made:
         assert name in ran.err
 
 
+def test_show_in_python_draws_a_dump_without_truth_as_the_command_does(made: Path) -> None:
+    event = ecalwindows.windows(made / "data.root", {"truth": "none"}).window_metadata.event_id[0]
+    assert ecalwindows.show(made / "data.root", event=int(event)).axes
+
+
 QUICK = ("caloParticle_genEta", "pfCluster_simEnergy_sharedXtals")
 
 

@@ -145,6 +145,11 @@ def test_a_seed_that_would_be_another_one_is_an_error(seed: int) -> None:
         measure({"a": table(np.ones(2), keys(2))}, seed=seed)
 
 
+def test_a_seed_of_no_rounds_is_an_error() -> None:
+    with pytest.raises(SettingsError, match="the seed 3 of a bootstrap of 0 rounds"):
+        measure({"a": table(np.ones(2), keys(2))}, rounds=0, seed=3)
+
+
 def test_the_fit_finds_the_widths_of_its_own_function() -> None:
     rng = np.random.default_rng(3)
     side = rng.random(40_000) < 0.02 / 0.05

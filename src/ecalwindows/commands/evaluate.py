@@ -184,7 +184,7 @@ def evaluate(
 def checked(options: EvaluationOptions) -> EvaluationOptions:
     """The options. Raises SettingsError for those without a meaning."""
     checked_threshold(options.threshold)
-    check_rounds(options.rounds)
+    check_rounds(options.rounds, options.seed)
     check_seed(options.seed)
     if not 0 <= options.min_et < math.inf:
         raise SettingsError(

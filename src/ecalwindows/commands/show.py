@@ -102,9 +102,14 @@ def drawn(
     -------
     figure, batch with the windows, rows of it that are drawn, notes on what the figure lacks
     """
-    name, settings = _name(window, event, source), settings or WindowSettings(truth="auto")
+    name = _name(window, event, source)
     if is_dumper(source):
-        found = _of_dumper(source, name, settings)
+        found = _of_dumper(source, name, settings or WindowSettings(truth="auto"))
+    elif settings is not None:
+        raise SettingsError(
+            "settings are given, and the windows are made already", expected="settings for a dumper file (.root)",
+            where=source, todo="leave out the settings, or name the dumper file",
+        )  # fmt: skip
     else:
         found = _of_dataset(source, name, progress)
     refuse_missing(

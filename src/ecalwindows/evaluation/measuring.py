@@ -159,7 +159,7 @@ def measure(
     SettingsError
         For a number of rounds that is not 0 (no errors) or 2 to 10,000.
     """
-    check_rounds(rounds)
+    check_rounds(rounds, seed)
     used, types = ("event_key", *bins, "flavour", *ENERGY, *SHARES, *RATES), {"event_key": np.uint64}
     collections = {
         name: {each: np.asarray(table[each], types.get(each)) for each in used if each in table}
@@ -189,8 +189,13 @@ def measure(
     return [each for result in in_threads(one, len(work), done) for each in result]
 
 
-def check_rounds(rounds: int) -> None:
-    """Raise SettingsError for a number of rounds that is not 0 (no errors) or 2 to 10,000."""
+def check_rounds(rounds: int, seed: int) -> None:
+    """Raise SettingsError for a number of rounds that is not 0 (no errors) or 2 to 10,000, and for a seed of none."""
+    if seed and not rounds:
+        raise SettingsError(
+            f"the seed {seed} of a bootstrap of 0 rounds", expected="rounds that are drawn", where="--seed",
+            todo="leave it out, or give --bootstrap",
+        )  # fmt: skip
     if rounds and not 2 <= rounds <= 10_000:
         raise SettingsError(
             f"{rounds} rounds of the bootstrap",

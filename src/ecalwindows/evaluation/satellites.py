@@ -82,7 +82,7 @@ def measure_satellites(
     list of Measured
         `MEASURES` of each collection in each bin.
     """
-    check_rounds(rounds)
+    check_rounds(rounds, seed)
     limit, keys = checked_threshold(threshold), round_keys(rounds, seed)
     single = {name: edges for name, edges in bins.items() if name in table}
     work = [each for each in bins_of(table, single) if " x " not in each[0].by]
