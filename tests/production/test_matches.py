@@ -27,7 +27,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("matches")
     write_inputs(base / "dumps", 4, bad=(2,))
     file = write_yaml(base / "p.yaml", kind="matches", formats=["matches"], splits={}, windows={}, files_per_job=2)
-    out = run("production", "run", str(file), "-j", "0").out
+    ran = run("production", "run", str(file), "-j", "0")
+    out = ran.out
+    assert re.search(r"2 of 2 jobs, .* minute, [1-9]\d* matched clusters, ", ran.err)
     assert "4 inputs, 1 left out" in out and re.search(r"now; [1-9]\d* matched clusters$", out, re.MULTILINE)
     return base
 
@@ -41,6 +43,8 @@ def test_the_record_adds_up(finished: Path) -> None:
     rows = f"{record.windows:,} matched clusters"
     assert f"{rows}; the dataset is finished" in run("production", "status", str(finished / "p.yaml")).out
     assert f": {rows} of " in run("log", str(finished)).out
+    report = run("production", "report", str(finished / "p.yaml")).out
+    assert re.search(rf"^matched clusters +{record.windows:,} ", report, re.MULTILINE) and "windows" not in report
 
 
 def test_the_studies_read_the_finished_folder_as_one_table(finished: Path, tmp_path: Path) -> None:

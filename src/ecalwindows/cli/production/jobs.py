@@ -58,12 +58,14 @@ def task(plan_file: str, number: int, executor: str, scratch: Path | None) -> No
 
     with warnings_shown():
         state = run_task(place, plan, number, executor=executor, scratch=scratch)
-    say(_summary(state))
+    say(_summary(state, plan.production.kind))
 
 
-def _summary(state: JobState) -> str:
+def _summary(state: JobState, kind: str) -> str:
+    from ecalwindows.cli.texts.production import rows_text
+
     left_out = f", {counted(len(state.bad), 'input')} left out" if state.bad else ""
-    return f"{state.part}: {counted(state.windows, 'window')} of {counted(state.events, 'event')}{left_out}"
+    return f"{state.part}: {rows_text(state.windows, kind)} of {counted(state.events, 'event')}{left_out}"
 
 
 @click.command(hidden=True)
@@ -83,9 +85,11 @@ def carried(folder: str) -> None:
     """Do the job that HTCondor has transferred into FOLDER, and pack its results."""
     from ecalwindows.cli.progress import warnings_shown
     from ecalwindows.production.executors.htcondor.carrying import run_carried
+    from ecalwindows.production.work_folder import PLAN
 
+    _, plan = _opened(str(Path(folder) / PLAN))
     with warnings_shown():
-        say(_summary(run_carried(Path(folder).absolute())))
+        say(_summary(run_carried(Path(folder).absolute()), plan.production.kind))
 
 
 @click.command(hidden=True)
@@ -97,12 +101,13 @@ def take(plan_file: str, number: int, archive: str, code: int) -> None:
     from ecalwindows.production.errors import ProductionError
     from ecalwindows.production.executors.htcondor.taking import take
 
+    place, plan = _opened(plan_file)
     try:
-        state = take(*_opened(plan_file), number, Path(archive), code=code)
+        state = take(place, plan, number, Path(archive), code=code)
     except ProductionError as error:
         say(f"error: {error.command_line_text}", err=True)
         raise SystemExit(code if 0 < code < 256 else 1) from error
-    say(f"taken: {_summary(state)}")
+    say(f"taken: {_summary(state, plan.production.kind)}")
 
 
 @click.command(hidden=True)

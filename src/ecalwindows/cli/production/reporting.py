@@ -112,7 +112,8 @@ def report(file: str, plot: str | None) -> None:
     from ecalwindows.production.work_folder import find_place, read_plan
 
     place = find_place(file)
-    states = states_of(place, read_plan(place.plan))
+    plan = read_plan(place.plan)
+    states = states_of(place, plan)
     if plot:
         from ecalwindows.plots.production import draw_jobs
         from ecalwindows.plots.style import check_picture
@@ -121,6 +122,6 @@ def report(file: str, plot: str | None) -> None:
         with no_empty_folders([Path(plot)]):
             check_picture(Path(plot))
             draw_jobs(*times_of(states), Path(plot))
-    say(fared_text(states))
+    say(fared_text(states, plan.production.kind))
     if plot:
         say(f"written: {plot}")

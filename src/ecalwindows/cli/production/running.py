@@ -152,6 +152,7 @@ def run_file(
     from ecalwindows.core.files.commit import named
     from ecalwindows.core.threads import usual_workers
     from ecalwindows.production.driver import run_production
+    from ecalwindows.production.kinds.table import KINDS
     from ecalwindows.production.settings import read_production
 
     wanted = read_production(file)
@@ -170,7 +171,12 @@ def run_file(
     elif scheduler or allow_insecure:
         raise click.UsageError("--scheduler and --allow-insecure are for --executor dask")
     try:
-        with warnings_shown(), progress(shown=not quiet, noun="jobs", lines=_lines()) as job_done:
+        with (
+            warnings_shown(),
+            progress(
+                shown=not quiet, noun="jobs", found=f"{KINDS[wanted.kind].rows}s", lines=_lines(wanted.kind)
+            ) as job_done,
+        ):
             done = run_production(
                 wanted,
                 mode=mode,
@@ -193,8 +199,8 @@ def notify(line: str) -> None:
     say(line, err=True)
 
 
-def _lines() -> Callable[[int, int, int], None]:
-    from ecalwindows.cli.texts.production import duration
+def _lines(kind: str) -> Callable[[int, int, int], None]:
+    from ecalwindows.cli.texts.production import duration, rows_text
 
     began = last = time.monotonic()
 
@@ -205,6 +211,6 @@ def _lines() -> Callable[[int, int, int], None]:
             last, took = now, now - began
             left = duration(took / done * (of - done))
             rate = 60 * done / max(took, 1e-3)
-            say(f"{done:,} of {of:,} jobs, {rate:,.1f} a minute, {counted(windows, 'window')}, {left} left", err=True)
+            say(f"{done:,} of {of:,} jobs, {rate:,.1f} a minute, {rows_text(windows, kind)}, {left} left", err=True)
 
     return job_done

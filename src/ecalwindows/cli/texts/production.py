@@ -80,7 +80,7 @@ def status_text(status: Status) -> str:
     for name, counts in [*status.counts.items(), ("all", status.total)]:
         lines.append(f"{name:<24}" + "".join(f"{counts[status_name]:>10,}" for status_name in JOB_STATUSES))
     outcome = "the dataset is finished" if status.finalized else "no dataset yet"
-    lines.append(f"{_rows(status.windows, status.kind)}; {outcome}")
+    lines.append(f"{rows_text(status.windows, status.kind)}; {outcome}")
     for each in status.failures[:MAX_LISTED]:
         lines += [f"failed: {each.part}: {each.error}", *_input_lines(each.inputs), f"  log:   {shown(each.log)}"]
     if len(status.failures) > MAX_LISTED:
@@ -88,8 +88,8 @@ def status_text(status: Status) -> str:
     return "\n".join(lines + quarantine_lines(status.bad))
 
 
-def _rows(n: int, kind: str) -> str:
-    """What a production of a kind has made."""
+def rows_text(n: int, kind: str) -> str:
+    """What a production of a kind has made: windows, or matched clusters."""
     from ecalwindows.production.kinds.table import KINDS
 
     return counted(n, KINDS[kind].rows)
@@ -112,7 +112,7 @@ def quarantine_lines(bad: Sequence[tuple[str, str]]) -> list[str]:
 def done_text(done: Done) -> str:
     """The summary of a run."""
     plan = done.plan
-    rows = _rows(done.windows, plan.production.kind)
+    rows = rows_text(done.windows, plan.production.kind)
     lines = [f"{counted(len(plan.jobs), 'part')}, {done.n_todo:,} of them made now; {rows}"]
     n_bad = len(done.bad)
     lines.append(counted(plan.n_inputs, "input") + (f", {n_bad:,} left out" if n_bad else ""))
@@ -122,8 +122,10 @@ def done_text(done: Done) -> str:
     return "\n".join(lines)
 
 
-def fared_text(states: Sequence[JobState]) -> str:
-    """Throughput, failures, retries, time by job."""
+def fared_text(states: Sequence[JobState], kind: str) -> str:
+    """Throughput, failures, retries, time by job, of a production of a kind."""
+    from ecalwindows.production.kinds.table import KINDS
+
     attempts = [attempt for state in states for attempt in state.attempts]
     ended = [state for state in states if state.outcome == "done"]
     spent = sum(attempt.seconds for attempt in attempts)
@@ -134,7 +136,7 @@ def fared_text(states: Sequence[JobState]) -> str:
         f"{'attempts':<24}{len(attempts):>12,}  {len(attempts) - len(states):,} beyond the first",
         f"{'time of all attempts':<24}{duration(spent):>12}  {duration(spent - useful)} of it for nothing",
         f"{'events':<24}{events:>12,}  {events / max(useful, 1e-9):,.0f}/s in a job",
-        f"{'windows':<24}{windows:>12,}  {windows / max(useful, 1e-9):,.0f}/s in a job",
+        f"{KINDS[kind].rows + 's':<24}{windows:>12,}  {windows / max(useful, 1e-9):,.0f}/s in a job",
     ]
     peak = max((attempt.peak_memory_mb for attempt in attempts), default=0.0)
     lines.append(f"{'most memory':<24}{f'{peak:,.0f} MB':>12}")
