@@ -63,8 +63,7 @@ def write_folder(place: Path, times: int = 1) -> Path:
 
 
 def made(folder: Path, size: int = 7, **settings: Any) -> Stream:
-    places = {} if settings.get("layout") == "flat" else {"pad_clusters": 6, "pad_hits": 4}
-    return open_dataset(folder).stream(size, **{"memory": 0, "pool": 3} | places | settings)
+    return open_dataset(folder).stream(size, **{"memory": 0, "pool": 3, "pad_clusters": 6, "pad_hits": 4} | settings)
 
 
 def digest(batches: Any) -> str:

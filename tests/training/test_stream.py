@@ -420,11 +420,6 @@ def test_a_file_that_changes_while_it_is_streamed_is_an_error(tmp_path: Path, ch
         ({"stop": "all"}, "stop=.all. without mix"),
         ({"mix": {"a": 1}}, "mix names a"),
         ({"pad_hits": 0}, "pad_hits=0"),
-        (
-            {"layout": "flat", "pad_clusters": 30, "pad_hits": "batch"},
-            "pad_clusters=30, pad_hits='batch' with layout='flat'",
-        ),
-        ({"hits": False, "pad_hits": 30}, "pad_hits=30 with layout='padded', hits=False"),
         ({"where": "et_seed > 1e9"}, "no window is selected"),
     ],
 )

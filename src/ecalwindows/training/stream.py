@@ -337,14 +337,6 @@ def stream(
     columns = [columns] if isinstance(columns, str) else columns
     if not 0 <= rank < world or (last == "keep" and world > 1):
         raise _wrong(f"{rank=}, {world=}, {last=}", "a rank below world; last='keep' with one rank only", where)
-    without_places = {"pad_clusters": pad_clusters, "pad_hits": pad_hits} if layout == "flat" else {}
-    without_places |= {} if hits else {"pad_hits": pad_hits}
-    if unused := [f"{name}={size!r}" for name, size in without_places.items() if size != 45]:
-        raise _wrong(
-            f"{', '.join(unused)} with {layout=}, {hits=}",
-            "places where there are some: layout='padded', hits=True",
-            where,
-        )
     if normalisation is not None:
         if inputs is not None:
             raise _wrong("inputs and normalisation", "one of the two", where)
