@@ -171,7 +171,7 @@ def _format(path: Path, name: str | None) -> Format:
         )
     suffix = suffix_of(path.name)
     shown = SUFFIXES[suffix].format if suffix else None
-    if name and shown and name != shown and not is_special(path):
+    if name in ("parquet", "ndjson") and shown and name != shown and not is_special(path):
         raise SettingsError(
             f"the output is named '{path.name}', which shows the format {shown}, and --format is {name}",
             expected="the same format", where="-o", todo="change the name, or leave out --format",
