@@ -224,9 +224,7 @@ def test_an_input_definition_is_named_as_yaml(tmp_path: Path) -> None:
     assert ran.code == 2 and "a name that ends in .yaml or .yml" in ran.err
 
 
-@pytest.mark.parametrize(
-    ("name", "format"), [("x.ndjson", "parquet"), ("x.proto", "ndjson")]
-)
+@pytest.mark.parametrize(("name", "format"), [("x.ndjson", "parquet"), ("x.proto", "ndjson")])
 def test_a_format_that_contradicts_the_name_is_refused(tmp_path: Path, name: str, format: str) -> None:
     assert f"--format is {format}" in refused(tmp_path, str(ELECTRONS), "--format", format, output=name).err
 
