@@ -21,6 +21,12 @@ from ecalwindows.core.names import is_storable, storable
 OPEN_FILES = re.compile(r"/dev|/dev/fd|/proc/\d+/(task/\d+/)?fd")
 """Folders of devices and of what processes have open: names in them must never be replaced."""
 
+OF_FORMATS = frozenset({
+    ".csv", ".gz", ".h5", ".html", ".json", ".md", ".ndjson", ".npy", ".npz", ".onnx", ".parquet", ".pb", ".pdf",
+    ".png", ".proto", ".root", ".svg", ".tfrecord", ".tgz", ".txt", ".yaml", ".yml", ".zst",
+})  # fmt: skip
+"""Ends of names by which people and programs know a format."""
+
 MAX_LINKS = 40
 """Maximum number of links that are followed, as in Linux."""
 
@@ -59,7 +65,7 @@ def check_output(
     What a killed run left half renamed there is repaired first.
 
     is_own, ours : what may be replaced, as a test and in words; None: every file
-    suffixes : of which a name has one, if it has any; empty: any
+    suffixes : those that show the format of the output, which the name must not contradict; empty: any name
     """
     check_name(path)
     if path.is_dir():
@@ -68,7 +74,7 @@ def check_output(
         return
     if problem := name_problem(path.name):
         raise output_error(f"the output is named {path.name!r}, {problem}", "a name of one line", path, "name another")
-    if suffixes and path.suffix not in ("", *suffixes):
+    if suffixes and path.suffix.lower() in OF_FORMATS - {*suffixes}:
         raise output_error(
             f"the output is named {path.name!r}, which shows another format than its own",
             f"a name that ends in {' or '.join(suffixes)}", path, f"name it {path.stem}{suffixes[0]}",
