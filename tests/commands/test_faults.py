@@ -356,9 +356,11 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def damaged(base: Path) -> Path:
-    """A data file of the dataset, which is damaged."""
+    """A data file of the dataset, in place of which another one is: the file itself may be that of the part, too."""
     path = next((base / "all" / "ds" / "parquet" / "train").glob("*.parquet"))
-    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content[:-1] + b"!")
     return path
 
 

@@ -104,8 +104,8 @@ def test_a_text_without_lines_is_bad_where_no_manifest_states_that_it_has_no_win
     tmp_path: Path, suffix: str, text: bytes
 ) -> None:
     bad = str(file_of(tmp_path, text, f"bad{suffix}"))
-    out = str(tmp_path / "w.parquet")
-    for words in (["convert", bad, "-o", out], ["normalize", bad, "-o", out], ["validate", bad], ["inspect", bad]):
+    out, factors = str(tmp_path / "w.parquet"), str(tmp_path / "f.json")
+    for words in (["convert", bad, "-o", out], ["normalize", bad, "-o", factors], ["validate", bad], ["inspect", bad]):
         ran = attempt(*words)
         assert ran.code == 2 and "it has no lines, and no manifest says that there are 0 windows" in ran.err, ran.err
     with pytest.raises(BadFileError, match="it has no lines"):

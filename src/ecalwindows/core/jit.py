@@ -30,6 +30,9 @@ import numba
 import numba.core.caching
 import numba.core.config
 import numba.core.event
+import numba.extending
+from llvmlite import ir
+from numba.core.registry import cpu_target
 from numba.core.runtime import rtsys
 
 log = logging.getLogger(__name__)
@@ -181,6 +184,36 @@ def kernel(function: Function) -> Function:
 def array_kernel(function: Function) -> Function:
     """Compile a loop as `kernel` does, which may make arrays, and parts of arrays."""
     return _compiled(function)
+
+
+def by_instruction(feature: str, name: str) -> Callable[[Function], Function]:
+    """Have compiled code use one instruction of the processor for a function of two uint64, where there is one.
+
+    feature : what processors that have it are known by, such as "sse4.2"; name : of the instruction in LLVM
+    For other processors, and where nothing is compiled, the function is used as it is. Numba keeps code for each set
+    of features apart.
+    """
+
+    @numba.extending.intrinsic  # type: ignore[untyped-decorator]
+    def instruction(typing_context: Any, one: Any, other: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            kind = ir.FunctionType(ir.IntType(64), [ir.IntType(64)] * 2)
+            return builder.call(builder.module.declare_intrinsic(name, (), kind), given)
+
+        return numba.types.uint64(numba.types.uint64, numba.types.uint64), code
+
+    def by_it(one: Any, other: Any) -> Any:
+        return instruction(one, other)
+
+    def decorate(function: Function) -> Function:
+        @numba.extending.overload(function, strict=False)  # type: ignore[untyped-decorator]
+        def chosen(one: Any, other: Any) -> Any:
+            _, _, features = cpu_target.target_context.codegen().magic_tuple()
+            return by_it if f"+{feature}" in features.split(",") else function
+
+        return function
+
+    return decorate
 
 
 class _FirstCompilation(numba.core.event.Listener):  # type: ignore[misc,unused-ignore]

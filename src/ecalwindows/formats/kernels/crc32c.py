@@ -5,13 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba.core import types
-from numba.core.registry import cpu_target
-from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
-from ecalwindows.core.jit import kernel
+from ecalwindows.core.jit import by_instruction, kernel
 from ecalwindows.formats.kernels.eight_bytes import eight_bytes
 
 Bytes = NDArray[np.uint8]
@@ -39,6 +35,7 @@ BYTE, ALL_BITS = np.uint64(255), np.uint64(0xFFFFFFFF)
 U1, U8, U15, U16, U17, U24, U32, U40, U48, U56 = map(np.uint64, (1, 8, 15, 16, 17, 24, 32, 40, 48, 56))
 
 
+@by_instruction("sse4.2", "llvm.x86.sse42.crc32.64.64")
 def crc_of_eight(crc: Any, eight: Any) -> Any:
     """The checksum `crc`, without its last inversion, after eight more bytes (`eight_bytes`), uint64."""
     eight ^= crc
@@ -52,29 +49,6 @@ def crc_of_eight(crc: Any, eight: Any) -> Any:
         ^ np.uint64(CRC_TABLES[1, (eight >> U48) & BYTE])
         ^ np.uint64(CRC_TABLES[0, eight >> U56])
     )
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def crc_instruction(typing_context: Any, crc: Any, eight: Any) -> Any:
-    """The instruction CRC32 of SSE 4.2. Code with it cannot be made for processors that do not have it."""
-
-    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        kind = ir.FunctionType(ir.IntType(64), [ir.IntType(64)] * 2)
-        return builder.call(builder.module.declare_intrinsic("llvm.x86.sse42.crc32.64.64", (), kind), given)
-
-    return types.uint64(types.uint64, types.uint64), code
-
-
-def crc_by_instruction(crc: Any, eight: Any) -> Any:
-    """As `crc_of_eight`."""
-    return crc_instruction(crc, eight)
-
-
-@overload(crc_of_eight)  # type: ignore[untyped-decorator]
-def compiled_crc_of_eight(crc: Any, eight: Any) -> Any:
-    """What compiled code calls as `crc_of_eight`. Numba keeps code for each set of such features apart."""
-    _, _, features = cpu_target.target_context.codegen().magic_tuple()
-    return crc_by_instruction if "+sse4.2" in features.split(",") else crc_of_eight
 
 
 @kernel
