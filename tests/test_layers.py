@@ -158,6 +158,7 @@ HOMES = {
     "dask": ("production.executors.dask",),
     "distributed": ("production.executors.dask",),
     "pandas": (),
+    "onnx": ("evaluation.models",),
     "onnxruntime": ("evaluation.models",),
     "tensorflow": ("evaluation.models", "training.tf_dataset"),
     "torch": ("training.torch_dataset",),

@@ -190,6 +190,29 @@ def test_a_function_without_inputs_takes_the_batch(tmp_path: Path, batch: Window
         open_source(f"{tmp_path}/mine.py:plain")
 
 
+def test_what_a_function_writes_to_the_batch_is_not_measured(batch: WindowBatch) -> None:
+    def scaled(batch: WindowBatch) -> Any:
+        energy = batch.column("en_cluster")
+        energy *= 0
+        return energy
+
+    scaled.columns = ("en_cluster",)  # type: ignore[attr-defined]
+    before = batch.column("en_cluster").copy()
+    assert before.any() and not open_source(scaled).scores(batch).any()
+    np.testing.assert_array_equal(batch.column("en_cluster"), before)
+
+
+@pytest.mark.parametrize(("returned", "reason"), [
+    (lambda batch: batch.gone, "the function failed: AttributeError"),
+    (lambda batch: ["high"] * len(batch.pair_cluster), "the function failed: ValueError: could not convert"),
+    (lambda batch: None, "array of shape"),
+])  # fmt: skip
+def test_results_of_a_batch_that_are_no_scores_are_refused(batch: WindowBatch, returned: Any, reason: str) -> None:
+    returned.columns = ("en_cluster",)
+    with pytest.raises(InputError, match=reason):
+        open_source(returned).scores(batch)
+
+
 def test_inputs_of_a_newer_data_model_are_refused(tmp_path: Path) -> None:
     (tmp_path / "i.yaml").write_text(DEFINITION.text.replace(f"data_model: {DATA_MODEL_VERSION}", "data_model: 99"))
     with pytest.raises(SettingsError, match="version 99 of the data model"):

@@ -31,15 +31,23 @@ def definition(**more: Any) -> InputDefinition:
     } | more)  # fmt: skip
 
 
-def model(path: Path, *, places: int = 4, name: str = "x", more: tuple[str, ...] = ()) -> Path:
-    """A model whose logit is the sum of the features of a cluster."""
+def model(
+    path: Path, *, places: int = 4, name: str = "x", more: tuple[str, ...] = (), n: Any = "n", number: int = FLOAT,
+    weights: str | None = None, weight: float = 1.0,
+) -> Path:  # fmt: skip
+    """A model whose logit is the sum of the features of a cluster, times a weight that may be in a file of its own."""
     axes = onnx.helper.make_tensor("axes", onnx.TensorProto.INT64, [1], [2])
-    nodes = [onnx.helper.make_node("ReduceSum", [name, "axes"], ["y"], keepdims=0)]
-    inputs = [onnx.helper.make_tensor_value_info(name, FLOAT, ["n", places, 2])]
-    inputs += [onnx.helper.make_tensor_value_info(each, FLOAT, ["n", 1]) for each in more]
-    output = onnx.helper.make_tensor_value_info("y", FLOAT, ["n", places])
-    graph = onnx.helper.make_graph(nodes, "sum", inputs, [output], [axes])
-    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), path)
+    factor = onnx.numpy_helper.from_array(onnx.helper.tensor_dtype_to_np_dtype(number).type([weight]), "factor")
+    nodes = [
+        onnx.helper.make_node("ReduceSum", [name, "axes"], ["sum"], keepdims=0),
+        onnx.helper.make_node("Mul", ["sum", "factor"], ["y"]),
+    ]
+    inputs = [onnx.helper.make_tensor_value_info(name, number, [n, places, 2])]
+    inputs += [onnx.helper.make_tensor_value_info(each, number, [n, 1]) for each in more]
+    output = onnx.helper.make_tensor_value_info("y", number, [n, places])
+    graph = onnx.helper.make_graph(nodes, "sum", inputs, [output], [axes, factor])
+    made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(made, path, save_as_external_data=weights is not None, location=weights, size_threshold=0)
     return path
 
 
@@ -70,6 +78,7 @@ def test_a_model_gives_the_sigmoid_of_its_logits(tmp_path: Path, batch: WindowBa
     ({"places": 5}, {}, r"has the inputs x \(n, 5, 2\)\n.*x \(n, 4, 2\)"),
     ({"name": "z"}, {}, r"has the inputs z \(n, 4, 2\)\n.*x \(n, 4, 2\)"),
     ({"more": ("w",)}, {}, r"w \(n, 1\), x"),
+    ({"n": 1}, {}, r"has the inputs x \(1, 4, 2\)\n.*x \(n, 4, 2\)"),
     ({}, {"output": {"tensor": "score"}}, "no output 'score': it has y"),
 ])  # fmt: skip
 def test_a_model_with_other_tensors_is_refused_with_those_found_and_expected(
@@ -77,6 +86,27 @@ def test_a_model_with_other_tensors_is_refused_with_those_found_and_expected(
 ) -> None:
     with pytest.raises(InputError, match=f"(?s){reason}.*where: .*m.onnx"):
         open_source(model(tmp_path / "m.onnx", **made), inputs=definition(**more))
+
+
+def test_a_model_that_fails_is_an_error_that_says_why(tmp_path: Path, batch: WindowBatch) -> None:
+    source = open_source(model(tmp_path / "m.onnx", number=onnx.TensorProto.DOUBLE), inputs=definition())
+    with pytest.raises(InputError, match=r"(?s)the model failed: .*expected: \(tensor\(double\)\).*where: .*m.onnx"):
+        source.scores(batch)
+
+
+def test_weights_in_a_file_of_their_own_belong_to_the_model(tmp_path: Path, batch: WindowBatch) -> None:
+    (tmp_path / "other").mkdir()
+    alone = open_source(model(tmp_path / "alone.onnx"), inputs=definition())
+    two, other = (
+        open_source(model(folder / "m.onnx", weights="w.bin", weight=weight), inputs=definition())
+        for folder, weight in ((tmp_path, 1.0), (tmp_path / "other", 2.0))
+    )
+    np.testing.assert_array_equal(two.scores(batch), alone.scores(batch))
+    assert (tmp_path / "m.onnx").read_bytes() == (tmp_path / "other" / "m.onnx").read_bytes()
+    assert two.about["model_sha256"] != other.about["model_sha256"]
+    (tmp_path / "w.bin").unlink()
+    with pytest.raises(InputError, match=r"(?s)the model cannot be read: .*w\.bin"):
+        open_source(tmp_path / "m.onnx", inputs=definition())
 
 
 def test_logits_without_a_sigmoid_are_refused(tmp_path: Path, batch: WindowBatch) -> None:

@@ -35,7 +35,7 @@ def save_model(path: Path) -> None:
     """A model whose logit is the sum of the inputs of a cluster and of its window."""
     helper, number = onnx.helper, onnx.TensorProto.FLOAT
     shapes = {"input_1": [PLACES, 2], "input_2": [3], "input_3": [PLACES, 4, 4], "input_4": [PLACES, 1], "input_5": []}
-    axes = {name: helper.make_tensor(name, onnx.TensorProto.INT64, [1], [k]) for name, k in (("last", 2), ("one", 1))}
+    axes = {name: onnx.numpy_helper.from_array(np.array([k]), name) for name, k in (("last", 2), ("one", 1))}
     nodes = [
         helper.make_node("ReduceSum", ["input_1", "last"], ["of_clusters"], keepdims=1),
         helper.make_node("ReduceSum", ["input_2", "one"], ["of_windows"], keepdims=1),
@@ -79,6 +79,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     save_model(Path(files.model))
     run("export", "cmssw", files.inputs, "--model", files.model, "--dataset", files.dataset, "-o", files.folder, "-q")
     return files
+
+
+def test_a_model_with_weights_in_another_file_is_exported_as_one_file(made: Made, tmp_path: Path) -> None:
+    onnx.save(
+        onnx.load(made.model), tmp_path / "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=0
+    )
+    given = (made.inputs, "--model", str(tmp_path / "m.onnx"), "--dataset", made.dataset)
+    run("export", "cmssw", *given, "-o", str(tmp_path / "out"), "-q")
+    (tmp_path / "w.bin").unlink()
+    found, expected = (scores(open_source(folder), made.dataset) for folder in (tmp_path / "out", made.folder))
+    np.testing.assert_array_equal(found, expected)
 
 
 def scores(source: Any, path: str) -> Any:

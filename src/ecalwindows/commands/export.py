@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -163,7 +162,7 @@ def _copied_model(path: Path, folder: Path, definition: InputDefinition | None) 
             todo="give its outputs these names",
         )  # fmt: skip
     checked = found.model(path.stem, definition) if definition else None
-    shutil.copyfile(path, folder / path.name)
+    (folder / path.name).write_bytes(found.content)
     return checked
 
 

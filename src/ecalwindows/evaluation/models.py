@@ -86,8 +86,7 @@ class Model:
 
     def _shaped(self, result: Any, n: int) -> Scores:
         """The result as scores (n, places). Raises InputError for another shape."""
-        values = np.asarray(result, np.float32)
-        shape = (n, self.definition.clusters.places)
+        values, shape = result, (n, self.definition.clusters.places)
         if values.shape not in (shape, (*shape, 1)):
             raise InputError(
                 f"the model returned an array of shape {values.shape}",
@@ -107,19 +106,20 @@ def sigmoid(logit: Scores) -> Scores:
 
 def of_function(function: Callable[..., Any], name: str, definition: InputDefinition, where: str) -> Model:
     """A function as a model: it is given a dictionary of tensors and returns scores."""
+    return Model(name, definition, partial(result_of, function, "function", where), where, {"scores": where}, False)
 
-    def run(tensors: Tensors) -> Any:
-        try:
-            return function(tensors)
-        except EcalWindowsError:
-            raise
-        except Exception as error:
-            raise InputError(
-                f"the function failed: {type(error).__name__}: {one_line(error)}", expected="an array of scores",
-                where=where, todo="correct the function",
-            ) from error  # fmt: skip
 
-    return Model(name, definition, run, where, {"scores": where}, is_logit=False)
+def result_of(run: Callable[[Any], Any], what: str, where: str, given: Any) -> Singles:
+    """What a model or a function returns, as float32. Raises InputError where it fails, or returns no numbers."""
+    try:
+        return np.asarray(run(given), np.float32)
+    except EcalWindowsError:
+        raise
+    except Exception as error:  # those of onnxruntime and TensorFlow have no common class
+        raise InputError(
+            f"the {what} failed: {type(error).__name__}: {one_line(error)}", expected="an array of scores",
+            where=where, todo=f"correct the {what}",
+        ) from error  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,8 @@ class ModelFile:
     ----------
     path : Path
         The file.
+    content : bytes
+        The model as one file: weights that an ONNX file keeps in other files are in it.
     inputs : mapping
         Shape of each input by name; None is an unknown shape, and a length that is None or text an unknown one.
     outputs : tuple of str
@@ -139,6 +141,7 @@ class ModelFile:
     """
 
     path: Path
+    content: bytes = field(repr=False)
     inputs: Mapping[str, Sequence[Any] | None]
     outputs: tuple[str, ...]
     feed: Callable[[str, Tensors], Any]
@@ -153,8 +156,10 @@ class ModelFile:
                 expected=f"an output '{output}'", where=str(self.path),
                 todo="correct `output: {tensor: ...}` in the input definition",
             )  # fmt: skip
-        run = partial(self.feed, output)
-        return Model(name, definition, run, str(self.path), _about(self.path), definition.output.logit)
+        where = str(self.path)
+        run = partial(result_of, partial(self.feed, output), "model", where)
+        about = {"scores": self.path.name, "model_sha256": hashlib.sha256(self.content).hexdigest()}
+        return Model(name, definition, run, where, about, definition.output.logit)
 
     @property
     def places(self) -> tuple[int | None, int | None]:
@@ -184,7 +189,10 @@ def _read_onnx(path: Path, threads: int) -> ModelFile:
     options.log_severity_level = 3
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        content = _onnx_content(path)
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except ImportError as error:
+        raise _missing("onnx", "onnx", error) from error
     except Exception as error:  # its errors have no common class
         raise _unreadable(path, error, "an ONNX model") from error
     inputs = {each.name: each.shape for each in session.get_inputs()}
@@ -192,7 +200,21 @@ def _read_onnx(path: Path, threads: int) -> ModelFile:
     def feed(output: str, tensors: Tensors) -> Any:
         return session.run([output], {each: tensors[each] for each in inputs})[0]
 
-    return ModelFile(path, inputs, tuple(each.name for each in session.get_outputs()), feed)
+    return ModelFile(path, content, inputs, tuple(each.name for each in session.get_outputs()), feed)
+
+
+def _onnx_content(path: Path) -> bytes:
+    """The model with its weights, of which PyTorch by default, and others for large models, write a file of their own.
+
+    Its name is then in the model, as the value of a key `location`.
+    """
+    content = path.read_bytes()
+    if b"\x0a\x08location\x12" not in content:
+        return content
+    import onnx
+
+    joined: bytes = onnx.load(str(path)).SerializeToString()
+    return joined
 
 
 def _read_graph(path: Path, threads: int) -> ModelFile:
@@ -201,11 +223,12 @@ def _read_graph(path: Path, threads: int) -> ModelFile:
         import tensorflow as tf
     except ImportError as error:
         raise _missing("tensorflow", "tensorflow", error) from error
-    content, graph = tf.compat.v1.GraphDef(), tf.Graph()
+    definition, graph = tf.compat.v1.GraphDef(), tf.Graph()
     try:
-        content.ParseFromString(path.read_bytes())
+        content = path.read_bytes()
+        definition.ParseFromString(content)
         with graph.as_default():
-            tf.import_graph_def(content, name="")
+            tf.import_graph_def(definition, name="")
     except Exception as error:
         raise _unreadable(path, error, "a frozen TensorFlow graph") from error
     config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=1)
@@ -219,7 +242,7 @@ def _read_graph(path: Path, threads: int) -> ModelFile:
     def feed(output: str, tensors: Tensors) -> Any:
         return session.run(f"{output}:0", {f"{each}:0": tensors[each] for each in inputs})
 
-    return ModelFile(path, inputs, tuple(outputs), feed)
+    return ModelFile(path, content, inputs, tuple(outputs), feed)
 
 
 def shapes_of(definition: InputDefinition) -> dict[str, Shape]:
@@ -248,16 +271,16 @@ def check_tensors(found: Mapping[str, Sequence[Any] | None], definition: InputDe
     raise InputError(
         f"the model has the inputs {_listed(found) or 'none'}",
         expected=f"those of the input definition: {_listed(made)}", where=str(path),
-        todo="give the input definition that the model was trained with (--inputs)",
+        todo="give the input definition of the training (--inputs), and a model that takes any number of windows",
     )  # fmt: skip
 
 
 def _fits(shape: Sequence[Any] | None, made: Shape) -> bool:
-    """Whether a shape with unknown lengths (None, a name, or below 0) can be the other one."""
+    """Whether a shape with unknown lengths (None, a name, or below 0) is the other one, for any number of windows."""
     if shape is None:
         return True
     return len(shape) == len(made) and all(
-        not isinstance(a, int) or a < 0 or b is None or a == b for a, b in zip(shape, made, strict=True)
+        not isinstance(a, int) or a < 0 or a == b for a, b in zip(shape, made, strict=True)
     )
 
 
@@ -287,8 +310,3 @@ def _unreadable(path: Path, error: Exception, expected: str) -> InputError:
     return InputError(
         f"the model cannot be read: {one_line(error)}", expected=expected, where=str(path), todo="check the file"
     )
-
-
-def _about(path: Path) -> dict[str, str]:
-    with path.open("rb") as file:
-        return {"scores": path.name, "model_sha256": hashlib.file_digest(file, "sha256").hexdigest()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +15,7 @@ import numpy as np
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, SettingsError, near
 from ecalwindows.core.schema import SECOND_COLUMNS
-from ecalwindows.evaluation.models import no_definition, of_function, read_model
+from ecalwindows.evaluation.models import no_definition, of_function, read_model, result_of
 from ecalwindows.evaluation.score_tables import Scores, checked, read_score_table
 from ecalwindows.training.cmssw_files import HITS, PLACES, cmssw_folder
 from ecalwindows.training.inputs import GivenInputs, InputDefinition, read_inputs
@@ -83,7 +84,10 @@ class LabelScores:
 
 @dataclass(frozen=True)
 class FunctionScores:
-    """A Python function that takes a `WindowBatch` and returns one score per (window, cluster) pair."""
+    """A Python function that takes a `WindowBatch` and returns one score per (window, cluster) pair.
+
+    The batch is a copy: what the function writes to it, such as scaled energies, is not what is measured.
+    """
 
     function: Callable[[WindowBatch], Any]
     name: str
@@ -97,7 +101,7 @@ class FunctionScores:
 
     def scores(self, batch: WindowBatch) -> Scores:
         """What the function returns. Raises InputError for another shape, and for scores outside [0, 1]."""
-        values = np.asarray(self.function(batch), dtype=np.float32)
+        values = result_of(self.function, "function", self.where, deepcopy(batch))
         if values.shape != (n := len(batch.pair_cluster),):
             raise InputError(
                 f"the function returned an array of shape {values.shape}",
