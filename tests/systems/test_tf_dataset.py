@@ -60,6 +60,15 @@ def test_elements_without_a_label_hold_all_arrays(folder: Path, settings: dict[s
         np.testing.assert_array_equal(element["metadata"]["event_id"].numpy(), batch.metadata["event_id"])
 
 
+def test_a_state_near_the_end_of_an_epoch_goes_on_with_a_batch_size_that_does_not_fit_into_the_rest(
+    folder: Path,
+) -> None:
+    small = ecalwindows.stream(folder / "w.parquet", 16)
+    source = ecalwindows.stream(folder / "w.parquet", 64).resume(small.state_after(len(small) - 1))
+    made = ecalwindows.tf_dataset(source)
+    assert [sum(1 for _ in made) for _ in range(2)] == [0, len(source)]
+
+
 def test_the_training_of_the_page_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run("windows", str(SAMPLE), "-o", "first-look/windows.parquet", "-q")

@@ -69,6 +69,14 @@ def test_the_arrays_of_what_a_transform_returned(folder: Path) -> None:
         arrays_of((batch.cl_mask, batch.cl_mask))  # type: ignore[arg-type]
 
 
+def test_the_first_batch_where_nothing_is_left_of_the_epoch_is_of_the_next_one(folder: Path) -> None:
+    small, large = made(folder, 7), made(folder, 50)
+    large.resume(small.state_after(len(small) - 1))
+    assert large.left == 0
+    assert events([large.first()]) == events([made(folder, 50).resume(small.state_after(len(small))).first()])
+    assert list(large) == [] and large.epoch == 1
+
+
 def test_a_column_may_be_named_without_a_list(folder: Path) -> None:
     assert made(folder, 7, columns="et_cluster").first().names.cl_features == ("et_cluster",)
     assert next(open_dataset(folder).batches(7, features="et_cluster")).names.cl_features == ("et_cluster",)

@@ -196,8 +196,12 @@ class Stream:
         return self.state() | {"epoch": self.epoch + at_end, "position": position}
 
     def first(self) -> Any:
-        """The first batch of the rest of the epoch; the position of the stream stays where it is."""
-        return self._maker.batch(*self._jobs()[0])
+        """The first batch of the rest of the epoch; the position of the stream stays where it is.
+
+        Where no batch is left, as after `resume` with a larger batch size, it is one of the front of the next epoch.
+        """
+        jobs = self._jobs() or [(self.epoch + 1, 0, min(self.size, self.windows))]
+        return self._maker.batch(*jobs[0])
 
     def _jobs(self) -> list[Job]:
         """What each batch of the rest of the epoch is made of. Raises InputError where a file has changed."""
