@@ -209,6 +209,21 @@ def test_a_difference_is_found_and_named(
     assert set(kinds) <= {*expected, "scaler", "missing"}
 
 
+def test_inputs_that_state_numbers_of_others_have_changed_places_only_if_all_of_them_did(
+    folder: Path, dataset: str
+) -> None:
+    (folder / "inputs.yaml").unlink()
+    lines = [line.split() for line in (folder / CLUSTERS).read_text().splitlines()]
+    first, second, third = (line[1:] for line in lines[:3])
+    for stated, is_order in (([second, third, first], True), ([second, third, ["MeanRms", "2.5", "9"]], False)):
+        for line, numbers in zip(lines, stated, strict=False):
+            line[1:] = numbers
+        (folder / CLUSTERS).write_text("\n".join(map(" ".join, lines)))
+        kinds = found_in(parity(folder, dataset))
+        assert kinds["order" if is_order else "scaler"] == {"cl_energy", "cl_et", "cl_eta"}
+        assert set(kinds) == {"order" if is_order else "scaler"}
+
+
 def first_line(text: str) -> Callable[[Path], None]:
     def edit(folder: Path) -> None:
         (folder / "inputs.yaml").unlink()

@@ -182,15 +182,26 @@ def _also_absolute(
 def _claims(
     misfits: Sequence[Stated], own: Mapping[Name, str], found: Mapping[Name, Forms], sigma: float
 ) -> dict[Name, Stated]:
-    """The input whose mean and width another one states, where inputs have changed places."""
+    """The input whose mean and width another one states, where inputs have changed places: each has that of another."""
     claims: dict[Name, Stated] = {}
     for each in misfits:
-        for other in misfits:
-            theirs = found[other.key][own[other.key]]
-            if other.level == each.level and other != each and _is_certain(theirs) and is_fit(each, theirs, sigma):
-                claims[each.key] = other
-    claimed = {other.key for other in claims.values()}
-    return {key: other for key, other in claims.items() if key in claimed}
+        theirs = {
+            other: found[other.key][own[other.key]]
+            for other in misfits if other.level == each.level and other != each
+        }  # fmt: skip
+        fits = [other for other, one in theirs.items() if _is_certain(one) and is_fit(each, one, sigma)]
+        if fits:
+            claims[each.key] = min(fits, key=lambda other: distance(each, found[other.key][own[other.key]]))
+
+    def comes_back(key: Name) -> bool:
+        at: Name | None = key
+        for _ in claims:
+            at = claims[at].key if at in claims else None
+            if at == key:
+                return True
+        return False
+
+    return {key: other for key, other in claims.items() if comes_back(key)}
 
 
 def _is_angle(each: Stated) -> bool:
