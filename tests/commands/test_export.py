@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from helpers.cli import attempt, run
@@ -190,6 +191,13 @@ def test_wrong_options_are_refused(tmp_path: Path, more: tuple[str, ...], reason
     assert reason in attempt("export", "cmssw", inputs, "-o", f"{tmp_path}/out", *more).err
     without = definition({name: CMSSW[name] for name in ("convention", "clusters", "hits")}, tmp_path / "j.yaml")
     assert "no tensor of windows" in attempt("export", "cmssw", without, "-o", f"{tmp_path}/out").err
+
+
+def test_a_dataset_without_windows_has_no_test_vectors_and_is_refused(tmp_path: Path, dataset: str) -> None:
+    pq.write_table(pq.read_table(dataset).slice(0, 0), tmp_path / "none.parquet")
+    given = ("export", "cmssw", definition(CMSSW, tmp_path / "i.yaml"), "--dataset", f"{tmp_path}/none.parquet")
+    ran = attempt(*given, "-o", f"{tmp_path}/out")
+    assert ran.code == 2 and "there are no windows" in ran.err and not (tmp_path / "out").exists()
 
 
 def test_without_a_dataset_the_windows_are_of_the_packaged_sample(tmp_path: Path) -> None:

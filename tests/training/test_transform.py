@@ -187,5 +187,7 @@ def test_normalisation_of_some_columns_without_hits(file: str, factors: str) -> 
 def test_normalisation_without_factors_for_a_column_or_beside_inputs_is_an_error(file: str, factors: str) -> None:
     with pytest.raises(SettingsError, match="'et_clustr' has no factors"):
         stream(file, 40, normalisation=factors, columns=["et_clustr"])
+    with pytest.raises(SettingsError, match="at least one column of clusters"):
+        stream(file, 40, normalisation=factors, columns=["max_en_cluster"])
     with pytest.raises(SettingsError, match="one of the two"):
         stream(file, 40, normalisation=factors, inputs=DEFINITION)

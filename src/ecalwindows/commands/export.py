@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ecalwindows.commands.windows import write_windows
 from ecalwindows.core.batch import WindowBatch
-from ecalwindows.core.errors import InputError, SettingsError, refuse_missing
+from ecalwindows.core.errors import InputError, SettingsError, no_windows, refuse_missing
 from ecalwindows.core.markup import code, plain
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.dataset.folder_output import check_folder, folder_written_atomically
@@ -96,7 +96,7 @@ def export_cmssw(
     SettingsError
         For a wrong definition, inputs that CMSSW does not know, and an unknown strategy.
     InputError
-        For a model whose tensors are not those of CMSSW.
+        For a model whose tensors are not those of CMSSW, and a dataset without windows.
     OutputError
         Where the folder cannot be written.
     """
@@ -134,10 +134,11 @@ def export_cmssw(
         if made is not None:
             (folder / DEFINITION).write_text(made.text, encoding="utf-8")
             vectors = vectors_of(_windows(dataset), made, copied)
-            if vectors:
-                names = {TENSORS[level]: list(part.names) for level, part in made.parts.items()}
-                content = {"inputs": names, "windows": vectors}
-                (folder / VECTORS).write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
+            if not vectors:
+                raise no_windows(str(dataset))
+            names = {TENSORS[level]: list(part.names) for level, part in made.parts.items()}
+            content = {"inputs": names, "windows": vectors}
+            (folder / VECTORS).write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
         sizes = {level: len(columns[level]) for level in TEXTS}
         name = Path(model).name if model else "model.pb"
         text = _fragment(target.absolute().name, name, sizes, places, strategy, unknown)

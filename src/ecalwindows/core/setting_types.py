@@ -72,7 +72,7 @@ def main_problem(error: ValidationError) -> ErrorDetails:
 
 def reason_of_problem(problem: ErrorDetails) -> str:
     """Why a value is refused, for a person who writes YAML or JSON: these have lists, and no tuples."""
-    return problem["msg"].removeprefix("Value error, ").replace("valid tuple", "valid list")
+    return problem["msg"].removeprefix("Value error, ").replace("valid tuple", "valid list").replace("Tuple", "List")
 
 
 class _Short(reprlib.Repr):

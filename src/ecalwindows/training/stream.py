@@ -424,6 +424,8 @@ def _normalised(
                 )  # fmt: skip
         for level in ("clusters", "windows"):
             values[level]["features"] = [each for each in values[level]["features"] if each["name"] in columns]
+        if not values["clusters"]["features"]:
+            raise _wrong(f"columns={[*columns]} with normalisation", "at least one column of clusters", where)
         if not values["windows"]["features"]:
             del values["windows"]
     return input_definition(values, where=path)
