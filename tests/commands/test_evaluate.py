@@ -237,6 +237,22 @@ def bad(batch: WindowBatch) -> Any:
 bad.columns = ("is_seed",)  # type: ignore[attr-defined]
 
 
+def none(batch: WindowBatch) -> Any:
+    return np.zeros(len(batch.pair_cluster), np.float32)
+
+
+none.columns = "is_seed"  # type: ignore[attr-defined]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_model_that_selects_nothing_has_no_superclusters(place: Path) -> None:
+    found = evaluate([str(place / "all.parquet")], {"none": none}, place / "nothing", EvaluationOptions(rounds=2))
+    assert found.counts["superclusters of none"] == 0 < found.counts["superclusters of truth"]
+    assert found.counts["found by all collections"] == 0
+    rows = pq.read_table(place / "nothing" / "superclusters.parquet")
+    assert set(rows["collection"].to_pylist()) == {"mustache", "truth"}
+
+
 def test_a_cluster_without_an_energy_is_an_error_and_not_summed(place: Path, tmp_path: Path) -> None:
     convert_files(place / "matched.parquet", tmp_path / "windows.ndjson")
     first, *others = (tmp_path / "windows.ndjson").read_text().splitlines()

@@ -132,7 +132,7 @@ class Collected:
                 table = identity | supercluster_energies(events, made)
             self._n_superclusters[way] += len(made.window)
             rows = {each: values for each, values in table.items() if each != "event_key"}
-            self._file("superclusters").take({"collection": np.full(len(made.window), way, object)} | rows)
+            self._file("superclusters").take({"collection": np.full(len(made.window), way)} | rows)
 
     def _file(self, name: str, **how: Any) -> TableFile:
         if name not in self._files:
@@ -160,7 +160,7 @@ class Collected:
                 todo="leave one of the datasets out, or give samples names of their own (--sample)",
             )  # fmt: skip
         for way, table in self.caloparticles.items():
-            self._file("caloparticles").take({"collection": np.full(len(table["found"]), way, object)} | table)
+            self._file("caloparticles").take({"collection": np.full(len(table["found"]), way)} | table)
 
     @cached_property
     def caloparticles(self) -> dict[str, Table]:

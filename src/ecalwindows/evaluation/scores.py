@@ -215,6 +215,7 @@ def _of_function(function: Callable[..., Any], name: str, inputs: GivenInputs | 
     if inputs is not None:
         return of_function(function, name, _definition(inputs, where), where)
     columns = getattr(function, "columns", None)
+    columns = (columns,) if isinstance(columns, str) else columns
     if not columns:
         raise SettingsError(
             "the function does not say which columns it needs", expected="an input definition, or a list of columns",

@@ -119,9 +119,11 @@ def _calibration(calibrations: Mapping[str, Calibration], looks: Looks) -> Figur
     return figure
 
 
-def _response(caloparticles: Mapping[str, Table], looks: Looks) -> Figure:
+def _response(caloparticles: Mapping[str, Table], looks: Looks) -> Figure | None:
     """Draw the distribution of the response of the caloparticles that all collections found."""
     common = np.all([np.isfinite(table["response"]) for table in caloparticles.values()], axis=0)
+    if not common.any():
+        return None
     words = f"{int(common.sum()):,} caloparticles that all collections found; both ends: all beyond"
     figure, axes = style.new_figure(meaning=words, top=style.TOP)
     edges = np.linspace(0.6, 1.2, 61)
