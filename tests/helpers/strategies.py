@@ -7,6 +7,7 @@ exactly on an edge (or one float32 step beside it) are common rather than rare.
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ few_or_many = pytest.mark.parametrize(
 
 Event = dict[str, Any]
 Position = tuple[float, float, int]
+MADE: dict[str, st.SearchStrategy[Any]] = {}
+"""Strategies of `sampled_from` below, by what they draw from."""
 
 
 def f32(x: float) -> float:
@@ -102,6 +105,15 @@ OPTIONAL = (  # branches that a dump may lack together; the PU ones are left out
 )
 
 
+def sampled_from(values: Sequence[Any]) -> st.SearchStrategy[Any]:
+    """As Hypothesis's function, but each strategy is made once: to make one takes longer than to draw from it."""
+    key = repr(values)
+    if key not in MADE:
+        MADE[key] = st.sampled_from(tuple(values))
+    return MADE[key]
+
+
+@cache
 def settings() -> st.SearchStrategy[Settings]:
     """Every option at a few values."""
     return st.builds(
@@ -147,16 +159,16 @@ def events(
 
     `broken` adds NaN, infinities and absurd etas; `complete=False` lets optional branches be absent.
     """
-    shape = draw(st.sampled_from(GEOMETRIES)) if geometry is None else geometry
+    shape = draw(sampled_from(GEOMETRIES)) if geometry is None else geometry
     identities = st.tuples(
-        st.sampled_from([1, 386000]),
-        st.sampled_from([7, 2**31 - 1]),
-        st.sampled_from([1, 2, 2**53 + 1, 2**63 - 1]),
+        sampled_from([1, 386000]),
+        sampled_from([7, 2**31 - 1]),
+        sampled_from([1, 2, 2**53 + 1, 2**63 - 1]),
     )
-    n_events = draw(st.sampled_from([0, 1, 1, 1, 2, 3]))
+    n_events = draw(sampled_from([0, 1, 1, 1, 2, 3]))
     names = draw(st.lists(identities, min_size=n_events, max_size=n_events, unique=True))
     drawn = [draw(event(name, shape, broken)) for name in names]
-    absent = () if complete else draw(st.lists(st.sampled_from(OPTIONAL), unique=True))
+    absent = () if complete else draw(st.lists(sampled_from(OPTIONAL), unique=True))
     for group in absent:
         for branch in group:
             for one in drawn:
@@ -166,8 +178,14 @@ def events(
 
 def numbers(lattice: Sequence[float], broken: bool) -> st.SearchStrategy[float]:
     """A number of the lattice, sometimes a bad one."""
-    good = st.sampled_from(lattice)
-    return st.one_of(good, good, good, st.sampled_from(BAD)) if broken else good
+    return numbers_of(tuple(lattice), broken)
+
+
+@cache
+def numbers_of(lattice: tuple[float, ...], broken: bool) -> st.SearchStrategy[float]:
+    """`numbers`, made once for each lattice."""
+    good = sampled_from(lattice)
+    return st.one_of(good, good, good, sampled_from(BAD)) if broken else good
 
 
 @st.composite
@@ -179,26 +197,26 @@ def position(
     near : not somewhere else, and in the same part of the detector
     """
     if anchors and (near or draw(st.integers(0, 3))):
-        eta_seed, phi_seed, iz = draw(st.sampled_from(anchors))
+        eta_seed, phi_seed, iz = draw(sampled_from(anchors))
         a = eta_seed if math.isfinite(eta_seed) else 0.0
         edge = bounds(geometry, a)
         sign = -1 if a < 0 else 1
-        deta = draw(st.sampled_from([0.0, 0.0, 0.0625, -0.0625, edge.up, edge.up, edge.down, edge.down]))
-        dphi = draw(st.sampled_from([0.0, 0.25, edge.width, edge.width, -edge.width, -edge.width]))
+        deta = draw(sampled_from([0.0, 0.0, 0.0625, -0.0625, edge.up, edge.up, edge.down, edge.down]))
+        dphi = draw(sampled_from([0.0, 0.25, edge.width, edge.width, -edge.width, -edge.width]))
         eta = nudged(a + sign * deta, draw(STEPS) if deta else 0)
         phi = phi_seed - dphi
         if abs(phi) > math.pi and math.isfinite(phi):
             phi = math.remainder(phi, 2 * math.pi)
         phi = nudged(phi, draw(STEPS) if dphi else 0)
     else:
-        eta, phi = draw(st.sampled_from(ETAS)), draw(st.sampled_from(PHIS))
+        eta, phi = draw(sampled_from(ETAS)), draw(sampled_from(PHIS))
         iz = 0 if abs(eta) < 1.479 else (1 if eta > 0 else -1)
     if broken and draw(st.integers(0, 7)) == 0:
-        eta = draw(st.sampled_from([*BAD, 30.0, -30.0, 1e30]))
+        eta = draw(sampled_from([*BAD, 30.0, -30.0, 1e30]))
     if broken and draw(st.integers(0, 7)) == 0:
-        phi = draw(st.sampled_from(BAD))
+        phi = draw(sampled_from(BAD))
     if not near and draw(st.integers(0, 7)) == 0:
-        iz = draw(st.sampled_from([-1, 0, 1]))
+        iz = draw(sampled_from([-1, 0, 1]))
     return eta, phi, iz
 
 
@@ -206,18 +224,18 @@ def position(
 def energy(draw: st.DrawFn, eta: float, broken: bool) -> float:
     """An energy of the lattice, or one whose Et is a round number (or a step beside it)."""
     if broken and draw(st.integers(0, 7)) == 0:
-        return draw(st.sampled_from([*BAD, 2.0**60, f32(1e38)]))
+        return draw(sampled_from([*BAD, 2.0**60, f32(1e38)]))
     if draw(st.integers(0, 2)) == 0 or not abs(eta) < 20:
-        return draw(st.sampled_from(ENERGIES))
-    return nudged(draw(st.sampled_from(ETS)) * math.cosh(eta), draw(STEPS))
+        return draw(sampled_from(ENERGIES))
+    return nudged(draw(sampled_from(ETS)) * math.cosh(eta), draw(STEPS))
 
 
 @st.composite
 def event(draw: st.DrawFn, identity: tuple[int, int, int], geometry: Geometry, broken: bool) -> Event:
     """One event with all branches."""
     n_clusters, n_calos = (
-        draw(st.sampled_from([0, 1, 2, 3, 4, 5, 6, 7, 8])),
-        draw(st.sampled_from([0, 1, 2, 3])),
+        draw(sampled_from([0, 1, 2, 3, 4, 5, 6, 7, 8])),
+        draw(sampled_from([0, 1, 2, 3])),
     )
     clusters: list[Position] = []
     for _ in range(n_clusters):
@@ -233,16 +251,16 @@ def close_by_cases(draw: st.DrawFn) -> tuple[list[Event], Settings]:
     Clusters are around the particles. Most belong to the nearest one, some to another of the pair, with equal scores or
     scores at a limit; a pair in an endcap may have its mirror image in the other one.
     """
-    keep, mode = st.sampled_from(["all", "all", "matched"]), st.sampled_from(["cmssw", "cmssw", "cmssw", "overlapping"])
+    keep, mode = sampled_from(["all", "all", "matched"]), sampled_from(["cmssw", "cmssw", "cmssw", "overlapping"])
     chosen = replace(draw(settings()), assoc_strategy="sim_fraction", keep=draw(keep), mode=draw(mode))
-    names = [(1, 7, number) for number in range(draw(st.sampled_from([1, 1, 2])))]
+    names = [(1, 7, number) for number in range(draw(sampled_from([1, 1, 2])))]
     return [draw(close_by_event(name, chosen.geometry)) for name in names], chosen
 
 
 @st.composite
 def close_by_event(draw: st.DrawFn, identity: tuple[int, int, int], geometry: Geometry) -> Event:
     """One event of `close_by_cases`."""
-    eta, phi = draw(st.sampled_from(ETAS)), draw(st.sampled_from(PHIS))
+    eta, phi = draw(sampled_from(ETAS)), draw(sampled_from(PHIS))
     first = (eta, phi, 0 if abs(eta) < 1.479 else (1 if eta > 0 else -1))
     calos = [first, draw(position([first], geometry, False, near=True))]
     if draw(st.booleans()):
@@ -254,12 +272,12 @@ def close_by_event(draw: st.DrawFn, identity: tuple[int, int, int], geometry: Ge
         nearest.append(particle)
     made = draw(event_of(identity, clusters, calos, False))
     for c, (eta, _, _) in enumerate(calos):
-        made["pfCluster_energy"][c] = f32(draw(st.sampled_from([2.0, 4.0, 4.0, 100.0])) * math.cosh(eta))
+        made["pfCluster_energy"][c] = f32(draw(sampled_from([2.0, 4.0, 4.0, 100.0])) * math.cosh(eta))
         if draw(st.integers(0, 3)):
             for name in ("ieta", "iphi", "iz", "rechitEnergy", "fraction", "eta", "phi"):
                 made[f"pfClusterHit_{name}"][c] = [1]
-    low = st.sampled_from([0.0, 0.0, 0.0, 1e-4, math.nextafter(1e-4, 1), 0.125])
-    high = st.sampled_from([0.125, 0.5, 0.5, 1.0, 0.25, 1e-2, math.nextafter(1e-2, 1), 0.0])
+    low = sampled_from([0.0, 0.0, 0.0, 1e-4, math.nextafter(1e-4, 1), 0.125])
+    high = sampled_from([0.125, 0.5, 0.5, 1.0, 0.25, 1e-2, math.nextafter(1e-2, 1), 0.0])
     made["pfCluster_sim_fraction"] = [
         [draw(high if particle == own else low) for particle in range(len(calos))] for own in nearest
     ]
@@ -278,7 +296,7 @@ def event_of(
     of_event: Event = dict(zip(("runId", "lumiId", "eventId"), identity, strict=True))
     of_event |= {
         "rho": draw(numbers([0.0, 25.5], broken)),
-        "nVtx": draw(st.sampled_from([0, 50])),
+        "nVtx": draw(sampled_from([0, 50])),
         "obsPU": draw(numbers([60.0], broken)),
         "truePU": draw(numbers([60.1], broken)),
         "caloParticlePU_totEnergy": draw(numbers([0.0, 128.5], broken)),
@@ -298,7 +316,7 @@ def caloparticles(draw: st.DrawFn, calos: Sequence[Position], broken: bool) -> E
         columns[f"caloParticle_{name}"] = [draw(numbers([0.0, 1.0, 10.0, 64.5], broken)) for _ in calos]
     columns["caloParticle_simEta"] = [draw(numbers(ETAS, broken)) for _ in calos]
     columns["caloParticle_simPhi"] = [draw(numbers(PHIS, broken)) for _ in calos]
-    columns["caloParticle_pdgId"] = [draw(st.sampled_from([11, -11, 22])) for _ in calos]
+    columns["caloParticle_pdgId"] = [draw(sampled_from([11, -11, 22])) for _ in calos]
     columns["caloParticle_simIeta"] = [1 + calo for calo in range(len(calos))]
     columns["caloParticle_simIphi"] = [2 + calo for calo in range(len(calos))]
     return columns
@@ -315,7 +333,7 @@ def pfclusters(draw: st.DrawFn, clusters: Sequence[Position], n_calos: int, brok
     for c, (eta, _, _) in enumerate(clusters):
         same_eta = [energies[other] for other in range(c) if abs(clusters[other][0]) == abs(eta)]  # for equal Et
         repeated = bool(same_eta) and draw(st.booleans())
-        energies.append(draw(st.sampled_from(same_eta)) if repeated else draw(energy(eta, broken)))
+        energies.append(draw(sampled_from(same_eta)) if repeated else draw(energy(eta, broken)))
     columns["pfCluster_energy"] = energies
     columns["pfCluster_rawEnergy"] = [
         columns["pfCluster_energy"][c] if draw(st.booleans()) else draw(energy(clusters[c][0], broken)) for c in n
@@ -347,7 +365,7 @@ def superclusters(draw: st.DrawFn, n_clusters: int, broken: bool) -> Event:
     """Superclusters whose indices may be repeated, -1 or out of range."""
     n = range(draw(st.integers(0, 3)))
     index = st.integers(-1, n_clusters + 1)
-    etas = [draw(st.sampled_from(ETAS)) for _ in n]
+    etas = [draw(sampled_from(ETAS)) for _ in n]
     return {
         "superCluster_seedIndex": [draw(index) for _ in n],
         "superCluster_rawEnergy": [draw(energy(eta, broken)) for eta in etas],
