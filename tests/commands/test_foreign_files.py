@@ -99,11 +99,11 @@ FOLDERS: dict[str, Sequence[str]] = {
     "truth window-size": ("truth", "window-size", "{in}/m.parquet", "-o", "{out}", "--shares", "80,90"),
     "truth working-points": (
         "truth", "working-points", "{in}/toy.parquet", "-o", "{new}/wp.json", "--folder", "{out}", "--min-entries", "2",
-        "--bootstrap", "2", "--et-bins", "1,8,60,500", "--eta-bins", "0,1.5,3",
+        "--bootstrap", "2", "--et-bins", "1,500", "--eta-bins", "0,3",
     ),
     "reweight": (
-        "reweight", "{in}/e.parquet", "{in}/p.parquet", "-o", "{new}/w.json", "--study", "{out}", "--eta-bins", "2",
-        "--ncls-bins", "2", "--et-bins", "3",
+        "reweight", "{in}/e.parquet", "{in}/p.parquet", "-o", "{new}/w.json", "--study", "{out}", "--eta-bins", "1",
+        "--ncls-bins", "1", "--et-bins", "1",
     ),
     "simulate --validate": ("simulate", "--validate", "{out}", "-n", "20", "--pileup", "off", "-j", "1"),
     "compare --plots": ("compare", "{in}/w.parquet", "{in}/w.parquet", "--plots", "{out}"),
