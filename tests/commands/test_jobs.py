@@ -62,7 +62,8 @@ def test_a_file_that_breaks_while_threads_read_it_is_named_and_leaves_nothing(
     broken.write_bytes(data)
     words = [str(broken) if word == FILES[1] else word for word in COMMANDS[name]]
     words[words.index(FILES[0])] = FILES[1]
-    errors = [attempt(*words, "--step-events", "4", "-j", str(jobs)) for jobs in (1, 3)]
+    quiet = "-q"  # a slow machine shows progress, after some seconds
+    errors = [attempt(*words, "--step-events", "4", "-j", str(jobs), quiet) for jobs in (1, 3)]
     assert errors[0] == errors[1] and errors[1].code == 2 and str(broken) in errors[1].err
     assert list(tmp_path.iterdir()) == [broken]
 
