@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.strategies import sampled_from
 from hypothesis import given
 from hypothesis import strategies as st
 from reference import evaluation as slow
@@ -22,7 +23,7 @@ def some_events(draw: Any) -> list[slow.Event]:
     events = []
     for _ in range(draw(st.integers(1, 4))):
         n = draw(st.integers(1, 7))
-        energy = draw(st.lists(st.sampled_from([0.5, 1.0, 2.0, 8.0, 64.0]), min_size=n, max_size=n))
+        energy = draw(st.lists(sampled_from([0.5, 1.0, 2.0, 8.0, 64.0]), min_size=n, max_size=n))
         seeds = draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=n, unique=True))
         mains = draw(st.permutations(seeds))[: draw(st.integers(0, 2))]
         windows = []
@@ -33,12 +34,12 @@ def some_events(draw: Any) -> list[slow.Event]:
                 (
                     c,
                     calo >= 0 and draw(st.booleans()),
-                    draw(st.sampled_from([0.0, 0.4, 0.5, 0.9])),
+                    draw(sampled_from([0.0, 0.4, 0.5, 0.9])),
                     draw(st.integers(-1, 2)),
                 )
                 for c in [seed, *others]
             ]
-            main = {"seed": seed, "et": draw(st.sampled_from([1.0, 2.0, 5.0])), "calo": calo, "is_main": seed in mains}
+            main = {"seed": seed, "et": draw(sampled_from([1.0, 2.0, 5.0])), "calo": calo, "is_main": seed in mains}
             windows.append(main | {"clusters": clusters})
         events.append({"energy": energy, "windows": windows})
     return events
