@@ -333,8 +333,9 @@ def test_the_report_the_json_and_the_exit_code(folder: Path, dataset: str) -> No
 def test_wrong_arguments_are_errors(folder: Path, dataset: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="numbers above 0"):
         parity(folder, dataset, max_windows=0)
-    with pytest.raises(InputError, match="is no model"):
-        parity(folder, dataset, model=tmp_path / "m.onnx")
+    for name, reason in (("m.h5", "is no model"), ("m.onnx", "there is no such file")):
+        with pytest.raises(InputError, match=reason):
+            parity(folder, dataset, model=tmp_path / name)
     assert "there is no split 'x'" in attempt("parity", str(folder), dataset, "--split", "x").err
 
 

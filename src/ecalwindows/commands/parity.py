@@ -101,7 +101,7 @@ def parity(
             f"sigma is {sigma} and max_windows {max_windows}", expected="numbers above 0", where="--sigma, --windows",
             todo="correct them",
         )  # fmt: skip
-    if model is not None and not (Path(model).is_file() and Path(model).suffix.lower() in (".onnx", ".pb")):
+    if model is not None and Path(model).suffix.lower() not in (".onnx", ".pb"):
         raise InputError(
             f"'{model}' is no model", expected="an ONNX file (.onnx) or a frozen graph (.pb)", where="--model",
             todo="correct the name",

@@ -165,7 +165,7 @@ def unknown_column(name: str, known: Iterable[str], where: str, what: str = "col
     )
 
 
-REMAKE = "make the dataset with the default features definition"
+REMAKE = "make the dataset with the default features definition, as Parquet or NDJSON (TFRecord has fewer columns)"
 
 
 def refuse_missing(
