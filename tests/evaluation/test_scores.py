@@ -202,6 +202,22 @@ def test_what_a_function_writes_to_the_batch_is_not_measured(batch: WindowBatch)
     np.testing.assert_array_equal(batch.column("en_cluster"), before)
 
 
+def test_functions_may_return_one_array_again_and_again(batch: WindowBatch) -> None:
+    buffer = np.empty(len(batch.pair_cluster), np.float32)
+
+    def soft(batch: WindowBatch) -> Any:
+        buffer[:] = 0.25
+        return buffer
+
+    def hard(batch: WindowBatch) -> Any:
+        buffer[:] = 0.75
+        return buffer
+
+    soft.columns = hard.columns = ("en_cluster",)  # type: ignore[attr-defined]
+    first, second = (open_source(each).scores(batch) for each in (soft, hard))
+    assert (first == 0.25).all() and (second == 0.75).all()
+
+
 @pytest.mark.parametrize(("returned", "reason"), [
     (lambda batch: batch.gone, "the function failed: AttributeError"),
     (lambda batch: ["high"] * len(batch.pair_cluster), "the function failed: ValueError: could not convert"),

@@ -110,9 +110,12 @@ def of_function(function: Callable[..., Any], name: str, definition: InputDefini
 
 
 def result_of(run: Callable[[Any], Any], what: str, where: str, given: Any) -> Singles:
-    """What a model or a function returns, as float32. Raises InputError where it fails, or returns no numbers."""
+    """A copy of what a model or a function returns, as float32: it may write its next result to the same array.
+
+    Raises InputError where it fails, or returns no numbers.
+    """
     try:
-        return np.asarray(run(given), np.float32)
+        return np.array(run(given), np.float32)
     except EcalWindowsError:
         raise
     except Exception as error:  # those of onnxruntime and TensorFlow have no common class
