@@ -356,8 +356,7 @@ def test_the_same_tables_each_time_whatever_the_steps(dump: str, tmp_path: Path)
 
 
 def test_a_dump_without_simulated_hits_and_its_table_agree(tmp_path: Path) -> None:
-    (tmp_path / "s.yaml").write_text("require_gen_in_window: false\npileup: off\n")
-    run("truth", "match", ELECTRONS, "-o", str(tmp_path / "m.parquet"), "-s", str(tmp_path / "s.yaml"), "-q")
+    run("truth", "match", ELECTRONS, "-o", str(tmp_path / "m.parquet"), "-q")
     for name, source in (("dump", ELECTRONS), ("table", str(tmp_path / "m.parquet"))):
         ran = run("truth", "window-size", source, "-o", str(tmp_path / name), "--eta-bins", "0,3", "--no-figures")
         assert "energy from clusters" in ran.out

@@ -21,8 +21,9 @@ from ecalwindows.core.progress import Progress
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.dumper.branches import SIMHITS
 from ecalwindows.dumper.reading import Reading, ReadReport, checked_inputs, iter_events
+from ecalwindows.formats.readers import file_metadata
 from ecalwindows.studies.matches.clusters import matched_clusters
-from ecalwindows.studies.matches.reading import n_matches, read_matches
+from ecalwindows.studies.matches.reading import match_files, n_matches, read_matches
 from ecalwindows.studies.tables import check_study, write_columns
 from ecalwindows.studies.window_size.boxes import (
     Boxes,
@@ -235,13 +236,20 @@ def is_table(name: str) -> bool:
     return name.endswith(".parquet") or (path.is_dir() and not any(path.rglob("*.root")))
 
 
+SEED_LIMITS = ("min_et_seed", "min_seed_score")
+"""Settings of a table of matched clusters that say which main clusters are seeds."""
+
+
 def _table_points(inputs: Sequence[str], progress: Progress | None) -> Iterator[tuple[str, tuple[Points, int]]]:
     of, done, calos = n_matches(inputs), 0, 0
-    for table in read_matches(inputs, COLUMNS):
-        done, calos = done + len(table["is_seed"]), calos + int(table["is_seed"].sum())
-        yield CLUSTER, cluster_points(table)
-        if progress:
-            progress(done, of, calos)
+    for file in match_files(inputs):
+        recorded = file_metadata(file).get("settings", {})
+        settings = WindowSettings(**{name: recorded[name] for name in SEED_LIMITS if name in recorded})
+        for table in read_matches(file, COLUMNS):
+            done, calos = done + len(table["is_seed"]), calos + int(table["is_seed"].sum())
+            yield CLUSTER, cluster_points(table, settings)
+            if progress:
+                progress(done, of, calos)
 
 
 def _dumper_points(
@@ -256,7 +264,7 @@ def _dumper_points(
             source, (points, without_seed) = SIMHIT, simhit_points(events, settings)
         else:
             made = matched_clusters(events, settings, use_pileup=False)
-            source, (points, without_seed) = CLUSTER, cluster_points(made.columns)
+            source, (points, without_seed) = CLUSTER, cluster_points(made.columns, settings)
             without_seed += made.counts.without_clusters
         done, calos = done + len(events), calos + len(points)
         yield source, (points, without_seed)

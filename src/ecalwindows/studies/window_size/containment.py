@@ -34,7 +34,7 @@ ZERO = 160
 """Index of the edge at deta 0."""
 
 COLUMNS = (
-    "event_hash", "is_seed", "is_seed_calo_matched", "seed_eta", "seed_iz", "cluster_iz", "cluster_deta",
+    "event_hash", "is_seed", "et_seed_calib", "seed_score", "seed_eta", "seed_iz", "cluster_iz", "cluster_deta",
     "cluster_dphi", "calo_simen_sig",
 )  # fmt: skip
 """Columns that are read from a table of matched clusters."""
@@ -78,7 +78,7 @@ def simhit_points(events: Events, settings: WindowSettings) -> tuple[Points, int
     first = table["is_seed"]
     calo = events.calo_offsets[groups.event] + groups.calo
     there = np.diff(events.simhits_offsets)[calo] > 0
-    kept = table["is_seed_calo_matched"][first] & there
+    kept = _are_seeds(table, settings)[first] & there
     seed, calo = groups.seed[kept], calo[kept]
     offsets, hit = gathered_rows(events.simhits_offsets, calo)
     row = np.repeat(np.arange(len(seed)), np.diff(offsets))
@@ -96,16 +96,16 @@ def simhit_points(events: Events, settings: WindowSettings) -> tuple[Points, int
     return found, int(events.calo_offsets[-1]) - len(seed)
 
 
-def cluster_points(table: Mapping[str, NDArray[np.generic]]) -> tuple[Points, int]:
+def cluster_points(table: Mapping[str, NDArray[np.generic]], settings: WindowSettings) -> tuple[Points, int]:
     """The same from a table of matched clusters, with clusters in place of hits.
 
-    table : the columns `COLUMNS`, with all rows of each caloparticle
+    table : the columns `COLUMNS`, with all rows of each caloparticle; settings : with which it was made
     """
     energy = table["calo_simen_sig"].astype(np.float64)
     first = np.flatnonzero(table["is_seed"])
     group = np.cumsum(table["is_seed"]) - 1
     total = np.bincount(group, energy, minlength=len(first))
-    kept = table["is_seed_calo_matched"][first].astype(np.bool_) & (total > 0)
+    kept = _are_seeds(table, settings)[first] & (total > 0)
     rows = kept[group]
     row = (np.cumsum(kept) - 1)[group[rows]]
     n = int(kept.sum())
@@ -119,6 +119,16 @@ def cluster_points(table: Mapping[str, NDArray[np.generic]]) -> tuple[Points, in
         same_side=table["cluster_iz"][rows] == table["seed_iz"][rows],
     )
     return found, len(first) - n
+
+
+def _are_seeds(table: Mapping[str, NDArray[np.generic]], settings: WindowSettings) -> Flags:
+    """Whether the main cluster of each row has the Et and the score of a matched seed.
+
+    `is_seed_calo_matched` asks for the caloparticle in the window too: without those outside, all windows would do.
+    """
+    et, score = (table[name].astype(np.float64) for name in ("et_seed_calib", "seed_score"))
+    enough: Flags = (et >= settings.min_et_seed) & (score > settings.min_seed_score)
+    return enough
 
 
 def _blocks(event_hash: NDArray[np.generic]) -> Integers:
