@@ -190,6 +190,21 @@ def test_parts_and_datasets_are_described_by_their_records(tmp_path: Path) -> No
     assert "mode cmssw, keep all, geometry v1" in run("inspect", str(tmp_path / "done")).out
 
 
+def test_each_window_is_counted_once_and_of_a_folder_in_a_dataset_those_in_it(tmp_path: Path) -> None:
+    parts, done = tmp_path / "parts", tmp_path / "done"
+    run("windows", str(ELECTRONS), "-o", str(parts), "--format", "tfrecord", "--keep", "all", "-q")
+    run("finalize", str(parts), "-o", str(done), "--split", "train=0.5,test=0.5", "-q")
+    record = json.loads((done / "dataset.json").read_text())
+    of_split = {split["name"]: split["windows"] for split in record["splits"]}
+    file, whole = done / "tfrecord/train/calo_matched/calomatch_part-00000.proto", record["windows"]
+    sources = [parts, parts / "calo_matched", done, done / "tfrecord", done / "tfrecord/train", file]
+    found = json.loads(run("inspect", *map(str, sources), "--json").out)
+    one = next(each["windows"] for each in record["files"] if each["name"] == file.relative_to(done).as_posix())
+    assert 0 < one < of_split["train"] < whole
+    assert [each["windows"] for each in found] == [whole, None, whole, whole, of_split["train"], one]
+    assert [each["files"] for each in found] == [2, 1, 4, 4, 2, 1] and found[4]["splits"] == ["train"]
+
+
 @pytest.mark.compiled
 def test_tables_of_matched_clusters_are_no_windows(tmp_path: Path) -> None:
     run("truth", "match", str(ELECTRONS), "-o", str(tmp_path / "m.parquet"), "-q")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecalwindows.core.urls import is_remote
-from ecalwindows.dataset.layout import data_files, record_path
-from ecalwindows.dataset.record import read_record
+from ecalwindows.dataset.layout import data_files, dataset_root, record_path
+from ecalwindows.dataset.record import DataFile, read_record
+from ecalwindows.dataset.stated import stated_file
 from ecalwindows.dumper.inputs import GLOB_CHARACTERS, input_files
 from ecalwindows.dumper.inspection import DumpFacts, FolderFacts, dump_facts, folder_facts
+from ecalwindows.formats.manifest import Manifest
 from ecalwindows.formats.readers import file_columns, file_manifest, file_metadata, kind_of, parquet_rows
+from ecalwindows.formats.suffixes import format_of
 
 
 @dataclass(frozen=True)
@@ -80,15 +84,19 @@ def _data_facts(path: Path) -> DataFacts:
     place = record_path(path)
     if place is not None and path.is_dir():
         record = read_record(place)
+        below = path.absolute().relative_to(dataset_root(place))
+        forms = {form.format: found for form in record.forms if (found := _files_below(form.files, below))}
+        inside = [file for found in forms.values() for file in found]
+        windows = sum(file.windows or 0 for file in next(iter(forms.values()), []))
         return DataFacts(
             path=str(path),
             what=f"a finished dataset, {record.title}",
-            format=", ".join(form.format for form in record.forms),
-            files=len(record.all_files),
-            bytes=sum(file.bytes for file in record.all_files),
-            windows=record.windows,
-            events=record.events,
-            splits=tuple(split.name for split in record.splits),
+            format=", ".join(forms),
+            files=len(inside),
+            bytes=sum(file.bytes for file in inside),
+            windows=windows,
+            events=record.events if windows == record.windows else None,
+            splits=tuple(split.name for split in record.splits if any(file.split == split.name for file in inside)),
             data_model_version=record.data_model_version,
             version=record.software[0].version if record.software else None,
             settings=record.settings,
@@ -99,8 +107,6 @@ def _data_facts(path: Path) -> DataFacts:
     manifests = [file_manifest(file) for file in files]
     manifest, kind = manifests[0], kind_of(files[0])
     own = file_metadata(files[0])
-    rows = [each.rows if each else (parquet_rows(file) if kind == "parquet" else None)
-            for file, each in zip(files, manifests, strict=True)]  # fmt: skip
     what = "a part" if len(files) == 1 else "parts"
     return DataFacts(
         path=str(path),
@@ -108,9 +114,34 @@ def _data_facts(path: Path) -> DataFacts:
         format="matches" if manifest and manifest.format == "matches" else kind,
         files=len(files),
         bytes=sum(file.stat().st_size for file in files),
-        windows=sum(n for n in rows if n is not None) if None not in rows else None,
+        windows=_n_windows(files, manifests),
         data_model_version=manifest.data_model_version if manifest else own.get("data_model_version"),
         version=manifest.version if manifest else own.get("version"),
         settings=dict(manifest.settings if manifest else own.get("settings") or {}),
         columns=tuple(manifest.columns if manifest else sorted(file_columns(files[0]) or ())),
     )
+
+
+def _files_below(files: Sequence[DataFile], folder: Path) -> list[DataFile]:
+    return [file for file in files if Path(file.name).is_relative_to(folder)]
+
+
+def _n_windows(files: Sequence[Path], manifests: Sequence[Manifest | None]) -> int | None:
+    """The windows in files, of which a manifest may describe several; None where only reading would show it."""
+    n, parts = 0, dict[str, list[Manifest]]()
+    for file, manifest in zip(files, manifests, strict=True):
+        stated = stated_file(file)
+        if stated is not None and stated.windows is not None:
+            n += stated.windows
+        elif kind_of(file) == "parquet":
+            n += parquet_rows(file)
+        elif manifest is None:
+            return None
+        else:
+            parts.setdefault(manifest.text(), []).append(manifest)
+    for found in parts.values():
+        of = sum(format_of(Path(each.name).name) is not None for each in found[0].files)
+        if len(found) % of:
+            return None
+        n += found[0].rows * len(found) // of
+    return n
