@@ -124,12 +124,13 @@ def facts(side: Side) -> list[tuple[str, str]]:
     drawn = f"all {n:,} windows" if sampled == n else (
         f"{sampled:,} of {n:,} windows, a sample of complete events: those with the smallest hashes (dataset/splits.py)"
     )  # fmt: skip
+    kept = side.counts.get("windows_kept", n)
     return [
         ("dataset", side.path),
         *([("digest", side.digest)] if side.digest else []),
         ("split", side.split or "all"),
         ("data files", f"{side.files:,}" + (f", {side.bytes:,} bytes" if side.bytes else "")),
-        ("windows", f"{n:,}"),
+        ("windows", f"{n:,}" + (f"; the counts from events to windows are those of all {kept:,}" if kept != n else "")),
         ("clusters in windows", f"{side.factors.clusters:,}"),
         ("distributions", drawn),
         ("statistics of columns", "all windows"),
