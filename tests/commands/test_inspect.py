@@ -196,12 +196,12 @@ def test_each_window_is_counted_once_and_of_a_folder_in_a_dataset_those_in_it(tm
     run("finalize", str(parts), "-o", str(done), "--split", "train=0.5,test=0.5", "-q")
     record = json.loads((done / "dataset.json").read_text())
     of_split = {split["name"]: split["windows"] for split in record["splits"]}
-    file, whole = done / "tfrecord/train/calo_matched/calomatch_part-00000.proto", record["windows"]
+    file, total = done / "tfrecord/train/calo_matched/calomatch_part-00000.proto", record["windows"]
     sources = [parts, parts / "calo_matched", done, done / "tfrecord", done / "tfrecord/train", file]
     found = json.loads(run("inspect", *map(str, sources), "--json").out)
     one = next(each["windows"] for each in record["files"] if each["name"] == file.relative_to(done).as_posix())
-    assert 0 < one < of_split["train"] < whole
-    assert [each["windows"] for each in found] == [whole, None, whole, whole, of_split["train"], one]
+    assert 0 < one < of_split["train"] < total
+    assert [each["windows"] for each in found] == [total, None, total, total, of_split["train"], one]
     assert [each["files"] for each in found] == [2, 1, 4, 4, 2, 1] and found[4]["splits"] == ["train"]
 
 
