@@ -10,22 +10,26 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import awkward as ak
 import numpy as np
 import pytest
 from helpers.batches import text_column, texts_of
 from helpers.cli import attempt, run
 from helpers.definitions import EVERYTHING
+from helpers.dumps import as_ntuple, columns_of_electrons
 from helpers.flat_folders import change_manifest, flat_folder, manifest_file, seal, tfrecord_folder
 from helpers.golden_files import CONFIGS, GOLDEN, REST_IS_SLOW, command_line
 
 from ecalwindows.commands.validate import Validation, validate_dataset
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.schema import COLUMNS
+from ecalwindows.core.settings import WindowSettings
 from ecalwindows.formats.parquet.reader import read_batches
 from ecalwindows.formats.parquet.writer import ParquetWriter
 from ecalwindows.formats.readers import file_metadata
-from ecalwindows.validation.invariants import INVARIANTS
+from ecalwindows.validation.invariants import INVARIANTS, check, outcomes
 from ecalwindows.validation.invariants.labels import FLAGS
+from ecalwindows.validation.invariants.seen import Seen
 
 
 @pytest.fixture(scope="module")
@@ -265,6 +269,24 @@ def test_tfrecord_is_checked_for_the_invariants_of_its_columns(tmp_path: Path) -
     out = run("validate", str(tfrecord_folder(tmp_path / "tf"))).out
     assert "valid: " in out.splitlines()[-1]
     assert "one caloparticle     not checked, lacks is_calo_matched_diffcalo" in out
+
+
+def test_scores_just_above_the_limit_are_above_it_in_tfrecord_too(tmp_path: Path) -> None:
+    columns = columns_of_electrons()
+    score = columns["pfCluster_sim_fraction"]
+    columns["pfCluster_sim_fraction"] = ak.where(score > 0.01, np.nextafter(0.01, 1), score)
+    dump = as_ntuple(tmp_path / "d.root", columns)
+    parquet, records = tmp_path / "w.parquet", tmp_path / "w"
+    run("windows", str(dump), "-o", str(parquet), "-o", str(records), "--format", "tfrecord", "-q")
+    matched, *_ = (batch for batch in read_batches(parquet))
+    assert len(matched) and (matched.window["seed_score"] == np.nextafter(0.01, 1)).all()
+    assert run("validate", str(records)).code == run("validate", str(parquet)).code == 0
+    settings = WindowSettings().model_dump() | {"geometry": WindowSettings().shape}
+    for score in (0.01, float(np.float32(0.01))):  # in a column that holds float64 numbers both are below
+        changed = {"seed_score": np.where(np.arange(len(matched)) == 0, score, matched.window["seed_score"])}
+        outcome = outcomes()
+        check(Seen(replace(matched, window=matched.window | changed), settings), outcome)
+        assert [each.failed for each in outcome if each.name == "scores"] == [1]
 
 
 def test_the_same_window_twice(good: Path, tmp_path: Path) -> None:

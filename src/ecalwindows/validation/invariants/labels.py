@@ -80,6 +80,7 @@ def _above(flag: str, score: str, setting: str) -> Part:
     def holds(seen: Seen) -> Flags:
         value = seen.of(score)
         right = ~seen.of(flag) | (value > seen.settings[setting]) | (value == SENTINEL)
+        right |= seen.is_rounded_to(score, seen.settings[setting])
         return seen.by_window(flag, right)
 
     return part(holds, flag, score, SETTING + setting)
@@ -101,6 +102,7 @@ def _within_limit(flag: str, *unless: str) -> Part:
     def holds(seen: Seen) -> Flags:
         ratio = seen.of("cluster_PUfrac")
         passes = (ratio != SENTINEL) & (ratio < seen.settings["pu_limit"])
+        passes |= seen.is_rounded_to("cluster_PUfrac", seen.settings["pu_limit"])
         return seen.all_of(np.any([~seen.of(flag), passes, *(seen.of(other) for other in unless)], axis=0))
 
     return part(holds, flag, *unless, "cluster_PUfrac", "setting pu_limit")

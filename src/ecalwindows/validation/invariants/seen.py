@@ -60,6 +60,12 @@ class Seen:
         column = self.batch.column(name)
         return column if column.dtype.kind == "b" else column.astype(np.float64)
 
+    def is_rounded_to(self, name: str, limit: float) -> Flags:
+        """Where a float64 column that comes from float32 (TFRecord) is a limit: it may have been on either side."""
+        column = self.batch.column(name)
+        single = column.astype(np.float32)
+        return flags((single == np.float32(limit)) & bool((single == column).all()))
+
     def each(self, name: str) -> Array:
         """A column of windows, for each cluster."""
         return self.of(name)[self.window]
