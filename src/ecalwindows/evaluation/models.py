@@ -115,7 +115,7 @@ def result_of(run: Callable[[Any], Any], what: str, where: str, given: Any) -> S
     Raises InputError where it fails, or returns no numbers.
     """
     try:
-        return np.array(run(given), np.float32)
+        return np.asarray(run(given), np.float32).copy()
     except EcalWindowsError:
         raise
     except Exception as error:  # those of onnxruntime and TensorFlow have no common class

@@ -6,9 +6,11 @@ one is the main cluster. Caloparticles are in the order of the input.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecalwindows.core.arrays import Flags, Floats, Words
 from ecalwindows.core.event_hash import event_hash, sample_key, splitmix64
@@ -129,10 +131,17 @@ def _identity(events: Events, groups: Members, sample: str) -> dict[str, Words |
 
 def _is_matched_seed(events: Events, groups: Members, seed: Columns, bounds: Floats, settings: WindowSettings) -> Flags:
     """Whether the main cluster can be the seed of a matched window (docs/windows.md)."""
-    matched: Flags = (seed["et_seed_calib"] >= settings.min_et_seed) & (seed["seed_score"] > settings.min_seed_score)
+    matched = has_seed_quality(seed, settings)
     if settings.require_gen_in_window:
         matched &= gen_inside(events, groups.seed, groups.event, groups.calo, bounds)
     return matched
+
+
+def has_seed_quality(seed: Mapping[str, NDArray[np.generic]], settings: WindowSettings) -> Flags:
+    """Whether main clusters have the Et and the score of a matched seed, wherever their caloparticle is."""
+    et, score = (seed[name].astype(np.float64) for name in ("et_seed_calib", "seed_score"))
+    enough: Flags = (et >= settings.min_et_seed) & (score > settings.min_seed_score)
+    return enough
 
 
 def _pair_columns(

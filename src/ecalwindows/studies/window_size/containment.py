@@ -19,7 +19,7 @@ from ecalwindows.core.kernels.gather import gathered_rows
 from ecalwindows.core.settings import WindowSettings
 from ecalwindows.studies.binning import place_in
 from ecalwindows.studies.kernels import containment as kernels
-from ecalwindows.studies.matches.clusters import matched_clusters, matched_groups
+from ecalwindows.studies.matches.clusters import has_seed_quality, matched_clusters, matched_groups
 from ecalwindows.windowing.association import association
 from ecalwindows.windowing.kernels.windows import wrapped_differences
 
@@ -78,7 +78,7 @@ def simhit_points(events: Events, settings: WindowSettings) -> tuple[Points, int
     first = table["is_seed"]
     calo = events.calo_offsets[groups.event] + groups.calo
     there = np.diff(events.simhits_offsets)[calo] > 0
-    kept = _are_seeds(table, settings)[first] & there
+    kept = has_seed_quality(table, settings)[first] & there
     seed, calo = groups.seed[kept], calo[kept]
     offsets, hit = gathered_rows(events.simhits_offsets, calo)
     row = np.repeat(np.arange(len(seed)), np.diff(offsets))
@@ -105,7 +105,7 @@ def cluster_points(table: Mapping[str, NDArray[np.generic]], settings: WindowSet
     first = np.flatnonzero(table["is_seed"])
     group = np.cumsum(table["is_seed"]) - 1
     total = np.bincount(group, energy, minlength=len(first))
-    kept = _are_seeds(table, settings)[first] & (total > 0)
+    kept = has_seed_quality(table, settings)[first] & (total > 0)
     rows = kept[group]
     row = (np.cumsum(kept) - 1)[group[rows]]
     n = int(kept.sum())
@@ -119,16 +119,6 @@ def cluster_points(table: Mapping[str, NDArray[np.generic]], settings: WindowSet
         same_side=table["cluster_iz"][rows] == table["seed_iz"][rows],
     )
     return found, len(first) - n
-
-
-def _are_seeds(table: Mapping[str, NDArray[np.generic]], settings: WindowSettings) -> Flags:
-    """Whether the main cluster of each row has the Et and the score of a matched seed.
-
-    `is_seed_calo_matched` asks for the caloparticle in the window too: without those outside, all windows would do.
-    """
-    et, score = (table[name].astype(np.float64) for name in ("et_seed_calib", "seed_score"))
-    enough: Flags = (et >= settings.min_et_seed) & (score > settings.min_seed_score)
-    return enough
 
 
 def _blocks(event_hash: NDArray[np.generic]) -> Integers:
