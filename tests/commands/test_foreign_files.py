@@ -99,7 +99,7 @@ FOLDERS: dict[str, Sequence[str]] = {
     "truth window-size": ("truth", "window-size", "{in}/m.parquet", "-o", "{out}", "--shares", "80,90"),
     "truth working-points": (
         "truth", "working-points", "{in}/toy.parquet", "-o", "{new}/wp.json", "--folder", "{out}", "--min-entries", "2",
-        "--bootstrap", "2", "--et-bins", "1,500", "--eta-bins", "0,3",
+        "--bootstrap", "2", "--et-bins", "1,60,500", "--eta-bins", "0,3",
     ),
     "reweight": (
         "reweight", "{in}/e.parquet", "{in}/p.parquet", "-o", "{new}/w.json", "--study", "{out}", "--eta-bins", "1",
