@@ -23,6 +23,7 @@ from ecalwindows.dataset.finalizing.identity import batch_keys
 from ecalwindows.dataset.reading.finding import texts
 from ecalwindows.evaluation.separation import roc
 from ecalwindows.formats.parquet.reader import read_batches
+from ecalwindows.report.binned import NO_NUMBER
 from ecalwindows.report.quantities import DERIVED, NOTABLE
 
 NASTY = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -82,6 +83,17 @@ def test_statistics_of_columns_are_those_of_normalize(folder: Path, page: Page) 
             assert each["totals"][0][2:] == stated, each["key"]
             compared += 1
     assert compared > 40
+
+
+def test_errors_of_means_are_those_of_the_values_alone(page: Page) -> None:
+    codes, lacking = page.codes(), 0
+    for each in page.meta["quantities"]:
+        known = codes[each["key"]] != NO_NUMBER
+        rows = each["statistics"][0].values()
+        if len(rows) and all(error > 0 for _, _, error in rows):
+            assert sum((std / error) ** 2 for _, std, error in rows) == pytest.approx(known.sum()), each["key"]
+            lacking += int(not known.all())
+    assert lacking > 3
 
 
 def test_numbers_of_the_overview_are_those_of_the_record_and_of_the_data(folder: Path, page: Page) -> None:

@@ -58,13 +58,14 @@ class Table:
     ----------
     rows : all of these windows; n_sample : those of the sample
     text : all codes, packed
-    statistics : mean and standard deviation of each quantity in each group of the sample, by index of the quantity
+    statistics : mean, standard deviation and error of the mean of each quantity in each group of the sample, by index of
+        the quantity; of the values alone, without what has no number
     """
 
     rows: Windows
     n_sample: int
     text: str
-    statistics: list[dict[int, tuple[float, float]]] = field(default_factory=list)
+    statistics: list[dict[int, tuple[float, float, float]]] = field(default_factory=list)
 
 
 def group_counts(rows: Windows, level: Level) -> dict[tuple[int, int], int]:
@@ -116,13 +117,14 @@ def table(
     return Table(rows, len(sample), packed(b"".join(pieces)), statistics)
 
 
-def _statistics(values: Floats, place: Integers, n: int) -> dict[int, tuple[float, float]]:
+def _statistics(values: Floats, place: Integers, n: int) -> dict[int, tuple[float, float, float]]:
     known = values != SENTINEL
     found = {}
     for group in range(n):
         chosen = values[known & (place == group)]
         if len(chosen):
-            found[group] = float(chosen.mean()), float(chosen.std())
+            std = float(chosen.std())
+            found[group] = float(chosen.mean()), std, std / len(chosen) ** 0.5
     return found
 
 

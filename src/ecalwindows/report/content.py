@@ -81,9 +81,6 @@ def meta(
     groups: Mapping[Level, binned.Groups], distances: Drifts,
 ) -> dict[str, Any]:  # fmt: skip
     """What the script of the page needs to know."""
-    first = sides[0]
-    sizes = {level: [binned.group_counts(first.sample, level).get(each, 0) for each in groups[level]]
-             for level in LEVELS}  # fmt: skip
     return {
         "tables": [
             {
@@ -95,7 +92,6 @@ def meta(
         ],
         "heads": {SUMMARY: "Key quantities"} | {key: words for key, words in HEADS.items() if key != "overview"},
         "groups": {level: binned.group_names(level, groups[level]) for level in LEVELS},
-        "groupSizes": sizes,
         "quantities": [
             {
                 "key": each.key, "column": each.column, "level": each.level, "group": each.group, "unit": each.unit,
@@ -108,7 +104,7 @@ def meta(
             }
             for index, (each, binning) in enumerate(zip(what, bins, strict=True))
         ],
-        "kinds": list(KINDS), "constants": views.constants(), "viewNotes": first.notes,
+        "kinds": list(KINDS), "constants": views.constants(), "viewNotes": sides[0].notes,
     }  # fmt: skip
 
 

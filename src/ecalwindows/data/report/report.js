@@ -261,10 +261,8 @@
   function numbers(card, series) {
     const q = meta.quantities[card.index], bins = q.edges.length - 1, rows = series.map((each) => {
       const known = each.counts.subarray(0, bins).reduce((a, b) => a + b, 0), [below, above, none] = each.counts.subarray(bins);
-      const [mean, std] = against ? [null, null] : q.statistics[0][each.g] || [null, null];
-      const total = against ? 0 : meta.groupSizes?.[q.level]?.[each.g];
-      const error = mean === null || !total ? "" : ` ± ${short(std / Math.sqrt(total), 2)}`;
-      return [each.name, number(known), number(below), number(above), number(none), short(mean) + error, short(std)];
+      const [mean, std, error] = against ? [null, null] : q.statistics[0][each.g] || [null, null];
+      return [each.name, number(known), number(below), number(above), number(none), short(mean) + (mean === null ? "" : ` ± ${short(error, 2)}`), short(std)];
     });
     const body = [h("table", {}, row("th", ["selected", "in bins", "below", "above", "no number", ...(against ? [] : ["mean of the sample", "width"])]),
       rows.map((cells) => row("td", against ? cells.slice(0, 5) : cells)))];
