@@ -408,6 +408,15 @@ def test_a_sample_is_bounded_even_and_the_same_for_all_batch_sizes() -> None:
     assert set(one.columns["x"]) <= set(kept)
 
 
+def test_a_column_of_some_rows_is_thinned_out_with_the_others() -> None:
+    found, numbers = Sample(most=1000), np.arange(2500)
+    found.add({"x": numbers, "first": numbers}, len(numbers))
+    found.add({"x": numbers + 2500, "second": numbers + 2500}, len(numbers))
+    x, first, second = (found.columns[name] for name in ("x", "first", "second"))
+    assert len(x) == len(found.hashes) <= 2000
+    assert np.array_equal(first, np.where(x < 2500, x, -999)) and np.array_equal(second, np.where(x < 2500, -999, x))
+
+
 def test_distributions_leave_out_the_sentinel(folder: Path) -> None:
     batch = all_windows(folder)
     batch.window["rho"][:5] = -999

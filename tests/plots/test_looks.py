@@ -114,6 +114,15 @@ def test_the_legend_shows_every_dataset_by_its_name(name: str) -> None:
     assert not any(map(is_math_text, texts))
 
 
+def test_the_legend_says_of_how_many_values_a_sample_is_drawn() -> None:
+    values = np.arange(50.0)
+    drift = Drift("rho", Moments(n=2000), Moments(n=50), (values[:3], values[:3]), 0.1, 0.2)
+    figure = drift_figure(drift, values, values, ("a", "b"))()
+    assert figure is not None
+    legend = figure.axes[0].get_legend()
+    assert legend is not None and [text.get_text() for text in legend.get_texts()] == ["a (50 of 2,000)", "b (50)"]
+
+
 def test_shares_of_0_and_1_have_errors_too() -> None:
     """Wilson's interval: 5 of 10, and 0 and 10 of 10, by hand."""
     below, above = share_error(np.array([0.5, 0.0, 1.0]), np.array([10, 10, 10]))

@@ -31,8 +31,16 @@ def drift_figure(drift: Drift, a: Floats, b: Floats, labels: tuple[str, str]) ->
     """
     binning = binning_of(np.concatenate([a, b]))
     counts = [np.histogram(np.clip(values, binning.edges[0], binning.edges[-1]), binning.edges)[0] for values in (a, b)]
-    words = [f"{_as_it_is(label)} ({len(values):,})" for values, label in zip((a, b), labels, strict=True)]
+    words = [
+        f"{_as_it_is(label)} ({_number(len(values), moments.n)})"
+        for values, moments, label in zip((a, b), (drift.a, drift.b), labels, strict=True)
+    ]
     return partial(draw_drift, drift, binning, counts, words)
+
+
+def _number(drawn: int, n: int) -> str:
+    """How many values are drawn, and of how many they are a sample."""
+    return f"{drawn:,} of {n:,}" if drawn < n else f"{drawn:,}"
 
 
 def _as_it_is(label: str) -> str:

@@ -60,14 +60,16 @@ class Sample:
     columns: dict[str, Array] = field(default_factory=dict)
 
     def add(self, columns: dict[str, Array], n: int) -> None:
-        """Take in rows, and thin out when there are too many."""
+        """Take in rows, and thin out when there are too many. Rows without a column have the sentinel there."""
         hashes = splitmix64(np.arange(self.n_seen, self.n_seen + n, dtype=np.uint64))
         keep = hashes <= self.bound
         self.n_seen += n
+        nothing = [np.full(size, SENTINEL) for size in (len(self.hashes), int(keep.sum()))]
         self.hashes = np.concatenate([self.hashes, hashes[keep]])
-        for name, column in columns.items():
-            before = self.columns.get(name, column[:0])
-            self.columns[name] = np.concatenate([before, column[keep]])
+        for name in {**self.columns, **columns}:
+            new = columns[name][keep] if name in columns else nothing[1]
+            before = self.columns.get(name, nothing[0] if len(nothing[0]) else new[:0])
+            self.columns[name] = np.concatenate([before, new]) if len(new) else before
         if len(self.hashes) > 2 * self.most:
             self._thin()
 
