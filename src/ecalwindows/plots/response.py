@@ -14,6 +14,9 @@ from ecalwindows.plots.ticks import draw_ticks
 from ecalwindows.studies.tables import Table, rows_where
 
 MARKERS = ("o", "s", "^")
+SHOWN = (0.5, 1.2)
+"""Responses that are drawn."""
+
 REBIN = 5
 """Number of fine bins of the response that are merged into one bin of the figure."""
 
@@ -42,7 +45,14 @@ def draw_response(rows: Table) -> Figure:
         axes.stairs(
             counts, edges[::REBIN], color=colour, ls=style.LINES[index], lw=2, label=label, gid=f"{flavour}/{kind}"
         )
-    axes.set(xlim=(0.5, 1.2), yscale="log")
+    axes.set(xlim=SHOWN, yscale="log")
+    n, below, above = (int(rows["count"][where].sum()) for where in (
+        slice(None), rows["response_high"] <= SHOWN[0], rows["response_low"] >= SHOWN[1]
+    ))  # fmt: skip
+    parts = [f"{100 * part / n:.2g} % {where}" for part, where in ((below, "below"), (above, "above")) if part]
+    if parts:
+        note = f"not drawn: {', '.join(parts)}"
+        axes.text(1, 1.012, note, transform=axes.transAxes, ha="right", va="bottom", size="x-small", color="0.35")
     axes.set(xlabel="energy / energy of the caloparticle", ylabel="share of caloparticles per bin")
     axes.set_ylim(top=3 * axes.get_ylim()[1])
     style.legend(axes, loc="upper left", fontsize=12, borderpad=0.2, labelspacing=0.3, title="median, width",

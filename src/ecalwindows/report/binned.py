@@ -58,8 +58,8 @@ class Table:
     ----------
     rows : all of these windows; n_sample : those of the sample
     text : all codes, packed
-    statistics : mean, standard deviation and error of the mean of each quantity in each group of the sample, by index of
-        the quantity; of the values alone, without what has no number
+    statistics : mean, standard deviation and error of the mean of each quantity in each group of the sample, by index
+        of the quantity; of the values alone, without what has no number
     """
 
     rows: Windows

@@ -12,7 +12,14 @@ from ecalwindows.core.batch import WindowBatch, window_sum
 from ecalwindows.core.geometry import CRACK, Geometry
 from ecalwindows.core.schema import COLUMNS, SENTINEL, Level
 from ecalwindows.evaluation.events import Windows
-from ecalwindows.studies.distributions import SUPERCLUSTERS, energies, is_drawn, response_of, true_energy
+from ecalwindows.studies.distributions import (
+    SUPERCLUSTERS,
+    energies,
+    is_drawn,
+    response_of,
+    selected_energy,
+    true_energy,
+)  # fmt: skip
 
 Threshold = Callable[[Floats, Floats], Floats]
 """Raw Et [GeV] and abs(eta) of seeds in, the least score of a true cluster out."""
@@ -141,19 +148,19 @@ def derived(
     inside = inside & np.repeat(matched.astype(np.bool_), np.diff(batch.window_offsets))
     if "in_geom_mustache" in held:
         geometric = batch.column("in_geom_mustache").astype(np.bool_)
-        found["outside_mustache"] = np.where(matched, window_sum(batch, energy * (inside & ~geometric)), SENTINEL)
+        found["outside_mustache"] = np.where(matched, selected_energy(batch, inside & ~geometric), SENTINEL)
     for kind, raw, exists in energies(batch) if true_energy(batch) else ():
         found[RESPONSES[kind]], _ = response_of(batch, raw, exists)
     if "is_calo_matched_diffcalo" in held:
-        found["other_energy"] = window_sum(batch, energy * batch.column("is_calo_matched_diffcalo"))
+        found["other_energy"] = selected_energy(batch, batch.column("is_calo_matched_diffcalo").astype(np.bool_))
     if {"cluster_deta", "cluster_dphi", "seed_eta"} <= held:
         found["edge_nearness"] = _largest(batch, _nearness(batch, geometry), inside)
     if scores is not None:
         seed = batch.column("is_seed").astype(np.bool_)
         wrong = window_sum(batch, energy * np.abs(scores.astype(np.float64) - inside) * ~seed)
-        found["wrong_energy"] = np.where(matched, wrong, SENTINEL)
+        found["wrong_energy"] = np.where(matched & (selected_energy(batch, ~seed) != SENTINEL), wrong, SENTINEL)
         if true_energy(batch):
-            selected = window_sum(batch, energy * (seed | (scores >= SELECTED)))
+            selected = selected_energy(batch, seed | (scores >= SELECTED))
             found["response_score"], _ = response_of(batch, selected, np.ones(n, np.bool_))
     if threshold is not None and held >= OF_LABELS:
         found["label_closeness"] = _label_closeness(batch, threshold)

@@ -193,7 +193,8 @@ class Distributions:
         for kind, energy, exists in energies(batch):
             response, rows = response_of(batch, energy, exists)
             for axis, values in by.items():
-                self.responses[axis].fill(groups.flavour[rows], kind, values[rows], response[rows])
+                inside = np.clip(response[rows], 0, HIGHEST_RESPONSE - 1e-9)  # the last bin has what is above, too
+                self.responses[axis].fill(groups.flavour[rows], kind, values[rows], inside)
 
 
 def true_energy(batch: WindowBatch) -> str | None:
@@ -207,15 +208,23 @@ def response_of(batch: WindowBatch, energy: Floats, exists: Flags) -> tuple[Floa
     So there is at most one for each caloparticle. exists : bool (n_windows,), whether there is such an energy
     """
     true = batch.window[f"en_true_{true_energy(batch)}"].astype(np.float64)
-    used = (true > 0) & exists & batch.window.get(LABELS["window"], False) & batch.window.get("is_seed_calo_seed", True)
+    is_main = batch.window.get(LABELS["window"], False) & batch.window.get("is_seed_calo_seed", True)
+    used = (true > 0) & exists & (energy != SENTINEL) & is_main
     return np.where(used, energy / np.where(used, true, 1.0), SENTINEL), used
+
+
+def selected_energy(batch: WindowBatch, selected: Flags) -> Floats:
+    """Raw energy of selected clusters in each window [GeV], (n_windows,); the sentinel where one of them has none."""
+    energy = batch.column("en_cluster").astype(np.float64)
+    has_all = window_sum(batch, selected & (energy == SENTINEL)) == 0
+    return np.where(has_all, window_sum(batch, energy * selected), SENTINEL)
 
 
 def energies(batch: WindowBatch) -> Iterator[tuple[str, Floats, Flags]]:
     """Yield each kind of supercluster with its raw energy [GeV], (n_windows,), and whether it exists, (n_windows,)."""
     for kind, label in zip(SUPERCLUSTERS, ("in_scluster", "in_geom_mustache"), strict=False):
         if {"en_cluster", label} <= batch.pair.keys():
-            yield kind, window_sum(batch, batch.pair["en_cluster"] * batch.pair[label]), np.ones(len(batch), np.bool_)
+            yield kind, selected_energy(batch, batch.pair[label].astype(np.bool_)), np.ones(len(batch), np.bool_)
     if {"en_mustache_raw", "is_seed_mustache_matched"} <= batch.window.keys():
         energy = batch.window["en_mustache_raw"].astype(np.float64)
         yield SUPERCLUSTERS[2], energy, batch.window["is_seed_mustache_matched"].astype(np.bool_)
