@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 from matplotlib.cbook import is_math_text
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from ecalwindows.evaluation.collecting import SCORE
@@ -15,8 +16,11 @@ from ecalwindows.evaluation.measuring import Bin, Measured
 from ecalwindows.evaluation.separation import calibration
 from ecalwindows.plots.drift import drift_figure
 from ecalwindows.plots.evaluation import evaluation_figures
+from ecalwindows.plots.response import draw_response
+from ecalwindows.plots.reweighting import draw_map
 from ecalwindows.plots.style import LINES, cms_style, new_figure, share_error
 from ecalwindows.plots.ticks import draw_ticks
+from ecalwindows.plots.working_points import draw_change
 from ecalwindows.validation.drift import Drift, Moments
 
 MODELS = [f"model {number}" for number in range(3)]
@@ -121,6 +125,33 @@ def test_the_legend_says_of_how_many_values_a_sample_is_drawn() -> None:
     assert figure is not None
     legend = figure.axes[0].get_legend()
     assert legend is not None and [text.get_text() for text in legend.get_texts()] == ["a (50 of 2,000)", "b (50)"]
+
+
+def test_a_bin_with_nothing_does_not_look_like_a_bin_as_wanted() -> None:
+    """Ratios 0, 1, 2 and none: three colours, and the background, which is none of them."""
+    low, edges = np.array([0, 0, 1, 1]), np.array([1, 2, 1, 2])
+    table = {"eta_low": low, "eta_high": low + 1, "et_low": edges, "et_high": edges + 1}
+    _, axes = new_figure()
+    look = {"cmap": "RdBu_r", "norm": LogNorm(0.5, 2)}
+    draw_map(axes, table, "et", np.array([0, 1, 2, np.nan]), "", **look)
+    cells = [colour for mesh in axes.collections for colour in mesh.to_rgba(mesh.get_array()).reshape(-1, 4)]
+    assert [alpha for *_, alpha in cells] == [1, 1, 1, 0]
+    assert len({tuple(cell) for cell in cells[:3]} | {axes.get_facecolor()}) == 4
+
+
+def test_a_large_change_of_the_resolution_is_drawn() -> None:
+    ones = np.ones(2)
+    table = {"eta_low": 0 * ones, "eta_high": ones, "et_low": np.array([1.0, 5]), "et_high": np.array([5.0, 10])}
+    table |= {"entries": 100 * ones, "change": np.array([-0.1, 0.4]), "change_error": 0.1 * ones}
+    figure = draw_change(table | {"resolution_map": ones, "resolution_map_error": 0.1 * ones})
+    assert figure.axes[0].get_ylim() == pytest.approx((-46, 46))
+
+
+def test_responses_that_are_not_drawn_are_written_in_the_figure() -> None:
+    low = np.array([0.2, 0.9, 1.3, 1.498])
+    table = {"flavour": np.full(4, 11), "kind": np.full(4, "true supercluster"), "count": np.array([1, 7, 1, 1])}
+    figure = draw_response(table | {"response_low": low, "response_high": low + 0.002})
+    assert "not drawn: 10 % below, 20 % above" in [text.get_text() for text in figure.axes[0].texts]
 
 
 def test_shares_of_0_and_1_have_errors_too() -> None:

@@ -62,9 +62,11 @@ def _panels(n: int) -> tuple[Figure, list[Axes]]:
     return figure, axes
 
 
-def _map(axes: Axes, table: Table, y: str, values: Floats, title: str, **look: Any) -> Any:
+def draw_map(axes: Axes, table: Table, y: str, values: Floats, title: str, **look: Any) -> Any:
     """Draw bins of (abs(eta), y) in the colour of their values; the bins of y can differ between bins of eta."""
     mesh: Any = None
+    axes.set_facecolor("0.8")  # bins without a ratio: white would be read as 1
+    values = np.maximum(values, 1e-300)  # 0 is the end of the colours, not the lack of one
     for low in np.unique(table["eta_low"]):
         in_row = table["eta_low"] == low
         edges = np.append(table[f"{y}_low"][in_row], table[f"{y}_high"][in_row][-1])
@@ -105,7 +107,7 @@ def _maps(maps: Sequence[tuple[Table, str, Floats, str]], label: str) -> Figure:
     """Draw maps side by side in the same colours: table, vertical axis, values and title of each."""
     figure, axes = _panels(len(maps))
     look = _ratio_look([values for _, _, values, _ in maps])
-    meshes = [_map(panel, *each, **look) for panel, each in zip(axes, maps, strict=True)]
+    meshes = [draw_map(panel, *each, **look) for panel, each in zip(axes, maps, strict=True)]
     _bar(figure, meshes[-1], axes, label)
     return figure
 

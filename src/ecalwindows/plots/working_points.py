@@ -54,7 +54,7 @@ def draw_working_points(tables: Mapping[str, Path], folder: Path) -> list[Path]:
         "response_by_threshold": partial(_scan, scan, made, "response", r"$E_{reco}/E_{true}$ / maximum"),
         "map": partial(_map, made),
         "resolution_before_and_after": partial(_closure, closure, "resolution", r"$\sigma_{eff}(E_{reco}/E_{true})$"),
-        "change_of_resolution": partial(_change, closure),
+        "change_of_resolution": partial(draw_change, closure),
         "clusters_kept": partial(_closure, closure, "clusters", "mean number of clusters"),
     }
     return draw_all(draw, folder, Look(font_size=15))
@@ -220,7 +220,7 @@ def _closure(closure: Table, what: str, label: str) -> Figure:
     return figure
 
 
-def _change(closure: Table) -> Figure:
+def draw_change(closure: Table) -> Figure:
     """Draw the resolution with the map over that with flat 1e-3, by bin."""
     bins = _eta_bins(closure)
     figure, panels = _panels(len(bins))
@@ -234,7 +234,9 @@ def _change(closure: Table) -> Figure:
                       color=WAYS["map"][1], ms=4, lw=1.2)  # fmt: skip
         _name_panel(axes, low, high)
     _log_et(panels, closure)
-    panels[0].set_ylim(-20, 20)
+    drawn = 100 * closure["change"][(closure["entries"] >= MIN_ENTRIES) & np.isfinite(closure["change"])]
+    limit = max(20.0, 1.15 * float(np.abs(drawn).max(initial=0)))
+    panels[0].set_ylim(-limit, limit)
     figure.supxlabel(ET + "   (grey: error of the resolution itself)", fontsize="large")
     figure.supylabel(r"$\sigma_{eff}$: map over flat $10^{-3}$, change [%]", fontsize="large")
     return figure
