@@ -86,14 +86,14 @@ def test_statistics_of_columns_are_those_of_normalize(folder: Path, page: Page) 
 
 
 def test_errors_of_means_are_those_of_the_values_alone(page: Page) -> None:
-    codes, lacking = page.codes(), 0
+    codes, with_gaps = page.codes(), 0
     for each in page.meta["quantities"]:
         known = codes[each["key"]] != NO_NUMBER
         rows = each["statistics"][0].values()
         if len(rows) and all(error > 0 for _, _, error in rows):
             assert sum((std / error) ** 2 for _, std, error in rows) == pytest.approx(known.sum()), each["key"]
-            lacking += int(not known.all())
-    assert lacking > 3
+            with_gaps += int(not known.all())
+    assert with_gaps > 3
 
 
 def test_numbers_of_the_overview_are_those_of_the_record_and_of_the_data(folder: Path, page: Page) -> None:

@@ -132,11 +132,15 @@ def test_a_bin_with_nothing_does_not_look_like_a_bin_as_wanted() -> None:
     low, edges = np.array([0, 0, 1, 1]), np.array([1, 2, 1, 2])
     table = {"eta_low": low, "eta_high": low + 1, "et_low": edges, "et_high": edges + 1}
     _, axes = new_figure()
-    look = {"cmap": "RdBu_r", "norm": LogNorm(0.5, 2)}
-    draw_map(axes, table, "et", np.array([0, 1, 2, np.nan]), "", **look)
-    cells = [colour for mesh in axes.collections for colour in mesh.to_rgba(mesh.get_array()).reshape(-1, 4)]
+    draw_map(axes, table, "et", np.array([0, 1, 2, np.nan]), "", cmap="RdBu_r", norm=LogNorm(0.5, 2))
+    cells = [
+        tuple(colour)
+        for mesh in axes.collections
+        if (values := mesh.get_array()) is not None
+        for colour in mesh.to_rgba(values).reshape(-1, 4).tolist()
+    ]
     assert [alpha for *_, alpha in cells] == [1, 1, 1, 0]
-    assert len({tuple(cell) for cell in cells[:3]} | {axes.get_facecolor()}) == 4
+    assert len({*cells[:3], axes.get_facecolor()}) == 4
 
 
 def test_a_large_change_of_the_resolution_is_drawn() -> None:

@@ -19,7 +19,7 @@ from ecalwindows.studies.distributions import (
     response_of,
     selected_energy,
     true_energy,
-)  # fmt: skip
+)
 
 Threshold = Callable[[Floats, Floats], Floats]
 """Raw Et [GeV] and abs(eta) of seeds in, the least score of a true cluster out."""
