@@ -311,6 +311,15 @@ def test_the_overview(found: Path) -> None:
         assert "Private work" in texts(drawn(figures["response"]))
 
 
+def test_the_title_of_seeds_says_how_many_windows_are_not_drawn(found: Path) -> None:
+    seeds, clusters = (rows_where(read_table(found / f"{t}.csv"), flavour=11, label=1) for t in ("seeds", "clusters"))
+    n = rows_where(clusters, kind="all")["windows"].sum()
+    assert drawn(overview.draw_seeds, clusters, seeds).axes[0].get_title(loc="right") == f"electron: {n} windows"
+    fewer = {name: column[1:] for name, column in seeds.items()}
+    title = drawn(overview.draw_seeds, clusters, fewer).axes[0].get_title(loc="right")
+    assert title == f"electron: {n - seeds['count'][0]} of {n} windows"
+
+
 def test_no_group_of_windows_takes_the_place_of_another(batches: list[WindowBatch], tmp_path: Path) -> None:
     """Unmatched windows of electrons and of photons, as `--flavour` sets them, and files without the label."""
     flavours = (11, 22, 13, 0)

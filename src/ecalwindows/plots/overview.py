@@ -42,7 +42,7 @@ def figures(folder: Path, columns: Table, histograms: Table) -> dict[str, Draw]:
     seeds, clusters, response, satellites = (
         read_table(folder / f"{name}.csv") for name in ("seeds", "clusters", "response", "satellites")
     )
-    found |= _by_group("seeds", seeds, draw_seeds)
+    found |= _by_group("seeds", seeds, partial(draw_seeds, clusters))
     found |= _by_group("clusters", clusters, draw_clusters)
     if any(COLUMNS[name].dtype == "bool" for name in set(columns["column"].tolist())):
         found["labels"] = partial(draw_labels, columns)
@@ -73,8 +73,8 @@ def _by_group(what: str, table: Table, draw: Callable[[Table], Figure]) -> dict[
     return found
 
 
-def draw_seeds(rows: Table) -> Figure:
-    """Draw the seeds of one flavour and label over eta and Et."""
+def draw_seeds(clusters: Table, rows: Table) -> Figure:
+    """Draw the seeds of one flavour and label over eta and Et; `clusters` has the numbers of all windows."""
     eta, et = (np.unique(np.concatenate([rows[f"{axis}_low"], rows[f"{axis}_high"]])) for axis in ("eta", "et"))
     counts = np.zeros((len(et) - 1, len(eta) - 1))
     counts[np.searchsorted(et, rows["et_low"]), np.searchsorted(eta, rows["eta_low"])] = rows["count"]
@@ -90,15 +90,17 @@ def draw_seeds(rows: Table) -> Figure:
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(style.PLAIN)
     axes.set(xlim=(-3, 3), xlabel=r"seed $\eta$", ylabel=style.with_unit(r"seed $E_T$", "GeV"))
-    _title(axes, rows, int(counts.sum()))
+    of = rows_where(clusters, flavour=rows["flavour"][0], label=rows["label"][0], kind="all")
+    _title(axes, rows, int(counts.sum()), int(of["windows"].sum()))
     draw_ticks(axes)
     return figure
 
 
-def _title(axes: Axes, rows: Table, n: int) -> None:
-    """Write the name of the group of windows and their number above the axes."""
+def _title(axes: Axes, rows: Table, drawn: int, n: int) -> None:
+    """Write the name of the group of windows, and how many of them are drawn, above the axes."""
     who = style.group_look("window", int(rows["flavour"][0]), int(rows["label"][0]))[0]
-    axes.set_title(f"{who}: {n:,} windows", loc="right", size="x-small", pad=5)
+    number = f"{drawn:,} of {n:,}" if drawn < n else f"{n:,}"
+    axes.set_title(f"{who}: {number} windows", loc="right", size="x-small", pad=5)
 
 
 def draw_clusters(table: Table) -> Figure:
@@ -116,7 +118,7 @@ def draw_clusters(table: Table) -> Figure:
             last, n = max(last, len(counts)), max(n, int(rows["windows"].sum()))
     axes.set(xlim=(-0.5, last - 0.5), yscale="log", xlabel="clusters per window", ylabel="windows")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _title(axes, table, n)
+    _title(axes, table, n, n)
     axes.set_ylim(0.5, 1.6 * axes.get_ylim()[1])
     style.legend_above(axes)
     draw_ticks(axes)
