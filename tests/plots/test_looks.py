@@ -127,6 +127,17 @@ def test_the_legend_says_of_how_many_values_a_sample_is_drawn() -> None:
     assert legend is not None and [text.get_text() for text in legend.get_texts()] == ["a (50 of 2,000)", "b (50)"]
 
 
+def test_marks_in_the_first_bin_are_not_taken_for_values() -> None:
+    """Of 100 values that need logarithmic bins, 20 are -1, in B none."""
+    b = np.geomspace(1e-4, 1, 100)
+    a = np.sort(np.concatenate([np.full(20, -1.0), b[:80]]))
+    drift = Drift("seed_PUfrac", Moments(n=100), Moments(n=100), (a[:3], b[:3]), 0.2, 0.2)
+    figure = drift_figure(drift, a, b, ("a", "b"))()
+    assert figure is not None
+    (note,) = [text.get_text() for text in figure.axes[0].texts if text.get_text()]
+    assert note == "first bin: with all below (20 %, 0 %); last bin: with all above (0 %, 1 %)"
+
+
 def test_a_bin_with_nothing_does_not_look_like_a_bin_as_wanted() -> None:
     """Ratios 0, 1, 2 and none: three colours, and the background, which is none of them."""
     low, edges = np.array([0, 0, 1, 1]), np.array([1, 2, 1, 2])

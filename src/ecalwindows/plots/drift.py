@@ -16,6 +16,9 @@ from ecalwindows.plots.ticks import draw_ticks
 from ecalwindows.studies.binning import Binning, binning_of
 from ecalwindows.validation.drift import Drift
 
+MIN_SHARE = 0.002
+"""Minimum share of values outside the bins that the figure states."""
+
 MAX_NAME_LENGTH = 40
 """The legend shows this number of characters from the end of a dataset's name."""
 
@@ -35,7 +38,19 @@ def drift_figure(drift: Drift, a: Floats, b: Floats, labels: tuple[str, str]) ->
         f"{_as_it_is(label)} ({_number(len(values), moments.n)})"
         for values, moments, label in zip((a, b), (drift.a, drift.b), labels, strict=True)
     ]
-    return partial(draw_drift, drift, binning, counts, words)
+    return partial(draw_drift, drift, binning, counts, words, note=_ends(binning.edges, a, b))
+
+
+def _ends(edges: Floats, a: Floats, b: Floats) -> str:
+    """A note on values outside the bins, which the first and the last bin have, where they are not few."""
+    parts = []
+    for bin_, side, shares in (
+        ("first", "below", [np.mean(values < edges[0]) if len(values) else 0.0 for values in (a, b)]),
+        ("last", "above", [np.mean(values > edges[-1]) if len(values) else 0.0 for values in (a, b)]),
+    ):
+        if max(shares) > MIN_SHARE:
+            parts.append(f"{bin_} bin: with all {side} ({', '.join(f'{100 * share:.2g} %' for share in shares)})")
+    return "; ".join(parts)
 
 
 def _number(drawn: int, n: int) -> str:
@@ -49,7 +64,9 @@ def _as_it_is(label: str) -> str:
     return f" {text}" if text.startswith("_") else text
 
 
-def draw_drift(drift: Drift, binning: Binning, counts: Sequence[Floats], labels: Sequence[str]) -> Figure:
+def draw_drift(
+    drift: Drift, binning: Binning, counts: Sequence[Floats], labels: Sequence[str], note: str = ""
+) -> Figure:
     """Draw a column of two datasets, with statistical errors as bands.
 
     Parameters
@@ -58,6 +75,7 @@ def draw_drift(drift: Drift, binning: Binning, counts: Sequence[Floats], labels:
     binning : bins of the column
     counts : for each dataset, numbers of entries, (n_bins,)
     labels : of the two datasets
+    note : written above the axes
     """
     column, edges = COLUMNS[drift.name], binning.edges
     figure, axes = new_figure(meaning=column.meaning)
@@ -75,6 +93,7 @@ def draw_drift(drift: Drift, binning: Binning, counts: Sequence[Floats], labels:
         xlim=around(edges[0], edges[-1], is_log=binning.is_log), ylim=(0, 1.32 * highest or 1),
         xlabel=with_unit(drift.name, column.unit), ylabel=f"share of {column.level}s per bin",
     )  # fmt: skip
+    axes.text(1, 1.012, note, transform=axes.transAxes, ha="right", va="bottom", size="x-small", color="0.35")
     title = f"KS distance {drift.ks:.3g} (by chance up to {drift.noise:.2g})"
     axes.legend(handles=axes.get_legend_handles_labels()[0], loc="upper right", fontsize="x-small", title=title,
                 title_fontsize="x-small")  # fmt: skip
