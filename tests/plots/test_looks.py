@@ -17,7 +17,7 @@ from ecalwindows.evaluation.separation import calibration
 from ecalwindows.plots.drift import drift_figure
 from ecalwindows.plots.evaluation import evaluation_figures
 from ecalwindows.plots.response import draw_response
-from ecalwindows.plots.reweighting import draw_map
+from ecalwindows.plots.reweighting import draw_map, draw_shares
 from ecalwindows.plots.style import LINES, cms_style, new_figure, share_error
 from ecalwindows.plots.ticks import draw_ticks
 from ecalwindows.plots.working_points import draw_change
@@ -152,6 +152,24 @@ def test_a_bin_with_nothing_does_not_look_like_a_bin_as_wanted() -> None:
     ]
     assert [alpha for *_, alpha in cells] == [1, 1, 1, 0]
     assert len({*cells[:3], axes.get_facecolor()}) == 4
+
+
+@pytest.mark.parametrize(
+    ("after", "error", "expected"),
+    [([4.0], [1.0], [0]), ([3.0, 1.0], [0.6, 0.4], [8.39, 8.39]), ([4.0, 0.0], [1.0, 0.0], [0, 0])],
+)  # by hand: 100 % x hypot(1/4 x 0.6, 3/4 x 0.4) / 4 = 8.39 for both of the second
+def test_shares_of_an_eta_bin_have_the_errors_of_shares(
+    after: list[float], error: list[float], expected: list[float]
+) -> None:
+    n = len(after)
+    table = {"eta_low": np.zeros(2 * n), "eta_high": np.ones(2 * n), "flavour": np.repeat(["electron", "photon"], n)}
+    table |= {"ncls_low": np.tile(np.arange(1.0, n + 1), 2), "ncls_high": np.tile(np.arange(2.0, n + 2), 2)}
+    table |= {"before": np.tile(after, 2), "after": np.tile(after, 2), "after_error": np.tile(error, 2)}
+    _, axes = new_figure()
+    draw_shares(axes, table)
+    (bars,) = axes.containers
+    half = [(high - low) / 2 for (_, low), (_, high) in bars[2][0].get_segments()]
+    assert half == pytest.approx(expected, abs=0.01)
 
 
 def test_a_large_change_of_the_resolution_is_drawn() -> None:

@@ -118,14 +118,14 @@ def _projections(table: Table) -> Figure:
     chosen = edges[[0, len(edges) // 2, len(edges) - 1]] if len(edges) > 2 else edges
     figure, axes = _panels(len(chosen))
     for each, low in zip(axes, chosen, strict=True):
-        _overlaid(each, rows_where(table, eta_low=low))
+        draw_shares(each, rows_where(table, eta_low=low))
     axes[0].set_ylabel("share of windows [%]")
     handles = axes[0].get_legend_handles_labels()[0]
     figure.legend(handles=handles, loc="outside upper right", ncols=3, fontsize="small")
     return figure
 
 
-def _overlaid(axes: Axes, table: Table) -> None:
+def draw_shares(axes: Axes, table: Table) -> None:
     """Draw the shares by ncls of one eta bin: electrons after (filled), photons before and after."""
     looks: tuple[tuple[str, str, dict[str, Any]], ...] = (
         ("electron", "after", {"color": "#3f90da", "fill": True, "alpha": 0.35, "label": "electrons, after"}),
@@ -136,13 +136,18 @@ def _overlaid(axes: Axes, table: Table) -> None:
         axes.stairs(_percent(rows, when), np.append(rows["ncls_low"], rows["ncls_high"][-1]), **look)
     rows = rows_where(table, flavour="photon")
     middle = (rows["ncls_low"] + rows["ncls_high"]) / 2
-    scale = _percent(rows, "after") / np.where(rows["after"] > 0, rows["after"], 1)
-    axes.errorbar(
-        middle, _percent(rows, "after"), yerr=rows["after_error"] * scale, fmt="o", ms=5, color="#bd1f01",
-        label="photons, after",
-    )  # fmt: skip
+    percent = _percent(rows, "after")
+    axes.errorbar(middle, percent, yerr=_share_errors(rows), fmt="o", ms=5, color="#bd1f01", label="photons, after")
     axes.set(xlabel=LABELS["ncls"], ylim=(0, None))
     axes.set_title(rf"{rows['eta_low'][0]:g} < $|\eta|$ < {rows['eta_high'][0]:g}", loc="right", fontsize="small")
+
+
+def _share_errors(rows: Table) -> Floats:
+    """Errors of the shares after in percent of one eta bin: of a sum that is 100 % by definition there is none."""
+    share = _percent(rows, "after") / 100
+    variance = (100 * rows["after_error"] / max(float(rows["after"].sum()), 1e-300)) ** 2
+    others = variance.sum() - variance
+    return np.asarray(np.sqrt((1 - share) ** 2 * variance + share**2 * others))
 
 
 def _percent(rows: Table, when: str) -> Floats:
