@@ -206,6 +206,13 @@ def test_labels_and_title(batch: WindowBatch, mixed: int) -> None:
     assert f"matched to electron: true energy {w['en_true_sim']:.1f} GeV" in title
 
 
+def test_an_energy_that_is_not_known_is_no_number_in_the_title(batch: WindowBatch, mixed: int) -> None:
+    unknown = {name: np.full(len(batch), -999.0) for name in ("en_true_sim", "en_mustache_calib")}
+    unknown["is_seed_mustache_matched"] = np.ones(len(batch), np.bool_)
+    title = artist(draw_window(replace(batch, window=batch.window | unknown), mixed, V3), "title").get_text()
+    assert "matched to electron; supercluster without an energy" in title and "999" not in title
+
+
 def test_an_unmatched_window_shows_no_truth(batch: WindowBatch) -> None:
     number = int(np.argmin(batch.window["is_seed_calo_matched"]))
     figure = draw_window(batch, number, V3)

@@ -21,7 +21,7 @@ from matplotlib.ticker import MaxNLocator
 from ecalwindows.core.arrays import Flags, Floats, Integers
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.geometry import Geometry
-from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, PARTICLES, SECOND_COLUMNS
+from ecalwindows.core.schema import COLUMNS, HIT_COMPONENTS, PARTICLES, SECOND_COLUMNS, SENTINEL
 from ecalwindows.plots.shapes import crystal_corners, mustache_outline, unwrapped, window_edge
 from ecalwindows.plots.style import cms_style, save_figure
 
@@ -256,14 +256,19 @@ def _truth_words(view: _View) -> str:
         return "not matched to a caloparticle"
     particle = PARTICLES.get(view.window.get("flavour", 0), "caloparticle")
     energy = view.window.get("en_true_sim")
-    return f"matched to {particle}" + (f": true energy {energy:.1f} GeV" if energy is not None else "")
+    is_known = energy is not None and energy != SENTINEL
+    return f"matched to {particle}" + (f": true energy {energy:.1f} GeV" if is_known else "")
+
+
+def _with_energy(word: str, energy: float) -> str:
+    return f"{word} {energy:.1f} GeV (calibrated)" if energy != SENTINEL else f"{word} without an energy"
 
 
 def _found_words(window: dict[str, Any]) -> str:
     """The supercluster of the seed, and that of a second collection."""
     known = [("is_seed_mustache_matched", "mustache", "supercluster")] + [(f"has_{n}", n, n) for n in SECOND_COLUMNS]
     return ", ".join(
-        f"{word} {window[f'en_{name}_calib']:.1f} GeV (calibrated)" if window[flag] else f"no {word}"
+        _with_energy(word, window[f"en_{name}_calib"]) if window[flag] else f"no {word}"
         for flag, name, word in known
         if flag in window and f"en_{name}_calib" in window
     )
