@@ -156,8 +156,8 @@ def test_a_bin_with_nothing_does_not_look_like_a_bin_as_wanted() -> None:
 
 @pytest.mark.parametrize(
     ("after", "error", "expected"),
-    [([4.0], [1.0], [0]), ([3.0, 1.0], [0.6, 0.4], [8.39, 8.39]), ([4.0, 0.0], [1.0, 0.0], [0, 0])],
-)  # by hand: 100 % x hypot(1/4 x 0.6, 3/4 x 0.4) / 4 = 8.39 for both of the second
+    [([3.0, 1.0], [0.6, 0.4], [8.39, 8.39]), ([4.0, 0.0], [1.0, 0.0], [0, 0])],
+)  # by hand: 100 % x hypot(1/4 x 0.6, 3/4 x 0.4) / 4 = 8.39 for both of the first
 def test_shares_of_an_eta_bin_have_the_errors_of_shares(
     after: list[float], error: list[float], expected: list[float]
 ) -> None:
