@@ -133,6 +133,28 @@ def test_one_record_describes_all_formats(together, split):
     assert "parquet, ndjson, tfrecord" in (together / "README.md").read_text()
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_folder_or_file_of_a_split_belongs_to_that_split(split, kind):
+    inside = open_dataset(split[kind] / kind / "train")
+    assert inside.splits == ("train",) and len(inside.filter(split="train")) == len(inside) > 0
+    with pytest.raises(SettingsError, match="train"):
+        inside.filter(split="test")
+    assert open_dataset(data_files(split[kind] / kind / "train")[0]).splits == ("train",)
+    assert "ok  split  " in run("validate", str(split[kind] / kind / "train")).out
+
+
+def test_inspect_counts_the_columns_of_the_format_that_is_asked_for(together, split):
+    folders = [str(folder / kind) for kind in split for folder in (together, split[kind])]
+    n = [len(each["columns"]) for each in json.loads(run("inspect", *folders, "--json").out)]
+    assert n[::2] == n[1::2] and len(set(n)) == len(split) == 3
+
+
+def test_tables_of_matched_clusters_are_no_parts_of_windows(tmp_path):
+    run("truth", "match", str(GOLDEN / "electrons.root"), "-o", str(tmp_path / "m.parquet"), "-q")
+    error = attempt("finalize", str(tmp_path)).err
+    assert "the folder holds tables of matched clusters" in error and "kind: matches" in error
+
+
 @pytest.mark.parametrize("kind", ["", *FORMATS])
 def test_a_dataset_of_several_formats_is_valid(together, kind):
     assert attempt("validate", str(together / kind)).code == 0

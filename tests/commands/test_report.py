@@ -113,11 +113,13 @@ def test_numbers_of_the_overview_are_those_of_the_record_and_of_the_data(folder:
 
 
 def test_the_page_of_a_split_says_that_counts_of_events_are_those_of_all_windows(folder: Path, tmp_path: Path) -> None:
-    run("report", str(folder / "data"), "--split", "train", "-o", str(tmp_path / "train.html"), "-q")
     record = json.loads((folder / "data/dataset.json").read_text())
     n, of = record["splits"][0]["windows"], record["windows"]
     words = f"{n:,}; the counts from events to windows are those of all {of:,}"
-    assert n < of and words in Page.read(tmp_path / "train.html").elements.text
+    for given in ([str(folder / "data"), "--split", "train"], [str(folder / "data/parquet/train")]):
+        run("report", *given, "-o", str(tmp_path / "train.html"), "-q")
+        text = Page.read(tmp_path / "train.html").elements.text
+        assert n < of and words in text and re.search(r"split\s+train\s", text)
 
 
 def test_texts_of_a_record_stay_text(folder: Path, page: Page) -> None:

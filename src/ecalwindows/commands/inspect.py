@@ -88,6 +88,7 @@ def _data_facts(path: Path) -> DataFacts:
         forms = {form.format: found for form in record.forms if (found := _files_below(form.files, below))}
         inside = [file for found in forms.values() for file in found]
         windows = sum(file.windows or 0 for file in next(iter(forms.values()), []))
+        columns = next((form.columns for form in record.forms if form.format in forms), record.columns)
         return DataFacts(
             path=str(path),
             what=f"a finished dataset, {record.title}",
@@ -100,7 +101,7 @@ def _data_facts(path: Path) -> DataFacts:
             data_model_version=record.data_model_version,
             version=record.software[0].version if record.software else None,
             settings=record.settings,
-            columns=tuple(record.columns),
+            columns=tuple(columns),
             known_issues=len(record.known_issues),
         )
     files = data_files(path, linked=[])

@@ -196,9 +196,11 @@ class Source:
     def __init__(
         self, path: str, split: str | None = None, wp_file: str | None = None, scores: ScoreTable | None = None
     ) -> None:
-        self.path, self.split, self.scores, self.notes = path, split, scores, list[str]()
+        self.path, self.scores, self.notes = path, scores, list[str]()
         dataset = open_dataset(path).filter(split=split)
         self.scan, self.record = dataset.scan, dataset.record
+        splits = {file.split for file in self.scan.files}
+        self.split = splits.pop() if len(splits) == 1 else None
         self.units: list[Unit] = list(self.scan.units())
         self.names = frozenset(name for name in self.scan.names if is_drawn(name))
         refuse_missing(

@@ -139,6 +139,11 @@ def part_of(folder: Path, path: Path) -> Part:
 
 
 def _part(folder: Path, path: Path, manifest: Manifest, before: dict[str, FileState | None]) -> Part:
+    if manifest.format == "matches":
+        raise parts_error(
+            "the folder holds tables of matched clusters", "parts with windows", path,
+            "use them as they are (`ecalwindows truth`); a production with `kind: matches` makes one dataset of them",
+        )  # fmt: skip
     names = [record.name for record in manifest.files]
     data = [name for name in names if format_of(PurePosixPath(name).name) == manifest.format]
     if not data:

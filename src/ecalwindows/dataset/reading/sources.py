@@ -17,7 +17,7 @@ from ecalwindows.core.files.inside import escape_problem
 from ecalwindows.core.files.json_files import UnreadableError, parsed_model, read_model
 from ecalwindows.core.files.recovery import recover
 from ecalwindows.core.urls import is_remote, remote_filesystem, server_of
-from ecalwindows.dataset.layout import data_files, natural_key, record_path
+from ecalwindows.dataset.layout import data_files, dataset_root, natural_key, record_path
 from ecalwindows.dataset.record import DatasetRecord
 from ecalwindows.dataset.stated import Stated, check_stated, check_windows, checked_file, not_in_record
 from ecalwindows.formats import readers
@@ -66,15 +66,17 @@ def dataset_files(path: str, linked: list[str] | None = None) -> tuple[File, ...
         return _remote_files(path)
     recover(path)
     place = real_file(Path(path))
-    base = next((place / name for name in FORMATS if (place / name).is_dir()), place)
+    record = record_path(place)
+    root = (place if record is None else dataset_root(record)).absolute()
     return tuple(
-        File(str(file), format_of(file.name), _split_of(file.relative_to(base).parts), file_state(file))
+        File(str(file), format_of(file.name), _split_of(file.absolute().relative_to(root).parts), file_state(file))
         for file in data_files(place, linked=linked)
     )
 
 
 def _split_of(places: Sequence[str]) -> str | None:
-    """The split of a file from its place below the folder of its format."""
+    """The split of a file from its place below the folder of the dataset, or of its format."""
+    places = places[1:] if places and places[0] in FORMATS else places
     return places[0] if len(places) > 1 and places[0] not in (MATCHED, UNMATCHED) else None
 
 
@@ -95,10 +97,8 @@ def _remote_files(url: str) -> tuple[File, ...]:
     for base in (*FORMATS, ""):
         inside = [place for place in kept if format_of(place.name) and (not base or place.parts[0] == base)]
         if inside:
-            skip = 1 if base else 0
             return tuple(
-                File(f"{url.rstrip('/')}/{place}", format_of(place.name), _split_of(place.parts[skip:]))
-                for place in inside
+                File(f"{url.rstrip('/')}/{place}", format_of(place.name), _split_of(place.parts)) for place in inside
             )
     folder, _, name = root.rstrip("/").rpartition("/")
     old = f".{name}.old"
