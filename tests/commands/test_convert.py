@@ -317,6 +317,10 @@ def test_a_finished_dataset_with_splits_is_an_input(tmp_path: Path, name: str) -
     victim.write_bytes(b"")
     ran = attempt("convert", str(done), "-o", str(tmp_path / "cut.ndjson"))
     assert ran.code == 2 and str(victim) in ran.err
+    victim.unlink()
+    ran = attempt("convert", str(done), "-o", str(tmp_path / "fewer.ndjson"))
+    assert ran.code == 2 and f"missing, but in the record: {victim.relative_to(done)}" in ran.err
+    assert not (tmp_path / "fewer.ndjson").exists()
 
 
 SAMPLES = {"electrons": 11, "photons": 22}

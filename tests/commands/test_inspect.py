@@ -205,6 +205,25 @@ def test_each_window_is_counted_once_and_of_a_folder_in_a_dataset_those_in_it(tm
     assert [each["files"] for each in found] == [2, 1, 4, 4, 2, 1] and found[4]["splits"] == ["train"]
 
 
+@pytest.mark.parametrize("change", ["cut", "removed"])
+def test_files_that_are_not_as_the_record_states_are_named(
+    change: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    parts, done = tmp_path / "parts", tmp_path / "done"
+    run("windows", str(ELECTRONS), "-o", str(parts / "a.parquet"), "-q")
+    run("finalize", str(parts), "-o", str(done), "--split", "train=0.5,test=0.5", "-q")
+    run("inspect", str(done))
+    assert not caplog.text
+    name = "parquet/train/part-00000.parquet"
+    (done / name).write_bytes((done / name).read_bytes()[:-1])
+    if change == "removed":
+        (done / name).unlink()
+    run("inspect", str(done / "parquet/test"))
+    assert not caplog.text
+    run("inspect", str(done))
+    assert f"missing, or not of the size that the record states: {name}" in caplog.text
+
+
 @pytest.mark.compiled
 def test_tables_of_matched_clusters_are_no_windows(tmp_path: Path) -> None:
     run("truth", "match", str(ELECTRONS), "-o", str(tmp_path / "m.parquet"), "-q")

@@ -26,7 +26,6 @@ from ecalwindows.core.threads import Later, Threads
 from ecalwindows.core.version import revision, version
 from ecalwindows.dataset.copies import Print, Prints, refuse_copies
 from ecalwindows.dataset.finalizing.merging import join_tables
-from ecalwindows.dataset.layout import input_files
 from ecalwindows.dataset.notes import summed_notes
 from ecalwindows.dataset.origins import (
     FLOAT32,
@@ -39,6 +38,7 @@ from ecalwindows.dataset.origins import (
     source,
     summed_counts,
 )
+from ecalwindows.dataset.reading.inputs import input_files
 from ecalwindows.dataset.stated import check_size, check_stated, check_windows, stated_file
 from ecalwindows.formats.manifest import Manifest
 from ecalwindows.formats.ndjson.reader import ReadNotes, warning_of

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ecalwindows.core.files.file_state import file_state
+from ecalwindows.core.names import some
 from ecalwindows.core.urls import is_remote
 from ecalwindows.dataset.layout import data_files, dataset_root, record_path
 from ecalwindows.dataset.record import DataFile, read_record
@@ -15,6 +18,8 @@ from ecalwindows.dumper.inspection import DumpFacts, FolderFacts, dump_facts, fo
 from ecalwindows.formats.manifest import Manifest
 from ecalwindows.formats.readers import file_columns, file_manifest, file_metadata, kind_of, parquet_rows
 from ecalwindows.formats.suffixes import format_of
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,10 @@ def _data_facts(path: Path) -> DataFacts:
         below = path.absolute().relative_to(dataset_root(place))
         forms = {form.format: found for form in record.forms if (found := _files_below(form.files, below))}
         inside = [file for found in forms.values() for file in found]
+        states = [file_state(dataset_root(place) / file.name) for file in inside]
+        stated = zip(inside, states, strict=True)
+        if wrong := [file.name for file, state in stated if state is None or state.bytes != file.bytes]:
+            log.warning("%s: missing, or not of the size that the record states: %s", path, some(wrong))
         windows = sum(file.windows or 0 for file in next(iter(forms.values()), []))
         columns = next((form.columns for form in record.forms if form.format in forms), record.columns)
         return DataFacts(

@@ -11,17 +11,13 @@ Names that start with a dot or an underscore are never data.
 
 from __future__ import annotations
 
-import glob
-import os
 import re
 from pathlib import Path
-from typing import Any
 
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.files.commit import FOLDER
 from ecalwindows.core.files.inside import link_problem
 from ecalwindows.core.files.recovery import recover
-from ecalwindows.core.urls import refuse_twice
 from ecalwindows.formats.suffixes import (
     FORMATS,
     FOUND,
@@ -29,7 +25,6 @@ from ecalwindows.formats.suffixes import (
     RECORD,
     UNMATCHED,
     format_of,
-    kind_of,
     real_file,
     root_file,
 )
@@ -41,35 +36,6 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
         (0, int(word), word) if word.isdecimal() and len(word) < 4000 else (1, 0, word)
         for word in re.split(r"([0-9]+)", name)
     ]
-
-
-def input_files(inputs: Any) -> list[Path]:
-    """The data files meant: a file, those of a folder or finished dataset, a glob's matches in natural order.
-
-    Raises InputError for what does not exist, has no known format, or is given twice.
-    """
-    given = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
-    files = [file for each in given for file in _files_of(os.fspath(each))]
-    if not files:
-        raise InputError("no input", expected="at least one file, folder or glob", where="the inputs", todo="name one")
-    for file in files:
-        kind_of(file)
-    refuse_twice(files)
-    return files
-
-
-def _files_of(given: str) -> list[Path]:
-    if os.path.exists(given) or not set(given) & set("*?["):
-        return data_files(given)
-    found = sorted((path for path in glob.glob(given, recursive=True) if not os.path.isdir(path)), key=natural_key)
-    if not found:
-        raise InputError(
-            "no input matched",
-            expected="a glob that matches files (** for any depth)",
-            where=given,
-            todo="check the path (relative to the current folder)",
-        )
-    return [Path(path) for path in found]
 
 
 def data_files(path: str | Path, *, linked: list[str] | None = None) -> list[Path]:

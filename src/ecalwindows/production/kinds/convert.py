@@ -13,7 +13,7 @@ from ecalwindows.core.schema import DATA_MODEL_VERSION
 from ecalwindows.core.urls import is_remote, refuse_twice
 from ecalwindows.core.version import revision, version
 from ecalwindows.dataset.finalizing.identity import IDS
-from ecalwindows.dataset.layout import input_files
+from ecalwindows.dataset.reading.inputs import input_files
 from ecalwindows.dataset.reading.sources import dataset_files
 from ecalwindows.formats.manifest import FOLDER, Manifest, write_manifest
 from ecalwindows.formats.writers import Format
