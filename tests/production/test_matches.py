@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from ecalwindows.core.errors import InputError
 from ecalwindows.dataset.record import read_record
 from ecalwindows.production.settings import read_production
 from ecalwindows.studies.matches.columns import MATCH_COLUMNS
-from ecalwindows.studies.matches.reading import read_matches
+from ecalwindows.studies.matches.reading import match_files, read_matches
 
 pytestmark = pytest.mark.compiled  # jobs are real ones
 
@@ -61,6 +62,16 @@ def test_the_studies_read_the_finished_folder_as_one_table(finished: Path, tmp_p
     ]  # fmt: skip
     for name in MATCH_COLUMNS:
         np.testing.assert_array_equal(both[0][name], both[1][name], err_msg=name)
+
+
+def test_a_table_that_the_record_names_must_be_there(finished: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished / "dataset", copy)
+    (copy / "matches/part-00001.parquet").unlink()
+    for path in (copy, copy / "matches"):
+        with pytest.raises(InputError, match="missing, but in the record: matches/part-00001"):
+            match_files(path)
+    assert len(match_files(copy / "matches/part-00000.parquet")) == 1
 
 
 def test_a_second_run_has_nothing_to_do(finished: Path) -> None:

@@ -13,6 +13,8 @@ from ecalwindows.core.files.recovery import recover
 from ecalwindows.core.urls import refuse_twice
 from ecalwindows.dataset.copies import refuse_copies
 from ecalwindows.dataset.flat_tables import Columns, flat_rows, read_flat
+from ecalwindows.dataset.reading.sources import dataset_record
+from ecalwindows.dataset.stated import not_in_record
 from ecalwindows.studies.matches.columns import MATCH_COLUMNS
 
 MADE_BY = "ecalwindows truth match"
@@ -31,7 +33,8 @@ def match_files(paths: Paths) -> list[Path]:
 
     Raises
     ------
-    InputError : if a path does not exist, a folder has no tables, or a file is given twice
+    InputError : if a path does not exist, a folder has no tables, a file is given twice, or one is missing that the
+        record of a dataset names
     """
     given = [paths] if isinstance(paths, str | PathLike) else list(paths)
     files = [file for each in given for file in _files_of(Path(each))]
@@ -56,6 +59,7 @@ def _files_of(path: Path) -> list[Path]:
             "the folder contains no tables" if path.is_dir() else "there is no such file or folder",
             expected="Parquet files of matched clusters", where=str(path), todo=f"make them with `{MADE_BY}`",
         )  # fmt: skip
+    not_in_record(path, files, dataset_record(str(path)))
     return files
 
 
