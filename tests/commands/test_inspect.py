@@ -17,6 +17,7 @@ from helpers.cli import attempt, run
 from helpers.dumps import ELECTRONS, TREE, as_ntuple, columns_of_electrons, without
 from helpers.patched_trees import with_entries
 
+from ecalwindows import open_dataset
 from ecalwindows.commands.inspect import inspect
 from ecalwindows.core.errors import BadFileError
 from ecalwindows.dumper.branches import BRANCHES
@@ -203,6 +204,27 @@ def test_each_window_is_counted_once_and_of_a_folder_in_a_dataset_those_in_it(tm
     assert 0 < one < of_split["train"] < total
     assert [each["windows"] for each in found] == [total, None, total, total, of_split["train"], one]
     assert [each["files"] for each in found] == [2, 1, 4, 4, 2, 1] and found[4]["splits"] == ["train"]
+
+
+def test_paths_upwards_are_those_of_the_same_dataset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also behind a link, where `..` is above what the link leads to."""
+    run("windows", str(ELECTRONS), "-o", str(tmp_path / "parts" / "w.parquet"), "--keep", "all", "-q")
+    run("finalize", str(tmp_path / "parts"), "-o", str(tmp_path / "done"), "--split", "train=0.5,test=0.5", "-q")
+    (tmp_path / "link").symlink_to(tmp_path / "done/parquet/train")
+    monkeypatch.chdir(tmp_path / "done/parquet/train")
+    same = {"../..": ".", "..": "parquet", "../train": "parquet/train", "../../../link/..": "parquet"}
+    for path, place in same.items():
+        found, expected = (
+            json.loads(run("inspect", str(each), "--json").out)[0] for each in (path, tmp_path / "done" / place)
+        )
+        assert found | {"path": expected["path"], "what": expected["what"]} == expected and found["windows"] > 0
+        splits = open_dataset(path).splits
+        assert splits == open_dataset(tmp_path / "done" / place).splits != ()
+        assert run("validate", path, "-q").code == 0
+    assert run("production", "digest", "../..").out == run("production", "digest", str(tmp_path / "done")).out
+    assert not [each for each in caplog.records if each.levelname == "WARNING"]
 
 
 @pytest.mark.parametrize("change", ["cut", "removed"])

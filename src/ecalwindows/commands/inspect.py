@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecalwindows.core.files.file_state import file_state
+from ecalwindows.core.files.inside import absolute
 from ecalwindows.core.names import some
 from ecalwindows.core.urls import is_remote
 from ecalwindows.dataset.layout import data_files, dataset_root, record_path
@@ -89,7 +90,7 @@ def _data_facts(path: Path) -> DataFacts:
     place = record_path(path)
     if place is not None and path.is_dir():
         record = read_record(place)
-        below = path.absolute().relative_to(dataset_root(place))
+        below = absolute(path).relative_to(dataset_root(place))
         forms = {form.format: found for form in record.forms if (found := _files_below(form.files, below))}
         inside = [file for found in forms.values() for file in found]
         states = [file_state(dataset_root(place) / file.name) for file in inside]

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import InputError, OutputError, near
+from ecalwindows.core.files.inside import absolute
 from ecalwindows.core.files.recovery import recover
 from ecalwindows.core.geometry import Geometry, geometry_of
 from ecalwindows.core.progress import Progress
@@ -122,7 +123,7 @@ class Walk:
             self._rows(batch, sample, file, counted.windows)
             counted = _counted(counted, batch)
         self._text(path, notes, counted.windows, stored_wrong.result())
-        self.found[path.absolute()] = counted
+        self.found[absolute(path)] = counted
         self.validation.windows += counted.windows
         self.validation.clusters += counted.clusters
 
@@ -258,7 +259,7 @@ def _manifest_or_none(path: Path) -> Manifest | None:
 def _books(path: Path, found: dict[Path, Found], split: str | None, linked: list[str]) -> Iterator[Outcome]:
     """What record and manifests say against what was found. `linked` : sentences about data files that are links"""
     stated, unreadable = claims(path)
-    only = path.absolute() if path.is_file() else None
+    only = absolute(path) if path.is_file() else None
     of_files = [line for claim in stated for line in wrong_files(claim, only)]
     of_folder = [] if only else wrong_indices(stated) + untracked_files(stated, path)
     wrong: dict[str, Iterable[str]] = {

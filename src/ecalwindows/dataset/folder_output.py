@@ -18,6 +18,7 @@ from typing import Any
 
 from ecalwindows.core.files.commit import named
 from ecalwindows.core.files.hidden_names import OLD, PARTIAL, hidden_name
+from ecalwindows.core.files.inside import absolute
 from ecalwindows.core.files.output import cannot_write, check_name, followed, is_unnamed, output_error, unnamed_folder
 from ecalwindows.core.files.recovery import recover, warn_of_partials
 from ecalwindows.core.files.renaming import can_exchange, exchange, flush, interrupts_later
@@ -30,7 +31,7 @@ IS_TAKEN = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}
 def is_dataset(path: Path, home: Path | None = None) -> bool:
     """Whether a folder is a finished dataset. home : where its record must be [in the folder itself]"""
     record = record_path(path)
-    return record is not None and record.parent == (home or path).absolute()
+    return record is not None and record.parent == absolute(home or path)
 
 
 def has_page(folder: Path, *, page: str, mark: str) -> bool:

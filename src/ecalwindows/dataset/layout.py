@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ecalwindows.core.errors import InputError
 from ecalwindows.core.files.commit import FOLDER
-from ecalwindows.core.files.inside import link_problem
+from ecalwindows.core.files.inside import absolute, link_problem
 from ecalwindows.core.files.recovery import recover
 from ecalwindows.formats.suffixes import (
     FORMATS,
@@ -108,7 +108,7 @@ def _without_links(path: Path, files: list[Path], linked: list[str] | None) -> l
 
 def record_path(path: str | Path) -> Path | None:
     """The record (dataset.json) that describes a path (a dataset, a folder or a file in it), or None."""
-    path = Path(path).absolute()
+    path = absolute(path)
     for folder in (path, *path.parents[:4]):
         below = path.relative_to(folder).parts
         if not below or (below[0] in FORMATS and (folder / RECORD).is_file()):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ecalwindows.core.errors import BadFileError, InputError, OutputError
 from ecalwindows.core.files.file_state import FileState, file_state
+from ecalwindows.core.files.inside import absolute
 from ecalwindows.core.names import some
 from ecalwindows.dataset.layout import dataset_root, record_path
 from ecalwindows.dataset.record import DatasetRecord, read_record
@@ -43,7 +44,7 @@ def stated_file(path: Path) -> Stated | None:
 
     Raises InputError or OutputError for a record or manifest that cannot be read.
     """
-    path = path.absolute()
+    path = absolute(path)
     place = record_path(path)
     found = _of_record(place, file_state(place)).get(path) if place else None
     return found or _of_manifest(path, file_manifest(path))
@@ -84,7 +85,7 @@ def checked_file(path: Path) -> Stated | None:
     state, place = file_state(path), record_path(path)
     if state is None:
         return None  # who opens it says why it cannot be read
-    return _checked(path.absolute(), state, file_state(place) if place else None)
+    return _checked(absolute(path), state, file_state(place) if place else None)
 
 
 @lru_cache(maxsize=MAX_KNOWN)
@@ -186,10 +187,10 @@ def not_in_record(path: Path, files: Iterable[Path], record: DatasetRecord | Non
     place = record_path(path)
     if record is None or place is None or path.is_file():
         return []
-    root, here = dataset_root(place), {file.absolute() for file in files}
+    root, here = dataset_root(place), {absolute(file) for file in files}
     formats = {format_of(file.name) for file in here}
     all_named = {root / each.name for each in record.all_files if format_of(Path(each.name).name) in formats}
-    named = {name for name in all_named if name.is_relative_to(path.absolute())}
+    named = {name for name in all_named if name.is_relative_to(absolute(path))}
     if missing := sorted(str(name.relative_to(root)) for name in named - here):
         raise InputError(
             f"missing, but in the record: {some(missing, MAX_NAMED)}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ecalwindows.core.errors import InputError
+from ecalwindows.core.files.inside import absolute
 from ecalwindows.core.files.recovery import recover
 from ecalwindows.dataset.layout import dataset_root, record_path
 from ecalwindows.dataset.record import digest_of, record_checksum
@@ -14,7 +15,7 @@ from ecalwindows.formats.suffixes import FORMATS
 
 def dataset_digest(folder: str | Path) -> str:
     """The hash of a finished dataset. Raises InputError where there is none."""
-    folder = Path(folder).absolute()
+    folder = absolute(folder)
     recover(folder)
     record = record_path(folder) if folder.is_dir() else None
     below = [folder / name for name in FORMATS if (folder / name).is_dir()]

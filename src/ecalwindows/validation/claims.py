@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ecalwindows.core.errors import InputError, OutputError
+from ecalwindows.core.files.inside import absolute
 from ecalwindows.dataset.layout import data_files, dataset_root, record_path
 from ecalwindows.dataset.record import read_record
 from ecalwindows.formats.manifest import FOLDER, FileRecord, Manifest, file_problem, read_manifest
@@ -79,11 +80,11 @@ def claims(path: Path) -> tuple[list[Claim], list[str]]:
     found = _readable(lambda: _of_record(place), place.name, wrong) or [] if place else []
     if path.is_file():
         manifest = _readable(lambda: file_manifest(path), "the manifest", wrong)
-        name = path.absolute()
+        name = absolute(path)
         bases = [claim.base for claim in found] + list(name.parents[:3])
         fitting = [base for base in bases if manifest and any((base / each.name) == name for each in manifest.files)]
         return found + ([_of_manifest(fitting[0], fitting[0], manifest)] if manifest and fitting else []), wrong
-    root = dataset_root(place) if place else path.absolute()
+    root = dataset_root(place) if place else absolute(path)
     folders = [root / "manifests", *(root / "manifests" / name for name in FORMATS), root / FOLDER / "manifests"]
     paths = [each for folder in folders for each in sorted(folder.glob("[!.]*.json"))]
     manifests = [(each, _readable(partial(read_manifest, each), each.name, wrong)) for each in paths]
@@ -153,7 +154,7 @@ def untracked_files(found: list[Claim], path: Path) -> list[str]:
     """Data files that neither record nor manifests name, one line per file."""
     known = {claim.base / name for claim in found for name in claim.data}
     return [
-        f"{each.name} is in no record" for each in data_files(path, linked=[]) if known and each.absolute() not in known
+        f"{each.name} is in no record" for each in data_files(path, linked=[]) if known and absolute(each) not in known
     ]
 
 

@@ -6,6 +6,7 @@ what it leads to is checked on the disk when the name is used (`place_problem`, 
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +18,18 @@ from ecalwindows.core.errors import OutputError
 
 NOT_IN_NAMES = ("Cc", "Zl", "Zp", "Cs")
 """Unicode categories of characters that a name may not have: control characters, line ends, halves of characters."""
+
+
+def absolute(path: str | Path) -> Path:
+    """The path from the root of the file system, without "..", so that names below a folder can be compared.
+
+    Links before a ".." are followed, as the system does it; those behind it stay.
+    """
+    path = Path(path).absolute()
+    if ".." not in path.parts:
+        return path
+    behind = len(path.parts) - path.parts[::-1].index("..")
+    return Path(os.path.realpath(Path(*path.parts[:behind])), *path.parts[behind:])
 
 
 def name_problem(name: str) -> str | None:

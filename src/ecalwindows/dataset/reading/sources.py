@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from ecalwindows.core.batch import WindowBatch
 from ecalwindows.core.errors import BadFileError, InputError, OutputError, refuse_missing
 from ecalwindows.core.files.file_state import FileState, file_state, refuse_changed
-from ecalwindows.core.files.inside import escape_problem
+from ecalwindows.core.files.inside import absolute, escape_problem
 from ecalwindows.core.files.json_files import UnreadableError, parsed_model, read_model
 from ecalwindows.core.files.recovery import recover
 from ecalwindows.core.urls import is_remote, remote_filesystem, server_of
@@ -67,9 +67,9 @@ def dataset_files(path: str, linked: list[str] | None = None) -> tuple[File, ...
     recover(path)
     place = real_file(Path(path))
     record = record_path(place)
-    root = (place if record is None else dataset_root(record)).absolute()
+    root = absolute(place if record is None else dataset_root(record))
     return tuple(
-        File(str(file), format_of(file.name), _split_of(file.absolute().relative_to(root).parts), file_state(file))
+        File(str(file), format_of(file.name), _split_of(absolute(file).relative_to(root).parts), file_state(file))
         for file in data_files(place, linked=linked)
     )
 
