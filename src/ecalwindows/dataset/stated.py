@@ -187,10 +187,10 @@ def not_in_record(path: Path, files: Iterable[Path], record: DatasetRecord | Non
     place = record_path(path)
     if record is None or place is None or path.is_file():
         return []
-    root, here = dataset_root(place), {absolute(file) for file in files}
+    root, folder, here = dataset_root(place), absolute(path), {absolute(file) for file in files}
     formats = {format_of(file.name) for file in here}
     all_named = {root / each.name for each in record.all_files if format_of(Path(each.name).name) in formats}
-    named = {name for name in all_named if name.is_relative_to(absolute(path))}
+    named = {name for name in all_named if name.is_relative_to(folder)}
     if missing := sorted(str(name.relative_to(root)) for name in named - here):
         raise InputError(
             f"missing, but in the record: {some(missing, MAX_NAMED)}",

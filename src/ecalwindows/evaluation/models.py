@@ -84,9 +84,9 @@ class Model:
             score[pair[kept]] = result[window[kept], place[kept]]
         return checked(score, self.where)
 
-    def _shaped(self, result: Any, n: int) -> Scores:
+    def _shaped(self, values: Singles, n: int) -> Scores:
         """The result as scores (n, places). Raises InputError for another shape."""
-        values, shape = result, (n, self.definition.clusters.places)
+        shape = (n, self.definition.clusters.places)
         if values.shape not in (shape, (*shape, 1)):
             raise InputError(
                 f"the model returned an array of shape {values.shape}",

@@ -14,7 +14,17 @@ from ecalwindows.core.arrays import Floats
 from ecalwindows.core.schema import COLUMNS
 from ecalwindows.plots import overview
 from ecalwindows.plots.saving import Draw
-from ecalwindows.plots.style import TOP, around, band, group_look, legend_above, new_figure, steps, with_unit
+from ecalwindows.plots.style import (
+    TOP,
+    around,
+    band,
+    group_look,
+    legend_above,
+    new_figure,
+    steps,
+    with_unit,
+    write_note,
+)
 from ecalwindows.plots.ticks import draw_ticks
 from ecalwindows.studies.tables import Table, read_table, rows_where
 
@@ -76,8 +86,7 @@ def draw_column(name: str, columns: Table, histograms: Table) -> Figure:
         axes.xaxis.set_minor_locator(NullLocator())
     if len(heights) == 1:
         axes.text(0.5, 0.5, "no values (all are -999)", transform=axes.transAxes, ha="center")
-    if note := _not_drawn(columns):
-        axes.text(1, 1.012, note, transform=axes.transAxes, ha="right", va="bottom", size="x-small", color="0.35")
+    write_note(axes, _not_drawn(columns))
     legend_above(axes)
     draw_ticks(axes)
     return figure

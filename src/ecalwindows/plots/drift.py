@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ecalwindows.core.arrays import Floats
 from ecalwindows.core.schema import COLUMNS
 from ecalwindows.plots.saving import Draw
-from ecalwindows.plots.style import COLOURS, around, band, new_figure, steps, with_unit
+from ecalwindows.plots.style import COLOURS, around, band, new_figure, steps, with_unit, write_note
 from ecalwindows.plots.ticks import draw_ticks
 from ecalwindows.studies.binning import Binning, binning_of
 from ecalwindows.validation.drift import Drift
@@ -93,7 +93,7 @@ def draw_drift(
         xlim=around(edges[0], edges[-1], is_log=binning.is_log), ylim=(0, 1.32 * highest or 1),
         xlabel=with_unit(drift.name, column.unit), ylabel=f"share of {column.level}s per bin",
     )  # fmt: skip
-    axes.text(1, 1.012, note, transform=axes.transAxes, ha="right", va="bottom", size="x-small", color="0.35")
+    write_note(axes, note)
     title = f"KS distance {drift.ks:.3g} (by chance up to {drift.noise:.2g})"
     axes.legend(handles=axes.get_legend_handles_labels()[0], loc="upper right", fontsize="x-small", title=title,
                 title_fontsize="x-small")  # fmt: skip

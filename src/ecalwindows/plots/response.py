@@ -50,9 +50,7 @@ def draw_response(rows: Table) -> Figure:
         slice(None), rows["response_high"] <= SHOWN[0], rows["response_low"] >= SHOWN[1]
     ))  # fmt: skip
     parts = [f"{100 * part / n:.2g} % {where}" for part, where in ((below, "below"), (above, "above")) if part]
-    if parts:
-        note = f"not drawn: {', '.join(parts)}"
-        axes.text(1, 1.012, note, transform=axes.transAxes, ha="right", va="bottom", size="x-small", color="0.35")
+    style.write_note(axes, f"not drawn: {', '.join(parts)}" if parts else "")
     axes.set(xlabel="energy / energy of the caloparticle", ylabel="share of caloparticles per bin")
     axes.set_ylim(top=3 * axes.get_ylim()[1])
     style.legend(axes, loc="upper left", fontsize=12, borderpad=0.2, labelspacing=0.3, title="median, width",

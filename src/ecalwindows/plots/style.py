@@ -96,6 +96,12 @@ def mark(axes: Axes) -> None:
     axes.text(0, 1.012, label_text(), transform=axes.transAxes, ha="left", va="bottom", style="italic", size="x-small")
 
 
+def write_note(axes: Axes, text: str) -> None:
+    """Write a note, if there is one, above the right end of the axes."""
+    if text:
+        axes.text(1, 1.012, text, transform=axes.transAxes, ha="right", va="bottom", size="x-small", color="0.35")
+
+
 def mark_panels(figure: Figure) -> None:
     """Write the label, if there is one, above all panels of a figure."""
     if text := label_text():

@@ -241,8 +241,9 @@ SEED_LIMITS = ("min_et_seed", "min_seed_score")
 
 
 def _table_points(inputs: Sequence[str], progress: Progress | None) -> Iterator[tuple[str, tuple[Points, int]]]:
-    of, done, calos = n_matches(inputs), 0, 0
-    for file in match_files(inputs):
+    files = match_files(inputs)
+    of, done, calos = sum(map(n_matches, files)), 0, 0
+    for file in files:
         recorded = file_metadata(file).get("settings", {})
         settings = WindowSettings(**{name: recorded[name] for name in SEED_LIMITS if name in recorded})
         for table in read_matches(file, COLUMNS):

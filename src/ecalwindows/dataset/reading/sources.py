@@ -67,7 +67,7 @@ def dataset_files(path: str, linked: list[str] | None = None) -> tuple[File, ...
     recover(path)
     place = real_file(Path(path))
     record = record_path(place)
-    root = absolute(place if record is None else dataset_root(record))
+    root = absolute(place) if record is None else dataset_root(record)
     return tuple(
         File(str(file), format_of(file.name), _split_of(absolute(file).relative_to(root).parts), file_state(file))
         for file in data_files(place, linked=linked)
